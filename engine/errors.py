@@ -1,0 +1,68 @@
+"""The exception tree. Every message says what was wrong, with the value, and what to do about it.
+
+    GradsumError                a failed run                                   exit code 1
+    |-- UsageError              something the person asked for cannot be       exit code 2
+    |   |-- SettingsError       an option or setting out of range
+    |   |-- ModelError          layers that do not fit each other or the data
+    |   |-- DataError           missing, damaged or mismatching data
+    |   |-- CheckpointError     missing, damaged or foreign checkpoint
+    |   `-- RecordsError        a database that cannot be used
+    |-- DivergedError           loss or gradient became nan or infinite
+    |-- WorkersError            workers could not be started, or none is left
+    |-- ProtocolError           a message that breaks the protocol
+    `-- WorkerFailure           a worker raised an exception; carries its traceback
+
+An interrupted run (Ctrl-C, SIGTERM) is no error: it ends with exit code 130.
+"""
+
+
+class GradsumError(Exception):
+    """Base of every error this package raises on purpose."""
+
+    exit_code = 1
+
+
+class UsageError(GradsumError):
+    """What was asked for cannot be done; asking differently will help."""
+
+    exit_code = 2
+
+
+class SettingsError(UsageError):
+    """A setting has a value that is out of range or of the wrong kind."""
+
+
+class ModelError(UsageError):
+    """The layers of a model do not fit each other, or the model does not fit the data."""
+
+
+class DataError(UsageError):
+    """A data set is missing, damaged, or does not match itself."""
+
+
+class CheckpointError(UsageError):
+    """A checkpoint is missing, damaged, or belongs to another run."""
+
+
+class RecordsError(UsageError):
+    """A records database cannot be opened, written or understood."""
+
+
+class DivergedError(GradsumError):
+    """The loss or a gradient is no longer a finite number."""
+
+
+class WorkersError(GradsumError):
+    """Workers could not be started, or all of them were lost."""
+
+
+class ProtocolError(GradsumError):
+    """A message breaks the protocol: it is refused and counted, never used."""
+
+
+class WorkerFailure(GradsumError):
+    """A worker failed while computing; `remote_traceback` is what it printed."""
+
+    def __init__(self, message: str, remote_traceback: str = "") -> None:
+        super().__init__(message)
+        self.remote_traceback = remote_traceback
