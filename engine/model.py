@@ -1,0 +1,151 @@
+"""A model: an ordered list of layers, the shape of its input, and its loss. Data only; no numerics."""
+
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from engine.errors import ModelError
+from engine.layers import Conv2d, Dense, Dropout, Flatten, Gelu, Layer, MaxPool2d, Relu, Shape, layer_from
+from engine.params import Layout
+
+CROSS_ENTROPY = "softmax_cross_entropy"
+SQUARED_ERROR = "mean_squared_error"
+LOSSES = (CROSS_ENTROPY, SQUARED_ERROR)
+BUILT_IN = ("letters", "mlp", "lenet")
+
+
+@dataclass(frozen=True)
+class Model:
+    """Layers applied in order to images of `shape` (H, W, C), ending in `loss` over the last layer's features.
+
+    Layers without a name get one: c1, c2, ... for convolutions, fc1, ... for dense layers, relu1 and so on.
+    Raises ModelError when layers do not fit each other.
+    """
+
+    layers: tuple[Layer, ...]
+    shape: tuple[int, int, int] = (28, 28, 1)
+    loss: str = CROSS_ENTROPY
+
+    def __post_init__(self) -> None:
+        if self.loss not in LOSSES:
+            raise ModelError(f"no loss {self.loss!r}; there are {', '.join(LOSSES)}")
+        shape = tuple(self.shape)
+        if len(shape) != 3 or not all(type(n) is int and 1 <= n <= 1 << 16 for n in shape):
+            raise ModelError(f"a model's shape is (H, W, C), whole numbers of at least 1, got {self.shape!r}")
+        object.__setattr__(self, "shape", shape)
+        object.__setattr__(self, "layers", _named(self.layers))
+        if len(self.shapes()[-1]) != 1:
+            raise ModelError(f"a model must end in features (F,), this one ends in {self.shapes()[-1]}; add a Dense")
+
+    def shapes(self) -> list[Shape]:
+        """Return the shape of a sample before the first layer and after each layer."""
+        shapes: list[Shape] = [self.shape]
+        for layer in self.layers:
+            shapes.append(layer.output_shape(shapes[-1]))
+        return shapes
+
+    @property
+    def classes(self) -> int:
+        """The number of outputs."""
+        return self.shapes()[-1][0]
+
+    def layout(self) -> Layout:
+        """Return where each parameter lives in the flat vector."""
+        pairs = zip(self.layers, self.shapes(), strict=False)
+        return Layout({f"{layer.name}.{s.name}": s for layer, shape in pairs for s in layer.parameters(shape)})
+
+    def describe(self) -> dict[str, Any]:
+        """Return plain data from which `model_from` rebuilds the model."""
+        return {"shape": list(self.shape), "loss": self.loss, "layers": [layer.describe() for layer in self.layers]}
+
+    def with_dropout(self, rate: float) -> "Model":
+        """Return the model with dropout of `rate` before every activation between dense layers.
+
+        Dropout layers that are already there take the new rate instead.
+        """
+        if any(isinstance(layer, Dropout) for layer in self.layers):
+            changed = [replace(x, rate=rate) if isinstance(x, Dropout) else x for x in self.layers]
+            return replace(self, layers=tuple(changed))
+        out: list[Layer] = []
+        for layer in self.layers:
+            if isinstance(layer, Gelu | Relu) and out and isinstance(out[-1], Dense):
+                out.append(Dropout(rate=rate))
+            out.append(layer)
+        if len(out) == len(self.layers):
+            raise ModelError("dropout goes between a Dense layer and its activation; this model has no such place")
+        return replace(self, layers=tuple(out))
+
+
+def _named(layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
+    """Give a name to every layer that has none; ModelError when two share one."""
+    if not layers:
+        raise ModelError("a model needs at least one layer")
+    names = [layer.name for layer in layers if layer.name]
+    for name in names:
+        if names.count(name) > 1:
+            raise ModelError(f"two layers are named {name!r}; names must differ")
+        if not isinstance(name, str) or not name.isidentifier():
+            raise ModelError(f"a layer's name must be a plain word like 'c1', got {name!r}")
+    free = {prefix: _free(prefix, names) for prefix in {layer.prefix for layer in layers}}
+    return tuple(layer if layer.name else replace(layer, name=next(free[layer.prefix])) for layer in layers)
+
+
+def _free(prefix: str, taken: list[str]) -> Iterator[str]:
+    """Yield prefix1, prefix2, ... without the names that are taken."""
+    return (name for number in count(1) if (name := f"{prefix}{number}") not in taken)
+
+
+def model_from(description: object) -> Model:
+    """Rebuild a model from `Model.describe()` or from a parsed TOML file; ModelError when it is none."""
+    if not isinstance(description, dict) or not isinstance(description.get("layers"), list):
+        raise ModelError("a model is a table with a list 'layers' (in TOML: [[layers]] tables)")
+    if unknown := sorted(description.keys() - {"layers", "shape", "loss"}):
+        raise ModelError(f"a model has no {unknown[0]!r}; its settings are shape, loss and layers")
+    layers = tuple(layer_from(d) for d in description["layers"])
+    rest = {k: v for k, v in description.items() if k != "layers"}
+    if "shape" in rest:
+        rest["shape"] = tuple(rest["shape"]) if isinstance(rest["shape"], list) else rest["shape"]
+    return Model(layers, **rest)
+
+
+def letters(shape: tuple[int, int, int] = (28, 28, 1), classes: int = 26) -> Model:
+    """Return ConvoAlphabetModel: three convolutions with max-pooling, three dense layers, 137,178 parameters."""
+    convolutions = [x for filters in (32, 64, 128) for x in (Conv2d(filters), MaxPool2d())]
+    return Model((*convolutions, Flatten(), Dense(64), Gelu(), Dense(128), Gelu(), Dense(classes)), shape)
+
+
+def mlp(shape: tuple[int, int, int] = (28, 28, 1), classes: int = 26) -> Model:
+    """Return a multilayer perceptron with two hidden layers of 128 and 64 features."""
+    return Model((Flatten(), Dense(128), Relu(), Dense(64), Relu(), Dense(classes)), shape)
+
+
+def lenet(shape: tuple[int, int, int] = (28, 28, 1), classes: int = 26) -> Model:
+    """Return LeNet-5 (LeCun et al. 1998) with max-pooling and ReLU, as it is commonly built today."""
+    features = (Conv2d(6, 5, padding=2), Relu(), MaxPool2d(), Conv2d(16, 5), Relu(), MaxPool2d(), Flatten())
+    return Model((*features, Dense(120), Relu(), Dense(84), Relu(), Dense(classes)), shape)
+
+
+def load_model(name: str, shape: tuple[int, int, int], classes: int) -> Model:
+    """Return a built-in model made for images of `shape` and `classes`, or the one described in a TOML file."""
+    if name in BUILT_IN:
+        return {"letters": letters, "mlp": mlp, "lenet": lenet}[name](shape, classes)
+    path = Path(name)
+    if not path.is_file():
+        raise ModelError(f"no model {name!r}: use {', '.join(BUILT_IN)}, or the path of a TOML file")
+    try:
+        description = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ModelError(f"{path} is not valid TOML: {error}") from None
+    return model_from({"shape": list(shape)} | description)
+
+
+def check_fits(model: Model, shape: tuple[int, int, int], classes: int) -> None:
+    """Raise ModelError unless images of `shape` with labels below `classes` suit the model."""
+    if model.shape != shape:
+        want, have = ("x".join(map(str, s)) for s in (model.shape, shape))
+        raise ModelError(f"the model takes images of {want} (H x W x C), the data has {have}")
+    if model.classes < classes:
+        raise ModelError(f"the model has {model.classes} outputs, the data {classes} classes; enlarge the last Dense")

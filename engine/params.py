@@ -1,0 +1,110 @@
+"""Parameters as one flat float32 vector with named views.
+
+Gradients and the optimizer's moments use the same layout. Each array is kept in the *storage* shape its kernel likes
+best; people see the documented *public* shape. The two differ by a permutation of axes, never by a value.
+"""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from math import prod
+
+import numpy as np
+from numpy.typing import NDArray
+
+Vector = NDArray[np.float32]
+ALIGNMENT = 64  # bytes: one cache line, one AVX-512 register
+
+
+@dataclass(frozen=True)
+class Spec:
+    """One parameter array of a layer.
+
+    `shape` is the public shape. `axes` are the public axes in storage order (empty: stored as shown), so the storage
+    shape is `[shape[a] for a in axes]`. `fan_in` is the number of inputs that feed one output.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    fan_in: int
+    axes: tuple[int, ...] = ()
+
+    @property
+    def storage_shape(self) -> tuple[int, ...]:
+        """The shape in the flat vector."""
+        return tuple(self.shape[a] for a in self.axes) if self.axes else self.shape
+
+    def to_public(self, stored: NDArray[np.float32]) -> NDArray[np.float32]:
+        """View `stored` (storage shape) in the public shape."""
+        return stored.transpose(np.argsort(self.axes)) if self.axes else stored
+
+    def to_storage(self, public: NDArray[np.float32]) -> NDArray[np.float32]:
+        """View `public` (public shape) in the storage shape."""
+        return public.transpose(self.axes) if self.axes else public
+
+
+def aligned(size: int) -> Vector:
+    """Return a zeroed float32 vector of `size` elements that starts on a cache line."""
+    raw = np.zeros(size * 4 + ALIGNMENT, np.uint8)
+    start = -raw.ctypes.data % ALIGNMENT
+    return raw[start : start + size * 4].view(np.float32)
+
+
+class Layout:
+    """Where each array lives in the flat vector: `specs` by full name ("c2.filter"), in order."""
+
+    def __init__(self, specs: Mapping[str, Spec]) -> None:
+        self.specs = dict(specs)
+        self.slices: dict[str, slice] = {}
+        start = 0
+        for name, spec in self.specs.items():
+            self.slices[name] = slice(start, start + prod(spec.shape))
+            start += prod(spec.shape)
+        self.size = start
+
+    @property
+    def digest(self) -> str:
+        """Hex digest of names, shapes and order: two sides with the same digest mean the same vector."""
+        text = ";".join(f"{name}:{spec.shape}:{spec.axes}" for name, spec in self.specs.items())
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def zeros(self) -> Vector:
+        """Return a new vector of this layout, all zero, 64-byte aligned."""
+        return aligned(self.size)
+
+    def view(self, vector: Vector, name: str) -> NDArray[np.float32]:
+        """Return the array `name` inside `vector`, in storage shape."""
+        return vector[self.slices[name]].reshape(self.specs[name].storage_shape)
+
+    def public(self, vector: Vector) -> Iterator[tuple[str, NDArray[np.float32]]]:
+        """Yield (name, view in public shape) of every array in `vector`."""
+        for name, spec in self.specs.items():
+            yield name, spec.to_public(self.view(vector, name))
+
+    def fill(self, vector: Vector, arrays: Mapping[str, NDArray[np.float32]]) -> None:
+        """Copy `arrays`, by name and in public shape, into `vector`.
+
+        Raises ValueError when a name is missing or unknown, or a shape differs.
+        """
+        if arrays.keys() != self.specs.keys():
+            odd = sorted(arrays.keys() ^ self.specs.keys())
+            raise ValueError(f"parameter names differ from the model's: {', '.join(odd)}")
+        for name, spec in self.specs.items():
+            if arrays[name].shape != spec.shape:
+                raise ValueError(f"{name} has shape {arrays[name].shape}; the model wants {spec.shape}")
+            self.view(vector, name)[...] = spec.to_storage(arrays[name])
+
+    def sha256(self, vector: Vector) -> str:
+        """Hex digest of the arrays sorted by name, each as C-order little-endian float32 in the public shape."""
+        digest = hashlib.sha256()
+        for _, array in sorted(self.public(vector)):
+            digest.update(np.ascontiguousarray(array, "<f4").tobytes())
+        return digest.hexdigest()
+
+    def initialise(self, vector: Vector, seed: int) -> None:
+        """Fill `vector` with uniform values in +-1/sqrt(fan_in), a stream of its own for each array."""
+        for number, (name, spec) in enumerate(self.specs.items()):
+            rng = np.random.Generator(np.random.Philox(key=[seed, number]))
+            limit = np.float32(spec.fan_in**-0.5)
+            values = rng.random(spec.shape, np.float32) * (2 * limit) - limit
+            self.view(vector, name)[...] = spec.to_storage(values)
