@@ -1,1 +1,67 @@
-"""gradsum: data-parallel training of neural networks on CPUs, with the same bits for any number of workers."""
+"""gradsum: data-parallel training of neural networks on CPUs, with the same bits for any number of workers.
+
+    import engine
+
+    result = engine.train("letters", "letters", optimizer=engine.Adam(lr=1e-3), workers=4, epochs=2)
+    network = engine.load(result.checkpoint)
+    network.predict(images)  # uint8 [N, H, W]
+
+Names are imported when they are first used: a process must be able to set its number of BLAS threads before numpy
+is loaded, and the command line must start fast.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from engine.data import Dataset, Split
+    from engine.errors import GradsumError
+    from engine.layers import Conv2d, Dense, Dropout, Flatten, Gelu, MaxPool2d, Relu
+    from engine.model import Model
+    from engine.network import Network, load
+    from engine.optim import SGD, Adam, Momentum
+    from engine.report import Reporter, Result
+    from engine.settings import Settings
+    from engine.train import train
+
+_HOMES = {
+    "engine.data": ("Dataset", "Split"),
+    "engine.errors": ("GradsumError",),
+    "engine.layers": ("Conv2d", "Dense", "Dropout", "Flatten", "Gelu", "MaxPool2d", "Relu"),
+    "engine.model": ("Model",),
+    "engine.network": ("Network", "load"),
+    "engine.optim": ("SGD", "Adam", "Momentum"),
+    "engine.report": ("Reporter", "Result"),
+    "engine.settings": ("Settings",),
+    "engine.train": ("train",),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "SGD",
+    "Adam",
+    "Conv2d",
+    "Dataset",
+    "Dense",
+    "Dropout",
+    "Flatten",
+    "Gelu",
+    "GradsumError",
+    "MaxPool2d",
+    "Model",
+    "Momentum",
+    "Network",
+    "Relu",
+    "Reporter",
+    "Result",
+    "Settings",
+    "Split",
+    "load",
+    "train",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOME_OF[name]), name)

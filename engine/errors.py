@@ -10,7 +10,7 @@
     |-- DivergedError           loss or gradient became nan or infinite
     |-- WorkersError            workers could not be started, or none is left
     |-- ProtocolError           a message that breaks the protocol
-    `-- WorkerFailure           a worker raised an exception; carries its traceback
+    `-- WorkerFailedError       a worker raised an exception; carries its traceback
 
 An interrupted run (Ctrl-C, SIGTERM) is no error: it ends with exit code 130.
 """
@@ -60,7 +60,7 @@ class ProtocolError(GradsumError):
     """A message breaks the protocol: it is refused and counted, never used."""
 
 
-class WorkerFailure(GradsumError):
+class WorkerFailedError(GradsumError):
     """A worker failed while computing; `remote_traceback` is what it printed."""
 
     def __init__(self, message: str, remote_traceback: str = "") -> None:

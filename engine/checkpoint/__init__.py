@@ -1,0 +1,14 @@
+"""Checkpoints: one safetensors file with the parameters, the optimizer's state and what is needed to go on.
+
+A parameter is a tensor by its own name ("c1.filter"), the optimizer's state by "optimizer.STATE.NAME"
+("optimizer.m.c1.filter"), so `safetensors.numpy.load_file` alone reads everything. The file's metadata holds `gradsum`
+("checkpoint"), `format`, `step`, `metadata` (JSON) and `sha256` over step, metadata and tensors.
+
+A checkpoint appears under its name whole or not at all: it is written to a temporary file beside it, forced to disk,
+and renamed.
+"""
+
+from engine.checkpoint.content import Checkpoint, params_sha256
+from engine.checkpoint.folder import CheckpointWarning, load, newest, prepare, save
+
+__all__ = ["Checkpoint", "CheckpointWarning", "load", "newest", "params_sha256", "prepare", "save"]

@@ -1,0 +1,190 @@
+"""What a checkpoint file holds: tensors, metadata and a digest, made and checked."""
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors import numpy as safetensors_numpy
+
+from engine.errors import CheckpointError
+
+FORMAT = 1
+OPTIMIZER = "optimizer."
+Arrays = Mapping[str, NDArray[np.float32]]
+
+# Kinds that known entries of `Checkpoint.metadata` have where they are there; None is allowed for each.
+_KINDS: dict[str, type | tuple[type, ...]] = {
+    "run": str,
+    "model": dict,
+    "settings": dict,
+    "versions": dict,
+    "data": dict,
+    "data.name": str,
+    "data.digest": str,
+    "data.classes": (int, list, tuple),
+    "data.generated": bool,
+    "normalisation": (dict, list, tuple),
+    "validation": dict,
+}
+
+
+class UnusableError(CheckpointError):
+    """A damaged or foreign file where a checkpoint was looked for; an earlier one can stand in for it."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What a run is after `step` steps.
+
+    `parameters` by name ("c2.filter") in public shape; `optimizer` holds such a dict for each state ("m", "velocity").
+    `metadata` is JSON data; known entries are run (uuid), model, settings, versions, data {name, digest, classes,
+    generated}, normalisation and validation.
+    """
+
+    step: int
+    parameters: Arrays
+    optimizer: Mapping[str, Arrays] = field(default_factory=dict)
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+def params_sha256(parameters: Arrays) -> str:
+    """Return the hex digest of the arrays sorted by name, each as C-order little-endian float32 in the public shape."""
+    digest = hashlib.sha256()
+    for _, array in sorted(parameters.items()):
+        digest.update(np.ascontiguousarray(array, "<f4").data)
+    return digest.hexdigest()
+
+
+def pack(checkpoint: Checkpoint) -> bytes:
+    """Return the whole file; CheckpointError for tensors or metadata that cannot be in one."""
+    tensors, header = _tensors(checkpoint), _header(checkpoint)
+    return safetensors_numpy.save(tensors, header | {"sha256": _digest(header, tensors)})
+
+
+def run_of(path: Path) -> str | None:
+    """Return the uuid of the run whose checkpoint `path` is; UnusableError where it cannot be known."""
+    try:
+        with safe_open(path, framework="numpy") as file:
+            metadata = json.loads((file.metadata() or {})["metadata"])
+    except (SafetensorError, OSError, ValueError, RecursionError, KeyError) as error:
+        raise UnusableError(f"{path} is damaged or no checkpoint ({error})") from error
+    run = metadata.get("run") if isinstance(metadata, dict) else None
+    return run if isinstance(run, str) else None
+
+
+def _tensors(checkpoint: Checkpoint) -> dict[str, NDArray[np.float32]]:
+    """Return all arrays by their names in the file, C-order little-endian; CheckpointError for what cannot be one."""
+    if odd := [name for name in checkpoint.parameters if name.startswith(OPTIMIZER)]:
+        raise CheckpointError(f"a parameter cannot be called {odd[0]!r}: {OPTIMIZER} is for the optimizer's state")
+    if odd := [state for state in checkpoint.optimizer if "." in state]:
+        raise CheckpointError(f"a state of the optimizer cannot be called {odd[0]!r}: it has a dot")
+    arrays = dict(checkpoint.parameters)
+    for state, values in checkpoint.optimizer.items():
+        _check_like(f"state {state!r}", values, checkpoint.parameters)
+        arrays |= {f"{OPTIMIZER}{state}.{name}": array for name, array in values.items()}
+    for name, array in arrays.items():
+        if array.dtype != np.float32:
+            raise CheckpointError(f"{name} is {array.dtype}; a checkpoint holds float32")
+    return {name: np.asarray(array, "<f4", order="C") for name, array in arrays.items()}
+
+
+def _header(checkpoint: Checkpoint) -> dict[str, str]:
+    """Return the file's metadata without the digest."""
+    _check_kinds("the checkpoint", checkpoint.metadata)
+    try:
+        text = json.dumps(dict(checkpoint.metadata))
+    except (TypeError, ValueError) as error:
+        raise CheckpointError(f"a checkpoint's metadata must be plain data: {error}") from None
+    return {"gradsum": "checkpoint", "format": str(FORMAT), "step": str(checkpoint.step), "metadata": text}
+
+
+def read(path: Path) -> Checkpoint:
+    """Read and check one file."""
+    if not path.is_file():
+        raise CheckpointError(f"there is no checkpoint file {path}")
+    try:
+        with safe_open(path, framework="numpy") as file:
+            header = file.metadata() or {}
+            _check_marker(path, header)
+            if odd := [name for name in file.keys() if file.get_slice(name).get_dtype() != "F32"]:  # noqa: SIM118
+                raise UnusableError(f"{path} is damaged: {odd[0]} is not float32")
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except OSError as error:
+        raise CheckpointError(f"checkpoint {path} cannot be read: {error.strerror or error}") from error
+    except SafetensorError as error:
+        raise UnusableError(f"{path} is no safetensors file, or damaged or cut short ({error})") from error
+    if _digest(header, tensors) != header["sha256"]:
+        raise UnusableError(f"{path} is damaged: its contents do not match its sha256")
+    return _rebuilt(path, header, tensors)
+
+
+def _check_marker(path: Path, header: Mapping[str, str]) -> None:
+    """Raise CheckpointError unless the file's metadata is that of a checkpoint this version can read."""
+    if header.get("gradsum") != "checkpoint":
+        raise UnusableError(f"{path} is a safetensors file, but no checkpoint of gradsum")
+    version = header.get("format", "")
+    if not re.fullmatch(r"[1-9]\d{0,8}", version):
+        raise UnusableError(f"{path} is damaged: format {version!r:.20}")
+    if int(version) > FORMAT:
+        raise CheckpointError(f"{path} has format {version}, this gradsum reads up to {FORMAT}; update gradsum")
+    if not {"step", "metadata", "sha256"} <= header.keys() or not re.fullmatch(r"\d{1,18}", header["step"]):
+        raise UnusableError(f"{path} is damaged: step, metadata or sha256 is missing or wrong")
+
+
+def _rebuilt(path: Path, header: Mapping[str, str], tensors: Arrays) -> Checkpoint:
+    """Return the checkpoint in a file whose digest was right."""
+    try:
+        metadata = json.loads(header["metadata"])
+    except (ValueError, RecursionError):
+        metadata = None
+    if not isinstance(metadata, dict):
+        raise CheckpointError(f"{path} has metadata that is no JSON object")
+    _check_kinds(str(path), metadata)
+    parameters: dict[str, NDArray[np.float32]] = {}
+    optimizer: dict[str, dict[str, NDArray[np.float32]]] = {}
+    for name, array in tensors.items():
+        if name.startswith(OPTIMIZER):
+            state, _, parameter = name.removeprefix(OPTIMIZER).partition(".")
+            optimizer.setdefault(state, {})[parameter] = array
+        else:
+            parameters[name] = array
+    for state, values in optimizer.items():
+        _check_like(f"{path}: state {state!r}", values, parameters)
+    return Checkpoint(int(header["step"]), parameters, optimizer, metadata)
+
+
+def _check_like(what: str, values: Arrays, parameters: Arrays) -> None:
+    """Raise CheckpointError unless `values` has the names and shapes of `parameters`."""
+    if odd := sorted(values.keys() ^ parameters.keys()):
+        raise CheckpointError(f"{what} and the parameters have different names: {', '.join(odd[:3])}")
+    for name, array in values.items():
+        if array.shape != parameters[name].shape:
+            raise CheckpointError(f"{what} has {name} of shape {array.shape}, the parameter {parameters[name].shape}")
+
+
+def _check_kinds(what: str, metadata: Mapping[str, Any]) -> None:
+    """Raise CheckpointError where a known entry has the wrong type."""
+    for key, kinds in _KINDS.items():
+        outer, _, inner = key.partition(".")
+        value = metadata.get(outer)
+        value = (value or {}).get(inner) if inner else value
+        # In Python a bool is an int; here it is not.
+        wrong = isinstance(value, bool) if kinds is not bool else not isinstance(value, bool)
+        if value is not None and (wrong or not isinstance(value, kinds)):
+            raise CheckpointError(f"{what} has {key} of the wrong type: {value!r:.60}")
+
+
+def _digest(header: Mapping[str, str], tensors: Arrays) -> str:
+    """Return the hex digest over step, metadata, and each tensor's name, shape and bytes, sorted by name."""
+    digest = hashlib.sha256(f"{header['step']}\n{header['metadata']}\n".encode())
+    for name, array in sorted(tensors.items()):
+        digest.update(f"{name} {array.shape}\n".encode())
+        digest.update(array.data)
+    return digest.hexdigest()

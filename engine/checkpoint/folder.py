@@ -1,0 +1,163 @@
+"""A folder of checkpoints: written so that no fault can damage what is there, the last few kept."""
+
+import os
+import re
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from engine.checkpoint.content import Checkpoint, UnusableError, pack, read, run_of
+from engine.errors import CheckpointError
+
+_NAME = re.compile(r"step-\d{8,18}\.safetensors")
+_TEMPORARY = re.compile(r"\.step-\d+\.safetensors\.(\d+)\.tmp")
+
+
+class CheckpointWarning(UserWarning):
+    """A damaged checkpoint was passed over for an earlier one."""
+
+
+def save(folder: Path | str, checkpoint: Checkpoint, keep: int = 3) -> Path:
+    """Write `folder`/step-00000100.safetensors (for step 100) and return its path once it is safe on disk.
+
+    Keeps the checkpoints of the last `keep` steps; those of later steps, which a run leaves behind when it resumes
+    from an earlier one, go as well. Temporary files of processes that died while saving are removed.
+    Raises CheckpointError when it cannot be written (what was there before is unharmed), when `folder` holds the
+    checkpoints of another run, and for tensors that are not float32 or do not fit each other.
+    """
+    folder = Path(folder)
+    if keep < 1 or not 0 <= checkpoint.step < 10**18:
+        raise CheckpointError(f"step {checkpoint.step} with keep={keep} cannot be saved: step >= 0 and keep >= 1")
+    content = pack(checkpoint)
+    prepare(folder, checkpoint.metadata.get("run"))
+    path = folder / f"step-{checkpoint.step:08d}.safetensors"
+    with _explained(path):
+        _remove_stale(folder)
+        _write(path, content)
+        numbered = _numbered(folder)
+        kept = [old for old in numbered if _step(old) <= checkpoint.step][:keep]
+        for old in numbered:
+            if old not in kept:
+                old.unlink(missing_ok=True)
+    return path
+
+
+def prepare(folder: Path | str, run: str | None = None) -> None:
+    """Make `folder` for the checkpoints of the run with uuid `run`; call it before the work begins.
+
+    Raises CheckpointError when it cannot be made or written, or holds the checkpoints of another run, which would be
+    removed one after the other.
+    """
+    folder = Path(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CheckpointError(f"the folder {folder} for checkpoints cannot be made: {error.strerror}") from None
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise CheckpointError(f"the folder {folder} for checkpoints cannot be written; choose another one")
+    for path in _numbered(folder):
+        try:
+            other = run_of(path)
+        except UnusableError:
+            continue
+        if other != run:
+            raise CheckpointError(f"{folder} holds checkpoints of another run ({path.name}); choose another folder")
+        return
+
+
+def newest(folder: Path | str) -> Path:
+    """Return the checkpoint of the last step in `folder`, without looking into it.
+
+    Raises CheckpointError when there is none.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise CheckpointError(f"there is no folder {folder}")
+    found = _numbered(folder)
+    if not found:
+        raise CheckpointError(f"folder {folder} has no checkpoint; looked for step-*.safetensors")
+    return found[0]
+
+
+def load(path: Path | str) -> Checkpoint:
+    """Read a checkpoint file, or the newest good one of a folder.
+
+    Where the newest of a folder is damaged the one before it is read, with a CheckpointWarning that names both.
+    Raises CheckpointError when the file is missing, no checkpoint, damaged, or of a newer version.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        return read(path)
+    newest(path)  # says what was looked for where there is none
+    failures: list[str] = []
+    for candidate in _numbered(path):
+        try:
+            checkpoint = read(candidate)
+        except UnusableError as error:
+            failures.append(str(error))
+            continue
+        if failures:
+            text = f"{'; '.join(failures)}; going on with {candidate} instead"
+            warnings.warn(text, CheckpointWarning, stacklevel=2)
+        return checkpoint
+    raise CheckpointError(f"folder {path} has no good checkpoint: {'; '.join(failures)}")
+
+
+def _numbered(folder: Path) -> list[Path]:
+    """Return the checkpoints in `folder`, that of the last step first."""
+    with _explained(folder, "read"):
+        return sorted((p for p in folder.iterdir() if _NAME.fullmatch(p.name)), key=_step, reverse=True)
+
+
+def _step(path: Path) -> int:
+    """Return the step in a checkpoint's name."""
+    return int(path.name.removeprefix("step-").removesuffix(".safetensors"))
+
+
+@contextmanager
+def _explained(path: Path, verb: str = "written") -> Iterator[None]:
+    """Turn an OSError of the block into the CheckpointError that names `path` and the reason."""
+    try:
+        yield
+    except OSError as error:
+        raise CheckpointError(f"checkpoint {path} cannot be {verb}: {error.strerror or error}") from error
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Put `content` on disk under `path`, whole or not at all."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    # The new name is safe only when the folder is on disk too.
+    descriptor = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _remove_stale(folder: Path) -> None:
+    """Remove the temporary files of processes that are gone; one with our own pid is of an earlier process."""
+    for path in folder.iterdir():
+        if found := _TEMPORARY.fullmatch(path.name):
+            pid = int(found[1])
+            if pid == os.getpid() or not _exists(pid):
+                path.unlink(missing_ok=True)
+
+
+def _exists(pid: int) -> bool:
+    """Return whether some process has the number `pid`."""
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:  # it exists, and is another person's
+        pass
+    return True

@@ -1,0 +1,218 @@
+"""The coordinator's shell: polls the transport and the clock, feeds `rounds`, and carries out its instructions."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from engine import messages as m
+from engine import rounds
+from engine.clock import Clock
+from engine.collect import Collector
+from engine.data import Sampler
+from engine.errors import ProtocolError, WorkerFailedError
+from engine.evaluate import Sums, WorkerReport
+from engine.job import Job
+from engine.members import Members
+from engine.params import Vector
+from engine.transport import Endpoint, Received, snapshot
+
+VALIDATION_CAP = 32  # micro-batches in a share of a validation: small enough that the fast wait little for the slow
+LOOK = 0.25  # seconds between looks at the local workers while nothing comes in
+FAILURES = 3  # failures of workers in one round after which it is not the workers' fault
+
+
+class Watch(Protocol):
+    """Starts workers and looks after them."""
+
+    def look(self) -> None:
+        """Replace workers that ended; WorkersError if that is hopeless."""
+
+    def ready(self, pid: int) -> None:
+        """Take note that the worker with this process id is at work."""
+
+
+class InterruptedRoundError(Exception):
+    """The run is to stop and no worker is left to finish the round."""
+
+
+@dataclass
+class _Current:
+    """The round in progress. `work` is what each share's message is made from, `parameters` its payload."""
+
+    work: m.Work
+    parameters: m.Frame
+    sums: Collector
+    failures: int = 0
+    done: bool = False
+
+
+class Coordinator:
+    """Gets the sums of each batch from worker processes; a `Source` for the training loop."""
+
+    def __init__(
+        self,
+        job: Job,
+        sizes: tuple[int, int],
+        endpoint: Endpoint,
+        watch: Watch,
+        clock: Clock,
+        members: Members,
+        interrupted: Callable[[], bool],
+    ) -> None:
+        """`sizes`: how many samples the training and the test set have. `interrupted`: whether the run is to stop."""
+        self._job = job
+        self._sizes = sizes
+        self._endpoint = endpoint
+        self._watch = watch
+        self._clock = clock
+        self._members = members
+        self._interrupted = interrupted
+        self._rounds = rounds.Rounds()
+        self._current: _Current | None = None
+        self._number = 0
+        self._looked = clock.now()
+        self._sampler = Sampler(sizes[0], job.batch_size, job.seed)
+
+    def workers(self) -> list[WorkerReport]:
+        """Return what each worker that is at hand has done."""
+        return self._members.reports()
+
+    def cpu_seconds(self) -> float:
+        """Return the processor seconds used by all workers."""
+        return self._members.cpu_seconds()
+
+    def close(self) -> None:
+        """Tell the workers that the run is over."""
+        for peer in self._members.peers():
+            self._endpoint.send(peer, m.encode(m.Stop(self._members.session, "the run is over")))
+
+    def gradient(self, step: int, parameters: Vector, out: Vector) -> Sums:
+        """Return the sums over the batch of `step`, the summed gradient in `out`."""
+        sums = Collector(len(self._sampler.indices(step)), self._job.microbatch, out)
+        work = self._work(kind=m.TRAIN, step=step, version=step - 1, total=sums.total)
+        return self._run(_Current(work, snapshot(parameters), sums), cap=sums.total)
+
+    def validate(self, step: int, parameters: Vector) -> Sums:
+        """Return loss and correct answers over the whole test set, with the parameters after `step`."""
+        sums = Collector(self._sizes[1], self._job.microbatch, None)
+        work = self._work(kind=m.VALIDATE, step=step, version=step, total=sums.total)
+        return self._run(_Current(work, snapshot(parameters), sums), cap=VALIDATION_CAP)
+
+    def _work(self, kind: int, step: int, version: int, total: int) -> m.Work:
+        self._number += 1
+        return m.Work(self._members.session, self._number, 0, kind, step, 0, 0, total, version)
+
+    def _run(self, current: _Current, cap: int) -> Sums:
+        """Carry out one round and return its sums."""
+        self._current = current
+        work = current.work
+        self._handle(rounds.Begin(work.round, work.total, work.version, cap))
+        while not current.done:
+            self._wait()
+        self._current = None
+        return current.sums.result()
+
+    def _wait(self) -> None:
+        """Wait for something to happen, and deal with it."""
+        now = self._clock.now()
+        deadline = self._rounds.next_deadline()
+        timeout = LOOK if deadline is None else min(LOOK, max(0.0, deadline - now))
+        received = self._endpoint.poll(timeout)
+        for one in received:
+            self._receive(one)
+        now = self._clock.now()
+        if self._endpoint.lost_connections():
+            self._probe()
+        if not received or now - self._looked > LOOK:
+            self._looked = now
+            self._watch.look()
+            self._handle(rounds.Tick())
+        if not self._rounds.members and self._interrupted():
+            raise InterruptedRoundError
+
+    def _probe(self) -> None:
+        """Find out whose connection was lost: a message to a peer that is gone cannot be sent."""
+        for peer in self._members.peers():
+            if not self._endpoint.send(peer, m.encode(m.Ping(self._members.session))):
+                self._lose(peer, "its connection was lost")
+
+    def _lose(self, peer: bytes, reason: str) -> None:
+        self._members.drop(peer, reason)
+        self._handle(rounds.Left(peer))
+
+    def _receive(self, received: Received) -> None:
+        """Take one message from a peer; anything wrong with it is answered, noted, and otherwise ignored."""
+        try:
+            message, payload = m.decode(received.frames)
+            self._act(received.peer, message, payload)
+        except ProtocolError as error:
+            self._members.note("bad message", received.peer, str(error))
+            self._endpoint.send(received.peer, m.encode(m.Refuse(m.clip(str(error), 600))))
+
+    def _act(self, peer: bytes, message: m.Message, payload: m.Frame | None) -> None:
+        match message:
+            case m.Hello():
+                self._endpoint.send(peer, self._members.greet(peer, message))
+                return
+            case m.Ready() | m.Result() | m.Failed() | m.Goodbye() if message.session != self._members.session:
+                raise ProtocolError("the message belongs to another session")
+            case m.Ready():
+                member = self._members.admit(peer, message)
+                self._watch.ready(member.pid)
+                self._handle(rounds.Joined(peer))
+            case m.Result():
+                self._result(peer, message, payload)
+            case m.Failed():
+                self._failed(peer, message)
+            case m.Goodbye():
+                self._lose(peer, message.reason)
+            case _:
+                raise ProtocolError(f"{type(message).__name__} is not for the coordinator")
+
+    def _failed(self, peer: bytes, message: m.Failed) -> None:
+        name = self._members.name(peer)
+        self._lose(peer, f"failed: {message.error.strip().splitlines()[-1:]}")
+        if self._current is not None:
+            self._current.failures += 1
+            if self._current.failures >= FAILURES:
+                raise WorkerFailedError(f"worker {name} failed, as did others before it", message.error)
+
+    def _result(self, peer: bytes, result: m.Result, payload: m.Frame | None) -> None:
+        """Count the sums of a block if `rounds` finds that they are the first for it."""
+        if self._members.get(peer) is None:
+            raise ProtocolError("a result from a peer that has not joined")
+        current, block = self._current, (result.start, result.stop)
+        answer = rounds.Answered(peer, result.round, result.attempt, block)
+        if current is None or result.round != current.work.round:
+            self._handle(answer)
+            return
+        sums = current.sums.check(result, payload)
+        if rounds.Accept(block) in self._handle(answer):
+            current.sums.put(block, sums)
+            if current.work.kind == m.TRAIN:
+                self._members.credit(peer, result, current.sums.images(block))
+
+    def _handle(self, event: rounds.Event) -> list[rounds.Instruction]:
+        """Give `rounds` an event and carry out what it says; returns the instructions."""
+        instructions = self._rounds.handle(event, self._clock.now())
+        for instruction in instructions:
+            match instruction:
+                case rounds.Assign():
+                    self._assign(instruction)
+                case rounds.Complete() if self._current is not None:
+                    self._current.done = True
+                case rounds.Ignore(peer, reason):
+                    self._members.note("ignored", peer, reason)
+                case rounds.Lapsed(peer, blocks):
+                    self._members.note("lapsed", peer, f"no answer in time for blocks {list(blocks)}")
+        return instructions
+
+    def _assign(self, assign: rounds.Assign) -> None:
+        current = self._current
+        if current is None or assign.round != current.work.round:
+            return
+        start, stop = assign.share
+        work = replace(current.work, attempt=assign.attempt, start=start, stop=stop)
+        payload = current.parameters if assign.with_parameters else None
+        if not self._endpoint.send(assign.worker, m.encode(work, payload)):
+            self._lose(assign.worker, "its connection was lost")

@@ -1,0 +1,138 @@
+"""Data sets on disk, found by digest: `<folder>/<sha256 of the file>.safetensors`, read through a memory map.
+
+A file of that name is complete: it is written under another name, synced and renamed. What a killed process leaves
+behind is removed an hour later. Small `.key` files remember which digest some generated data set had.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import re
+import tempfile
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import platformdirs
+
+from engine.data import layout
+from engine.data.dataset import Dataset
+from engine.errors import DataError
+
+_STALE = 3600.0  # seconds; nobody writes one file for that long
+_PART = ".part-"
+
+
+def default_folder() -> Path:
+    """Return $GRADSUM_CACHE, or else this user's cache folder for gradsum."""
+    return Path(os.environ.get("GRADSUM_CACHE") or platformdirs.user_cache_dir("gradsum"))
+
+
+def path_of(digest: str, folder: Path | None = None) -> Path:
+    """Return where the data set with this digest is, or would be; DataError if it is no SHA-256 in lower-case hex."""
+    if not re.fullmatch(r"[0-9a-f]{64}", digest):
+        raise DataError(f"{digest!r} is no data digest: 64 hexadecimal digits in lower case are expected")
+    return (folder or default_folder()) / f"{digest}.safetensors"
+
+
+def store(dataset: Dataset, folder: Path | None = None) -> str:
+    """Put `dataset` into the cache, unless it is there, and return its digest, which depends on its content only.
+
+    Raises DataError if the folder cannot be written.
+    """
+    pieces = layout.pieces(dataset)
+    digest = hashlib.sha256()
+    for piece in pieces:
+        digest.update(piece)
+    path = path_of(digest.hexdigest(), folder)
+    if not path.exists() or path.stat().st_size != sum(piece.nbytes for piece in pieces):
+        _write(path, pieces)
+    return digest.hexdigest()
+
+
+def receive(digest: str, chunks: Iterable[bytes | memoryview], folder: Path | None = None) -> Path:
+    """Put a file that arrives in `chunks` into the cache; DataError, and no file, if its digest is not `digest`."""
+    path, found = path_of(digest, folder), hashlib.sha256()
+
+    def checked() -> Iterable[bytes | memoryview]:
+        for chunk in chunks:
+            found.update(chunk)
+            yield chunk
+        if found.hexdigest() != digest:
+            raise DataError(f"the data that came has the digest {found.hexdigest()}, not {digest}; send it again")
+
+    _write(path, checked())
+    return path
+
+
+def open_cached(digest: str, folder: Path | None = None, *, verify: bool = True) -> Dataset:
+    """Open a data set of the cache: read-only arrays over a memory map, shared by all processes that open it.
+
+    `verify` reads the whole file once to see that its digest is still `digest`. Raises DataError if the file is
+    missing or damaged; a damaged one has to be deleted and stored again.
+    """
+    path = path_of(digest, folder)
+    try:
+        content = np.memmap(path, np.uint8, mode="r")
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: not in the cache; load the data set again to put it there") from error
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: cannot be mapped ({error}); delete it") from error
+    if verify and hashlib.sha256(content.data).hexdigest() != digest:
+        raise DataError(f"{path}: its content is not what its name says; delete it and load the data set again")
+    return layout.parse(content.view(np.ndarray), path)
+
+
+def remember(key: str, digest: str, folder: Path | None = None) -> None:
+    """Note that the data set made from `key` (letters, digits, dot, dash, underscore) has this digest."""
+    path_of(digest, folder)
+    _write(_key_path(key, folder), [digest.encode()])
+
+
+def remembered(key: str, folder: Path | None = None) -> str | None:
+    """Return the digest noted for `key`, or None if there is none or its data set is no longer in the cache."""
+    try:
+        digest = _key_path(key, folder).read_text("ascii")
+        return digest if path_of(digest, folder).exists() else None
+    except (OSError, UnicodeDecodeError, DataError):
+        return None  # whatever is wrong with the note, making the data set again puts it right
+
+
+def _key_path(key: str, folder: Path | None) -> Path:
+    if not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}", key):
+        raise DataError(f"{key!r} cannot be a key of the data cache: letters, digits, '.', '-' and '_' only")
+    return (folder or default_folder()) / f"{key}.key"
+
+
+def _write(path: Path, pieces: Iterable[bytes | memoryview]) -> None:
+    """Write `pieces` to `path` so that the name never stands for less than all of them."""
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _remove_stale(path.parent)
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=_PART)
+        part = Path(name)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                for piece in pieces:
+                    file.write(piece)
+                file.flush()
+                os.fsync(file.fileno())
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+    except OSError as error:
+        raise DataError(
+            f"{path}: cannot be written ({error.strerror or error}); free space there, or set GRADSUM_CACHE to "
+            "a folder that can be written"
+        ) from error
+
+
+def _remove_stale(folder: Path) -> None:
+    for part in folder.glob(f"{_PART}*"):
+        # Another process may remove the same file at the same time.
+        with contextlib.suppress(FileNotFoundError):
+            if time.time() - part.stat().st_mtime > _STALE:
+                part.unlink()

@@ -1,0 +1,43 @@
+"""A job: all a worker must know to evaluate its share, as plain data that crosses the wire."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from engine.data import Normalisation
+from engine.errors import GradsumError, ProtocolError
+from engine.model import Model, model_from
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run as a worker sees it. `data` is the digest of the data set."""
+
+    model: Model
+    data: str
+    normalisation: Normalisation
+    batch_size: int
+    microbatch: int
+    seed: int
+    augment: bool
+
+    def describe(self) -> dict[str, Any]:
+        """Return plain data from which `job_from` rebuilds the job."""
+        return asdict(self) | {"model": self.model.describe(), "normalisation": asdict(self.normalisation)}
+
+
+def job_from(description: object) -> Job:
+    """Rebuild a job from `Job.describe()`; ProtocolError when it is none."""
+    kinds = {"data": str, "batch_size": int, "microbatch": int, "seed": int, "augment": bool}
+    if not isinstance(description, dict) or description.keys() != {*kinds, "model", "normalisation"}:
+        raise ProtocolError("a job is a table with model, normalisation, " + ", ".join(kinds))
+    for name, kind in kinds.items():
+        if type(description[name]) is not kind:
+            raise ProtocolError(f"job.{name} must be {kind.__name__}, got {description[name]!r}")
+    if min(description["batch_size"], description["microbatch"]) < 1 or description["seed"] < 0:
+        raise ProtocolError("job.batch_size and job.microbatch must be at least 1, job.seed at least 0")
+    given = description["normalisation"]
+    try:
+        normalisation = Normalisation(tuple(given["mean"]), tuple(given["deviation"]))
+        return Job(**description | {"model": model_from(description["model"]), "normalisation": normalisation})
+    except (GradsumError, TypeError, KeyError, ValueError) as error:
+        raise ProtocolError(f"the job cannot be understood: {error}") from None

@@ -1,0 +1,153 @@
+"""The table of numeric operations: what every kernel backend offers, each operation described once.
+
+Letters: N samples, H W height and width, C O channels in and out, K classes. L = N * C is one pixel of a whole chunk.
+An image activation is [H, W, L]: one pixel of all samples is contiguous. A *plane* is a larger array of that kind with
+the image inside, from row and column `start` on, and zeros around it. All arrays are C-contiguous float32 unless said
+otherwise, and none overlap. No operation allocates more than a few bytes a sample, and none raises: what does not fit
+is excluded when a program is compiled. NaN and infinity in the input reach the output.
+"""
+
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float32]
+Doubles = NDArray[np.float64]
+Labels = NDArray[np.int32]
+Mask = NDArray[np.bool_]
+Route = NDArray[Any]  # unsigned integers: the number, in reading order, of the value that won its pool window
+
+
+class Backend(Protocol):
+    """One implementation of every operation; the modules `with_numpy` and `with_numba` are two."""
+
+    @property
+    def name(self) -> str:
+        """The name under which `choose` knows the backend."""
+
+    def relu(self, x: Array, y: Array, mask: Mask) -> None:
+        """Set y = max(x, 0) and mask = x > 0. All of one shape."""
+
+    def relu_gradient(self, mask: Mask, dy: Array, dx: Array) -> None:
+        """Set dx = dy where mask, 0 elsewhere."""
+
+    def gelu(self, x: Array, y: Array, phi: Array) -> None:
+        """Set phi = (1 + erf(x / sqrt 2)) / 2 and y = x * phi (Hendrycks and Gimpel 2016). All of one shape."""
+
+    def gelu_gradient(self, x: Array, phi: Array, dy: Array, dx: Array) -> None:
+        """Set dx = dy * (phi + x * exp(-x * x / 2) / sqrt(2 pi))."""
+
+    def max_pool(self, x: Array, y: Array, start: int, route: Route, size: int, work: Route) -> None:
+        """Largest value of each size x size window of x [H, W, L], into the plane y from `start` on.
+
+        `route` and `work` (scratch) are [h, w, L], h = ceil(H / size): windows at the lower and right edge may be
+        partial. The first maximum in reading order wins.
+        """
+
+    def max_pool_gradient(self, dy: Array, start: int, route: Route, dx: Array, size: int, work: Mask) -> None:
+        """Write to dx [H, W, L] the gradient: dy (a plane) goes to the value that won, all others get 0."""
+
+    def im2col(self, x: Array, columns: Array, stride: int) -> None:
+        """Copy every patch of x [H, W, N, C] into its row of columns [h, w, N, k, k, C]."""
+
+    def col2im(self, columns: Array, dx: Array, stride: int) -> None:
+        """Write to dx [H, W, N, C] the sum of all patches in columns [h, w, N, k, k, C]: the transpose of `im2col`."""
+
+    def add_bias(self, x: Array, bias: Array, y: Array, start: int) -> None:
+        """Write x [h, w, L] + bias [C] into the plane y from `start` on; C divides L."""
+
+    def add_bias_gradient(self, dy: Array, start: int, h: int, w: int, total: Array) -> None:
+        """Add to total [C] the sum over pixels and samples of the h x w image in the plane dy."""
+
+    def stem_patches(self, x: Array, patches: Array, padding: int, work: Array) -> None:
+        """Copy the patches of one-channel images x [N, H, W], zeros around them, to patches [k, k, 2, 2, h, w, N].
+
+        patches[a, b, q, r, i, j] meets kernel tap (a, b) at output (2 i + q, 2 j + r): the four places of a 2 x 2 pool
+        window are apart. `work` [2 h + k - 1, 2, w + k // 2, N] is zero where padding will be, and stays so.
+        """
+
+    def pool_phases(
+        self, phases: Array, bias: Array, y: Array, start: int, route: Route, size: tuple[int, int], work: Array
+    ) -> None:
+        """Largest of phases [2, 2, h, w, L], plus bias [C], into the plane y from `start` on; first maximum wins.
+
+        The phases are the outputs of a convolution at even and odd rows and columns; `size` is the number of rows and
+        columns that exist, so the last of the odd ones may be none. route [h, w, L] are bytes; work has h w L values.
+        """
+
+    def pool_phases_gradient(self, dy: Array, start: int, route: Route, phases: Array, work: Array) -> None:
+        """Write to phases [2, 2, h, w, L] the gradient: dy (a plane) for the one that won, 0 for the others."""
+
+    def winograd_filter(self, w: Array, u: Array, ut: Array, work: Array) -> None:
+        """Transform a filter w [3, 3, C, O] to u [4, 4, C, O] = G w G^T, and ut [4, 4, O, C], its transpose.
+
+        This and all below is F(2x2, 3x3) of Lavin and Gray 2015 (section 4.1): 16 products in place of 36 for a tile of
+        2 x 2 outputs. `work` has 9 C O values.
+        """
+
+    def winograd_filter_gradient(self, du: Array, dw: Array, work: Array) -> None:
+        """Write to dw [3, 3, C, O] the gradient G^T du G, du [4, 4, C, O]. `work` has 12 C O values."""
+
+    def winograd_input(self, x: Array, v: Array, work: Array) -> None:
+        """Transform the plane x [2 t + 2, 2 s + 2, L] to v [4, 4, t, s, L] = B^T x B for each of t x s tiles.
+
+        `work` has 4 t (2 s + 2) L values; so it has for the gradient.
+        """
+
+    def winograd_input_gradient(self, dv: Array, dx: Array, work: Array) -> None:
+        """Write to dx [2 t + 2, 2 s + 2, L] the sum over tiles of B dv B^T."""
+
+    def winograd_output(self, m: Array, bias: Array, y: Array, start: int, size: tuple[int, int], work: Array) -> None:
+        """Write A^T m A + bias [C], m [4, 4, t, s, L], into the plane y from `start` on.
+
+        `size` is the number of output rows and columns; what exceeds it is dropped. `work` has 12 t s L values, here
+        and in the three operations below.
+        """
+
+    def winograd_output_gradient(self, dy: Array, start: int, size: tuple[int, int], dm: Array, work: Array) -> None:
+        """Write to dm [4, 4, t, s, L] the gradient A dy A^T of the image of `size` in the plane dy."""
+
+    def winograd_pool(
+        self, m: Array, bias: Array, y: Array, start: int, route: Route, size: tuple[int, int], work: Array
+    ) -> None:
+        """Do `winograd_output` and a 2 x 2 max-pool at once: a tile of outputs is a window. As `pool_phases`."""
+
+    def winograd_pool_gradient(self, dy: Array, start: int, route: Route, dm: Array, work: Array) -> None:
+        """Write to dm [4, 4, t, s, L] the gradient A d A^T, d being dy (a plane) given to the output that won."""
+
+    def softmax_cross_entropy(self, z: Array, labels: Labels, losses: Doubles, dz: Array) -> int:
+        """Set losses [N] = log(sum(exp(z))) - z[label] for z [N, K], and dz = softmax(z) - one_hot(label).
+
+        Returns how many labels are the first maximum of their row; a row with NaN never counts.
+        """
+
+    def mean_squared_error(self, z: Array, labels: Labels, losses: Doubles, dz: Array) -> int:
+        """Set losses [N] = mean over k of (z - one_hot(label))^2 for z [N, K], and dz its gradient.
+
+        Returns how many labels are the first maximum of their row; a row with NaN never counts.
+        """
+
+    def sgd(self, w: Array, g: Array, scale: float, rate: float, work: Array) -> None:
+        """Step w -= rate * scale * g. All vectors of one size; `work` is scratch of any size, here and below."""
+
+    def momentum(self, w: Array, velocity: Array, g: Array, scale: float, rate: float, mu: float, work: Array) -> None:
+        """Set velocity = mu * velocity + scale * g and step w -= rate * velocity."""
+
+    def adam(
+        self,
+        w: Array,
+        m: Array,
+        v: Array,
+        g: Array,
+        scale: float,
+        rate: float,
+        betas: tuple[float, float],
+        eps: float,
+        work: Array,
+    ) -> None:
+        """Take one step of Adam (Kingma and Ba 2015, the efficient form of algorithm 1 in section 2) on scale * g.
+
+        m = beta1 m + (1 - beta1) g; v = beta2 v + (1 - beta2) g^2; w -= rate * m / (sqrt(v) + eps). The caller folds
+        both bias corrections into `rate` and `eps`.
+        """

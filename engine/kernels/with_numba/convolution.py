@@ -1,0 +1,94 @@
+"""Convolution as one matrix product, compiled: the copies around it, and the first layer's patches."""
+
+from engine.kernels.table import Array
+from engine.kernels.with_numba.jit import inner, kernel
+
+
+@kernel
+def im2col(x: Array, columns: Array, stride: int) -> None:
+    """See the table."""
+    h, w, N, kernel_size = columns.shape[:4]
+    for i in range(h):
+        for j in range(w):
+            for a in range(kernel_size):
+                for b in range(kernel_size):
+                    pixels = x[i * stride + a, j * stride + b]
+                    for n in range(N):
+                        copy(columns[i, j, n, a, b], pixels[n])
+
+
+@kernel
+def col2im(columns: Array, dx: Array, stride: int) -> None:
+    """See the table."""
+    h, w, N, kernel_size = columns.shape[:4]
+    dx[:] = 0
+    for i in range(h):
+        for j in range(w):
+            for a in range(kernel_size):
+                for b in range(kernel_size):
+                    pixels = dx[i * stride + a, j * stride + b]
+                    for n in range(N):
+                        increase(pixels[n], columns[i, j, n, a, b])
+
+
+@kernel
+def add_bias(x: Array, bias: Array, y: Array, start: int) -> None:
+    """See the table."""
+    h, w, L = x.shape
+    C = bias.size
+    for i in range(h):
+        for j in range(w):
+            for n in range(0, L, C):
+                add(y[start + i, start + j, n : n + C], x[i, j, n : n + C], bias)
+
+
+@kernel
+def add_bias_gradient(dy: Array, start: int, h: int, w: int, total: Array) -> None:
+    """See the table."""
+    C = total.size
+    for i in range(start, start + h):
+        for j in range(start, start + w):
+            for n in range(0, dy.shape[2], C):
+                increase(total, dy[i, j, n : n + C])
+
+
+@kernel
+def stem_patches(x: Array, patches: Array, padding: int, work: Array) -> None:
+    """See the table."""
+    k, (h, w, N) = len(patches), patches.shape[4:]
+    # Even and odd columns apart first, so that what follows copies runs of w * N values.
+    for n in range(N):
+        for i in range(x.shape[1]):
+            for j in range(x.shape[2]):
+                c = j + padding
+                work[i + padding, c % 2, c // 2, n] = x[n, i, j]
+    rows = work.reshape(work.shape[0], 2, -1)
+    runs = patches.reshape(k, k, 2, 2, h, w * N)
+    for a in range(k):
+        for b in range(k):
+            for q in range(2):
+                for c in range(b, b + 2):
+                    left = c // 2 * N
+                    for i in range(h):
+                        copy(runs[a, b, q, c - b, i], rows[2 * i + q + a, c % 2, left : left + w * N])
+
+
+@inner
+def copy(z: Array, a: Array) -> None:
+    """Set z = a."""
+    for k in range(z.size):
+        z[k] = a[k]
+
+
+@inner
+def add(z: Array, a: Array, b: Array) -> None:
+    """Set z = a + b."""
+    for k in range(z.size):
+        z[k] = a[k] + b[k]
+
+
+@inner
+def increase(z: Array, a: Array) -> None:
+    """Add a to z."""
+    for k in range(z.size):
+        z[k] += a[k]

@@ -1,0 +1,120 @@
+"""Max-pooling, compiled."""
+
+import numpy as np
+
+from engine.kernels.table import Array, Mask, Route
+from engine.kernels.with_numba.jit import inner, kernel
+
+ZERO = np.float32(0)
+
+
+@kernel
+def max_pool(x: Array, y: Array, start: int, route: Route, size: int, work: Route) -> None:  # noqa: ARG001
+    """See the table."""
+    h, w, _ = route.shape
+    H, W, _ = x.shape
+    for i in range(h):
+        for j in range(w):
+            best, won = y[start + i, start + j], route[i, j]
+            best[:] = x[i * size, j * size]
+            won[:] = 0
+            for a in range(i * size, min(i * size + size, H)):
+                for b in range(j * size, min(j * size + size, W)):
+                    challenge(best, won, x[a, b], (a - i * size) * size + b - j * size)
+
+
+@kernel
+def max_pool_gradient(dy: Array, start: int, route: Route, dx: Array, size: int, work: Mask) -> None:  # noqa: ARG001
+    """See the table."""
+    for a in range(dx.shape[0]):
+        for b in range(dx.shape[1]):
+            i, j = a // size, b // size
+            number = (a - i * size) * size + b - j * size
+            pick(dx[a, b], dy[start + i, start + j], route[i, j], number)
+
+
+@kernel
+def pool_phases(
+    phases: Array, bias: Array, y: Array, start: int, route: Route, size: tuple[int, int], work: Array
+) -> None:
+    """See the table."""
+    h, w, L = route.shape
+    biases = repeat(bias, work, L)
+    for i in range(h):
+        for j in range(w):
+            below, right = 2 * i + 1 < size[0], 2 * j + 1 < size[1]
+            first, second, third, fourth = phases[0, 0, i, j], phases[0, 1, i, j], phases[1, 0, i, j], phases[1, 1, i, j]
+            largest(y[start + i, start + j], route[i, j], first, second, third, fourth, biases, right, below)
+
+
+@kernel
+def pool_phases_gradient(dy: Array, start: int, route: Route, phases: Array, work: Array) -> None:  # noqa: ARG001
+    """See the table."""
+    h, w, _ = route.shape
+    for i in range(h):
+        for j in range(w):
+            deal(
+                phases[0, 0, i, j],
+                phases[0, 1, i, j],
+                phases[1, 0, i, j],
+                phases[1, 1, i, j],
+                dy[start + i, start + j],
+                route[i, j],
+            )
+
+
+@inner
+def challenge(best: Array, won: Route, x: Array, number: int) -> None:
+    """Where x is larger than best, or NaN, put it there, and `number` in won."""
+    for k in range(best.size):
+        better = (x[k] > best[k]) | (x[k] != x[k])
+        best[k] = x[k] if better else best[k]
+        won[k] = number if better else won[k]
+
+
+@inner
+def pick(z: Array, d: Array, route: Route, number: int) -> None:
+    """Set z = d where route is `number`, 0 elsewhere."""
+    for k in range(z.size):
+        z[k] = d[k] if route[k] == number else ZERO
+
+
+@inner
+def largest(
+    y: Array, route: Route, a: Array, b: Array, c: Array, d: Array, bias: Array, right: bool, below: bool
+) -> None:
+    """Set y = max(a, b, c, d) + bias; b and d only count if `right`, c and d if `below`."""
+    for k in range(y.size):
+        y[k], route[k] = first_maximum(a[k], b[k], c[k], d[k], right, below)
+        y[k] += bias[k]
+
+
+@inner
+def first_maximum(a: float, b: float, c: float, d: float, right: bool, below: bool) -> tuple[float, int]:
+    """Return the first largest of four numbers, or a NaN among them, and which it was."""
+    best, number = a, np.uint8(0)
+    better = right & ((b > best) | (b != b))  # noqa: PLR0124
+    best, number = (b, np.uint8(1)) if better else (best, number)
+    better = below & ((c > best) | (c != c))  # noqa: PLR0124
+    best, number = (c, np.uint8(2)) if better else (best, number)
+    better = right & below & ((d > best) | (d != d))  # noqa: PLR0124
+    return (d, np.uint8(3)) if better else (best, number)
+
+
+@inner
+def deal(a: Array, b: Array, c: Array, d: Array, dy: Array, route: Route) -> None:
+    """Give dy to the one of a, b, c, d that route names, 0 to the others."""
+    for k in range(dy.size):
+        a[k] = dy[k] if route[k] == 0 else ZERO
+        b[k] = dy[k] if route[k] == 1 else ZERO
+        c[k] = dy[k] if route[k] == 2 else ZERO
+        d[k] = dy[k] if route[k] == 3 else ZERO
+
+
+@inner
+def repeat(bias: Array, work: Array, L: int) -> Array:
+    """Return bias over and over, L values, in the scratch."""
+    C = bias.size
+    for n in range(0, L, C):
+        work[n : n + C] = bias
+    return work[:L]

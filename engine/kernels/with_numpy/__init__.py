@@ -1,0 +1,50 @@
+"""Every operation of the table in numpy, with all temporaries in buffers of the caller."""
+
+from engine.kernels.with_numpy.convolution import add_bias, add_bias_gradient, col2im, im2col
+from engine.kernels.with_numpy.elementwise import gelu, gelu_gradient, relu, relu_gradient
+from engine.kernels.with_numpy.loss import mean_squared_error, softmax_cross_entropy
+from engine.kernels.with_numpy.optimizers import adam, momentum, sgd
+from engine.kernels.with_numpy.pooling import max_pool, max_pool_gradient, pool_phases, pool_phases_gradient
+from engine.kernels.with_numpy.stem import stem_patches
+from engine.kernels.with_numpy.winograd import (
+    winograd_filter,
+    winograd_filter_gradient,
+    winograd_input,
+    winograd_input_gradient,
+    winograd_output,
+    winograd_output_gradient,
+    winograd_pool,
+    winograd_pool_gradient,
+)
+
+name = "numpy"
+
+__all__ = [
+    "adam",
+    "add_bias",
+    "add_bias_gradient",
+    "col2im",
+    "gelu",
+    "gelu_gradient",
+    "im2col",
+    "max_pool",
+    "max_pool_gradient",
+    "mean_squared_error",
+    "momentum",
+    "name",
+    "pool_phases",
+    "pool_phases_gradient",
+    "relu",
+    "relu_gradient",
+    "sgd",
+    "softmax_cross_entropy",
+    "stem_patches",
+    "winograd_filter",
+    "winograd_filter_gradient",
+    "winograd_input",
+    "winograd_input_gradient",
+    "winograd_output",
+    "winograd_output_gradient",
+    "winograd_pool",
+    "winograd_pool_gradient",
+]

@@ -1,0 +1,71 @@
+"""Max-pooling in numpy."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from engine.kernels.table import Array, Mask, Route
+
+
+def max_pool(x: Array, y: Array, start: int, route: Route, size: int, work: Route) -> None:
+    """See the table."""
+    h, w = route.shape[:2]
+    out = y[start : start + h, start : start + w]
+    np.copyto(out, x[::size, ::size])
+    route.fill(0)
+    for number, phase in _phases(x, size):
+        rows, columns = phase.shape[:2]
+        best, won, to = out[:rows, :columns], work[:rows, :columns], route[:rows, :columns]
+        np.greater(phase, best, out=won)
+        np.maximum(phase, best, out=best)
+        np.multiply(won, won.dtype.type(number), out=won)
+        np.maximum(to, won, out=to)  # numbers rise, so the largest is the last that beat all before it
+
+
+def max_pool_gradient(dy: Array, start: int, route: Route, dx: Array, size: int, work: Mask) -> None:
+    """See the table."""
+    np.equal(route, 0, out=work)
+    h, w = route.shape[:2]
+    dy = dy[start : start + h, start : start + w]
+    np.multiply(dy, work, out=dx[::size, ::size])
+    for number, phase in _phases(dx, size):
+        rows, columns = phase.shape[:2]
+        np.equal(route[:rows, :columns], number, out=work[:rows, :columns])
+        np.multiply(dy[:rows, :columns], work[:rows, :columns], out=phase)
+
+
+def _phases(x: Array, size: int) -> Iterator[tuple[int, Array]]:
+    """Yield every place of a window but the first: its number in reading order and its value in all windows."""
+    for number in range(1, size * size):
+        phase = x[number // size :: size, number % size :: size]
+        if phase.size:
+            yield number, phase
+
+
+def pool_phases(
+    phases: Array, bias: Array, y: Array, start: int, route: Route, size: tuple[int, int], work: Array
+) -> None:
+    """See the table."""
+    h, w, _ = route.shape
+    phases[1, :, size[0] // 2 :] = -np.inf
+    phases[:, 1, :, size[1] // 2 :] = -np.inf
+    best, won = phases[0, 0], work.view(np.bool_)[: route.size].reshape(route.shape)
+    route.fill(0)
+    for number in (1, 2, 3):
+        phase = phases[number // 2, number % 2]
+        np.greater(phase, best, out=won)
+        np.maximum(phase, best, out=best)
+        np.multiply(won, np.uint8(number), out=won.view(np.uint8))
+        np.maximum(route, won.view(np.uint8), out=route)  # numbers rise: the largest beat all before it
+    by_channel = (h, w, -1, bias.size)
+    inside = y[start : start + h, start : start + w]
+    np.add(best.reshape(by_channel), bias, out=inside.reshape(by_channel))
+
+
+def pool_phases_gradient(dy: Array, start: int, route: Route, phases: Array, work: Array) -> None:
+    """See the table."""
+    h, w, _ = route.shape
+    won = work.view(np.bool_)[: route.size].reshape(route.shape)
+    for number in range(4):
+        np.equal(route, number, out=won)
+        np.multiply(dy[start : start + h, start : start + w], won, out=phases[number // 2, number % 2])

@@ -1,0 +1,208 @@
+"""The training loop: steps, validations, checkpoints, and when to stop."""
+
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from engine import checkpoint as checkpoints
+from engine.clock import Clock
+from engine.coordinator import InterruptedRoundError
+from engine.data import Sampler
+from engine.errors import DivergedError
+from engine.evaluate import Source
+from engine.interrupt import Interrupt
+from engine.optim import State
+from engine.params import Layout, Vector
+from engine.records import Records, TrainingRow, ValidationRow
+from engine.report import Reporter, StepReport, Validation
+from engine.settings import Settings
+
+RECENT = 100  # batches that `train_loss` is the mean of
+PACE = 0.1  # weight of the newest step in the speed that is shown
+
+
+@dataclass
+class Progress:
+    """How far a run is. `elapsed` and `cpu` (seconds) count earlier sittings of a resumed run, too."""
+
+    step: int = 0
+    elapsed: float = 0.0
+    cpu: float = 0.0
+    best_percent: float | None = None
+    validation: Validation | None = None
+    saved: Path | None = None
+    images: int = 0
+    seconds: float = 0.0  # in training steps, without validations and checkpoints
+    recent: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=RECENT))
+    history: list[StepReport] = field(default_factory=list)
+
+    @property
+    def train_loss(self) -> float | None:
+        """Mean loss of a sample over the recent batches."""
+        samples = sum(n for _, n in self.recent)
+        return sum(loss for loss, _ in self.recent) / samples if samples else None
+
+
+@dataclass
+class Loop:
+    """Everything a run consists of while it goes on. `metadata` is what checkpoints hold besides tensors."""
+
+    settings: Settings
+    sampler: Sampler
+    layout: Layout
+    parameters: Vector
+    state: State
+    source: Source
+    records: Records
+    folder: Path
+    metadata: dict[str, Any]
+    reporter: Reporter
+    interrupt: Interrupt
+    clock: Clock
+    test_samples: int
+    progress: Progress
+    diagnose: Callable[[int, Vector], str | None]  # names the first layer whose output is not finite
+
+    def __post_init__(self) -> None:
+        self._gradient = self.layout.zeros()
+        self._began = self.clock.now()
+        self._before = (self.progress.elapsed, self.progress.cpu)
+        self._validated = self._saved = -1
+        self._rate = 0.0
+
+    def run(self) -> tuple[str, str]:
+        """Train until there is a reason to stop; return the state the run ends in and the reason."""
+        while not (reason := self._reason()):
+            try:
+                self._step()
+            except InterruptedRoundError:
+                break
+            if self._due(self.settings.validate_every):
+                self._validate()
+            if self._due(self.settings.checkpoint_every):
+                self.save()
+        if self.interrupt.requested:
+            self.save()
+            return "interrupted", f"it got {self.interrupt.requested}"
+        if self._validated != self.progress.step:
+            self._validate()
+        self.save()
+        return "finished", reason
+
+    @property
+    def last_step(self) -> int | None:
+        """The step that ends the run; None if something else does."""
+        ends = [self.settings.steps] if self.settings.steps else []
+        if self.settings.epochs:
+            ends.append(self.settings.epochs * self.sampler.steps_per_epoch)
+        return min(ends, default=None)
+
+    def _reason(self) -> str:
+        """Return why there should be no further step, or nothing."""
+        progress, settings = self.progress, self.settings
+        if self.interrupt.requested:
+            return "interrupted"
+        if self.last_step is not None and progress.step >= self.last_step:
+            return f"{progress.step} steps are done"
+        if settings.time_limit is not None and self.clock.now() - self._began >= settings.time_limit:
+            return f"the time limit of {settings.time_limit:g} seconds is reached"
+        seen = progress.validation
+        if settings.target is not None and seen and seen.step == progress.step and seen.percent >= settings.target:
+            return f"validation reached the target of {settings.target:g} %"
+        return ""
+
+    def _due(self, every: int) -> bool:
+        """Tell whether what happens every so many steps (0: once an epoch) is due after this step."""
+        return self.progress.step % (every or self.sampler.steps_per_epoch) == 0
+
+    def _times(self) -> tuple[float, float]:
+        """Bring up to date, and return, the run's elapsed and processor seconds."""
+        elapsed, cpu = self._before
+        self.progress.elapsed = elapsed + self.clock.now() - self._began
+        self.progress.cpu = cpu + time.process_time() + self.source.cpu_seconds()
+        return self.progress.elapsed, self.progress.cpu
+
+    def _epoch(self) -> float:
+        return self.progress.step / self.sampler.steps_per_epoch
+
+    def _step(self) -> None:
+        """Take one step: gradient, check, optimizer, records."""
+        began = self.clock.now()
+        number = self.progress.step + 1
+        sums = self.source.gradient(number, self.parameters, self._gradient)
+        samples = len(self.sampler.indices(number))
+        if not (np.isfinite(sums.loss) and np.isfinite(self._gradient).all()):
+            self._diverged(number, sums.loss / samples)
+        self.state.step(self.parameters, self._gradient, 1 / samples)
+        self.progress.step = number
+        self._account(sums.loss, sums.correct, samples, self.clock.now() - began)
+
+    def _account(self, loss: float, correct: int, samples: int, seconds: float) -> None:
+        """Record and report a step that took `seconds`."""
+        progress = self.progress
+        progress.images += samples
+        progress.seconds += seconds
+        progress.recent.append((loss, samples))
+        elapsed, cpu = self._times()
+        mean, percent = loss / samples, 100 * correct / samples
+        momentum = self.settings.momentum if self.settings.optimizer == "momentum" else None
+        now, lr = time.time(), self.state.lr
+        row = (progress.step, self._epoch(), now, elapsed, cpu, percent, mean, samples, lr, momentum)
+        self.records.training(TrainingRow(*row))
+        rate = samples / max(seconds, 1e-9)
+        self._rate += (rate - self._rate) * (PACE if self._rate else 1.0)
+        report = StepReport(progress.step, self._epoch(), mean, percent, samples, self._rate, elapsed)
+        progress.history.append(report)
+        self.reporter.step(report, self.source.workers())
+
+    def _validate(self) -> None:
+        progress = self.progress
+        sums = self.source.validate(progress.step, self.parameters)
+        loss = sums.loss / self.test_samples
+        progress.validation = Validation(progress.step, sums.correct, self.test_samples, loss)
+        percent = progress.validation.percent
+        progress.best_percent = max(percent, progress.best_percent or 0.0)
+        self._validated = progress.step
+        elapsed, cpu = self._times()
+        row = (progress.step, self._epoch(), time.time(), cpu, elapsed, percent, loss)
+        self.records.validation(ValidationRow(*row))
+        self.reporter.validated(progress.validation)
+
+    def save(self) -> Path:
+        """Save a checkpoint, unless this step has one, and return its path."""
+        progress = self.progress
+        if self._saved == progress.step and progress.saved:
+            return progress.saved
+        self._times()
+        self.records.flush()  # no row of a saved step may be missing
+        seen = progress.validation
+        metadata = self.metadata | {
+            "elapsed": progress.elapsed,
+            "cpu": progress.cpu,
+            "best_percent": progress.best_percent,
+            "validation": seen.asdict() | {"step": seen.step} if seen else None,
+        }
+        state = {name: dict(self.layout.public(vector)) for name, vector in self.state.tensors().items()}
+        tensors = dict(self.layout.public(self.parameters))
+        progress.saved = checkpoints.save(self.folder, checkpoints.Checkpoint(progress.step, tensors, state, metadata))
+        self._saved = progress.step
+        return progress.saved
+
+    def _diverged(self, step: int, loss: float) -> None:
+        """Save what was good before `step`, and raise DivergedError."""
+        layer = self.diagnose(step, self.parameters)
+        if layer is None:
+            bad = [name for name in self.layout.specs if not np.isfinite(self.layout.view(self._gradient, name)).all()]
+            layer = bad[-1].partition(".")[0] if bad else "the loss"
+        good = (
+            f"the last good checkpoint is {self.save()}" if np.isfinite(self.parameters).all() else "nothing is saved"
+        )
+        raise DivergedError(
+            f"step {step}: the loss is {loss:g}; the first values that are not finite are in {layer}; {good}; "
+            f"a smaller learning rate than {self.state.lr:g} may help"
+        )

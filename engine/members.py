@@ -1,0 +1,111 @@
+"""Who is there: greets workers, checks that they compute the same bits, and keeps count of what each has done."""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from engine import messages as m
+from engine.errors import ProtocolError
+from engine.evaluate import WorkerReport
+from engine.job import Job
+
+
+@dataclass(frozen=True)
+class Notice:
+    """Something for the records: a worker joined, left, was refused, or an answer was not used."""
+
+    kind: str
+    worker: str
+    text: str
+
+
+@dataclass
+class Member:
+    """A worker that was welcomed; at work once `ready`. Totals are over training only."""
+
+    name: str
+    host: str
+    pid: int
+    ready: bool = False
+    images: int = 0
+    seconds: float = 0.0
+    cpu: float = 0.0
+
+
+class Members:
+    """The workers of one session, by their identity on the transport."""
+
+    def __init__(self, job: Job, session: str, numerics: str, notice: Callable[[Notice], None]) -> None:
+        self.session = session
+        self._job = m.pack(job.describe())
+        self._schema = job.model.layout().digest
+        self._numerics = numerics
+        self._notice = notice
+        self._members: dict[bytes, Member] = {}
+        self._names: Counter[str] = Counter()
+        self._gone_cpu = 0.0
+
+    def greet(self, peer: bytes, hello: m.Hello) -> list[m.Frame]:
+        """Answer a HELLO: WELCOME with the job, or REFUSE if the worker would compute other bits."""
+        name = f"{hello.host}:{hello.pid}"
+        if hello.numerics != self._numerics:
+            reason = f"its numbers depend on other software or hardware: {hello.numerics} (here: {self._numerics})"
+            self._notice(Notice("refused", name, reason))
+            return m.encode(m.Refuse(m.clip(reason, 600)))
+        self._names[name] += 1
+        if self._names[name] > 1:
+            name += f"#{self._names[name]}"
+        self._members[peer] = Member(name, hello.host, hello.pid)
+        return m.encode(m.Welcome(self.session, name), self._job)
+
+    def admit(self, peer: bytes, ready: m.Ready) -> Member:
+        """Take a READY and return the worker, which can now be given work; ProtocolError if it cannot."""
+        member = self._members.get(peer)
+        if member is None or member.ready:
+            raise ProtocolError("READY is the answer to WELCOME, once")
+        if ready.schema != self._schema:
+            raise ProtocolError(f"its parameters have the layout {ready.schema}, here it is {self._schema}")
+        member.ready = True
+        self._notice(Notice("joined", member.name, f"pid {member.pid} on {member.host}"))
+        return member
+
+    def drop(self, peer: bytes, reason: str) -> None:
+        """Forget a worker that is gone."""
+        member = self._members.pop(peer, None)
+        if member is not None:
+            self._gone_cpu += member.cpu
+            self._notice(Notice("left", member.name, reason))
+
+    def credit(self, peer: bytes, result: m.Result, images: int) -> None:
+        """Add an answer to what the worker has done."""
+        member = self._members[peer]
+        member.images += images
+        member.seconds += result.seconds
+        member.cpu = max(member.cpu, result.cpu)
+
+    def get(self, peer: bytes) -> Member | None:
+        """Return the worker known as `peer`, if it was welcomed."""
+        return self._members.get(peer)
+
+    def peers(self) -> list[bytes]:
+        """Return the identities of all who were welcomed."""
+        return list(self._members)
+
+    def name(self, peer: bytes) -> str:
+        """Return what to call `peer` in the records."""
+        member = self._members.get(peer)
+        return member.name if member else f"stranger {peer.hex()}"
+
+    def note(self, kind: str, peer: bytes, text: str) -> None:
+        """Put something about `peer` on record."""
+        self._notice(Notice(kind, self.name(peer), text))
+
+    def reports(self) -> list[WorkerReport]:
+        """Return what each worker at work has done."""
+        return [
+            WorkerReport(x.name, x.host, x.pid, x.images, x.seconds, x.cpu) for x in self._members.values() if x.ready
+        ]
+
+    def cpu_seconds(self) -> float:
+        """Return the processor seconds used by all workers of the session, those that left included."""
+        return self._gone_cpu + sum(member.cpu for member in self._members.values())

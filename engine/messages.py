@@ -1,0 +1,242 @@
+"""The wire format: every message that travels between coordinator and worker. The only file that knows it.
+
+A message is one or two frames: a msgpack header of at most 1 KiB, `[VERSION, opcode, field, field, ...]`, and for some
+messages a payload: raw little-endian bytes (a float32 vector, or the msgpack description of a job). Nothing received
+is used before its opcode, version, types and ranges have been checked; a message that fails raises ProtocolError.
+
+    worker                      coordinator
+    HELLO      ------------->               who I am, what my numbers depend on
+               <-------------   WELCOME     the session and the job (payload), or REFUSE with a reason
+    READY      ------------->               model compiled, data at hand
+               <-------------   WORK        a share of a round; payload: the parameters, unless it has them
+    RESULT     ------------->               the sums of one block; payload: the gradient, in training
+    FAILED     ------------->               an exception, with its traceback
+               <-------------   PING        is anybody there; no answer wanted
+    GOODBYE    ------------->               leaving
+               <-------------   STOP        the run is over
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass, field, fields
+from typing import Any, ClassVar
+
+import msgpack
+
+from engine.errors import ProtocolError
+
+VERSION = 1
+HEADER_LIMIT = 1024  # bytes
+JOB_LIMIT = 1 << 20  # bytes of a job's description
+COUNT_LIMIT = (1 << 53) - 1
+TRAIN, VALIDATE = 0, 1  # kinds of work
+
+Frame = Any  # an object with the buffer protocol: bytes, memoryview, a frame of the transport
+MESSAGES: dict[int, type["Message"]] = {}
+
+
+def count(limit: int = COUNT_LIMIT) -> Any:
+    """Return a field that holds a whole number from 0 to `limit`."""
+    return field(metadata={"type": int, "limit": limit})
+
+
+def text(limit: int) -> Any:
+    """Return a field that holds at most `limit` characters."""
+    return field(metadata={"type": str, "limit": limit})
+
+
+def real() -> Any:
+    """Return a field that holds any float, nan and infinity included: a run that diverges must be able to say so."""
+    return field(metadata={"type": float, "limit": math.inf})
+
+
+@dataclass(frozen=True)
+class Message:
+    """Base of all messages; subclasses register by opcode."""
+
+    opcode: ClassVar[int]
+
+    def __init_subclass__(cls) -> None:
+        MESSAGES[cls.opcode] = cls
+
+    def __post_init__(self) -> None:
+        for f in fields(self):
+            _check(type(self).__name__, f.name, getattr(self, f.name), f.metadata["type"], f.metadata["limit"])
+
+
+def _check(message: str, name: str, value: object, kind: type, limit: float) -> None:
+    """Raise ProtocolError unless `value` is of `kind` and within `limit`."""
+    if type(value) is not kind:
+        raise ProtocolError(f"{message}.{name} must be {kind.__name__}, got {type(value).__name__}")
+    if isinstance(value, str) and len(value) > limit:
+        raise ProtocolError(f"{message}.{name} has {len(value)} characters, at most {limit} are allowed")
+    if isinstance(value, int) and not 0 <= value <= limit:
+        raise ProtocolError(f"{message}.{name} must be from 0 to {limit}, got {value}")
+
+
+@dataclass(frozen=True)
+class Hello(Message):
+    """A worker asks to join. `numerics`: the fingerprint of everything its bits depend on."""
+
+    opcode: ClassVar[int] = 1
+    host: str = text(64)
+    pid: int = count(1 << 32)
+    numerics: str = text(512)
+
+
+@dataclass(frozen=True)
+class Welcome(Message):
+    """The worker may join `session`; the payload describes the job. `name` is what the records call the worker."""
+
+    opcode: ClassVar[int] = 2
+    session: str = text(32)
+    name: str = text(96)
+
+
+@dataclass(frozen=True)
+class Refuse(Message):
+    """The worker may not join, or said something wrong."""
+
+    opcode: ClassVar[int] = 3
+    reason: str = text(600)
+
+
+@dataclass(frozen=True)
+class Ready(Message):
+    """The worker can compute. `schema`: digest of its parameter layout."""
+
+    opcode: ClassVar[int] = 4
+    session: str = text(32)
+    schema: str = text(64)
+
+
+@dataclass(frozen=True)
+class Work(Message):
+    """Evaluate micro-batches [start, stop) of `total`, and answer one RESULT a block.
+
+    `kind`: TRAIN, of the batch of `step`, or VALIDATE, of the test set. `version` names the parameters: those of the
+    payload, or the ones the worker already holds.
+    """
+
+    opcode: ClassVar[int] = 5
+    session: str = text(32)
+    round: int = count()
+    attempt: int = count()
+    kind: int = count(1)
+    step: int = count()
+    start: int = count()
+    stop: int = count()
+    total: int = count()
+    version: int = count()
+
+
+@dataclass(frozen=True)
+class Result(Message):
+    """The sums over block [start, stop): loss, correct answers, and in training the gradient (payload).
+
+    `seconds` is the time it took to compute, `cpu` the processor seconds the worker has used since it started.
+    """
+
+    opcode: ClassVar[int] = 6
+    session: str = text(32)
+    round: int = count()
+    attempt: int = count()
+    start: int = count()
+    stop: int = count()
+    loss: float = real()
+    correct: int = count()
+    seconds: float = real()
+    cpu: float = real()
+
+
+@dataclass(frozen=True)
+class Failed(Message):
+    """The worker could not do its work; `error` is the end of the traceback."""
+
+    opcode: ClassVar[int] = 7
+    session: str = text(32)
+    error: str = text(700)
+
+
+@dataclass(frozen=True)
+class Ping(Message):
+    """Sent to find out whether a worker is still connected."""
+
+    opcode: ClassVar[int] = 8
+    session: str = text(32)
+
+
+@dataclass(frozen=True)
+class Goodbye(Message):
+    """The worker leaves."""
+
+    opcode: ClassVar[int] = 9
+    session: str = text(32)
+    reason: str = text(200)
+
+
+@dataclass(frozen=True)
+class Stop(Message):
+    """The run is over."""
+
+    opcode: ClassVar[int] = 10
+    session: str = text(32)
+    reason: str = text(200)
+
+
+def encode(message: Message, payload: Frame | None = None) -> list[Frame]:
+    """Return the frames of `message`."""
+    header = msgpack.packb([VERSION, message.opcode, *astuple(message)])
+    if len(header) > HEADER_LIMIT:
+        raise ProtocolError(f"the header of {type(message).__name__} has {len(header)} bytes, {HEADER_LIMIT} at most")
+    return [header] if payload is None else [header, payload]
+
+
+def decode(frames: Sequence[Frame]) -> tuple[Message, Frame | None]:
+    """Return the message in `frames` and its payload, if any; ProtocolError if it is not well formed."""
+    if not 1 <= len(frames) <= 2:
+        raise ProtocolError(f"a message has one or two frames, got {len(frames)}")
+    if len(frames[0]) > HEADER_LIMIT:
+        raise ProtocolError(f"a header has at most {HEADER_LIMIT} bytes, got {len(frames[0])}")
+    header = unpack(frames[0])
+    if not isinstance(header, list) or len(header) < 2 or type(header[0]) is not int or type(header[1]) is not int:
+        raise ProtocolError("a header is a list that starts with version and opcode")
+    if header[0] != VERSION:
+        raise ProtocolError(
+            f"the peer speaks protocol version {header[0]}, this one {VERSION}; install the same gradsum"
+        )
+    kind = MESSAGES.get(header[1])
+    if kind is None:
+        raise ProtocolError(f"no message has opcode {header[1]}")
+    values = header[2:]
+    if len(values) != len(fields(kind)):
+        raise ProtocolError(f"{kind.__name__} has {len(fields(kind))} fields, got {len(values)}")
+    return kind(*values), frames[1] if len(frames) == 2 else None
+
+
+def clip(text: str, limit: int) -> str:
+    """Return the last `limit` characters of `text` in ASCII, so that it fits into a header."""
+    return text.encode("ascii", "backslashreplace").decode()[-limit:]
+
+
+def pack(value: Any) -> bytes:
+    """Return plain data (dicts, lists, numbers, text) as msgpack."""
+    return bytes(msgpack.packb(value))
+
+
+def unpack(data: Frame) -> Any:
+    """Return the plain data in `data`, within limits that keep memory bounded; ProtocolError if it is damaged."""
+    limit = len(data)
+    try:
+        return msgpack.unpackb(
+            data,
+            raw=False,
+            strict_map_key=True,
+            max_str_len=min(limit, JOB_LIMIT),
+            max_bin_len=0,
+            max_ext_len=0,
+            max_array_len=4096,
+            max_map_len=4096,
+        )
+    except (ValueError, RecursionError, msgpack.UnpackException) as error:
+        raise ProtocolError(f"not valid msgpack: {error}") from None

@@ -1,0 +1,75 @@
+"""A trained network: a model with its parameters and the normalisation of its training set."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine import checkpoint as checkpoints
+from engine.data import Normalisation
+from engine.errors import CheckpointError, DataError, GradsumError
+from engine.model import Model, model_from
+from engine.params import Vector
+from engine.program import compile_model
+from engine.threads import one_blas_thread
+
+CHUNK = 16  # images evaluated at a time
+
+
+@dataclass(frozen=True)
+class Network:
+    """Answers questions about images: uint8 [N, H, W] or [N, H, W, C], as they are in a data set, not normalised."""
+
+    model: Model
+    parameters: Vector
+    normalisation: Normalisation
+    classes: tuple[str, ...]
+
+    def logits(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return the outputs of the last layer, float32 [N, classes]; DataError if the images do not suit the model."""
+        images = self._checked(images)
+        out = np.empty((len(images), self.model.classes), np.float32)
+        padded = np.zeros((CHUNK, *self.model.shape), np.uint8)
+        with one_blas_thread():
+            program = compile_model(self.model, CHUNK)
+            program.prepare(self.parameters)
+            for start in range(0, len(images), CHUNK):
+                some = images[start : start + CHUNK]
+                padded[: len(some)] = some
+                out[start : start + len(some)] = program.logits(self.normalisation.apply(padded))[: len(some)]
+        return out
+
+    def predict(self, images: NDArray[np.uint8]) -> NDArray[np.int64]:
+        """Return the number of the most likely class of each image, int64 [N]."""
+        return np.argmax(self.logits(images), axis=1).astype(np.int64)
+
+    def _checked(self, images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        images = np.asarray(images)
+        if images.dtype != np.uint8:
+            raise DataError(f"images must be uint8, as in a data set, got {images.dtype}")
+        if images.ndim == 3:
+            images = images[..., None]
+        if images.shape[1:] != self.model.shape:
+            want = "x".join(map(str, self.model.shape))
+            raise DataError(f"the model takes images [N, H, W, C] of {want}, got an array of shape {images.shape}")
+        return images
+
+
+def load(path: Path | str) -> Network:
+    """Return the network in a checkpoint: a file, or a folder's newest. CheckpointError if there is none."""
+    return network_from(checkpoints.load(Path(path)), Path(path))
+
+
+def network_from(checkpoint: checkpoints.Checkpoint, path: Path) -> Network:
+    """Return the network in `checkpoint`, which was read from `path`."""
+    try:
+        model = model_from(checkpoint.metadata["model"])
+        given = checkpoint.metadata["normalisation"]
+        normalisation = Normalisation(tuple(given["mean"]), tuple(given["deviation"]))
+        layout = model.layout()
+        parameters = layout.zeros()
+        layout.fill(parameters, checkpoint.parameters)
+        return Network(model, parameters, normalisation, tuple(checkpoint.metadata["data"]["classes"]))
+    except (KeyError, TypeError, ValueError, GradsumError) as error:
+        raise CheckpointError(f"{path} does not hold a network of this version: {error}") from None

@@ -1,0 +1,108 @@
+"""How a batch is cut up and its sums put together: pure functions over micro-batch numbers.
+
+Micro-batches 0..n-1 are the leaves of one fixed binary tree: a range splits at the largest power of two below its
+length. A range that is a node of that tree is a *block*. Sums are only ever formed by adding the two children of a
+node, so the order of additions, and with it every bit of the result, does not depend on who computed what.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Generic, TypeVar
+
+Block = tuple[int, int]  # micro-batches [start, stop)
+T = TypeVar("T")
+
+
+def microbatches(samples: int, size: int) -> int:
+    """Return how many micro-batches of `size` samples a batch of `samples` has; the last one may be smaller."""
+    return -(-samples // size)
+
+
+def middle(start: int, stop: int) -> int:
+    """Return where the node [start, stop), of at least two leaves, splits."""
+    return start + (1 << (stop - start - 1).bit_length() - 1)
+
+
+def cover(start: int, stop: int, total: int) -> list[Block]:
+    """Return the fewest blocks of the tree over [0, total) that together are [start, stop), in order."""
+    return list(_cover(start, stop, 0, total))
+
+
+def _cover(start: int, stop: int, left: int, right: int) -> Iterator[Block]:
+    if start >= right or stop <= left:
+        return
+    if start <= left and right <= stop:
+        yield (left, right)
+        return
+    split = middle(left, right)
+    yield from _cover(start, stop, left, split)
+    yield from _cover(start, stop, split, right)
+
+
+def is_block(block: Block, total: int) -> bool:
+    """Tell whether `block` is a node of the tree over [0, total)."""
+    start, stop = block
+    return 0 <= start < stop <= total and cover(start, stop, total) == [block]
+
+
+def shares(total: int, speeds: Sequence[float]) -> list[Block]:
+    """Cut [0, total) into one contiguous range for each speed, as near to proportional as whole numbers allow.
+
+    Largest-remainder apportionment; ranges may be empty. Speeds are positive, in any unit.
+    """
+    whole = sum(speeds)
+    exact = [total * speed / whole for speed in speeds]
+    counts = [int(x) for x in exact]
+    by_remainder = sorted(range(len(speeds)), key=lambda i: counts[i] - exact[i])
+    for i in by_remainder[: total - sum(counts)]:
+        counts[i] += 1
+    ends = [sum(counts[: i + 1]) for i in range(len(counts))]
+    return [(end - count, end) for end, count in zip(ends, counts, strict=True)]
+
+
+def evaluate_block(block: Block, leaf: Callable[[int, int], T], add: Callable[[T, T], T], depth: int = 0) -> T:
+    """Sum `leaf(number, depth)` over a block in the order of the tree.
+
+    `depth` counts the right turns above a leaf: at most one result of each depth is alive at a time, so a leaf may use
+    one buffer a depth.
+    """
+    start, stop = block
+    if stop - start == 1:
+        return leaf(start, depth)
+    split = middle(start, stop)
+    left = evaluate_block((start, split), leaf, add, depth)
+    return add(left, evaluate_block((split, stop), leaf, add, depth + 1))
+
+
+class TreeSum(Generic[T]):
+    """Collects block sums in any order and adds them up in the order of the tree over [0, total)."""
+
+    def __init__(self, total: int, add: Callable[[T, T], T]) -> None:
+        self.total = total
+        self._add = add
+        self._sums: dict[Block, T] = {}
+
+    def put(self, block: Block, value: T) -> None:
+        """Take the sum of `block`, which must be disjoint from all blocks put before."""
+        while sibling := self._sibling(block):
+            if sibling not in self._sums:
+                break
+            other = self._sums.pop(sibling)
+            value = self._add(value, other) if block < sibling else self._add(other, value)
+            block = min(block, sibling)[0], max(block, sibling)[1]
+        self._sums[block] = value
+
+    def result(self) -> T:
+        """Return the sum over all micro-batches; KeyError while blocks are missing."""
+        return self._sums[0, self.total]
+
+    def _sibling(self, block: Block) -> Block | None:
+        """Return the node that shares a parent with `block`, None for the root."""
+        left, right = 0, self.total
+        sibling = None
+        while (left, right) != block:
+            split = middle(left, right)
+            if block[1] <= split:
+                sibling, right = (split, right), split
+            else:
+                sibling, left = (left, split), split
+        return sibling

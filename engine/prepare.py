@@ -1,0 +1,179 @@
+"""Turns what was asked for into a run that can begin: data, model, settings, places, and where to continue."""
+
+import platform
+import time
+import uuid
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from engine import checkpoint as checkpoints
+from engine.checkpoint import Checkpoint
+from engine.data import Dataset, Normalisation, load
+from engine.data.cache import store
+from engine.errors import CheckpointError, SettingsError
+from engine.job import Job
+from engine.model import Model, check_fits, load_model, model_from
+from engine.numerics import fingerprint
+from engine.records import RunRow
+from engine.settings import ENDS, TRAJECTORY, Settings
+
+DEFAULT_DB = Path("runs/gradsum.db")
+
+
+@dataclass(frozen=True)
+class Run:
+    """All that is decided before the first process starts. `source` is the name or path the data came from."""
+
+    uuid: str
+    settings: Settings
+    model: Model
+    model_name: str
+    data: Dataset
+    source: str
+    digest: str
+    normalisation: Normalisation
+    db: Path
+    folder: Path
+    checkpoint: Checkpoint | None
+
+    def job(self) -> Job:
+        """Return what workers must know."""
+        s = self.settings
+        return Job(self.model, self.digest, self.normalisation, s.batch_size, s.microbatch, s.seed, s.augment)
+
+    def metadata(self) -> dict[str, Any]:
+        """Return what every checkpoint of the run holds besides tensors."""
+        data = {"name": self.data.name, "digest": self.digest, "classes": list(self.data.classes)}
+        return {
+            "run": self.uuid,
+            "model": self.model.describe(),
+            "model_name": self.model_name,
+            "settings": self.settings.asdict(),
+            "data": data | {"generated": self.data.generated, "source": self.source},
+            "normalisation": asdict(self.normalisation),
+            "versions": versions(),
+            "db": str(self.db.absolute()),
+        }
+
+    def row(self) -> RunRow:
+        """Return the run's row in the records."""
+        s = self.settings
+        return RunRow(
+            model=self.model_name,
+            data=self.data.name,
+            optimizer=s.optimizer,
+            lr=s.lr or 0.0,
+            batch_size=s.batch_size,
+            microbatch=s.microbatch,
+            workers=s.workers or 0,
+            seed=s.seed,
+            uuid=self.uuid,
+            generated=self.data.generated,
+            data_digest=self.digest,
+            settings=s.asdict(),
+            versions=versions() | {"numerics": fingerprint()},
+            folder=str(self.folder),
+        )
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of the packages that a result may depend on."""
+    names = ("gradsum", "numpy", "scipy", "pyzmq", "safetensors")
+    return {name: version(name) for name in names} | {"python": platform.python_version()}
+
+
+def prepare(
+    model: Model | str | None,
+    data: Dataset | str | None,
+    given: Mapping[str, Any],
+    db: Path | None,
+    out: Path | None,
+    resume: Path | None,
+) -> Run:
+    """Put a run together from what was given; everything else has a default, or comes from the checkpoint `resume`.
+
+    Raises UsageError of the kind that says what does not fit.
+    """
+    earlier = None if resume is None else checkpoints.load(resume)
+    stored = {} if earlier is None else earlier.metadata
+    settings = Settings.build(dict(given)) if earlier is None else continued(stored, given)
+    settings = settings.resolved()
+    settings.make_optimizer()
+    source = data if isinstance(data, str) else _stored(stored, "data", "source") or "letters"
+    dataset = data if isinstance(data, Dataset) else load(source)
+    digest = store(dataset)
+    chosen = _choose_model(model, stored, dataset, settings)
+    check_fits(chosen, dataset.shape, len(dataset.classes))
+    if earlier is not None:
+        _check_same(stored, digest, dataset.name, chosen)
+    identity = str(stored.get("run") or uuid.uuid4().hex)
+    where = db or Path(stored.get("db") or DEFAULT_DB)
+    folder = out or _folder(resume, where, identity)
+    checkpoints.prepare(folder, identity)
+    name = model if isinstance(model, str) else str(stored.get("model_name") or ("letters" if model is None else "own"))
+    normalisation = Normalisation.of(dataset.train.images)
+    return Run(identity, settings, chosen, name, dataset, source, digest, normalisation, where, folder, earlier)
+
+
+def continued(stored: Mapping[str, Any], given: Mapping[str, Any]) -> Settings:
+    """Return the settings of a resumed run: the stored ones, with what was given anew.
+
+    Only what the parameters do not depend on may change: CheckpointError for anything else.
+    """
+    before = Settings.build(dict(stored.get("settings") or {}))
+    Settings.build(dict(given))
+    for name in TRAJECTORY:
+        if name in given and given[name] is not None and given[name] != getattr(before, name):
+            raise CheckpointError(
+                f"the run was begun with {name.replace('_', '-')} {getattr(before, name)}, not {given[name]}: "
+                "resuming continues the very same run; leave the option out, or begin a new run"
+            )
+    values = before.asdict()
+    if any(given.get(name) is not None for name in ENDS):
+        values |= dict.fromkeys(ENDS)
+    return Settings.build(values | {name: value for name, value in given.items() if value is not None})
+
+
+def check_end(last_step: int | None, step: int) -> None:
+    """Raise SettingsError if a run that is at `step` has nothing left to do."""
+    if last_step is not None and step >= last_step:
+        raise SettingsError(
+            f"the run is at step {step} already and was to end at {last_step}: steps and epochs count from the "
+            "beginning of the run; give more --steps or --epochs to go on"
+        )
+
+
+def _stored(stored: Mapping[str, Any], *keys: str) -> Any:
+    value: Any = stored
+    for key in keys:
+        value = value.get(key) if isinstance(value, Mapping) else None
+    return value
+
+
+def _choose_model(model: Model | str | None, stored: Mapping[str, Any], data: Dataset, settings: Settings) -> Model:
+    name = model if model is not None else stored.get("model_name") or "letters"
+    if model is None and "model" in stored:
+        return model_from(stored["model"])
+    chosen = name if isinstance(name, Model) else load_model(name, data.shape, len(data.classes))
+    return chosen.with_dropout(settings.dropout) if settings.dropout else chosen
+
+
+def _check_same(stored: Mapping[str, Any], digest: str, name: str, model: Model) -> None:
+    """Raise CheckpointError unless data and model are the ones the run was begun with."""
+    if (was := _stored(stored, "data", "digest")) != digest:
+        raise CheckpointError(
+            f"the run was begun with data {_stored(stored, 'data', 'name')} (digest {str(was)[:12]}), "
+            f"this is {name} ({digest[:12]}); resume with the same data, or begin a new run"
+        )
+    if stored.get("model") != model.describe():
+        raise CheckpointError("the run was begun with another model; leave --model out, or begin a new run")
+
+
+def _folder(resume: Path | None, db: Path, identity: str) -> Path:
+    """Return the folder of the checkpoints: where they were, or a new one beside the database."""
+    if resume is not None:
+        return resume if resume.is_dir() else resume.parent
+    return db.parent / f"{time.strftime('%Y%m%d-%H%M%S')}-{identity[:6]}"

@@ -1,0 +1,23 @@
+"""Compiles a model for one micro-batch size: fused operations, every buffer allocated once, forward and backward."""
+
+from engine.kernels import Backend, choose
+from engine.model import Model
+from engine.program.inspection import OperationInfo
+from engine.program.program import Program
+from engine.program.weights import Weights
+
+__all__ = ["OperationInfo", "Program", "compile_model"]
+
+
+def compile_model(
+    model: Model, microbatch: int, backend: Backend | None = None, like: Program | None = None
+) -> Program:
+    """Return `model` compiled for exactly `microbatch` samples, on `backend` (default: `kernels.choose()`).
+
+    A program `like` another one of the same model shares its backend and its prepared parameters.
+    ModelError for a layer that no operation can do; ValueError for a micro-batch below 1.
+    """
+    if like is not None:
+        return Program(model, microbatch, like.weights.backend, like.weights)
+    backend = backend or choose()
+    return Program(model, microbatch, backend, Weights(model.layout(), backend))

@@ -1,0 +1,61 @@
+"""From layers to steps: which operation does which layers, and which layers are done together."""
+
+from engine.errors import ModelError
+from engine.layers import Conv2d, Layer, MaxPool2d, Relu, Shape
+from engine.model import Model
+from engine.program.operations import OPERATIONS, Copy, Operation, Stem, Step, Winograd, WinogradPool
+
+WORTHWHILE = 8  # channels in and out, from which on Winograd's transforms cost less than they save
+
+
+def steps_of(model: Model) -> list[Step]:
+    """Return the steps of `model`, in order. ModelError for a layer without an operation."""
+    layers = _pools_first(model.layers)
+    steps: list[Step] = []
+    shape: Shape = model.shape
+    while layers:
+        step = _fused(layers, shape, first=not steps) or _single(layers[0], shape)
+        steps.append(step)
+        shape, layers = step.output, layers[len(step.layers) :]
+    if not steps[0].operation.takes_images:
+        steps.insert(0, Step(Copy, (), model.shape, model.shape))
+    return steps
+
+
+def _pools_first(layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
+    """Let every max-pool go before a ReLU: the result is the same to the bit, on a quarter of the values.
+
+    Both are monotonic, so they commute; and where all values of a window are below 0, ReLU stops the gradient.
+    """
+    out = list(layers)
+    for place in range(len(out) - 1):
+        if isinstance(out[place], Relu) and isinstance(out[place + 1], MaxPool2d):
+            out[place : place + 2] = out[place + 1], out[place]
+    return tuple(out)
+
+
+def _fused(layers: tuple[Layer, ...], shape: Shape, first: bool) -> Step | None:
+    """Return a step for a convolution of stride 1, and the pool after it if there is one, that beats doing each alone."""
+    conv = layers[0]
+    if type(conv) is not Conv2d or conv.stride != 1:
+        return None
+    pool = layers[1] if len(layers) > 1 and type(layers[1]) is MaxPool2d and layers[1].size == 2 else None
+    output = conv.output_shape(shape)
+    if pool and first and shape[2] == 1:
+        return Step(Stem, (conv, pool), shape, pool.output_shape(output))
+    if conv.kernel != 3 or conv.padding > 1 or min(shape[2], conv.filters) < WORTHWHILE:
+        return None
+    if pool:
+        return Step(WinogradPool, (conv, pool), shape, pool.output_shape(output))
+    return Step(Winograd, (conv,), shape, output)
+
+
+def _single(layer: Layer, shape: Shape) -> Step:
+    return Step(_operation(layer), (layer,), shape, layer.output_shape(shape))
+
+
+def _operation(layer: Layer) -> type[Operation]:
+    for kind in type(layer).__mro__:
+        if kind in OPERATIONS:
+            return OPERATIONS[kind]
+    raise ModelError(f"{layer.name}: no operation is registered for layers of type {type(layer).__name__}")

@@ -1,0 +1,32 @@
+"""What a program consists of, for people."""
+
+from dataclasses import dataclass
+
+from engine.layers import Shape
+from engine.program.operations import Step
+
+
+@dataclass(frozen=True)
+class OperationInfo:
+    """One operation of a program.
+
+    `flops_forward` and `flops_backward` count the multiplications and additions of the direct formula for one sample;
+    a fast algorithm does fewer. `parameters` is a number of float32 values, `chunk` of samples computed at a time.
+    """
+
+    name: str
+    kernel: str
+    input: Shape
+    output: Shape
+    parameters: int
+    flops_forward: int
+    flops_backward: int
+    chunk: int
+
+
+def describe(step: Step, chunk: int, needs_input_gradient: bool) -> OperationInfo:
+    """Return what is to be known about `step`, run on `chunk` samples at a time."""
+    forward = step.operation.work(step)
+    backward = forward * (1 + needs_input_gradient) if step.parameters else 0
+    kernel = step.operation.__name__
+    return OperationInfo(step.name, kernel, step.input, step.output, step.parameters, forward, backward, chunk)

@@ -1,0 +1,105 @@
+"""What an operation of a program is: one or more layers, bound to their buffers for a chunk of samples."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from math import prod
+from typing import ClassVar
+
+import numpy as np
+
+from engine.kernels import Array, Backend
+from engine.layers import Layer, Shape
+from engine.program.buffers import Activation, Arena, Frame, plain_frame
+from engine.program.weights import Parameter, Weights
+
+
+@dataclass(frozen=True)
+class Step:
+    """What is to be done: one operation takes `layers` together; `input` and `output` are shapes of a sample."""
+
+    operation: type["Operation"]
+    layers: tuple[Layer, ...]
+    input: Shape
+    output: Shape
+
+    @property
+    def name(self) -> str:
+        """The names of the layers, joined."""
+        return "+".join(layer.name for layer in self.layers)
+
+    @property
+    def parameters(self) -> int:
+        """How many parameters the layers have."""
+        return sum(prod(spec.shape) for layer in self.layers for spec in layer.parameters(self.input))
+
+
+@dataclass(frozen=True)
+class Site:
+    """What an operation is built with, beside its step and its activations.
+
+    `first` and `last` tell whether it is for the first and last chunk of samples: the first writes the gradients of the
+    layers' parameters, those that follow add to them.
+    """
+
+    backend: Backend
+    weights: Weights
+    arena: Arena
+    first: bool
+    last: bool
+
+
+class Operation(ABC):
+    """One step for one chunk of N samples. Reads x.value, writes y.value; reads y.gradient, writes x.gradient.
+
+    All views are made in the constructor, so that `forward` and `backward` only compute.
+    """
+
+    keeps_input: ClassVar[bool] = False  # backward reads x.value
+    keeps_output: ClassVar[bool] = False  # backward reads y.value
+    keeps_frame: ClassVar[bool] = False  # x lies in its buffer as y does, borders included
+    takes_images: ClassVar[bool] = False  # x may be images as the caller has them, a strided view
+    takes_parts: ClassVar[bool] = False  # y may be some samples of a larger buffer, a strided view
+
+    def __init__(self, step: Step, x: Activation, y: Activation, site: Site) -> None:
+        self.step = step
+        self.x = x
+        self.y = y
+        self.backend = site.backend
+        self.first = site.first
+
+    @classmethod
+    def input_frame(cls, step: Step) -> Frame:
+        """Return how x must lie in its buffer."""
+        return plain_frame(step.input)
+
+    @classmethod
+    def work(cls, step: Step) -> int:  # noqa: ARG003
+        """Return the multiplications and additions of the direct formula, forward, for one sample."""
+        return 0
+
+    @classmethod
+    def footprint(cls, step: Step) -> int:
+        """Return roughly how many bytes a sample needs at one time: chunks are sized to fit the cache."""
+        return 4 * (prod(step.input) + prod(step.output))
+
+    @abstractmethod
+    def forward(self, rng: np.random.Generator | None) -> None:
+        """Compute y.value; `rng` is given in training only, for layers that are random."""
+
+    @abstractmethod
+    def backward(self) -> None:
+        """Compute x.gradient, if there is one, and the gradients of the layers' parameters."""
+
+
+def parameter(step: Step, name: str, weights: Weights) -> Parameter:
+    """Return the parameter `name` of the first layer of `step`."""
+    return weights.parameters[f"{step.layers[0].name}.{name}"]
+
+
+def accumulate(total: Array, a: Array, b: Array, scratch: Array, first: bool) -> None:
+    """Write a @ b to `total` if `first`, else add it: the product goes to `scratch` before it is added."""
+    if first:
+        np.matmul(a, b, out=total)
+    else:
+        np.matmul(a, b, out=scratch)
+        np.add(total, scratch, out=total)

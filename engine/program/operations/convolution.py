@@ -1,0 +1,81 @@
+"""Convolution of any kernel, stride and padding as one matrix product of all patches."""
+
+from math import prod
+from typing import cast
+
+import numpy as np
+
+from engine.layers import Conv2d
+from engine.program.buffers import Activation, Frame
+from engine.program.operations.base import Operation, Site, Step, accumulate, parameter
+
+
+def geometry(step: Step) -> tuple[Conv2d, int]:
+    """Return the convolution of `step` and its number of input channels."""
+    return cast(Conv2d, step.layers[0]), step.input[2]
+
+
+def convolution_work(step: Step) -> int:
+    """Return the multiplications and additions of the convolution of `step` for one sample."""
+    layer, C = geometry(step)
+    return 2 * prod(layer.output_shape(step.input)) * layer.kernel**2 * C
+
+
+class Convolution(Operation):
+    """Patches to rows (im2col), then [h w N, k k C] @ [k k C, O]; the patches are kept for the filter's gradient."""
+
+    def __init__(self, step: Step, x: Activation, y: Activation, site: Site) -> None:
+        super().__init__(step, x, y, site)
+        layer, C = geometry(step)
+        h, w, N, filters = y.frame.H, y.frame.W, x.value.shape[2], layer.filters
+        K, arena = layer.kernel**2 * C, site.arena
+        self._stride = layer.stride
+        self._filter, self._bias = (parameter(step, name, site.weights) for name in ("filter", "bias"))
+        self._columns = arena.keep(h, w, N, layer.kernel, layer.kernel, C)
+        self._rows = self._columns.reshape(-1, K)
+        self._out = arena.scratch(f"{step.name} out", h, w, N * filters)
+        self._flat_out = self._out.reshape(-1, filters)
+        self._product = arena.scratch(f"{step.name} product", K, filters)
+        self._plane = y.value.reshape(y.frame.height, y.frame.width, N * filters)
+        if y.gradient is not None:
+            self._plane_gradient = y.gradient.reshape(self._plane.shape)
+            self._inside_gradient = y.inside(self._plane_gradient)
+        if x.gradient is not None:
+            self._columns_gradient = arena.scratch(f"{step.name} columns", *self._columns.shape)
+
+    @classmethod
+    def input_frame(cls, step: Step) -> Frame:
+        """Return a frame with the layer's padding on every side."""
+        H, W, C = step.input
+        p = geometry(step)[0].padding
+        return Frame(H, W, C, p, H + 2 * p, W + 2 * p)
+
+    @classmethod
+    def work(cls, step: Step) -> int:
+        """Return 2 k k C operations an output."""
+        return convolution_work(step)
+
+    @classmethod
+    def footprint(cls, step: Step) -> int:
+        """Return the bytes of the patches and outputs."""
+        layer, C = geometry(step)
+        return 4 * step.output[0] * step.output[1] * (layer.kernel**2 * C + layer.filters)
+
+    def forward(self, rng: np.random.Generator | None) -> None:  # noqa: ARG002
+        """Let y = patches @ filter + bias."""
+        self.backend.im2col(self.x.value, self._columns, self._stride)
+        np.matmul(self._rows, self._filter.value.reshape(self._product.shape), out=self._flat_out)
+        self.backend.add_bias(self._out, self._bias.value, self._plane, self.y.frame.start)
+
+    def backward(self) -> None:
+        """Let filter' = patches^T @ y'; patches' = y' @ filter^T, added up where patches overlap."""
+        frame, filter_gradient = self.y.frame, self._filter.gradient.reshape(self._product.shape)
+        if self.first:
+            self._bias.gradient.fill(0)
+        self.backend.add_bias_gradient(self._plane_gradient, frame.start, frame.H, frame.W, self._bias.gradient)
+        np.copyto(self._out, self._inside_gradient)
+        accumulate(filter_gradient, self._rows.T, self._flat_out, self._product, self.first)
+        if self.x.gradient is not None:
+            transposed = self._filter.value.reshape(self._product.shape).T
+            np.matmul(self._flat_out, transposed, out=self._columns_gradient.reshape(self._rows.shape))
+            self.backend.col2im(self._columns_gradient, self.x.gradient, self._stride)

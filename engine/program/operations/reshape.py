@@ -1,0 +1,49 @@
+"""Operations that only move numbers: into the program, between chunks of different size, from images to features."""
+
+import numpy as np
+
+from engine.program.buffers import Activation
+from engine.program.operations.base import Operation, Site, Step
+
+
+class Copy(Operation):
+    """The same image into another buffer, with another border."""
+
+    takes_images = takes_parts = True
+
+    def __init__(self, step: Step, x: Activation, y: Activation, site: Site) -> None:
+        super().__init__(step, x, y, site)
+        self._pairs = [(y.inside(y.value), x.inside(x.value))]
+        if x.gradient is not None and y.gradient is not None:
+            self._pairs.append((x.inside(x.gradient), y.inside(y.gradient)))
+
+    def forward(self, rng: np.random.Generator | None) -> None:  # noqa: ARG002
+        """Copy the values."""
+        np.copyto(*self._pairs[0])
+
+    def backward(self) -> None:
+        """Copy the gradient back."""
+        np.copyto(*self._pairs[1])
+
+
+class Flatten(Operation):
+    """Images [H, W, N, C] to rows of features [N, (C, H, W)]."""
+
+    takes_images = takes_parts = True
+
+    def __init__(self, step: Step, x: Activation, y: Activation, site: Site) -> None:
+        super().__init__(step, x, y, site)
+        shape = (y.value.shape[2], x.frame.C, x.frame.H, x.frame.W)
+        self._value = x.inside(x.value).transpose(2, 3, 0, 1), y.value.reshape(shape)
+        if x.gradient is not None and y.gradient is not None:
+            self._gradient = x.inside(x.gradient).transpose(2, 3, 0, 1), y.gradient.reshape(shape)
+
+    def forward(self, rng: np.random.Generator | None) -> None:  # noqa: ARG002
+        """Copy the values, transposed."""
+        image, row = self._value
+        np.copyto(row, image)
+
+    def backward(self) -> None:
+        """Copy the gradient back."""
+        image, row = self._gradient
+        np.copyto(image, row)

@@ -1,0 +1,133 @@
+"""A model compiled for a fixed number of samples."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.errors import DataError
+from engine.kernels import Array, Backend
+from engine.model import Model
+from engine.params import Layout, Vector
+from engine.program.buffers import Arena
+from engine.program.build import Builder
+from engine.program.fusion import steps_of
+from engine.program.inspection import OperationInfo, describe
+from engine.program.operations import Operation
+from engine.program.operations.loss import Loss
+from engine.program.sections import sections_of
+from engine.program.weights import Weights
+
+
+class Program:
+    """Computes loss, gradient and outputs of a model for exactly `microbatch` samples. Made by `compile_model`.
+
+    Every buffer is allocated here; a step allocates nothing. What a step computes depends on the parameters, the
+    samples and the random stream alone, never on what was computed before. Not to be used by two threads at a time.
+    """
+
+    def __init__(self, model: Model, microbatch: int, backend: Backend, weights: Weights) -> None:
+        if microbatch < 1:
+            raise ValueError(f"a micro-batch has at least 1 sample, got {microbatch}")
+        self.model = model
+        self.microbatch = microbatch
+        self.weights = weights
+        self.arena = Arena()
+        self._images = self.arena.keep(microbatch, *model.shape)
+        self._labels = self.arena.keep(microbatch, dtype=np.int32)
+        self._sections = sections_of(steps_of(model), microbatch)
+        self._chunks, outputs = Builder(backend, weights, self.arena).build(self._sections, self._images)
+        self._loss = Loss(model.loss, outputs, self.arena, backend)
+        ordered = [chunk for section in reversed(self._chunks) for chunk in section]
+        self._forward = [operation for section in self._chunks for chunk in section for operation in chunk]
+        self._backward = [o for chunk in ordered for o in reversed(chunk) if o.y.gradient is not None]
+
+    @property
+    def layout(self) -> Layout:
+        """Where each parameter lives in the vectors of parameters and gradients."""
+        return self.weights.layout
+
+    def prepare(self, parameters: Vector) -> None:
+        """Take `parameters` for all that follows, until the next call; call again whenever the values changed.
+
+        Programs compiled `like` one another share this: preparing one prepares all. ValueError for a wrong vector.
+        """
+        with np.errstate(all="ignore"):
+            self.weights.prepare(parameters)
+
+    def gradient(
+        self, images: Array, labels: NDArray[np.int32], rng: np.random.Generator | None, out: Vector
+    ) -> tuple[float, int]:
+        """Write the summed gradient of the loss of images [N, H, W, C] into `out`; N is the micro-batch.
+
+        Returns the summed loss and how many answers are correct. Dropout draws from `rng`; without one it is off.
+        Raises ValueError for wrong shapes, DataError for a label that the model has no output for.
+        """
+        self.weights.bind_gradient(out)
+        with np.errstate(all="ignore"):  # a run that diverges is noticed by its loss
+            result = self._run(images, labels, rng)
+            for operation in self._backward:
+                operation.backward()
+        return result
+
+    def evaluate(self, images: Array, labels: NDArray[np.int32]) -> tuple[float, int]:
+        """Return the summed loss of images [N, H, W, C] and how many answers are correct, dropout off.
+
+        Raises as `gradient` does.
+        """
+        with np.errstate(all="ignore"):
+            return self._run(images, labels, None)
+
+    def logits(self, images: Array) -> Array:
+        """Return the outputs of the last layer for images [N, H, W, C]: a copy, [N, classes]."""
+        self._load(images)
+        with np.errstate(all="ignore"):
+            for operation in self._forward:
+                operation.forward(None)
+        return self._loss.outputs.copy()
+
+    def first_nonfinite(self, images: Array, labels: NDArray[np.int32]) -> str | None:
+        """Return the name of the first layer with an output that is not finite, "loss", or None if all are finite."""
+        self._load(images)
+        with np.errstate(all="ignore"):
+            for section in self._chunks:
+                bad = [position for chunk in section if (position := _first_bad(chunk)) is not None]
+                if bad:
+                    layers = section[0][min(bad)].step.layers
+                    return layers[0].name if layers else "images"
+            return None if np.isfinite(self._run(images, labels, None)[0]) else "loss"
+
+    def operations(self) -> list[OperationInfo]:
+        """Return what the program consists of, in order; moves between buffers are left out."""
+        out = []
+        for section, chunks in zip(self._sections, self._chunks, strict=True):
+            pairs = zip(section.steps, chunks[0], strict=True)
+            chunk = len(section.chunks[0])
+            out += [describe(step, chunk, o.x.gradient is not None) for step, o in pairs if step.layers]
+        return out
+
+    def _run(self, images: Array, labels: NDArray[np.int32], rng: np.random.Generator | None) -> tuple[float, int]:
+        self._load(images)
+        if labels.shape != self._labels.shape:
+            raise ValueError(f"want {self.microbatch} labels, got shape {labels.shape}")
+        if labels.min() < 0 or labels.max() >= self.model.classes:
+            raise DataError(f"labels must be from 0 to {self.model.classes - 1}, got {labels.min()} to {labels.max()}")
+        self._labels[...] = labels
+        for operation in self._forward:
+            operation.forward(rng)
+        return self._loss(self._labels)
+
+    def _load(self, images: Array) -> None:
+        if not self.weights.ready:
+            raise ValueError("call prepare(parameters) first")
+        if images.shape != self._images.shape:
+            raise ValueError(f"want images of shape {self._images.shape}, got {images.shape}")
+        self._images[...] = images
+
+
+def _first_bad(chunk: list[Operation]) -> int | None:
+    """Run a chunk forward; return the place of the first operation whose output is not finite."""
+    bad = None
+    for position, operation in enumerate(chunk):
+        operation.forward(None)
+        if bad is None and not np.isfinite(operation.y.inside(operation.y.value)).all():
+            bad = position
+    return bad

@@ -1,0 +1,75 @@
+"""The parameters that a program's operations see, and what is derived from them once a step."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from engine.kernels import Array, Backend
+from engine.params import Layout, Vector, aligned
+
+
+@dataclass
+class Parameter:
+    """One array of the model in storage shape: its value, which stays in place, and where its gradient goes."""
+
+    value: Array
+    gradient: Array
+
+
+class WinogradFilter:
+    """A filter [3, 3, C, O] transformed: `u` [16, C, O] for the forward pass, `ut` [16, O, C] for the backward."""
+
+    def __init__(self, parameter: Parameter) -> None:
+        C, filters = parameter.value.shape[2:]
+        self._parameter = parameter
+        self._work = aligned(parameter.value.size)
+        self.u = aligned(16 * C * filters).reshape(16, C, filters)
+        self.ut = aligned(16 * C * filters).reshape(16, filters, C)
+
+    def prepare(self, backend: Backend) -> None:
+        """Transform the filter."""
+        u, ut = (a.reshape(4, 4, *a.shape[1:]) for a in (self.u, self.ut))
+        backend.winograd_filter(self._parameter.value, u, ut, self._work)
+
+
+class Weights:
+    """A copy of all parameters, and their derivatives. Programs of several sizes may share it.
+
+    A copy, because a caller's vector may be changed, misaligned, or part of a message, while a program runs.
+    """
+
+    def __init__(self, layout: Layout, backend: Backend) -> None:
+        self.layout = layout
+        self.backend = backend
+        self.ready = False
+        self._values = layout.zeros()
+        views = {name: layout.view(self._values, name) for name in layout.specs}
+        self.parameters = {name: Parameter(view, view) for name, view in views.items()}
+        self._winograd: dict[str, WinogradFilter] = {}
+
+    def winograd(self, name: str) -> WinogradFilter:
+        """Return the filter `name`, to be transformed at every `prepare`."""
+        if name not in self._winograd:
+            self._winograd[name] = WinogradFilter(self.parameters[name])
+            self._winograd[name].prepare(self.backend)
+        return self._winograd[name]
+
+    def prepare(self, vector: Vector) -> None:
+        """Take over the values in `vector`; ValueError if it does not suit the layout."""
+        self._check(vector)
+        np.copyto(self._values, vector)
+        for filters in self._winograd.values():
+            filters.prepare(self.backend)
+        self.ready = True
+
+    def bind_gradient(self, vector: Vector) -> None:
+        """Let gradients be written into `vector`; ValueError if it does not suit the layout."""
+        self._check(vector)
+        if not (vector.flags.c_contiguous and vector.flags.aligned and vector.flags.writeable):
+            raise ValueError("the gradient needs a contiguous, aligned vector that can be written to")
+        for name, parameter in self.parameters.items():
+            parameter.gradient = self.layout.view(vector, name)
+
+    def _check(self, vector: Vector) -> None:
+        if vector.shape != (self.layout.size,) or vector.dtype != np.float32:
+            raise ValueError(f"want a float32 vector of {self.layout.size} values, got {vector.dtype} {vector.shape}")

@@ -1,0 +1,140 @@
+"""Opening a database, and what its errors mean for the person who named it."""
+
+import os
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from engine.errors import RecordsError
+from engine.records.schema import APPLICATION_ID, VERSION, schema_sql
+
+PATIENCE = 30.0  # seconds to wait for another process's transaction
+
+# By the start of SQLite's error name: what was wrong and what to do.
+_ADVICE = {
+    "SQLITE_NOTADB": "is not a SQLite database; name another file",
+    "SQLITE_CORRUPT": "is damaged; move it away, or name another file",
+    "SQLITE_READONLY": "cannot be written, nor its folder; change the permissions or name another file",
+    "SQLITE_PERM": "cannot be written; change the permissions or name another file",
+    "SQLITE_CANTOPEN": "cannot be opened, or nothing can be written beside it; change the permissions of the folder",
+    "SQLITE_FULL": "cannot grow: the disk is full; make room",
+    "SQLITE_IOERR": "cannot be read or written; is the disk full or gone?",
+    "SQLITE_BUSY": f"was locked by another program for {PATIENCE:.0f} s; end its transaction",
+}
+
+
+def explain(path: Path, error: Exception) -> RecordsError:
+    """Return the RecordsError that says what `error`, raised while using the database `path`, means."""
+    name = getattr(error, "sqlite_errorname", None) or ""
+    advice = next((text for start, text in _ADVICE.items() if name.startswith(start)), "cannot take what was written")
+    return RecordsError(f"database {path} {advice} ({error})")
+
+
+def check_path(path: Path) -> None:
+    """Raise RecordsError where `path` cannot be a database file."""
+    if path.is_dir():
+        raise RecordsError(f"database {path} is a folder; name a file in it, such as {path / 'gradsum.db'}")
+
+
+def connect(path: Path, mode: str) -> sqlite3.Connection:
+    """Open `path` with an SQLite URI `mode` ("rwc", "ro&immutable=1"...); transactions are opened by hand."""
+    # A URI made from an absolute path keeps names such as ":memory:" and "a?b" plain file names.
+    uri = f"{path.absolute().as_uri()}?mode={mode}"
+    return sqlite3.connect(uri, uri=True, timeout=PATIENCE, isolation_level=None)
+
+
+def open_for_writing(path: Path) -> sqlite3.Connection:
+    """Open the database `path`, made with its folder if missing, and bring its tables up to date.
+
+    Raises RecordsError when it is a folder, cannot be written, is no SQLite file, belongs to another program, or was
+    made by a newer version.
+    """
+    check_path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RecordsError(f"the folder of database {path} cannot be made: {error}") from None
+    if path.exists() and not os.access(path, os.W_OK):
+        # SQLite itself would open it for reading, and fail at the first row.
+        raise RecordsError(f"database {path} cannot be written; change the permissions or name another file")
+    connection = None
+    try:
+        connection = connect(path, "rwc")
+        _prepare(connection, path)
+    except sqlite3.Error as error:
+        if connection:
+            connection.close()
+        raise explain(path, error) from error
+    except RecordsError:
+        if connection:
+            connection.close()
+        raise
+    return connection
+
+
+def _prepare(connection: sqlite3.Connection, path: Path) -> None:
+    """Check, set up and, where needed, fill an open connection."""
+    version = check_version(connection, path)
+    _use_wal(connection)
+    # FULL: what a commit wrote is still there after a power cut. It costs one fsync a batch of rows, in the writer.
+    connection.execute("PRAGMA synchronous = FULL")
+    if version == VERSION:
+        return
+    statements = schema_sql()
+    with transaction(connection):
+        # Another process may have made the tables meanwhile: every statement leaves alone what is there.
+        for statement in statements:
+            connection.execute(statement)
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        connection.execute(f"PRAGMA user_version = {VERSION}")
+
+
+def check_version(connection: sqlite3.Connection, path: Path) -> int:
+    """Return the version of the tables, 0 for an empty database.
+
+    Raises RecordsError for another program's database and for one that a newer version made.
+    """
+    # One SELECT, so that all three come from one moment while another process makes the tables.
+    application, version, tables = connection.execute(
+        "SELECT (SELECT application_id FROM pragma_application_id), (SELECT user_version FROM pragma_user_version),"
+        " (SELECT count(*) FROM sqlite_schema)"
+    ).fetchone()
+    if application != APPLICATION_ID and (application or version or tables):
+        raise RecordsError(f"database {path} belongs to another program; name another file")
+    if version > VERSION:
+        raise RecordsError(
+            f"database {path} was made by a newer version of gradsum (its tables are version {version}, this one"
+            f" knows {VERSION}); update gradsum or name another file"
+        )
+    return int(version)
+
+
+def _use_wal(connection: sqlite3.Connection) -> None:
+    """Switch to write-ahead logging, with which readers and a writer do not wait for each other."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            # SQLite does not wait by itself here when another process switches at the same moment.
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+        time.sleep(0.01)
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """Commit what the block does, or none of it.
+
+    IMMEDIATE takes the write lock at the start, where SQLite waits for other writers; taken later it would fail.
+    """
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    finally:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")

@@ -1,0 +1,98 @@
+"""The reading side: looks at a database without ever holding up the one that writes it."""
+
+import json
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from engine.errors import RecordsError
+from engine.records.database import check_path, check_version, connect, explain
+from engine.records.process import alive
+
+# A run that was killed, or still runs, has no totals yet: take them from its rows. Speed is that of its last 50 steps.
+_RUNS = """
+SELECT runs.*,
+  (SELECT max(batchno) FROM training t WHERE t.startID = runs.startID) AS last_step,
+  (SELECT max(epoch) FROM training t WHERE t.startID = runs.startID) AS last_epoch,
+  (SELECT max(corperc) FROM validation v WHERE v.startID = runs.startID) AS best_so_far,
+  (SELECT sum(batchsize) * (1 - 1.0 / count(*)) / nullif(max(elapsed) - min(elapsed), 0) FROM (
+     SELECT batchsize, elapsed FROM training t WHERE t.startID = runs.startID ORDER BY batchno DESC LIMIT 50
+  )) AS speed
+FROM runs ORDER BY startID
+"""
+_STAND_INS = {"steps": "last_step", "epochs": "last_epoch", "best_percent": "best_so_far", "images_per_second": "speed"}
+
+
+@contextmanager
+def reading(path: Path | str) -> Iterator[sqlite3.Connection]:
+    """Open the database `path` for reading; rows come as `sqlite3.Row`. Writers go on meanwhile.
+
+    Raises RecordsError when it is missing, a folder, no SQLite file, another program's or a newer version's, and when
+    reading fails.
+    """
+    path = Path(path)
+    check_path(path)
+    if not path.exists():
+        raise RecordsError(f"there is no database {path}; train something first, or name another file")
+    connection = None
+    try:
+        connection = _open(path)
+        check_version(connection, path)
+        connection.row_factory = sqlite3.Row
+        yield connection
+    except sqlite3.Error as error:
+        raise explain(path, error) from error
+    finally:
+        if connection:
+            connection.close()
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    """Return a connection to an existing database that can only read."""
+    writable = os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
+    if not writable and not Path(f"{path}-wal").exists():
+        # WAL has no place for its index here. Without a log nobody is writing, so none is needed.
+        return connect(path, "ro&immutable=1")
+    # Not mode=ro, which would leave the -wal and -shm files behind when it closes last; query_only forbids writing.
+    connection = connect(path, "rw")
+    connection.execute("PRAGMA query_only = ON").close()
+    return connection
+
+
+def list_runs(path: Path | str) -> list[dict[str, Any]]:
+    """Return every run of the database `path`, oldest first: the columns of `runs` by name.
+
+    `settings` and `versions` are objects, `generated` is a bool. A run that is recorded as running while its process
+    is gone is interrupted. Steps, epochs, best percent and speed of an unfinished run are those of its rows so far.
+    Raises RecordsError as `reading` does.
+    """
+    with reading(path) as connection:
+        if check_version(connection, Path(path)) == 0:
+            return []
+        return [_run(dict(row)) for row in connection.execute(_RUNS)]
+
+
+def _run(row: dict[str, Any]) -> dict[str, Any]:
+    """Turn a row of the query into what `list_runs` returns."""
+    for column, stand_in in _STAND_INS.items():
+        found = row.pop(stand_in)
+        if row[column] is None or row["state"] == "running":
+            row[column] = found
+    for column in ("settings", "versions"):
+        row[column] = _parsed(row[column])
+    row["generated"] = bool(row["generated"])
+    if row["state"] == "running" and alive(row["host"], row["pid"], row["process"]) is False:
+        row["state"], row["reason"] = "interrupted", "its process ended without a word"
+    return row
+
+
+def _parsed(text: str | None) -> dict[str, Any]:
+    """Return the JSON object in `text`, empty when there is none."""
+    try:
+        data = json.loads(text or "{}")
+    except ValueError:
+        return {}
+    return data if isinstance(data, dict) else {}

@@ -1,0 +1,97 @@
+"""What is written: one small class a table. Times are seconds unless they are called ISO 8601."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, TypedDict
+from uuid import uuid4
+
+
+@dataclass(frozen=True)
+class RunRow:
+    """What is known of a run when it begins; the columns of `runs` say what each field means.
+
+    `settings` and `versions` hold plain data and are stored as JSON. Host, process, cores, command, commit and the
+    time are found by `Records.begin`.
+    """
+
+    model: str
+    data: str
+    optimizer: str
+    lr: float
+    batch_size: int
+    microbatch: int
+    workers: int
+    seed: int
+    uuid: str = field(default_factory=lambda: uuid4().hex)
+    name: str | None = None
+    generated: bool = False
+    data_digest: str | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    versions: Mapping[str, Any] = field(default_factory=dict)
+    folder: str | None = None
+
+
+class Totals(TypedDict, total=False):
+    """What is known of a run when it ends; every one may be left out."""
+
+    steps: int
+    epochs: float
+    train_loss: float | None
+    best_percent: float | None
+    images_per_second: float | None
+    wall_seconds: float
+    cpu_seconds: float
+    params_sha256: str
+
+
+class TrainingRow(NamedTuple):
+    """One step. `avgloss` nan is stored as NULL."""
+
+    batchno: int
+    epoch: float
+    time: float
+    elapsed: float
+    cputime: float
+    corperc: float | None
+    avgloss: float
+    batchsize: int
+    lr: float
+    momentum: float | None = None
+
+
+class ValidationRow(NamedTuple):
+    """One validation."""
+
+    batchno: int
+    epoch: float
+    time: float
+    cputime: float
+    elapsed: float
+    corperc: float | None
+    avgloss: float
+
+
+class WorkerRow(NamedTuple):
+    """One worker as far as it is known; `Records.worker` says what a later row of the same `worker` replaces."""
+
+    worker: str
+    host: str | None = None
+    pid: int | None = None
+    joined: str | None = None
+    left: str | None = None
+    reason: str | None = None
+    images: int = 0
+    seconds: float = 0.0
+    images_per_second: float | None = None
+    fingerprint: str | None = None
+
+
+class EventRow(NamedTuple):
+    """Something that happened. `time` None: now."""
+
+    kind: str
+    text: str = ""
+    batchno: int | None = None
+    worker: str | None = None
+    elapsed: float | None = None
+    time: float | None = None

@@ -1,0 +1,118 @@
+"""What a run tells while it goes on, and what it returns in the end."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from engine.evaluate import WorkerReport
+from engine.network import Network
+
+
+@dataclass(frozen=True)
+class RunInfo:
+    """A run that begins: at step 0, or where it is continued. `last_step` is None if no step count ends it."""
+
+    run: int
+    model: str
+    data: str
+    generated: bool
+    train_samples: int
+    test_samples: int
+    parameters: int
+    workers: int
+    step: int
+    last_step: int | None
+    steps_per_epoch: int
+    db: Path
+    folder: Path
+
+
+@dataclass(frozen=True)
+class StepReport:
+    """One step: mean loss and percent correct of its batch, before the optimizer changed the parameters."""
+
+    step: int
+    epoch: float
+    loss: float
+    percent: float
+    images: int
+    images_per_second: float
+    elapsed: float
+
+
+@dataclass(frozen=True)
+class Validation:
+    """The test set evaluated with the parameters after `step`. `loss` is the mean of a sample."""
+
+    step: int
+    correct: int
+    total: int
+    loss: float
+
+    @property
+    def percent(self) -> float:
+        """Percent correct."""
+        return 100 * self.correct / self.total
+
+    def asdict(self) -> dict[str, Any]:
+        """Return plain data."""
+        return {"correct": self.correct, "total": self.total, "percent": self.percent, "loss": self.loss}
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a run ended. `state` is "finished" or "interrupted", `reason` says why; `checkpoint` is the last one saved.
+
+    `train_loss` is the mean loss of a sample over the last (at most 100) batches. `images_per_second` counts training
+    only, without validation and checkpoints.
+    """
+
+    run: int
+    state: str
+    reason: str
+    steps: int
+    epochs: float
+    workers: int
+    params_sha256: str
+    train_loss: float | None
+    validation: Validation | None
+    images_per_second: float
+    wall_seconds: float
+    db: Path
+    checkpoint: Path
+    network: Network = field(repr=False)
+    history: list[StepReport] = field(repr=False)
+
+    def asdict(self) -> dict[str, Any]:
+        """Return what `--json` prints."""
+        names = ("run", "state", "reason", "steps", "epochs", "workers", "params_sha256", "train_loss")
+        more = {
+            "validation": self.validation.asdict() if self.validation else None,
+            "images_per_second": self.images_per_second,
+            "wall_seconds": self.wall_seconds,
+            "db": str(self.db),
+            "checkpoint": str(self.checkpoint),
+        }
+        return {name: getattr(self, name) for name in names} | more
+
+
+class Reporter:
+    """Is told what happens in a run; this one keeps it to itself. Override what you want to show."""
+
+    def status(self, text: str) -> None:
+        """Take note of what is being done before the first step."""
+
+    def started(self, info: RunInfo) -> None:
+        """Take note that the first step is about to be taken."""
+
+    def step(self, report: StepReport, workers: list[WorkerReport]) -> None:
+        """Take note of a step."""
+
+    def validated(self, validation: Validation) -> None:
+        """Take note of a validation."""
+
+    def notice(self, text: str) -> None:
+        """Take note of something unusual, such as a worker that was lost."""
+
+    def ended(self) -> None:
+        """Take note that no more steps will come, whatever the reason."""

@@ -1,0 +1,142 @@
+"""What a person can set: frozen, validated; the command line, a TOML file and Python all build the same thing."""
+
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from difflib import get_close_matches
+from typing import Any, Self
+
+from engine.errors import SettingsError
+from engine.optim import OPTIMIZERS, Optimizer, optimizer_from
+
+MAX_WORKERS = 4096
+DEFAULT_EPOCHS = 3
+
+
+def usable_cores() -> int:
+    """Return how many processor cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def setting(kind: type, default: Any, text: str, low: float | None = None, high: float = math.inf, **more: Any) -> Any:
+    """Return a dataclass field with its help text and the range a number must lie in.
+
+    `more`: `choices` (allowed words), `optional` (None is allowed), `above` (the lowest value itself is excluded).
+    """
+    return field(default=default, metadata={"kind": kind, "help": text, "low": low, "high": high} | more)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Settings of a training run. Raises SettingsError for a value out of range, naming the setting and the value."""
+
+    workers: int | None = setting(
+        int, None, "worker processes; 0 computes in this process (default: one per core)", 0, MAX_WORKERS, optional=True
+    )
+    batch_size: int = setting(int, 64, "samples per batch", 1, 1 << 24)
+    microbatch: int = setting(int, 16, "samples per micro-batch, the unit that is never divided", 1, 4096)
+    optimizer: str = setting(str, "adam", "optimizer", choices=("sgd", "momentum", "adam"))
+    lr: float | None = setting(
+        float, None, "learning rate (default: the optimizer's own)", 0, above=True, optional=True
+    )
+    momentum: float = setting(float, 0.9, "momentum: share of the velocity that is kept", 0, 1)
+    beta1: float = setting(float, 0.9, "ADAM: decay of the mean of the gradient", 0, 1)
+    beta2: float = setting(float, 0.999, "ADAM: decay of the mean of its square", 0, 1)
+    epsilon: float = setting(float, 1e-8, "ADAM: added to the root of the mean square", 0, 1, above=True)
+    epochs: int | None = setting(int, None, "stop after this many epochs (default: 3)", 1, 1 << 24, optional=True)
+    steps: int | None = setting(
+        int, None, "stop after this many steps, counted from the start", 1, 1 << 40, optional=True
+    )
+    time_limit: float | None = setting(float, None, "stop after this many seconds", 0, above=True, optional=True)
+    target: float | None = setting(float, None, "stop when validation reaches this many percent", 0, 100, optional=True)
+    dropout: float = setting(float, 0.0, "probability of dropping a value before each dense activation", 0, 0.999)
+    augment: bool = setting(bool, False, "shift each training image by up to 2 pixels and invert 5 random ones")
+    seed: int = setting(int, 1, "seed of initialisation, order, dropout and augmentation", 0, (1 << 63) - 1)
+    validate_every: int = setting(int, 0, "steps between validations (default: once an epoch)", 0, 1 << 40)
+    checkpoint_every: int = setting(int, 0, "steps between checkpoints (default: once an epoch)", 0, 1 << 40)
+
+    def __post_init__(self) -> None:
+        for f in fields(self):
+            _check(f.name, getattr(self, f.name), f.metadata)
+
+    @classmethod
+    def build(cls, values: dict[str, Any]) -> Self:
+        """Build settings from names and values; SettingsError for an unknown name."""
+        names = [f.name for f in fields(cls)]
+        for name in values.keys() - set(names):
+            close = get_close_matches(name, names, 1)
+            raise SettingsError(f"no setting {name!r}" + (f"; did you mean {close[0]!r}?" if close else ""))
+        return cls(**values)
+
+    def resolved(self) -> Self:
+        """Fill in the defaults that depend on the machine or on other settings."""
+        chosen: dict[str, Any] = {}
+        if self.workers is None:
+            chosen["workers"] = usable_cores()
+        if self.lr is None:
+            chosen["lr"] = OPTIMIZERS[self.optimizer]().lr
+        if self.epochs is self.steps is self.time_limit is self.target is None:
+            chosen["epochs"] = DEFAULT_EPOCHS
+        return replace(self, **chosen)
+
+    def make_optimizer(self) -> Optimizer:
+        """Return the optimizer with its settings; SettingsError if one of them does not suit it."""
+        names = [f.name for f in fields(OPTIMIZERS[self.optimizer])]
+        return optimizer_from(self.optimizer, **{name: getattr(self, name) for name in names})
+
+    def asdict(self) -> dict[str, Any]:
+        """Return the settings as plain data."""
+        return asdict(self)
+
+
+def settings_of(optimizer: Optimizer) -> dict[str, Any]:
+    """Return the settings, by name, that `Settings.make_optimizer` turns back into `optimizer`."""
+    name = next(name for name, kind in OPTIMIZERS.items() if type(optimizer) is kind)
+    return {"optimizer": name} | asdict(optimizer)
+
+
+# The settings that end a run; giving any of them to a resumed run replaces them all.
+ENDS = ("epochs", "steps", "time_limit", "target")
+
+# What the parameters after step t depend on, so that a resumed run may not change it.
+TRAJECTORY = (
+    "batch_size",
+    "microbatch",
+    "optimizer",
+    "lr",
+    "momentum",
+    "beta1",
+    "beta2",
+    "epsilon",
+    "dropout",
+    "augment",
+    "seed",
+)
+
+
+def _check(name: str, value: object, rule: Mapping[str, Any]) -> None:
+    """Raise SettingsError unless `value` has the right kind and lies in its range."""
+    option = name.replace("_", "-")
+    if value is None and rule.get("optional"):
+        return
+    if rule["kind"] is bool:
+        if not isinstance(value, bool):
+            raise SettingsError(f"{option} must be true or false, got {value!r}")
+    elif rule["kind"] is str:
+        if value not in rule["choices"]:
+            raise SettingsError(f"{option} must be one of {', '.join(rule['choices'])}, got {value!r}")
+    else:
+        _check_number(option, value, rule)
+
+
+def _check_number(option: str, value: object, rule: Mapping[str, Any]) -> None:
+    whole = rule["kind"] is int
+    wanted = "a whole number" if whole else "a number"
+    if isinstance(value, bool) or not isinstance(value, int if whole else int | float) or not math.isfinite(value):
+        raise SettingsError(f"{option} must be {wanted}, got {value!r}")
+    low, high, above = rule["low"], rule["high"], rule.get("above", False)
+    if value < low or value > high or (above and value == low):
+        least = f"above {low:g}" if above else f"at least {low:g}"
+        most = f" and at most {high:g}" if high < (1 << 40) else ""
+        raise SettingsError(f"{option} must be {wanted}, {least}{most}, got {value!r}")

@@ -1,0 +1,226 @@
+"""The public `train()`: puts a run together, carries it out, and leaves nothing behind."""
+
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from engine.checkpoint import Checkpoint
+from engine.clock import MonotonicClock
+from engine.coordinator import Coordinator
+from engine.data import Dataset, Sampler
+from engine.errors import CheckpointError
+from engine.evaluate import Evaluator, Serial, Source
+from engine.interrupt import Interrupt
+from engine.launch.folder import meeting_folder
+from engine.launch.local import LocalWorkers
+from engine.loop import Loop, Progress
+from engine.members import Members, Notice
+from engine.model import Model
+from engine.network import Network
+from engine.numerics import fingerprint
+from engine.optim import Optimizer, State
+from engine.params import Layout, Vector
+from engine.prepare import Run, check_end, prepare
+from engine.records import EventRow, Records, WorkerRow
+from engine.report import Reporter, Result, RunInfo
+from engine.settings import settings_of
+from engine.threads import one_blas_thread
+from engine.transport import Listener
+
+
+def train(
+    model: Model | str | None = None,
+    data: Dataset | str | None = None,
+    *,
+    optimizer: Optimizer | None = None,
+    db: Path | str | None = None,
+    out: Path | str | None = None,
+    resume: Path | str | None = None,
+    reporter: Reporter | None = None,
+    **settings: Any,
+) -> Result:
+    """Train `model` on `data` and return the trained network, its history and where everything is.
+
+    `model`: a Model, the name of a built-in one, or the path of a TOML file (default: letters). `data`: a Dataset, a
+    name, or a path (default: the generated letters). `optimizer`: SGD, Momentum or Adam (default). `db`: the SQLite
+    database of records; `out`: the folder of checkpoints; `resume`: a checkpoint, or a folder of them, to continue
+    from. `settings`: the fields of `engine.Settings`, such as workers, epochs, batch_size.
+
+    Raises UsageError if something asked for cannot be done, DivergedError if the loss is no longer finite,
+    WorkersError and WorkerFailedError if the workers cannot do the work.
+    """
+    given = settings | (settings_of(optimizer) if optimizer else {})
+    reporter = reporter or Reporter()
+    places = [None if p is None else Path(p) for p in (db, out, resume)]
+    with Interrupt() as interrupt, one_blas_thread():
+        reporter.status("preparing data and model")
+        run = prepare(model, data, given, *places)
+        with Records(run.db) as records:
+            number = _enter(records, run)
+            notice = _recorder(records, reporter)
+            with _source(run, notice, lambda: bool(interrupt.requested)) as source:
+                loop = _loop(run, source, records, reporter, interrupt)
+                reporter.started(_info(run, number, loop))
+                try:
+                    state, reason = loop.run()
+                finally:
+                    reporter.ended()
+                    _record_workers(records, source)
+                return _finish(run, number, loop, records, state, reason)
+
+
+def _enter(records: Records, run: Run) -> int:
+    """Begin the run in the records, or go on with it there, and return its number."""
+    number = records.resume(run.uuid, run.checkpoint.step) if run.checkpoint else None
+    return records.begin(run.row()) if number is None else number
+
+
+def _recorder(records: Records, reporter: Reporter) -> Callable[[Notice], None]:
+    def take(notice: Notice) -> None:
+        records.event(EventRow(notice.kind, notice.text, worker=notice.worker))
+        if notice.kind not in ("joined", "ignored"):
+            reporter.notice(f"worker {notice.worker} {notice.kind}: {notice.text}")
+
+    return take
+
+
+@contextmanager
+def _source(run: Run, notice: Callable[[Notice], None], interrupted: Callable[[], bool]) -> Iterator[Source]:
+    """Start what computes the gradients, and end it."""
+    workers = run.settings.workers or 0
+    if not workers:
+        yield Serial(run.job(), run.data)
+        return
+    job = run.job()
+    members = Members(job, secrets.token_hex(16), fingerprint(), notice)
+    sizes = (len(run.data.train), len(run.data.test))
+    with meeting_folder() as folder:
+        address = f"ipc://{folder / 'coordinator'}"
+        with Listener(address, 4 * job.model.layout().size) as listener, LocalWorkers(address, workers) as local:
+            source = Coordinator(job, sizes, listener, local, MonotonicClock(), members, interrupted)
+            try:
+                yield source
+            finally:
+                source.close()
+
+
+def _loop(run: Run, source: Source, records: Records, reporter: Reporter, interrupt: Interrupt) -> Loop:
+    """Set the scene: fresh parameters and moments, or those of the checkpoint."""
+    layout = run.model.layout()
+    parameters = layout.zeros()
+    state = run.settings.make_optimizer().start(layout.size)
+    progress = Progress()
+    if run.checkpoint is None:
+        layout.initialise(parameters, run.settings.seed)
+    else:
+        _restore(run.checkpoint, layout, parameters, state, progress)
+    loop = Loop(
+        settings=run.settings,
+        sampler=Sampler(len(run.data.train), run.settings.batch_size, run.settings.seed),
+        layout=layout,
+        parameters=parameters,
+        state=state,
+        source=source,
+        records=records,
+        folder=run.folder,
+        metadata=run.metadata(),
+        reporter=reporter,
+        interrupt=interrupt,
+        clock=MonotonicClock(),
+        test_samples=len(run.data.test),
+        progress=progress,
+        diagnose=_diagnosis(run),
+    )
+    check_end(loop.last_step, progress.step)
+    return loop
+
+
+def _restore(checkpoint: Checkpoint, layout: Layout, parameters: Vector, state: State, progress: Progress) -> None:
+    """Continue where `checkpoint` left off; CheckpointError if it does not fit the model."""
+    try:
+        layout.fill(parameters, checkpoint.parameters)
+        tensors = {}
+        for name, arrays in checkpoint.optimizer.items():
+            tensors[name] = layout.zeros()
+            layout.fill(tensors[name], arrays)
+        state.load(tensors, checkpoint.step)
+    except ValueError as error:
+        raise CheckpointError(f"the checkpoint does not fit: {error}") from None
+    progress.step = checkpoint.step
+    progress.elapsed = float(checkpoint.metadata.get("elapsed") or 0.0)
+    progress.cpu = float(checkpoint.metadata.get("cpu") or 0.0)
+    progress.best_percent = checkpoint.metadata.get("best_percent")
+
+
+def _diagnosis(run: Run) -> Callable[[int, Vector], str | None]:
+    def first_nonfinite(step: int, parameters: Vector) -> str | None:
+        evaluator = Evaluator(run.job(), run.data)
+        evaluator.prepare(parameters)
+        return evaluator.first_nonfinite(step)
+
+    return first_nonfinite
+
+
+def _info(run: Run, number: int, loop: Loop) -> RunInfo:
+    return RunInfo(
+        run=number,
+        model=run.model_name,
+        data=run.data.name,
+        generated=run.data.generated,
+        train_samples=len(run.data.train),
+        test_samples=len(run.data.test),
+        parameters=loop.layout.size,
+        workers=run.settings.workers or 0,
+        step=loop.progress.step,
+        last_step=loop.last_step,
+        steps_per_epoch=loop.sampler.steps_per_epoch,
+        db=run.db,
+        folder=run.folder,
+    )
+
+
+def _record_workers(records: Records, source: Source) -> None:
+    now = datetime.now(UTC).isoformat(timespec="milliseconds")
+    for w in source.workers():
+        rate = w.images / w.seconds if w.seconds else None
+        records.worker(WorkerRow(w.name, w.host, w.pid, None, now, "the run ended", w.images, w.seconds, rate))
+
+
+def _finish(run: Run, number: int, loop: Loop, records: Records, state: str, reason: str) -> Result:
+    """Close the books and return the result."""
+    progress = loop.progress
+    digest = loop.layout.sha256(loop.parameters)
+    speed = progress.images / progress.seconds if progress.seconds else 0.0
+    epochs = progress.step / loop.sampler.steps_per_epoch
+    records.finish(
+        "interrupted" if state == "interrupted" else "finished",
+        reason,
+        steps=progress.step,
+        epochs=epochs,
+        train_loss=progress.train_loss,
+        best_percent=progress.best_percent,
+        images_per_second=speed,
+        wall_seconds=progress.elapsed,
+        cpu_seconds=progress.cpu,
+        params_sha256=digest,
+    )
+    return Result(
+        run=number,
+        state=state,
+        reason=reason,
+        steps=progress.step,
+        epochs=epochs,
+        workers=run.settings.workers or 0,
+        params_sha256=digest,
+        train_loss=progress.train_loss,
+        validation=progress.validation,
+        images_per_second=speed,
+        wall_seconds=progress.elapsed,
+        db=run.db,
+        checkpoint=loop.save(),
+        network=Network(run.model, loop.parameters, run.normalisation, run.data.classes),
+        history=progress.history,
+    )

@@ -1,0 +1,135 @@
+"""An independent float64 implementation of every layer, in the shapes that textbooks use: images [N, C, H, W].
+
+Written for clarity with einsum and loops; shares no code with the engine. `gradients` is checked by finite differences.
+"""
+
+from collections.abc import Callable
+from math import erf, exp, pi, sqrt
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine import layers
+from engine.model import CROSS_ENTROPY, Model
+
+Doubles = NDArray[np.float64]
+Parameters = dict[str, Doubles]
+Pull = Callable[[Doubles], Doubles]  # from the gradient of an output to the gradient of the input
+
+_phi = np.vectorize(lambda v: (1 + erf(v / sqrt(2))) / 2, otypes=[float])
+_density = np.vectorize(lambda v: exp(-v * v / 2) / sqrt(2 * pi), otypes=[float])
+
+
+def windows(x: Doubles, k: int, stride: int) -> Doubles:
+    """Return every k x k patch of x [N, C, H, W]: a writable view [N, C, h, w, k, k]."""
+    view = np.lib.stride_tricks.sliding_window_view(x, (k, k), axis=(2, 3), writeable=True)
+    return view[:, :, ::stride, ::stride]
+
+
+def conv2d(x: Doubles, layer: layers.Conv2d, filters: Doubles, bias: Doubles) -> tuple[Doubles, Callable[[Doubles], Any]]:
+    """Return y [N, O, h, w], and a function from y' to (x', filters', bias')."""
+    p = layer.padding
+    padded = np.pad(x, ((0, 0), (0, 0), (p, p), (p, p)))
+    patches = windows(padded, layer.kernel, layer.stride)
+    y = np.einsum("nchwab,ocab->nohw", patches, filters) + bias[:, None, None]
+
+    def back(dy: Doubles) -> tuple[Doubles, Doubles, Doubles]:
+        dx = np.zeros_like(padded)
+        for row in range(dy.shape[2]):
+            for column in range(dy.shape[3]):
+                top, left = row * layer.stride, column * layer.stride
+                patch = np.einsum("no,ocab->ncab", dy[:, :, row, column], filters)
+                dx[:, :, top : top + layer.kernel, left : left + layer.kernel] += patch
+        inner = dx[:, :, p : p + x.shape[2], p : p + x.shape[3]]
+        return inner, np.einsum("nchwab,nohw->ocab", patches, dy), dy.sum((0, 2, 3))
+
+    return y, back
+
+
+def max_pool(x: Doubles, size: int) -> tuple[Doubles, Pull]:
+    """Return the maximum of each window, the size rounded up; the gradient goes to the first maximum."""
+    N, C, H, W = x.shape
+    h, w = -(-H // size), -(-W // size)
+    y, winner = np.empty((N, C, h, w)), np.empty((N, C, h, w, 2), int)
+    for place in np.ndindex(N, C, h, w):
+        top, left = place[2] * size, place[3] * size
+        window = x[place[0], place[1], top : top + size, left : left + size]
+        first = np.unravel_index(np.argmax(window), window.shape)
+        y[place], winner[place] = window[first], (top + first[0], left + first[1])
+
+    def back(dy: Doubles) -> Doubles:
+        dx = np.zeros_like(x)
+        for place in np.ndindex(N, C, h, w):
+            dx[place[0], place[1], winner[place][0], winner[place][1]] += dy[place]
+        return dx
+
+    return y, back
+
+
+def loss_of(z: Doubles, labels: NDArray[Any], name: str) -> tuple[float, Doubles]:
+    """Return the summed loss of outputs z [N, K], and its gradient."""
+    hot = np.eye(z.shape[1])[labels]
+    if name == CROSS_ENTROPY:
+        e = np.exp(z - z.max(1, keepdims=True))
+        softmax = e / e.sum(1, keepdims=True)
+        return float(-np.log(softmax[hot == 1]).sum()), softmax - hot
+    return float(((z - hot) ** 2).mean(1).sum()), 2 * (z - hot) / z.shape[1]
+
+
+def forward(model: Model, parameters: Parameters, images: Doubles) -> tuple[Doubles, Callable[[Doubles], Parameters]]:
+    """Return the outputs [N, K] for images [N, H, W, C], and a function from their gradient to the parameters'."""
+    x = images.astype(float).transpose(0, 3, 1, 2)
+    gradients: Parameters = {}
+    pulls: list[Pull] = []
+    for layer in model.layers:
+        x, pull = _layer(layer, x, parameters, gradients)
+        pulls.append(pull)
+
+    def back(dz: Doubles) -> Parameters:
+        for pull in reversed(pulls):
+            dz = pull(dz)
+        return gradients
+
+    return x, back
+
+
+def gradients(model: Model, parameters: Parameters, images: Doubles, labels: NDArray[Any]) -> tuple[float, Parameters]:
+    """Return the summed loss and the gradient of every parameter, by name, in public shape."""
+    z, back = forward(model, parameters, images)
+    loss, dz = loss_of(z, labels, model.loss)
+    return loss, back(dz)
+
+
+def _layer(layer: layers.Layer, x: Doubles, parameters: Parameters, gradients: Parameters) -> tuple[Doubles, Pull]:
+    name = layer.name
+    match layer:
+        case layers.Conv2d():
+            y, back = conv2d(x, layer, parameters[f"{name}.filter"], parameters[f"{name}.bias"])
+
+            def pull(dy: Doubles) -> Doubles:
+                dx: Doubles
+                dx, gradients[f"{name}.filter"], gradients[f"{name}.bias"] = back(dy)
+                return dx
+
+            return y, pull
+        case layers.Dense():
+            w = parameters[f"{name}.weights"]
+
+            def pull_dense(dy: Doubles) -> Doubles:
+                gradients[f"{name}.weights"] = np.einsum("ng,nf->gf", dy, x)
+                gradients[f"{name}.bias"] = dy.sum(0)
+                return np.einsum("ng,gf->nf", dy, w)
+
+            return np.einsum("nf,gf->ng", x, w) + parameters[f"{name}.bias"], pull_dense
+        case layers.MaxPool2d():
+            return max_pool(x, layer.size)
+        case layers.Relu():
+            return np.maximum(x, 0), lambda dy: dy * (x > 0)
+        case layers.Gelu():
+            return x * _phi(x), lambda dy: dy * (_phi(x) + x * _density(x))
+        case layers.Dropout():
+            return x, lambda dy: dy
+        case layers.Flatten():
+            return x.reshape(len(x), -1), lambda dy: dy.reshape(x.shape)
+    raise NotImplementedError(type(layer).__name__)

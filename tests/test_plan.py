@@ -1,0 +1,104 @@
+"""The tree, blocks and shares, by properties and by a small oracle written the other way round (bottom up)."""
+
+import itertools
+import random
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine import plan
+
+
+def all_nodes(total: int) -> set[plan.Block]:
+    """Every node, found level by level: aligned ranges of a power of two, cut off at the end."""
+    nodes, width = set(), 1
+    while width < 2 * total:
+        nodes |= {(s, min(s + width, total)) for s in range(0, total, width)}
+        width *= 2
+    return nodes
+
+
+@given(st.integers(1, 200), st.data())
+def test_cover_is_the_fewest_nodes(total: int, data: st.DataObject) -> None:
+    start = data.draw(st.integers(0, total))
+    stop = data.draw(st.integers(start, total))
+    blocks = plan.cover(start, stop, total)
+    nodes = all_nodes(total)
+    assert [i for a, b in blocks for i in range(a, b)] == list(range(start, stop))
+    assert set(blocks) <= nodes
+    parents = [(a, d) for (a, b), (c, d) in itertools.pairwise(blocks) if (a, d) in nodes]
+    assert parents == [], "two neighbours could have been one block"
+
+
+@given(st.integers(1, 60))
+def test_is_block_agrees_with_the_levels(total: int) -> None:
+    nodes = all_nodes(total)
+    for start in range(-1, total + 1):
+        for stop in range(total + 2):
+            assert plan.is_block((start, stop), total) == ((start, stop) in nodes)
+
+
+def add(a: str, b: str) -> str:
+    return f"({a}+{b})"
+
+
+@pytest.mark.parametrize(
+    ("total", "text"),
+    [(1, "0"), (2, "(0+1)"), (3, "((0+1)+2)"), (6, "(((0+1)+(2+3))+(4+5))"), (7, "(((0+1)+(2+3))+((4+5)+6))")],
+)
+def test_order_of_additions(total: int, text: str) -> None:
+    assert plan.evaluate_block((0, total), lambda i, _: str(i), add) == text
+
+
+@given(st.integers(1, 100), st.lists(st.floats(0.01, 100), min_size=1, max_size=9), st.randoms())
+def test_any_cut_and_any_order_of_arrival_gives_the_same_additions(
+    total: int, speeds: list[float], rng: random.Random
+) -> None:
+    leaf: Callable[[int, int], str] = lambda i, _: str(i)  # noqa: E731
+    blocks = [b for start, stop in plan.shares(total, speeds) for b in plan.cover(start, stop, total)]
+    rng.shuffle(blocks)
+    tree = plan.TreeSum(total, add)
+    for block in blocks:
+        tree.put(block, plan.evaluate_block(block, leaf, add))
+    assert tree.result() == plan.evaluate_block((0, total), leaf, add)
+
+
+@given(st.integers(1, 300))
+def test_one_buffer_a_depth_is_enough(total: int) -> None:
+    alive: dict[int, int] = {}
+
+    def leaf(number: int, depth: int) -> tuple[int, int]:
+        assert depth not in alive, "the buffer of this depth still holds a sum that is needed"
+        alive[depth] = number
+        return depth, 1
+
+    def combine(a: tuple[int, int], b: tuple[int, int]) -> tuple[int, int]:
+        assert a[0] < b[0], "the right sum is added into the left one's buffer"
+        del alive[b[0]]
+        return a[0], a[1] + b[1]
+
+    assert plan.evaluate_block((0, total), leaf, combine) == (0, total)
+    assert max(total.bit_length(), 1) >= len(alive)
+
+
+def test_a_tree_with_a_missing_block_has_no_result() -> None:
+    tree = plan.TreeSum(4, add)
+    tree.put((0, 2), "left")
+    with pytest.raises(KeyError):
+        tree.result()
+
+
+@given(st.integers(0, 500), st.lists(st.floats(0.001, 1000), min_size=1, max_size=40))
+def test_shares_are_contiguous_complete_and_proportional(total: int, speeds: list[float]) -> None:
+    cut = plan.shares(total, speeds)
+    assert [i for a, b in cut for i in range(a, b)] == list(range(total))
+    for (a, b), speed in zip(cut, speeds, strict=True):
+        assert abs((b - a) - total * speed / sum(speeds)) < 1 + 1e-6
+
+
+@given(st.integers(1, 10_000), st.integers(1, 300))
+def test_microbatches_hold_every_sample(samples: int, size: int) -> None:
+    count = plan.microbatches(samples, size)
+    assert (count - 1) * size < samples <= count * size

@@ -1,0 +1,32 @@
+"""Start a worker: `python -m workers ADDRESS`."""
+
+import argparse
+import os
+import sys
+
+from engine.errors import GradsumError
+from engine.threads import ONE_THREAD
+
+
+def main() -> int:
+    """Run a worker and return its exit code."""
+    parser = argparse.ArgumentParser(prog="gradsum worker", description="Join a coordinator and work for it.")
+    parser.add_argument("address", help="where the coordinator listens, for example tcp://10.0.0.1:5555")
+    parser.add_argument("--patience", type=float, default=60.0, help="leave after this many seconds of silence")
+    parser.add_argument("--tied", action="store_true", help="end when standard input, a pipe, is closed")
+    arguments = parser.parse_args()
+    os.environ.update(ONE_THREAD)  # before numpy is imported
+    from workers.worker import Worker  # noqa: PLC0415
+
+    try:
+        ended = Worker(arguments.address, arguments.tied, arguments.patience).run()
+    except GradsumError as error:
+        print(f"gradsum worker: {error}", file=sys.stderr)
+        return error.exit_code
+    if ended.code:
+        print(f"gradsum worker: {ended.reason}", file=sys.stderr)
+    return ended.code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

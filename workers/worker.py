@@ -1,0 +1,124 @@
+"""The worker's shell: a socket, the lifeline and the numbers around `session`."""
+
+import os
+import platform
+import signal
+import time
+import traceback
+from types import FrameType
+
+import numpy as np
+
+from engine import messages as m
+from engine import plan
+from engine.data.cache import open_cached
+from engine.errors import GradsumError, ProtocolError
+from engine.evaluate import Evaluator, Sums
+from engine.job import Job
+from engine.numerics import fingerprint
+from engine.params import Vector
+from engine.transport import Dialer
+from workers import lifeline
+from workers.session import Action, Compute, Prepare, Quit, Send, Session
+
+WAKE = 0.25  # seconds between looks at signals and the clock while nothing comes in
+LARGEST = 1 << 40  # bytes of a message; the coordinator is trusted
+
+
+class Worker:
+    """Joins the coordinator at `address` and works until the run is over.
+
+    With `tied`, standard input is a pipe from the parent and its end is the end of the worker. It leaves by itself when
+    the coordinator has been silent for `patience` seconds.
+    """
+
+    def __init__(self, address: str, tied: bool, patience: float) -> None:
+        self._address = address
+        self._tied = tied
+        self._patience = patience
+        self._session = Session()
+        self._leaving = ""
+        self._dialer = Dialer(address, LARGEST)
+
+    def run(self) -> Quit:
+        """Work, and return why and how it ended."""
+        signal.signal(signal.SIGTERM, self._leave)
+        signal.signal(signal.SIGINT, self._leave)
+        if self._tied:
+            lifeline.hold()
+            self._dialer.watch(lifeline.STDIN)
+        try:
+            self._send(m.Hello(platform.node()[:64], os.getpid(), fingerprint()))
+            return self._loop()
+        finally:
+            self._dialer.close()
+
+    def _leave(self, number: int, _: FrameType | None) -> None:
+        self._leaving = f"it got {signal.Signals(number).name}"
+
+    def _loop(self) -> Quit:
+        heard = time.monotonic()
+        while True:
+            frames = self._dialer.poll(WAKE)
+            if self._tied and lifeline.broken():
+                lifeline.clear(self._address)
+                return Quit("its parent ended", 1)
+            if frames is not None:
+                heard = time.monotonic()
+                for action in self._session.handle(*m.decode(frames)):
+                    if quit_ := self._perform(action):
+                        return quit_
+            if self._leaving:
+                self._send(m.Goodbye(self._session.id, self._leaving))
+                return Quit(self._leaving, 0)
+            if time.monotonic() - heard > self._patience:
+                return Quit(f"nothing came from {self._address} for {self._patience:g} seconds", 1)
+
+    def _perform(self, action: Action) -> Quit | None:
+        """Carry out an action; what goes wrong in computing is reported to the coordinator, with its traceback."""
+        try:
+            match action:
+                case Send(message):
+                    self._send(message)
+                case Prepare(job):
+                    self._prepare(job)
+                case Compute(work, parameters):
+                    self._compute(work, parameters)
+                case Quit():
+                    return action
+        except ProtocolError:
+            raise
+        except (GradsumError, ArithmeticError, ValueError, TypeError, LookupError, MemoryError, OSError) as error:
+            self._send(m.Failed(self._session.id, m.clip(traceback.format_exc(), 700)))
+            return Quit(f"{type(error).__name__}: {error}", 1)
+        return None
+
+    def _prepare(self, job: Job) -> None:
+        data = open_cached(job.data, verify=False)
+        self._evaluator = Evaluator(job, data)
+        layout = job.model.layout()
+        self._gradient = layout.zeros()
+        self._parameters = layout.zeros()
+        for action in self._session.prepared(layout.digest, layout.size):
+            self._perform(action)
+
+    def _compute(self, work: m.Work, parameters: Vector | None) -> None:
+        if parameters is not None:
+            np.copyto(self._parameters, parameters)  # aligned, as kernels like it
+            self._evaluator.prepare(self._parameters)
+        for block in plan.cover(work.start, work.stop, work.total):
+            began = time.perf_counter()
+            if work.kind == m.TRAIN:
+                sums = self._evaluator.train_block(work.step, block, self._gradient)
+            else:
+                sums = self._evaluator.test_block(block)
+            self._answer(work, block, sums, time.perf_counter() - began)
+
+    def _answer(self, work: m.Work, block: plan.Block, sums: Sums, seconds: float) -> None:
+        loss, correct, cpu = float(sums.loss), int(sums.correct), time.process_time()
+        result = m.Result(work.session, work.round, work.attempt, *block, loss, correct, seconds, cpu)
+        self._send(result, sums.gradient)
+
+    def _send(self, message: m.Message, gradient: Vector | None = None) -> None:
+        # The bytes are copied: the transport may still be sending when the next block overwrites the vector.
+        self._dialer.send(m.encode(message, None if gradient is None else gradient.tobytes()))
