@@ -18,6 +18,7 @@ from engine.transport import Endpoint, Received, snapshot
 
 VALIDATION_CAP = 32  # micro-batches in a share of a validation: small enough that the fast wait little for the slow
 LOOK = 0.25  # seconds between looks at the local workers while nothing comes in
+PING = 5.0  # seconds between messages to workers that may have nothing to do, so that they know we are here
 FAILURES = 3  # failures of workers in one round after which it is not the workers' fault
 
 
@@ -70,8 +71,13 @@ class Coordinator:
         self._rounds = rounds.Rounds()
         self._current: _Current | None = None
         self._number = 0
-        self._looked = clock.now()
+        self._looked = self._pinged = clock.now()
         self._sampler = Sampler(sizes[0], job.batch_size, job.seed)
+
+    def gather(self, count: int) -> None:
+        """Wait until `count` workers are ready, or the run is to stop."""
+        while len(self._rounds.members) < count and not self._interrupted():
+            self._wait()
 
     def workers(self) -> list[WorkerReport]:
         """Return what each worker that is at hand has done."""
@@ -109,6 +115,8 @@ class Coordinator:
         self._handle(rounds.Begin(work.round, work.total, work.version, cap))
         while not current.done:
             self._wait()
+            if not self._rounds.members and self._interrupted():
+                raise InterruptedRoundError
         self._current = None
         return current.sums.result()
 
@@ -127,11 +135,12 @@ class Coordinator:
             self._looked = now
             self._watch.look()
             self._handle(rounds.Tick())
-        if not self._rounds.members and self._interrupted():
-            raise InterruptedRoundError
+        if now - self._pinged > PING:
+            self._probe()
 
     def _probe(self) -> None:
         """Find out whose connection was lost: a message to a peer that is gone cannot be sent."""
+        self._pinged = self._clock.now()
         for peer in self._members.peers():
             if not self._endpoint.send(peer, m.encode(m.Ping(self._members.session))):
                 self._lose(peer, "its connection was lost")

@@ -19,8 +19,9 @@ from engine.interrupt import Interrupt
 from engine.optim import State
 from engine.params import Layout, Vector
 from engine.records import Records, TrainingRow, ValidationRow
-from engine.report import Reporter, StepReport, Validation
+from engine.report import Reporter, StepReport
 from engine.settings import Settings
+from engine.validation import Validation
 
 RECENT = 100  # batches that `train_loss` is the mean of
 PACE = 0.1  # weight of the newest step in the speed that is shown

@@ -7,12 +7,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine import checkpoint as checkpoints
-from engine.data import Normalisation
+from engine.data import Dataset, Normalisation
 from engine.errors import CheckpointError, DataError, GradsumError
-from engine.model import Model, model_from
+from engine.evaluate import Serial
+from engine.job import Job
+from engine.model import Model, check_fits, model_from
 from engine.params import Vector
 from engine.program import compile_model
 from engine.threads import one_blas_thread
+from engine.validation import Validation
 
 CHUNK = 16  # images evaluated at a time
 
@@ -42,7 +45,16 @@ class Network:
 
     def predict(self, images: NDArray[np.uint8]) -> NDArray[np.int64]:
         """Return the number of the most likely class of each image, int64 [N]."""
-        return np.argmax(self.logits(images), axis=1).astype(np.int64)
+        best: NDArray[np.int64] = np.argmax(self.logits(images), axis=1)
+        return best
+
+    def evaluate(self, data: Dataset) -> Validation:
+        """Measure the network on the test part of `data`; ModelError if the data does not suit the model."""
+        check_fits(self.model, data.shape, len(data.classes))
+        job = Job(self.model, "", self.normalisation, CHUNK, CHUNK, 0, augment=False)
+        with one_blas_thread():
+            sums = Serial(job, data).validate(0, self.parameters)
+        return Validation(0, sums.correct, len(data.test), sums.loss / len(data.test))
 
     def _checked(self, images: NDArray[np.uint8]) -> NDArray[np.uint8]:
         images = np.asarray(images)

@@ -6,6 +6,7 @@ from typing import Any
 
 from engine.evaluate import WorkerReport
 from engine.network import Network
+from engine.validation import Validation
 
 
 @dataclass(frozen=True)
@@ -38,25 +39,6 @@ class StepReport:
     images: int
     images_per_second: float
     elapsed: float
-
-
-@dataclass(frozen=True)
-class Validation:
-    """The test set evaluated with the parameters after `step`. `loss` is the mean of a sample."""
-
-    step: int
-    correct: int
-    total: int
-    loss: float
-
-    @property
-    def percent(self) -> float:
-        """Percent correct."""
-        return 100 * self.correct / self.total
-
-    def asdict(self) -> dict[str, Any]:
-        """Return plain data."""
-        return {"correct": self.correct, "total": self.total, "percent": self.percent, "loss": self.loss}
 
 
 @dataclass(frozen=True)

@@ -102,6 +102,7 @@ def _source(run: Run, notice: Callable[[Notice], None], interrupted: Callable[[]
         with Listener(address, 4 * job.model.layout().size) as listener, LocalWorkers(address, workers) as local:
             source = Coordinator(job, sizes, listener, local, MonotonicClock(), members, interrupted)
             try:
+                source.gather(workers)
                 yield source
             finally:
                 source.close()

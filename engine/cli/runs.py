@@ -60,9 +60,9 @@ def _print_csv(runs: list[dict[str, Any]]) -> None:
 def _print_table(runs: list[dict[str, Any]]) -> None:
     """Print a table that fits into 80 columns on a terminal; one line a run where the output is none."""
     # Slow to import, and not needed for JSON and CSV.
-    from rich.console import Console  # noqa: PLC0415
-    from rich.table import Table  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
 
     terminal = sys.stdout.isatty()
     console = Console(width=None if terminal else 1000, highlight=False)

@@ -23,7 +23,7 @@ _STROKES = 12  # strokes told apart; those of any further number move together
 class Style:
     """How strong each distortion is; lengths are fractions of the letter's longer side."""
 
-    elastic: float = 0.05
+    elastic: float = 0.04
     stroke_shift: float = 0.02
     end_shift: float = 0.035
     slant: float = 0.22  # x per y

@@ -1,13 +1,15 @@
 """Which backend: by name, by environment, or the best there is."""
 
 import os
+from importlib.util import find_spec
+from typing import cast
 
 from engine.errors import SettingsError
 from engine.kernels import with_numpy
 from engine.kernels.table import Backend
 
 VARIABLE = "GRADSUM_BACKEND"
-NAMES = ("auto", "numpy")
+NAMES = ("auto", "numpy", "numba")
 
 
 def numpy_backend() -> Backend:
@@ -15,12 +17,23 @@ def numpy_backend() -> Backend:
     return with_numpy
 
 
+def numba_backend() -> Backend:
+    """Return the backend compiled by numba; SettingsError when numba cannot be imported."""
+    try:
+        from engine.kernels import with_numba  # noqa: PLC0415 - numba takes long to import and may be missing
+    except ImportError as error:
+        raise SettingsError(f"the numba backend needs numba ({error}); install gradsum[fast], or use numpy") from None
+    return cast(Backend, with_numba)
+
+
 def choose(name: str | None = None) -> Backend:
     """Return the backend `name`; without a name, the one that GRADSUM_BACKEND names, or "auto".
 
-    Raises SettingsError for a name that is unknown.
+    "auto" is numba where it is installed, else numpy. SettingsError for a name that is unknown or cannot be had.
     """
     name = name or os.environ.get(VARIABLE) or "auto"
     if name not in NAMES:
         raise SettingsError(f"no kernel backend {name!r}; there are {', '.join(NAMES)}")
-    return numpy_backend()
+    if name == "auto":
+        name = "numba" if find_spec("numba") else "numpy"
+    return numba_backend() if name == "numba" else numpy_backend()

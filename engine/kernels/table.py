@@ -86,8 +86,8 @@ class Backend(Protocol):
         2 x 2 outputs. `work` has 9 C O values.
         """
 
-    def winograd_filter_gradient(self, du: Array, dw: Array, work: Array) -> None:
-        """Write to dw [3, 3, C, O] the gradient G^T du G, du [4, 4, C, O]. `work` has 12 C O values."""
+    def winograd_filter_gradient(self, du: Array, dw: Array) -> None:
+        """Write to dw [3, 3, C, O] the gradient G^T du G, du [4, 4, C, O], which is used up."""
 
     def winograd_input(self, x: Array, v: Array, work: Array) -> None:
         """Transform the plane x [2 t + 2, 2 s + 2, L] to v [4, 4, t, s, L] = B^T x B for each of t x s tiles.

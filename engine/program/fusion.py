@@ -35,7 +35,7 @@ def _pools_first(layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
 
 
 def _fused(layers: tuple[Layer, ...], shape: Shape, first: bool) -> Step | None:
-    """Return a step for a convolution of stride 1, and the pool after it if there is one, that beats doing each alone."""
+    """Return a step for a convolution of stride 1 and the pool after it, where one beats doing each alone."""
     conv = layers[0]
     if type(conv) is not Conv2d or conv.stride != 1:
         return None

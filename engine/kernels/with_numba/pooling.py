@@ -43,7 +43,12 @@ def pool_phases(
     for i in range(h):
         for j in range(w):
             below, right = 2 * i + 1 < size[0], 2 * j + 1 < size[1]
-            first, second, third, fourth = phases[0, 0, i, j], phases[0, 1, i, j], phases[1, 0, i, j], phases[1, 1, i, j]
+            first, second, third, fourth = (
+                phases[0, 0, i, j],
+                phases[0, 1, i, j],
+                phases[1, 0, i, j],
+                phases[1, 1, i, j],
+            )
             largest(y[start + i, start + j], route[i, j], first, second, third, fourth, biases, right, below)
 
 

@@ -8,7 +8,7 @@ from engine.kernels.table import Array
 def stem_patches(x: Array, patches: Array, padding: int, work: Array) -> None:
     """See the table."""
     kernel, (h, w, _) = len(patches), patches.shape[4:]
-    _, H, W = x.shape
+    H = x.shape[1]
     # Even and odd columns apart first, so that what follows copies runs of w * N values.
     for parity in (0, 1):
         skip = (parity - padding) % 2

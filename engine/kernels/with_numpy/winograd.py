@@ -22,14 +22,14 @@ def winograd_filter(w: Array, u: Array, ut: Array, work: Array) -> None:
     np.matmul(GG, turned.reshape(9, -1), out=ut.reshape(16, -1))
 
 
-def winograd_filter_gradient(du: Array, dw: Array, work: Array) -> None:  # noqa: ARG001
+def winograd_filter_gradient(du: Array, dw: Array) -> None:
     """See the table."""
     np.matmul(GGT, du.reshape(16, -1), out=dw.reshape(9, -1))
 
 
 def winograd_input(x: Array, v: Array, work: Array) -> None:
     """See the table."""
-    _, _, t, s, L = v.shape
+    t, s, L = v.shape[2:]
     down = work[: 4 * t * x.shape[1] * L].reshape(4, t, x.shape[1], L)
     _differences([x[i : i + 2 * t : 2] for i in range(4)], down)
     _differences([down[:, :, i : i + 2 * s : 2] for i in range(4)], v.transpose(1, 0, 2, 3, 4))
@@ -37,7 +37,7 @@ def winograd_input(x: Array, v: Array, work: Array) -> None:
 
 def winograd_input_gradient(dv: Array, dx: Array, work: Array) -> None:
     """See the table."""
-    _, _, t, s, L = dv.shape
+    t, L = dv.shape[2], dv.shape[4]
     down = work[: 4 * t * dx.shape[1] * L].reshape(4, t, dx.shape[1], L)
     _fold(dv.transpose(1, 3, 0, 2, 4), down.transpose(2, 0, 1, 3))
     _fold(down, dx)

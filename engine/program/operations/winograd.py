@@ -1,8 +1,8 @@
 """3 x 3 convolution of stride 1 by Winograd's minimal filtering, alone or with the 2 x 2 max-pool that follows.
 
-A tile of 2 x 2 outputs needs 16 products, spread over 16 matrix products [tiles * N, C] @ [C, O], in place of 36. It also
-is the pool's window, so the fused operation never writes the convolution's output. The filter's gradient is summed up in
-the transformed domain over all chunks of a micro-batch and transformed back once, by the last chunk.
+A tile of 2 x 2 outputs needs 16 products in place of 36, spread over 16 matrix products [tiles * N, C] @ [C, O]. It is
+the pool's window, too, so the fused operation never writes the convolution's output. The filter's gradient is summed up
+in the transformed domain over all chunks of a micro-batch and transformed back once, by the last chunk.
 """
 
 from math import prod
@@ -33,7 +33,7 @@ class Winograd(Operation):
         self._dv = arena.scratch(f"{name} dv", *self._v.shape)
         self._du = arena.scratch(f"{name} du", 4, 4, C, layer.filters)
         self._product = arena.scratch(f"{name} product", *self._du.shape)
-        work = max(4 * t * (2 * s + 2) * N * C, 12 * t * s * N * layer.filters, 12 * C * layer.filters)
+        work = max(4 * t * (2 * s + 2) * N * C, 12 * t * s * N * layer.filters)
         self._work = arena.scratch(f"{name} work", work)
         self._vs, self._dvs = (a.reshape(16, -1, C) for a in (self._v, self._dv))
         self._ms = self._m.reshape(16, -1, layer.filters)
@@ -74,7 +74,7 @@ class Winograd(Operation):
         self._output_gradient()
         accumulate(self._dus, self._vs.transpose(0, 2, 1), self._ms, self._products, self.first)
         if self._last:
-            self.backend.winograd_filter_gradient(self._du, self._filter.gradient, self._work)
+            self.backend.winograd_filter_gradient(self._du, self._filter.gradient)
         if self.x.gradient is not None:
             np.matmul(self._ms, self._transformed.ut, out=self._dvs)
             self.backend.winograd_input_gradient(self._dv, self._dx, self._work)

@@ -1,0 +1,51 @@
+"""Every operation of the table compiled by numba: each loop nest reads and writes its arrays once."""
+
+from engine.kernels.with_numba.convolution import add_bias, add_bias_gradient, col2im, im2col, stem_patches
+from engine.kernels.with_numba.elementwise import gelu, gelu_gradient, relu, relu_gradient
+from engine.kernels.with_numba.jit import compilations
+from engine.kernels.with_numba.loss import mean_squared_error, softmax_cross_entropy
+from engine.kernels.with_numba.optimizers import adam, momentum, sgd
+from engine.kernels.with_numba.pooling import max_pool, max_pool_gradient, pool_phases, pool_phases_gradient
+from engine.kernels.with_numba.winograd import (
+    winograd_filter,
+    winograd_filter_gradient,
+    winograd_input,
+    winograd_input_gradient,
+    winograd_output,
+    winograd_output_gradient,
+    winograd_pool,
+    winograd_pool_gradient,
+)
+
+name = "numba"
+
+__all__ = [
+    "adam",
+    "add_bias",
+    "add_bias_gradient",
+    "col2im",
+    "compilations",
+    "gelu",
+    "gelu_gradient",
+    "im2col",
+    "max_pool",
+    "max_pool_gradient",
+    "mean_squared_error",
+    "momentum",
+    "name",
+    "pool_phases",
+    "pool_phases_gradient",
+    "relu",
+    "relu_gradient",
+    "sgd",
+    "softmax_cross_entropy",
+    "stem_patches",
+    "winograd_filter",
+    "winograd_filter_gradient",
+    "winograd_input",
+    "winograd_input_gradient",
+    "winograd_output",
+    "winograd_output_gradient",
+    "winograd_pool",
+    "winograd_pool_gradient",
+]

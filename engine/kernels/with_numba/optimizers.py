@@ -1,0 +1,56 @@
+"""Optimizer steps, compiled: one pass over the vectors."""
+
+from math import sqrt
+
+import numpy as np
+
+from engine.kernels.table import Array
+from engine.kernels.with_numba.jit import kernel
+
+
+@kernel
+def sgd(w: Array, g: Array, scale: float, rate: float, work: Array) -> None:  # noqa: ARG001
+    """See the table."""
+    factor = np.float32(rate * scale)
+    for k in range(w.size):
+        w[k] -= factor * g[k]
+
+
+@kernel
+def momentum(
+    w: Array,
+    velocity: Array,
+    g: Array,
+    scale: float,
+    rate: float,
+    mu: float,
+    work: Array,  # noqa: ARG001
+) -> None:
+    """See the table."""
+    keep, factor, lr = np.float32(mu), np.float32(scale), np.float32(rate)
+    for k in range(w.size):
+        velocity[k] = keep * velocity[k] + factor * g[k]
+        w[k] -= lr * velocity[k]
+
+
+@kernel
+def adam(
+    w: Array,
+    m: Array,
+    v: Array,
+    g: Array,
+    scale: float,
+    rate: float,
+    betas: tuple[float, float],
+    eps: float,
+    work: Array,  # noqa: ARG001
+) -> None:
+    """See the table."""
+    factor, lr, epsilon = np.float32(scale), np.float32(rate), np.float32(eps)
+    keep1, keep2 = np.float32(betas[0]), np.float32(betas[1])
+    new1, new2 = np.float32(1 - betas[0]), np.float32(1 - betas[1])
+    for k in range(w.size):
+        gradient = factor * g[k]
+        m[k] = keep1 * m[k] + new1 * gradient
+        v[k] = keep2 * v[k] + new2 * (gradient * gradient)
+        w[k] -= lr * m[k] / (np.float32(sqrt(v[k])) + epsilon)
