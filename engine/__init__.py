@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from engine.optim import SGD, Adam, Momentum
     from engine.report import Reporter, Result
     from engine.settings import Settings
-    from engine.train import train
+    from engine.training import train
 
 _HOMES = {
     "engine.data": ("Dataset", "Split"),
@@ -33,7 +33,7 @@ _HOMES = {
     "engine.optim": ("SGD", "Adam", "Momentum"),
     "engine.report": ("Reporter", "Result"),
     "engine.settings": ("Settings",),
-    "engine.train": ("train",),
+    "engine.training": ("train",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

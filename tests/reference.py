@@ -27,7 +27,9 @@ def windows(x: Doubles, k: int, stride: int) -> Doubles:
     return view[:, :, ::stride, ::stride]
 
 
-def conv2d(x: Doubles, layer: layers.Conv2d, filters: Doubles, bias: Doubles) -> tuple[Doubles, Callable[[Doubles], Any]]:
+def conv2d(
+    x: Doubles, layer: layers.Conv2d, filters: Doubles, bias: Doubles
+) -> tuple[Doubles, Callable[[Doubles], Any]]:
     """Return y [N, O, h, w], and a function from y' to (x', filters', bias')."""
     p = layer.padding
     padded = np.pad(x, ((0, 0), (0, 0), (p, p), (p, p)))

@@ -60,7 +60,7 @@ def execute(arguments: argparse.Namespace) -> int:
     """Train, and print where everything is."""
     from engine.cli import INTERRUPTED
     from engine.cli.progress import reporter_for
-    from engine.train import train
+    from engine.training import train
 
     given = _from_file(arguments.config) if arguments.config else {}
     names = [*(f.name for f in fields(Settings)), *PLACES]

@@ -2,7 +2,8 @@
 
 Letters: N samples, H W height and width, C O channels in and out, K classes. L = N * C is one pixel of a whole chunk.
 An image activation is [H, W, L]: one pixel of all samples is contiguous. A *plane* is a larger array of that kind with
-the image inside, from row and column `start` on, and zeros around it. All arrays are C-contiguous float32 unless said
+the image inside, and zeros around it; its place in the plane is (first row and column, first of the L values), since a
+plane may hold more samples than are computed at a time. All arrays are C-contiguous float32 unless said
 otherwise, and none overlap. No operation allocates more than a few bytes a sample, and none raises: what does not fit
 is excluded when a program is compiled. NaN and infinity in the input reach the output.
 """
@@ -16,6 +17,8 @@ Array = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 Labels = NDArray[np.int32]
 Mask = NDArray[np.bool_]
+Place = tuple[int, int]
+Size = tuple[int, int]  # rows, columns
 Route = NDArray[Any]  # unsigned integers: the number, in reading order, of the value that won its pool window
 
 
@@ -38,14 +41,14 @@ class Backend(Protocol):
     def gelu_gradient(self, x: Array, phi: Array, dy: Array, dx: Array) -> None:
         """Set dx = dy * (phi + x * exp(-x * x / 2) / sqrt(2 pi))."""
 
-    def max_pool(self, x: Array, y: Array, start: int, route: Route, size: int, work: Route) -> None:
-        """Largest value of each size x size window of x [H, W, L], into the plane y from `start` on.
+    def max_pool(self, x: Array, y: Array, place: Place, route: Route, size: int, work: Route) -> None:
+        """Largest value of each size x size window of x [H, W, L], into the plane y at `place`.
 
         `route` and `work` (scratch) are [h, w, L], h = ceil(H / size): windows at the lower and right edge may be
         partial. The first maximum in reading order wins.
         """
 
-    def max_pool_gradient(self, dy: Array, start: int, route: Route, dx: Array, size: int, work: Mask) -> None:
+    def max_pool_gradient(self, dy: Array, place: Place, route: Route, dx: Array, size: int, work: Mask) -> None:
         """Write to dx [H, W, L] the gradient: dy (a plane) goes to the value that won, all others get 0."""
 
     def im2col(self, x: Array, columns: Array, stride: int) -> None:
@@ -54,11 +57,11 @@ class Backend(Protocol):
     def col2im(self, columns: Array, dx: Array, stride: int) -> None:
         """Write to dx [H, W, N, C] the sum of all patches in columns [h, w, N, k, k, C]: the transpose of `im2col`."""
 
-    def add_bias(self, x: Array, bias: Array, y: Array, start: int) -> None:
-        """Write x [h, w, L] + bias [C] into the plane y from `start` on; C divides L."""
+    def add_bias(self, x: Array, bias: Array, y: Array, place: Place) -> None:
+        """Write x [h, w, L] + bias [C] into the plane y at `place`; C divides L."""
 
-    def add_bias_gradient(self, dy: Array, start: int, h: int, w: int, total: Array) -> None:
-        """Add to total [C] the sum over pixels and samples of the h x w image in the plane dy."""
+    def add_bias_gradient(self, dy: Array, place: Place, shape: tuple[int, int, int], total: Array) -> None:
+        """Add to total [C] the sum over pixels and samples of the image of `shape` (h, w, L) in the plane dy."""
 
     def stem_patches(self, x: Array, patches: Array, padding: int, work: Array) -> None:
         """Copy the patches of one-channel images x [N, H, W], zeros around them, to patches [k, k, 2, 2, h, w, N].
@@ -68,15 +71,15 @@ class Backend(Protocol):
         """
 
     def pool_phases(
-        self, phases: Array, bias: Array, y: Array, start: int, route: Route, size: tuple[int, int], work: Array
+        self, phases: Array, bias: Array, y: Array, place: Place, route: Route, size: Size, work: Array
     ) -> None:
-        """Largest of phases [2, 2, h, w, L], plus bias [C], into the plane y from `start` on; first maximum wins.
+        """Largest of phases [2, 2, h, w, L], plus bias [C], into the plane y at `place`; first maximum wins.
 
         The phases are the outputs of a convolution at even and odd rows and columns; `size` is the number of rows and
         columns that exist, so the last of the odd ones may be none. route [h, w, L] are bytes; work has h w L values.
         """
 
-    def pool_phases_gradient(self, dy: Array, start: int, route: Route, phases: Array, work: Array) -> None:
+    def pool_phases_gradient(self, dy: Array, place: Place, route: Route, phases: Array, work: Array) -> None:
         """Write to phases [2, 2, h, w, L] the gradient: dy (a plane) for the one that won, 0 for the others."""
 
     def winograd_filter(self, w: Array, u: Array, ut: Array, work: Array) -> None:
@@ -98,22 +101,22 @@ class Backend(Protocol):
     def winograd_input_gradient(self, dv: Array, dx: Array, work: Array) -> None:
         """Write to dx [2 t + 2, 2 s + 2, L] the sum over tiles of B dv B^T."""
 
-    def winograd_output(self, m: Array, bias: Array, y: Array, start: int, size: tuple[int, int], work: Array) -> None:
-        """Write A^T m A + bias [C], m [4, 4, t, s, L], into the plane y from `start` on.
+    def winograd_output(self, m: Array, bias: Array, y: Array, place: Place, size: Size, work: Array) -> None:
+        """Write A^T m A + bias [C], m [4, 4, t, s, L], into the plane y at `place`.
 
         `size` is the number of output rows and columns; what exceeds it is dropped. `work` has 12 t s L values, here
         and in the three operations below.
         """
 
-    def winograd_output_gradient(self, dy: Array, start: int, size: tuple[int, int], dm: Array, work: Array) -> None:
+    def winograd_output_gradient(self, dy: Array, place: Place, size: Size, dm: Array, work: Array) -> None:
         """Write to dm [4, 4, t, s, L] the gradient A dy A^T of the image of `size` in the plane dy."""
 
     def winograd_pool(
-        self, m: Array, bias: Array, y: Array, start: int, route: Route, size: tuple[int, int], work: Array
+        self, m: Array, bias: Array, y: Array, place: Place, route: Route, size: Size, work: Array
     ) -> None:
         """Do `winograd_output` and a 2 x 2 max-pool at once: a tile of outputs is a window. As `pool_phases`."""
 
-    def winograd_pool_gradient(self, dy: Array, start: int, route: Route, dm: Array, work: Array) -> None:
+    def winograd_pool_gradient(self, dy: Array, place: Place, route: Route, dm: Array, work: Array) -> None:
         """Write to dm [4, 4, t, s, L] the gradient A d A^T, d being dy (a plane) given to the output that won."""
 
     def softmax_cross_entropy(self, z: Array, labels: Labels, losses: Doubles, dz: Array) -> int:

@@ -1,6 +1,7 @@
 """Where a program keeps its numbers: every buffer is allocated once, when the program is compiled."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
 
@@ -8,8 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.kernels import Array
+from engine.kernels.table import Place
 from engine.layers import Shape
 from engine.params import ALIGNMENT
+
+NOTHING = np.empty((0, 0, 0), np.float32)
 
 
 @dataclass(frozen=True)
@@ -35,24 +39,46 @@ def plain_frame(shape: Shape) -> Frame:
 
 @dataclass(frozen=True)
 class Activation:
-    """The values between two operations for N samples, and their gradient (none where nobody needs it).
+    """The values between two operations, and their gradient (none where nobody needs it).
 
-    Both [height, width, N, C] as `frame` says. What lies in the border of the gradient means nothing.
+    Both [height, width, M, C] as `frame` says; M may be more than the `N` samples, from `first` on, that this is about.
+    What lies in the border of the gradient means nothing.
     """
 
     frame: Frame
     value: Array
     gradient: Array | None
+    N: int
+    first: int = 0
 
     def inside(self, array: Array) -> Array:
         """Return the image in `array` (the value or the gradient), [H, W, N, C]: a view."""
         f = self.frame
-        return array[f.start : f.start + f.H, f.start : f.start + f.W]
+        return array[f.start : f.start + f.H, f.start : f.start + f.W, self.first : self.first + self.N]
 
     def part(self, start: int, stop: int) -> "Activation":
-        """Return the samples from `start` to `stop`: views."""
-        gradient = None if self.gradient is None else self.gradient[:, :, start:stop]
-        return Activation(self.frame, self.value[:, :, start:stop], gradient)
+        """Return the activation of the samples from `start` to `stop`, in the same buffers."""
+        return replace(self, N=stop - start, first=self.first + start)
+
+    @property
+    def place(self) -> Place:
+        """Where the image begins in its buffers taken as planes."""
+        return self.frame.start, self.first * self.frame.C
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """The shape [H, W, L] of the image."""
+        return self.frame.H, self.frame.W, self.N * self.frame.C
+
+    @property
+    def plane(self) -> Array:
+        """The value as a plane [height, width, L]."""
+        return self.value.reshape(*self.value.shape[:2], -1)
+
+    @property
+    def gradient_plane(self) -> Array:
+        """The gradient as a plane; an empty one where there is none."""
+        return NOTHING if self.gradient is None else self.gradient.reshape(*self.gradient.shape[:2], -1)
 
 
 class Arena:
@@ -82,3 +108,22 @@ class Arena:
     def bytes(self) -> int:
         """How much has been handed out."""
         return sum(buffer.nbytes for buffer in self.buffers)
+
+
+def carve(buffer: Array, shapes: Iterable[tuple[int, ...]]) -> list[Array]:
+    """Return arrays of `shapes` cut from a flat buffer of at least `space(shapes)` values, each on a cache line."""
+    arrays, start = [], 0
+    for shape in shapes:
+        arrays.append(buffer[start : start + prod(shape)].reshape(shape))
+        start += _padded(shape)
+    return arrays
+
+
+def space(shapes: Iterable[tuple[int, ...]]) -> int:
+    """Return how many values `carve` needs."""
+    return sum(map(_padded, shapes))
+
+
+def _padded(shape: tuple[int, ...]) -> int:
+    line = ALIGNMENT // np.dtype(np.float32).itemsize
+    return -(-prod(shape) // line) * line

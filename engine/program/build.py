@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from engine.kernels import Array, Backend
-from engine.program.buffers import Activation, Arena, Frame, plain_frame
+from engine.program.buffers import Activation, Arena, Frame, plain_frame, space
 from engine.program.operations import Operation, Site, Step
 from engine.program.sections import Section
 from engine.program.weights import Weights
@@ -27,8 +27,9 @@ class Builder:
         """
         steps = [step for section in sections for step in section.steps]
         frames, needs = _frames(steps), _needs_gradient(steps)
-        everything = Activation(frames[0], images.transpose(1, 2, 0, 3), None)
+        everything = Activation(frames[0], images.transpose(1, 2, 0, 3), None, len(images))
         inputs = [everything.part(chunk.start, chunk.stop) for chunk in sections[0].chunks]
+        scratch = self.arena.keep(_scratch(sections))
         out: list[list[Chunk]] = []
         at = 0
         for number, section in enumerate(sections):
@@ -39,7 +40,9 @@ class Builder:
             chunks = []
             for x, chunk in zip(inputs, section.chunks, strict=True):
                 y = _part(outputs, targets, chunk)
-                site = Site(self.backend, self.weights, self.arena, chunk.start == 0, chunk.stop == len(images))
+                site = Site(
+                    self.backend, self.weights, self.arena, scratch, chunk.start == 0, chunk.stop == len(images)
+                )
                 chunks.append(self._chunk(steps[at:end], frames[at:end], needs[at:end], x, y, site))
             out.append(chunks)
             inputs, at = outputs, end
@@ -61,7 +64,7 @@ class Builder:
             if number + 1 < len(steps):
                 keep = step.operation.keeps_output or steps[number + 1].operation.keeps_input
                 name = "" if keep else f"{step.name} {steps[number + 1].name}"
-                target = self._activation(frames[number + 1], x.value.shape[2], needs[number + 1], name)
+                target = self._activation(frames[number + 1], x.N, needs[number + 1], name)
             operations.append(step.operation(step, x, target, site))
             x = target
         return operations
@@ -71,7 +74,7 @@ class Builder:
         shape = (frame.height, frame.width, N, frame.C)
         value = self._buffer(f"{name} value" if name else "", shape)
         slope = self._buffer(f"{name} gradient" if name else "", shape) if gradient else None
-        return Activation(frame, value, slope)
+        return Activation(frame, value, slope, N)
 
     def _buffer(self, name: str, shape: tuple[int, ...]) -> Array:
         return self.arena.scratch(name, *shape) if name else self.arena.keep(*shape)
@@ -83,6 +86,16 @@ def _part(outputs: Sequence[Activation], targets: Sequence[range], chunk: range)
         if chunk.start in target:
             return output.part(chunk.start - target.start, chunk.stop - target.start)
     raise AssertionError(f"no output holds samples {chunk}")  # sections nest their chunks
+
+
+def _scratch(sections: Sequence[Section]) -> int:
+    """Return how many values of scratch the neediest operation wants."""
+    needs = [
+        space(step.operation.scratch_shapes(step, len(section.chunks[0])))
+        for section in sections
+        for step in section.steps
+    ]
+    return max(needs)
 
 
 def _frames(steps: Sequence[Step]) -> list[Frame]:

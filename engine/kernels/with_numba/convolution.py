@@ -1,6 +1,6 @@
 """Convolution as one matrix product, compiled: the copies around it, and the first layer's patches."""
 
-from engine.kernels.table import Array
+from engine.kernels.table import Array, Place
 from engine.kernels.with_numba.jit import inner, kernel
 
 
@@ -32,23 +32,23 @@ def col2im(columns: Array, dx: Array, stride: int) -> None:
 
 
 @kernel
-def add_bias(x: Array, bias: Array, y: Array, start: int) -> None:
+def add_bias(x: Array, bias: Array, y: Array, place: Place) -> None:
     """See the table."""
-    h, w, L = x.shape
+    (h, w, L), (start, first) = x.shape, place
     C = bias.size
     for i in range(h):
         for j in range(w):
             for n in range(0, L, C):
-                add(y[start + i, start + j, n : n + C], x[i, j, n : n + C], bias)
+                add(y[start + i, start + j, first + n : first + n + C], x[i, j, n : n + C], bias)
 
 
 @kernel
-def add_bias_gradient(dy: Array, start: int, h: int, w: int, total: Array) -> None:
+def add_bias_gradient(dy: Array, place: Place, shape: tuple[int, int, int], total: Array) -> None:
     """See the table."""
-    C = total.size
+    (h, w, L), (start, first), C = shape, place, total.size
     for i in range(start, start + h):
         for j in range(start, start + w):
-            for n in range(0, dy.shape[2], C):
+            for n in range(first, first + L, C):
                 increase(total, dy[i, j, n : n + C])
 
 

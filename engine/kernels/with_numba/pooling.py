@@ -2,20 +2,20 @@
 
 import numpy as np
 
-from engine.kernels.table import Array, Mask, Route
+from engine.kernels.table import Array, Mask, Place, Route, Size
 from engine.kernels.with_numba.jit import inner, kernel
 
 ZERO = np.float32(0)
 
 
 @kernel
-def max_pool(x: Array, y: Array, start: int, route: Route, size: int, work: Route) -> None:  # noqa: ARG001
+def max_pool(x: Array, y: Array, place: Place, route: Route, size: int, work: Route) -> None:  # noqa: ARG001
     """See the table."""
-    h, w, _ = route.shape
+    (h, w, L), (start, first) = route.shape, place
     H, W, _ = x.shape
     for i in range(h):
         for j in range(w):
-            best, won = y[start + i, start + j], route[i, j]
+            best, won = y[start + i, start + j, first : first + L], route[i, j]
             best[:] = x[i * size, j * size]
             won[:] = 0
             for a in range(i * size, min(i * size + size, H)):
@@ -24,48 +24,37 @@ def max_pool(x: Array, y: Array, start: int, route: Route, size: int, work: Rout
 
 
 @kernel
-def max_pool_gradient(dy: Array, start: int, route: Route, dx: Array, size: int, work: Mask) -> None:  # noqa: ARG001
+def max_pool_gradient(dy: Array, place: Place, route: Route, dx: Array, size: int, work: Mask) -> None:  # noqa: ARG001
     """See the table."""
+    L, (start, first) = route.shape[2], place
     for a in range(dx.shape[0]):
         for b in range(dx.shape[1]):
             i, j = a // size, b // size
             number = (a - i * size) * size + b - j * size
-            pick(dx[a, b], dy[start + i, start + j], route[i, j], number)
+            pick(dx[a, b], dy[start + i, start + j, first : first + L], route[i, j], number)
 
 
 @kernel
-def pool_phases(
-    phases: Array, bias: Array, y: Array, start: int, route: Route, size: tuple[int, int], work: Array
-) -> None:
+def pool_phases(phases: Array, bias: Array, y: Array, place: Place, route: Route, size: Size, work: Array) -> None:
     """See the table."""
-    h, w, L = route.shape
+    (h, w, L), (start, first) = route.shape, place
     biases = repeat(bias, work, L)
     for i in range(h):
         for j in range(w):
             below, right = 2 * i + 1 < size[0], 2 * j + 1 < size[1]
-            first, second, third, fourth = (
-                phases[0, 0, i, j],
-                phases[0, 1, i, j],
-                phases[1, 0, i, j],
-                phases[1, 1, i, j],
-            )
-            largest(y[start + i, start + j], route[i, j], first, second, third, fourth, biases, right, below)
+            best = y[start + i, start + j, first : first + L]
+            a, b, c, d = phases[0, 0, i, j], phases[0, 1, i, j], phases[1, 0, i, j], phases[1, 1, i, j]
+            largest(best, route[i, j], a, b, c, d, biases, right, below)
 
 
 @kernel
-def pool_phases_gradient(dy: Array, start: int, route: Route, phases: Array, work: Array) -> None:  # noqa: ARG001
+def pool_phases_gradient(dy: Array, place: Place, route: Route, phases: Array, work: Array) -> None:  # noqa: ARG001
     """See the table."""
-    h, w, _ = route.shape
+    (h, w, L), (start, first) = route.shape, place
     for i in range(h):
         for j in range(w):
-            deal(
-                phases[0, 0, i, j],
-                phases[0, 1, i, j],
-                phases[1, 0, i, j],
-                phases[1, 1, i, j],
-                dy[start + i, start + j],
-                route[i, j],
-            )
+            a, b, c, d = phases[0, 0, i, j], phases[0, 1, i, j], phases[1, 0, i, j], phases[1, 1, i, j]
+            deal(a, b, c, d, dy[start + i, start + j, first : first + L], route[i, j])
 
 
 @inner

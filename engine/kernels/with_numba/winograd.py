@@ -5,7 +5,7 @@ The matrices are those of Lavin and Gray 2015, section 4.1, written out as sums.
 
 import numpy as np
 
-from engine.kernels.table import Array, Route
+from engine.kernels.table import Array, Place, Route, Size
 from engine.kernels.with_numba.convolution import add, copy
 from engine.kernels.with_numba.jit import inner, kernel
 from engine.kernels.with_numba.pooling import deal, first_maximum, repeat
@@ -78,52 +78,53 @@ def winograd_input_gradient(dv: Array, dx: Array, work: Array) -> None:
 
 
 @kernel
-def winograd_output(m: Array, bias: Array, y: Array, start: int, size: tuple[int, int], work: Array) -> None:
+def winograd_output(m: Array, bias: Array, y: Array, place: Place, size: Size, work: Array) -> None:
     """See the table."""
-    L = m.shape[4]
+    L, (start, first) = m.shape[4], place
     biases, tile = repeat(bias, work, L), work[L : 5 * L].reshape(2, 2, L)
     for i in range(m.shape[2]):
         for j in range(m.shape[3]):
             output_tile(tile[0, 0], tile[0, 1], tile[1, 0], tile[1, 1], m, i, j)
             for a in range(2 * i, min(2 * i + 2, size[0])):
                 for b in range(2 * j, min(2 * j + 2, size[1])):
-                    add(y[start + a, start + b], tile[a - 2 * i, b - 2 * j], biases)
+                    add(y[start + a, start + b, first : first + L], tile[a - 2 * i, b - 2 * j], biases)
 
 
 @kernel
-def winograd_output_gradient(dy: Array, start: int, size: tuple[int, int], dm: Array, work: Array) -> None:
+def winograd_output_gradient(dy: Array, place: Place, size: Size, dm: Array, work: Array) -> None:
     """See the table."""
-    L = dm.shape[4]
+    L, (start, first) = dm.shape[4], place
     tile = work[: 4 * L].reshape(2, 2, L)
     for i in range(dm.shape[2]):
         for j in range(dm.shape[3]):
             tile[:] = 0
             for a in range(2 * i, min(2 * i + 2, size[0])):
                 for b in range(2 * j, min(2 * j + 2, size[1])):
-                    copy(tile[a - 2 * i, b - 2 * j], dy[start + a, start + b])
+                    copy(tile[a - 2 * i, b - 2 * j], dy[start + a, start + b, first : first + L])
             spread_tile(dm, i, j, tile)
 
 
 @kernel
-def winograd_pool(
-    m: Array, bias: Array, y: Array, start: int, route: Route, size: tuple[int, int], work: Array
-) -> None:
+def winograd_pool(m: Array, bias: Array, y: Array, place: Place, route: Route, size: Size, work: Array) -> None:
     """See the table."""
-    biases = repeat(bias, work, m.shape[4])
+    L, (start, first) = m.shape[4], place
+    biases = repeat(bias, work, L)
     for i in range(m.shape[2]):
         for j in range(m.shape[3]):
             below, right = 2 * i + 1 < size[0], 2 * j + 1 < size[1]
-            pool_tile(y[start + i, start + j], route[i, j], m, i, j, biases, right, below)
+            pool_tile(y[start + i, start + j, first : first + L], route[i, j], m, i, j, biases, right, below)
 
 
 @kernel
-def winograd_pool_gradient(dy: Array, start: int, route: Route, dm: Array, work: Array) -> None:
+def winograd_pool_gradient(dy: Array, place: Place, route: Route, dm: Array, work: Array) -> None:
     """See the table."""
-    L = dm.shape[4]
+    L, (start, first) = dm.shape[4], place
     tile = work[: 4 * L].reshape(2, 2, L)
     for i in range(dm.shape[2]):
         for j in range(dm.shape[3]):
-            deal(tile[0, 0], tile[0, 1], tile[1, 0], tile[1, 1], dy[start + i, start + j], route[i, j])
+            deal(
+                tile[0, 0], tile[0, 1], tile[1, 0], tile[1, 1], dy[start + i, start + j, first : first + L], route[i, j]
+            )
             spread_tile(dm, i, j, tile)
 
 

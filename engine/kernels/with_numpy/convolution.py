@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from engine.kernels.table import Array
+from engine.kernels.table import Array, Place
+from engine.kernels.with_numpy.planes import inside, split
 
 
 def im2col(x: Array, columns: Array, stride: int) -> None:
@@ -29,17 +30,12 @@ def _taps(x: Array, columns: Array, stride: int) -> Iterator[tuple[int, int, Arr
             yield a, b, x[a : a + height : stride, b : b + width : stride]
 
 
-def add_bias(x: Array, bias: Array, y: Array, start: int) -> None:
+def add_bias(x: Array, bias: Array, y: Array, place: Place) -> None:
     """See the table."""
-    h, w, size = x.shape
-    by_channel = (-1, size // bias.size, bias.size)
-    for row in range(h):
-        target = y[start + row, start : start + w]
-        np.add(x[row].reshape(by_channel), bias, out=target.reshape(by_channel))
+    np.add(split(x, bias.size), bias, out=split(inside(y, place, *x.shape), bias.size))
 
 
-def add_bias_gradient(dy: Array, start: int, h: int, w: int, total: Array) -> None:
+def add_bias_gradient(dy: Array, place: Place, shape: tuple[int, int, int], total: Array) -> None:
     """See the table."""
-    for row in range(h):
-        pixels = dy[start + row, start : start + w].reshape(-1, total.size)
-        np.add(total, np.add.reduce(pixels, axis=0), out=total)
+    for row in split(inside(dy, place, *shape), total.size):
+        np.add(total, np.add.reduce(row, axis=(0, 1)), out=total)

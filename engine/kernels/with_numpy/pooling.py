@@ -4,13 +4,13 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from engine.kernels.table import Array, Mask, Route
+from engine.kernels.table import Array, Mask, Place, Route, Size
+from engine.kernels.with_numpy.planes import inside, split
 
 
-def max_pool(x: Array, y: Array, start: int, route: Route, size: int, work: Route) -> None:
+def max_pool(x: Array, y: Array, place: Place, route: Route, size: int, work: Route) -> None:
     """See the table."""
-    h, w = route.shape[:2]
-    out = y[start : start + h, start : start + w]
+    out = inside(y, place, *route.shape)
     np.copyto(out, x[::size, ::size])
     route.fill(0)
     for number, phase in _phases(x, size):
@@ -22,11 +22,10 @@ def max_pool(x: Array, y: Array, start: int, route: Route, size: int, work: Rout
         np.maximum(to, won, out=to)  # numbers rise, so the largest is the last that beat all before it
 
 
-def max_pool_gradient(dy: Array, start: int, route: Route, dx: Array, size: int, work: Mask) -> None:
+def max_pool_gradient(dy: Array, place: Place, route: Route, dx: Array, size: int, work: Mask) -> None:
     """See the table."""
     np.equal(route, 0, out=work)
-    h, w = route.shape[:2]
-    dy = dy[start : start + h, start : start + w]
+    dy = inside(dy, place, *route.shape)
     np.multiply(dy, work, out=dx[::size, ::size])
     for number, phase in _phases(dx, size):
         rows, columns = phase.shape[:2]
@@ -42,9 +41,7 @@ def _phases(x: Array, size: int) -> Iterator[tuple[int, Array]]:
             yield number, phase
 
 
-def pool_phases(
-    phases: Array, bias: Array, y: Array, start: int, route: Route, size: tuple[int, int], work: Array
-) -> None:
+def pool_phases(phases: Array, bias: Array, y: Array, place: Place, route: Route, size: Size, work: Array) -> None:
     """See the table."""
     h, w, _ = route.shape
     phases[1, :, size[0] // 2 :] = -np.inf
@@ -58,14 +55,13 @@ def pool_phases(
         np.multiply(won, np.uint8(number), out=won.view(np.uint8))
         np.maximum(route, won.view(np.uint8), out=route)  # numbers rise: the largest beat all before it
     by_channel = (h, w, -1, bias.size)
-    inside = y[start : start + h, start : start + w]
-    np.add(best.reshape(by_channel), bias, out=inside.reshape(by_channel))
+    np.add(best.reshape(by_channel), bias, out=split(inside(y, place, *route.shape), bias.size))
 
 
-def pool_phases_gradient(dy: Array, start: int, route: Route, phases: Array, work: Array) -> None:
+def pool_phases_gradient(dy: Array, place: Place, route: Route, phases: Array, work: Array) -> None:
     """See the table."""
-    h, w, _ = route.shape
     won = work.view(np.bool_)[: route.size].reshape(route.shape)
+    dy = inside(dy, place, *route.shape)
     for number in range(4):
         np.equal(route, number, out=won)
-        np.multiply(dy[start : start + h, start : start + w], won, out=phases[number // 2, number % 2])
+        np.multiply(dy, won, out=phases[number // 2, number % 2])

@@ -5,7 +5,8 @@ The matrices are those of Lavin and Gray 2015, eq. (10) and section 4.1; A^T and
 
 import numpy as np
 
-from engine.kernels.table import Array, Route
+from engine.kernels.table import Array, Place, Route, Size
+from engine.kernels.with_numpy.planes import inside, split
 from engine.kernels.with_numpy.pooling import pool_phases, pool_phases_gradient
 
 G = np.array([[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]], np.float32)
@@ -43,41 +44,35 @@ def winograd_input_gradient(dv: Array, dx: Array, work: Array) -> None:
     _fold(down, dx)
 
 
-def winograd_output(m: Array, bias: Array, y: Array, start: int, size: tuple[int, int], work: Array) -> None:
+def winograd_output(m: Array, bias: Array, y: Array, place: Place, size: Size, work: Array) -> None:
     """See the table."""
     tiles = _output_tiles(m, work)
-    h, w = size
-    inside = y[start : start + h, start : start + w].reshape(h, w, -1, bias.size)
-    for q in (0, 1):
-        for r in (0, 1):
-            target = inside[q::2, r::2]
-            tile = tiles[q, r, : target.shape[0], : target.shape[1]].reshape(target.shape)
-            np.add(tile, bias, out=target)
+    image = split(inside(y, place, *size, m.shape[4]), bias.size)
+    for q, r in np.ndindex(2, 2):
+        target = image[q::2, r::2]
+        tile = tiles[q, r, : target.shape[0], : target.shape[1]]
+        np.add(split(tile, bias.size), bias, out=target)
 
 
-def winograd_output_gradient(dy: Array, start: int, size: tuple[int, int], dm: Array, work: Array) -> None:
+def winograd_output_gradient(dy: Array, place: Place, size: Size, dm: Array, work: Array) -> None:
     """See the table."""
-    tiles, (h, w) = _tiles(dm, work), size
-    inside = dy[start : start + h, start : start + w]
+    tiles, image = _tiles(dm, work), inside(dy, place, *size, dm.shape[4])
     tiles.fill(0)
-    for q in (0, 1):
-        for r in (0, 1):
-            source = inside[q::2, r::2]
-            tiles[q, r, : source.shape[0], : source.shape[1]] = source
+    for q, r in np.ndindex(2, 2):
+        source = image[q::2, r::2]
+        tiles[q, r, : source.shape[0], : source.shape[1]] = source
     _output_tiles_gradient(tiles, dm, work)
 
 
-def winograd_pool(
-    m: Array, bias: Array, y: Array, start: int, route: Route, size: tuple[int, int], work: Array
-) -> None:
+def winograd_pool(m: Array, bias: Array, y: Array, place: Place, route: Route, size: Size, work: Array) -> None:
     """See the table."""
-    pool_phases(_output_tiles(m, work), bias, y, start, route, size, work)
+    pool_phases(_output_tiles(m, work), bias, y, place, route, size, work)
 
 
-def winograd_pool_gradient(dy: Array, start: int, route: Route, dm: Array, work: Array) -> None:
+def winograd_pool_gradient(dy: Array, place: Place, route: Route, dm: Array, work: Array) -> None:
     """See the table."""
     tiles = _tiles(dm, work)
-    pool_phases_gradient(dy, start, route, tiles, work)
+    pool_phases_gradient(dy, place, route, tiles, work)
     _output_tiles_gradient(tiles, dm, work)
 
 

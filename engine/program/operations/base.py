@@ -9,7 +9,7 @@ import numpy as np
 
 from engine.kernels import Array, Backend
 from engine.layers import Layer, Shape
-from engine.program.buffers import Activation, Arena, Frame, plain_frame
+from engine.program.buffers import Activation, Arena, Frame, carve, plain_frame
 from engine.program.weights import Parameter, Weights
 
 
@@ -37,13 +37,14 @@ class Step:
 class Site:
     """What an operation is built with, beside its step and its activations.
 
-    `first` and `last` tell whether it is for the first and last chunk of samples: the first writes the gradients of the
+    `scratch` is for all operations, as large as the neediest wants. `first` and `last` tell whether it is for the first and last chunk of samples: the first writes the gradients of the
     layers' parameters, those that follow add to them.
     """
 
     backend: Backend
     weights: Weights
     arena: Arena
+    scratch: Array
     first: bool
     last: bool
 
@@ -58,7 +59,7 @@ class Operation(ABC):
     keeps_output: ClassVar[bool] = False  # backward reads y.value
     keeps_frame: ClassVar[bool] = False  # x lies in its buffer as y does, borders included
     takes_images: ClassVar[bool] = False  # x may be images as the caller has them, a strided view
-    takes_parts: ClassVar[bool] = False  # y may be some samples of a larger buffer, a strided view
+    takes_parts: ClassVar[bool] = False  # y may be some samples of a larger buffer
 
     def __init__(self, step: Step, x: Activation, y: Activation, site: Site) -> None:
         self.step = step
@@ -66,11 +67,17 @@ class Operation(ABC):
         self.y = y
         self.backend = site.backend
         self.first = site.first
+        self.scratch = carve(site.scratch, self.scratch_shapes(step, x.N))
 
     @classmethod
     def input_frame(cls, step: Step) -> Frame:
         """Return how x must lie in its buffer."""
         return plain_frame(step.input)
+
+    @classmethod
+    def scratch_shapes(cls, step: Step, N: int) -> list[tuple[int, ...]]:  # noqa: ARG003
+        """Return the shapes of the arrays, `self.scratch`, that are only needed while a pass of N samples runs."""
+        return []
 
     @classmethod
     def work(cls, step: Step) -> int:  # noqa: ARG003

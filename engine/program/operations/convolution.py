@@ -24,24 +24,20 @@ def convolution_work(step: Step) -> int:
 class Convolution(Operation):
     """Patches to rows (im2col), then [h w N, k k C] @ [k k C, O]; the patches are kept for the filter's gradient."""
 
+    takes_parts = True
+
     def __init__(self, step: Step, x: Activation, y: Activation, site: Site) -> None:
         super().__init__(step, x, y, site)
         layer, C = geometry(step)
-        h, w, N, filters = y.frame.H, y.frame.W, x.value.shape[2], layer.filters
-        K, arena = layer.kernel**2 * C, site.arena
+        K, filters = layer.kernel**2 * C, layer.filters
         self._stride = layer.stride
         self._filter, self._bias = (parameter(step, name, site.weights) for name in ("filter", "bias"))
-        self._columns = arena.keep(h, w, N, layer.kernel, layer.kernel, C)
-        self._rows = self._columns.reshape(-1, K)
-        self._out = arena.scratch(f"{step.name} out", h, w, N * filters)
+        self._out, self._product, self._columns_gradient = self.scratch
+        self._columns = site.arena.keep(*self._columns_gradient.shape)
+        self._rows, self._rows_gradient = (a.reshape(-1, K) for a in (self._columns, self._columns_gradient))
         self._flat_out = self._out.reshape(-1, filters)
-        self._product = arena.scratch(f"{step.name} product", K, filters)
-        self._plane = y.value.reshape(y.frame.height, y.frame.width, N * filters)
         if y.gradient is not None:
-            self._plane_gradient = y.gradient.reshape(self._plane.shape)
-            self._inside_gradient = y.inside(self._plane_gradient)
-        if x.gradient is not None:
-            self._columns_gradient = arena.scratch(f"{step.name} columns", *self._columns.shape)
+            self._inside_gradient = y.inside(y.gradient)
 
     @classmethod
     def input_frame(cls, step: Step) -> Frame:
@@ -49,6 +45,13 @@ class Convolution(Operation):
         H, W, C = step.input
         p = geometry(step)[0].padding
         return Frame(H, W, C, p, H + 2 * p, W + 2 * p)
+
+    @classmethod
+    def scratch_shapes(cls, step: Step, N: int) -> list[tuple[int, ...]]:
+        """Return the shapes of the output, of a product for the filter's gradient, and of the patches' gradient."""
+        (layer, C), (h, w, filters) = geometry(step), step.output
+        k = layer.kernel
+        return [(h, w, N * filters), (k * k * C, filters), (h, w, N, k, k, C)]
 
     @classmethod
     def work(cls, step: Step) -> int:
@@ -65,17 +68,17 @@ class Convolution(Operation):
         """Let y = patches @ filter + bias."""
         self.backend.im2col(self.x.value, self._columns, self._stride)
         np.matmul(self._rows, self._filter.value.reshape(self._product.shape), out=self._flat_out)
-        self.backend.add_bias(self._out, self._bias.value, self._plane, self.y.frame.start)
+        self.backend.add_bias(self._out, self._bias.value, self.y.plane, self.y.place)
 
     def backward(self) -> None:
         """Let filter' = patches^T @ y'; patches' = y' @ filter^T, added up where patches overlap."""
-        frame, filter_gradient = self.y.frame, self._filter.gradient.reshape(self._product.shape)
+        filter_gradient = self._filter.gradient.reshape(self._product.shape)
         if self.first:
             self._bias.gradient.fill(0)
-        self.backend.add_bias_gradient(self._plane_gradient, frame.start, frame.H, frame.W, self._bias.gradient)
-        np.copyto(self._out, self._inside_gradient)
+        self.backend.add_bias_gradient(self.y.gradient_plane, self.y.place, self.y.shape, self._bias.gradient)
+        np.copyto(self._out.reshape(self._inside_gradient.shape), self._inside_gradient)
         accumulate(filter_gradient, self._rows.T, self._flat_out, self._product, self.first)
         if self.x.gradient is not None:
             transposed = self._filter.value.reshape(self._product.shape).T
-            np.matmul(self._flat_out, transposed, out=self._columns_gradient.reshape(self._rows.shape))
+            np.matmul(self._flat_out, transposed, out=self._rows_gradient)
             self.backend.col2im(self._columns_gradient, self.x.gradient, self._stride)

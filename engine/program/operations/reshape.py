@@ -33,10 +33,10 @@ class Flatten(Operation):
 
     def __init__(self, step: Step, x: Activation, y: Activation, site: Site) -> None:
         super().__init__(step, x, y, site)
-        shape = (y.value.shape[2], x.frame.C, x.frame.H, x.frame.W)
-        self._value = x.inside(x.value).transpose(2, 3, 0, 1), y.value.reshape(shape)
+        shape = (x.N, x.frame.C, x.frame.H, x.frame.W)
+        self._value = x.inside(x.value).transpose(2, 3, 0, 1), y.inside(y.value).reshape(shape)
         if x.gradient is not None and y.gradient is not None:
-            self._gradient = x.inside(x.gradient).transpose(2, 3, 0, 1), y.gradient.reshape(shape)
+            self._gradient = x.inside(x.gradient).transpose(2, 3, 0, 1), y.inside(y.gradient).reshape(shape)
 
     def forward(self, rng: np.random.Generator | None) -> None:  # noqa: ARG002
         """Copy the values, transposed."""

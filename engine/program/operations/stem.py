@@ -15,25 +15,26 @@ from engine.program.operations.winograd import conv_size
 class Stem(Operation):
     """Patches, one product, the largest of four; patches and which was the largest are kept."""
 
-    takes_images = True
+    takes_images = takes_parts = True
 
     def __init__(self, step: Step, x: Activation, y: Activation, site: Site) -> None:
         super().__init__(step, x, y, site)
         layer, _ = geometry(step)
-        k, N, h, w = layer.kernel, x.value.shape[2], y.frame.H, y.frame.W
-        arena, name = site.arena, step.name
+        k, h, w = layer.kernel, y.frame.H, y.frame.W
         self._padding, self._size = layer.padding, conv_size(step)
         self._filter, self._bias = (parameter(step, name, site.weights) for name in ("filter", "bias"))
-        self._images = x.value.transpose(2, 0, 1, 3).reshape(N, *step.input[:2])
-        self._patches = arena.keep(k, k, 2, 2, h, w, N)
-        self._route = arena.keep(h, w, N * layer.filters, dtype=np.uint8)
-        self._turned = arena.scratch(f"{name} turned", 2 * h + k - 1, 2, w + k // 2, N)
-        self._phases = arena.scratch(f"{name} phases", 2, 2, h, w, N * layer.filters)
-        self._work = arena.scratch(f"{name} work", h * w * N * layer.filters)
-        self._product = arena.scratch(f"{name} product", k * k, layer.filters)
+        self._images = x.inside(x.value).transpose(2, 0, 1, 3).reshape(x.N, *step.input[:2])
+        self._patches = site.arena.keep(k, k, 2, 2, h, w, x.N)
+        self._route = site.arena.keep(*y.shape, dtype=np.uint8)
+        self._turned = site.arena.scratch(f"{step.name} turned", 2 * h + k - 1, 2, w + k // 2, x.N)
+        self._phases, self._work, self._product = self.scratch
         self._columns, self._rows = self._patches.reshape(k * k, -1), self._phases.reshape(-1, layer.filters)
-        self._y = y.value.reshape(*y.value.shape[:2], -1)
-        self._dy = self._y if y.gradient is None else y.gradient.reshape(self._y.shape)
+
+    @classmethod
+    def scratch_shapes(cls, step: Step, N: int) -> list[tuple[int, ...]]:
+        """Return the shapes of the convolution's output, of kernels' scratch, and of the filter's gradient."""
+        (layer, _), (h, w, filters) = geometry(step), step.output
+        return [(2, 2, h, w, N * filters), (h * w * N * filters,), (layer.kernel**2, filters)]
 
     @classmethod
     def work(cls, step: Step) -> int:
@@ -48,18 +49,18 @@ class Stem(Operation):
         return 4 * 4 * h * w * (layer.kernel**2 + layer.filters)
 
     def forward(self, rng: np.random.Generator | None) -> None:  # noqa: ARG002
-        """Let y = max(filter^T @ patches) + bias."""
-        backend, start = self.backend, self.y.frame.start
-        backend.stem_patches(self._images, self._patches, self._padding, self._turned)
+        """Let y = max(patches^T @ filter) + bias."""
+        kernels, y = self.backend, self.y
+        kernels.stem_patches(self._images, self._patches, self._padding, self._turned)
         np.dot(self._columns.T, self._filter.value.reshape(self._product.shape), out=self._rows)
-        backend.pool_phases(self._phases, self._bias.value, self._y, start, self._route, self._size, self._work)
+        kernels.pool_phases(self._phases, self._bias.value, y.plane, y.place, self._route, self._size, self._work)
 
     def backward(self) -> None:
         """Let filter' = patches @ y', y' given to the outputs that won."""
-        backend, frame, gradient = self.backend, self.y.frame, self._bias.gradient
+        y, bias = self.y, self._bias.gradient
         if self.first:
-            gradient.fill(0)
-        backend.add_bias_gradient(self._dy, frame.start, frame.H, frame.W, gradient)
-        backend.pool_phases_gradient(self._dy, frame.start, self._route, self._phases, self._work)
+            bias.fill(0)
+        self.backend.add_bias_gradient(y.gradient_plane, y.place, y.shape, bias)
+        self.backend.pool_phases_gradient(y.gradient_plane, y.place, self._route, self._phases, self._work)
         total = self._filter.gradient.reshape(self._product.shape)
         accumulate(total, self._columns, self._rows, self._product, self.first)

@@ -6,10 +6,8 @@ in the transformed domain over all chunks of a micro-batch and transformed back 
 """
 
 from math import prod
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from engine.program.buffers import Activation, Frame
 from engine.program.operations.base import Operation, Site, Step, accumulate, parameter
@@ -19,26 +17,28 @@ from engine.program.operations.convolution import convolution_work, geometry
 class Winograd(Operation):
     """The convolution alone."""
 
+    takes_parts = True
+
     def __init__(self, step: Step, x: Activation, y: Activation, site: Site) -> None:
         super().__init__(step, x, y, site)
         layer, C = geometry(step)
-        N, t, s = x.value.shape[2], *tiles(step)
-        self._last = site.last
-        self._size = conv_size(step)
+        self._last, self._size = site.last, conv_size(step)
         self._filter, self._bias = (parameter(step, name, site.weights) for name in ("filter", "bias"))
         self._transformed = site.weights.winograd(f"{layer.name}.filter")
-        arena, name = site.arena, step.name
-        self._v = arena.keep(4, 4, t, s, N * C)
-        self._m = arena.scratch(f"{name} m", 4, 4, t, s, N * layer.filters)
-        self._dv = arena.scratch(f"{name} dv", *self._v.shape)
-        self._du = arena.scratch(f"{name} du", 4, 4, C, layer.filters)
-        self._product = arena.scratch(f"{name} product", *self._du.shape)
-        work = max(4 * t * (2 * s + 2) * N * C, 12 * t * s * N * layer.filters)
-        self._work = arena.scratch(f"{name} work", work)
+        self._m, self._dv, self._product, self._work = self.scratch
+        self._v = site.arena.keep(*self._dv.shape)
+        self._du = site.arena.scratch(f"{step.name} du", *self._product.shape)
+        # The same arrays as stacks of 16 matrices.
         self._vs, self._dvs = (a.reshape(16, -1, C) for a in (self._v, self._dv))
         self._ms = self._m.reshape(16, -1, layer.filters)
         self._dus, self._products = (a.reshape(16, C, -1) for a in (self._du, self._product))
-        self._x, self._dx, self._y, self._dy = (_plane(a) for a in (x.value, x.gradient, y.value, y.gradient))
+
+    @classmethod
+    def scratch_shapes(cls, step: Step, N: int) -> list[tuple[int, ...]]:
+        """Return the shapes of m and dv, of a product for the filter's gradient, and of the kernels' scratch."""
+        (layer, C), (t, s) = geometry(step), tiles(step)
+        work = max(4 * t * (2 * s + 2) * N * C, 12 * t * s * N * layer.filters)
+        return [(4, 4, t, s, N * layer.filters), (4, 4, t, s, N * C), (4, 4, C, layer.filters), (work,)]
 
     @classmethod
     def input_frame(cls, step: Step) -> Frame:
@@ -60,30 +60,31 @@ class Winograd(Operation):
 
     def forward(self, rng: np.random.Generator | None) -> None:  # noqa: ARG002
         """Transform x, multiply, transform to y."""
-        self.backend.winograd_input(self._x, self._v, self._work)
+        self.backend.winograd_input(self.x.plane, self._v, self._work)
         np.matmul(self._vs, self._transformed.u, out=self._ms)
         self._output()
 
     def backward(self) -> None:
         """Do all that in reverse: bias' and filter' of the layer, then x'."""
+        y, bias = self.y, self._bias.gradient
         if self.first:
-            self._bias.gradient.fill(0)
-        self.backend.add_bias_gradient(
-            self._dy, self.y.frame.start, self.y.frame.H, self.y.frame.W, self._bias.gradient
-        )
+            bias.fill(0)
+        self.backend.add_bias_gradient(y.gradient_plane, y.place, y.shape, bias)
         self._output_gradient()
         accumulate(self._dus, self._vs.transpose(0, 2, 1), self._ms, self._products, self.first)
         if self._last:
             self.backend.winograd_filter_gradient(self._du, self._filter.gradient)
         if self.x.gradient is not None:
             np.matmul(self._ms, self._transformed.ut, out=self._dvs)
-            self.backend.winograd_input_gradient(self._dv, self._dx, self._work)
+            self.backend.winograd_input_gradient(self._dv, self.x.gradient_plane, self._work)
 
     def _output(self) -> None:
-        self.backend.winograd_output(self._m, self._bias.value, self._y, self.y.frame.start, self._size, self._work)
+        y = self.y
+        self.backend.winograd_output(self._m, self._bias.value, y.plane, y.place, self._size, self._work)
 
     def _output_gradient(self) -> None:
-        self.backend.winograd_output_gradient(self._dy, self.y.frame.start, self._size, self._m, self._work)
+        y = self.y
+        self.backend.winograd_output_gradient(y.gradient_plane, y.place, self._size, self._m, self._work)
 
 
 class WinogradPool(Winograd):
@@ -91,15 +92,15 @@ class WinogradPool(Winograd):
 
     def __init__(self, step: Step, x: Activation, y: Activation, site: Site) -> None:
         super().__init__(step, x, y, site)
-        self._route = site.arena.keep(*self._m.shape[2:], dtype=np.uint8)
+        self._route = site.arena.keep(*y.shape, dtype=np.uint8)
 
     def _output(self) -> None:
-        self.backend.winograd_pool(
-            self._m, self._bias.value, self._y, self.y.frame.start, self._route, self._size, self._work
-        )
+        y, route = self.y, self._route
+        self.backend.winograd_pool(self._m, self._bias.value, y.plane, y.place, route, self._size, self._work)
 
     def _output_gradient(self) -> None:
-        self.backend.winograd_pool_gradient(self._dy, self.y.frame.start, self._route, self._m, self._work)
+        y = self.y
+        self.backend.winograd_pool_gradient(y.gradient_plane, y.place, self._route, self._m, self._work)
 
 
 def conv_size(step: Step) -> tuple[int, int]:
@@ -112,8 +113,3 @@ def tiles(step: Step) -> tuple[int, int]:
     """Return how many rows and columns of 2 x 2 tiles cover the output of the convolution."""
     h, w = conv_size(step)
     return -(-h // 2), -(-w // 2)
-
-
-def _plane(a: NDArray[Any] | None) -> NDArray[Any]:
-    """Return [height, width, N, C] as [height, width, N * C]; where there is none, nothing."""
-    return np.empty((0, 0, 0), np.float32) if a is None else a.reshape(*a.shape[:2], -1)

@@ -1,0 +1,78 @@
+"""The promise: the same bits with any number of workers, for every optimizer, and across stop and resume."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+import engine
+from engine.checkpoint import params_sha256
+from engine.data.letters import letters
+
+WORKERS = (1, 2, 3, 5, 8)
+STEPS = 40
+
+# 60 samples in micro-batches of 8: eight of them, the last one smaller; 260 training samples: a smaller last batch.
+CASES: dict[str, dict[str, Any]] = {
+    "sgd": {"optimizer": engine.SGD(lr=0.05)},
+    "momentum": {"optimizer": engine.Momentum(lr=0.02)},
+    "adam": {"optimizer": engine.Adam()},
+    "adam, dropout, augmentation": {"optimizer": engine.Adam(), "dropout": 0.5, "augment": True},
+}
+
+
+@pytest.fixture(scope="module")
+def data() -> engine.Dataset:
+    return letters(train=260, test=50, seed=7)
+
+
+def run(data: engine.Dataset, out: Path, **settings: Any) -> engine.Result:
+    options = {"batch_size": 60, "microbatch": 8, "steps": STEPS, "seed": 3, "validate_every": 25} | settings
+    return engine.train("letters", data, db=out / "records.db", out=out, **options)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_any_number_of_workers_gives_the_same_bits(name: str, data: engine.Dataset, tmp_path: Path) -> None:
+    serial = run(data, tmp_path / "serial", workers=0, **CASES[name])
+    assert serial.validation is not None
+    for workers in WORKERS:
+        parallel = run(data, tmp_path / str(workers), workers=workers, **CASES[name])
+        assert parallel.params_sha256 == serial.params_sha256, f"{workers} workers"
+        assert parallel.validation == serial.validation
+        assert [r.loss for r in parallel.history] == [r.loss for r in serial.history]
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_stop_and_resume_gives_the_same_bits(name: str, data: engine.Dataset, tmp_path: Path) -> None:
+    whole = run(data, tmp_path / "whole", workers=0, **CASES[name])
+    run(data, tmp_path / "parts", workers=2, **CASES[name] | {"steps": 23})
+    rest = engine.train("letters", data, resume=tmp_path / "parts", steps=STEPS, workers=1)
+    assert (rest.steps, rest.params_sha256) == (whole.steps, whole.params_sha256)
+    assert rest.validation == whole.validation
+
+
+def test_both_backends_keep_the_promise(data: engine.Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GRADSUM_BACKEND", "numpy")
+    serial = run(data, tmp_path / "serial", workers=0, steps=10)
+    parallel = run(data, tmp_path / "parallel", workers=3, steps=10)
+    assert parallel.params_sha256 == serial.params_sha256
+
+
+def test_other_seeds_and_settings_give_other_bits(data: engine.Dataset, tmp_path: Path) -> None:
+    options: list[dict[str, Any]] = [{}, {"seed": 4}, {"augment": True}, {"dropout": 0.5}, {"lr": 0.01}]
+    hashes = {run(data, tmp_path / str(i), workers=0, steps=3, **o).params_sha256 for i, o in enumerate(options)}
+    assert len(hashes) == len(options)
+
+
+def test_the_digest_is_that_of_the_checkpoint(data: engine.Dataset, tmp_path: Path) -> None:
+    result = run(data, tmp_path, workers=0, steps=2)
+    tensors = load_file(result.checkpoint)
+    parameters = {name: array for name, array in tensors.items() if not name.startswith("optimizer.")}
+    assert params_sha256(parameters) == result.params_sha256
+    assert parameters["c2.filter"].shape == (64, 32, 3, 3)
+    assert parameters["fc1.weights"].shape == (64, 512)
+    network = engine.load(tmp_path)
+    assert np.array_equal(network.parameters, result.network.parameters)
+    assert np.array_equal(network.predict(data.test.images), result.network.predict(data.test.images))
