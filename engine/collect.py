@@ -1,5 +1,6 @@
 """Collects the block sums of one round: checks what a worker sent, and adds it up in the order of the tree."""
 
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -21,6 +22,7 @@ class Collector:
         self._out = out
         self._free = [] if out is None else [out]
         self._tree = plan.TreeSum(self.total, self._add)
+        self.seconds = 0.0  # spent on adding up
 
     def images(self, block: plan.Block) -> int:
         """Return how many samples `block` has."""
@@ -40,7 +42,9 @@ class Collector:
 
     def put(self, block: plan.Block, sums: Sums) -> None:
         """Count the sums of `block`, which must not have been counted before."""
+        began = time.perf_counter()
         self._tree.put(block, sums)
+        self.seconds += time.perf_counter() - began
 
     def result(self) -> Sums:
         """Return the sums over the whole round, once every block has been counted."""

@@ -1,7 +1,8 @@
 """The coordinator's shell: polls the transport and the clock, feeds `rounds`, and carries out its instructions."""
 
+from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from engine import messages as m
@@ -10,7 +11,7 @@ from engine.clock import Clock
 from engine.collect import Collector
 from engine.data import Sampler
 from engine.errors import ProtocolError, WorkerFailedError
-from engine.evaluate import Sums, WorkerReport
+from engine.evaluate import Sums, Timing, WorkerReport
 from engine.job import Job
 from engine.members import Members
 from engine.params import Vector
@@ -45,6 +46,9 @@ class _Current:
     sums: Collector
     failures: int = 0
     done: bool = False
+    busy: defaultdict[bytes, float] = field(
+        default_factory=lambda: defaultdict(float)
+    )  # seconds that each worker computed
 
 
 class Coordinator:
@@ -72,6 +76,7 @@ class Coordinator:
         self._current: _Current | None = None
         self._number = 0
         self._looked = self._pinged = clock.now()
+        self.timing = Timing()
         self._sampler = Sampler(sizes[0], job.batch_size, job.seed)
 
     def gather(self, count: int) -> None:
@@ -96,7 +101,11 @@ class Coordinator:
         """Return the sums over the batch of `step`, the summed gradient in `out`."""
         sums = Collector(len(self._sampler.indices(step)), self._job.microbatch, out)
         work = self._work(kind=m.TRAIN, step=step, version=step - 1, total=sums.total)
-        return self._run(_Current(work, snapshot(parameters), sums), cap=sums.total)
+        began = self._clock.now()
+        current = _Current(work, snapshot(parameters), sums)
+        total = self._run(current, cap=sums.total)
+        self.timing.add(self._clock.now() - began, max(current.busy.values(), default=0.0), sums.seconds)
+        return total
 
     def validate(self, step: int, parameters: Vector) -> Sums:
         """Return loss and correct answers over the whole test set, with the parameters after `step`."""
@@ -200,6 +209,7 @@ class Coordinator:
             current.sums.put(block, sums)
             if current.work.kind == m.TRAIN:
                 self._members.credit(peer, result, current.sums.images(block))
+                current.busy[peer] += result.seconds
 
     def _handle(self, event: rounds.Event) -> list[rounds.Instruction]:
         """Give `rounds` an event and carry out what it says; returns the instructions."""

@@ -1,5 +1,6 @@
 """From parameters and samples to sums: what a worker does with its share, and the serial path with the whole batch."""
 
+import time
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -120,8 +121,29 @@ class WorkerReport:
     cpu: float
 
 
+@dataclass
+class Timing:
+    """Where the time of training rounds went, in seconds since the start.
+
+    `compute`: the longest that a worker computed in each round; `reduce`: adding up in the coordinator; `wire`: all the
+    rest, which is sending, receiving and waiting for the slowest.
+    """
+
+    compute: float = 0.0
+    reduce: float = 0.0
+    wire: float = 0.0
+
+    def add(self, whole: float, compute: float, reduce: float) -> None:
+        """Add a round that took `whole` seconds."""
+        self.compute += compute
+        self.reduce += reduce
+        self.wire += max(0.0, whole - compute - reduce)
+
+
 class Source(Protocol):
     """Where the training loop gets its sums from."""
+
+    timing: Timing
 
     def gradient(self, step: int, parameters: Vector, out: Vector) -> Sums:
         """Return the sums over the batch of `step`, the summed gradient in `out`."""
@@ -144,14 +166,19 @@ class Serial:
 
     def __init__(self, job: Job, data: Dataset) -> None:
         self._evaluator = Evaluator(job, data)
+        self.timing = Timing()
         self._microbatch = job.microbatch
         self._test_size = len(data.test)
 
     def gradient(self, step: int, parameters: Vector, out: Vector) -> Sums:
         """Return the sums over the batch of `step`, the summed gradient in `out`."""
+        began = time.perf_counter()
         self._evaluator.prepare(parameters)
         total = plan.microbatches(self._evaluator.batch_length(step), self._microbatch)
-        return self._evaluator.train_block(step, (0, total), out)
+        sums = self._evaluator.train_block(step, (0, total), out)
+        seconds = time.perf_counter() - began
+        self.timing.add(seconds, seconds, 0.0)
+        return sums
 
     def validate(self, step: int, parameters: Vector) -> Sums:  # noqa: ARG002
         """Return loss and correct answers over the whole test set."""

@@ -3,7 +3,7 @@
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,7 @@ class Progress:
     saved: Path | None = None
     images: int = 0
     seconds: float = 0.0  # in training steps, without validations and checkpoints
+    optimizer_seconds: float = 0.0
     recent: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=RECENT))
     history: list[StepReport] = field(default_factory=list)
 
@@ -95,6 +96,13 @@ class Loop:
         self.save()
         return "finished", reason
 
+    def timing(self) -> dict[str, float]:
+        """Return where the mean step of this sitting went, in milliseconds; `other` is records and reports."""
+        steps = max(len(self.progress.history), 1)
+        seconds = asdict(self.source.timing) | {"optimizer": self.progress.optimizer_seconds}
+        seconds["other"] = max(0.0, self.progress.seconds - sum(seconds.values()))
+        return {name: 1000 * value / steps for name, value in seconds.items()}
+
     @property
     def last_step(self) -> int | None:
         """The step that ends the run; None if something else does."""
@@ -139,7 +147,9 @@ class Loop:
         samples = len(self.sampler.indices(number))
         if not (np.isfinite(sums.loss) and np.isfinite(self._gradient).all()):
             self._diverged(number, sums.loss / samples)
+        ready = self.clock.now()
         self.state.step(self.parameters, self._gradient, 1 / samples)
+        self.progress.optimizer_seconds += self.clock.now() - ready
         self.progress.step = number
         self._account(sums.loss, sums.correct, samples, self.clock.now() - began)
 

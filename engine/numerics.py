@@ -1,7 +1,9 @@
 """What the bits of a result depend on besides the program: libraries and processor."""
 
+import hashlib
 import platform
 import sys
+from pathlib import Path
 
 import numpy as np
 import scipy
@@ -9,16 +11,32 @@ from threadpoolctl import threadpool_info
 
 from engine.kernels import choose
 
+PACKAGE = Path(__file__).parent
+
 
 def fingerprint() -> str:
     """Return one line that is equal on two machines only if they compute the same bits."""
     blas = sorted(
         f"{library.get('internal_api')} {library.get('version')} {library.get('architecture')}"
         for library in threadpool_info()
-        if library["user_api"] == "blas"
+        if library["user_api"] == "blas" and _is_ours(Path(library["filepath"]))
     )
     parts = [f"numpy {np.__version__}", f"scipy {scipy.__version__}", *dict.fromkeys(blas)]
-    return "; ".join([*parts, _kernels(), f"{platform.machine()} {sys.byteorder}-endian"])
+    return "; ".join([*parts, _program(), _kernels(), f"{platform.machine()} {sys.byteorder}-endian"])
+
+
+def _is_ours(library: Path) -> bool:
+    """Tell whether numpy or scipy uses this library, rather than another package in the same process."""
+    site = Path(np.__file__).parent.parent
+    return not library.is_relative_to(site) or library.relative_to(site).parts[0].startswith(("numpy", "scipy"))
+
+
+def _program() -> str:
+    """Return a digest of the source of everything that computes: two versions may round differently."""
+    digest = hashlib.sha256()
+    for path in sorted(path for name in ("program", "kernels") for path in (PACKAGE / name).rglob("*.py")):
+        digest.update(path.read_bytes())
+    return f"program {digest.hexdigest()[:12]}"
 
 
 def _kernels() -> str:

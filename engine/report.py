@@ -46,7 +46,7 @@ class Result:
     """How a run ended. `state` is "finished" or "interrupted", `reason` says why; `checkpoint` is the last one saved.
 
     `train_loss` is the mean loss of a sample over the last (at most 100) batches. `images_per_second` counts training
-    only, without validation and checkpoints.
+    only, without validation and checkpoints; `step_ms` is where the mean step went, in milliseconds.
     """
 
     run: int
@@ -60,6 +60,7 @@ class Result:
     validation: Validation | None
     images_per_second: float
     wall_seconds: float
+    step_ms: dict[str, float]
     db: Path
     checkpoint: Path
     network: Network = field(repr=False)
@@ -72,6 +73,7 @@ class Result:
             "validation": self.validation.asdict() if self.validation else None,
             "images_per_second": self.images_per_second,
             "wall_seconds": self.wall_seconds,
+            "step_ms": self.step_ms,
             "db": str(self.db),
             "checkpoint": str(self.checkpoint),
         }

@@ -220,6 +220,7 @@ def _finish(run: Run, number: int, loop: Loop, records: Records, state: str, rea
         validation=progress.validation,
         images_per_second=speed,
         wall_seconds=progress.elapsed,
+        step_ms=loop.timing(),
         db=run.db,
         checkpoint=loop.save(),
         network=Network(run.model, loop.parameters, run.normalisation, run.data.classes),

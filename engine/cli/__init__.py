@@ -1,13 +1,17 @@
 """The command line: one file a command. Exit codes: 0 done, 1 failed run, 2 bad usage, 130 interrupted."""
 
 import argparse
+import contextlib
 import os
+import signal
 import sys
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
 from importlib import import_module
-from importlib.metadata import version
+from types import FrameType
 
-from engine.errors import GradsumError, UsageError, WorkerFailedError
+from engine.cli.parser import Parser
+from engine.errors import GradsumError, WorkerFailedError
 from engine.threads import ONE_THREAD
 
 INTERRUPTED = 130
@@ -23,35 +27,47 @@ COMMANDS = {
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run `gradsum` with `arguments` (default: the process's own) and return the exit code."""
+    """Run `gradsum` with `arguments` (default: the process's own) and return the exit code.
+
+    Raises SystemExit, as argparse does, for --help, --version and arguments that make no sense.
+    """
     os.environ.update(ONE_THREAD)  # before any command imports numpy
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        parsed = _parser(given).parse_args(given)
-        return int(parsed.execute(parsed))
-    except UsageError as error:
-        print(f"gradsum: {error}", file=sys.stderr)
-        return UsageError.exit_code
+        with _terminable(), _plain_warnings():
+            return _run(given)
     except GradsumError as error:
         if isinstance(error, WorkerFailedError) and error.remote_traceback:
-            print(f"The worker's own traceback:\n{error.remote_traceback}", file=sys.stderr)
-        print(f"gradsum: {error}", file=sys.stderr)
+            _complain(f"The worker's own traceback:\n{error.remote_traceback}")
+        _complain(f"gradsum: {error}")
         return error.exit_code
     except KeyboardInterrupt:
-        print("gradsum: interrupted", file=sys.stderr)
+        _complain("gradsum: interrupted")
         return INTERRUPTED
     except BrokenPipeError:
         # Whoever read our output has left; Python would complain again when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return BROKEN_PIPE
+    except (OSError, MemoryError) as error:
+        _complain(f"gradsum: {error or 'there is not enough memory'}")
+        return GradsumError.exit_code
 
 
-def _parser(given: list[str]) -> argparse.ArgumentParser:
+def _run(given: list[str]) -> int:
+    """Understand `given` and carry it out."""
+    try:
+        parsed = _parser(given).parse_args(given)
+        return int(parsed.execute(parsed))
+    finally:
+        sys.stdout.flush()  # here, where it can be dealt with if its reader has left
+
+
+def _parser(given: list[str]) -> Parser:
     """Return a parser that knows all commands by name, and the one that is wanted in full."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="gradsum", description="Train neural networks on CPUs: the same bits with any number of workers."
     )
-    parser.add_argument("--version", action="version", version=f"gradsum {version('gradsum')}")
+    parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     wanted = next((word for word in given if not word.startswith("-")), None)
     for name, text in COMMANDS.items():
@@ -60,3 +76,48 @@ def _parser(given: list[str]) -> argparse.ArgumentParser:
         else:
             commands.add_parser(name, help=text)
     return parser
+
+
+class _Version(argparse.Action):
+    """--version, which looks the version up only when it is asked for: that takes longer than all the rest."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from importlib.metadata import version
+
+        print(f"gradsum {version('gradsum')}")
+        parser.exit()
+
+
+@contextlib.contextmanager
+def _terminable() -> Iterator[None]:
+    """Let SIGTERM do what Ctrl-C does, so that it cleans up as well."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    try:
+        before = signal.signal(signal.SIGTERM, interrupt)
+    except ValueError:  # only the main thread can handle signals
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextlib.contextmanager
+def _plain_warnings() -> Iterator[None]:
+    """Show warnings as a person wants to see them: without the line of source they come from."""
+    before = warnings.formatwarning
+    warnings.formatwarning = lambda message, *_, **__: f"gradsum: {message}\n"
+    try:
+        yield
+    finally:
+        warnings.formatwarning = before
+
+
+def _complain(text: str) -> None:
+    """Print to standard error, or not if nobody is there any more."""
+    with contextlib.suppress(OSError):
+        print(text, file=sys.stderr)

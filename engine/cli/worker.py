@@ -6,8 +6,11 @@ import os
 
 def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the command to `commands`. Its options are those of `python -m workers`, which takes over."""
-    parser = commands.add_parser("worker", help="join a coordinator and work for it", add_help=False)
-    parser.add_argument("options", nargs=argparse.REMAINDER)
+    # No word begins with NUL, so whatever is given, --help too, counts as an argument and is passed on.
+    parser = commands.add_parser(
+        "worker", help="join a coordinator and work for it", add_help=False, prefix_chars="\0", allow_abbrev=False
+    )
+    parser.add_argument("options", nargs="*")
     parser.set_defaults(execute=execute)
 
 

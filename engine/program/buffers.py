@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from math import prod
 from typing import Any
 
@@ -60,22 +61,22 @@ class Activation:
         """Return the activation of the samples from `start` to `stop`, in the same buffers."""
         return replace(self, N=stop - start, first=self.first + start)
 
-    @property
+    @cached_property
     def place(self) -> Place:
         """Where the image begins in its buffers taken as planes."""
         return self.frame.start, self.first * self.frame.C
 
-    @property
+    @cached_property
     def shape(self) -> tuple[int, int, int]:
         """The shape [H, W, L] of the image."""
         return self.frame.H, self.frame.W, self.N * self.frame.C
 
-    @property
+    @cached_property
     def plane(self) -> Array:
         """The value as a plane [height, width, L]."""
         return self.value.reshape(*self.value.shape[:2], -1)
 
-    @property
+    @cached_property
     def gradient_plane(self) -> Array:
         """The gradient as a plane; an empty one where there is none."""
         return NOTHING if self.gradient is None else self.gradient.reshape(*self.gradient.shape[:2], -1)

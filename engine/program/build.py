@@ -40,9 +40,8 @@ class Builder:
             chunks = []
             for x, chunk in zip(inputs, section.chunks, strict=True):
                 y = _part(outputs, targets, chunk)
-                site = Site(
-                    self.backend, self.weights, self.arena, scratch, chunk.start == 0, chunk.stop == len(images)
-                )
+                first, last = chunk.start == 0, chunk.stop == len(images)
+                site = Site(self.backend, self.weights, self.arena, scratch, first, last)
                 chunks.append(self._chunk(steps[at:end], frames[at:end], needs[at:end], x, y, site))
             out.append(chunks)
             inputs, at = outputs, end

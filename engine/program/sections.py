@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from engine.program.operations import Copy, Step
 
-CACHE = 2 << 20  # bytes that a chunk may use; the best of the sizes tried on CPUs with 1 to 2 MiB of L2
+CACHE = 1 << 20  # bytes that a chunk may use: the best of the sizes tried, on a CPU with 1 MiB of L2 cache
 
 
 @dataclass(frozen=True)

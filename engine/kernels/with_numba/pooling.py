@@ -84,7 +84,7 @@ def largest(
 
 
 @inner
-def first_maximum(a: float, b: float, c: float, d: float, right: bool, below: bool) -> tuple[float, int]:
+def first_maximum(a: float, b: float, c: float, d: float, right: bool, below: bool) -> tuple[float, np.uint8]:
     """Return the first largest of four numbers, or a NaN among them, and which it was."""
     best, number = a, np.uint8(0)
     better = right & ((b > best) | (b != b))  # noqa: PLR0124

@@ -122,9 +122,8 @@ def winograd_pool_gradient(dy: Array, place: Place, route: Route, dm: Array, wor
     tile = work[: 4 * L].reshape(2, 2, L)
     for i in range(dm.shape[2]):
         for j in range(dm.shape[3]):
-            deal(
-                tile[0, 0], tile[0, 1], tile[1, 0], tile[1, 1], dy[start + i, start + j, first : first + L], route[i, j]
-            )
+            d = dy[start + i, start + j, first : first + L]
+            deal(tile[0, 0], tile[0, 1], tile[1, 0], tile[1, 1], d, route[i, j])
             spread_tile(dm, i, j, tile)
 
 
@@ -213,8 +212,8 @@ def spread(
     b: Array,
     c: Array,
     d: Array,
-    upper: float,
-    lower: float,
+    upper: np.float32,
+    lower: np.float32,
 ) -> None:
     """Set z = A (p, q), p = upper * a + lower * c, q = upper * b + lower * d: one row of A d A^T."""
     for k in range(a.size):

@@ -37,8 +37,8 @@ class Step:
 class Site:
     """What an operation is built with, beside its step and its activations.
 
-    `scratch` is for all operations, as large as the neediest wants. `first` and `last` tell whether it is for the first and last chunk of samples: the first writes the gradients of the
-    layers' parameters, those that follow add to them.
+    `scratch` is for all operations, as large as the neediest wants. `first` and `last` tell whether it is for the first
+    and last chunk of samples: the first writes the gradients of the layers' parameters, those that follow add to them.
     """
 
     backend: Backend
