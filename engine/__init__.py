@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from engine.data import Dataset, Split
+    from engine.data import load as load_data
     from engine.errors import GradsumError
     from engine.layers import Conv2d, Dense, Dropout, Flatten, Gelu, MaxPool2d, Relu
     from engine.model import Model
@@ -35,7 +36,8 @@ _HOMES = {
     "engine.settings": ("Settings",),
     "engine.training": ("train",),
 }
-_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+_HOME_OF = {name: (home, name) for home, names in _HOMES.items() for name in names}
+_HOME_OF["load_data"] = ("engine.data", "load")
 
 __all__ = [
     "SGD",
@@ -57,6 +59,7 @@ __all__ = [
     "Settings",
     "Split",
     "load",
+    "load_data",
     "train",
 ]
 
@@ -64,4 +67,5 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _HOME_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_HOME_OF[name]), name)
+    home, attribute = _HOME_OF[name]
+    return getattr(import_module(home), attribute)

@@ -29,8 +29,8 @@ class Watch(Protocol):
     def look(self) -> None:
         """Replace workers that ended; WorkersError if that is hopeless."""
 
-    def ready(self, pid: int) -> None:
-        """Take note that the worker with this process id is at work."""
+    def useful(self, pid: int) -> None:
+        """Take note that the worker with this process id has given an answer."""
 
 
 class InterruptedRoundError(Exception):
@@ -175,8 +175,7 @@ class Coordinator:
             case m.Ready() | m.Result() | m.Failed() | m.Goodbye() if message.session != self._members.session:
                 raise ProtocolError("the message belongs to another session")
             case m.Ready():
-                member = self._members.admit(peer, message)
-                self._watch.ready(member.pid)
+                self._members.admit(peer, message)
                 self._handle(rounds.Joined(peer))
             case m.Result():
                 self._result(peer, message, payload)
@@ -197,8 +196,10 @@ class Coordinator:
 
     def _result(self, peer: bytes, result: m.Result, payload: m.Frame | None) -> None:
         """Count the sums of a block if `rounds` finds that they are the first for it."""
-        if self._members.get(peer) is None:
+        member = self._members.get(peer)
+        if member is None:
             raise ProtocolError("a result from a peer that has not joined")
+        self._watch.useful(member.pid)
         current, block = self._current, (result.start, result.stop)
         answer = rounds.Answered(peer, result.round, result.attempt, block)
         if current is None or result.round != current.work.round:

@@ -12,11 +12,15 @@ from engine.job import Job
 
 @dataclass(frozen=True)
 class Notice:
-    """Something for the records: a worker joined, left, was refused, or an answer was not used."""
+    """Something for the records: a worker joined, left, was refused, or an answer was not used.
+
+    `report` is there when a worker joined or left: what it has done so far.
+    """
 
     kind: str
     worker: str
     text: str
+    report: WorkerReport | None = None
 
 
 @dataclass
@@ -30,6 +34,10 @@ class Member:
     images: int = 0
     seconds: float = 0.0
     cpu: float = 0.0
+
+    def report(self) -> WorkerReport:
+        """Return what the worker has done so far."""
+        return WorkerReport(self.name, self.host, self.pid, self.images, self.seconds, self.cpu)
 
 
 class Members:
@@ -58,23 +66,22 @@ class Members:
         self._members[peer] = Member(name, hello.host, hello.pid)
         return m.encode(m.Welcome(self.session, name), self._job)
 
-    def admit(self, peer: bytes, ready: m.Ready) -> Member:
-        """Take a READY and return the worker, which can now be given work; ProtocolError if it cannot."""
+    def admit(self, peer: bytes, ready: m.Ready) -> None:
+        """Take a READY: the worker can now be given work. ProtocolError if it cannot."""
         member = self._members.get(peer)
         if member is None or member.ready:
             raise ProtocolError("READY is the answer to WELCOME, once")
         if ready.schema != self._schema:
             raise ProtocolError(f"its parameters have the layout {ready.schema}, here it is {self._schema}")
         member.ready = True
-        self._notice(Notice("joined", member.name, f"pid {member.pid} on {member.host}"))
-        return member
+        self._notice(Notice("joined", member.name, f"pid {member.pid} on {member.host}", member.report()))
 
     def drop(self, peer: bytes, reason: str) -> None:
         """Forget a worker that is gone."""
         member = self._members.pop(peer, None)
         if member is not None:
             self._gone_cpu += member.cpu
-            self._notice(Notice("left", member.name, reason))
+            self._notice(Notice("left", member.name, reason, member.report()))
 
     def credit(self, peer: bytes, result: m.Result, images: int) -> None:
         """Add an answer to what the worker has done."""
@@ -102,9 +109,7 @@ class Members:
 
     def reports(self) -> list[WorkerReport]:
         """Return what each worker at work has done."""
-        return [
-            WorkerReport(x.name, x.host, x.pid, x.images, x.seconds, x.cpu) for x in self._members.values() if x.ready
-        ]
+        return [member.report() for member in self._members.values() if member.ready]
 
     def cpu_seconds(self) -> float:
         """Return the processor seconds used by all workers of the session, those that left included."""

@@ -4,14 +4,19 @@
 `scale` turns a summed gradient into the mean (1 / batch size) on the fly; the gradient itself is left alone.
 """
 
+from __future__ import annotations
+
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from math import isfinite, sqrt
+from typing import TYPE_CHECKING
 
 from engine.errors import SettingsError
-from engine.kernels import Backend, choose
 from engine.params import Vector, aligned
+
+if TYPE_CHECKING:
+    from engine.kernels import Backend
 
 PIECE = 4096  # values of scratch: a few pieces fit the L1 cache
 
@@ -26,7 +31,7 @@ class Optimizer(ABC):
         above_zero(self, "lr")
 
     @abstractmethod
-    def start(self, size: int, backend: Backend | None = None) -> "State":
+    def start(self, size: int, backend: Backend | None = None) -> State:
         """Return the state before the first step, for `size` parameters, on `backend` (default: `kernels.choose()`)."""
 
 
@@ -34,6 +39,8 @@ class State(ABC):
     """What an optimizer remembers from step to step: `steps` taken, `lr` (may be changed at any time), its vectors."""
 
     def __init__(self, lr: float, size: int, names: tuple[str, ...], backend: Backend | None) -> None:
+        from engine.kernels import choose  # noqa: PLC0415 - slow to import, and settings want only the names below
+
         self.lr = lr
         self.steps = 0
         self._backend = backend or choose()

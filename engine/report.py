@@ -1,17 +1,24 @@
 """What a run tells while it goes on, and what it returns in the end."""
 
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from __future__ import annotations
 
-from engine.evaluate import WorkerReport
-from engine.network import Network
-from engine.validation import Validation
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # a reporter is there before anything slow is imported
+    from pathlib import Path
+
+    from engine.evaluate import WorkerReport
+    from engine.network import Network
+    from engine.validation import Validation
 
 
 @dataclass(frozen=True)
 class RunInfo:
-    """A run that begins: at step 0, or where it is continued. `last_step` is None if no step count ends it."""
+    """A run that begins: at step 0, or where it is continued.
+
+    `last_step` and `time_limit` (seconds from now) are None if it is not that which ends it.
+    """
 
     run: int
     model: str
@@ -23,6 +30,7 @@ class RunInfo:
     workers: int
     step: int
     last_step: int | None
+    time_limit: float | None
     steps_per_epoch: int
     db: Path
     folder: Path
@@ -84,7 +92,7 @@ class Reporter:
     """Is told what happens in a run; this one keeps it to itself. Override what you want to show."""
 
     def status(self, text: str) -> None:
-        """Take note of what is being done before the first step."""
+        """Take note of what is being done before the first step, and between steps."""
 
     def started(self, info: RunInfo) -> None:
         """Take note that the first step is about to be taken."""
@@ -97,6 +105,9 @@ class Reporter:
 
     def notice(self, text: str) -> None:
         """Take note of something unusual, such as a worker that was lost."""
+
+    def interrupted(self) -> None:
+        """Take note that the run is to end early. Called from a signal handler, so that nothing may be written now."""
 
     def ended(self) -> None:
         """Take note that no more steps will come, whatever the reason."""

@@ -5,8 +5,8 @@ blocks; every block is counted exactly once, by the first answer that comes. Blo
 lease has lapsed, are handed out again. Because sums are exact, it never matters who computes a block, or how often.
 
     event                            instructions
-    Joined, Left, Tick        ->     Assign ...
-    Begin                     ->     Assign ...
+    Joined, Left, Begin       ->     Assign ...
+    Tick                      ->     Lapsed ..., then Assign ...
     Answered                  ->     Accept | Ignore, then Assign ... or Complete
 """
 
@@ -23,6 +23,7 @@ FIRST_LEASE = 60.0  # seconds, for a worker whose speed is not known yet
 LEAST_LEASE = 5.0  # seconds
 LEASE_FACTOR = 20.0  # times the expected duration
 SMOOTHING = 0.2  # weight of the newest speed in its moving average
+FORGET = 100  # rounds in a row without a share, after which a worker's speed counts as unknown
 
 
 @dataclass(frozen=True)
@@ -126,11 +127,16 @@ class _Task:
 
 @dataclass
 class _Member:
-    """A worker as the round sees it. `speed` in micro-batches a second, 0 while unknown."""
+    """A worker as the round sees it. `speed` in micro-batches a second, 0 while unknown.
+
+    `warm`: it has finished a share; the first is slow, whatever the worker. `passed_over`: rounds in a row without one.
+    """
 
     speed: float = 0.0
     version: int = -1
     task: _Task | None = None
+    warm: bool = False
+    passed_over: int = 0
 
 
 @dataclass
@@ -182,13 +188,14 @@ class Rounds:
 
     def _forget(self, worker: Worker) -> None:
         member = self._members.pop(worker, None)
-        if member and member.task:
+        if member and member.task and not member.task.lapsed:
             self._give_back(member.task)
 
     def _answered(self, event: Answered, now: float) -> list[Instruction]:
         member = self._members.get(event.worker)
         task = member.task if member else None
-        if member is None or task is None or task.attempt != event.attempt or event.block not in task.blocks:
+        asked = (task.round, task.attempt) if task else None
+        if member is None or task is None or asked != (event.round, event.attempt) or event.block not in task.blocks:
             return [Ignore(event.worker, f"answer to nothing that was asked: block {event.block}")]
         task.blocks.remove(event.block)
         if not task.blocks:
@@ -214,7 +221,7 @@ class Rounds:
         return out + self._hand_out(now)
 
     def _give_back(self, task: _Task) -> None:
-        """Put the blocks of `task` that nobody has answered or waits for back among the shares to hand out."""
+        """Put the blocks of `task` that are without an answer back among the shares to hand out."""
         current = self._round
         if current is None or task.round != current.number:
             return
@@ -229,7 +236,7 @@ class Rounds:
         if current is None or not idle:
             return []
         if not current.planned:
-            self._cut(current, idle)
+            idle = self._cut(current, idle)
         out: list[Instruction] = []
         for worker in idle:
             while current.waiting and not (current.missing & set(current.waiting[0])):
@@ -239,15 +246,28 @@ class Rounds:
             out.append(self._assign(worker, current, current.waiting.popleft(), now))
         return out
 
-    def _cut(self, current: _Round, idle: list[Worker]) -> None:
-        """Cut the round into shares, proportional to the speeds of the workers that will take them, in their order."""
+    def _cut(self, current: _Round, idle: list[Worker]) -> list[Worker]:
+        """Cut the round into shares, proportional to the speeds of `idle`, and return these in the order of the shares.
+
+        The fastest come first, so that those who get nothing, being too slow for a whole micro-batch, are the last.
+        """
         known = [m.speed for w in idle if (m := self._members[w]).speed]
         usual = sum(known) / len(known) if known else 1.0
-        for start, stop in plan.shares(current.total, [self._members[w].speed or usual for w in idle]):
+        speeds = {w: self._members[w].speed or usual for w in idle}
+        order = sorted(idle, key=lambda w: -speeds[w])
+        for worker, (start, stop) in zip(order, plan.shares(current.total, [speeds[w] for w in order]), strict=True):
+            self._pass_over(self._members[worker], start == stop)
             for low in range(start, stop, current.cap):
                 current.waiting.append(plan.cover(low, min(low + current.cap, stop), current.total))
         current.missing = {block for share in current.waiting for block in share}
         current.planned = True
+        return order
+
+    def _pass_over(self, member: _Member, empty: bool) -> None:
+        """Take note whether a worker's share is empty: one that was slow long ago is given another chance."""
+        member.passed_over = member.passed_over + 1 if empty else 0
+        if member.passed_over >= FORGET:
+            member.speed, member.passed_over = 0.0, 0
 
     def _assign(self, worker: Worker, current: _Round, blocks: list[Block], now: float) -> Assign:
         member = self._members[worker]
@@ -261,8 +281,11 @@ class Rounds:
         return Assign(worker, current.number, self._attempts, share, fresh)
 
     def _learn_speed(self, member: _Member, task: _Task, now: float) -> None:
+        """Learn from a finished share how fast a worker is; not from its first, in which it warms up."""
         speed = task.size / max(now - task.began, 1e-6)
-        member.speed += (speed - member.speed) * (SMOOTHING if member.speed else 1.0)
+        if member.warm:
+            member.speed += (speed - member.speed) * (SMOOTHING if member.speed else 1.0)
+        member.warm = True
 
 
 def _runs(blocks: Iterable[Block]) -> list[list[Block]]:

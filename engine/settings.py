@@ -2,6 +2,7 @@
 
 import math
 import os
+import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from difflib import get_close_matches
@@ -22,7 +23,8 @@ def usable_cores() -> int:
 def setting(kind: type, default: Any, text: str, low: float | None = None, high: float = math.inf, **more: Any) -> Any:
     """Return a dataclass field with its help text and the range a number must lie in.
 
-    `more`: `choices` (allowed words), `optional` (None is allowed), `above` (the lowest value itself is excluded).
+    `more`: `choices` (allowed words), `optional` (None is allowed), `above` and `below` (`low` and `high` themselves are
+    excluded).
     """
     return field(default=default, metadata={"kind": kind, "help": text, "low": low, "high": high} | more)
 
@@ -40,17 +42,19 @@ class Settings:
     lr: float | None = setting(
         float, None, "learning rate (default: the optimizer's own)", 0, above=True, optional=True
     )
-    momentum: float = setting(float, 0.9, "momentum: share of the velocity that is kept", 0, 1)
-    beta1: float = setting(float, 0.9, "ADAM: decay of the mean of the gradient", 0, 1)
-    beta2: float = setting(float, 0.999, "ADAM: decay of the mean of its square", 0, 1)
-    epsilon: float = setting(float, 1e-8, "ADAM: added to the root of the mean square", 0, 1, above=True)
+    momentum: float = setting(float, 0.9, "momentum: share of the velocity that is kept", 0, 1, below=True)
+    beta1: float = setting(float, 0.9, "ADAM: decay of the mean of the gradient", 0, 1, below=True)
+    beta2: float = setting(float, 0.999, "ADAM: decay of the mean of its square", 0, 1, below=True)
+    epsilon: float = setting(float, 1e-8, "ADAM: added to the root of the mean square", 0, above=True)
     epochs: int | None = setting(int, None, "stop after this many epochs (default: 3)", 1, 1 << 24, optional=True)
     steps: int | None = setting(
         int, None, "stop after this many steps, counted from the start", 1, 1 << 40, optional=True
     )
     time_limit: float | None = setting(float, None, "stop after this many seconds", 0, above=True, optional=True)
     target: float | None = setting(float, None, "stop when validation reaches this many percent", 0, 100, optional=True)
-    dropout: float = setting(float, 0.0, "probability of dropping a value before each dense activation", 0, 0.999)
+    dropout: float = setting(
+        float, 0.0, "probability of dropping a value before each dense activation", 0, 1, below=True
+    )
     augment: bool = setting(bool, False, "shift each training image by up to 2 pixels and invert 5 random ones")
     seed: int = setting(int, 1, "seed of initialisation, order, dropout and augmentation", 0, (1 << 63) - 1)
     validate_every: int = setting(int, 0, "steps between validations (default: once an epoch)", 0, 1 << 40)
@@ -64,9 +68,10 @@ class Settings:
     def build(cls, values: dict[str, Any]) -> Self:
         """Build settings from names and values; SettingsError for an unknown name."""
         names = [f.name for f in fields(cls)]
-        for name in values.keys() - set(names):
-            close = get_close_matches(name, names, 1)
-            raise SettingsError(f"no setting {name!r}" + (f"; did you mean {close[0]!r}?" if close else ""))
+        for name in values:
+            if name not in names:
+                close = get_close_matches(name, names, 1)
+                raise SettingsError(f"no setting {name!r}" + (f"; did you mean {close[0]!r}?" if close else ""))
         return cls(**values)
 
     def resolved(self) -> Self:
@@ -90,10 +95,17 @@ class Settings:
         return asdict(self)
 
 
-def settings_of(optimizer: Optimizer) -> dict[str, Any]:
-    """Return the settings, by name, that `Settings.make_optimizer` turns back into `optimizer`."""
-    name = next(name for name, kind in OPTIMIZERS.items() if type(optimizer) is kind)
-    return {"optimizer": name} | asdict(optimizer)
+def settings_of(optimizer: Optimizer | str) -> dict[str, Any]:
+    """Return the settings, by name, that `Settings.make_optimizer` turns back into `optimizer`.
+
+    A name stands for itself: what belongs to it is given as settings. SettingsError for anything else.
+    """
+    if isinstance(optimizer, str):
+        return {"optimizer": optimizer}
+    for name, kind in OPTIMIZERS.items():
+        if type(optimizer) is kind:
+            return {"optimizer": name} | asdict(optimizer)
+    raise SettingsError(f"optimizer must be one of {', '.join(OPTIMIZERS)} or an object like Adam(), got {optimizer!r}")
 
 
 # The settings that end a run; giving any of them to a resumed run replaces them all.
@@ -131,12 +143,21 @@ def _check(name: str, value: object, rule: Mapping[str, Any]) -> None:
 
 
 def _check_number(option: str, value: object, rule: Mapping[str, Any]) -> None:
-    whole = rule["kind"] is int
-    wanted = "a whole number" if whole else "a number"
-    if isinstance(value, bool) or not isinstance(value, int if whole else int | float) or not math.isfinite(value):
-        raise SettingsError(f"{option} must be {wanted}, got {value!r}")
-    low, high, above = rule["low"], rule["high"], rule.get("above", False)
-    if value < low or value > high or (above and value == low):
-        least = f"above {low:g}" if above else f"at least {low:g}"
-        most = f" and at most {high:g}" if high < (1 << 40) else ""
-        raise SettingsError(f"{option} must be {wanted}, {least}{most}, got {value!r}")
+    low, high = rule["low"], min(rule["high"], sys.float_info.max)  # no inf
+    if isinstance(value, rule["kind"] | int) and not isinstance(value, bool):
+        above = value > low if rule.get("above") else value >= low
+        below = value < high if rule.get("below") else value <= high
+        if above and below:  # nan is neither
+            return
+    raise SettingsError(f"{option} must be {_wanted(rule)}, got {value!r:.60}")
+
+
+def _wanted(rule: Mapping[str, Any]) -> str:
+    """Return in words which numbers are right."""
+    low, high = rule["low"], rule["high"]
+    least = f"above {low}" if rule.get("above") else f"of at least {low}"
+    if high == math.inf:
+        return f"a finite number {least}"
+    if rule.get("below"):
+        return f"a number {least} and below {high}"
+    return f"{'a whole' if rule['kind'] is int else 'a'} number from {low} to {high}"

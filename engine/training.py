@@ -12,7 +12,7 @@ from engine.clock import MonotonicClock
 from engine.coordinator import Coordinator
 from engine.data import Dataset, Sampler
 from engine.errors import CheckpointError
-from engine.evaluate import Evaluator, Serial, Source
+from engine.evaluate import Evaluator, Serial, Source, WorkerReport
 from engine.interrupt import Interrupt
 from engine.launch.folder import meeting_folder
 from engine.launch.local import LocalWorkers
@@ -55,7 +55,7 @@ def train(
     given = settings | (settings_of(optimizer) if optimizer else {})
     reporter = reporter or Reporter()
     places = [None if p is None else Path(p) for p in (db, out, resume)]
-    with Interrupt() as interrupt, one_blas_thread():
+    with Interrupt(reporter.interrupted) as interrupt, one_blas_thread():
         reporter.status("preparing data and model")
         run = prepare(model, data, given, *places)
         with Records(run.db) as records:
@@ -68,7 +68,8 @@ def train(
                     state, reason = loop.run()
                 finally:
                     reporter.ended()
-                    _record_workers(records, source)
+                    for worker in source.workers():
+                        records.worker(_left(worker, "the run ended"))
                 return _finish(run, number, loop, records, state, reason)
 
 
@@ -79,12 +80,30 @@ def _enter(records: Records, run: Run) -> int:
 
 
 def _recorder(records: Records, reporter: Reporter) -> Callable[[Notice], None]:
+    """Return a function that puts notices about workers on record, and tells the reporter the unusual ones."""
+    numerics = fingerprint()
+
     def take(notice: Notice) -> None:
         records.event(EventRow(notice.kind, notice.text, worker=notice.worker))
+        if notice.kind == "joined" and (new := notice.report):
+            records.worker(WorkerRow(new.name, new.host, new.pid, _now(), fingerprint=numerics))
+        elif notice.kind == "left" and notice.report:
+            records.worker(_left(notice.report, notice.text))
         if notice.kind not in ("joined", "ignored"):
             reporter.notice(f"worker {notice.worker} {notice.kind}: {notice.text}")
 
     return take
+
+
+def _left(worker: WorkerReport, reason: str) -> WorkerRow:
+    rate = worker.images / worker.seconds if worker.seconds else None
+    return WorkerRow(
+        worker.name, left=_now(), reason=reason, images=worker.images, seconds=worker.seconds, images_per_second=rate
+    )
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
 @contextmanager
@@ -177,17 +196,11 @@ def _info(run: Run, number: int, loop: Loop) -> RunInfo:
         workers=run.settings.workers or 0,
         step=loop.progress.step,
         last_step=loop.last_step,
+        time_limit=run.settings.time_limit,
         steps_per_epoch=loop.sampler.steps_per_epoch,
         db=run.db,
         folder=run.folder,
     )
-
-
-def _record_workers(records: Records, source: Source) -> None:
-    now = datetime.now(UTC).isoformat(timespec="milliseconds")
-    for w in source.workers():
-        rate = w.images / w.seconds if w.seconds else None
-        records.worker(WorkerRow(w.name, w.host, w.pid, None, now, "the run ended", w.images, w.seconds, rate))
 
 
 def _finish(run: Run, number: int, loop: Loop, records: Records, state: str, reason: str) -> Result:

@@ -12,7 +12,7 @@ import numpy as np
 from engine import messages as m
 from engine import plan
 from engine.data.cache import open_cached
-from engine.errors import GradsumError, ProtocolError
+from engine.errors import ProtocolError
 from engine.evaluate import Evaluator, Sums
 from engine.job import Job
 from engine.numerics import fingerprint
@@ -88,7 +88,7 @@ class Worker:
                     return action
         except ProtocolError:
             raise
-        except (GradsumError, ArithmeticError, ValueError, TypeError, LookupError, MemoryError, OSError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, the coordinator is told, and with all of it
             self._send(m.Failed(self._session.id, m.clip(traceback.format_exc(), 700)))
             return Quit(f"{type(error).__name__}: {error}", 1)
         return None

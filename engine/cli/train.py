@@ -2,16 +2,23 @@
 
 import argparse
 import json
+import shlex
 import sys
 import tomllib
+from collections.abc import Callable
 from dataclasses import fields
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from engine.errors import SettingsError
 from engine.settings import Settings
 
-PLACES = ("data", "model", "db", "out")  # settings of a file that are no fields of `Settings`
+if TYPE_CHECKING:
+    from engine.report import Result
+
+PLACES = ("data", "model", "db", "out", "resume")  # options with a text that are no fields of `Settings`
+SWITCHES = ("quiet", "json")
 
 
 def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -32,12 +39,16 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     )
     for f in fields(Settings):
         _add_option(parser, f.name, f.default, f.metadata)
-    parser.add_argument("--db", type=Path, metavar="FILE", help="database of records (default: runs/gradsum.db)")
-    parser.add_argument("--out", type=Path, metavar="FOLDER", help="folder of checkpoints (default: a new one in runs)")
-    parser.add_argument("--resume", type=Path, metavar="PATH", help="go on from a checkpoint, or a folder's newest")
+    parser.add_argument("--db", metavar="FILE", help="database of records (default: runs/gradsum.db)")
+    parser.add_argument(
+        "--out", metavar="FOLDER", help="folder of checkpoints (default: a new one beside the database)"
+    )
+    parser.add_argument("--resume", metavar="PATH", help="go on from a checkpoint, or a folder's newest")
     parser.add_argument("--config", type=Path, metavar="FILE", help="TOML file with any of these options; these win")
-    parser.add_argument("--quiet", action="store_true", help="show no progress")
-    parser.add_argument("--json", action="store_true", help="end with one line of JSON on standard output")
+    parser.add_argument("--quiet", action="store_true", default=None, help="show no progress")
+    parser.add_argument(
+        "--json", action="store_true", default=None, help="end with one line of JSON on standard output"
+    )
     parser.set_defaults(execute=execute)
 
 
@@ -50,32 +61,49 @@ def _add_option(parser: argparse.ArgumentParser, name: str, default: object, rul
         return
     if default is not None and "default" not in text:
         text += f" (default: {default})"
-    if choices := rule.get("choices"):
-        parser.add_argument(option, choices=choices, help=text)
-    else:
-        parser.add_argument(option, type=rule["kind"], metavar="N" if rule["kind"] is int else "X", help=text)
+    shown = "|".join(rule.get("choices", ())) or ("N" if rule["kind"] is int else "X")
+    parser.add_argument(option, type=_reader(rule["kind"]), metavar=shown, help=text)
+
+
+def _reader(kind: type) -> Callable[[str], Any]:
+    """Return a function that turns the text of an option into `kind`, or leaves it for `Settings` to complain about."""
+
+    def read(text: str) -> Any:
+        try:
+            return kind(text)
+        except ValueError:
+            return text
+
+    return read
 
 
 def execute(arguments: argparse.Namespace) -> int:
     """Train, and print where everything is."""
     from engine.cli import INTERRUPTED
     from engine.cli.progress import reporter_for
-    from engine.training import train
 
-    given = _from_file(arguments.config) if arguments.config else {}
-    names = [*(f.name for f in fields(Settings)), *PLACES]
-    given |= {name: value for name in names if (value := getattr(arguments, name)) is not None}
-    reporter = reporter_for(sys.stderr, arguments.quiet)
-    model, data = given.pop("model", None), given.pop("data", None)
-    result = train(model, data, resume=arguments.resume, reporter=reporter, **given)
+    settings = [f.name for f in fields(Settings)]
+    given = _from_file(arguments.config, settings) if arguments.config else {}
+    named = {name: getattr(arguments, name) for name in (*settings, *PLACES, *SWITCHES)}
+    given |= {name: value for name, value in named.items() if value is not None}
+    quiet, as_json = (given.pop(name, False) for name in SWITCHES)
+    Settings.build({name: given[name] for name in settings if name in given})  # before anything slow
+    reporter = reporter_for(sys.stderr, quiet)
+    try:
+        reporter.status("loading")
+        from engine.training import train
+
+        result = train(reporter=reporter, **given)
+    finally:
+        reporter.ended()
     _print_summary(result)
-    if arguments.json:
+    if as_json:
         print(json.dumps(result.asdict()))
     return INTERRUPTED if result.state == "interrupted" else 0
 
 
-def _from_file(path: Path) -> dict[str, Any]:
-    """Return the options in a TOML file; SettingsError if it is none or has unknown options."""
+def _from_file(path: Path, settings: list[str]) -> dict[str, Any]:
+    """Return the options in a TOML file; SettingsError if it is none, or has what is no option."""
     try:
         read = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -83,17 +111,28 @@ def _from_file(path: Path) -> dict[str, Any]:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"--config {path} is not valid TOML: {error}") from None
     given = {name.replace("-", "_"): value for name, value in read.items()}
-    for name in PLACES:
-        if not isinstance(given.get(name, ""), str):
-            raise SettingsError(f"--config {path}: {name} must be text, got {given[name]!r}")
-    Settings.build({name: value for name, value in given.items() if name not in PLACES})
+    known = [*settings, *PLACES, *SWITCHES]
+    for name, value in given.items():
+        if name not in known:
+            close = get_close_matches(name, known, 1)
+            raise SettingsError(
+                f"--config {path}: no option {name!r}" + (f"; did you mean {close[0]}?" if close else "")
+            )
+        wanted = "text" if name in PLACES else "true or false" if name in SWITCHES else ""
+        if wanted and not isinstance(value, str if name in PLACES else bool):
+            raise SettingsError(f"--config {path}: {name} must be {wanted}, got {value!r}")
+    try:
+        Settings.build({name: value for name, value in given.items() if name in settings})
+    except SettingsError as error:
+        raise SettingsError(f"--config {path}: {error}") from None
     return given
 
 
-def _print_summary(result: Any) -> None:
+def _print_summary(result: "Result") -> None:
     seen = result.validation
     if result.state == "interrupted":
-        print(f"Interrupted after step {result.steps}; go on with: gradsum train --resume {result.checkpoint.parent}")
+        folder = shlex.quote(str(result.checkpoint.parent))
+        print(f"Interrupted after step {result.steps}; go on with: gradsum train --resume {folder}")
     if seen is not None:
         print(f"{seen.percent:.2f} % correct ({seen.correct} of {seen.total}) after {seen.step} steps")
     print(

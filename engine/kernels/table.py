@@ -29,6 +29,9 @@ class Backend(Protocol):
     def name(self) -> str:
         """The name under which `choose` knows the backend."""
 
+    def compilations(self) -> int:
+        """Return how many operations this process had to compile, because no cache had them."""
+
     def relu(self, x: Array, y: Array, mask: Mask) -> None:
         """Set y = max(x, 0) and mask = x > 0. All of one shape."""
 

@@ -6,9 +6,9 @@ import sys
 from engine.threads import ONE_THREAD
 
 
-def worker_command(address: str, *options: str) -> list[str]:
+def worker_command(*arguments: str) -> list[str]:
     """Return the command line of a worker. -P: nothing in the current folder can stand in for a package."""
-    return [sys.executable, "-P", "-m", "workers", address, *options]
+    return [sys.executable, "-P", "-m", "workers", *arguments]
 
 
 def worker_environment() -> dict[str, str]:

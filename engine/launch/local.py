@@ -10,7 +10,7 @@ from engine.errors import WorkersError
 from engine.launch.command import worker_command, worker_environment
 
 GRACE = 5.0  # seconds that a worker has to end by itself before it is killed
-HOPELESS = 3  # workers that ended one after the other without ever being ready
+HOPELESS = 3  # workers that ended one after the other without ever giving an answer
 
 
 @dataclass
@@ -19,7 +19,7 @@ class _Process:
 
     popen: subprocess.Popen[bytes]
     errors: IO[bytes]
-    ready: bool = False
+    useful: bool = False
 
 
 class LocalWorkers:
@@ -59,22 +59,22 @@ class LocalWorkers:
         """The process ids of the workers that run."""
         return [process.popen.pid for process in self._processes]
 
-    def ready(self, pid: int) -> None:
-        """Take note that the worker with this process id is at work."""
+    def useful(self, pid: int) -> None:
+        """Take note that the worker with this process id has given an answer."""
         for process in self._processes:
             if process.popen.pid == pid:
-                process.ready = True
+                process.useful = True
                 self._failed = 0
 
     def look(self) -> None:
-        """Replace workers that ended; WorkersError if one after the other ends before it is ready."""
+        """Replace workers that ended; WorkersError if one after the other ends before it has given an answer."""
         for i, process in enumerate(self._processes):
             if process.popen.poll() is None:
                 continue
-            self._failed += 0 if process.ready else 1
+            self._failed += 0 if process.useful else 1
             said = _end(process, 0)
             if self._failed >= HOPELESS:
-                raise WorkersError(f"workers end before they are ready; the last one said: {said or 'nothing'}")
+                raise WorkersError(f"workers end before they computed anything; the last one said: {said or 'nothing'}")
             self._processes[i] = self._start()
 
     def close(self) -> None:

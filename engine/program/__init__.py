@@ -4,9 +4,10 @@ from engine.kernels import Backend, choose
 from engine.model import Model
 from engine.program.inspection import OperationInfo
 from engine.program.program import Program
+from engine.program.warm import warm
 from engine.program.weights import Weights
 
-__all__ = ["OperationInfo", "Program", "compile_model"]
+__all__ = ["OperationInfo", "Program", "compile_model", "warm"]
 
 
 def compile_model(
