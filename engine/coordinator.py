@@ -34,7 +34,7 @@ class Watch(Protocol):
 
 
 class InterruptedRoundError(Exception):
-    """The run is to stop and no worker is left to finish the round."""
+    """The run is to stop, and no worker is left that could be expected to finish the round."""
 
 
 @dataclass
@@ -124,7 +124,7 @@ class Coordinator:
         self._handle(rounds.Begin(work.round, work.total, work.version, cap))
         while not current.done:
             self._wait()
-            if not self._rounds.members and self._interrupted():
+            if not current.done and self._rounds.next_deadline() is None and self._interrupted():
                 raise InterruptedRoundError
         self._current = None
         return current.sums.result()
@@ -159,17 +159,19 @@ class Coordinator:
         self._handle(rounds.Left(peer))
 
     def _receive(self, received: Received) -> None:
-        """Take one message from a peer; anything wrong with it is answered, noted, and otherwise ignored."""
+        """Take one message from a peer; if anything is wrong with it, that is noted, and the peer refused and lost."""
         try:
             message, payload = m.decode(received.frames)
             self._act(received.peer, message, payload)
         except ProtocolError as error:
             self._members.note("bad message", received.peer, str(error))
             self._endpoint.send(received.peer, m.encode(m.Refuse(m.clip(str(error), 600))))
+            self._lose(received.peer, "it was refused")
 
     def _act(self, peer: bytes, message: m.Message, payload: m.Frame | None) -> None:
         match message:
             case m.Hello():
+                self._lose(peer, "it began anew")
                 self._endpoint.send(peer, self._members.greet(peer, message))
                 return
             case m.Ready() | m.Result() | m.Failed() | m.Goodbye() if message.session != self._members.session:
@@ -187,12 +189,15 @@ class Coordinator:
                 raise ProtocolError(f"{type(message).__name__} is not for the coordinator")
 
     def _failed(self, peer: bytes, message: m.Failed) -> None:
-        name = self._members.name(peer)
-        self._lose(peer, f"failed: {message.error.strip().splitlines()[-1:]}")
-        if self._current is not None:
+        member = self._members.get(peer)
+        if member is None:
+            raise ProtocolError("a failure of a peer that has not joined")
+        last = message.error.strip().rpartition("\n")[2]
+        self._lose(peer, f"it failed: {last}")
+        if self._current is not None and member.ready:
             self._current.failures += 1
             if self._current.failures >= FAILURES:
-                raise WorkerFailedError(f"worker {name} failed, as did others before it", message.error)
+                raise WorkerFailedError(f"worker {member.name} failed, as did others before it", message.error)
 
     def _result(self, peer: bytes, result: m.Result, payload: m.Frame | None) -> None:
         """Count the sums of a block if `rounds` finds that they are the first for it."""

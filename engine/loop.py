@@ -173,6 +173,7 @@ class Loop:
 
     def _validate(self) -> None:
         progress = self.progress
+        self.reporter.status("validating")
         sums = self.source.validate(progress.step, self.parameters)
         loss = sums.loss / self.test_samples
         progress.validation = Validation(progress.step, sums.correct, self.test_samples, loss)

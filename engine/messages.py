@@ -16,7 +16,6 @@ is used before its opcode, version, types and ranges have been checked; a messag
                <-------------   STOP        the run is over
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass, field, fields
 from typing import Any, ClassVar
@@ -29,6 +28,7 @@ VERSION = 1
 HEADER_LIMIT = 1024  # bytes
 JOB_LIMIT = 1 << 20  # bytes of a job's description
 COUNT_LIMIT = (1 << 53) - 1
+SECONDS_LIMIT = 1e12
 TRAIN, VALIDATE = 0, 1  # kinds of work
 
 Frame = Any  # an object with the buffer protocol: bytes, memoryview, a frame of the transport
@@ -47,7 +47,12 @@ def text(limit: int) -> Any:
 
 def real() -> Any:
     """Return a field that holds any float, nan and infinity included: a run that diverges must be able to say so."""
-    return field(metadata={"type": float, "limit": math.inf})
+    return field(metadata={"type": float, "limit": None})
+
+
+def duration() -> Any:
+    """Return a field that holds a number of seconds, from 0 to `SECONDS_LIMIT`."""
+    return field(metadata={"type": float, "limit": SECONDS_LIMIT})
 
 
 @dataclass(frozen=True)
@@ -64,13 +69,15 @@ class Message:
             _check(type(self).__name__, f.name, getattr(self, f.name), f.metadata["type"], f.metadata["limit"])
 
 
-def _check(message: str, name: str, value: object, kind: type, limit: float) -> None:
-    """Raise ProtocolError unless `value` is of `kind` and within `limit`."""
+def _check(message: str, name: str, value: object, kind: type, limit: float | None) -> None:
+    """Raise ProtocolError unless `value` is of `kind` and within `limit`, if there is one."""
     if type(value) is not kind:
         raise ProtocolError(f"{message}.{name} must be {kind.__name__}, got {type(value).__name__}")
+    if limit is None:
+        return
     if isinstance(value, str) and len(value) > limit:
         raise ProtocolError(f"{message}.{name} has {len(value)} characters, at most {limit} are allowed")
-    if isinstance(value, int) and not 0 <= value <= limit:
+    if isinstance(value, int | float) and not 0 <= value <= limit:
         raise ProtocolError(f"{message}.{name} must be from 0 to {limit}, got {value}")
 
 
@@ -145,8 +152,8 @@ class Result(Message):
     stop: int = count()
     loss: float = real()
     correct: int = count()
-    seconds: float = real()
-    cpu: float = real()
+    seconds: float = duration()
+    cpu: float = duration()
 
 
 @dataclass(frozen=True)

@@ -25,14 +25,17 @@ DEFAULT_DB = Path("runs/gradsum.db")
 
 @dataclass(frozen=True)
 class Run:
-    """All that is decided before the first process starts. `source` is the name or path the data came from."""
+    """All that is decided before the first process starts.
+
+    `source` is the name or path the data came from, None if it was given as it is.
+    """
 
     uuid: str
     settings: Settings
     model: Model
     model_name: str
     data: Dataset
-    source: str
+    source: str | None
     digest: str
     normalisation: Normalisation
     db: Path
@@ -86,8 +89,8 @@ def versions() -> dict[str, str]:
 
 
 def prepare(
-    model: Model | str | None,
-    data: Dataset | str | None,
+    model: Model | str | Path | None,
+    data: Dataset | str | Path | None,
     given: Mapping[str, Any],
     db: Path | None,
     out: Path | None,
@@ -102,18 +105,18 @@ def prepare(
     settings = Settings.build(dict(given)) if earlier is None else continued(stored, given)
     settings = settings.resolved()
     settings.make_optimizer()
-    source = data if isinstance(data, str) else _stored(stored, "data", "source") or "letters"
-    dataset = data if isinstance(data, Dataset) else load(source)
+    source, dataset = _choose_data(data, stored)
     digest = store(dataset)
     chosen = _choose_model(model, stored, dataset, settings)
     check_fits(chosen, dataset.shape, len(dataset.classes))
     if earlier is not None:
         _check_same(stored, digest, dataset.name, chosen)
-    identity = str(stored.get("run") or uuid.uuid4().hex)
-    where = db or Path(stored.get("db") or DEFAULT_DB)
+        check_end(settings.last_step(len(dataset.train)), earlier.step)
+    identity = _text(stored, "run") or uuid.uuid4().hex
+    where = db or Path(_text(stored, "db") or DEFAULT_DB)
     folder = out or _folder(resume, where, identity)
     checkpoints.prepare(folder, identity)
-    name = model if isinstance(model, str) else str(stored.get("model_name") or ("letters" if model is None else "own"))
+    name = _text(stored, "model_name") or ("own" if isinstance(model, Model) else str(model or "letters"))
     normalisation = Normalisation.of(dataset.train.images)
     return Run(identity, settings, chosen, name, dataset, source, digest, normalisation, where, folder, earlier)
 
@@ -123,8 +126,11 @@ def continued(stored: Mapping[str, Any], given: Mapping[str, Any]) -> Settings:
 
     Only what the parameters do not depend on may change: CheckpointError for anything else.
     """
-    before = Settings.build(dict(stored.get("settings") or {}))
     Settings.build(dict(given))
+    try:
+        before = Settings.build(dict(stored.get("settings") or {}))
+    except SettingsError as error:
+        raise CheckpointError(f"the checkpoint's settings are not those of this version: {error}") from None
     for name in TRAJECTORY:
         if name in given and given[name] is not None and given[name] != getattr(before, name):
             raise CheckpointError(
@@ -146,26 +152,41 @@ def check_end(last_step: int | None, step: int) -> None:
         )
 
 
-def _stored(stored: Mapping[str, Any], *keys: str) -> Any:
+def _text(stored: Mapping[str, Any], *keys: str) -> str | None:
+    """Return the text that is found in `stored` by following `keys`; None if there is none."""
     value: Any = stored
     for key in keys:
         value = value.get(key) if isinstance(value, Mapping) else None
-    return value
+    return value if isinstance(value, str) else None
 
 
-def _choose_model(model: Model | str | None, stored: Mapping[str, Any], data: Dataset, settings: Settings) -> Model:
-    name = model if model is not None else stored.get("model_name") or "letters"
+def _choose_data(data: Dataset | str | Path | None, stored: Mapping[str, Any]) -> tuple[str | None, Dataset]:
+    """Return the data and where it comes from, a path in full, so that resuming finds it from any folder."""
+    if isinstance(data, Dataset):
+        return None, data
+    if data is None and stored and _text(stored, "data", "source") is None:
+        name = _text(stored, "data", "name")
+        raise SettingsError(f"the run was begun with data given in Python ({name}): give the same data to resume it")
+    source = str(_text(stored, "data", "source") or "letters") if data is None else str(data)
+    if source not in NAMES and Path(source).exists():
+        source = str(Path(source).absolute())
+    return source, load(source)
+
+
+def _choose_model(
+    model: Model | str | Path | None, stored: Mapping[str, Any], data: Dataset, settings: Settings
+) -> Model:
     if model is None and "model" in stored:
         return model_from(stored["model"])
-    chosen = name if isinstance(name, Model) else load_model(name, data.shape, len(data.classes))
+    chosen = model if isinstance(model, Model) else load_model(str(model or "letters"), data.shape, len(data.classes))
     return chosen.with_dropout(settings.dropout) if settings.dropout else chosen
 
 
 def _check_same(stored: Mapping[str, Any], digest: str, name: str, model: Model) -> None:
     """Raise CheckpointError unless data and model are the ones the run was begun with."""
-    if (was := _stored(stored, "data", "digest")) != digest:
+    if (was := _text(stored, "data", "digest")) != digest:
         raise CheckpointError(
-            f"the run was begun with data {_stored(stored, 'data', 'name')} (digest {str(was)[:12]}), "
+            f"the run was begun with data {_text(stored, 'data', 'name')} (digest {str(was)[:12]}), "
             f"this is {name} ({digest[:12]}); resume with the same data, or begin a new run"
         )
     if stored.get("model") != model.describe():

@@ -23,8 +23,7 @@ def usable_cores() -> int:
 def setting(kind: type, default: Any, text: str, low: float | None = None, high: float = math.inf, **more: Any) -> Any:
     """Return a dataclass field with its help text and the range a number must lie in.
 
-    `more`: `choices` (allowed words), `optional` (None is allowed), `above` and `below` (`low` and `high` themselves are
-    excluded).
+    `more`: `choices` (allowed words), `optional` (None is allowed), `above`, `below` (`low`, `high` itself is out).
     """
     return field(default=default, metadata={"kind": kind, "help": text, "low": low, "high": high} | more)
 

@@ -35,7 +35,7 @@ def train(
     model: Model | str | None = None,
     data: Dataset | str | None = None,
     *,
-    optimizer: Optimizer | None = None,
+    optimizer: Optimizer | str | None = None,
     db: Path | str | None = None,
     out: Path | str | None = None,
     resume: Path | str | None = None,
@@ -45,7 +45,7 @@ def train(
     """Train `model` on `data` and return the trained network, its history and where everything is.
 
     `model`: a Model, the name of a built-in one, or the path of a TOML file (default: letters). `data`: a Dataset, a
-    name, or a path (default: the generated letters). `optimizer`: SGD, Momentum or Adam (default). `db`: the SQLite
+    name, or a path (default: the generated letters). `optimizer`: SGD, Momentum or Adam (default), or its name. `db`: the SQLite
     database of records; `out`: the folder of checkpoints; `resume`: a checkpoint, or a folder of them, to continue
     from. `settings`: the fields of `engine.Settings`, such as workers, epochs, batch_size.
 
@@ -61,6 +61,7 @@ def train(
         with Records(run.db) as records:
             number = _enter(records, run)
             notice = _recorder(records, reporter)
+            reporter.status("starting workers" if run.settings.workers else "compiling the network")
             with _source(run, notice, lambda: bool(interrupt.requested)) as source:
                 loop = _loop(run, source, records, reporter, interrupt)
                 reporter.started(_info(run, number, loop))

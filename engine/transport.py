@@ -5,6 +5,8 @@ most one share in hand. Time-outs are in seconds.
 """
 
 import errno
+import math
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, Self
@@ -19,11 +21,13 @@ from engine.params import Vector
 HEARTBEAT = 2.0  # seconds between heartbeats of a connection
 SILENCE = 10.0  # seconds without one after which the peer counts as gone
 PARTING = 500  # milliseconds that messages have to leave when a socket is closed
+AT_ONCE = 256  # messages taken in one poll: no flood of them may keep the coordinator from its other duties
+SETTLING = (0.0, 0.01, 0.03, 0.1, 0.3)  # seconds after a loss: a send may still succeed when ZeroMQ tells of it
 
 
 @dataclass(frozen=True)
 class Received:
-    """A message as it came in."""
+    """A message as it came in; the frames can be read only."""
 
     peer: bytes
     frames: Sequence[Frame]
@@ -39,7 +43,7 @@ class Endpoint(Protocol):
         """Wait at most `timeout` seconds and return what has come, perhaps nothing."""
 
     def lost_connections(self) -> bool:
-        """Tell whether any connection was lost since the last call; whose, a send to each peer will show."""
+        """Tell whether a connection may have been lost since the last call; whose, a send to each peer will show."""
 
     def close(self) -> None:
         """Close; nothing is left to be sent."""
@@ -48,6 +52,11 @@ class Endpoint(Protocol):
 def snapshot(vector: Vector) -> Frame:
     """Copy `vector` once into a frame that can be sent to any number of peers without further copies."""
     return zmq.Frame(vector.data.cast("B"), copy=True)
+
+
+def _milliseconds(timeout: float) -> int:
+    """Round up: a poll that ends a little too early would be repeated at once, again and again."""
+    return math.ceil(max(0.0, timeout) * 1000)
 
 
 def _configure(socket: "zmq.Socket[bytes]", largest: int) -> None:
@@ -73,6 +82,7 @@ class Listener:
         self._poller = zmq.Poller()
         self._poller.register(self._socket, zmq.POLLIN)
         self._poller.register(self._monitor, zmq.POLLIN)
+        self._suspicions: list[float] = []  # when to say that a connection may have been lost
         try:
             self._socket.bind(address)
         except zmq.ZMQError as error:
@@ -91,24 +101,27 @@ class Listener:
 
     def poll(self, timeout: float) -> list[Received]:
         """Wait at most `timeout` seconds and return what has come."""
-        ready = dict(self._poller.poll(max(0, int(timeout * 1000))))
-        if self._socket not in ready:
-            return []
+        if self._suspicions:
+            timeout = min(timeout, self._suspicions[0] - time.monotonic())
+        ready = dict(self._poller.poll(_milliseconds(timeout)))
         received: list[Received] = []
-        while True:
+        while self._socket in ready and len(received) < AT_ONCE:
             try:
                 peer, *frames = self._socket.recv_multipart(zmq.NOBLOCK, copy=False)
             except zmq.Again:
-                return received
-            received.append(Received(peer.bytes, [frame.buffer for frame in frames]))
+                break
+            received.append(Received(peer.bytes, [frame.buffer.toreadonly() for frame in frames]))
+        return received
 
     def lost_connections(self) -> bool:
-        """Tell whether any connection was lost since the last call."""
-        lost = False
+        """Tell whether a connection may have been lost since the last call: several times after each loss."""
+        now = time.monotonic()
         while self._monitor.poll(0):
             recv_monitor_message(self._monitor)
-            lost = True
-        return lost
+            self._suspicions = [now + delay for delay in SETTLING]
+        before = len(self._suspicions)
+        self._suspicions = [moment for moment in self._suspicions if moment > now]
+        return len(self._suspicions) < before
 
     def close(self) -> None:
         """Close the sockets, after a moment for the last messages to leave, and end the I/O thread."""
@@ -149,10 +162,10 @@ class Dialer:
 
     def poll(self, timeout: float) -> Sequence[Frame] | None:
         """Wait at most `timeout` seconds for a message; None if none came."""
-        ready = dict(self._poller.poll(max(0, int(timeout * 1000))))
+        ready = dict(self._poller.poll(_milliseconds(timeout)))
         if self._socket not in ready:
             return None
-        return [frame.buffer for frame in self._socket.recv_multipart(copy=False)]
+        return [frame.buffer.toreadonly() for frame in self._socket.recv_multipart(copy=False)]
 
     def close(self) -> None:
         """Close the socket, after a moment for the last messages to leave, and end the I/O thread."""

@@ -16,6 +16,7 @@ from engine.model import CROSS_ENTROPY, Model
 Doubles = NDArray[np.float64]
 Parameters = dict[str, Doubles]
 Pull = Callable[[Doubles], Doubles]  # from the gradient of an output to the gradient of the input
+Back = Callable[[Doubles], tuple[Doubles, Doubles, Doubles]]  # and to the gradients of weights and bias
 
 _phi = np.vectorize(lambda v: (1 + erf(v / sqrt(2))) / 2, otypes=[float])
 _density = np.vectorize(lambda v: exp(-v * v / 2) / sqrt(2 * pi), otypes=[float])
@@ -27,9 +28,7 @@ def windows(x: Doubles, k: int, stride: int) -> Doubles:
     return view[:, :, ::stride, ::stride]
 
 
-def conv2d(
-    x: Doubles, layer: layers.Conv2d, filters: Doubles, bias: Doubles
-) -> tuple[Doubles, Callable[[Doubles], Any]]:
+def conv2d(x: Doubles, layer: layers.Conv2d, filters: Doubles, bias: Doubles) -> tuple[Doubles, Back]:
     """Return y [N, O, h, w], and a function from y' to (x', filters', bias')."""
     p = layer.padding
     padded = np.pad(x, ((0, 0), (0, 0), (p, p), (p, p)))
@@ -47,6 +46,15 @@ def conv2d(
         return inner, np.einsum("nchwab,nohw->ocab", patches, dy), dy.sum((0, 2, 3))
 
     return y, back
+
+
+def dense(x: Doubles, w: Doubles, bias: Doubles) -> tuple[Doubles, Back]:
+    """Return y [N, G], and a function from y' to (x', weights', bias')."""
+
+    def back(dy: Doubles) -> tuple[Doubles, Doubles, Doubles]:
+        return np.einsum("ng,gf->nf", dy, w), np.einsum("ng,nf->gf", dy, x), dy.sum(0)
+
+    return np.einsum("nf,gf->ng", x, w) + bias, back
 
 
 def max_pool(x: Doubles, size: int) -> tuple[Doubles, Pull]:
@@ -104,34 +112,31 @@ def gradients(model: Model, parameters: Parameters, images: Doubles, labels: NDA
 
 
 def _layer(layer: layers.Layer, x: Doubles, parameters: Parameters, gradients: Parameters) -> tuple[Doubles, Pull]:
-    name = layer.name
+    """Return y and a function from y' to x' that also fills in the gradients of the layer's parameters."""
     match layer:
-        case layers.Conv2d():
-            y, back = conv2d(x, layer, parameters[f"{name}.filter"], parameters[f"{name}.bias"])
-
-            def pull(dy: Doubles) -> Doubles:
-                dx: Doubles
-                dx, gradients[f"{name}.filter"], gradients[f"{name}.bias"] = back(dy)
-                return dx
-
-            return y, pull
-        case layers.Dense():
-            w = parameters[f"{name}.weights"]
-
-            def pull_dense(dy: Doubles) -> Doubles:
-                gradients[f"{name}.weights"] = np.einsum("ng,nf->gf", dy, x)
-                gradients[f"{name}.bias"] = dy.sum(0)
-                return np.einsum("ng,gf->nf", dy, w)
-
-            return np.einsum("nf,gf->ng", x, w) + parameters[f"{name}.bias"], pull_dense
+        case layers.Conv2d() | layers.Dense():
+            return _with_parameters(layer, x, parameters, gradients)
         case layers.MaxPool2d():
             return max_pool(x, layer.size)
         case layers.Relu():
             return np.maximum(x, 0), lambda dy: dy * (x > 0)
         case layers.Gelu():
             return x * _phi(x), lambda dy: dy * (_phi(x) + x * _density(x))
-        case layers.Dropout():
-            return x, lambda dy: dy
         case layers.Flatten():
             return x.reshape(len(x), -1), lambda dy: dy.reshape(x.shape)
-    raise NotImplementedError(type(layer).__name__)
+    assert isinstance(layer, layers.Dropout)
+    return x, lambda dy: dy
+
+
+def _with_parameters(
+    layer: layers.Conv2d | layers.Dense, x: Doubles, parameters: Parameters, gradients: Parameters
+) -> tuple[Doubles, Pull]:
+    weights = f"{layer.name}.{'filter' if isinstance(layer, layers.Conv2d) else 'weights'}"
+    w, bias = parameters[weights], parameters[f"{layer.name}.bias"]
+    y, back = conv2d(x, layer, w, bias) if isinstance(layer, layers.Conv2d) else dense(x, w, bias)
+
+    def pull(dy: Doubles) -> Doubles:
+        dx, gradients[weights], gradients[f"{layer.name}.bias"] = back(dy)
+        return dx
+
+    return y, pull

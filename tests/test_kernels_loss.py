@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.kernels import Backend
-from tests.backends import each_backend, normal
+from tests.backends import each_backend, floats, ints, normal
 from tests.reference import loss_of
 
 
@@ -26,10 +26,10 @@ def test_loss_and_gradient(kernels: Backend, loss: str, N: int, K: int, seed: in
 
 @each_backend
 def test_cross_entropy_does_not_overflow(kernels: Backend) -> None:
-    z = np.float32([[1e30, 0, -1e30], [-3e38, 3e38, 0], [88, 89, 90]])
+    z = floats([1e30, 0, -1e30], [-3e38, 3e38, 0], [88, 89, 90])
     losses, dz = np.empty(3), np.empty_like(z)
     with np.errstate(all="ignore"):
-        assert kernels.softmax_cross_entropy(z, np.int32([0, 1, 2]), losses, dz) == 3
+        assert kernels.softmax_cross_entropy(z, ints(0, 1, 2), losses, dz) == 3
     np.testing.assert_allclose(losses, [0, 0, np.log(1 + np.exp(-1) + np.exp(-2))], atol=1e-6)
     assert np.isfinite(dz).all()
 
@@ -37,8 +37,8 @@ def test_cross_entropy_does_not_overflow(kernels: Backend) -> None:
 @each_backend
 @pytest.mark.parametrize("loss", ["softmax_cross_entropy", "mean_squared_error"])
 def test_ties_go_to_the_first_and_nan_is_never_correct(kernels: Backend, loss: str) -> None:
-    z = np.float32([[1, 1], [1, 1], [np.nan, 0], [0, np.nan]])
+    z = floats([1, 1], [1, 1], [np.nan, 0], [0, np.nan])
     losses, dz = np.empty(4), np.empty_like(z)
     with np.errstate(all="ignore"):
-        assert getattr(kernels, loss)(z, np.int32([0, 1, 0, 1]), losses, dz) == 1
+        assert getattr(kernels, loss)(z, ints(0, 1, 0, 1), losses, dz) == 1
     assert np.isnan(losses).tolist() == [False, False, True, True]

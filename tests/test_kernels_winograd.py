@@ -1,4 +1,4 @@
-"""Winograd's transforms against the matrices of Lavin and Gray 2015 in double precision, and all against a direct sum."""
+"""Winograd's transforms against the matrices of Lavin and Gray 2015 in double precision, the whole against a sum."""
 
 import numpy as np
 import pytest
@@ -119,7 +119,7 @@ def test_the_whole_is_a_convolution(kernels: Backend) -> None:
 
 
 @each_backend
-@pytest.mark.parametrize("place", np.ndindex(4, 4))
+@pytest.mark.parametrize("place", list(np.ndindex(4, 4)))
 def test_nan_reaches_the_output(kernels: Backend, place: tuple[int, int]) -> None:
     x, v = np.zeros((4, 4, 1), np.float32), empty(4, 4, 1, 1, 1)
     x[place] = np.nan

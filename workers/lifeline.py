@@ -3,7 +3,6 @@
 import contextlib
 import ctypes
 import os
-import shutil
 import signal
 import sys
 from pathlib import Path
@@ -31,7 +30,12 @@ def broken() -> bool:
 
 
 def clear(address: str) -> None:
-    """Remove the socket and its folder, which a parent that was killed could not remove itself."""
-    if address.startswith("ipc://"):
-        with contextlib.suppress(FileNotFoundError):
-            shutil.rmtree(Path(address.removeprefix("ipc://")).parent)
+    """Remove the socket and its folder, which a parent that was killed could not remove itself.
+
+    Nothing else is ever removed: the address may have been typed by hand.
+    """
+    socket = Path(address.removeprefix("ipc://"))
+    if address.startswith("ipc:///") and socket.is_socket():
+        with contextlib.suppress(OSError):  # another worker may be doing the same
+            socket.unlink(missing_ok=True)
+            socket.parent.rmdir()

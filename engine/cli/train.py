@@ -132,7 +132,7 @@ def _print_summary(result: "Result") -> None:
     seen = result.validation
     if result.state == "interrupted":
         folder = shlex.quote(str(result.checkpoint.parent))
-        print(f"Interrupted after step {result.steps}; go on with: gradsum train --resume {folder}")
+        print(f"Interrupted after step {result.steps}. Go on with:\n  gradsum train --resume {folder}")
     if seen is not None:
         print(f"{seen.percent:.2f} % correct ({seen.correct} of {seen.total}) after {seen.step} steps")
     print(

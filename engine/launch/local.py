@@ -1,16 +1,20 @@
 """Workers on this machine: one process each, replaced when it is lost, ended with the run."""
 
 import contextlib
+import os
+import signal
 import subprocess
 import tempfile
+import time
 from dataclasses import dataclass
 from typing import IO, Self
 
 from engine.errors import WorkersError
 from engine.launch.command import worker_command, worker_environment
 
-GRACE = 5.0  # seconds that a worker has to end by itself before it is killed
-HOPELESS = 3  # workers that ended one after the other without ever giving an answer
+GRACE = 5.0  # seconds that workers have to end by themselves before they are killed
+HOPELESS = 2  # workers that end without an answer in between, when each has been replaced once already
+SAID = 2000  # bytes of a worker's standard error that are worth quoting: the last
 
 
 @dataclass
@@ -27,26 +31,23 @@ class LocalWorkers:
 
     def __init__(self, address: str, count: int) -> None:
         self._address = address
+        self._count = count
         self._failed = 0
         self._processes: list[_Process] = []
         try:
-            for _ in range(count):
-                self._processes.append(self._start())
-        except OSError as error:
+            self._fill()
+        except BaseException:
             self.close()
-            raise WorkersError(f"worker {len(self._processes) + 1} of {count} cannot be started: {error}") from None
+            raise
 
-    def _start(self) -> _Process:
-        errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the worker
-        popen = subprocess.Popen(
-            worker_command(self._address, "--tied"),
-            env=worker_environment(),
-            stdin=subprocess.PIPE,  # the lifeline: closed by the kernel when this process ends, however it ends
-            stdout=subprocess.DEVNULL,
-            stderr=errors,
-            start_new_session=True,  # Ctrl-C in the terminal is for the coordinator alone
-        )
-        return _Process(popen, errors)
+    def _fill(self) -> None:
+        """Start as many workers as are missing; WorkersError if that is impossible."""
+        while len(self._processes) < self._count:
+            try:
+                self._processes.append(_start(self._address))
+            except OSError as error:
+                number = len(self._processes) + 1
+                raise WorkersError(f"worker {number} of {self._count} cannot be started: {error}") from None
 
     def __enter__(self) -> Self:
         return self
@@ -68,22 +69,42 @@ class LocalWorkers:
 
     def look(self) -> None:
         """Replace workers that ended; WorkersError if one after the other ends before it has given an answer."""
-        for i, process in enumerate(self._processes):
-            if process.popen.poll() is None:
-                continue
+        for process in [x for x in self._processes if x.popen.poll() is not None]:
+            self._processes.remove(process)
             self._failed += 0 if process.useful else 1
-            said = _end(process, 0)
-            if self._failed >= HOPELESS:
-                raise WorkersError(f"workers end before they computed anything; the last one said: {said or 'nothing'}")
-            self._processes[i] = self._start()
+            said = _end(process, 0) or "nothing"
+            if self._failed >= HOPELESS + self._count:
+                raise WorkersError(
+                    "workers end before they computed anything; "
+                    f"the last one ended with {_code(process.popen.returncode)} and said: {said}"
+                )
+        self._fill()
 
     def close(self) -> None:
         """End all workers: close their lifelines, wait, and kill those that do not end in time."""
+        deadline = time.monotonic() + GRACE
         for process in self._processes:
             _cut(process)
-        for process in self._processes:
-            _end(process, GRACE)
-        self._processes.clear()
+        while self._processes:
+            _end(self._processes.pop(), max(0.0, deadline - time.monotonic()))
+
+
+def _start(address: str) -> _Process:
+    """Start a worker that connects to `address`."""
+    errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the worker
+    try:
+        popen = subprocess.Popen(
+            worker_command(address, "--tied"),
+            env=worker_environment(),
+            stdin=subprocess.PIPE,  # the lifeline: closed by the kernel when this process ends, however it ends
+            stdout=subprocess.DEVNULL,
+            stderr=errors,
+            start_new_session=True,  # Ctrl-C in the terminal is for the coordinator alone
+        )
+    except OSError:
+        errors.close()
+        raise
+    return _Process(popen, errors)
 
 
 def _cut(process: _Process) -> None:
@@ -101,5 +122,10 @@ def _end(process: _Process, grace: float) -> str:
         process.popen.kill()
         process.popen.wait()
     with process.errors as errors:
-        errors.seek(0)
-        return errors.read().decode(errors="replace").strip()[-2000:]
+        errors.seek(max(0, errors.seek(0, os.SEEK_END) - SAID))
+        return errors.read(SAID).decode(errors="replace").strip()
+
+
+def _code(code: int) -> str:
+    """Say what an exit code means: a negative one is a signal."""
+    return f"exit code {code}" if code >= 0 else f"signal {-code} ({signal.strsignal(-code)})"

@@ -11,4 +11,5 @@ def inside(plane: Array, place: Place, h: int, w: int, L: int) -> Array:
 
 def split(image: Array, C: int) -> Array:
     """Return [h, w, L] as [h, w, N, C], L = N * C. To split an axis never takes a copy."""
-    return image.reshape(*image.shape[:2], -1, C)
+    h, w, L = image.shape
+    return image.reshape(h, w, L // C, C)

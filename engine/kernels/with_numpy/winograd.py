@@ -11,6 +11,7 @@ from engine.kernels.with_numpy.pooling import pool_phases, pool_phases_gradient
 
 G = np.array([[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]], np.float32)
 GG = np.kron(G, G)  # G w G^T of all channels at once is one product with w as [9, C O]
+MINUS = np.float32(-1)  # np.negative of numpy 2.4 is wrong for some strides
 GGT = np.ascontiguousarray(GG.T)
 
 
@@ -93,7 +94,7 @@ def _fold(z: Array, out: Array) -> None:
     np.add(even[1:-1], z[0, 1:], out=even[1:-1])
     np.subtract(z[1], z[2], out=odd[:-1])
     np.add(odd[:-1], z[3], out=odd[:-1])
-    np.negative(z[3, -1], out=odd[-1])
+    np.multiply(z[3, -1], MINUS, out=odd[-1])
     np.subtract(odd[1:-1], z[3, :-1], out=odd[1:-1])
 
 
@@ -131,4 +132,4 @@ def _spread(d: Array, out: Array) -> None:
     np.copyto(out[0], d[0])
     np.add(d[0], d[1], out=out[1])
     np.subtract(d[0], d[1], out=out[2])
-    np.negative(d[1], out=out[3])
+    np.multiply(d[1], MINUS, out=out[3])

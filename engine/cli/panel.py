@@ -1,0 +1,121 @@
+"""The live panel: what a person sees in a terminal while a network trains."""
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, TextIO
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.panel import Panel as Frame
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from engine.cli.progress import Watch, describe
+from engine.report import RunInfo, StepReport
+
+if TYPE_CHECKING:
+    from engine.evaluate import WorkerReport
+    from engine.validation import Validation
+
+REFRESHES = 4  # a second: more would flicker
+WIDTH = 76
+ECHO = 4  # columns to the right for the "^C" that a terminal writes there, lest it begin a new line
+SHOWN_WORKERS = 8
+
+
+class Panel(Watch):
+    """One panel, redrawn in place; what happens scrolls by above it. It is gone when the run has ended."""
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__()
+        self._doing = ""
+        self._leaving = False
+        self._workers: list[WorkerReport] = []
+        self._validation: Validation | None = None
+        console = Console(file=stream, highlight=False)
+        self._live = Live(console=console, refresh_per_second=REFRESHES, get_renderable=self._render, transient=True)
+
+    def status(self, text: str) -> None:
+        """Show what is being done, from now on."""
+        self._doing = text
+        self._live.start()
+
+    def started(self, info: RunInfo) -> None:
+        """Say what begins, and turn into the panel."""
+        self._live.console.print(describe(info), markup=False)
+        super().started(info)
+        self._doing = "waiting for the first step"
+        self._live.start()
+
+    def step(self, report: StepReport, workers: "list[WorkerReport]") -> None:
+        """Keep the newest step for the next refresh."""
+        super().step(report, workers)
+        self._workers = workers
+        self._doing = ""
+
+    def validated(self, validation: "Validation") -> None:
+        """Keep the newest validation, and let it scroll by."""
+        self._validation, self._doing = validation, ""
+        text = f"after step {validation.step}: [bold]{validation.percent:.2f} %[/bold] of the test set correct"
+        self._live.console.print(text)
+
+    def notice(self, text: str) -> None:
+        """Let it scroll by."""
+        self._live.console.print(text, style="yellow", markup=False)
+
+    def interrupted(self) -> None:
+        """Say so at the next refresh."""
+        self._leaving = True
+
+    def ended(self) -> None:
+        """Take the panel away."""
+        self._live.stop()
+
+    def _render(self) -> RenderableType:
+        doing = "finishing the step and saving (Ctrl-C again: leave at once)" if self._leaving else self._doing
+        if self._info is None:
+            return Text(f"{doing} ...", "dim")
+        rows: list[RenderableType] = [self._bar()]
+        if facts := self._facts(self._info):
+            table = Table.grid(padding=(0, 2))
+            for name, text in facts:
+                table.add_row(Text(name, "dim"), text)
+            rows.append(table)
+        width = min(WIDTH, self._live.console.width - ECHO)
+        below = Text(f" {doing} ", "yellow" if self._leaving else "dim") if doing else None
+        return Frame(Group(*rows), title="gradsum", subtitle=below, width=width)
+
+    def _bar(self) -> RenderableType:
+        """Return the bar with the percentage and the time left, or one that only moves if the end is unknown."""
+        row = Table.grid(expand=True, padding=(0, 2))
+        row.add_column(ratio=1)
+        progress = self.progress()
+        if progress is None:
+            row.add_row(ProgressBar(pulse=True))
+        else:
+            done, left = progress
+            clock = timedelta(seconds=round(left))
+            row.add_row(ProgressBar(total=1.0, completed=done), f"{100 * done:.0f} %", f"{clock} left")
+        return row
+
+    def _facts(self, info: RunInfo) -> list[tuple[str, str]]:
+        """Return the rows of the panel."""
+        report = self._report
+        if report is None:
+            return []
+        (loss, percent), n = self._means, len(self._recent)
+        facts = [
+            ("epoch", f"{report.epoch:.2f}"),
+            ("step", f"{report.step:,}" + (f" of {info.last_step:,}" if info.last_step else "")),
+            ("loss", f"{loss:.4f}" + (f" [dim]mean of {n} batches[/dim]" if n > 1 else "")),
+            ("correct", f"{percent:.1f} %"),
+            ("images/s", f"{report.images_per_second:,.0f}"),
+        ]
+        if self._workers:
+            shown = self._workers[:SHOWN_WORKERS]
+            rates = [f"{w.images / w.seconds:,.0f}" if w.seconds else "-" for w in shown]
+            more = f" and {len(self._workers) - len(shown)} more" if len(self._workers) > len(shown) else ""
+            facts.append(("each worker", " ".join(rates) + more))
+        if seen := self._validation:
+            facts.append(("validation", f"{seen.percent:.2f} % after step {seen.step:,}"))
+        return facts

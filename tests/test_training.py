@@ -1,0 +1,151 @@
+"""`engine.train` from Python: when it stops, what it writes, what it says when the numbers run away."""
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import engine
+from engine.checkpoint import load as load_checkpoint
+from engine.data.letters import letters
+from engine.errors import CheckpointError, DivergedError, ModelError, SettingsError
+from engine.evaluate import WorkerReport
+from engine.report import RunInfo, StepReport
+from engine.validation import Validation
+
+MLP = engine.Model((engine.Flatten(), engine.Dense(64), engine.Relu(), engine.Dense(26)))
+
+
+@pytest.fixture(scope="module")
+def data() -> engine.Dataset:
+    return letters(train=300, test=60, seed=11)
+
+
+def run(data: engine.Dataset, **options: Any) -> engine.Result:
+    given: dict[str, Any] = {"workers": 0, "batch_size": 32, "db": "records.db", "out": "out"} | options
+    return engine.train(MLP, data, **given)
+
+
+class Listener(engine.Reporter):
+    def __init__(self) -> None:
+        self.heard: list[object] = []
+
+    def started(self, info: RunInfo) -> None:
+        self.heard.append(info)
+
+    def step(self, report: StepReport, workers: list[WorkerReport]) -> None:
+        self.heard.append(report)
+
+    def validated(self, validation: Validation) -> None:
+        self.heard.append(validation)
+
+    def ended(self) -> None:
+        self.heard.append("ended")
+
+
+def rows(sql: str) -> list[Any]:
+    connection = sqlite3.connect("records.db")
+    try:
+        return connection.execute(sql).fetchall()
+    finally:
+        connection.close()
+
+
+def test_two_epochs_are_recorded_and_reported(data: engine.Dataset) -> None:
+    listener = Listener()
+    result = run(data, epochs=2, reporter=listener)
+    assert (result.steps, result.epochs, result.state) == (20, 2.0, "finished")
+    assert rows("SELECT batchno, batchsize FROM training") == [(i, 12 if i % 10 == 0 else 32) for i in range(1, 21)]
+    assert rows("SELECT batchno, corperc FROM validation")[-1] == (20, result.validation and result.validation.percent)
+    [(state, steps, digest)] = rows("SELECT state, steps, params_sha256 FROM runs")
+    assert (state, steps, digest) == ("finished", 20, result.params_sha256)
+    assert [r.loss for r in result.history] == [x for (x,) in rows("SELECT avgloss FROM training")]
+    kinds = [type(x).__name__ for x in listener.heard]
+    assert kinds == ["RunInfo", *["StepReport"] * 10, "Validation", *["StepReport"] * 10, "Validation", "str"]
+    assert len(list(Path("out").iterdir())) == 2, "one checkpoint an epoch"
+
+
+@pytest.mark.parametrize("optimizer", [engine.SGD(lr=0.1), engine.Momentum(lr=0.02), engine.Adam(lr=0.003)])
+@pytest.mark.parametrize("loss", ["softmax_cross_entropy", "mean_squared_error"])
+def test_every_optimizer_learns_with_every_loss(data: engine.Dataset, optimizer: Any, loss: str) -> None:
+    model = engine.Model(MLP.layers, loss=loss)
+    result = engine.train(model, data, optimizer=optimizer, workers=0, batch_size=16, epochs=12, db="r.db", out="o")
+    first, last = result.history[:19], result.history[-19:]
+    assert np.mean([r.loss for r in last]) < 0.9 * np.mean([r.loss for r in first])
+    assert np.mean([r.percent for r in last]) > np.mean([r.percent for r in first]) + 5
+
+
+def test_the_target_ends_the_run(data: engine.Dataset) -> None:
+    result = run(data, target=8.0, validate_every=1, epochs=50)
+    assert result.validation is not None
+    assert result.validation.percent >= 8.0
+    assert result.validation.step == result.steps < 500
+    assert "target of 8 %" in result.reason
+
+
+def test_the_time_limit_ends_the_run(data: engine.Dataset) -> None:
+    result = run(data, time_limit=0.2)
+    assert "time limit" in result.reason
+    assert result.steps >= 1
+
+
+def test_a_run_that_diverges_says_where_and_keeps_the_last_good_checkpoint(data: engine.Dataset) -> None:
+    with pytest.raises(DivergedError, match=r"step \d+: the loss is .* in (fc1|relu1|fc2)") as caught:
+        run(data, optimizer=engine.SGD(lr=1e18), epochs=1)
+    kept = load_checkpoint(Path("out"))
+    assert all(np.isfinite(a).all() for a in kept.parameters.values())
+    assert f"step-{kept.step:08d}" in str(caught.value)
+    assert f"step {kept.step + 1}:" in str(caught.value)
+    assert rows("SELECT state FROM runs") == [("failed",)]
+
+
+def test_a_worker_run_that_diverges_says_the_same(data: engine.Dataset) -> None:
+    with pytest.raises(DivergedError, match=r"step \d+: the loss is"):
+        run(data, optimizer=engine.SGD(lr=1e18), epochs=1, workers=1)
+
+
+def test_resume_continues_the_same_run(data: engine.Dataset) -> None:
+    first = run(data, steps=6)
+    rest = engine.train(data=data, resume="out", steps=9, workers=0)
+    assert rest.run == first.run
+    assert [n for (n,) in rows("SELECT batchno FROM training")] == list(range(1, 10))
+    assert rows("SELECT count(*), min(state) FROM runs") == [(1, "finished")]
+    assert rest.wall_seconds > first.wall_seconds
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "text"),
+    [
+        ({"lr": 0.5, "steps": 9}, CheckpointError, "begun with lr 0.001, not 0.5"),
+        ({"batch_size": 8, "steps": 9}, CheckpointError, "begun with batch-size 32"),
+        ({"steps": 6}, SettingsError, "at step 6 already"),
+        ({"model": "mlp", "steps": 9}, CheckpointError, "another model"),
+    ],
+)
+def test_what_a_resumed_run_may_not_change(
+    data: engine.Dataset, options: dict[str, Any], error: type[Exception], text: str
+) -> None:
+    run(data, steps=6)
+    with pytest.raises(error, match=text):
+        engine.train(data=data, resume="out", workers=0, **options)
+
+
+def test_a_resumed_run_wants_the_same_data(data: engine.Dataset) -> None:
+    run(data, steps=2)
+    with pytest.raises(CheckpointError, match="begun with data letters"):
+        engine.train(data=letters(train=300, test=60, seed=12), resume="out", workers=0, steps=4)
+
+
+def test_a_model_for_other_images_is_refused(data: engine.Dataset) -> None:
+    model = engine.Model((engine.Flatten(), engine.Dense(26)), shape=(32, 32, 1))
+    with pytest.raises(ModelError, match=r"takes images of 32x32x1 .* the data has 28x28x1"):
+        engine.train(model, data, workers=0, steps=1, db="r.db", out="o")
+    with pytest.raises(ModelError, match="has 5 outputs, the data 26 classes"):
+        engine.train(engine.Model((engine.Flatten(), engine.Dense(5))), data, workers=0, steps=1, db="r.db", out="o")
+
+
+def test_an_unknown_setting_is_named(data: engine.Dataset) -> None:
+    with pytest.raises(SettingsError, match="no setting 'batchsize'; did you mean 'batch_size'"):
+        run(data, batchsize=3)
