@@ -106,10 +106,7 @@ class Loop:
     @property
     def last_step(self) -> int | None:
         """The step that ends the run; None if something else does."""
-        ends = [self.settings.steps] if self.settings.steps else []
-        if self.settings.epochs:
-            ends.append(self.settings.epochs * self.sampler.steps_per_epoch)
-        return min(ends, default=None)
+        return self.settings.last_step(self.sampler.n)
 
     def _reason(self) -> str:
         """Return why there should be no further step, or nothing."""

@@ -4,6 +4,7 @@ import platform
 import time
 import uuid
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 
 from engine import checkpoint as checkpoints
 from engine.checkpoint import Checkpoint
-from engine.data import Dataset, Normalisation, load
+from engine.data import NAMES, Dataset, Normalisation, load
 from engine.data.cache import store
 from engine.errors import CheckpointError, SettingsError
 from engine.job import Job
@@ -106,16 +107,16 @@ def prepare(
     settings = settings.resolved()
     settings.make_optimizer()
     source, dataset = _choose_data(data, stored)
-    digest = store(dataset)
     chosen = _choose_model(model, stored, dataset, settings)
     check_fits(chosen, dataset.shape, len(dataset.classes))
+    digest = store(dataset)
     if earlier is not None:
         _check_same(stored, digest, dataset.name, chosen)
         check_end(settings.last_step(len(dataset.train)), earlier.step)
     identity = _text(stored, "run") or uuid.uuid4().hex
     where = db or Path(_text(stored, "db") or DEFAULT_DB)
     folder = out or _folder(resume, where, identity)
-    checkpoints.prepare(folder, identity)
+    _check_folder(folder, identity)
     name = _text(stored, "model_name") or ("own" if isinstance(model, Model) else str(model or "letters"))
     normalisation = Normalisation.of(dataset.train.images)
     return Run(identity, settings, chosen, name, dataset, source, digest, normalisation, where, folder, earlier)
@@ -191,6 +192,17 @@ def _check_same(stored: Mapping[str, Any], digest: str, name: str, model: Model)
         )
     if stored.get("model") != model.describe():
         raise CheckpointError("the run was begun with another model; leave --model out, or begin a new run")
+
+
+def _check_folder(folder: Path, identity: str) -> None:
+    """Raise CheckpointError if checkpoints of the run cannot go to `folder`. What had to be made is removed again:
+    whatever else is wrong, nothing is left behind.
+    """
+    made = [path for path in (folder, *folder.parents) if not path.exists()]
+    checkpoints.prepare(folder, identity)
+    with suppress(OSError):  # someone else may have put something there meanwhile
+        for path in made:
+            path.rmdir()
 
 
 def _folder(resume: Path | None, db: Path, identity: str) -> Path:

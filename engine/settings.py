@@ -84,6 +84,13 @@ class Settings:
             chosen["epochs"] = DEFAULT_EPOCHS
         return replace(self, **chosen)
 
+    def last_step(self, samples: int) -> int | None:
+        """Return the step that ends a run on `samples` training samples; None if something else does."""
+        ends = [self.steps] if self.steps else []
+        if self.epochs:
+            ends.append(self.epochs * -(-samples // self.batch_size))
+        return min(ends, default=None)
+
     def make_optimizer(self) -> Optimizer:
         """Return the optimizer with its settings; SettingsError if one of them does not suit it."""
         names = [f.name for f in fields(OPTIMIZERS[self.optimizer])]

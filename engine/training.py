@@ -23,7 +23,7 @@ from engine.network import Network
 from engine.numerics import fingerprint
 from engine.optim import Optimizer, State
 from engine.params import Layout, Vector
-from engine.prepare import Run, check_end, prepare
+from engine.prepare import Run, prepare
 from engine.records import EventRow, Records, WorkerRow
 from engine.report import Reporter, Result, RunInfo
 from engine.settings import settings_of
@@ -32,8 +32,8 @@ from engine.transport import Listener
 
 
 def train(
-    model: Model | str | None = None,
-    data: Dataset | str | None = None,
+    model: Model | str | Path | None = None,
+    data: Dataset | str | Path | None = None,
     *,
     optimizer: Optimizer | str | None = None,
     db: Path | str | None = None,
@@ -45,9 +45,9 @@ def train(
     """Train `model` on `data` and return the trained network, its history and where everything is.
 
     `model`: a Model, the name of a built-in one, or the path of a TOML file (default: letters). `data`: a Dataset, a
-    name, or a path (default: the generated letters). `optimizer`: SGD, Momentum or Adam (default), or its name. `db`: the SQLite
-    database of records; `out`: the folder of checkpoints; `resume`: a checkpoint, or a folder of them, to continue
-    from. `settings`: the fields of `engine.Settings`, such as workers, epochs, batch_size.
+    name, or a path (default: the generated letters). `optimizer`: SGD, Momentum or Adam (default), or its name. `db`:
+    the SQLite database of records; `out`: the folder of checkpoints; `resume`: a checkpoint, or a folder of them, to
+    continue from. `settings`: the fields of `engine.Settings`, such as workers, epochs, batch_size.
 
     Raises UsageError if something asked for cannot be done, DivergedError if the loss is no longer finite,
     WorkersError and WorkerFailedError if the workers cannot do the work.
@@ -138,7 +138,7 @@ def _loop(run: Run, source: Source, records: Records, reporter: Reporter, interr
         layout.initialise(parameters, run.settings.seed)
     else:
         _restore(run.checkpoint, layout, parameters, state, progress)
-    loop = Loop(
+    return Loop(
         settings=run.settings,
         sampler=Sampler(len(run.data.train), run.settings.batch_size, run.settings.seed),
         layout=layout,
@@ -155,8 +155,6 @@ def _loop(run: Run, source: Source, records: Records, reporter: Reporter, interr
         progress=progress,
         diagnose=_diagnosis(run),
     )
-    check_end(loop.last_step, progress.step)
-    return loop
 
 
 def _restore(checkpoint: Checkpoint, layout: Layout, parameters: Vector, state: State, progress: Progress) -> None:

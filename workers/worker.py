@@ -64,12 +64,13 @@ class Worker:
                 lifeline.clear(self._address)
                 return Quit("its parent ended", 1)
             if frames is not None:
-                heard = time.monotonic()
                 for action in self._session.handle(*m.decode(frames)):
                     if quit_ := self._perform(action):
                         return quit_
+                heard = time.monotonic()  # after the work: while it lasted, nobody listened
             if self._leaving:
-                self._send(m.Goodbye(self._session.id, self._leaving))
+                if self._session.id:
+                    self._send(m.Goodbye(self._session.id, self._leaving))
                 return Quit(self._leaving, 0)
             if time.monotonic() - heard > self._patience:
                 return Quit(f"nothing came from {self._address} for {self._patience:g} seconds", 1)

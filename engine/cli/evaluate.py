@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import sys
 from pathlib import Path
 
 
@@ -22,12 +23,20 @@ def execute(arguments: argparse.Namespace) -> int:
     """Evaluate and print the accuracy."""
     from engine.checkpoint import load as load_checkpoint
     from engine.data import load
+    from engine.errors import DataError
     from engine.network import network_from
 
     checkpoint = load_checkpoint(arguments.checkpoint)
     network = network_from(checkpoint, arguments.checkpoint)
-    data = load(arguments.data or checkpoint.metadata["data"].get("source") or "letters")
+    source = arguments.data or checkpoint.metadata["data"].get("source")
+    if not isinstance(source, str):
+        raise DataError(f"{arguments.checkpoint} does not say where its data came from; name a data set with --data")
+    data = load(source)
     validation = network.evaluate(data)
+    if data.classes != network.classes:
+        ours, theirs = (f"{len(names)} ({', '.join(names[:3])}...)" for names in (network.classes, data.classes))
+        text = f"the network was trained on other classes, {ours}, than the data has, {theirs}: compared by number"
+        print(f"gradsum: {text}", file=sys.stderr)
     if arguments.json:
         print(json.dumps({"data": data.name, "generated": data.generated} | validation.asdict()))
     else:

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import struct
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,11 @@ from engine.errors import DataError
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    from engine.network import Network
+
+# What Pillow raises for damaged pictures, and numpy for damaged arrays.
+DAMAGED = (OSError, ValueError, SyntaxError, EOFError, TypeError, LookupError, struct.error)
 
 
 def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -29,19 +35,20 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
 
 def execute(arguments: argparse.Namespace) -> int:
     """Print, for each image, the likeliest class and its probability."""
-    from scipy.special import softmax
+    import numpy as np
 
     from engine.network import load
 
     network = load(arguments.checkpoint)
-    answers: list[tuple[str, str, float]] = []
+    names: list[str] = []
+    read: list[NDArray[np.uint8]] = []
     for path in arguments.images:
-        images = read_images(path, channels=network.model.shape[2])
-        chances = softmax(network.logits(255 - images if arguments.invert else images), axis=1)
-        for number, row in enumerate(chances):
-            name = str(path) if len(chances) == 1 else f"{path}[{number}]"
-            best = int(row.argmax())
-            answers.append((name, network.classes[best], float(row[best])))
+        images = read_images(path, network.model.shape)
+        names += [str(path)] if len(images) == 1 else [f"{path}[{number}]" for number in range(len(images))]
+        read.append(255 - images if arguments.invert else images)
+    chances = probabilities(network, np.concatenate(read))
+    best = chances.argmax(axis=1)
+    answers = [(name, network.classes[k], float(row[k])) for name, k, row in zip(names, best, chances, strict=True)]
     if arguments.json:
         print(json.dumps([dict(zip(("image", "class", "probability"), answer, strict=True)) for answer in answers]))
     else:
@@ -50,22 +57,65 @@ def execute(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def read_images(path: Path, channels: int) -> "NDArray[np.uint8]":
-    """Return the image, or images, in a file as uint8 [N, H, W, C]; DataError if there are none."""
+def probabilities(network: "Network", images: "NDArray[np.uint8]") -> "NDArray[np.float64]":
+    """Return softmax of the outputs, float64 [N, classes]; trained on squared error, the outputs are it themselves."""
     import numpy as np
+
+    from engine.model import CROSS_ENTROPY
+
+    outputs = network.logits(images).astype(np.float64)[:, : len(network.classes)]
+    if network.model.loss != CROSS_ENTROPY:
+        return np.clip(outputs, 0, 1)
+    powers = np.exp(outputs - outputs.max(axis=1, keepdims=True))
+    chances: NDArray[np.float64] = powers / powers.sum(axis=1, keepdims=True)
+    return chances
+
+
+def read_images(path: Path, shape: tuple[int, int, int]) -> "NDArray[np.uint8]":
+    """Return the image, or images, in a file as uint8 [N, *shape]; DataError if there are none, or of other shape."""
     from PIL import Image, UnidentifiedImageError
 
     try:
-        if path.suffix == ".npy":
-            array: NDArray[np.uint8] = np.load(path, allow_pickle=False)
-            if array.dtype != np.uint8 or array.ndim not in (2, 3, 4):
-                raise DataError(f"{path} holds {array.dtype} {list(array.shape)}, wanted uint8 [N, H, W] or [H, W]")
-            array = array[None] if array.ndim == 2 else array
-            return array if array.ndim == 4 else array[..., None]
-        with Image.open(path) as image:
-            pixels: NDArray[np.uint8] = np.asarray(image.convert("L" if channels == 1 else "RGB"))
-            return pixels.reshape(1, *pixels.shape[:2], -1)
+        images = _read_array(path, shape) if path.suffix == ".npy" else _read_picture(path, shape)
     except FileNotFoundError:
         raise DataError(f"there is no image {path}") from None
-    except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError) as error:
+    except UnidentifiedImageError:
+        raise DataError(f"{path} is no picture of a known format; PNG, PGM and .npy are read") from None
+    except (*DAMAGED, Image.DecompressionBombError) as error:
         raise DataError(f"{path} cannot be read as an image: {error}") from None
+    if images.shape[1:] != shape or not len(images):
+        has, wanted = ("x".join(map(str, s)) for s in (images.shape[1:], shape))
+        what = f"is {has}" if len(images) else "holds no image"
+        raise DataError(f"{path} {what}; the network takes images of {wanted} (H x W x C)")
+    return images
+
+
+def _read_array(path: Path, shape: tuple[int, int, int]) -> "NDArray[np.uint8]":
+    """Read .npy through a memory map, so that a header that promises too much is found out before memory is."""
+    import numpy as np
+
+    array = np.lib.format.open_memmap(path, mode="r")
+    if array.dtype != np.uint8 or array.ndim not in (2, 3, 4):
+        raise ValueError(
+            f"it holds {array.dtype} {list(array.shape)}; wanted is uint8 [H, W], [N, H, W] or [N, H, W, C]"
+        )
+    if array.ndim == 2 or array.shape == shape:
+        array = array[None]
+    return np.asarray(array if array.ndim == 4 else array[..., None])
+
+
+def _read_picture(path: Path, shape: tuple[int, int, int]) -> "NDArray[np.uint8]":
+    """Read a picture, turned to as many channels as `shape` has where it can be; pixels only if the size is right."""
+    import numpy as np
+    from PIL import Image
+
+    with Image.open(path) as image:
+        channels = 1 if shape[2] == 1 else 3
+        if (image.height, image.width) != shape[:2]:
+            # Nobody will look at the pixels.
+            return np.broadcast_to(np.uint8(0), (1, image.height, image.width, channels))
+        if image.mode.startswith("I"):  # 16 bits a pixel, which Pillow would cut off at 255
+            grey = (np.asarray(image).clip(0, 65535) / 257).round().astype(np.uint8)
+            return np.repeat(grey[None, ..., None], channels, axis=3)
+        pixels: NDArray[np.uint8] = np.asarray(image.convert("L" if channels == 1 else "RGB"))
+        return pixels.reshape(1, *pixels.shape[:2], channels)

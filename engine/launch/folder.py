@@ -25,7 +25,7 @@ def meeting_folder() -> Iterator[Path]:
 def _sweep(parent: Path) -> None:
     """Remove folders of this user whose process no longer exists."""
     for folder in parent.glob(f"{PREFIX}*-*"):
-        with contextlib.suppress(OSError, ValueError):  # another process may be sweeping, too
+        with contextlib.suppress(OSError, ValueError, OverflowError):  # another process may be sweeping, too
             pid = int(folder.name.removeprefix(PREFIX).partition("-")[0])
             if folder.stat().st_uid == os.getuid() and not _exists(pid):
                 shutil.rmtree(folder)

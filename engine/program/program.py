@@ -85,7 +85,10 @@ class Program:
         return self._loss.outputs.copy()
 
     def first_nonfinite(self, images: Array, labels: NDArray[np.int32]) -> str | None:
-        """Return the name of the first layer with an output that is not finite, "loss", or None if all are finite."""
+        """Return the name of the first layer whose output is not finite, or None if all is well.
+
+        If all outputs are finite, of the last layer whose parameters' gradient is not. "images" if they are to blame.
+        """
         self._load(images)
         with np.errstate(all="ignore"):
             for section in self._chunks:
@@ -93,7 +96,13 @@ class Program:
                 if bad:
                     layers = section[0][min(bad)].step.layers
                     return layers[0].name if layers else "images"
-            return None if np.isfinite(self._run(images, labels, None)[0]) else "loss"
+        return self._bad_gradient(images, labels)
+
+    def _bad_gradient(self, images: Array, labels: NDArray[np.int32]) -> str | None:
+        out = self.layout.zeros()
+        self.gradient(images, labels, None, out)
+        bad = [name for name in self.layout.specs if not np.isfinite(self.layout.view(out, name)).all()]
+        return bad[-1].rpartition(".")[0] if bad else None
 
     def operations(self) -> list[OperationInfo]:
         """Return what the program consists of, in order; moves between buffers are left out."""

@@ -8,8 +8,9 @@ from engine.kernels.table import Array, Doubles, Labels
 def softmax_cross_entropy(z: Array, labels: Labels, losses: Doubles, dz: Array) -> int:
     """See the table."""
     rows = np.arange(len(z))
-    np.subtract(z, z.max(axis=1, keepdims=True), out=dz)  # the largest exponent is 0: no overflow
-    target = dz[rows, labels].astype(np.float64)
+    largest = z.max(axis=1, keepdims=True)
+    np.subtract(z, largest, out=dz)  # the largest exponent is 0: no overflow
+    target = np.subtract(z[rows, labels], largest[:, 0], dtype=np.float64)
     np.exp(dz, out=dz)
     total = dz.sum(axis=1, keepdims=True)
     np.subtract(np.log(total[:, 0], dtype=np.float64), target, out=losses)

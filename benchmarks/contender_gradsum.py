@@ -1,0 +1,73 @@
+"""One measured session of gradsum, in a process of its own; prints one line of JSON. Used by `versus_torch`."""
+
+import argparse
+import json
+import os
+import resource
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from engine.threads import ONE_THREAD
+
+WARM = 10  # steps before the clock starts
+
+
+def train(workers: int, batch: int, steps: int) -> dict[str, float]:
+    """Return images/s of training steps, and the wall-clock time of the first one."""
+    import engine
+    from engine.evaluate import WorkerReport
+    from engine.report import StepReport
+
+    ends: list[float] = []
+
+    class Stopwatch(engine.Reporter):
+        def step(self, report: StepReport, workers: list[WorkerReport]) -> None:
+            ends.append(time.time())
+
+    with TemporaryDirectory() as folder:
+        where: dict[str, Any] = {"db": Path(folder) / "records.db", "out": Path(folder) / "out"}
+        until = WARM + steps
+        engine.train(workers=workers, batch_size=batch, steps=until, reporter=Stopwatch(), **where)
+    return {"images_per_second": batch * steps / (ends[-1] - ends[WARM - 1]), "first_step": ends[0]}
+
+
+def forward(images: int) -> dict[str, float]:
+    """Return images/s of evaluation in this process."""
+    import engine
+    from engine.data import Normalisation
+    from engine.network import Network
+
+    data = engine.load_data("letters")
+    model = engine.model.letters()
+    layout = model.layout()
+    parameters = layout.zeros()
+    layout.initialise(parameters, 1)
+    network = Network(model, parameters, Normalisation.of(data.train.images), data.classes)
+    network.evaluate(data)
+    began = time.perf_counter()
+    rounds = max(1, images // len(data.test))
+    for _ in range(rounds):
+        network.evaluate(data)
+    return {"images_per_second": rounds * len(data.test) / (time.perf_counter() - began)}
+
+
+def main() -> None:
+    """Measure and print."""
+    os.environ.update(ONE_THREAD)
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--workers", type=int, default=0)
+    parser.add_argument("--batch-size", type=int, default=64)
+    parser.add_argument("--steps", type=int, default=100)
+    parser.add_argument("--forward", action="store_true")
+    a = parser.parse_args()
+    found = forward(a.batch_size * a.steps) if a.forward else train(a.workers, a.batch_size, a.steps)
+    own, children = (
+        resource.getrusage(who).ru_maxrss / 1024 for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    )
+    print(json.dumps(found | {"peak_mb": own, "peak_worker_mb": children if a.workers else 0.0}))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,94 @@
+"""One measured session of PyTorch, tuned as a competent user would; prints one line of JSON. Used by `versus_torch`.
+
+The same network, data, batch size and ADAM; channels_last, fused ADAM, gradients set to None. With --ranks 2 this
+process is one rank of DistributedDataParallel over gloo, told which by the environment that torchrun would set.
+"""
+
+import argparse
+import json
+import os
+import resource
+import time
+
+import torch
+from torch import nn
+
+import engine
+
+WARM = 10  # steps before the clock starts
+
+
+def network() -> nn.Module:
+    """Return the `letters` network."""
+    layers: list[nn.Module] = []
+    for inputs, outputs in ((1, 32), (32, 64), (64, 128)):
+        layers += [nn.Conv2d(inputs, outputs, 3), nn.MaxPool2d(2, ceil_mode=True)]
+    layers += [nn.Flatten(), nn.Linear(512, 64), nn.GELU(), nn.Linear(64, 128), nn.GELU(), nn.Linear(128, 26)]
+    return nn.Sequential(*layers).to(memory_format=torch.channels_last)
+
+
+def samples() -> tuple[torch.Tensor, torch.Tensor]:
+    """Return normalised images [N, 1, H, W] in channels_last, and labels [N]."""
+    data = engine.load_data("letters").train
+    images = torch.from_numpy(data.images.copy()).permute(0, 3, 1, 2).float()
+    images = (images - images.mean()) / images.std()
+    return images.to(memory_format=torch.channels_last), torch.from_numpy(data.labels.astype("int64"))
+
+
+def train(batch: int, steps: int, ranks: int) -> dict[str, float]:
+    """Return images/s of training steps, over all ranks, and the wall-clock time of the first one."""
+    model, rank = network(), int(os.environ.get("RANK", "0"))
+    if ranks > 1:
+        torch.distributed.init_process_group("gloo")
+        model = nn.parallel.DistributedDataParallel(model)
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, fused=True)
+    measure = nn.CrossEntropyLoss()
+    images, labels = samples()
+    share = batch // ranks
+    first = began = 0.0
+    for step in range(WARM + steps):
+        if step % (len(labels) // batch) == 0:
+            order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(step))
+        if step == WARM:
+            began = time.perf_counter()
+        start = step % (len(labels) // batch) * batch + rank * share
+        chosen = order[start : start + share]
+        optimizer.zero_grad(set_to_none=True)
+        loss = measure(model(images[chosen]), labels[chosen])
+        loss.backward()
+        optimizer.step()
+        float(loss)  # what a training loop logs
+        first = first or time.time()
+    return {"images_per_second": batch * steps / (time.perf_counter() - began), "first_step": first}
+
+
+def forward(batch: int, steps: int) -> dict[str, float]:
+    """Return images/s of evaluation."""
+    model = network().eval()
+    images, _ = samples()
+    with torch.inference_mode():
+        for step in range(WARM + steps):
+            if step == WARM:
+                began = time.perf_counter()
+            start = step * batch % (len(images) - batch)
+            model(images[start : start + batch])
+    return {"images_per_second": batch * steps / (time.perf_counter() - began)}
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--ranks", type=int, default=1)
+    parser.add_argument("--batch-size", type=int, default=64)
+    parser.add_argument("--steps", type=int, default=100)
+    parser.add_argument("--forward", action="store_true")
+    a = parser.parse_args()
+    torch.set_num_threads(a.threads)
+    found = forward(a.batch_size, a.steps) if a.forward else train(a.batch_size, a.steps, a.ranks)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(json.dumps(found | {"peak_mb": peak, "peak_worker_mb": 0.0}))
+
+
+if __name__ == "__main__":
+    main()

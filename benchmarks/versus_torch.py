@@ -1,0 +1,143 @@
+"""gradsum against PyTorch on the same cores: `pip install -e .[bench]`, then `python -m benchmarks.versus_torch`.
+
+Every contender is a process of its own. All take turns, round after round, so that a slow spell of the machine hits
+them all; shown are medians, and medians of the ratios within a round.
+"""
+
+import argparse
+import json
+import os
+import socket
+import statistics
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.machine import facts
+
+JEMALLOC = Path("/usr/lib/x86_64-linux-gnu/libjemalloc.so.2")  # Debian's package libjemalloc2
+IMAGES = 12_800  # a session, after the warm-up
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A name and the command that measures it; `ranks` processes of it, `preload` a library for all of them."""
+
+    name: str
+    module: str
+    options: tuple[str, ...] = ()
+    ranks: int = 1
+    preload: str = ""
+
+    def run(self, batch: int) -> dict[str, float]:
+        """Run one session and return what it printed, with the seconds to the first step."""
+        steps = str(IMAGES // batch)
+        command = [sys.executable, "-m", self.module, *self.options, "--batch-size", str(batch), "--steps", steps]
+        began = time.time()
+        processes = [
+            subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
+            for environment in self._environments()
+        ]
+        said = [process.communicate(timeout=600)[0] for process in processes]
+        if any(process.returncode for process in processes):
+            raise SystemExit(f"{self.name} failed: {' '.join(command)}")
+        found: dict[str, float] = json.loads(said[0].splitlines()[-1])
+        if "first_step" in found:
+            found["first_step"] -= began
+        return found
+
+    def _environments(self) -> list[dict[str, str]]:
+        """Return the environment of each rank, as torchrun would set it."""
+        base = os.environ | ({"LD_PRELOAD": self.preload} if self.preload else {})
+        if self.ranks == 1:
+            return [base]
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = str(free.getsockname()[1])
+        base |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": str(self.ranks)}
+        return [base | {"RANK": str(rank), "LOCAL_RANK": str(rank)} for rank in range(self.ranks)]
+
+
+def contenders(forward: bool) -> list[Contender]:
+    """Return everyone who takes part."""
+    ours, theirs = "benchmarks.contender_gradsum", "benchmarks.contender_torch"
+    if forward:
+        return [
+            Contender("gradsum serial", ours, ("--forward",)),
+            Contender("PyTorch 1 thread", theirs, ("--forward",)),
+        ]
+    found = [
+        Contender("gradsum serial", ours),
+        Contender("gradsum 1 worker", ours, ("--workers", "1")),
+        Contender("gradsum 2 workers", ours, ("--workers", "2")),
+        Contender("PyTorch 1 thread", theirs),
+        Contender("PyTorch 2 threads", theirs, ("--threads", "2")),
+        Contender("PyTorch DDP 2 ranks", theirs, ("--ranks", "2"), ranks=2),
+    ]
+    if JEMALLOC.exists():
+        found.append(Contender("PyTorch 1 thread, jemalloc", theirs, preload=str(JEMALLOC)))
+        found.append(Contender("PyTorch 2 threads, jemalloc", theirs, ("--threads", "2"), preload=str(JEMALLOC)))
+    return found
+
+
+def study(batches: list[int], rounds: int, forward: bool) -> list[dict[str, Any]]:
+    """Measure everyone `rounds` times, in turns; return a row a contender and batch size."""
+    rows = []
+    for batch in batches:
+        runs: dict[str, list[dict[str, float]]] = {}
+        for _ in range(rounds):
+            for contender in contenders(forward):
+                runs.setdefault(contender.name, []).append(contender.run(batch))
+        for name, found in runs.items():
+            row: dict[str, Any] = {"batch": batch, "contender": name, "forward": forward}
+            row |= {key: statistics.median(run[key] for run in found) for key in found[0]}
+            for base in ("gradsum serial", "gradsum 2 workers"):
+                if base in runs:
+                    pairs = zip(runs[base], found, strict=True)
+                    row[f"{base} / this"] = statistics.median(
+                        mine["images_per_second"] / other["images_per_second"] for mine, other in pairs
+                    )
+            rows.append(row)
+    return rows
+
+
+def show(rows: list[dict[str, Any]]) -> None:
+    """Print the rows as a Markdown table."""
+    ratios = [key for key in rows[0] if key.endswith("/ this")]
+    print(
+        "| batch | contender | images/s |",
+        *(f"{r} |" for r in ratios),
+        "first step s | peak MB | peak MB of a worker |",
+    )
+    print("|" + "---|" * (6 + len(ratios)))
+    for row in rows:
+        first = f"{row['first_step']:.1f}" if "first_step" in row else ""
+        ratio = " | ".join(f"{row[r]:.2f}" for r in ratios)
+        memory = f"{row['peak_mb']:.0f} | " + (f"{row['peak_worker_mb']:.0f}" if row["peak_worker_mb"] else "")
+        print(
+            f"| {row['batch']} | {row['contender']} | {row['images_per_second']:,.0f} | {ratio} | {first} | {memory} |"
+        )
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--batch-size", type=int, nargs="+", default=[64, 256])
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--json", action="store_true")
+    arguments = parser.parse_args()
+    rows = study(arguments.batch_size, arguments.rounds, forward=False)
+    forward = study(arguments.batch_size, arguments.rounds, forward=True)
+    if arguments.json:
+        print(json.dumps({"machine": facts(), "train": rows, "forward": forward}))
+        return
+    print(", ".join(f"{name} {value}" for name, value in facts().items()), end="\n\n")
+    for part in (rows, forward):
+        show(part)
+        print()
+
+
+if __name__ == "__main__":
+    main()
