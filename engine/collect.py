@@ -57,7 +57,8 @@ class Collector:
         if a.gradient is None or b.gradient is None:
             return Sums(a.loss + b.loss, a.correct + b.correct)
         target = self._target(a.gradient, b.gradient)
-        np.add(a.gradient, b.gradient, out=target)
+        with np.errstate(all="ignore"):  # what is no longer finite is noticed in the sum, with a better message
+            np.add(a.gradient, b.gradient, out=target)
         return Sums(a.loss + b.loss, a.correct + b.correct, target)
 
     def _target(self, *gradients: Vector) -> Vector:

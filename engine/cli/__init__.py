@@ -22,6 +22,7 @@ COMMANDS = {
     "worker": "join a coordinator and work for it",
     "evaluate": "measure a trained network on a test set",
     "predict": "say what is on images",
+    "inspect": "show what a model is compiled to",
     "runs": "list the runs of a database",
 }
 
@@ -59,7 +60,8 @@ def _run(given: list[str]) -> int:
         parsed = _parser(given).parse_args(given)
         return int(parsed.execute(parsed))
     finally:
-        sys.stdout.flush()  # here, where it can be dealt with if its reader has left
+        if sys.stdout:  # None where it is closed
+            sys.stdout.flush()  # here, where it can be dealt with if its reader has left
 
 
 def _parser(given: list[str]) -> Parser:

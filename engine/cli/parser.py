@@ -27,5 +27,5 @@ class Parser(argparse.ArgumentParser):
         if not word.startswith("-"):
             self.error(f"{word!r} is one argument too many")
         option = word.partition("=")[0]
-        close = get_close_matches(option, re.findall(r"--[a-z0-9-]+", self.format_usage()), 1)
+        close = get_close_matches(option, ["--help", *re.findall(r"--[a-z0-9-]+", self.format_usage())], 1, cutoff=0.7)
         self.error(f"no option {option}" + (f"; did you mean {close[0]}?" if close else ""))

@@ -4,6 +4,7 @@ import argparse
 import json
 import struct
 from pathlib import Path
+from tokenize import TokenError
 from typing import TYPE_CHECKING
 
 from engine.errors import DataError
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from engine.network import Network
 
 # What Pillow raises for damaged pictures, and numpy for damaged arrays.
-DAMAGED = (OSError, ValueError, SyntaxError, EOFError, TypeError, LookupError, struct.error)
+DAMAGED = (OSError, ValueError, SyntaxError, EOFError, TypeError, LookupError, TokenError, struct.error)
 
 
 def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -94,14 +95,13 @@ def _read_array(path: Path, shape: tuple[int, int, int]) -> "NDArray[np.uint8]":
     """Read .npy through a memory map, so that a header that promises too much is found out before memory is."""
     import numpy as np
 
-    array = np.lib.format.open_memmap(path, mode="r")
-    if array.dtype != np.uint8 or array.ndim not in (2, 3, 4):
-        raise ValueError(
-            f"it holds {array.dtype} {list(array.shape)}; wanted is uint8 [H, W], [N, H, W] or [N, H, W, C]"
-        )
+    mapped = np.lib.format.open_memmap(path, mode="r")
+    if mapped.dtype != np.uint8 or mapped.ndim not in (2, 3, 4):
+        raise ValueError(f"it holds {mapped.dtype} {list(mapped.shape)}, not uint8 [H, W], [N, H, W] or [N, H, W, C]")
+    array: NDArray[np.uint8] = np.array(mapped)
     if array.ndim == 2 or array.shape == shape:
         array = array[None]
-    return np.asarray(array if array.ndim == 4 else array[..., None])
+    return array if array.ndim == 4 else array[..., None]
 
 
 def _read_picture(path: Path, shape: tuple[int, int, int]) -> "NDArray[np.uint8]":

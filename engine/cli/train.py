@@ -44,7 +44,9 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
         "--out", metavar="FOLDER", help="folder of checkpoints (default: a new one beside the database)"
     )
     parser.add_argument("--resume", metavar="PATH", help="go on from a checkpoint, or a folder's newest")
-    parser.add_argument("--config", type=Path, metavar="FILE", help="TOML file with any of these options; these win")
+    parser.add_argument(
+        "--config", type=Path, metavar="FILE", help="TOML file with options (lr = 0.01); those given here win"
+    )
     parser.add_argument("--quiet", action="store_true", default=None, help="show no progress")
     parser.add_argument(
         "--json", action="store_true", default=None, help="end with one line of JSON on standard output"

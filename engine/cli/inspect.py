@@ -1,0 +1,72 @@
+"""`gradsum inspect`: show what a model is compiled to."""
+
+import argparse
+import json
+from dataclasses import asdict
+from math import prod
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from engine.program import OperationInfo
+
+
+def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the command to `commands`."""
+    parser = commands.add_parser(
+        "inspect",
+        help="show what a model is compiled to",
+        description="Show the operations a model is compiled to, for one sample: shapes, multiplications and additions "
+        "of the direct formula, bytes, and the kernel that was chosen.",
+    )
+    parser.add_argument("model", metavar="MODEL", help="letters, mlp, lenet, or a TOML file")
+    parser.add_argument(
+        "--shape", type=int, nargs=3, metavar=("H", "W", "C"), default=[28, 28, 1], help="of the images"
+    )
+    parser.add_argument("--classes", type=int, default=26, help="outputs of a built-in model (default: 26)")
+    parser.add_argument("--microbatch", type=int, default=16, help="samples per micro-batch (default: 16)")
+    parser.add_argument("--json", action="store_true", help="print one line of JSON")
+    parser.set_defaults(execute=execute)
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """Compile the model and print its operations."""
+    from engine.errors import SettingsError
+    from engine.kernels import choose
+    from engine.model import load_model
+    from engine.program import compile_model
+
+    if arguments.microbatch < 1 or arguments.classes < 1:
+        raise SettingsError("--microbatch and --classes must be at least 1")
+    height, width, channels = arguments.shape
+    model = load_model(arguments.model, (height, width, channels), arguments.classes)
+    operations = compile_model(model, arguments.microbatch).operations()
+    if arguments.json:
+        print(json.dumps([asdict(operation) | {"bytes": moved(operation)} for operation in operations]))
+        return 0
+    _print_table(operations)
+    total = sum(operation.parameters for operation in operations)
+    flops = sum(operation.flops_forward + operation.flops_backward for operation in operations)
+    print(f"{total:,} parameters, {flops / 1e6:.1f} MFLOP per sample and step, {choose().name} kernels")
+    return 0
+
+
+def moved(operation: "OperationInfo") -> int:
+    """Return the bytes of a sample's input and output, and of the parameters shared by a chunk."""
+    return 4 * (prod(operation.input) + prod(operation.output) + operation.parameters // operation.chunk)
+
+
+def _print_table(operations: "list[OperationInfo]") -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for heading in ("layers", "kernel", "input", "output"):
+        table.add_column(heading)
+    for heading in ("parameters", "MFLOP", "backward", "kB", "samples at once"):
+        table.add_column(heading, justify="right")
+    for o in operations:
+        shapes = [" x ".join(map(str, shape)) for shape in (o.input, o.output)]
+        numbers: list[Any] = [f"{o.parameters:,}", f"{o.flops_forward / 1e6:.3f}", f"{o.flops_backward / 1e6:.3f}"]
+        table.add_row(o.name, o.kernel, *shapes, *numbers, f"{moved(o) / 1e3:.1f}", str(o.chunk))
+    Console().print(table)

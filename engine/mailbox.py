@@ -1,0 +1,73 @@
+"""Shared memory through which vectors pass between the coordinator and local workers; messages still go by socket.
+
+A socket copies every byte through the kernel twice. Here the coordinator writes the parameters once for all workers,
+and every worker has slots of its own for gradients, which it writes and the coordinator reads. Nobody reads a slot
+before a message says that it is written, and it is not written again before that round is over, so nothing needs a
+lock.
+
+The memory has no name (memfd_create): a worker inherits its descriptor, and it is gone with the last process.
+"""
+
+import mmap
+import os
+import secrets
+
+import numpy as np
+
+from engine.params import Vector
+
+SLOTS = 4  # gradients of a worker in one round; further blocks go by socket
+TOKEN = 16  # bytes; by knowing its token a worker shows that it has the memory
+PARAMETERS = 0
+
+
+class Mailbox:
+    """The memory of a run: one vector of parameters, and `SLOTS` gradients for each of `workers` workers.
+
+    Vectors have `size` float32 values. `descriptor` is a file descriptor that this process owns.
+    """
+
+    def __init__(self, descriptor: int, size: int, workers: int) -> None:
+        self.descriptor = descriptor
+        self._size = size
+        self._stride = -(-4 * size // mmap.PAGESIZE) * mmap.PAGESIZE
+        self._start = -(-TOKEN * workers // mmap.PAGESIZE) * mmap.PAGESIZE
+        self._length = self._start + (1 + SLOTS * workers) * self._stride
+        self._memory: mmap.mmap | None = None
+
+    @staticmethod
+    def possible() -> bool:
+        """Tell whether this system can do it."""
+        return hasattr(os, "memfd_create")
+
+    @classmethod
+    def create(cls, size: int, workers: int) -> "Mailbox":
+        """Make the memory, with a random token for each worker. Memory that is never written is never used."""
+        made = cls(os.memfd_create("gradsum"), size, workers)
+        os.ftruncate(made.descriptor, made._length)
+        made._map()[: TOKEN * workers] = secrets.token_bytes(TOKEN * workers)
+        return made
+
+    def token(self, worker: int) -> str:
+        """Return the token of worker number `worker`."""
+        return self._map()[TOKEN * worker : TOKEN * (worker + 1)].hex()
+
+    def parameters(self) -> Vector:
+        """Return the vector that the coordinator writes."""
+        return self._vector(PARAMETERS)
+
+    def gradient(self, worker: int, slot: int) -> Vector:
+        """Return a vector that worker number `worker` writes."""
+        return self._vector(1 + SLOTS * worker + slot)
+
+    def close(self) -> None:
+        """Close the descriptor. The memory itself goes when the last vector into it does."""
+        os.close(self.descriptor)
+
+    def _map(self) -> mmap.mmap:
+        if self._memory is None:
+            self._memory = mmap.mmap(self.descriptor, self._length)
+        return self._memory
+
+    def _vector(self, number: int) -> Vector:
+        return np.frombuffer(self._map(), np.float32, self._size, self._start + number * self._stride)

@@ -1,0 +1,51 @@
+"""Which backend is taken, and that numba is not imported before it is wanted."""
+
+import subprocess
+import sys
+
+import pytest
+
+import engine.kernels
+from engine.errors import SettingsError
+from engine.kernels import choose, numpy_backend
+from engine.program import warm
+from tests.backends import BACKENDS, each_backend
+
+WITH_NUMBA = len(BACKENDS) > 1
+
+
+def test_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("GRADSUM_BACKEND", raising=False)
+    best = BACKENDS[-1].name
+    assert choose("numpy") is numpy_backend()
+    assert choose().name == choose("auto").name == best
+    monkeypatch.setenv("GRADSUM_BACKEND", "numpy")
+    assert choose().name == "numpy"
+    assert choose("auto").name == best
+    monkeypatch.setenv("GRADSUM_BACKEND", "cuda")
+    with pytest.raises(SettingsError, match="no kernel backend 'cuda'; there are auto, numpy, numba"):
+        choose()
+
+
+def test_without_numba(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "numba", None)
+    monkeypatch.delattr(engine.kernels, "with_numba", raising=False)
+    for name in [name for name in sys.modules if name.startswith("engine.kernels.with_numba")]:
+        monkeypatch.delitem(sys.modules, name)
+    with pytest.raises(SettingsError, match="needs numba"):
+        choose("numba")
+    assert choose("auto") is numpy_backend()
+
+
+def test_numba_is_imported_only_when_chosen() -> None:
+    script = "import sys, engine.program, engine.optim, engine.kernels as k; k.choose('numpy')"
+    script += "; print('numba' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
+@each_backend
+def test_warming_twice_compiles_nothing(kernels: object) -> None:
+    for backend in BACKENDS:
+        warm(backend)
+        assert not warm(backend)

@@ -1,0 +1,96 @@
+"""Layers: shapes by the documented formulas, parameters, descriptions, and refusals."""
+
+import msgpack
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from engine.errors import ModelError
+from engine.layers import REGISTRY, Conv2d, Dense, Dropout, Flatten, Gelu, Layer, MaxPool2d, Relu, layer_from
+
+EXAMPLES = [Conv2d(3, 5, 2, 1), Dense(4), Dropout(0.25), Flatten(name="flat"), Gelu(), MaxPool2d(3), Relu()]
+sizes = st.integers(1, 20)
+
+
+@given(H=sizes, W=sizes, C=sizes, filters=sizes, kernel=st.integers(1, 7), stride=st.integers(1, 4), data=st.data())
+def test_convolution(H: int, W: int, C: int, filters: int, kernel: int, stride: int, data: st.DataObject) -> None:
+    padding = data.draw(st.integers(0, kernel - 1))
+    layer = Conv2d(filters, kernel, stride, padding)
+    places = [len(range(0, size + 2 * padding - kernel + 1, stride)) for size in (H, W)]
+    if 0 in places:
+        with pytest.raises(ModelError, match="does not fit"):
+            layer.output_shape((H, W, C))
+        assume(False)
+    assert layer.output_shape((H, W, C)) == (*places, filters)
+    weights, bias = layer.parameters((H, W, C))
+    assert (weights.name, weights.shape, weights.fan_in) == ("filter", (filters, C, kernel, kernel), C * kernel**2)
+    assert weights.storage_shape == (kernel, kernel, C, filters)
+    assert (bias.name, bias.shape, bias.fan_in) == ("bias", (filters,), C * kernel**2)
+
+
+@given(H=sizes, W=sizes, C=sizes, size=st.integers(1, 25))
+def test_pool_rounds_up(H: int, W: int, C: int, size: int) -> None:
+    h, w = (len(range(0, length, size)) for length in (H, W))
+    assert MaxPool2d(size).output_shape((H, W, C)) == (h, w, C)
+    assert MaxPool2d(size).parameters((H, W, C)) == ()
+
+
+def test_dense_and_flatten() -> None:
+    assert Flatten().output_shape((2, 3, 4)) == (24,)
+    assert Dense(5).output_shape((24,)) == (5,)
+    weights, bias = Dense(5).parameters((24,))
+    assert (weights.name, weights.shape, weights.fan_in) == ("weights", (5, 24), 24)
+    assert (bias.name, bias.shape, bias.fan_in) == ("bias", (5,), 24)
+
+
+@pytest.mark.parametrize("layer", [Relu(), Gelu(), Dropout(0.1)])
+def test_elementwise_keeps_the_shape(layer: Layer) -> None:
+    assert layer.output_shape((2, 3, 4)) == (2, 3, 4)
+    assert layer.output_shape((7,)) == (7,)
+
+
+@pytest.mark.parametrize("layer", EXAMPLES)
+def test_descriptions_survive_the_wire(layer: Layer) -> None:
+    assert layer_from(msgpack.unpackb(msgpack.packb(layer.describe()))) == layer
+
+
+def test_every_layer_has_an_example() -> None:
+    assert {type(layer).__name__ for layer in EXAMPLES} == REGISTRY.keys() - {"Elementwise"}
+
+
+@pytest.mark.parametrize(
+    ("description", "message"),
+    [
+        ({"type": "Conv3d"}, "no layer type 'Conv3d'; there are Conv2d"),
+        ({"type": "Dense", "units": 3}, "Dense has no 'units'; its settings are name, features"),
+        ({"type": "Dense"}, "Dense: .*features"),
+        ({"type": "Dense", "features": 0}, "features must be a whole number from 1 to 1048576, got 0"),
+        ({"type": "Dense", "features": True}, "got True"),
+        ({"type": "Conv2d", "filters": 1, "kernel": 3.0}, "kernel must be"),
+        (
+            {"type": "Conv2d", "filters": 1, "kernel": 3, "padding": 3},
+            "padding must be from 0 to .* 2, got 3",
+        ),
+        ({"type": "Conv2d", "filters": 1, "stride": -1}, "stride must be"),
+        ({"type": "MaxPool2d", "size": 1 << 21}, "size must be"),
+        ({"type": "Dropout", "rate": 1}, "rate must be at least 0 and below 1, got 1"),
+        ({"type": "Dropout", "rate": "half"}, "got 'half'"),
+        ({"features": 3}, "a layer is a table with a 'type'"),
+        ({"type": 3}, "a layer is a table"),
+        ("Dense", "a layer is a table"),
+    ],
+)
+def test_refusals(description: object, message: str) -> None:
+    with pytest.raises(ModelError, match=message):
+        layer_from(description)
+
+
+@pytest.mark.parametrize("layer", [Conv2d(1), MaxPool2d(), Flatten()])
+def test_images_wanted(layer: Layer) -> None:
+    with pytest.raises(ModelError, match=r"needs images \(H, W, C\), but gets \(5,\)"):
+        layer.output_shape((5,))
+
+
+def test_features_wanted() -> None:
+    with pytest.raises(ModelError, match="put a Flatten before it"):
+        Dense(2).output_shape((1, 2, 3))

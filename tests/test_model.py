@@ -1,0 +1,119 @@
+"""Models: the built-in ones as documented, names, descriptions, files, and refusals."""
+
+from pathlib import Path
+from typing import Any
+
+import msgpack
+import pytest
+
+from engine.errors import ModelError
+from engine.layers import Conv2d, Dense, Dropout, Flatten, Gelu, Layer, MaxPool2d, Relu
+from engine.model import BUILT_IN, Model, check_fits, lenet, letters, load_model, mlp, model_from
+
+FILE = """
+loss = "mean_squared_error"
+[[layers]]
+type = "Flatten"
+[[layers]]
+type = "Dense"
+name = "out"
+features = 3
+"""
+
+
+def test_letters() -> None:
+    model = letters()
+    assert model.layout().size == 137_178
+    shapes = [(28, 28, 1), (26, 26, 32), (13, 13, 32), (11, 11, 64), (6, 6, 64), (4, 4, 128), (2, 2, 128), (512,)]
+    assert model.shapes() == [*shapes, (64,), (64,), (128,), (128,), (26,)]
+    names = [f"{layer}.{part}" for layer in ("c1", "c2", "c3") for part in ("filter", "bias")]
+    names += [f"{layer}.{part}" for layer in ("fc1", "fc2", "fc3") for part in ("weights", "bias")]
+    assert list(model.layout().specs) == names
+    assert model.classes == 26
+
+
+def test_lenet_has_the_published_number_of_parameters() -> None:
+    assert lenet(classes=10).layout().size == 61_706  # LeCun et al. 1998 with full connections in the second layer
+
+
+def test_mlp() -> None:
+    assert mlp((2, 3, 1), 4).layout().size == 6 * 128 + 128 + 128 * 64 + 64 + 64 * 4 + 4
+
+
+def test_names_are_given_and_kept() -> None:
+    layers = (Flatten(), Dense(2), Dense(3, name="fc1"), Relu(), Dense(4), Relu(name="last"))
+    names = [layer.name for layer in Model(layers).layers]
+    assert names == ["flatten1", "fc2", "fc1", "relu1", "fc3", "last"]
+
+
+def test_dropout_goes_before_activations_between_dense_layers() -> None:
+    names = [layer.name for layer in letters().with_dropout(0.3).layers]
+    assert names[7:] == ["fc1", "dropout1", "gelu1", "fc2", "dropout2", "gelu2", "fc3"]
+    again = letters().with_dropout(0.3).with_dropout(0.1)
+    assert [layer.rate for layer in again.layers if isinstance(layer, Dropout)] == [0.1, 0.1]
+    assert letters().with_dropout(0.3).layout().digest == letters().layout().digest
+    with pytest.raises(ModelError, match="no such place"):
+        Model((Flatten(), Dense(2))).with_dropout(0.5)
+
+
+@pytest.mark.parametrize("model", [letters(), lenet(), mlp((3, 4, 2), 5), letters().with_dropout(0.5)])
+def test_descriptions_survive_the_wire(model: Model) -> None:
+    assert model_from(msgpack.unpackb(msgpack.packb(model.describe()))) == model
+
+
+@pytest.mark.parametrize(
+    ("layers", "settings", "message"),
+    [
+        ((), {}, "at least one layer"),
+        ((Conv2d(1),), {}, r"must end in features \(F,\), this one ends in \(26, 26, 1\)"),
+        ((Flatten(), Dense(1)), {"loss": "hinge"}, "no loss 'hinge'"),
+        ((Flatten(),), {"shape": (28, 28)}, r"shape is \(H, W, C\)"),
+        ((Flatten(),), {"shape": (28, 0, 1)}, r"shape is \(H, W, C\)"),
+        ((Flatten(), Dense(1, name="a"), Dense(1, name="a")), {}, "two layers are named 'a'"),
+        ((Flatten(name="a.b"),), {}, "must be a plain word"),
+        ((Conv2d(1), MaxPool2d(), Conv2d(1, 14), Flatten()), {}, "c2: a 14x14 kernel does not fit images of 13x13"),
+        ((Flatten(), Gelu(), MaxPool2d()), {}, "pool1: MaxPool2d needs images"),
+    ],
+)
+def test_refusals(layers: tuple[Layer, ...], settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(ModelError, match=message):
+        Model(layers, **settings)
+
+
+@pytest.mark.parametrize(
+    ("description", "message"),
+    [
+        ([], "a model is a table"),
+        ({"layers": 3}, "a model is a table"),
+        ({"layers": [{"type": "Flatten"}], "depth": 3}, "a model has no 'depth'"),
+        ({"layers": ["Flatten"]}, "a layer is a table"),
+        ({"layers": [{"type": "Flatten"}], "shape": "28x28"}, "shape is"),
+    ],
+)
+def test_descriptions_that_are_none(description: object, message: str) -> None:
+    with pytest.raises(ModelError, match=message):
+        model_from(description)
+
+
+@pytest.mark.parametrize("name", BUILT_IN)
+def test_built_in_models_fit_the_data(name: str) -> None:
+    check_fits(load_model(name, (20, 30, 1), 7), (20, 30, 1), 7)
+
+
+def test_models_from_files(tmp_path: Path) -> None:
+    path = tmp_path / "small.toml"
+    path.write_text(FILE)
+    model = load_model(str(path), (4, 5, 1), 3)
+    assert model == Model((Flatten(), Dense(3, name="out")), (4, 5, 1), "mean_squared_error")
+    path.write_text("layers = [")
+    with pytest.raises(ModelError, match="is not valid TOML"):
+        load_model(str(path), (4, 5, 1), 3)
+    with pytest.raises(ModelError, match="no model 'resnet': use letters, mlp, lenet, or the path"):
+        load_model("resnet", (4, 5, 1), 3)
+
+
+def test_data_that_does_not_fit() -> None:
+    with pytest.raises(ModelError, match=r"takes images of 28x28x1 .*, the data has 16x8x1"):
+        check_fits(letters(), (16, 8, 1), 26)
+    with pytest.raises(ModelError, match="26 outputs, the data 47 classes"):
+        check_fits(letters(), (28, 28, 1), 47)
