@@ -45,6 +45,7 @@ class Weights:
         self._values = layout.zeros()
         views = {name: layout.view(self._values, name) for name in layout.specs}
         self.parameters = {name: Parameter(view, view) for name, view in views.items()}
+        self._target: Vector | None = None
         self._winograd: dict[str, WinogradFilter] = {}
 
     def winograd(self, name: str) -> WinogradFilter:
@@ -64,11 +65,14 @@ class Weights:
 
     def bind_gradient(self, vector: Vector) -> None:
         """Let gradients be written into `vector`; ValueError if it does not suit the layout."""
+        if vector is self._target:
+            return
         self._check(vector)
         if not (vector.flags.c_contiguous and vector.flags.aligned and vector.flags.writeable):
             raise ValueError("the gradient needs a contiguous, aligned vector that can be written to")
         for name, parameter in self.parameters.items():
             parameter.gradient = self.layout.view(vector, name)
+        self._target = vector
 
     def _check(self, vector: Vector) -> None:
         if vector.shape != (self.layout.size,) or vector.dtype != np.float32:

@@ -37,24 +37,20 @@ def max_pool_gradient(dy: Array, place: Place, route: Route, dx: Array, size: in
 @kernel
 def pool_phases(phases: Array, bias: Array, y: Array, place: Place, route: Route, size: Size, work: Array) -> None:
     """See the table."""
-    (h, w, L), (start, first) = route.shape, place
-    biases = repeat(bias, work, L)
-    for i in range(h):
-        for j in range(w):
-            below, right = 2 * i + 1 < size[0], 2 * j + 1 < size[1]
-            best = y[start + i, start + j, first : first + L]
-            a, b, c, d = phases[0, 0, i, j], phases[0, 1, i, j], phases[1, 0, i, j], phases[1, 1, i, j]
-            largest(best, route[i, j], a, b, c, d, biases, right, below)
+    start, first = place
+    biases = repeat(bias, work, route.shape[2])
+    for i in range(len(route)):
+        a, b, c, d = phases[0, 0, i], phases[0, 1, i], phases[1, 0, i], phases[1, 1, i]
+        pool_row(y[start + i, start:], first, route[i], a, b, c, d, biases, size[1], 2 * i + 1 < size[0])
 
 
 @kernel
 def pool_phases_gradient(dy: Array, place: Place, route: Route, phases: Array, work: Array) -> None:  # noqa: ARG001
     """See the table."""
-    (h, w, L), (start, first) = route.shape, place
-    for i in range(h):
-        for j in range(w):
-            a, b, c, d = phases[0, 0, i, j], phases[0, 1, i, j], phases[1, 0, i, j], phases[1, 1, i, j]
-            deal(a, b, c, d, dy[start + i, start + j, first : first + L], route[i, j])
+    start, first = place
+    for i in range(len(route)):
+        a, b, c, d = phases[0, 0, i], phases[0, 1, i], phases[1, 0, i], phases[1, 1, i]
+        deal_row(a, b, c, d, dy[start + i, start:], first, route[i])
 
 
 @inner
@@ -74,13 +70,19 @@ def pick(z: Array, d: Array, route: Route, number: int) -> None:
 
 
 @inner
-def largest(
-    y: Array, route: Route, a: Array, b: Array, c: Array, d: Array, bias: Array, right: bool, below: bool
+def pool_row(
+    y: Array, first: int, route: Route, a: Array, b: Array, c: Array, d: Array, bias: Array, W: int, below: bool
 ) -> None:
-    """Set y = max(a, b, c, d) + bias; b and d only count if `right`, c and d if `below`."""
-    for k in range(y.size):
-        y[k], route[k] = first_maximum(a[k], b[k], c[k], d[k], right, below)
-        y[k] += bias[k]
+    """Set y[:, first:] to max(a, b, c, d) + bias, pixel by pixel; c and d only count if `below`.
+
+    Offsets are unsigned, here and in `deal_row`, because the check for negative ones would keep loops from vectorising.
+    """
+    offset = np.uint64(first)
+    for j in range(route.shape[0]):
+        right = 2 * j + 1 < W
+        for k in range(bias.size):
+            best, route[j, k] = first_maximum(a[j, k], b[j, k], c[j, k], d[j, k], right, below)
+            y[j, offset + np.uint64(k)] = best + bias[k]
 
 
 @inner
@@ -99,10 +101,27 @@ def first_maximum(a: float, b: float, c: float, d: float, right: bool, below: bo
 def deal(a: Array, b: Array, c: Array, d: Array, dy: Array, route: Route) -> None:
     """Give dy to the one of a, b, c, d that route names, 0 to the others."""
     for k in range(dy.size):
-        a[k] = dy[k] if route[k] == 0 else ZERO
-        b[k] = dy[k] if route[k] == 1 else ZERO
-        c[k] = dy[k] if route[k] == 2 else ZERO
-        d[k] = dy[k] if route[k] == 3 else ZERO
+        a[k], b[k], c[k], d[k] = shares(dy[k], route[k])
+
+
+@inner
+def deal_row(a: Array, b: Array, c: Array, d: Array, dy: Array, first: int, route: Route) -> None:
+    """Do `deal` for dy[:, first:], pixel by pixel."""
+    offset = np.uint64(first)
+    for j in range(route.shape[0]):
+        for k in range(route.shape[1]):
+            a[j, k], b[j, k], c[j, k], d[j, k] = shares(dy[j, offset + np.uint64(k)], route[j, k])
+
+
+@inner
+def shares(d: np.float32, number: int) -> tuple[np.float32, np.float32, np.float32, np.float32]:
+    """Return four numbers, d at the place `number`, 0 elsewhere."""
+    return (
+        d if number == 0 else ZERO,
+        d if number == 1 else ZERO,
+        d if number == 2 else ZERO,
+        d if number == 3 else ZERO,
+    )
 
 
 @inner

@@ -1,0 +1,241 @@
+"""The wire format: every message survives it, and nothing that comes in raises anything but ProtocolError."""
+
+import random
+import struct
+from collections.abc import Callable
+from dataclasses import asdict, fields, replace
+from typing import Any
+
+import msgpack
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from engine import messages as m
+from engine.errors import ProtocolError
+
+COUNTS = st.integers(0, 2**53 - 1)
+
+
+def texts(limit: int) -> st.SearchStrategy[str]:
+    return st.text(st.characters(codec="ascii"), max_size=limit)
+
+
+REALS = st.floats()
+SECONDS = st.floats(0, 1e12)
+STRATEGIES: dict[type[m.Message], list[st.SearchStrategy[Any]]] = {
+    m.Hello: [texts(64), st.integers(0, 2**32), texts(512)],
+    m.Welcome: [texts(32), texts(96)],
+    m.Refuse: [texts(600)],
+    m.Ready: [texts(32), texts(64)],
+    m.Work: [texts(32), COUNTS, COUNTS, st.integers(0, 1), COUNTS, COUNTS, COUNTS, COUNTS, COUNTS],
+    m.Result: [texts(32), COUNTS, COUNTS, COUNTS, COUNTS, REALS, COUNTS, SECONDS, SECONDS],
+    m.Failed: [texts(32), texts(700)],
+    m.Ping: [texts(32)],
+    m.Goodbye: [texts(32), texts(200)],
+    m.Stop: [texts(32), texts(200)],
+}
+MESSAGES = st.one_of([st.builds(kind, *values) for kind, values in STRATEGIES.items()])
+EXAMPLES: list[m.Message] = [
+    m.Hello("box", 77, "numpy 2"),
+    m.Welcome("s", "box:77"),
+    m.Refuse("no"),
+    m.Ready("s", "ab" * 32),
+    m.Work("s", 1, 2, 0, 4, 5, 6, 7, 8),
+    m.Result("s", 1, 2, 3, 4, 0.5, 6, 0.25, 0.125),
+    m.Failed("s", "Traceback"),
+    m.Ping("s"),
+    m.Goodbye("s", "tired"),
+    m.Stop("s", "done"),
+]
+
+
+def packed(message: m.Message) -> list[Any]:
+    """The fields of a message as they travel, by a decoder that is not ours."""
+    values: list[Any] = msgpack.unpackb(m.encode(message)[0])
+    return values
+
+
+def refused(*frames: bytes, match: str | None = None) -> None:
+    with pytest.raises(ProtocolError, match=match):
+        m.decode(frames)
+
+
+def header(*values: object) -> bytes:
+    return bytes(msgpack.packb(list(values)))
+
+
+def test_there_is_a_strategy_and_an_example_for_every_message() -> None:
+    assert set(STRATEGIES) == set(m.MESSAGES.values()) == {type(message) for message in EXAMPLES}
+    assert all(kind.opcode == opcode for opcode, kind in m.MESSAGES.items())
+
+
+def same(a: m.Message, b: m.Message) -> bool:
+    """Equal, nan counting as equal to itself."""
+    return type(a) is type(b) and repr(asdict(a)) == repr(asdict(b))
+
+
+@given(MESSAGES, st.none() | st.binary(max_size=64))
+def test_round_trip(message: m.Message, payload: bytes | None) -> None:
+    frames = m.encode(message, payload)
+    assert len(frames[0]) <= m.HEADER_LIMIT
+    for form in (bytes, bytearray, memoryview):
+        decoded, rest = m.decode([form(frame) for frame in frames])
+        assert same(decoded, message)
+        assert rest == payload
+
+
+def test_the_bytes_of_a_header_do_not_change_by_accident() -> None:
+    """Peers of one protocol version must agree: whoever changes this changes VERSION, too."""
+    work = m.encode(m.Work("ab", 1, 2, 1, 300, 4, 5, 6, 70000))[0]
+    assert work == b"\x9b\x01\x05\xa2ab\x01\x02\x01\xcd\x01\x2c\x04\x05\x06\xce\x00\x01\x11\x70"
+    result = m.encode(m.Result("", 1, 2, 3, 4, -0.5, 6, 0.0, 1.0))[0]
+    doubles = [b"\xcb" + struct.pack(">d", x) for x in (-0.5, 0.0, 1.0)]
+    assert result == b"\x9b\x01\x06\xa0\x01\x02\x03\x04" + doubles[0] + b"\x06" + doubles[1] + doubles[2]
+
+
+@pytest.mark.parametrize("message", EXAMPLES, ids=lambda x: type(x).__name__)
+def test_wrong_fields(message: m.Message) -> None:
+    version, opcode, *values = packed(message)
+    name = type(message).__name__
+    refused(header(version, opcode, *values[:-1]), match=f"{name} has {len(values)} fields, got {len(values) - 1}")
+    refused(header(version, opcode, *values, 0), match=f"got {len(values) + 1}")
+    for i, f in enumerate(fields(message)):
+        kind, limit = f.metadata["type"], f.metadata["limit"]
+        for wrong in ("x", 1, 1.5, None, True, [], [1], {}, {"a": 1}):
+            if type(wrong) is not kind:
+                refused(
+                    header(version, opcode, *values[:i], wrong, *values[i + 1 :]),
+                    match=f"{name}.{f.name} must be {kind.__name__}, got",
+                )
+        beyond: list[object] = {
+            str: lambda limit: ["x" * (limit + 1)],
+            int: lambda limit: [-1, limit + 1, 2**64 - 1],
+            float: lambda limit: [] if limit is None else [-0.1, 2 * limit, float("nan"), float("inf")],
+        }[kind](limit)
+        for value in beyond:
+            refused(header(version, opcode, *values[:i], value, *values[i + 1 :]), match=rf"{name}.{f.name} ")
+            with pytest.raises(ProtocolError):
+                replace(message, **{f.name: value})
+
+
+def test_wrong_version_and_opcode() -> None:
+    refused(header(2, 8, "s"), match="speaks protocol version 2, this one 1; install the same gradsum")
+    for opcode in (0, 11, -1, 2**63):
+        refused(header(1, opcode, "s"), match=f"no message has opcode {opcode}")
+    pairs: list[tuple[object, object]] = [(1, "8"), ("1", 8), (None, 8), (1.0, 8), (True, 8), (1, [])]
+    for version, code in pairs:
+        refused(header(version, code, "s"), match="starts with version and opcode")
+
+
+@pytest.mark.parametrize("value", [None, 1, 1.5, "text", {}, {"a": 1}, [], [1]])
+def test_a_header_that_is_no_list(value: object) -> None:
+    refused(bytes(msgpack.packb(value)), match="a list that starts with version and opcode")
+
+
+def test_wrong_number_of_frames() -> None:
+    refused(match="got 0")
+    refused(header(1, 8, "s"), b"", b"", match="got 3")
+
+
+def test_oversize() -> None:
+    refused(b"\xc0" * (m.HEADER_LIMIT + 1), match="at most 1024 bytes, got 1025")
+    with pytest.raises(ProtocolError, match=r"the header of Refuse has 18\d\d bytes, 1024 at most"):
+        m.encode(m.Refuse("\N{SNOWMAN}" * 600))
+    long = m.clip("\N{SNOWMAN}\udce4" * 600, 600)
+    assert m.decode(m.encode(m.Refuse(long)))[0] == m.Refuse(long)
+    assert m.clip("abc", 2) == "bc"
+
+
+NASTY = {
+    "empty": b"",
+    "never used": b"\xc1",
+    "truncated list": b"\x93\x01",
+    "more than one value": b"\x01\x02",
+    "huge array": b"\xdd\xff\xff\xff\xff",
+    "huge map": b"\xdf\xff\xff\xff\xff",
+    "huge text": b"\xdb\xff\xff\xff\xff",
+    "huge binary": b"\xc6\xff\xff\xff\xff",
+    "huge extension": b"\xc9\xff\xff\xff\xff\x01",
+    "many huge arrays": b"\xdc\x0f\xff" * 341,
+    "deep lists": b"\x91" * 1024,
+    "deep maps": b"\x81\x01" * 512,
+    "binary": b"\x91\xc4\x01a",
+    "extension": b"\x91\xd4\x05a",
+    "timestamp": b"\x91\xd6\xff\x00\x00\x00\x00",
+    "bad timestamp": b"\x91\xd7\xff" + b"\xff" * 8,
+    "a list as key": b"\x81\x90\x01",
+    "a number as key": b"\x81\x01\x01",
+    "bad UTF-8": b"\x93\x01\x08\xa1\xff",
+    "surrogate": b"\x93\x01\x08\xa3\xed\xb3\xa4",
+    "a list in a list": b"\x92\x01\x91\x08",
+}
+
+
+@pytest.mark.parametrize("name", NASTY)
+def test_nasty_headers(name: str) -> None:
+    refused(NASTY[name])
+    with pytest.raises(ProtocolError):
+        m.decode([NASTY[name], b"payload"])
+
+
+def mutate(data: bytearray, rng: random.Random) -> bytes:
+    for _ in range(rng.randint(1, 4)):
+        place = rng.randrange(len(data) + 1)
+        change: Callable[[], None] = rng.choice(
+            [
+                lambda place=place: data.insert(place, rng.randrange(256)),
+                lambda place=place: data.__setitem__(slice(place, place + 1), bytes([rng.randrange(256)])),
+                lambda place=place: data.__delitem__(slice(place, place + rng.randint(1, 5))),
+                lambda place=place: data.__setitem__(slice(place, place), data[: rng.randrange(20)]),
+            ]
+        )
+        change()
+    return bytes(data)
+
+
+def test_twenty_thousand_mutated_and_random_headers() -> None:
+    rng = random.Random(20)
+    valid = [m.encode(message)[0] for message in EXAMPLES]
+    counts = {True: 0, False: 0}
+    for number in range(20_000):
+        soup = rng.randbytes(rng.randrange(1, 60)) if number % 4 == 0 else mutate(bytearray(rng.choice(valid)), rng)
+        try:
+            message, _ = m.decode([soup])
+        except ProtocolError:
+            counts[False] += 1
+            continue
+        counts[True] += 1
+        assert same(m.decode(m.encode(message))[0], message)
+    assert min(counts.values()) > 500, "the mutations should leave some headers good"
+
+
+PLAIN = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**64 - 1)
+    | st.floats()
+    | st.text(max_size=9)
+    | st.binary(max_size=9),
+    lambda x: st.lists(x, max_size=4) | st.dictionaries(st.text(max_size=3) | st.integers(0, 9), x, max_size=4),
+    max_leaves=6,
+)
+
+
+@settings(max_examples=100)
+@given(st.integers(0, 12), st.lists(PLAIN, max_size=6))
+def test_well_formed_msgpack_that_means_nothing(opcode: int, values: list[object]) -> None:
+    try:
+        message, _ = m.decode([header(m.VERSION, opcode, *values)])
+    except ProtocolError:
+        return
+    assert repr(packed(message)[2:]) == repr(values)
+
+
+def test_jobs_are_packed_within_limits() -> None:
+    plain = {"a": [1, 2.5, "x", None, True], "b": {"c": []}}
+    assert m.unpack(m.pack(plain)) == plain
+    assert m.unpack(memoryview(m.pack("x" * 5000))) == "x" * 5000
+    for bad in (m.pack({1: 2}), m.pack(list(range(5000))), m.pack(b"binary"), m.pack(plain)[:-1], m.pack(plain) + b"x"):
+        with pytest.raises(ProtocolError, match="not valid msgpack"):
+            m.unpack(bad)

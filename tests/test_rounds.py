@@ -1,0 +1,190 @@
+"""The state machine of a round, by examples; any other order of events is in test_rounds_any_order."""
+
+import pytest
+
+from engine import plan
+from engine.plan import Block
+from engine.rounds import (
+    FIRST_LEASE,
+    FORGET,
+    LEAST_LEASE,
+    Accept,
+    Answered,
+    Assign,
+    Begin,
+    Complete,
+    Ignore,
+    Instruction,
+    Joined,
+    Lapsed,
+    Left,
+    Rounds,
+    Tick,
+)
+
+A, B, C = b"A", b"B", b"C"
+
+
+def joined(*workers: bytes) -> Rounds:
+    rounds = Rounds()
+    for worker in workers:
+        assert rounds.handle(Joined(worker), 0.0) == []
+    return rounds
+
+
+def begin(rounds: Rounds, total: int, number: int = 1, now: float = 0.0, cap: int = 1000) -> list[Instruction]:
+    return rounds.handle(Begin(number, total, number, cap), now)
+
+
+def shares(instructions: list[Instruction]) -> dict[bytes, Block]:
+    return {x.worker: x.share for x in instructions if isinstance(x, Assign)}
+
+
+def answer_all(rounds: Rounds, assign: Assign, total: int, now: float) -> list[Instruction]:
+    """Answer every block of a share at the moment `now`."""
+    out: list[Instruction] = []
+    for block in plan.cover(*assign.share, total):
+        out += rounds.handle(Answered(assign.worker, assign.round, assign.attempt, block), now)
+    return out
+
+
+def test_a_round_of_two_workers() -> None:
+    rounds = joined(A, B)
+    assert begin(rounds, 6) == [Assign(A, 1, 1, (0, 3), True), Assign(B, 1, 2, (3, 6), True)]
+    assert rounds.handle(Answered(A, 1, 1, (0, 2)), 1.0) == [Accept((0, 2))]
+    assert rounds.handle(Answered(B, 1, 2, (4, 6)), 1.0) == [Accept((4, 6))]
+    assert rounds.handle(Answered(B, 1, 2, (3, 4)), 1.0) == [Accept((3, 4))]
+    assert rounds.handle(Answered(A, 1, 1, (2, 3)), 1.0) == [Accept((2, 3)), Complete(1)]
+
+
+def test_a_round_waits_for_its_first_worker() -> None:
+    rounds = Rounds()
+    assert begin(rounds, 4) == []
+    assert rounds.handle(Joined(A), 5.0) == [Assign(A, 1, 1, (0, 4), True)]
+    assert rounds.handle(Joined(B), 5.0) == [], "everything is handed out"
+
+
+def test_what_the_gone_had_is_handed_out_again() -> None:
+    rounds = joined(A, B)
+    first = begin(rounds, 6)
+    rounds.handle(Answered(A, 1, 1, (0, 2)), 1.0)
+    assert rounds.handle(Left(A), 1.0) == [], "B is busy"
+    assert answer_all(rounds, Assign(B, 1, 2, (3, 6), True), 6, 2.0)[-1] == Assign(B, 1, 3, (2, 3), False)
+    assert rounds.handle(Answered(A, 1, 1, (2, 3)), 2.0) == [
+        Ignore(A, "answer to nothing that was asked: block (2, 3)")
+    ]
+    assert rounds.handle(Answered(B, 1, 3, (2, 3)), 2.0) == [Accept((2, 3)), Complete(1)]
+    assert shares(first) == {A: (0, 3), B: (3, 6)}
+
+
+def test_a_lapsed_share_is_handed_out_again_and_the_first_answer_counts() -> None:
+    rounds = joined(A, B)
+    begin(rounds, 2)
+    rounds.handle(Answered(B, 1, 2, (1, 2)), 1.0)
+    assert rounds.next_deadline() == FIRST_LEASE
+    assert rounds.handle(Tick(), FIRST_LEASE - 0.1) == []
+    assert rounds.handle(Tick(), FIRST_LEASE) == [Lapsed(A, ((0, 1),)), Assign(B, 1, 3, (0, 1), False)]
+    assert rounds.handle(Left(A), FIRST_LEASE) == [], "its blocks were handed out before"
+    rounds.handle(Joined(A), FIRST_LEASE)
+    assert rounds.handle(Answered(B, 1, 3, (0, 1)), 70.0) == [Accept((0, 1)), Complete(1)]
+
+
+def test_a_late_answer_counts_if_it_is_the_first() -> None:
+    rounds = joined(A)
+    begin(rounds, 2)
+    assert rounds.handle(Tick(), 100.0) == [Lapsed(A, ((0, 2),))]
+    assert rounds.handle(Joined(B), 101.0) == [Assign(B, 1, 2, (0, 2), True)]
+    assert rounds.handle(Answered(A, 1, 1, (0, 2)), 102.0) == [Accept((0, 2)), Complete(1)]
+    assert begin(rounds, 2, number=2, now=103.0) == [Assign(A, 2, 3, (0, 2), True)]
+    assert rounds.handle(Answered(B, 1, 2, (0, 2)), 104.0) == [Ignore(B, "late answer: block (0, 2) was counted")]
+    assert begin(rounds, 2, number=3, now=105.0) == [Assign(B, 3, 4, (0, 2), True)], "A still has its share of round 2"
+
+
+def test_a_silent_worker_gets_nothing_until_it_answers() -> None:
+    rounds = joined(A, B)
+    begin(rounds, 2)
+    rounds.handle(Tick(), 100.0)
+    for number in (2, 3):
+        assert begin(rounds, 2, number=number, now=100.0) == []
+        assert rounds.next_deadline() is None, "nobody is expected to answer"
+    assert rounds.handle(Answered(A, 1, 1, (0, 1)), 101.0)[1:] == [Assign(A, 3, 3, (0, 2), True)]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        Answered(A, 2, 1, (0, 2)),
+        Answered(A, 1, 2, (0, 2)),
+        Answered(B, 1, 1, (0, 2)),
+        Answered(C, 1, 1, (0, 2)),
+        Answered(A, 1, 1, (0, 1)),
+        Answered(A, 1, 1, (0, 3)),
+        Answered(A, 1, 1, (2, 3)),
+        Answered(A, 1, 1, (-5, 900)),
+    ],
+)
+def test_an_invented_answer_changes_nothing(wrong: Answered) -> None:
+    rounds = joined(A, B)
+    assert shares(begin(rounds, 3)) == {A: (0, 2), B: (2, 3)}
+    rounds.handle(Left(B), 0.0)
+    (ignore,) = rounds.handle(wrong, 1.0)
+    assert isinstance(ignore, Ignore)
+    assert rounds.handle(Answered(A, 1, 1, (0, 2)), 1.0) == [Accept((0, 2)), Assign(A, 1, 3, (2, 3), False)]
+
+
+def test_no_share_is_above_the_cap() -> None:
+    rounds = joined(A, B)
+    handed = begin(rounds, 100, cap=8)
+    seen = []
+    while handed:
+        one = handed.pop(0)
+        if isinstance(one, Assign):
+            seen.append(one.share)
+            handed += answer_all(rounds, one, 100, 1.0)
+    assert max(stop - start for start, stop in seen) == 8
+    assert sorted(i for start, stop in seen for i in range(start, stop)) == list(range(100))
+
+
+def run_rounds(rounds: Rounds, seconds: dict[bytes, float], total: int, numbers: range) -> dict[bytes, list[int]]:
+    """Carry out rounds with workers that need so many seconds a micro-batch; return the sizes of their shares."""
+    sizes: dict[bytes, list[int]] = {worker: [] for worker in seconds}
+    for number in numbers:
+        now = number * 1000.0
+        assigns = [x for x in begin(rounds, total, number, now) if isinstance(x, Assign)]
+        for worker in seconds:
+            sizes[worker].append(sum(x.share[1] - x.share[0] for x in assigns if x.worker == worker))
+        for x in sorted(assigns, key=lambda x: seconds[x.worker] * (x.share[1] - x.share[0])):
+            answer_all(rounds, x, total, now + seconds[x.worker] * (x.share[1] - x.share[0]))
+    return sizes
+
+
+@pytest.mark.parametrize("order", [(A, B), (B, A)])
+def test_shares_follow_the_measured_speed_whoever_came_first(order: tuple[bytes, bytes]) -> None:
+    sizes = run_rounds(joined(*order), {A: 0.1, B: 0.3}, 40, range(1, 30))
+    assert (sizes[A][-1], sizes[B][-1]) == (30, 10)
+
+
+@pytest.mark.parametrize("order", [(A, B), (B, A)])
+def test_one_too_slow_for_a_micro_batch_gets_none_but_is_tried_again(order: tuple[bytes, bytes]) -> None:
+    sizes = run_rounds(joined(*order), {A: 0.1, B: 10.0}, 4, range(1, 3 + 2 * FORGET))
+    assert sizes[B][:4] == [2, 2, 0, 0]
+    assert 1 <= sum(map(bool, sizes[B][3:])) <= 3
+    assert all(a + b == 4 for a, b in zip(sizes[A], sizes[B], strict=True))
+
+
+def test_the_first_share_of_a_worker_says_nothing_about_its_speed() -> None:
+    rounds = joined(A, B)
+    run_rounds(rounds, {A: 0.1, B: 50.0}, 4, range(1, 2))
+    sizes = run_rounds(rounds, {A: 0.1, B: 0.1}, 4, range(2, 5))
+    assert sizes == {A: [2, 2, 2], B: [2, 2, 2]}
+
+
+def test_a_lease_is_proportional_to_the_expected_duration() -> None:
+    rounds = joined(A)
+    run_rounds(rounds, {A: 1.0}, 10, range(1, 3))
+    begin(rounds, 10, 3, 5000.0)
+    assert rounds.next_deadline() == pytest.approx(5000.0 + 20 * 10)
+    rounds = joined(A)
+    run_rounds(rounds, {A: 0.001}, 10, range(1, 3))
+    begin(rounds, 10, 3, 5000.0)
+    assert rounds.next_deadline() == 5000.0 + LEAST_LEASE
