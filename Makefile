@@ -2,6 +2,7 @@
 # make test    lint, types, import map, tests with coverage
 PYTHON ?= python3
 BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .PHONY: train test clean
 
@@ -17,11 +18,11 @@ test: .venv/test
 # A stamp file each, so that an install happens again only when the metadata changes.
 .venv/train: setup.cfg pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	$(PIP) --editable ".[fast]" || { echo "numba has no build for this Python: the numpy kernels will do"; $(PIP) --editable .; }
 	touch $@
 
 .venv/test: .venv/train
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[test]"
+	$(PIP) --editable ".[test]"
 	touch $@
 
 clean:

@@ -5,8 +5,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
+import numpy as np
+
 from engine import messages as m
-from engine import rounds
+from engine import plan, rounds
 from engine.clock import Clock
 from engine.collect import Collector
 from engine.data import Sampler
@@ -39,16 +41,26 @@ class InterruptedRoundError(Exception):
 
 @dataclass
 class _Current:
-    """The round in progress. `work` is what each share's message is made from, `parameters` its payload."""
+    """The round in progress. `work` is what each share's message is made from."""
 
     work: m.Work
-    parameters: m.Frame
+    parameters: Vector
     sums: Collector
     failures: int = 0
     done: bool = False
     busy: defaultdict[bytes, float] = field(
         default_factory=lambda: defaultdict(float)
     )  # seconds that each worker computed
+
+    slots: defaultdict[bytes, int] = field(default_factory=lambda: defaultdict(int))  # of its mailbox each has in use
+    _frame: m.Frame = None
+
+    @property
+    def frame(self) -> m.Frame:
+        """The parameters as a payload, the same for every worker that has no mailbox."""
+        if self._frame is None:
+            self._frame = snapshot(self.parameters)
+        return self._frame
 
 
 class Coordinator:
@@ -75,6 +87,7 @@ class Coordinator:
         self._rounds = rounds.Rounds()
         self._current: _Current | None = None
         self._number = 0
+        self._mailed = -1  # version of the parameters in the mailbox
         self._looked = self._pinged = clock.now()
         self.timing = Timing()
         self._sampler = Sampler(sizes[0], job.batch_size, job.seed)
@@ -102,7 +115,7 @@ class Coordinator:
         sums = Collector(len(self._sampler.indices(step)), self._job.microbatch, out)
         work = self._work(kind=m.TRAIN, step=step, version=step - 1, total=sums.total)
         began = self._clock.now()
-        current = _Current(work, snapshot(parameters), sums)
+        current = _Current(work, parameters, sums)
         total = self._run(current, cap=sums.total)
         self.timing.add(self._clock.now() - began, max(current.busy.values(), default=0.0), sums.seconds)
         return total
@@ -111,7 +124,7 @@ class Coordinator:
         """Return loss and correct answers over the whole test set, with the parameters after `step`."""
         sums = Collector(self._sizes[1], self._job.microbatch, None)
         work = self._work(kind=m.VALIDATE, step=step, version=step, total=sums.total)
-        return self._run(_Current(work, snapshot(parameters), sums), cap=VALIDATION_CAP)
+        return self._run(_Current(work, parameters, sums), cap=VALIDATION_CAP)
 
     def _work(self, kind: int, step: int, version: int, total: int) -> m.Work:
         self._number += 1
@@ -121,6 +134,9 @@ class Coordinator:
         """Carry out one round and return its sums."""
         self._current = current
         work = current.work
+        if self._members.mailbox and self._mailed != work.version:
+            np.copyto(self._members.mailbox.parameters(), current.parameters)
+            self._mailed = work.version
         self._handle(rounds.Begin(work.round, work.total, work.version, cap))
         while not current.done:
             self._wait()
@@ -210,7 +226,7 @@ class Coordinator:
         if current is None or result.round != current.work.round:
             self._handle(answer)
             return
-        sums = current.sums.check(result, payload)
+        sums = current.sums.check(result, self._members.mail(peer, result.slot) if result.slot else payload)
         if rounds.Accept(block) in self._handle(answer):
             current.sums.put(block, sums)
             if current.work.kind == m.TRAIN:
@@ -237,7 +253,14 @@ class Coordinator:
         if current is None or assign.round != current.work.round:
             return
         start, stop = assign.share
-        work = replace(current.work, attempt=assign.attempt, start=start, stop=stop)
-        payload = current.parameters if assign.with_parameters else None
+        work, payload = replace(current.work, attempt=assign.attempt, start=start, stop=stop), None
+        member = self._members.get(assign.worker)
+        if member is not None and member.box is not None:
+            # A slot is used once a round: what is in it may not have been added up yet.
+            used = current.slots[assign.worker]
+            current.slots[assign.worker] += len(plan.cover(start, stop, work.total))
+            work = replace(work, slot=used + 1)
+        elif assign.with_parameters:
+            payload = current.frame
         if not self._endpoint.send(assign.worker, m.encode(work, payload)):
             self._lose(assign.worker, "its connection was lost")

@@ -49,6 +49,13 @@ class Evaluator:
         """Use these parameters (flat vector) until the next call; they must not change meanwhile."""
         self._main.prepare(parameters)
 
+    def rehearse(self) -> None:
+        """Evaluate one micro-batch for nothing, so that kernels are loaded before the first step."""
+        self.prepare(self._layout.zeros())
+        samples = min(self._job.microbatch, len(self._data.train))
+        images = self._normalised(self._data.train.images[:samples])
+        self._program(samples).gradient(images, self._data.train.labels[:samples], None, self._layout.zeros())
+
     def batch_length(self, step: int) -> int:
         """Return how many samples the batch of `step` has."""
         return len(self._sampler.indices(step))
@@ -166,6 +173,7 @@ class Serial:
 
     def __init__(self, job: Job, data: Dataset) -> None:
         self._evaluator = Evaluator(job, data)
+        self._evaluator.rehearse()
         self.timing = Timing()
         self._microbatch = job.microbatch
         self._test_size = len(data.test)

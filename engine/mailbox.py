@@ -11,6 +11,8 @@ The memory has no name (memfd_create): a worker inherits its descriptor, and it 
 import mmap
 import os
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 
@@ -30,15 +32,11 @@ class Mailbox:
     def __init__(self, descriptor: int, size: int, workers: int) -> None:
         self.descriptor = descriptor
         self._size = size
+        self._workers = workers
         self._stride = -(-4 * size // mmap.PAGESIZE) * mmap.PAGESIZE
         self._start = -(-TOKEN * workers // mmap.PAGESIZE) * mmap.PAGESIZE
         self._length = self._start + (1 + SLOTS * workers) * self._stride
         self._memory: mmap.mmap | None = None
-
-    @staticmethod
-    def possible() -> bool:
-        """Tell whether this system can do it."""
-        return hasattr(os, "memfd_create")
 
     @classmethod
     def create(cls, size: int, workers: int) -> "Mailbox":
@@ -48,9 +46,9 @@ class Mailbox:
         made._map()[: TOKEN * workers] = secrets.token_bytes(TOKEN * workers)
         return made
 
-    def token(self, worker: int) -> str:
-        """Return the token of worker number `worker`."""
-        return self._map()[TOKEN * worker : TOKEN * (worker + 1)].hex()
+    def owner(self, token: str) -> int | None:
+        """Return the number of the worker that has `token`."""
+        return next((w for w in range(self._workers) if read_token(self.descriptor, w) == token), None)
 
     def parameters(self) -> Vector:
         """Return the vector that the coordinator writes."""
@@ -59,6 +57,10 @@ class Mailbox:
     def gradient(self, worker: int, slot: int) -> Vector:
         """Return a vector that worker number `worker` writes."""
         return self._vector(1 + SLOTS * worker + slot)
+
+    def read_only(self, worker: int, slot: int) -> memoryview:
+        """Return the bytes of a gradient that worker number `worker` wrote."""
+        return self.gradient(worker, slot).data.cast("B").toreadonly()
 
     def close(self) -> None:
         """Close the descriptor. The memory itself goes when the last vector into it does."""
@@ -71,3 +73,21 @@ class Mailbox:
 
     def _vector(self, number: int) -> Vector:
         return np.frombuffer(self._map(), np.float32, self._size, self._start + number * self._stride)
+
+
+def read_token(descriptor: int, worker: int) -> str:
+    """Return the token of worker number `worker`, for which the size of vectors need not be known."""
+    return os.pread(descriptor, TOKEN, TOKEN * worker).hex()
+
+
+@contextmanager
+def mailbox_for(size: int, workers: int, wanted: bool) -> Iterator[Mailbox | None]:
+    """Make a mailbox if it is wanted and this system can have one; otherwise vectors travel by socket."""
+    if not wanted or not hasattr(os, "memfd_create"):
+        yield None
+        return
+    mailbox = Mailbox.create(size, workers)
+    try:
+        yield mailbox
+    finally:
+        mailbox.close()

@@ -8,6 +8,7 @@ from engine import messages as m
 from engine.errors import ProtocolError
 from engine.evaluate import WorkerReport
 from engine.job import Job
+from engine.mailbox import SLOTS, Mailbox
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class Member:
     images: int = 0
     seconds: float = 0.0
     cpu: float = 0.0
+    box: int | None = None  # its number in the mailbox
 
     def report(self) -> WorkerReport:
         """Return what the worker has done so far."""
@@ -43,8 +45,11 @@ class Member:
 class Members:
     """The workers of one session, by their identity on the transport."""
 
-    def __init__(self, job: Job, session: str, numerics: str, notice: Callable[[Notice], None]) -> None:
+    def __init__(
+        self, job: Job, session: str, numerics: str, notice: Callable[[Notice], None], mailbox: Mailbox | None = None
+    ) -> None:
         self.session = session
+        self.mailbox = mailbox
         self._job = m.pack(job.describe())
         self._schema = job.model.layout().digest
         self._numerics = numerics
@@ -63,7 +68,8 @@ class Members:
         self._names[name] += 1
         if self._names[name] > 1:
             name += f"#{self._names[name]}"
-        self._members[peer] = Member(name, hello.host, hello.pid)
+        box = self.mailbox.owner(hello.token) if self.mailbox else None
+        self._members[peer] = Member(name, hello.host, hello.pid, box=box)
         return m.encode(m.Welcome(self.session, name), self._job)
 
     def admit(self, peer: bytes, ready: m.Ready) -> None:
@@ -89,6 +95,13 @@ class Members:
         member.images += images
         member.seconds += result.seconds
         member.cpu = max(member.cpu, result.cpu)
+
+    def mail(self, peer: bytes, slot: int) -> memoryview:
+        """Return the bytes in slot `slot` (from 1) of the worker's mailbox; ProtocolError if there is no such slot."""
+        member = self._members[peer]
+        if self.mailbox is None or member.box is None or not 1 <= slot <= SLOTS:
+            raise ProtocolError(f"slot {slot} of a mailbox that the worker does not have")
+        return self.mailbox.read_only(member.box, slot - 1)
 
     def get(self, peer: bytes) -> Member | None:
         """Return the worker known as `peer`, if it was welcomed."""

@@ -35,14 +35,14 @@ Frame = Any  # an object with the buffer protocol: bytes, memoryview, a frame of
 MESSAGES: dict[int, type["Message"]] = {}
 
 
-def count(limit: int = COUNT_LIMIT) -> Any:
+def count(limit: int = COUNT_LIMIT, **default: Any) -> Any:
     """Return a field that holds a whole number from 0 to `limit`."""
-    return field(metadata={"type": int, "limit": limit})
+    return field(metadata={"type": int, "limit": limit}, **default)
 
 
-def text(limit: int) -> Any:
+def text(limit: int, **default: Any) -> Any:
     """Return a field that holds at most `limit` characters."""
-    return field(metadata={"type": str, "limit": limit})
+    return field(metadata={"type": str, "limit": limit}, **default)
 
 
 def real() -> Any:
@@ -83,12 +83,16 @@ def _check(message: str, name: str, value: object, kind: type, limit: float | No
 
 @dataclass(frozen=True)
 class Hello(Message):
-    """A worker asks to join. `numerics`: the fingerprint of everything its bits depend on."""
+    """A worker asks to join. `numerics`: the fingerprint of everything its bits depend on.
+
+    `token` shows that it shares memory with the coordinator (see `mailbox`), and which part of it is its own.
+    """
 
     opcode: ClassVar[int] = 1
     host: str = text(64)
     pid: int = count(1 << 32)
     numerics: str = text(512)
+    token: str = text(64, default="")
 
 
 @dataclass(frozen=True)
@@ -122,7 +126,8 @@ class Work(Message):
     """Evaluate micro-batches [start, stop) of `total`, and answer one RESULT a block.
 
     `kind`: TRAIN, of the batch of `step`, or VALIDATE, of the test set. `version` names the parameters: those of the
-    payload, or the ones the worker already holds.
+    payload, or the ones the worker already holds, or else those in the mailbox. `slot` is where in its mailbox the
+    worker puts the gradient of the first block, counting from 1, the next block's behind it; 0: into the payload.
     """
 
     opcode: ClassVar[int] = 5
@@ -135,13 +140,15 @@ class Work(Message):
     stop: int = count()
     total: int = count()
     version: int = count()
+    slot: int = count(default=0)
 
 
 @dataclass(frozen=True)
 class Result(Message):
     """The sums over block [start, stop): loss, correct answers, and in training the gradient (payload).
 
-    `seconds` is the time it took to compute, `cpu` the processor seconds the worker has used since it started.
+    The gradient is in slot `slot` of the worker's mailbox if that is not 0. `seconds` is the time it took to compute,
+    `cpu` the processor seconds the worker has used since it started.
     """
 
     opcode: ClassVar[int] = 6
@@ -154,6 +161,7 @@ class Result(Message):
     correct: int = count()
     seconds: float = duration()
     cpu: float = duration()
+    slot: int = count(default=0)
 
 
 @dataclass(frozen=True)

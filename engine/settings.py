@@ -56,6 +56,7 @@ class Settings:
     )
     augment: bool = setting(bool, False, "shift each training image by up to 2 pixels and invert 5 random ones")
     seed: int = setting(int, 1, "seed of initialisation, order, dropout and augmentation", 0, (1 << 63) - 1)
+    mailbox: bool = setting(bool, True, "pass vectors to local workers through shared memory")
     validate_every: int = setting(int, 0, "steps between validations (default: once an epoch)", 0, 1 << 40)
     checkpoint_every: int = setting(int, 0, "steps between checkpoints (default: once an epoch)", 0, 1 << 40)
 
@@ -140,10 +141,10 @@ def _check(name: str, value: object, rule: Mapping[str, Any]) -> None:
         return
     if rule["kind"] is bool:
         if not isinstance(value, bool):
-            raise SettingsError(f"{option} must be true or false, got {value!r}")
+            raise SettingsError(f"{option} must be true or false, got {value!r:.60}")
     elif rule["kind"] is str:
         if value not in rule["choices"]:
-            raise SettingsError(f"{option} must be one of {', '.join(rule['choices'])}, got {value!r}")
+            raise SettingsError(f"{option} must be one of {', '.join(rule['choices'])}, got {value!r:.60}")
     else:
         _check_number(option, value, rule)
 

@@ -17,12 +17,13 @@ from engine.interrupt import Interrupt
 from engine.launch.folder import meeting_folder
 from engine.launch.local import LocalWorkers
 from engine.loop import Loop, Progress
+from engine.mailbox import mailbox_for
 from engine.members import Members, Notice
 from engine.model import Model
 from engine.network import Network
 from engine.numerics import fingerprint
 from engine.optim import Optimizer, State
-from engine.params import Layout, Vector
+from engine.params import Layout, Vector, aligned
 from engine.prepare import Run, prepare
 from engine.records import EventRow, Records, WorkerRow
 from engine.report import Reporter, Result, RunInfo
@@ -114,12 +115,12 @@ def _source(run: Run, notice: Callable[[Notice], None], interrupted: Callable[[]
     if not workers:
         yield Serial(run.job(), run.data)
         return
-    job = run.job()
-    members = Members(job, secrets.token_hex(16), fingerprint(), notice)
+    job, size = run.job(), run.model.layout().size
     sizes = (len(run.data.train), len(run.data.test))
-    with meeting_folder() as folder:
+    with meeting_folder() as folder, mailbox_for(size, workers, run.settings.mailbox) as mailbox:
+        members = Members(job, secrets.token_hex(16), fingerprint(), notice, mailbox)
         address = f"ipc://{folder / 'coordinator'}"
-        with Listener(address, 4 * job.model.layout().size) as listener, LocalWorkers(address, workers) as local:
+        with Listener(address, 4 * size) as listener, LocalWorkers(address, workers, mailbox) as local:
             source = Coordinator(job, sizes, listener, local, MonotonicClock(), members, interrupted)
             try:
                 source.gather(workers)
@@ -132,7 +133,9 @@ def _loop(run: Run, source: Source, records: Records, reporter: Reporter, interr
     """Set the scene: fresh parameters and moments, or those of the checkpoint."""
     layout = run.model.layout()
     parameters = layout.zeros()
-    state = run.settings.make_optimizer().start(layout.size)
+    optimizer = run.settings.make_optimizer()
+    optimizer.start(1).step(aligned(1), aligned(1), 1.0)  # loads its kernel before the first step
+    state = optimizer.start(layout.size)
     progress = Progress()
     if run.checkpoint is None:
         layout.initialise(parameters, run.settings.seed)

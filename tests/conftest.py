@@ -1,10 +1,16 @@
 """Every test has a data cache and a working folder of its own run, so that nothing outside is read or written."""
 
 import os
+import shutil
+import signal
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from engine.cli import main
+from tests.command import MARK, Answer, Gradsum, processes
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -24,3 +30,36 @@ def private_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Run every test in an empty folder."""
     monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def tidy(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Give a test a folder for temporary files and a mark for its processes; neither may be used in the end."""
+    folder = Path(tempfile.mkdtemp(prefix="t-"))  # short, as the names of sockets must be
+    monkeypatch.setenv("TMPDIR", str(folder))
+    monkeypatch.setenv(MARK, folder.name)
+    monkeypatch.setenv("GRADSUM_BACKEND", "numpy")  # there from the start, while others may have to be compiled
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    yield folder
+    files, left = list(folder.iterdir()), processes(folder.name)
+    for pid in left:
+        os.kill(pid, signal.SIGKILL)
+    shutil.rmtree(folder)
+    assert (files, left) == ([], [])
+    assert not list(Path().rglob("*.tmp"))
+
+
+@pytest.fixture
+def gradsum(tidy: Path, capsys: pytest.CaptureFixture[str]) -> Gradsum:
+    """Return a function that runs `gradsum` in this process."""
+
+    def call(*arguments: object) -> Answer:
+        capsys.readouterr()
+        try:
+            code = main([str(argument) for argument in arguments])
+        except SystemExit as stop:
+            code = stop.code if isinstance(stop.code, int) else -1
+        said = capsys.readouterr()
+        return Answer(code, said.out, said.err)
+
+    return call

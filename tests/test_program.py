@@ -26,7 +26,7 @@ def test_built_in_networks(kernels: Backend, make: Callable[[], Model], microbat
 def test_the_largest_of_them_is_cut_into_chunks() -> None:
     chunks = [operation.chunk for operation in case(letters(), 19, BACKENDS[0]).program.operations()]
     assert chunks == sorted(chunks)
-    assert len(set(chunks)) == 3
+    assert len(set(chunks)) > 1
 
 
 layers_of_images = st.lists(

@@ -14,12 +14,15 @@ def main() -> int:
     parser.add_argument("address", help="where the coordinator listens, for example tcp://10.0.0.1:5555")
     parser.add_argument("--patience", type=float, default=60.0, help="leave after this many seconds of silence")
     parser.add_argument("--tied", action="store_true", help="end when standard input, a pipe, is closed")
+    parser.add_argument("--mail", help=argparse.SUPPRESS)  # a descriptor of the parent's mailbox
     arguments = parser.parse_args()
     os.environ.update(ONE_THREAD)  # before numpy is imported
+    from workers.mail import Mail  # noqa: PLC0415
     from workers.worker import Worker  # noqa: PLC0415
 
     try:
-        ended = Worker(arguments.address, arguments.tied, arguments.patience).run()
+        mail = Mail.parse(arguments.mail) if arguments.mail else None
+        ended = Worker(arguments.address, arguments.tied, arguments.patience, mail).run()
     except GradsumError as error:
         print(f"gradsum worker: {error}", file=sys.stderr)
         return error.exit_code

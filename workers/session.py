@@ -9,6 +9,7 @@ any          Stop        Quit
 any          Ping        nothing: it was sent to see whether it arrives
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,7 +56,9 @@ Action = Prepare | Send | Compute | Quit
 class Session:
     """One stay of a worker with a coordinator."""
 
-    def __init__(self) -> None:
+    def __init__(self, mailed: Callable[[], Vector] | None = None) -> None:
+        """`mailed` returns the parameters in the mailbox, for a worker that has one."""
+        self._mailed = mailed
         self.name = ""
         self.id = ""
         self._size = -1  # parameters in the layout, -1 until prepared
@@ -89,8 +92,9 @@ class Session:
             raise ProtocolError("WELCOME came twice")
         if payload is None or len(payload) > m.JOB_LIMIT:
             raise ProtocolError("WELCOME has no job, or one that is too large")
+        job = job_from(m.unpack(payload))
         self.id, self.name = message.session, message.name
-        return [Prepare(job_from(m.unpack(payload)))]
+        return [Prepare(job)]
 
     def _work(self, work: m.Work, payload: m.Frame | None) -> list[Action]:
         if self._size < 0:
@@ -98,9 +102,12 @@ class Session:
         if not work.start < work.stop <= work.total:
             raise ProtocolError(f"micro-batches {work.start} to {work.stop} of {work.total} make no share")
         if payload is None:
-            if work.version != self._version:
+            if work.version == self._version:
+                return [Compute(work, None)]
+            if self._mailed is None:
                 raise ProtocolError(f"WORK for parameters {work.version}, but {self._version} are at hand")
-            return [Compute(work, None)]
+            self._version = work.version
+            return [Compute(work, self._mailed())]
         if len(payload) != 4 * self._size:
             raise ProtocolError(f"parameters of {len(payload)} bytes, {4 * self._size} are expected")
         self._version = work.version

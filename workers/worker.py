@@ -19,6 +19,7 @@ from engine.numerics import fingerprint
 from engine.params import Vector
 from engine.transport import Dialer
 from workers import lifeline
+from workers.mail import Mail
 from workers.session import Action, Compute, Prepare, Quit, Send, Session
 
 WAKE = 0.25  # seconds between looks at signals and the clock while nothing comes in
@@ -32,11 +33,12 @@ class Worker:
     the coordinator has been silent for `patience` seconds.
     """
 
-    def __init__(self, address: str, tied: bool, patience: float) -> None:
+    def __init__(self, address: str, tied: bool, patience: float, mail: Mail | None = None) -> None:
         self._address = address
         self._tied = tied
         self._patience = patience
-        self._session = Session()
+        self._mail = mail
+        self._session = Session(mail.parameters if mail else None)
         self._leaving = ""
         self._dialer = Dialer(address, LARGEST)
 
@@ -48,7 +50,8 @@ class Worker:
             lifeline.hold()
             self._dialer.watch(lifeline.STDIN)
         try:
-            self._send(m.Hello(platform.node()[:64], os.getpid(), fingerprint()))
+            token = self._mail.token if self._mail else ""
+            self._send(m.Hello(platform.node()[:64], os.getpid(), fingerprint(), token))
             return self._loop()
         finally:
             self._dialer.close()
@@ -97,9 +100,12 @@ class Worker:
     def _prepare(self, job: Job) -> None:
         data = open_cached(job.data, verify=False)
         self._evaluator = Evaluator(job, data)
+        self._evaluator.rehearse()
         layout = job.model.layout()
         self._gradient = layout.zeros()
         self._parameters = layout.zeros()
+        if self._mail:
+            self._mail.open(layout.size)
         for action in self._session.prepared(layout.digest, layout.size):
             self._perform(action)
 
@@ -107,18 +113,21 @@ class Worker:
         if parameters is not None:
             np.copyto(self._parameters, parameters)  # aligned, as kernels like it
             self._evaluator.prepare(self._parameters)
-        for block in plan.cover(work.start, work.stop, work.total):
+        for number, block in enumerate(plan.cover(work.start, work.stop, work.total)):
             began = time.perf_counter()
+            slot = 0
             if work.kind == m.TRAIN:
-                sums = self._evaluator.train_block(work.step, block, self._gradient)
+                slot = self._mail.slot(work.slot + number) if self._mail and work.slot else 0
+                out = self._mail.gradient(slot) if self._mail and slot else self._gradient
+                sums = self._evaluator.train_block(work.step, block, out)
             else:
                 sums = self._evaluator.test_block(block)
-            self._answer(work, block, sums, time.perf_counter() - began)
+            self._answer(work, block, sums, slot, time.perf_counter() - began)
 
-    def _answer(self, work: m.Work, block: plan.Block, sums: Sums, seconds: float) -> None:
+    def _answer(self, work: m.Work, block: plan.Block, sums: Sums, slot: int, seconds: float) -> None:
         loss, correct, cpu = float(sums.loss), int(sums.correct), time.process_time()
-        result = m.Result(work.session, work.round, work.attempt, *block, loss, correct, seconds, cpu)
-        self._send(result, sums.gradient)
+        result = m.Result(work.session, work.round, work.attempt, *block, loss, correct, seconds, cpu, slot)
+        self._send(result, None if slot else sums.gradient)
 
     def _send(self, message: m.Message, gradient: Vector | None = None) -> None:
         # The bytes are copied: the transport may still be sending when the next block overwrites the vector.

@@ -49,8 +49,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Whoever read our output has left; Python would complain again when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return BROKEN_PIPE
-    except (OSError, MemoryError) as error:
-        _complain(f"gradsum: {error or 'there is not enough memory'}")
+    except MemoryError as error:
+        _complain(f"gradsum: there is not enough memory ({error}); a smaller model or micro-batch needs less")
+        return GradsumError.exit_code
+    except OSError as error:
+        _complain(f"gradsum: {error}")
         return GradsumError.exit_code
 
 

@@ -29,6 +29,10 @@ class Backend(Protocol):
     def name(self) -> str:
         """The name under which `choose` knows the backend."""
 
+    @property
+    def chunk_bytes(self) -> int:
+        """What the buffers of the samples computed at a time may take: few calls against a warm cache."""
+
     def compilations(self) -> int:
         """Return how many operations this process had to compile, because no cache had them."""
 

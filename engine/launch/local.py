@@ -11,6 +11,7 @@ from typing import IO, Self
 
 from engine.errors import WorkersError
 from engine.launch.command import worker_command, worker_environment
+from engine.mailbox import Mailbox
 
 GRACE = 5.0  # seconds that workers have to end by themselves before they are killed
 HOPELESS = 2  # workers that end without an answer in between, when each has been replaced once already
@@ -21,6 +22,7 @@ SAID = 2000  # bytes of a worker's standard error that are worth quoting: the la
 class _Process:
     """`errors` is a file without a name: it is gone with the last process that has it open."""
 
+    number: int
     popen: subprocess.Popen[bytes]
     errors: IO[bytes]
     useful: bool = False
@@ -29,8 +31,9 @@ class _Process:
 class LocalWorkers:
     """Keeps `count` workers running that connect to `address`."""
 
-    def __init__(self, address: str, count: int) -> None:
+    def __init__(self, address: str, count: int, mailbox: Mailbox | None = None) -> None:
         self._address = address
+        self._mailbox = mailbox
         self._count = count
         self._failed = 0
         self._processes: list[_Process] = []
@@ -44,7 +47,9 @@ class LocalWorkers:
         """Start as many workers as are missing; WorkersError if that is impossible."""
         while len(self._processes) < self._count:
             try:
-                self._processes.append(_start(self._address))
+                taken = [process.number for process in self._processes]
+                number = next(n for n in range(self._count) if n not in taken)
+                self._processes.append(_start(self._address, number, self._count, self._mailbox))
             except OSError as error:
                 number = len(self._processes) + 1
                 raise WorkersError(f"worker {number} of {self._count} cannot be started: {error}") from None
@@ -89,12 +94,18 @@ class LocalWorkers:
             _end(self._processes.pop(), max(0.0, deadline - time.monotonic()))
 
 
-def _start(address: str) -> _Process:
-    """Start a worker that connects to `address`."""
+def _start(address: str, number: int, count: int, mailbox: Mailbox | None) -> _Process:
+    """Start worker `number` of `count`, which connects to `address`."""
+    options = ["--tied"]
+    inherited: tuple[int, ...] = ()
+    if mailbox:
+        options += ["--mail", f"{mailbox.descriptor}:{number}:{count}"]
+        inherited = (mailbox.descriptor,)
     errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the worker
     try:
         popen = subprocess.Popen(
-            worker_command(address, "--tied"),
+            worker_command(address, *options),
+            pass_fds=inherited,
             env=worker_environment(),
             stdin=subprocess.PIPE,  # the lifeline: closed by the kernel when this process ends, however it ends
             stdout=subprocess.DEVNULL,
@@ -104,7 +115,7 @@ def _start(address: str) -> _Process:
     except OSError:
         errors.close()
         raise
-    return _Process(popen, errors)
+    return _Process(number, popen, errors)
 
 
 def _cut(process: _Process) -> None:

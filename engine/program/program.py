@@ -33,7 +33,7 @@ class Program:
         self.arena = Arena()
         self._images = self.arena.keep(microbatch, *model.shape)
         self._labels = self.arena.keep(microbatch, dtype=np.int32)
-        self._sections = sections_of(steps_of(model), microbatch)
+        self._sections = sections_of(steps_of(model), microbatch, backend.chunk_bytes)
         self._chunks, outputs = Builder(backend, weights, self.arena).build(self._sections, self._images)
         self._loss = Loss(model.loss, outputs, self.arena, backend)
         ordered = [chunk for section in reversed(self._chunks) for chunk in section]

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 
 from engine.program.operations import Copy, Step
 
-CACHE = 1 << 20  # bytes that a chunk may use: the best of the sizes tried, on a CPU with 1 MiB of L2 cache
-
 
 @dataclass(frozen=True)
 class Section:
@@ -19,9 +17,9 @@ class Section:
     chunks: tuple[range, ...]
 
 
-def sections_of(steps: list[Step], microbatch: int) -> list[Section]:
+def sections_of(steps: list[Step], microbatch: int, limit: int) -> list[Section]:
     """Cut `steps` where the chunk size changes; what ends a section writes into the next."""
-    sizes = _sizes(steps, microbatch)
+    sizes = _sizes(steps, microbatch, limit)
     out: list[Section] = []
     current: list[Step] = []
     for step, size, following in zip(steps, sizes, [*sizes[1:], microbatch], strict=True):
@@ -41,13 +39,13 @@ def _section(steps: list[Step], size: int, microbatch: int) -> Section:
     return Section(tuple(steps), chunks)
 
 
-def _sizes(steps: list[Step], microbatch: int) -> list[int]:
+def _sizes(steps: list[Step], microbatch: int, limit: int) -> list[int]:
     """Return the chunk size of every step: a power of two that never falls along the network, or all samples."""
     sizes: list[int] = []
     size = microbatch
     for step in reversed(steps):
         if len(step.input) == 3:
-            fitting = max(1, CACHE // step.operation.footprint(step))
+            fitting = max(1, limit // step.operation.footprint(step))
             size = min(size, 1 << (fitting.bit_length() - 1))
         sizes.append(size)
     return sizes[::-1]

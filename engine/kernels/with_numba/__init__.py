@@ -18,11 +18,13 @@ from engine.kernels.with_numba.winograd import (
 )
 
 name = "numba"
+chunk_bytes = 1 << 20  # the L2 cache of many CPUs
 
 __all__ = [
     "adam",
     "add_bias",
     "add_bias_gradient",
+    "chunk_bytes",
     "col2im",
     "compilations",
     "gelu",

@@ -1,0 +1,117 @@
+"""A trained network: raw images in, logits and classes out; everything else is refused."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import engine
+from engine import checkpoint as checkpoints
+from engine.data import Normalisation
+from engine.errors import CheckpointError, DataError, ModelError
+from engine.network import CHUNK, Network
+from tests import reference
+
+MODEL = engine.Model((engine.Conv2d(4), engine.MaxPool2d(), engine.Flatten(), engine.Dense(3)), shape=(6, 5, 1))
+COLOUR = engine.Model((engine.Flatten(), engine.Dense(3)), shape=(6, 5, 3))
+
+
+def network(model: engine.Model = MODEL) -> Network:
+    parameters = model.layout().zeros()
+    model.layout().initialise(parameters, seed=4)
+    channels = model.shape[2]
+    return Network(model, parameters, Normalisation((100.0,) * channels, (50.0,) * channels), ("a", "b", "c"))
+
+
+def pictures(n: int, *shape: int) -> Any:
+    return np.random.default_rng(n).integers(0, 256, (n, *shape), dtype=np.uint8)
+
+
+@pytest.mark.parametrize("n", [1, CHUNK - 1, CHUNK, 2 * CHUNK + 3])
+def test_logits_are_those_of_the_reference(n: int) -> None:
+    net, images = network(), pictures(n, 6, 5)
+    public = {name: array.astype(float) for name, array in net.model.layout().public(net.parameters)}
+    wanted, _ = reference.forward(MODEL, public, (images[..., None] - 100.0) / 50.0)
+    np.testing.assert_allclose(net.logits(images), wanted, rtol=1e-4, atol=1e-4)
+    assert net.logits(images).dtype == np.float32
+    assert np.array_equal(net.predict(images), wanted.argmax(1))
+
+
+def test_an_image_is_answered_alike_whatever_comes_with_it() -> None:
+    net, images = network(), pictures(40, 6, 5)
+    assert np.array_equal(net.logits(images)[17:18], net.logits(images[17:18]))
+
+
+def test_a_channel_axis_may_be_left_out_only_where_there_is_one_channel() -> None:
+    images = pictures(2, 6, 5)
+    assert np.array_equal(network().logits(images), network().logits(images[..., None]))
+    colour = network(COLOUR)
+    assert colour.logits(pictures(2, 6, 5, 3)).shape == (2, 3)
+    with pytest.raises(DataError, match=r"takes images \[N, H, W, C\] of 6x5x3, got an array of shape"):
+        colour.logits(images)
+
+
+def test_no_image_has_no_answer() -> None:
+    assert network().logits(np.empty((0, 6, 5), np.uint8)).shape == (0, 3)
+
+
+@pytest.mark.parametrize("images", [np.zeros((1, 6, 5)), np.zeros((1, 6, 5), np.int64), [[[0.0] * 5] * 6]])
+def test_only_bytes_are_images(images: Any) -> None:
+    with pytest.raises(DataError, match="images must be uint8, as in a data set, got"):
+        network().logits(images)
+
+
+@pytest.mark.parametrize("shape", [(6, 5), (1, 5, 6), (1, 6, 5, 3), (1, 1, 6, 5, 1)])
+def test_other_shapes_are_refused(shape: tuple[int, ...]) -> None:
+    with pytest.raises(DataError, match="6x5x1, got an array of shape"):
+        network().logits(np.zeros(shape, np.uint8))
+
+
+def test_evaluate_counts_and_averages() -> None:
+    net, n = network(), 2 * CHUNK + 5
+    images, labels = pictures(n, 6, 5, 1), (np.arange(n) % 3).astype(np.int32)
+    split = engine.Split(images, labels)
+    seen = net.evaluate(engine.Dataset("some", ("a", "b", "c"), split, split))
+    z = net.logits(images).astype(float)
+    losses = np.log(np.exp(z).sum(1)) - z[np.arange(n), labels]
+    assert (seen.total, seen.correct) == (n, int((z.argmax(1) == labels).sum()))
+    assert seen.loss == pytest.approx(losses.mean(), rel=1e-5)
+    assert seen.percent == pytest.approx(100 * seen.correct / n)
+    with pytest.raises(ModelError, match="has 3 outputs, the data 4 classes"):
+        net.evaluate(engine.Dataset("some", ("a", "b", "c", "d"), split, split))
+
+
+def metadata(**changes: Any) -> dict[str, Any]:
+    normalisation = {"mean": [100.0], "deviation": [50.0]}
+    data = {"classes": ["a", "b", "c"]}
+    return {"run": "x", "model": MODEL.describe(), "normalisation": normalisation, "data": data} | changes
+
+
+def test_a_network_comes_back_from_its_checkpoint(tmp_path: Path) -> None:
+    net = network()
+    tensors = dict(net.model.layout().public(net.parameters))
+    path = checkpoints.save(tmp_path, checkpoints.Checkpoint(7, tensors, {}, metadata()))
+    for place in (path, tmp_path, str(tmp_path)):
+        again = engine.load(place)
+        assert (again.model, again.classes, again.normalisation) == (net.model, net.classes, net.normalisation)
+        assert np.array_equal(again.parameters, net.parameters)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"model": None},
+        {"model": {"layers": [{"type": "Nonsense"}]}},
+        {"model": COLOUR.describe()},
+        {"normalisation": {}},
+        {"normalisation": None},
+        {"data": {}},
+        {"data": {"classes": 3}},
+    ],
+)
+def test_a_checkpoint_without_a_network_is_refused(tmp_path: Path, changes: dict[str, Any]) -> None:
+    tensors = dict(MODEL.layout().public(network().parameters))
+    checkpoints.save(tmp_path, checkpoints.Checkpoint(7, tensors, {}, metadata(**changes)))
+    with pytest.raises(CheckpointError, match="does not hold a network of this version"):
+        engine.load(tmp_path)

@@ -1,0 +1,118 @@
+"""Settings: what is allowed, what a message says, and which defaults depend on the machine."""
+
+import math
+import os
+import sys
+from dataclasses import fields
+from typing import Any
+
+import pytest
+
+from engine.errors import SettingsError
+from engine.optim import SGD, Adam, Momentum, Optimizer
+from engine.settings import ENDS, TRAJECTORY, Settings, settings_of, usable_cores
+
+
+def test_the_defaults_are_valid_and_resolve() -> None:
+    settings = Settings().resolved()
+    assert settings.workers == usable_cores() == len(os.sched_getaffinity(0))
+    assert (settings.lr, settings.epochs, settings.steps) == (Adam().lr, 3, None)
+    assert settings.make_optimizer() == Adam()
+    assert Settings(**settings.asdict()) == settings == settings.resolved()
+
+
+@pytest.mark.parametrize("end", [{"steps": 5}, {"epochs": 1}, {"time_limit": 2}, {"target": 90.0}])
+def test_three_epochs_only_if_nothing_else_ends_the_run(end: dict[str, Any]) -> None:
+    assert Settings(**end).resolved().epochs == end.get("epochs")
+
+
+def test_the_learning_rate_is_the_optimizers_own_unless_given() -> None:
+    assert Settings(optimizer="sgd").resolved().lr == SGD().lr
+    assert Settings(optimizer="sgd", lr=3).resolved().lr == 3
+
+
+@pytest.mark.parametrize("optimizer", [SGD(lr=0.5), Momentum(lr=0.1, momentum=0.5), Adam(beta1=0.5, epsilon=1e-3)])
+def test_an_optimizer_survives_the_way_through_settings(optimizer: Optimizer) -> None:
+    assert Settings.build(settings_of(optimizer)).make_optimizer() == optimizer
+
+
+def test_an_optimizer_may_be_named() -> None:
+    assert settings_of("momentum") == {"optimizer": "momentum"}
+    with pytest.raises(SettingsError, match=r"optimizer must be one of sgd, momentum, adam or an object .* got 3"):
+        settings_of(3)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("given", "samples", "last"),
+    [
+        ({"steps": 7}, 100, 7),
+        ({"epochs": 2, "batch_size": 30}, 100, 8),
+        ({"epochs": 2, "batch_size": 30, "steps": 7}, 100, 7),
+        ({"epochs": 2, "batch_size": 30, "steps": 9}, 100, 8),
+        ({"target": 50}, 100, None),
+    ],
+)
+def test_the_last_step(given: dict[str, Any], samples: int, last: int | None) -> None:
+    assert Settings(**given).resolved().last_step(samples) == last
+
+
+def test_an_unknown_setting_is_named_and_guessed_at() -> None:
+    with pytest.raises(SettingsError, match=r"^no setting 'batchsize'; did you mean 'batch_size'"):
+        Settings.build({"batchsize": 3})
+    with pytest.raises(SettingsError, match=r"^no setting 'colour'$"):
+        Settings.build({"colour": "red"})
+
+
+VALUES = ("x", None, [1], -1, 10**400, math.nan, math.inf, True, 1.5, 0, 1, 1.0, 1e-320)
+
+
+def allowed(value: Any, rule: Any) -> bool:
+    """Return whether a setting with `rule` may have `value`."""
+    if value is None:
+        return bool(rule.get("optional"))
+    if rule["kind"] is bool:
+        return isinstance(value, bool)
+    if rule["kind"] is str:
+        return value in rule["choices"]
+    # A bool is no number, and neither is what a float cannot hold.
+    if not isinstance(value, rule["kind"] | int) or isinstance(value, bool) or not value <= sys.float_info.max:
+        return False
+    outside = [rule[end] for end, name in (("low", "above"), ("high", "below")) if rule.get(name)]
+    return bool(rule["low"] <= value <= rule["high"]) and value not in outside
+
+
+@pytest.mark.parametrize("field", fields(Settings), ids=lambda field: field.name)
+@pytest.mark.parametrize("value", VALUES, ids=lambda value: f"{value!r:.9}")
+def test_any_value_is_either_taken_or_refused_with_its_name(field: Any, value: Any) -> None:
+    given: dict[str, Any] = {field.name: value}
+    if allowed(value, field.metadata):
+        assert getattr(Settings(**given), field.name) == value
+        return
+    with pytest.raises(SettingsError, match=f"^{field.name.replace('_', '-')} must be ") as caught:
+        Settings(**given)
+    assert len(str(caught.value)) < 150
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "text"),
+    [
+        ("workers", -1, "workers must be a whole number from 0 to 4096, got -1"),
+        ("lr", 0, "lr must be a finite number above 0, got 0"),
+        ("beta1", 1.0, "beta1 must be a number of at least 0 and below 1, got 1.0"),
+        ("target", 101, "target must be a number from 0 to 100, got 101"),
+        ("augment", "yes", "augment must be true or false, got 'yes'"),
+        ("optimizer", "adma", "optimizer must be one of sgd, momentum, adam, got 'adma'"),
+    ],
+)
+def test_messages(name: str, value: object, text: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        Settings.build({name: value})
+    assert str(caught.value) == text
+
+
+def test_every_setting_has_a_help_text_and_a_default_that_is_valid() -> None:
+    names = {field.name for field in fields(Settings)}
+    assert all(field.metadata["help"] for field in fields(Settings))
+    assert set(ENDS) | set(TRAJECTORY) <= names
+    # The rest may change from sitting to sitting without changing a bit of the result.
+    assert names - set(ENDS) - set(TRAJECTORY) <= {"workers", "mailbox", "validate_every", "checkpoint_every"}
