@@ -52,7 +52,7 @@ class _Current:
         default_factory=lambda: defaultdict(float)
     )  # seconds that each worker computed
 
-    slots: defaultdict[bytes, int] = field(default_factory=lambda: defaultdict(int))  # of its mailbox each has in use
+    slots: defaultdict[int, int] = field(default_factory=lambda: defaultdict(int))  # in use, by number in the mailbox
     _frame: m.Frame = None
 
     @property
@@ -256,9 +256,9 @@ class Coordinator:
         work, payload = replace(current.work, attempt=assign.attempt, start=start, stop=stop), None
         member = self._members.get(assign.worker)
         if member is not None and member.box is not None:
-            # A slot is used once a round: what is in it may not have been added up yet.
-            used = current.slots[assign.worker]
-            current.slots[assign.worker] += len(plan.cover(start, stop, work.total))
+            # A slot is used once a round, even if its worker is replaced: what is in it may not have been added up yet.
+            used = current.slots[member.box]
+            current.slots[member.box] += len(plan.cover(start, stop, work.total))
             work = replace(work, slot=used + 1)
         elif assign.with_parameters:
             payload = current.frame

@@ -13,6 +13,7 @@ import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Self
 
 import numpy as np
 
@@ -26,25 +27,29 @@ PARAMETERS = 0
 class Mailbox:
     """The memory of a run: one vector of parameters, and `SLOTS` gradients for each of `workers` workers.
 
-    Vectors have `size` float32 values. `descriptor` is a file descriptor that this process owns.
+    `descriptor` is a file descriptor that this process owns. Vectors have a size once `open` has been called.
     """
 
-    def __init__(self, descriptor: int, size: int, workers: int) -> None:
+    def __init__(self, descriptor: int, workers: int) -> None:
         self.descriptor = descriptor
-        self._size = size
         self._workers = workers
-        self._stride = -(-4 * size // mmap.PAGESIZE) * mmap.PAGESIZE
-        self._start = -(-TOKEN * workers // mmap.PAGESIZE) * mmap.PAGESIZE
-        self._length = self._start + (1 + SLOTS * workers) * self._stride
-        self._memory: mmap.mmap | None = None
 
     @classmethod
-    def create(cls, size: int, workers: int) -> "Mailbox":
-        """Make the memory, with a random token for each worker. Memory that is never written is never used."""
-        made = cls(os.memfd_create("gradsum"), size, workers)
-        os.ftruncate(made.descriptor, made._length)
-        made._map()[: TOKEN * workers] = secrets.token_bytes(TOKEN * workers)
+    def create(cls, workers: int) -> Self:
+        """Make the memory, with a random token for each worker and no room for vectors yet."""
+        made = cls(os.memfd_create("gradsum"), workers)
+        os.pwrite(made.descriptor, secrets.token_bytes(TOKEN * workers), 0)
         return made
+
+    def open(self, size: int) -> None:
+        """Make room, if there is none yet, for vectors of `size` float32 values. What is never written takes none."""
+        self._size = size
+        self._stride = -(-4 * size // mmap.PAGESIZE) * mmap.PAGESIZE
+        self._start = -(-TOKEN * self._workers // mmap.PAGESIZE) * mmap.PAGESIZE
+        length = self._start + (1 + SLOTS * self._workers) * self._stride
+        if os.fstat(self.descriptor).st_size < length:
+            os.ftruncate(self.descriptor, length)
+        self._memory = mmap.mmap(self.descriptor, length)
 
     def owner(self, token: str) -> int | None:
         """Return the number of the worker that has `token`."""
@@ -66,13 +71,8 @@ class Mailbox:
         """Close the descriptor. The memory itself goes when the last vector into it does."""
         os.close(self.descriptor)
 
-    def _map(self) -> mmap.mmap:
-        if self._memory is None:
-            self._memory = mmap.mmap(self.descriptor, self._length)
-        return self._memory
-
     def _vector(self, number: int) -> Vector:
-        return np.frombuffer(self._map(), np.float32, self._size, self._start + number * self._stride)
+        return np.frombuffer(self._memory, np.float32, self._size, self._start + number * self._stride)
 
 
 def read_token(descriptor: int, worker: int) -> str:
@@ -81,12 +81,12 @@ def read_token(descriptor: int, worker: int) -> str:
 
 
 @contextmanager
-def mailbox_for(size: int, workers: int, wanted: bool) -> Iterator[Mailbox | None]:
+def mailbox_for(workers: int, wanted: bool) -> Iterator[Mailbox | None]:
     """Make a mailbox if it is wanted and this system can have one; otherwise vectors travel by socket."""
     if not wanted or not hasattr(os, "memfd_create"):
         yield None
         return
-    mailbox = Mailbox.create(size, workers)
+    mailbox = Mailbox.create(workers)
     try:
         yield mailbox
     finally:

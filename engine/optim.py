@@ -18,7 +18,7 @@ from engine.params import Vector, aligned
 if TYPE_CHECKING:
     from engine.kernels import Backend
 
-PIECE = 4096  # values of scratch: a few pieces fit the L1 cache
+PIECE = 1 << 16  # values of scratch: small enough to stay in cache, large enough for few calls
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class SGD(Optimizer):
 
 class _SGDState(State):
     def _update(self, parameters: Vector, gradient: Vector, scale: float) -> None:
-        self._backend.sgd(parameters, gradient, scale, self.lr, self._work)
+        self._backend.sgd(parameters, gradient, scale, float(self.lr), self._work)
 
 
 @dataclass(frozen=True)
@@ -106,8 +106,8 @@ class _MomentumState(State):
         self._settings = settings
 
     def _update(self, parameters: Vector, gradient: Vector, scale: float) -> None:
-        velocity, mu = self._tensors["velocity"], self._settings.momentum
-        self._backend.momentum(parameters, velocity, gradient, scale, self.lr, mu, self._work)
+        velocity, mu = self._tensors["velocity"], float(self._settings.momentum)
+        self._backend.momentum(parameters, velocity, gradient, scale, float(self.lr), mu, self._work)
 
 
 @dataclass(frozen=True)
@@ -142,8 +142,9 @@ class _AdamState(State):
         s, m, v = self._settings, self._tensors["m"], self._tensors["v"]
         # lr * (m / c1) / (sqrt(v / c2) + eps) = (lr * sqrt(c2) / c1) * m / (sqrt(v) + eps * sqrt(c2))
         root = sqrt(1 - s.beta2**self.steps)
+        betas = float(s.beta1), float(s.beta2)  # whole numbers are settings, too, but other types to a compiler
         rate, epsilon = self.lr * root / (1 - s.beta1**self.steps), s.epsilon * root
-        self._backend.adam(parameters, m, v, gradient, scale, rate, (s.beta1, s.beta2), epsilon, self._work)
+        self._backend.adam(parameters, m, v, gradient, scale, rate, betas, epsilon, self._work)
 
 
 OPTIMIZERS: dict[str, type[Optimizer]] = {"sgd": SGD, "momentum": Momentum, "adam": Adam}

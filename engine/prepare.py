@@ -89,23 +89,28 @@ def versions() -> dict[str, str]:
     return {name: version(name) for name in names} | {"python": platform.python_version()}
 
 
+def choose_settings(given: Mapping[str, Any], earlier: Checkpoint | None) -> Settings:
+    """Return the settings: what was given, over those of the checkpoint that is continued, over the defaults."""
+    settings = Settings.build(dict(given)) if earlier is None else continued(earlier.metadata, given)
+    settings = settings.resolved()
+    settings.make_optimizer()
+    return settings
+
+
 def prepare(
     model: Model | str | Path | None,
     data: Dataset | str | Path | None,
-    given: Mapping[str, Any],
+    settings: Settings,
     db: Path | None,
     out: Path | None,
     resume: Path | None,
+    earlier: Checkpoint | None,
 ) -> Run:
-    """Put a run together from what was given; everything else has a default, or comes from the checkpoint `resume`.
+    """Put a run together from what was given; the rest has a default, or comes from `earlier`, read from `resume`.
 
     Raises UsageError of the kind that says what does not fit.
     """
-    earlier = None if resume is None else checkpoints.load(resume)
     stored = {} if earlier is None else earlier.metadata
-    settings = Settings.build(dict(given)) if earlier is None else continued(stored, given)
-    settings = settings.resolved()
-    settings.make_optimizer()
     source, dataset = _choose_data(data, stored)
     chosen = _choose_model(model, stored, dataset, settings)
     check_fits(chosen, dataset.shape, len(dataset.classes))

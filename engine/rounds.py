@@ -21,6 +21,7 @@ Worker = bytes  # a peer's identity on the transport
 
 FIRST_LEASE = 60.0  # seconds, for a worker whose speed is not known yet
 LEAST_LEASE = 5.0  # seconds
+MOST_LEASE = 3600.0  # seconds; however slow a worker was, one that hangs is noticed
 LEASE_FACTOR = 20.0  # times the expected duration
 SMOOTHING = 0.2  # weight of the newest speed in its moving average
 FORGET = 100  # rounds in a row without a share, after which a worker's speed counts as unknown
@@ -274,7 +275,8 @@ class Rounds:
         self._attempts += 1
         share = (blocks[0][0], blocks[-1][1])
         size = share[1] - share[0]
-        lease = max(LEAST_LEASE, LEASE_FACTOR * size / member.speed) if member.speed else FIRST_LEASE
+        lease = LEASE_FACTOR * size / member.speed if member.speed else FIRST_LEASE
+        lease = min(max(lease, LEAST_LEASE), MOST_LEASE)
         member.task = _Task(current.number, self._attempts, list(blocks), size, now, now + lease)
         fresh = member.version != current.version
         member.version = current.version

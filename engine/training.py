@@ -3,10 +3,12 @@
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from engine import checkpoint as checkpoints
 from engine.checkpoint import Checkpoint
 from engine.clock import MonotonicClock
 from engine.coordinator import Coordinator
@@ -17,17 +19,18 @@ from engine.interrupt import Interrupt
 from engine.launch.folder import meeting_folder
 from engine.launch.local import LocalWorkers
 from engine.loop import Loop, Progress
-from engine.mailbox import mailbox_for
+from engine.mailbox import Mailbox, mailbox_for
 from engine.members import Members, Notice
 from engine.model import Model
 from engine.network import Network
 from engine.numerics import fingerprint
 from engine.optim import Optimizer, State
 from engine.params import Layout, Vector, aligned
-from engine.prepare import Run, prepare
+from engine.prepare import Run, choose_settings, prepare
+from engine.program.warm import ensure_compiled
 from engine.records import EventRow, Records, WorkerRow
 from engine.report import Reporter, Result, RunInfo
-from engine.settings import settings_of
+from engine.settings import Settings, settings_of
 from engine.threads import one_blas_thread
 from engine.transport import Listener
 
@@ -55,24 +58,55 @@ def train(
     """
     given = settings | (settings_of(optimizer) if optimizer else {})
     reporter = reporter or Reporter()
-    places = [None if p is None else Path(p) for p in (db, out, resume)]
+    db, out, resume = (None if p is None else Path(p) for p in (db, out, resume))
     with Interrupt(reporter.interrupted) as interrupt, one_blas_thread():
-        reporter.status("preparing data and model")
-        run = prepare(model, data, given, *places)
-        with Records(run.db) as records:
-            number = _enter(records, run)
-            notice = _recorder(records, reporter)
-            reporter.status("starting workers" if run.settings.workers else "compiling the network")
-            with _source(run, notice, lambda: bool(interrupt.requested)) as source:
-                loop = _loop(run, source, records, reporter, interrupt)
-                reporter.started(_info(run, number, loop))
-                try:
-                    state, reason = loop.run()
-                finally:
-                    reporter.ended()
-                    for worker in source.workers():
-                        records.worker(_left(worker, "the run ended"))
-                return _finish(run, number, loop, records, state, reason)
+        earlier = None if resume is None else checkpoints.load(resume)
+        chosen = choose_settings(given, earlier)
+        ensure_compiled(reporter.status)
+        with _fleet(chosen) as fleet:  # workers take a second to start: time to load the data
+            reporter.status("preparing data and model")
+            run = prepare(model, data, chosen, db, out, resume, earlier)
+            with Records(run.db) as records:
+                return _carry_out(run, fleet, records, reporter, interrupt)
+
+
+@dataclass(frozen=True)
+class _Fleet:
+    """Local workers that are starting, and where they will look for the coordinator."""
+
+    address: str
+    workers: LocalWorkers
+    mailbox: Mailbox | None
+
+
+@contextmanager
+def _fleet(settings: Settings) -> Iterator[_Fleet | None]:
+    """Start the workers, and in the end make sure that they are gone; None if the settings want none."""
+    count = settings.workers or 0
+    if not count:
+        yield None
+        return
+    with meeting_folder() as folder, mailbox_for(count, settings.mailbox) as mailbox:
+        address = f"ipc://{folder / 'coordinator'}"
+        with LocalWorkers(address, count, mailbox) as workers:
+            yield _Fleet(address, workers, mailbox)
+
+
+def _carry_out(run: Run, fleet: _Fleet | None, records: Records, reporter: Reporter, interrupt: Interrupt) -> Result:
+    """Train, with everything at hand, and close the books."""
+    number = _enter(records, run)
+    notice = _recorder(records, reporter)
+    reporter.status("waiting for workers" if fleet else "compiling the network")
+    with _source(run, fleet, notice, lambda: bool(interrupt.requested)) as source:
+        loop = _loop(run, source, records, reporter, interrupt)
+        reporter.started(_info(run, number, loop))
+        try:
+            state, reason = loop.run()
+        finally:
+            reporter.ended()
+            for worker in source.workers():
+                records.worker(_left(worker, "the run ended"))
+        return _finish(run, number, loop, records, state, reason)
 
 
 def _enter(records: Records, run: Run) -> int:
@@ -109,24 +143,25 @@ def _now() -> str:
 
 
 @contextmanager
-def _source(run: Run, notice: Callable[[Notice], None], interrupted: Callable[[], bool]) -> Iterator[Source]:
-    """Start what computes the gradients, and end it."""
-    workers = run.settings.workers or 0
-    if not workers:
+def _source(
+    run: Run, fleet: _Fleet | None, notice: Callable[[Notice], None], interrupted: Callable[[], bool]
+) -> Iterator[Source]:
+    """Set up what computes the gradients, wait until it can, and tell it when the run is over."""
+    if fleet is None:
         yield Serial(run.job(), run.data)
         return
     job, size = run.job(), run.model.layout().size
+    if fleet.mailbox:
+        fleet.mailbox.open(size)
+    members = Members(job, secrets.token_hex(16), fingerprint(), notice, fleet.mailbox)
     sizes = (len(run.data.train), len(run.data.test))
-    with meeting_folder() as folder, mailbox_for(size, workers, run.settings.mailbox) as mailbox:
-        members = Members(job, secrets.token_hex(16), fingerprint(), notice, mailbox)
-        address = f"ipc://{folder / 'coordinator'}"
-        with Listener(address, 4 * size) as listener, LocalWorkers(address, workers, mailbox) as local:
-            source = Coordinator(job, sizes, listener, local, MonotonicClock(), members, interrupted)
-            try:
-                source.gather(workers)
-                yield source
-            finally:
-                source.close()
+    with Listener(fleet.address, 4 * size) as listener:
+        source = Coordinator(job, sizes, listener, fleet.workers, MonotonicClock(), members, interrupted)
+        try:
+            source.gather(run.settings.workers or 0)
+            yield source
+        finally:
+            source.close()
 
 
 def _loop(run: Run, source: Source, records: Records, reporter: Reporter, interrupt: Interrupt) -> Loop:

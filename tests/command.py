@@ -49,15 +49,15 @@ def save_data(path: str = "data.npz", side: int = 8, classes: int = 3, train: in
     return path
 
 
-def start(*arguments: object) -> "subprocess.Popen[str]":
+def start(*arguments: object, text: bool = True, stderr: int = subprocess.PIPE) -> "subprocess.Popen[Any]":
     """Start `gradsum` in a process and a process group of its own."""
     program = "import sys; from engine.cli import main; sys.exit(main())"
     return subprocess.Popen(
         [sys.executable, "-c", program, *map(str, arguments)],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
+        stderr=stderr,
+        text=text,
         start_new_session=True,
     )
 

@@ -1,7 +1,7 @@
 """Stand-ins for tests: a clock set by hand, a network in memory, workers that follow a script of faults."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from enum import Enum
 from functools import cache
 from itertools import count
@@ -14,6 +14,7 @@ from engine.data import Normalisation
 from engine.evaluate import Sums
 from engine.job import Job
 from engine.layers import Dense, Flatten
+from engine.mailbox import SLOTS, Mailbox, read_token
 from engine.model import Model
 from engine.params import Vector
 from engine.transport import Received
@@ -172,7 +173,13 @@ class ToyWorker:
 
     pids = count(1)
 
-    def __init__(self, endpoint: FakeEndpoint, faults: Iterable[Fault] = (), numerics: str = NUMERICS) -> None:
+    def __init__(
+        self,
+        endpoint: FakeEndpoint,
+        faults: Iterable[Fault] = (),
+        numerics: str = NUMERICS,
+        mail: tuple[Mailbox, int] | None = None,
+    ) -> None:
         self.pid = next(self.pids)
         self.peer = b"worker %d" % self.pid
         self.refused = ""
@@ -185,8 +192,10 @@ class ToyWorker:
         self._version = -1
         self._parameters = np.zeros(MODEL.layout().size, np.float32)
         self._before: list[list[m.Frame]] = []
+        self._mail = mail
         endpoint.workers[self.peer] = self
-        self.say(m.Hello("box", self.pid, numerics))
+        token = read_token(mail[0].descriptor, mail[1]) if mail else ""
+        self.say(m.Hello("box", self.pid, numerics, token))
 
     def say(self, message: m.Message, payload: m.Frame | None = None) -> None:
         self._endpoint.arrive(self.peer, m.encode(message, payload))
@@ -214,9 +223,12 @@ class ToyWorker:
         self.given.append(payload is not None)
         if payload is not None:
             self._version, self._parameters = work.version, np.frombuffer(payload, np.float32).copy()
+        elif self._mail and work.version != self._version:
+            self._version, self._parameters = work.version, self._mail[0].parameters().copy()
         assert work.version == self._version, "the coordinator believes that I hold other parameters"
         fault = next(self._faults, Fault.NONE)
-        answers = [self._answer(work, block) for block in plan.cover(work.start, work.stop, work.total)]
+        blocks = plan.cover(work.start, work.stop, work.total)
+        answers = [self._answer(work, block, number) for number, block in enumerate(blocks)]
         for frames in self._lies(fault, work):
             self._endpoint.arrive(self.peer, frames)
         match fault:
@@ -234,10 +246,15 @@ class ToyWorker:
             self._endpoint.hang_up(self.peer)
         self._before = answers
 
-    def _answer(self, work: m.Work, block: plan.Block) -> list[m.Frame]:
+    def _answer(self, work: m.Work, block: plan.Block, number: int) -> list[m.Frame]:
+        """Return a true answer; the gradient is in the mailbox if there is one, and a slot in it."""
         sums = sums_of(work.kind, work.step, block, self._parameters)
-        result = m.Result(work.session, work.round, work.attempt, *block, sums.loss, sums.correct, 0.25, 1.0)
         assert sums.gradient is not None
+        result = m.Result(work.session, work.round, work.attempt, *block, sums.loss, sums.correct, 0.25, 1.0)
+        slot = work.slot + number if work.slot else 0
+        if work.kind == m.TRAIN and self._mail and 0 < slot <= SLOTS:
+            self._mail[0].gradient(self._mail[1], slot - 1)[:] = sums.gradient
+            return m.encode(replace(result, slot=slot))
         return m.encode(result, sums.gradient.tobytes() if work.kind == m.TRAIN else None)
 
     def _lies(self, fault: Fault, work: m.Work) -> list[list[m.Frame]]:

@@ -12,6 +12,7 @@ from engine.coordinator import FAILURES, PING, Coordinator, InterruptedRoundErro
 from engine.data import Sampler
 from engine.errors import WorkerFailedError, WorkersError
 from engine.evaluate import Sums
+from engine.mailbox import Mailbox
 from engine.members import Members, Notice
 from tests.fakes import (
     JOB,
@@ -46,13 +47,13 @@ NOTED: dict[Fault, set[str]] = {
 class Box:
     """A coordinator with everything around it."""
 
-    def __init__(self, *scripts: Iterable[Fault]) -> None:
+    def __init__(self, *scripts: Iterable[Fault], mailbox: Mailbox | None = None) -> None:
         self.clock = FakeClock()
         self.endpoint = FakeEndpoint(self.clock)
         self.watch = FakeWatch()
         self.notices: list[Notice] = []
         self.stop = False
-        members = Members(JOB, "this session", NUMERICS, self.notices.append)
+        members = Members(JOB, "this session", NUMERICS, self.notices.append, mailbox)
         sizes, stop = (TRAIN_SIZE, TEST_SIZE), lambda: self.stop
         self.coordinator = Coordinator(JOB, sizes, self.endpoint, self.watch, self.clock, members, stop)
         self.workers = [ToyWorker(self.endpoint, script) for script in scripts]

@@ -1,7 +1,9 @@
 """Which backend is taken, and that numba is not imported before it is wanted."""
 
+import hashlib
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -49,3 +51,14 @@ def test_warming_twice_compiles_nothing(kernels: object) -> None:
     for backend in BACKENDS:
         warm(backend)
         assert not warm(backend)
+
+
+@pytest.mark.skipif(not WITH_NUMBA, reason="numba is not installed")
+def test_a_change_in_any_kernel_file_makes_the_cache_stale() -> None:
+    from engine.kernels.with_numba import jit
+
+    folder = Path(jit.__file__).parent
+    text = b"".join(path.read_bytes() for path in sorted(folder.glob("*.py")))
+    assert len(jit.COMPILED) > 30
+    for dispatcher in jit.COMPILED:
+        assert dispatcher.py_func.__qualname__.endswith(f"_{hashlib.sha256(text).hexdigest()[:8]}")

@@ -91,6 +91,17 @@ def test_images_wanted(layer: Layer) -> None:
         layer.output_shape((5,))
 
 
+def test_a_layer_must_say_its_shape() -> None:
+    class Vague(Layer):
+        prefix = "vague"
+
+    try:
+        with pytest.raises(NotImplementedError):
+            Vague().output_shape((1,))
+    finally:
+        del REGISTRY["Vague"]
+
+
 def test_features_wanted() -> None:
     with pytest.raises(ModelError, match="put a Flatten before it"):
         Dense(2).output_shape((1, 2, 3))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from engine.errors import SettingsError
 from engine.kernels import Backend, numpy_backend
-from engine.optim import NAMES, SGD, Adam, Momentum, Optimizer, optimizer_from
+from engine.optim import NAMES, PIECE, SGD, Adam, Momentum, Optimizer, optimizer_from
 from engine.params import aligned
 from tests.backends import each_backend, normal
 
@@ -69,7 +69,7 @@ def test_the_first_step_of_adam_has_the_length_lr(kernels: Backend) -> None:
 
 @each_backend
 @pytest.mark.parametrize("name", NAMES)
-@given(size=st.sampled_from([1, 2, 4095, 4096, 4097, 10_000]))
+@given(size=st.sampled_from([1, 2, PIECE - 1, PIECE, PIECE + 1, 3 * PIECE]))
 def test_every_value_is_reached_and_the_gradient_left_alone(kernels: Backend, name: str, size: int) -> None:
     w, g = np.zeros(size, np.float32), np.ones(size, np.float32)
     g.flags.writeable = False
@@ -132,7 +132,7 @@ def test_a_step_allocates_nothing(kernels: Backend, name: str) -> None:
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert peak - before < 4096
+    assert peak - before < 32 * 1024  # a vector is 400 KB
 
 
 @pytest.mark.parametrize(

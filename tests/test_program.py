@@ -69,6 +69,15 @@ def test_winograd(kernels: Backend, padding: int, pool: tuple[Layer, ...], shape
 
 
 @each_backend
+def test_chunks_that_grow_after_an_activation(kernels: Backend) -> None:
+    layers = (Conv2d(16), Gelu(), MaxPool2d(), Conv2d(8), Relu(), Flatten(), Dense(3))
+    c = case(Model(layers), 29, kernels)
+    chunks = [operation.chunk for operation in c.program.operations()]
+    assert chunks[1] < chunks[2]
+    check_against_reference(c)
+
+
+@each_backend
 @pytest.mark.parametrize("layers", [(Flatten(),), (Relu(), Flatten()), (MaxPool2d(), Gelu(), Flatten())])
 def test_networks_without_parameters(kernels: Backend, layers: tuple[Layer, ...]) -> None:
     c = case(Model(layers, (4, 3, 2)), 3, kernels)

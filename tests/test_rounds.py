@@ -8,6 +8,7 @@ from engine.rounds import (
     FIRST_LEASE,
     FORGET,
     LEAST_LEASE,
+    MOST_LEASE,
     Accept,
     Answered,
     Assign,
@@ -179,12 +180,9 @@ def test_the_first_share_of_a_worker_says_nothing_about_its_speed() -> None:
     assert sizes == {A: [2, 2, 2], B: [2, 2, 2]}
 
 
-def test_a_lease_is_proportional_to_the_expected_duration() -> None:
+@pytest.mark.parametrize(("seconds", "lease"), [(1.0, 20 * 10), (0.001, LEAST_LEASE), (1000.0, MOST_LEASE)])
+def test_a_lease_is_proportional_to_the_expected_duration(seconds: float, lease: float) -> None:
     rounds = joined(A)
-    run_rounds(rounds, {A: 1.0}, 10, range(1, 3))
-    begin(rounds, 10, 3, 5000.0)
-    assert rounds.next_deadline() == pytest.approx(5000.0 + 20 * 10)
-    rounds = joined(A)
-    run_rounds(rounds, {A: 0.001}, 10, range(1, 3))
-    begin(rounds, 10, 3, 5000.0)
-    assert rounds.next_deadline() == 5000.0 + LEAST_LEASE
+    run_rounds(rounds, {A: seconds}, 10, range(1, 3))
+    begin(rounds, 10, 3, 50_000.0)
+    assert rounds.next_deadline() == pytest.approx(50_000.0 + lease)

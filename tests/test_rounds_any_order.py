@@ -11,6 +11,7 @@ from engine.plan import Block
 from engine.rounds import (
     FIRST_LEASE,
     LEAST_LEASE,
+    MOST_LEASE,
     Accept,
     Answered,
     Assign,
@@ -175,7 +176,7 @@ class AnyOrder(RuleBasedStateMachine):
                 return
             while share := self.hands.get(b"diligent"):
                 self.answer(b"diligent", min(share.blocks))
-            self.now += 1e9
+            self.now += MOST_LEASE
             self.feed(Tick())
         raise AssertionError("the round never completes")
 
@@ -192,7 +193,7 @@ class AnyOrder(RuleBasedStateMachine):
         deadline = self.rounds.next_deadline()
         expected = [share.given for share in self.hands.values() if not share.lapsed]
         assert (deadline is None) == (not expected)
-        assert deadline is None or deadline >= min(expected) + LEAST_LEASE
+        assert deadline is None or LEAST_LEASE <= deadline - min(expected) <= MOST_LEASE
 
     def teardown(self) -> None:
         self.one_that_keeps_answering_completes_the_round()

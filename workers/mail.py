@@ -22,7 +22,8 @@ class Mail:
 
     def open(self, size: int) -> None:
         """Look into the memory, now that the number of parameters is known."""
-        self._box = Mailbox(self._descriptor, size, self._workers)
+        self._box = Mailbox(self._descriptor, self._workers)
+        self._box.open(size)
 
     def parameters(self) -> Vector:
         """Return the parameters that the coordinator has put there."""

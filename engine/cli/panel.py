@@ -38,14 +38,14 @@ class Panel(Watch):
     def status(self, text: str) -> None:
         """Show what is being done, from now on."""
         self._doing = text
-        self._live.start()
+        self._show()
 
     def started(self, info: RunInfo) -> None:
         """Say what begins, and turn into the panel."""
         self._live.console.print(describe(info), markup=False)
         super().started(info)
         self._doing = "waiting for the first step"
-        self._live.start()
+        self._show()
 
     def step(self, report: StepReport, workers: "list[WorkerReport]") -> None:
         """Keep the newest step for the next refresh."""
@@ -58,10 +58,12 @@ class Panel(Watch):
         self._validation, self._doing = validation, ""
         text = f"after step {validation.step}: [bold]{validation.percent:.2f} %[/bold] of the test set correct"
         self._live.console.print(text)
+        self._show()
 
     def notice(self, text: str) -> None:
         """Let it scroll by."""
         self._live.console.print(text, style="yellow", markup=False)
+        self._show()
 
     def interrupted(self) -> None:
         """Say so at the next refresh."""
@@ -70,6 +72,11 @@ class Panel(Watch):
     def ended(self) -> None:
         """Take the panel away."""
         self._live.stop()
+
+    def _show(self) -> None:
+        """Draw the panel now, and from now on a few times a second."""
+        self._live.start()
+        self._live.refresh()
 
     def _render(self) -> RenderableType:
         doing = "finishing the step and saving (Ctrl-C again: leave at once)" if self._leaving else self._doing

@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from engine.network import Network
-
 # What Pillow raises for damaged pictures, and numpy for damaged arrays.
 DAMAGED = (OSError, ValueError, SyntaxError, EOFError, TypeError, LookupError, TokenError, struct.error)
 
@@ -47,8 +45,9 @@ def execute(arguments: argparse.Namespace) -> int:
         images = read_images(path, network.model.shape)
         names += [str(path)] if len(images) == 1 else [f"{path}[{number}]" for number in range(len(images))]
         read.append(255 - images if arguments.invert else images)
-    chances = probabilities(network, np.concatenate(read))
-    best = chances.argmax(axis=1)
+    outputs = network.logits(np.concatenate(read))[:, : len(network.classes)]
+    chances = probabilities(outputs, network.model.loss)
+    best = outputs.argmax(axis=1)
     answers = [(name, network.classes[k], float(row[k])) for name, k, row in zip(names, best, chances, strict=True)]
     if arguments.json:
         print(json.dumps([dict(zip(("image", "class", "probability"), answer, strict=True)) for answer in answers]))
@@ -58,16 +57,16 @@ def execute(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def probabilities(network: "Network", images: "NDArray[np.uint8]") -> "NDArray[np.float64]":
-    """Return softmax of the outputs, float64 [N, classes]; trained on squared error, the outputs are it themselves."""
+def probabilities(outputs: "NDArray[np.float32]", loss: str) -> "NDArray[np.float64]":
+    """Return the softmax of outputs [N, classes], float64; after training on squared error they are it themselves."""
     import numpy as np
 
     from engine.model import CROSS_ENTROPY
 
-    outputs = network.logits(images).astype(np.float64)[:, : len(network.classes)]
-    if network.model.loss != CROSS_ENTROPY:
-        return np.clip(outputs, 0, 1)
-    powers = np.exp(outputs - outputs.max(axis=1, keepdims=True))
+    wide = outputs.astype(np.float64)
+    if loss != CROSS_ENTROPY:
+        return np.clip(wide, 0, 1)
+    powers = np.exp(wide - wide.max(axis=1, keepdims=True))
     chances: NDArray[np.float64] = powers / powers.sum(axis=1, keepdims=True)
     return chances
 

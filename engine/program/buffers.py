@@ -105,11 +105,6 @@ class Arena:
             self._shared[key] = self.keep(*shape, dtype=dtype)
         return self._shared[key]
 
-    @property
-    def bytes(self) -> int:
-        """How much has been handed out."""
-        return sum(buffer.nbytes for buffer in self.buffers)
-
 
 def carve(buffer: Array, shapes: Iterable[tuple[int, ...]]) -> list[Array]:
     """Return arrays of `shapes` cut from a flat buffer of at least `space(shapes)` values, each on a cache line."""

@@ -80,11 +80,9 @@ class Builder:
 
 
 def _part(outputs: Sequence[Activation], targets: Sequence[range], chunk: range) -> Activation:
-    """Return the samples of `chunk` in the one of `outputs` that holds them."""
-    for output, target in zip(outputs, targets, strict=True):
-        if chunk.start in target:
-            return output.part(chunk.start - target.start, chunk.stop - target.start)
-    raise AssertionError(f"no output holds samples {chunk}")  # sections nest their chunks
+    """Return the samples of `chunk` in the one of `outputs` that holds them: chunks nest in those that follow."""
+    pairs = zip(outputs, targets, strict=True)
+    return next(y.part(chunk.start - to.start, chunk.stop - to.start) for y, to in pairs if chunk.start in to)
 
 
 def _scratch(sections: Sequence[Section]) -> int:

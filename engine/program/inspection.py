@@ -11,7 +11,8 @@ class OperationInfo:
     """One operation of a program.
 
     `flops_forward` and `flops_backward` count the multiplications and additions of the direct formula for one sample;
-    a fast algorithm does fewer. `parameters` is a number of float32 values, `chunk` of samples computed at a time.
+    a fast algorithm does fewer. `parameters` is a number of float32 values, `chunk` of samples computed at a time, and
+    `bytes` roughly what their buffers take.
     """
 
     name: str
@@ -22,11 +23,12 @@ class OperationInfo:
     flops_forward: int
     flops_backward: int
     chunk: int
+    bytes: int
 
 
 def describe(step: Step, chunk: int, needs_input_gradient: bool) -> OperationInfo:
     """Return what is to be known about `step`, run on `chunk` samples at a time."""
     forward = step.operation.work(step)
     backward = forward * (1 + needs_input_gradient) if step.parameters else 0
-    kernel = step.operation.__name__
-    return OperationInfo(step.name, kernel, step.input, step.output, step.parameters, forward, backward, chunk)
+    kernel, memory = step.operation.__name__, step.operation.footprint(step) * chunk
+    return OperationInfo(step.name, kernel, step.input, step.output, step.parameters, forward, backward, chunk, memory)

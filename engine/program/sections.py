@@ -1,7 +1,7 @@
 """How a micro-batch is cut: sections of steps that run on chunks of as many samples as the cache holds.
 
 The images part of a network works on small chunks, so that a chunk's buffers stay in the L2 cache; what follows
-`Flatten` is small and runs once on the whole micro-batch. Chunks only depend on the model and the micro-batch.
+`Flatten` is small and runs once on the whole micro-batch. Chunks depend on model, micro-batch and backend alone.
 """
 
 from dataclasses import dataclass

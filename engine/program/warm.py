@@ -1,12 +1,35 @@
 """Compiles every kernel once, so that processes started later find them in the cache."""
 
+import hashlib
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
 import numpy as np
 
-from engine.kernels import Array, Backend
+from engine import numerics
+from engine.data.cache import default_folder
+from engine.kernels import Array, Backend, choose
 from engine.layers import Conv2d, Dense, Dropout, Flatten, Gelu, Layer, MaxPool2d, Relu
 from engine.model import LOSSES, Model
 from engine.program.program import Program
 from engine.program.weights import Weights
+
+
+def ensure_compiled(status: Callable[[str], None]) -> None:
+    """Compile the kernels if this machine has not done so yet, so that processes that start together need not.
+
+    Says so to `status`. A mark in the cache folder remembers that it was done, for this program, numba and processor.
+    """
+    if choose().name == "numpy":
+        return
+    made_of = f"{numerics.fingerprint()} {sys.version} {Path(__file__).parent}"
+    mark = default_folder() / f"kernels-{hashlib.sha256(made_of.encode()).hexdigest()[:16]}.compiled"
+    if not mark.exists():
+        status("compiling kernels, once on this machine: this takes about half a minute")
+        warm(choose())
+        mark.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        mark.touch()
 
 
 def warm(backend: Backend) -> bool:

@@ -1,6 +1,8 @@
 """How kernels are compiled: once, cached on disk, without the GIL, and NaN and infinity behave as IEEE 754 says."""
 
 from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numba
@@ -9,6 +11,9 @@ from numba.core.compiler import Compiler
 F = TypeVar("F", bound=Callable[..., Any])
 
 COMPILED: list[Any] = []  # every kernel of the backend, for `compilations`
+# numba compiles a cached kernel anew when its own file changes, but not when a file does whose loops are inlined. So
+# the name of a kernel, and of its cache file, tells of them all: old code would give other bits than the source says.
+SOURCES = sha256(b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))).hexdigest()[:8]
 
 
 class NoAlias(Compiler):
@@ -39,6 +44,7 @@ def compilations() -> int:
 
 
 def _compiled(function: F) -> F:
+    function.__qualname__ += f"_{SOURCES}"
     # Contracting a * b + c to one instruction and ignoring the sign of zero keep NaN and infinity as they are.
     options = {"cache": True, "nogil": True, "error_model": "numpy", "fastmath": {"nsz", "contract"}}
     dispatcher = numba.njit(pipeline_class=NoAlias, **options)(function)  # type: ignore[call-overload]

@@ -25,20 +25,19 @@ class Winograd(Operation):
         self._last, self._size = site.last, conv_size(step)
         self._filter, self._bias = (parameter(step, name, site.weights) for name in ("filter", "bias"))
         self._transformed = site.weights.winograd(f"{layer.name}.filter")
-        self._m, self._dv, self._product, self._work = self.scratch
-        self._v = site.arena.keep(*self._dv.shape)
+        self._m, self._product, self._work = self.scratch
+        self._v = site.arena.keep(4, 4, *tiles(step), x.N * C)
         self._du = site.arena.scratch(f"{step.name} du", *self._product.shape)
         # The same arrays as stacks of 16 matrices.
-        self._vs, self._dvs = (a.reshape(16, -1, C) for a in (self._v, self._dv))
-        self._ms = self._m.reshape(16, -1, layer.filters)
+        self._vs, self._ms = self._v.reshape(16, -1, C), self._m.reshape(16, -1, layer.filters)
         self._dus, self._products = (a.reshape(16, C, -1) for a in (self._du, self._product))
 
     @classmethod
     def scratch_shapes(cls, step: Step, N: int) -> list[tuple[int, ...]]:
-        """Return the shapes of m and dv, of a product for the filter's gradient, and of the kernels' scratch."""
+        """Return the shapes of m, of a product for the filter's gradient, and of the kernels' scratch."""
         (layer, C), (t, s) = geometry(step), tiles(step)
         work = max(4 * t * (2 * s + 2) * N * C, 12 * t * s * N * layer.filters)
-        return [(4, 4, t, s, N * layer.filters), (4, 4, t, s, N * C), (4, 4, C, layer.filters), (work,)]
+        return [(4, 4, t, s, N * layer.filters), (4, 4, C, layer.filters), (work,)]
 
     @classmethod
     def input_frame(cls, step: Step) -> Frame:
@@ -75,8 +74,9 @@ class Winograd(Operation):
         if self._last:
             self.backend.winograd_filter_gradient(self._du, self._filter.gradient)
         if self.x.gradient is not None:
-            np.matmul(self._ms, self._transformed.ut, out=self._dvs)
-            self.backend.winograd_input_gradient(self._dv, self.x.gradient_plane, self._work)
+            # v has served its purpose, and is in the cache.
+            np.matmul(self._ms, self._transformed.ut, out=self._vs)
+            self.backend.winograd_input_gradient(self._v, self.x.gradient_plane, self._work)
 
     def _output(self) -> None:
         y = self.y
