@@ -227,15 +227,19 @@ class Coordinator:
             self._handle(answer)
             return
         sums = current.sums.check(result, self._members.mail(peer, result.slot) if result.slot else payload)
-        if rounds.Accept(block) in self._handle(answer):
+        instructions = self._rounds.handle(answer, self._clock.now())
+        if rounds.Accept(block) in instructions:
             current.sums.put(block, sums)
             if current.work.kind == m.TRAIN:
                 self._members.credit(peer, result, current.sums.images(block))
                 current.busy[peer] += result.seconds
+        self._carry_out(instructions)  # in the end: the worker may turn out to be gone
 
-    def _handle(self, event: rounds.Event) -> list[rounds.Instruction]:
-        """Give `rounds` an event and carry out what it says; returns the instructions."""
-        instructions = self._rounds.handle(event, self._clock.now())
+    def _handle(self, event: rounds.Event) -> None:
+        """Give `rounds` an event and carry out what it says."""
+        self._carry_out(self._rounds.handle(event, self._clock.now()))
+
+    def _carry_out(self, instructions: list[rounds.Instruction]) -> None:
         for instruction in instructions:
             match instruction:
                 case rounds.Assign():
@@ -246,7 +250,6 @@ class Coordinator:
                     self._members.note("ignored", peer, reason)
                 case rounds.Lapsed(peer, blocks):
                     self._members.note("lapsed", peer, f"no answer in time for blocks {list(blocks)}")
-        return instructions
 
     def _assign(self, assign: rounds.Assign) -> None:
         current = self._current

@@ -3,10 +3,10 @@
 import hashlib
 import platform
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
-import scipy
 from threadpoolctl import threadpool_info
 
 from engine.kernels import choose
@@ -21,14 +21,14 @@ def fingerprint() -> str:
         for library in threadpool_info()
         if library["user_api"] == "blas" and _is_ours(Path(library["filepath"]))
     )
-    parts = [f"numpy {np.__version__}", f"scipy {scipy.__version__}", *dict.fromkeys(blas)]
+    parts = [f"numpy {np.__version__}", *blas]
     return "; ".join([*parts, _program(), _kernels(), f"{platform.machine()} {sys.byteorder}-endian"])
 
 
 def _is_ours(library: Path) -> bool:
-    """Tell whether numpy or scipy uses this library, rather than another package in the same process."""
+    """Tell whether this library may be numpy's, rather than that of another package in the same process."""
     site = Path(np.__file__).parent.parent
-    return not library.is_relative_to(site) or library.relative_to(site).parts[0].startswith(("numpy", "scipy"))
+    return not library.is_relative_to(site) or library.relative_to(site).parts[0].startswith("numpy")
 
 
 def _program() -> str:
@@ -43,7 +43,7 @@ def _kernels() -> str:
     """Return what the kernels' bits depend on; numba compiles for the processor it finds."""
     backend = choose()
     if backend.name != "numba":
-        return f"kernels {backend.name}"
+        return f"kernels {backend.name} with scipy {version('scipy')}"
     import numba  # noqa: PLC0415 - only where it is used
     from llvmlite.binding import get_host_cpu_name  # noqa: PLC0415
 

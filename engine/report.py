@@ -58,6 +58,8 @@ class Result:
     """
 
     run: int
+    data: str
+    generated: bool
     state: str
     reason: str
     steps: int
@@ -76,7 +78,18 @@ class Result:
 
     def asdict(self) -> dict[str, Any]:
         """Return what `--json` prints."""
-        names = ("run", "state", "reason", "steps", "epochs", "workers", "params_sha256", "train_loss")
+        names = (
+            "run",
+            "data",
+            "generated",
+            "state",
+            "reason",
+            "steps",
+            "epochs",
+            "workers",
+            "params_sha256",
+            "train_loss",
+        )
         more = {
             "validation": self.validation.asdict() if self.validation else None,
             "images_per_second": self.images_per_second,

@@ -260,6 +260,8 @@ def _finish(run: Run, number: int, loop: Loop, records: Records, state: str, rea
     )
     return Result(
         run=number,
+        data=run.data.name,
+        generated=run.data.generated,
         state=state,
         reason=reason,
         steps=progress.step,

@@ -45,7 +45,7 @@ def test_progress_goes_to_standard_error_and_the_summary_to_standard_output(grad
     assert "40 data, this process" in answer.err
     assert "validation after step 5:" in answer.err
     first, _, records, checkpoint = answer.out.splitlines()
-    assert first.endswith("of 12) after 5 steps")
+    assert first.endswith("of 12 data) after 5 steps")
     assert records == "records     r.db (run 1)"
     assert checkpoint == "checkpoint  out/step-00000005.safetensors"
 

@@ -14,6 +14,7 @@ from engine.errors import WorkerFailedError, WorkersError
 from engine.evaluate import Sums
 from engine.mailbox import Mailbox
 from engine.members import Members, Notice
+from engine.transport import Received
 from tests.fakes import (
     JOB,
     MODEL,
@@ -217,6 +218,30 @@ def test_gather_ends_when_interrupted_or_when_workers_cannot_start() -> None:
     box.watch.replace = hopeless
     with pytest.raises(WorkersError):
         box.coordinator.gather(3)
+
+
+def test_a_worker_that_dies_while_its_answer_is_taken_is_credited() -> None:
+    """It answers late, and is given what another one had, which cannot be sent; the answer counts all the same."""
+    box = Box([Fault.LATE], [Fault.DIES])
+    box.gather()
+    first = box.workers[0]
+    take = box.endpoint.poll
+
+    def poll(timeout: float) -> list[Received]:
+        received = take(timeout)
+        if any(r.peer == first.peer for r in received):
+            box.endpoint.hang_up(first.peer, noticed=False)
+        return received
+
+    box.endpoint.poll = poll  # type: ignore[method-assign]
+    box.watch.replace = lambda: None if box.endpoint.workers else spare()
+
+    def spare() -> None:
+        ToyWorker(box.endpoint)
+
+    box.check(1)
+    left = [n.report for n in box.notices if n.kind == "left"]
+    assert [(report.pid, report.images) for report in left if report] == [(box.workers[1].pid, 0), (first.pid, 12)]
 
 
 def test_a_worker_that_dies_before_it_is_ready_is_forgotten() -> None:

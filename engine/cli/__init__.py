@@ -34,6 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Raises SystemExit, as argparse does, for --help, --version and arguments that make no sense.
     """
     os.environ.update(ONE_THREAD)  # before any command imports numpy
+    _fill_descriptors()
     given = list(sys.argv[1:] if arguments is None else arguments)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="surrogateescape")  # names of files may be any bytes
@@ -94,6 +95,15 @@ class _Version(argparse.Action):
 
         print(f"gradsum {version('gradsum')}")
         parser.exit()
+
+
+def _fill_descriptors() -> None:
+    """Open what is closed of standard input, output and error, or else a database or socket might take the place."""
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free
 
 
 @contextlib.contextmanager

@@ -136,7 +136,8 @@ def _print_summary(result: "Result") -> None:
         folder = shlex.quote(str(result.checkpoint.parent))
         print(f"Interrupted after step {result.steps}. Go on with:\n  gradsum train --resume {folder}")
     if seen is not None:
-        print(f"{seen.percent:.2f} % correct ({seen.correct} of {seen.total}) after {seen.step} steps")
+        data = f"generated {result.data}" if result.generated else result.data
+        print(f"{seen.percent:.2f} % correct ({seen.correct} of {seen.total} {data}) after {seen.step} steps")
     print(
         f"{result.images_per_second:,.0f} images/s with {result.workers or 'no'} workers, {result.wall_seconds:.1f} s"
     )

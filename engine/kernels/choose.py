@@ -5,7 +5,6 @@ from importlib.util import find_spec
 from typing import cast
 
 from engine.errors import SettingsError
-from engine.kernels import with_numpy
 from engine.kernels.table import Backend
 
 VARIABLE = "GRADSUM_BACKEND"
@@ -14,6 +13,8 @@ NAMES = ("auto", "numpy", "numba")
 
 def numpy_backend() -> Backend:
     """Return the backend that needs nothing but numpy and scipy: always there, the reference in tests."""
+    from engine.kernels import with_numpy  # noqa: PLC0415 - scipy takes long to import
+
     return with_numpy
 
 

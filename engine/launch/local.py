@@ -90,6 +90,7 @@ class LocalWorkers:
         deadline = time.monotonic() + GRACE
         for process in self._processes:
             _cut(process)
+            process.popen.terminate()  # for those that are still starting, and do not look at the lifeline yet
         while self._processes:
             _end(self._processes.pop(), max(0.0, deadline - time.monotonic()))
 
