@@ -5,8 +5,6 @@ import platform
 from importlib.metadata import version
 from pathlib import Path
 
-from engine.settings import usable_cores
-
 
 def facts() -> dict[str, str]:
     """Return processor, cores, load and versions."""
@@ -17,4 +15,4 @@ def facts() -> dict[str, str]:
         cpu = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), cpu)
     packages = {name: version(name) for name in ("gradsum", "numpy", "scipy", "pyzmq")}
     load = f"{os.getloadavg()[0]:.1f}"
-    return {"cpu": cpu, "cores": str(usable_cores()), "load": load, "python": platform.python_version()} | packages
+    return {"cpu": cpu, "cores": str(os.cpu_count()), "load": load, "python": platform.python_version()} | packages

@@ -20,8 +20,7 @@ class Collector:
         self._samples = samples
         self._microbatch = microbatch
         self._out = out
-        self._free = [] if out is None else [out]
-        self._tree = plan.TreeSum(self.total, self._add)
+        self._tree = plan.TreeSum(self.total, _Adder(out))
         self.seconds = 0.0  # spent on adding up
 
     def images(self, block: plan.Block) -> int:
@@ -53,7 +52,15 @@ class Collector:
             np.copyto(self._out, sums.gradient)  # a single block: nothing was added
         return replace(sums, gradient=self._out)
 
-    def _add(self, a: Sums, b: Sums) -> Sums:
+
+class _Adder:
+    """Adds sums, and reuses vectors that are no longer needed; not part of `Collector`, which would be a cycle."""
+
+    def __init__(self, out: Vector | None) -> None:
+        self._out = out
+        self._free = [] if out is None else [out]
+
+    def __call__(self, a: Sums, b: Sums) -> Sums:
         if a.gradient is None or b.gradient is None:
             return Sums(a.loss + b.loss, a.correct + b.correct)
         target = self._target(a.gradient, b.gradient)

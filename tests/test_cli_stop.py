@@ -30,7 +30,7 @@ def data() -> str:
 
 
 class Saboteur(Reporter):
-    """Calls `action` once, at a moment: "preparing", "started", "step 3", "validating", "validated"."""
+    """Calls `action` once, at a moment: when a status, "started", "step 3" or "validated" begins with it."""
 
     def __init__(self, moment: str, action: Action) -> None:
         self.moment = moment
@@ -95,7 +95,7 @@ def states(gradsum: Gradsum) -> list[str]:
     [
         ("preparing", signal.SIGINT, 0, 0),
         ("preparing", signal.SIGTERM, 2, 0),
-        ("starting workers", signal.SIGINT, 2, 0),
+        ("waiting for workers", signal.SIGINT, 2, 0),
         ("started", signal.SIGINT, 0, 0),
         ("started", signal.SIGTERM, 2, 0),
         ("step 3", signal.SIGINT, 2, 3),
@@ -111,8 +111,9 @@ def test_a_run_that_is_stopped_is_saved_and_goes_on_to_the_same_bits(
     gradsum: Gradsum, sabotage: Callable[[str, Action], Saboteur], moment: str, number: int, workers: int, step: int
 ) -> None:
     whole = uninterrupted(gradsum)
-    sabotage(moment, send(number))
+    saboteur = sabotage(moment, send(number))
     stopped = gradsum(*SMALL, *STEPS, *PLACES, "--workers", workers)
+    assert saboteur.action is None, "the moment never came"
     assert (stopped.code, stopped.err) == (INTERRUPTED, "")
     result = stopped.json()
     assert (result["state"], result["steps"], result["reason"]) == (

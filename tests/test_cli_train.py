@@ -4,13 +4,15 @@ import json
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 from engine.checkpoint import load
-from engine.cli import COMMANDS
+from engine.cli import COMMANDS, main
+from engine.errors import WorkerFailedError
 from engine.settings import Settings
 from tests.command import PATIENCE, SMALL, Gradsum, finish, save_data, start
 
@@ -110,10 +112,8 @@ def test_help_has_every_option(gradsum: Gradsum) -> None:
     assert "--json" in answer.out
 
 
-@pytest.mark.parametrize("command", [*COMMANDS, ""])
+@pytest.mark.parametrize("command", [*sorted(COMMANDS.keys() - {"worker"}), ""])  # a worker is another process
 def test_every_command_has_help(gradsum: Gradsum, command: str) -> None:
-    if command == "worker":
-        pytest.skip("it becomes another process")
     answer = gradsum(*command.split(), "--help")
     assert (answer.code, answer.err) == (0, "")
     assert answer.out.startswith(f"usage: {' '.join(['gradsum', *command.split()])} ")
@@ -227,3 +227,35 @@ def test_names_that_are_no_text_can_be_printed(tidy: Path, monkeypatch: pytest.M
     out, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, err
     assert b"records     \xff\xfe/r.db" in out
+
+
+def test_what_a_worker_said_is_shown_before_what_it_means(gradsum: Gradsum, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: object) -> None:
+        raise WorkerFailedError("worker w1 failed", "Traceback (most recent call last):\nValueError: no")
+
+    monkeypatch.setattr("engine.cli.runs.list_runs", fail)
+    answer = gradsum("runs")
+    assert (answer.code, answer.out) == (1, "")
+    assert answer.err.splitlines() == [
+        "The worker's own traceback:",
+        "Traceback (most recent call last):",
+        "ValueError: no",
+        "gradsum: worker w1 failed",
+    ]
+
+
+def test_a_command_can_run_in_any_thread(gradsum: Gradsum) -> None:
+    gradsum(*SMALL, *PLACES, "--steps", 1)
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(main, ["runs", "--db", "r.db", "--json"]).result() == 0
+        assert pool.submit(main, list(map(str, [*SMALL, "--db", "r.db", "--steps", 1, "--quiet"]))).result() == 0
+
+
+def test_closed_streams_are_no_trap(tidy: Path) -> None:
+    program = (
+        "import os, sys; [os.close(n) for n in range(3)]; sys.stdout = sys.stderr = None\n"
+        "from engine.cli import main; sys.exit(main())"
+    )
+    arguments = map(str, [*SMALL, *PLACES, "--steps", 2, "--workers", 1])
+    assert subprocess.run([sys.executable, "-c", program, *arguments], timeout=PATIENCE, check=False).returncode == 0
+    assert load(Path("out")).step == 2

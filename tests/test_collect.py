@@ -1,6 +1,8 @@
 """Adding up what workers sent: the order of the tree, nothing impossible, and nobody's memory but our own."""
 
+import gc
 import random
+import weakref
 from itertools import pairwise
 
 import numpy as np
@@ -105,6 +107,25 @@ def test_what_is_not_finite_is_added_without_a_warning() -> None:
     collector.put((1, 2), Sums(-np.inf, 0, vector(-np.inf)))
     assert np.isnan(collector.result().loss)
     assert np.isnan(out).all()
+
+
+def test_vectors_are_given_back_at_once_and_not_by_the_garbage_collector() -> None:
+    collector = Collector(16, 4, np.zeros(SIZE, np.float32))
+    seen: list[weakref.ref[object]] = []
+    for block in ((0, 2), (2, 4)):
+        sums = sums_of(m.TRAIN, 1, block, PARAMETERS)
+        assert sums.gradient is not None
+        received = np.frombuffer(sums.gradient.tobytes(), np.float32)
+        seen.append(weakref.ref(received))
+        collector.put(block, Sums(sums.loss, sums.correct, received))
+        del received
+    seen.append(weakref.ref(collector))
+    gc.disable()
+    try:
+        del collector
+        assert [ref() for ref in seen] == [None] * 3
+    finally:
+        gc.enable()
 
 
 def test_a_sum_with_a_missing_block() -> None:

@@ -1,5 +1,6 @@
 """Real worker processes: started, replaced, ended; nothing of them is left, whoever is killed."""
 
+import gc
 import os
 import select
 import signal
@@ -57,6 +58,7 @@ with meeting_folder() as folder:
 
 
 def descriptors() -> int:
+    gc.collect()  # what other tests have left
     return len(list(Path("/proc/self/fd").iterdir()))
 
 
@@ -127,6 +129,7 @@ def test_workers_that_end_are_replaced_and_the_sums_stay_the_same() -> None:
         assert box.left()[1:] == [LOST] * 2
         started += box.workers.pids
         box.coordinator.close()
+    del box  # and with it the shared memory
     assert len(set(started)) == 5
     assert not any(map(exists, started))
     assert descriptors() == before
@@ -139,6 +142,7 @@ def test_a_frozen_worker_is_killed_in_the_end(monkeypatch: pytest.MonkeyPatch) -
         box.coordinator.gather(1)
         (pid,) = box.workers.pids
         os.kill(pid, signal.SIGSTOP)
+    del box  # and with it the shared memory
     assert not exists(pid)
     assert descriptors() == before
 

@@ -1,5 +1,6 @@
 """Real sockets, ipc and TCP on this machine: what arrives, what is noticed, and that nothing stays behind."""
 
+import gc
 import os
 import signal
 import socket
@@ -59,6 +60,7 @@ def frames(received: Received) -> list[bytes]:
 
 def left_open() -> tuple[int, int]:
     """Number of file descriptors and of threads of this process."""
+    gc.collect()  # what other tests have left
     return len(list(Path("/proc/self/fd").iterdir())), len(list(Path("/proc/self/task").iterdir()))
 
 

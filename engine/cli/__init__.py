@@ -24,6 +24,7 @@ COMMANDS = {
     "evaluate": "measure a trained network on a test set",
     "predict": "say what is on images",
     "inspect": "show what a model is compiled to",
+    "bench": "measure the speed-up of more workers",
     "runs": "list the runs of a database",
 }
 
