@@ -224,10 +224,8 @@ class Rounds:
     def _give_back(self, task: _Task) -> None:
         """Put the blocks of `task` that are without an answer back among the shares to hand out."""
         current = self._round
-        if current is None or task.round != current.number:
-            return
-        waiting = {block for share in current.waiting for block in share}
-        if blocks := [b for b in task.blocks if b in current.missing and b not in waiting]:
+        if current is not None and task.round == current.number:
+            blocks = [block for block in task.blocks if block in current.missing]
             current.waiting.extendleft(reversed(_runs(blocks)))
 
     def _hand_out(self, now: float) -> list[Instruction]:

@@ -204,6 +204,13 @@ def test_an_answer_in_between_gives_hope(monkeypatch: pytest.MonkeyPatch) -> Non
             workers.look()
 
 
+def test_a_worker_that_is_still_starting_ends_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(local, "worker_command", lambda *_: ["sleep", "1000"])
+    with LocalWorkers("nowhere", 1) as workers:
+        popen = workers._processes[0].popen
+    assert popen.returncode == -signal.SIGTERM
+
+
 def test_a_worker_that_is_no_program(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", "/no/such/python")
     before = descriptors()

@@ -101,6 +101,18 @@ def test_a_late_answer_counts_if_it_is_the_first() -> None:
     assert begin(rounds, 2, number=3, now=105.0) == [Assign(B, 3, 4, (0, 2), True)], "A still has its share of round 2"
 
 
+def test_a_late_answer_does_not_count_if_it_is_the_second() -> None:
+    rounds = joined(A, B)
+    begin(rounds, 6)
+    for block in ((3, 4), (4, 6)):
+        rounds.handle(Answered(B, 1, 2, block), 1.0)
+    assert rounds.handle(Tick(), 60.0)[1:] == [Assign(B, 1, 3, (0, 3), False)]
+    assert rounds.handle(Tick(), 61.0) == [], "a lease lapses once"
+    assert rounds.handle(Answered(B, 1, 3, (0, 2)), 62.0) == [Accept((0, 2))]
+    assert rounds.handle(Answered(A, 1, 1, (0, 2)), 63.0) == [Ignore(A, "late answer: block (0, 2) was counted")]
+    assert rounds.handle(Answered(A, 1, 1, (2, 3)), 64.0) == [Accept((2, 3)), Complete(1)]
+
+
 def test_a_silent_worker_gets_nothing_until_it_answers() -> None:
     rounds = joined(A, B)
     begin(rounds, 2)

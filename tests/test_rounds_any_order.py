@@ -78,6 +78,7 @@ class AnyOrder(RuleBasedStateMachine):
                     assert isinstance(event, Tick)
                     assert set(blocks) == self.hands[worker].blocks
                     assert self.now - self.hands[worker].given >= LEAST_LEASE - SLACK
+                    assert not self.hands[worker].lapsed, "once is enough"
                     self.hands[worker].lapsed = True
         return out
 
@@ -90,12 +91,19 @@ class AnyOrder(RuleBasedStateMachine):
         start, stop = assign.share
         assert 0 <= start < stop <= self.begun.total
         assert stop - start <= self.begun.cap
-        assert not set(range(start, stop)) <= self.counted, "nothing of it is missing"
+        missing = set(range(start, stop)) - self.counted
+        assert missing, "nothing of it is missing"
+        assert not missing & self.held(), "somebody else is expected to answer it"
         assert assign.with_parameters == (self.holds[assign.worker] != self.begun.version)
         self.attempts.add(assign.attempt)
         self.holds[assign.worker] = self.begun.version
         blocks = set(plan.cover(start, stop, self.begun.total))
         self.hands[assign.worker] = Share(assign, self.begun.total, blocks, self.now)
+
+    def held(self) -> set[int]:
+        """Return the micro-batches of this round that somebody has whose lease has not lapsed."""
+        current = [s for s in self.hands.values() if s.assign.round == self.begun.round and not s.lapsed]
+        return {i for share in current for block in share.blocks for i in range(*block)}
 
     def answer(self, worker: bytes, block: Block) -> None:
         """Let a worker answer truthfully a block that it has."""
@@ -186,9 +194,7 @@ class AnyOrder(RuleBasedStateMachine):
     def an_idle_worker_means_that_others_have_the_rest(self) -> None:
         """Without a lapse or a loss in between, nothing that is missing lies about while somebody has nothing to do."""
         if self.open and self.holds.keys() - self.hands.keys():
-            current = [s for s in self.hands.values() if s.assign.round == self.begun.round and not s.lapsed]
-            held = {i for share in current for block in share.blocks for i in range(*block)}
-            assert self.counted | held >= set(range(self.begun.total))
+            assert self.counted | self.held() >= set(range(self.begun.total))
 
     @invariant()
     def the_next_deadline_is_that_of_a_share(self) -> None:
