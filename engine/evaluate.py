@@ -46,7 +46,7 @@ class Evaluator:
         self._scratch: list[Vector] = []
 
     def prepare(self, parameters: Vector) -> None:
-        """Use these parameters (flat vector) until the next call; they must not change meanwhile."""
+        """Use these parameters (flat vector, copied) until the next call."""
         self._main.prepare(parameters)
 
     def rehearse(self) -> None:

@@ -142,19 +142,19 @@ class Loop:
         number = self.progress.step + 1
         sums = self.source.gradient(number, self.parameters, self._gradient)
         samples = len(self.sampler.indices(number))
-        if not (np.isfinite(sums.loss) and np.isfinite(self._gradient).all()):
+        if not (np.isfinite(sums.loss) and _finite(self._gradient)):
             self._diverged(number, sums.loss / samples)
         ready = self.clock.now()
         self.state.step(self.parameters, self._gradient, 1 / samples)
         self.progress.optimizer_seconds += self.clock.now() - ready
         self.progress.step = number
         self._account(sums.loss, sums.correct, samples, self.clock.now() - began)
+        self.progress.seconds += self.clock.now() - began
 
     def _account(self, loss: float, correct: int, samples: int, seconds: float) -> None:
-        """Record and report a step that took `seconds`."""
+        """Record and report a step that took `seconds` up to now."""
         progress = self.progress
         progress.images += samples
-        progress.seconds += seconds
         progress.recent.append((loss, samples))
         elapsed, cpu = self._times()
         mean, percent = loss / samples, 100 * correct / samples
@@ -215,3 +215,9 @@ class Loop:
             f"step {step}: the loss is {loss:g}; the first values that are not finite are in {layer}; {good}; "
             f"a smaller learning rate than {self.state.lr:g} may help"
         )
+
+
+def _finite(vector: Vector) -> bool:
+    """Tell whether every value is finite; a sum of squares that is proves it in one pass without a buffer."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return bool(np.isfinite(np.dot(vector, vector)) or np.isfinite(vector).all())

@@ -86,7 +86,7 @@ def test_a_lapsed_share_is_handed_out_again_and_the_first_answer_counts() -> Non
     assert rounds.handle(Tick(), FIRST_LEASE - 0.1) == []
     assert rounds.handle(Tick(), FIRST_LEASE) == [Lapsed(A, ((0, 1),)), Assign(B, 1, 3, (0, 1), False)]
     assert rounds.handle(Left(A), FIRST_LEASE) == [], "its blocks were handed out before"
-    rounds.handle(Joined(A), FIRST_LEASE)
+    assert rounds.handle(Joined(A), FIRST_LEASE) == []
     assert rounds.handle(Answered(B, 1, 3, (0, 1)), 70.0) == [Accept((0, 1)), Complete(1)]
 
 
@@ -111,6 +111,14 @@ def test_a_late_answer_does_not_count_if_it_is_the_second() -> None:
     assert rounds.handle(Answered(B, 1, 3, (0, 2)), 62.0) == [Accept((0, 2))]
     assert rounds.handle(Answered(A, 1, 1, (0, 2)), 63.0) == [Ignore(A, "late answer: block (0, 2) was counted")]
     assert rounds.handle(Answered(A, 1, 1, (2, 3)), 64.0) == [Accept((2, 3)), Complete(1)]
+
+
+def test_what_was_answered_late_is_not_handed_out_again() -> None:
+    rounds = joined(A, B)
+    begin(rounds, 4)
+    assert rounds.handle(Tick(), 60.0) == [Lapsed(A, ((0, 2),)), Lapsed(B, ((2, 4),))]
+    assert rounds.handle(Answered(B, 1, 2, (2, 4)), 61.0) == [Accept((2, 4)), Assign(B, 1, 3, (0, 2), False)]
+    assert rounds.handle(Answered(A, 1, 1, (0, 2)), 62.0) == [Accept((0, 2)), Complete(1)]
 
 
 def test_a_silent_worker_gets_nothing_until_it_answers() -> None:

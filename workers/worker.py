@@ -7,8 +7,6 @@ import time
 import traceback
 from types import FrameType
 
-import numpy as np
-
 from engine import messages as m
 from engine import plan
 from engine.data.cache import open_cached
@@ -103,7 +101,6 @@ class Worker:
         self._evaluator.rehearse()
         layout = job.model.layout()
         self._gradient = layout.zeros()
-        self._parameters = layout.zeros()
         if self._mail:
             self._mail.open(layout.size)
         for action in self._session.prepared(layout.digest, layout.size):
@@ -111,8 +108,7 @@ class Worker:
 
     def _compute(self, work: m.Work, parameters: Vector | None) -> None:
         if parameters is not None:
-            np.copyto(self._parameters, parameters)  # aligned, as kernels like it
-            self._evaluator.prepare(self._parameters)
+            self._evaluator.prepare(parameters)
         for number, block in enumerate(plan.cover(work.start, work.stop, work.total)):
             began = time.perf_counter()
             slot = 0

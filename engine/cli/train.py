@@ -138,8 +138,7 @@ def _print_summary(result: "Result") -> None:
     if seen is not None:
         data = f"generated {result.data}" if result.generated else result.data
         print(f"{seen.percent:.2f} % correct ({seen.correct} of {seen.total} {data}) after {seen.step} steps")
-    print(
-        f"{result.images_per_second:,.0f} images/s with {result.workers or 'no'} workers, {result.wall_seconds:.1f} s"
-    )
+    who = f"{result.workers or 'no'} worker" + "s" * (result.workers != 1)
+    print(f"{result.images_per_second:,.0f} images/s with {who}, {result.wall_seconds:.1f} s")
     print(f"records     {result.db} (run {result.run})")
     print(f"checkpoint  {result.checkpoint}")
