@@ -55,7 +55,7 @@ class Settings:
         float, 0.0, "probability of dropping a value before each dense activation", 0, 1, below=True
     )
     augment: bool = setting(bool, False, "shift each training image by up to 2 pixels and invert 5 random ones")
-    seed: int = setting(int, 1, "seed of initialisation, order, dropout and augmentation", 0, (1 << 63) - 1)
+    seed: int = setting(int, 3, "seed of initialisation, order, dropout and augmentation", 0, (1 << 63) - 1)
     mailbox: bool = setting(bool, True, "pass vectors to local workers through shared memory")
     validate_every: int = setting(int, 0, "steps between validations (default: once an epoch)", 0, 1 << 40)
     checkpoint_every: int = setting(int, 0, "steps between checkpoints (default: once an epoch)", 0, 1 << 40)
