@@ -13,7 +13,7 @@ from engine.clock import Clock
 from engine.collect import Collector
 from engine.data import Sampler
 from engine.errors import ProtocolError, WorkerFailedError
-from engine.evaluate import Sums, Timing, WorkerReport
+from engine.evaluate import InterruptedRoundError, Sums, Timing, WorkerReport
 from engine.job import Job
 from engine.members import Members
 from engine.params import Vector
@@ -33,10 +33,6 @@ class Watch(Protocol):
 
     def useful(self, pid: int) -> None:
         """Take note that the worker with this process id has given an answer."""
-
-
-class InterruptedRoundError(Exception):
-    """The run is to stop, and no worker is left that could be expected to finish the round."""
 
 
 @dataclass

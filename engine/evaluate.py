@@ -27,7 +27,8 @@ class Sums:
 def add(a: Sums, b: Sums) -> Sums:
     """Add `b` to `a`; the gradient is added in place, into `a`'s."""
     if a.gradient is not None and b.gradient is not None:
-        np.add(a.gradient, b.gradient, out=a.gradient)
+        with np.errstate(all="ignore"):  # what is no longer finite is noticed in the whole sum
+            np.add(a.gradient, b.gradient, out=a.gradient)
     return Sums(a.loss + b.loss, a.correct + b.correct, a.gradient)
 
 
@@ -147,8 +148,16 @@ class Timing:
         self.wire += max(0.0, whole - compute - reduce)
 
 
+class InterruptedRoundError(Exception):
+    """The run is to stop, and nobody is left who could finish the round."""
+
+
 class Source(Protocol):
-    """Where the training loop gets its sums from."""
+    """Where the training loop gets its sums from.
+
+    `validate(step)` and `gradient(step + 1)` must be given the same parameters, those after `step`: they travel once.
+    Both raise InterruptedRoundError.
+    """
 
     timing: Timing
 

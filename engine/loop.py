@@ -11,10 +11,9 @@ import numpy as np
 
 from engine import checkpoint as checkpoints
 from engine.clock import Clock
-from engine.coordinator import InterruptedRoundError
 from engine.data import Sampler
 from engine.errors import DivergedError
-from engine.evaluate import Source
+from engine.evaluate import InterruptedRoundError, Source
 from engine.interrupt import Interrupt
 from engine.optim import State
 from engine.params import Layout, Vector
@@ -23,6 +22,7 @@ from engine.report import Reporter, StepReport
 from engine.settings import Settings
 from engine.validation import Validation
 
+INTERRUPTED = "interrupted"
 RECENT = 100  # batches that `train_loss` is the mean of
 PACE = 0.1  # weight of the newest step in the speed that is shown
 
@@ -79,22 +79,26 @@ class Loop:
 
     def run(self) -> tuple[str, str]:
         """Train until there is a reason to stop; return the state the run ends in and the reason."""
+        try:
+            reason = self._train()
+        except InterruptedRoundError:
+            reason = INTERRUPTED
+        self.save()
+        if reason == INTERRUPTED:
+            return INTERRUPTED, f"it got {self.interrupt.requested}"
+        return "finished", reason
+
+    def _train(self) -> str:
+        """Take steps until there is a reason to stop, and return it; without an interruption, validate in the end."""
         while not (reason := self._reason()):
-            try:
-                self._step()
-            except InterruptedRoundError:
-                break
+            self._step()
             if self._due(self.settings.validate_every):
                 self._validate()
             if self._due(self.settings.checkpoint_every):
                 self.save()
-        if self.interrupt.requested:
-            self.save()
-            return "interrupted", f"it got {self.interrupt.requested}"
-        if self._validated != self.progress.step:
+        if reason != INTERRUPTED and self._validated != self.progress.step:
             self._validate()
-        self.save()
-        return "finished", reason
+        return reason
 
     def timing(self) -> dict[str, float]:
         """Return where the mean step of this sitting went, in milliseconds; `other` is records and reports."""
@@ -112,7 +116,7 @@ class Loop:
         """Return why there should be no further step, or nothing."""
         progress, settings = self.progress, self.settings
         if self.interrupt.requested:
-            return "interrupted"
+            return INTERRUPTED
         if self.last_step is not None and progress.step >= self.last_step:
             return f"{progress.step} steps are done"
         if settings.time_limit is not None and self.clock.now() - self._began >= settings.time_limit:

@@ -27,12 +27,12 @@ from engine.numerics import fingerprint
 from engine.optim import Optimizer, State
 from engine.params import Layout, Vector, aligned
 from engine.prepare import Run, choose_settings, prepare
-from engine.program.warm import ensure_compiled
 from engine.records import EventRow, Records, WorkerRow
 from engine.report import Reporter, Result, RunInfo
 from engine.settings import Settings, settings_of
 from engine.threads import one_blas_thread
 from engine.transport import Listener
+from engine.warm import compile_all, is_compiled
 
 
 def train(
@@ -62,10 +62,14 @@ def train(
     with Interrupt(reporter.interrupted) as interrupt, one_blas_thread():
         earlier = None if resume is None else checkpoints.load(resume)
         chosen = choose_settings(given, earlier)
-        ensure_compiled(reporter.status)
+        run = None
+        if not is_compiled():  # rarely; and it takes long, so see first whether there is anything to do
+            run = prepare(model, data, chosen, db, out, resume, earlier)
+            reporter.status("compiling kernels, once on this machine: this takes about half a minute")
+            compile_all()
         with _fleet(chosen) as fleet:  # workers take a second to start: time to load the data
             reporter.status("preparing data and model")
-            run = prepare(model, data, chosen, db, out, resume, earlier)
+            run = run or prepare(model, data, chosen, db, out, resume, earlier)
             with Records(run.db) as records:
                 return _carry_out(run, fleet, records, reporter, interrupt)
 
@@ -122,7 +126,7 @@ def _recorder(records: Records, reporter: Reporter) -> Callable[[Notice], None]:
     def take(notice: Notice) -> None:
         records.event(EventRow(notice.kind, notice.text, worker=notice.worker))
         if notice.kind == "joined" and (new := notice.report):
-            records.worker(WorkerRow(new.name, new.host, new.pid, _now(), fingerprint=numerics))
+            records.worker(WorkerRow(new.name, new.host, new.pid, joined=_now(), fingerprint=numerics))
         elif notice.kind == "left" and notice.report:
             records.worker(_left(notice.report, notice.text))
         if notice.kind not in ("joined", "ignored"):
@@ -134,7 +138,14 @@ def _recorder(records: Records, reporter: Reporter) -> Callable[[Notice], None]:
 def _left(worker: WorkerReport, reason: str) -> WorkerRow:
     rate = worker.images / worker.seconds if worker.seconds else None
     return WorkerRow(
-        worker.name, left=_now(), reason=reason, images=worker.images, seconds=worker.seconds, images_per_second=rate
+        worker.name,
+        worker.host,
+        worker.pid,
+        left=_now(),
+        reason=reason,
+        images=worker.images,
+        seconds=worker.seconds,
+        images_per_second=rate,
     )
 
 

@@ -8,10 +8,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from engine import messages as m
-from engine.coordinator import FAILURES, PING, Coordinator, InterruptedRoundError
+from engine.coordinator import FAILURES, PING, Coordinator
 from engine.data import Sampler
 from engine.errors import WorkerFailedError, WorkersError
-from engine.evaluate import Sums
+from engine.evaluate import InterruptedRoundError, Sums
 from engine.mailbox import Mailbox
 from engine.members import Members, Notice
 from engine.transport import Received

@@ -15,6 +15,7 @@ MAP = """
     engine.cli
     engine
     engine.training
+    engine.warm
     engine.loop
     engine.coordinator
     engine.collect engine.members

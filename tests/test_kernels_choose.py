@@ -10,7 +10,7 @@ import pytest
 import engine.kernels
 from engine.errors import SettingsError
 from engine.kernels import choose, numpy_backend
-from engine.program import warm
+from engine.warm import warm
 from tests.backends import BACKENDS, each_backend
 
 WITH_NUMBA = len(BACKENDS) > 1

@@ -4,10 +4,9 @@ from engine.kernels import Backend, choose
 from engine.model import Model
 from engine.program.inspection import OperationInfo
 from engine.program.program import Program
-from engine.program.warm import warm
 from engine.program.weights import Weights
 
-__all__ = ["OperationInfo", "Program", "compile_model", "warm"]
+__all__ = ["OperationInfo", "Program", "compile_model"]
 
 
 def compile_model(

@@ -2,13 +2,13 @@
 
 import hashlib
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
 from engine import numerics
 from engine.data.cache import default_folder
+from engine.errors import SettingsError
 from engine.kernels import Array, Backend, choose
 from engine.layers import Conv2d, Dense, Dropout, Flatten, Gelu, Layer, MaxPool2d, Relu
 from engine.model import LOSSES, Model
@@ -16,20 +16,27 @@ from engine.program.program import Program
 from engine.program.weights import Weights
 
 
-def ensure_compiled(status: Callable[[str], None]) -> None:
-    """Compile the kernels if this machine has not done so yet, so that processes that start together need not.
-
-    Says so to `status`. A mark in the cache folder remembers that it was done, for this program, numba and processor.
-    """
-    if choose().name == "numpy":
-        return
+def mark() -> Path:
+    """Return the file that says that this program's kernels were compiled for this numba, Python and processor."""
     made_of = f"{numerics.fingerprint()} {sys.version} {Path(__file__).parent}"
-    mark = default_folder() / f"kernels-{hashlib.sha256(made_of.encode()).hexdigest()[:16]}.compiled"
-    if not mark.exists():
-        status("compiling kernels, once on this machine: this takes about half a minute")
-        warm(choose())
-        mark.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        mark.touch()
+    return default_folder() / f"kernels-{hashlib.sha256(made_of.encode()).hexdigest()[:16]}.compiled"
+
+
+def is_compiled() -> bool:
+    """Tell whether processes started now will find the kernels compiled; those of numpy always are."""
+    return choose().name == "numpy" or mark().exists()
+
+
+def compile_all() -> None:
+    """Compile the kernels, which takes half a minute, and remember it; SettingsError if the cache cannot be written."""
+    warm(choose())
+    try:
+        mark().parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        mark().touch()
+    except OSError as error:
+        raise SettingsError(
+            f"{mark().parent} cannot be written ({error}); set GRADSUM_CACHE to another folder"
+        ) from None
 
 
 def warm(backend: Backend) -> bool:
