@@ -252,14 +252,15 @@ class Coordinator:
         if current is None or assign.round != current.work.round:
             return
         start, stop = assign.share
-        work, payload = replace(current.work, attempt=assign.attempt, start=start, stop=stop), None
+        slot, payload = 0, None
         member = self._members.get(assign.worker)
         if member is not None and member.box is not None:
             # A slot is used once a round, even if its worker is replaced: what is in it may not have been added up yet.
             used = current.slots[member.box]
-            current.slots[member.box] += len(plan.cover(start, stop, work.total))
-            work = replace(work, slot=used + 1)
+            current.slots[member.box] += len(plan.cover(start, stop, current.work.total))
+            slot = used + 1
         elif assign.with_parameters:
             payload = current.frame
+        work = replace(current.work, attempt=assign.attempt, start=start, stop=stop, slot=slot)
         if not self._endpoint.send(assign.worker, m.encode(work, payload)):
             self._lose(assign.worker, "its connection was lost")

@@ -17,7 +17,8 @@ is used before its opcode, version, types and ranges have been checked; a messag
 """
 
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass, field, fields
+from dataclasses import dataclass, field, fields
+from functools import cache
 from typing import Any, ClassVar
 
 import msgpack
@@ -65,20 +66,26 @@ class Message:
         MESSAGES[cls.opcode] = cls
 
     def __post_init__(self) -> None:
-        for f in fields(self):
-            _check(type(self).__name__, f.name, getattr(self, f.name), f.metadata["type"], f.metadata["limit"])
+        for name, kind, limit in _rules(self.opcode):
+            _check(self, name, getattr(self, name), kind, limit)
 
 
-def _check(message: str, name: str, value: object, kind: type, limit: float | None) -> None:
+@cache
+def _rules(opcode: int) -> tuple[tuple[str, type, float | None], ...]:
+    """Return name, type and limit of each field; looked up once, because several messages travel in every step."""
+    return tuple((f.name, f.metadata["type"], f.metadata["limit"]) for f in fields(MESSAGES[opcode]))
+
+
+def _check(message: Message, name: str, value: object, kind: type, limit: float | None) -> None:
     """Raise ProtocolError unless `value` is of `kind` and within `limit`, if there is one."""
     if type(value) is not kind:
-        raise ProtocolError(f"{message}.{name} must be {kind.__name__}, got {type(value).__name__}")
+        raise ProtocolError(f"{type(message).__name__}.{name} must be {kind.__name__}, got {type(value).__name__}")
     if limit is None:
         return
     if isinstance(value, str) and len(value) > limit:
-        raise ProtocolError(f"{message}.{name} has {len(value)} characters, at most {limit} are allowed")
+        raise ProtocolError(f"{type(message).__name__}.{name} has {len(value)} characters, at most {limit} are allowed")
     if isinstance(value, int | float) and not 0 <= value <= limit:
-        raise ProtocolError(f"{message}.{name} must be from 0 to {limit}, got {value}")
+        raise ProtocolError(f"{type(message).__name__}.{name} must be from 0 to {limit}, got {value}")
 
 
 @dataclass(frozen=True)
@@ -201,7 +208,9 @@ class Stop(Message):
 
 def encode(message: Message, payload: Frame | None = None) -> list[Frame]:
     """Return the frames of `message`."""
-    header = msgpack.packb([VERSION, message.opcode, *astuple(message)])
+    header = msgpack.packb(
+        [VERSION, message.opcode, *(getattr(message, name) for name, _, _ in _rules(message.opcode))]
+    )
     if len(header) > HEADER_LIMIT:
         raise ProtocolError(f"the header of {type(message).__name__} has {len(header)} bytes, {HEADER_LIMIT} at most")
     return [header] if payload is None else [header, payload]
@@ -224,8 +233,8 @@ def decode(frames: Sequence[Frame]) -> tuple[Message, Frame | None]:
     if kind is None:
         raise ProtocolError(f"no message has opcode {header[1]}")
     values = header[2:]
-    if len(values) != len(fields(kind)):
-        raise ProtocolError(f"{kind.__name__} has {len(fields(kind))} fields, got {len(values)}")
+    if len(values) != len(_rules(kind.opcode)):
+        raise ProtocolError(f"{kind.__name__} has {len(_rules(kind.opcode))} fields, got {len(values)}")
     return kind(*values), frames[1] if len(frames) == 2 else None
 
 

@@ -6,6 +6,7 @@ node, so the order of additions, and with it every bit of the result, does not d
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 from typing import Generic, TypeVar
 
 Block = tuple[int, int]  # micro-batches [start, stop)
@@ -24,7 +25,12 @@ def middle(start: int, stop: int) -> int:
 
 def cover(start: int, stop: int, total: int) -> list[Block]:
     """Return the fewest blocks of the tree over [0, total) that together are [start, stop), in order."""
-    return list(_cover(start, stop, 0, total))
+    return list(_cached_cover(start, stop, total))
+
+
+@lru_cache(4096)  # a run asks for the same few covers in every step
+def _cached_cover(start: int, stop: int, total: int) -> tuple[Block, ...]:
+    return tuple(_cover(start, stop, 0, total))
 
 
 def _cover(start: int, stop: int, left: int, right: int) -> Iterator[Block]:

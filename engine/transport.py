@@ -104,6 +104,8 @@ class Listener:
         if self._suspicions:
             timeout = min(timeout, self._suspicions[0] - time.monotonic())
         ready = dict(self._poller.poll(_milliseconds(timeout)))
+        if self._monitor in ready:
+            self._note_losses()
         received: list[Received] = []
         while self._socket in ready and len(received) < AT_ONCE:
             try:
@@ -115,13 +117,19 @@ class Listener:
 
     def lost_connections(self) -> bool:
         """Tell whether a connection may have been lost since the last call: several times after each loss."""
+        if not self._suspicions:
+            return False
         now = time.monotonic()
-        while self._monitor.poll(0):
-            recv_monitor_message(self._monitor)
-            self._suspicions = [now + delay for delay in SETTLING]
         before = len(self._suspicions)
         self._suspicions = [moment for moment in self._suspicions if moment > now]
         return len(self._suspicions) < before
+
+    def _note_losses(self) -> None:
+        """Take what ZeroMQ says of lost connections; each is a reason to look now, and a few times more."""
+        while self._monitor.poll(0):
+            recv_monitor_message(self._monitor)
+        now = time.monotonic()
+        self._suspicions = [now + delay for delay in SETTLING]
 
     def close(self) -> None:
         """Close the sockets, after a moment for the last messages to leave, and end the I/O thread."""
