@@ -13,7 +13,7 @@ test: .venv/test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/pytest --cov --cov-report=term $(ARGS)
+	$(BIN)/pytest -n 2 --dist worksteal --cov --cov-report=term $(ARGS)
 
 # A stamp file each, so that an install happens again only when the metadata changes.
 .venv/train: setup.cfg pyproject.toml

@@ -23,6 +23,16 @@ CASES: dict[str, dict[str, Any]] = {
 }
 
 
+BACKENDS = {"sgd": "numpy", "momentum": "numpy"}  # the others: the default; workers of numpy start faster
+
+
+@pytest.fixture(autouse=True)
+def backend(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let each case of a parametrised test run on its backend."""
+    case = getattr(request.node, "callspec", None)
+    monkeypatch.setenv("GRADSUM_BACKEND", BACKENDS.get(case.params["name"] if case else "", "auto"))
+
+
 @pytest.fixture(scope="module")
 def data() -> engine.Dataset:
     return letters(train=260, test=50, seed=7)
