@@ -57,7 +57,7 @@ def train(batch: int, steps: int, ranks: int) -> dict[str, float]:
         loss = measure(model(images[chosen]), labels[chosen])
         loss.backward()
         optimizer.step()
-        float(loss)  # what a training loop logs
+        float(loss.detach())  # what a training loop logs
         first = first or time.time()
     return {"images_per_second": batch * steps / (time.perf_counter() - began), "first_step": first}
 

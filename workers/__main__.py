@@ -1,6 +1,7 @@
 """Start a worker: `python -m workers ADDRESS`."""
 
 import argparse
+import math
 import os
 import sys
 
@@ -16,6 +17,8 @@ def main() -> int:
     parser.add_argument("--tied", action="store_true", help="end when standard input, a pipe, is closed")
     parser.add_argument("--mail", help=argparse.SUPPRESS)  # a descriptor of the parent's mailbox
     arguments = parser.parse_args()
+    if not 0 < arguments.patience < math.inf:
+        parser.error(f"--patience must be a number of seconds above 0, got {arguments.patience:g}")
     os.environ.update(ONE_THREAD)  # before numpy is imported
     from workers.mail import Mail  # noqa: PLC0415
     from workers.worker import Worker  # noqa: PLC0415
