@@ -115,10 +115,10 @@ class Loop:
     def _reason(self) -> str:
         """Return why there should be no further step, or nothing."""
         progress, settings = self.progress, self.settings
-        if self.last_step is not None and progress.step >= self.last_step:
-            return f"{progress.step} steps are done"  # even if interrupted: there is nothing to go on with
         if self.interrupt.requested:
             return INTERRUPTED
+        if self.last_step is not None and progress.step >= self.last_step:
+            return f"{progress.step} steps are done"
         if settings.time_limit is not None and self.clock.now() - self._began >= settings.time_limit:
             return f"the time limit of {settings.time_limit:g} seconds is reached"
         seen = progress.validation
