@@ -41,7 +41,7 @@ MAP = """
     engine.model
     engine.layers
     engine.params
-    engine.validation engine.interrupt engine.threads engine.clock
+    engine.processes engine.validation engine.interrupt engine.threads engine.clock
     engine.errors
 """
 WORKERS_MAP = """

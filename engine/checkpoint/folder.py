@@ -9,6 +9,7 @@ from pathlib import Path
 
 from engine.checkpoint.content import Checkpoint, UnusableError, pack, read, run_of
 from engine.errors import CheckpointError
+from engine.processes import exists
 
 _NAME = re.compile(r"step-\d{8,18}\.safetensors")
 _TEMPORARY = re.compile(r"\.step-\d+\.safetensors\.(\d+)\.tmp")
@@ -148,16 +149,5 @@ def _remove_stale(folder: Path) -> None:
     for path in folder.iterdir():
         if found := _TEMPORARY.fullmatch(path.name):
             pid = int(found[1])
-            if pid == os.getpid() or not _exists(pid):
+            if pid == os.getpid() or not exists(pid):
                 path.unlink(missing_ok=True)
-
-
-def _exists(pid: int) -> bool:
-    """Return whether some process has the number `pid`."""
-    try:
-        os.kill(pid, 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except PermissionError:  # it exists, and is another person's
-        pass
-    return True

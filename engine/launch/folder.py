@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from engine.processes import exists
+
 PREFIX = "gradsum-"
 
 
@@ -27,15 +29,5 @@ def _sweep(parent: Path) -> None:
     for folder in parent.glob(f"{PREFIX}*-*"):
         with contextlib.suppress(OSError, ValueError, OverflowError):  # another process may be sweeping, too
             pid = int(folder.name.removeprefix(PREFIX).partition("-")[0])
-            if folder.stat().st_uid == os.getuid() and not _exists(pid):
+            if folder.stat().st_uid == os.getuid() and not exists(pid):
                 shutil.rmtree(folder)
-
-
-def _exists(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

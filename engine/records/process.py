@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from engine.processes import exists
+
 _STATE, _START = 0, 19  # places in /proc/PID/stat, counted after the command name
 
 
@@ -64,20 +66,9 @@ def alive(host: str | None, pid: int | None, process: str | None) -> bool | None
         return None
     now, mine = identity(pid), identity(os.getpid())
     if not process or now is None or mine is None:
-        return _exists(pid) if host == platform.node() else None
+        return exists(pid) if host == platform.node() else None
     boot, namespace = process.partition(" ")[0], process.rpartition(" ")[0]
     if boot == mine.partition(" ")[0]:
         return now == process if namespace == mine.rpartition(" ")[0] else None
     # The machine of that name was started again since; another machine may still be running it.
     return False if host == platform.node() else None
-
-
-def _exists(pid: int) -> bool:
-    """Return whether some process has the number `pid`."""
-    try:
-        os.kill(pid, 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except PermissionError:  # it exists, and is another person's
-        pass
-    return True
