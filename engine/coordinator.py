@@ -13,7 +13,7 @@ from engine.clock import Clock
 from engine.collect import Collector
 from engine.data import Sampler
 from engine.errors import ProtocolError, WorkerFailedError
-from engine.evaluate import InterruptedRoundError, Sums, Timing, WorkerReport
+from engine.evaluate import InterruptedRoundError, Sums, Timing, WorkerReport, nothing
 from engine.job import Job
 from engine.members import Members
 from engine.params import Vector
@@ -106,13 +106,13 @@ class Coordinator:
         for peer in self._members.peers():
             self._endpoint.send(peer, m.encode(m.Stop(self._members.session, "the run is over")))
 
-    def gradient(self, step: int, parameters: Vector, out: Vector) -> Sums:
-        """Return the sums over the batch of `step`, the summed gradient in `out`."""
+    def gradient(self, step: int, parameters: Vector, out: Vector, meanwhile: Callable[[], None] = nothing) -> Sums:
+        """Return the sums over the batch of `step`, the summed gradient in `out`; call `meanwhile` in waiting."""
         sums = Collector(len(self._sampler.indices(step)), self._job.microbatch, out)
         work = self._work(kind=m.TRAIN, step=step, version=step - 1, total=sums.total)
         began = self._clock.now()
         current = _Current(work, parameters, sums)
-        total = self._run(current, cap=sums.total)
+        total = self._run(current, sums.total, meanwhile)
         self.timing.add(self._clock.now() - began, max(current.busy.values(), default=0.0), sums.seconds)
         return total
 
@@ -120,13 +120,13 @@ class Coordinator:
         """Return loss and correct answers over the whole test set, with the parameters after `step`."""
         sums = Collector(self._sizes[1], self._job.microbatch, None)
         work = self._work(kind=m.VALIDATE, step=step, version=step, total=sums.total)
-        return self._run(_Current(work, parameters, sums), cap=VALIDATION_CAP)
+        return self._run(_Current(work, parameters, sums), VALIDATION_CAP)
 
     def _work(self, kind: int, step: int, version: int, total: int) -> m.Work:
         self._number += 1
         return m.Work(self._members.session, self._number, 0, kind, step, 0, 0, total, version)
 
-    def _run(self, current: _Current, cap: int) -> Sums:
+    def _run(self, current: _Current, cap: int, meanwhile: Callable[[], None] = nothing) -> Sums:
         """Carry out one round and return its sums."""
         self._current = current
         work = current.work
@@ -134,6 +134,7 @@ class Coordinator:
             np.copyto(self._members.mailbox.parameters(), current.parameters)
             self._mailed = work.version
         self._handle(rounds.Begin(work.round, work.total, work.version, cap))
+        meanwhile()
         while not current.done:
             self._wait()
             if not current.done and self._rounds.next_deadline() is None and self._interrupted():

@@ -1,6 +1,7 @@
 """From parameters and samples to sums: what a worker does with its share, and the serial path with the whole batch."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -13,6 +14,10 @@ from engine.job import Job
 from engine.layers import Dropout
 from engine.params import Vector
 from engine.program import Program, compile_model
+
+
+def nothing() -> None:
+    """Do nothing."""
 
 
 @dataclass(frozen=True)
@@ -161,8 +166,8 @@ class Source(Protocol):
 
     timing: Timing
 
-    def gradient(self, step: int, parameters: Vector, out: Vector) -> Sums:
-        """Return the sums over the batch of `step`, the summed gradient in `out`."""
+    def gradient(self, step: int, parameters: Vector, out: Vector, meanwhile: Callable[[], None] = nothing) -> Sums:
+        """Return the sums over the batch of `step`, the summed gradient in `out`; call `meanwhile` once."""
 
     def validate(self, step: int, parameters: Vector) -> Sums:
         """Return loss and correct answers over the whole test set, with the parameters after `step`."""
@@ -187,8 +192,9 @@ class Serial:
         self._microbatch = job.microbatch
         self._test_size = len(data.test)
 
-    def gradient(self, step: int, parameters: Vector, out: Vector) -> Sums:
-        """Return the sums over the batch of `step`, the summed gradient in `out`."""
+    def gradient(self, step: int, parameters: Vector, out: Vector, meanwhile: Callable[[], None] = nothing) -> Sums:
+        """Return the sums over the batch of `step`, the summed gradient in `out`; call `meanwhile` first."""
+        meanwhile()
         began = time.perf_counter()
         self._evaluator.prepare(parameters)
         total = plan.microbatches(self._evaluator.batch_length(step), self._microbatch)

@@ -4,6 +4,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +77,7 @@ class Loop:
         self._before = (self.progress.elapsed, self.progress.cpu)
         self._validated = self._saved = -1
         self._rate = 0.0
+        self._unsettled: Callable[[], None] | None = None  # what is left to do for the newest step
 
     def run(self) -> tuple[str, str]:
         """Train until there is a reason to stop; return the state the run ends in and the reason."""
@@ -83,6 +85,8 @@ class Loop:
             reason = self._train()
         except InterruptedRoundError:
             reason = INTERRUPTED
+        finally:
+            self._settle()
         self.save()
         if reason == INTERRUPTED:
             return INTERRUPTED, f"it got {self.interrupt.requested}"
@@ -141,10 +145,10 @@ class Loop:
         return self.progress.step / self.sampler.steps_per_epoch
 
     def _step(self) -> None:
-        """Take one step: gradient, check, optimizer, records."""
+        """Take one step: gradient, check, optimizer. Records and reports of it are made while the next is computed."""
         began = self.clock.now()
         number = self.progress.step + 1
-        sums = self.source.gradient(number, self.parameters, self._gradient)
+        sums = self.source.gradient(number, self.parameters, self._gradient, self._settle)
         samples = len(self.sampler.indices(number))
         if not (np.isfinite(sums.loss) and _finite(self._gradient)):
             self._diverged(number, sums.loss / samples)
@@ -152,11 +156,18 @@ class Loop:
         self.state.step(self.parameters, self._gradient, 1 / samples)
         self.progress.optimizer_seconds += self.clock.now() - ready
         self.progress.step = number
-        self._account(sums.loss, sums.correct, samples, self.clock.now() - began)
-        self.progress.seconds += self.clock.now() - began
+        seconds = self.clock.now() - began
+        self.progress.seconds += seconds
+        self._unsettled = partial(self._account, sums.loss, sums.correct, samples, seconds)
+
+    def _settle(self) -> None:
+        """Record and report the newest step, unless that is done."""
+        if self._unsettled:
+            unsettled, self._unsettled = self._unsettled, None
+            unsettled()
 
     def _account(self, loss: float, correct: int, samples: int, seconds: float) -> None:
-        """Record and report a step that took `seconds` up to now."""
+        """Record and report a step that took `seconds`."""
         progress = self.progress
         progress.images += samples
         progress.recent.append((loss, samples))
@@ -173,6 +184,7 @@ class Loop:
         self.reporter.step(report, self.source.workers())
 
     def _validate(self) -> None:
+        self._settle()
         progress = self.progress
         self.reporter.status("validating")
         sums = self.source.validate(progress.step, self.parameters)
@@ -188,6 +200,7 @@ class Loop:
 
     def save(self) -> Path:
         """Save a checkpoint, unless this step has one, and return its path."""
+        self._settle()
         progress = self.progress
         if self._saved == progress.step and progress.saved:
             return progress.saved

@@ -111,7 +111,7 @@ class Reporter:
         """Take note that the first step is about to be taken."""
 
     def step(self, report: StepReport, workers: list[WorkerReport]) -> None:
-        """Take note of a step."""
+        """Take note of a step; called while the next one is being computed."""
 
     def validated(self, validation: Validation) -> None:
         """Take note of a validation."""

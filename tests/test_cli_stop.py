@@ -98,9 +98,9 @@ def states(gradsum: Gradsum) -> list[str]:
         ("waiting for workers", signal.SIGINT, 2, 0),
         ("started", signal.SIGINT, 0, 0),
         ("started", signal.SIGTERM, 2, 0),
-        ("step 3", signal.SIGINT, 2, 3),
-        ("step 3", signal.SIGTERM, 0, 3),
-        ("step 3", signal.SIGHUP, 0, 3),
+        ("step 3", signal.SIGINT, 2, 4),  # a step is reported while the next one is computed
+        ("step 3", signal.SIGTERM, 0, 4),
+        ("step 3", signal.SIGHUP, 0, 4),
         ("validating", signal.SIGINT, 0, 4),
         ("validating", signal.SIGTERM, 2, 4),
         ("validated", signal.SIGINT, 0, 4),

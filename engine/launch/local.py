@@ -116,7 +116,21 @@ def _start(address: str, number: int, count: int, mailbox: Mailbox | None) -> _P
     except OSError:
         errors.close()
         raise
+    _pin(popen.pid, number, count)
     return _Process(number, popen, errors)
+
+
+def _pin(pid: int, number: int, count: int) -> None:
+    """Bind worker `number` of `count` to a core, where they share the cores evenly.
+
+    The workers of a round are woken within microseconds of each other; left to the scheduler, two may be found on
+    one core for some milliseconds while another core is idle.
+    """
+    if hasattr(os, "sched_setaffinity"):
+        cores = sorted(os.sched_getaffinity(0))
+        if count % len(cores) == 0:
+            with contextlib.suppress(ProcessLookupError):  # it has ended already, and will be replaced
+                os.sched_setaffinity(pid, {cores[number % len(cores)]})
 
 
 def _cut(process: _Process) -> None:
