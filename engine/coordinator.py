@@ -237,10 +237,12 @@ class Coordinator:
         self._carry_out(self._rounds.handle(event, self._clock.now()))
 
     def _carry_out(self, instructions: list[rounds.Instruction]) -> None:
+        """Do what `rounds` says; shares are sent in the end and together, for whoever has one takes our core."""
+        shares: list[tuple[bytes, list[m.Frame]]] = []
         for instruction in instructions:
             match instruction:
-                case rounds.Assign():
-                    self._assign(instruction)
+                case rounds.Assign() if self._current is not None:
+                    shares.append((instruction.worker, self._share(instruction, self._current)))
                 case rounds.Complete() if self._current is not None:
                     self._current.done = True
                 case rounds.Ignore(peer, reason):
@@ -248,10 +250,12 @@ class Coordinator:
                 case rounds.Lapsed(peer, blocks):
                     self._members.note("lapsed", peer, f"no answer in time for blocks {list(blocks)}")
 
-    def _assign(self, assign: rounds.Assign) -> None:
-        current = self._current
-        if current is None or assign.round != current.work.round:
-            return
+        for worker, frames in shares:
+            if not self._endpoint.send(worker, frames):
+                self._lose(worker, "its connection was lost")
+
+    def _share(self, assign: rounds.Assign, current: _Current) -> list[m.Frame]:
+        """Return the message that gives a worker its share."""
         start, stop = assign.share
         slot, payload = 0, None
         member = self._members.get(assign.worker)
@@ -262,6 +266,4 @@ class Coordinator:
             slot = used + 1
         elif assign.with_parameters:
             payload = current.frame
-        work = replace(current.work, attempt=assign.attempt, start=start, stop=stop, slot=slot)
-        if not self._endpoint.send(assign.worker, m.encode(work, payload)):
-            self._lose(assign.worker, "its connection was lost")
+        return m.encode(replace(current.work, attempt=assign.attempt, start=start, stop=stop, slot=slot), payload)

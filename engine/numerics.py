@@ -3,7 +3,6 @@
 import hashlib
 import platform
 import sys
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -43,7 +42,9 @@ def _kernels() -> str:
     """Return what the kernels' bits depend on; numba compiles for the processor it finds."""
     backend = choose()
     if backend.name != "numba":
-        return f"kernels {backend.name} with scipy {version('scipy')}"
+        import scipy  # noqa: PLC0415 - only where it is used
+
+        return f"kernels {backend.name} with scipy {scipy.__version__}"
     import numba  # noqa: PLC0415 - only where it is used
     from llvmlite.binding import get_host_cpu_name  # noqa: PLC0415
 

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Protocol, Self
 
 import zmq
-from zmq.utils.monitor import recv_monitor_message
 
 from engine.errors import WorkersError
 from engine.messages import HEADER_LIMIT, Frame
@@ -127,7 +126,7 @@ class Listener:
     def _note_losses(self) -> None:
         """Take what ZeroMQ says of lost connections; each is a reason to look now, and a few times more."""
         while self._monitor.poll(0):
-            recv_monitor_message(self._monitor)
+            self._monitor.recv_multipart()
         now = time.monotonic()
         self._suspicions = [now + delay for delay in SETTLING]
 
