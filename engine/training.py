@@ -21,6 +21,7 @@ from engine.launch.local import LocalWorkers
 from engine.loop import Loop, Progress
 from engine.mailbox import Mailbox, mailbox_for
 from engine.members import Members, Notice
+from engine.memory import keep_freed_memory, release_compiler
 from engine.model import Model
 from engine.network import Network
 from engine.numerics import fingerprint
@@ -162,6 +163,7 @@ def _source(
         yield Serial(run.job(), run.data)
         return
     job, size = run.job(), run.model.layout().size
+    keep_freed_memory()
     if fleet.mailbox:
         fleet.mailbox.open(size)
     members = Members(job, secrets.token_hex(16), fingerprint(), notice, fleet.mailbox)
@@ -181,6 +183,7 @@ def _loop(run: Run, source: Source, records: Records, reporter: Reporter, interr
     parameters = layout.zeros()
     optimizer = run.settings.make_optimizer()
     optimizer.start(1).step(aligned(1), aligned(1), 1.0)  # loads its kernel before the first step
+    release_compiler()
     state = optimizer.start(layout.size)
     progress = Progress()
     if run.checkpoint is None:

@@ -41,7 +41,7 @@ MAP = """
     engine.model
     engine.layers
     engine.params
-    engine.processes engine.validation engine.interrupt engine.threads engine.clock
+    engine.processes engine.memory engine.validation engine.interrupt engine.threads engine.clock
     engine.errors
 """
 WORKERS_MAP = """
@@ -52,7 +52,7 @@ WORKERS_MAP = """
 """
 # What a worker may use of the engine: it computes and talks, and never trains, records or starts anything.
 FOR_WORKERS = """
-    transport messages mailbox evaluate job plan data model layers numerics params settings threads errors
+    transport messages mailbox evaluate job plan data model layers numerics params settings threads memory errors
 """
 # Packages that only some files may know.
 ONLY = {

@@ -13,6 +13,7 @@ from engine.data.cache import open_cached
 from engine.errors import ProtocolError
 from engine.evaluate import Evaluator, Sums
 from engine.job import Job
+from engine.memory import keep_freed_memory, release_compiler
 from engine.numerics import fingerprint
 from engine.params import Vector
 from engine.transport import Dialer
@@ -42,6 +43,7 @@ class Worker:
 
     def run(self) -> Quit:
         """Work, and return why and how it ended."""
+        keep_freed_memory()
         signal.signal(signal.SIGTERM, self._leave)
         signal.signal(signal.SIGINT, self._leave)
         if self._tied:
@@ -99,6 +101,7 @@ class Worker:
         data = open_cached(job.data, verify=False)
         self._evaluator = Evaluator(job, data)
         self._evaluator.rehearse()
+        release_compiler()
         layout = job.model.layout()
         self._gradient = layout.zeros()
         if self._mail:
