@@ -32,7 +32,14 @@ from tests.fakes import (
 
 SIZE = MODEL.layout().size
 # What must be on record after a fault; anything else that is noted is a surprise.
-IGNORED = {Fault.TWICE, Fault.OLD, Fault.WRONG_ROUND, Fault.WRONG_ATTEMPT, Fault.FOREIGN_BLOCK}
+IGNORED = {
+    Fault.TWICE,
+    Fault.OLD,
+    Fault.WRONG_ROUND,
+    Fault.WRONG_ATTEMPT,
+    Fault.FOREIGN_BLOCK,
+    Fault.WRONG_SESSION,
+}
 LEFT = {Fault.DIES, Fault.DIES_HALFWAY, Fault.DIES_UNNOTICED, Fault.FAILED, Fault.GOODBYE}
 NOTED: dict[Fault, set[str]] = {
     Fault.NONE: set(),

@@ -47,7 +47,7 @@ MAP = """
 WORKERS_MAP = """
     workers.__main__
     workers.worker
-    workers.session workers.mail workers.lifeline
+    workers.session workers.supply workers.mail workers.lifeline
     workers
 """
 # What a worker may use of the engine: it computes and talks, and never trains, records or starts anything.

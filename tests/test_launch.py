@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from engine.clock import MonotonicClock
-from engine.coordinator import Coordinator
+from engine.coordinator import Coordinator, Watch
 from engine.data import Dataset, Normalisation, Split, cache
 from engine.errors import WorkersError
 from engine.evaluate import Serial
@@ -68,9 +68,9 @@ def exists(pid: int) -> bool:
 
 
 class Cluster:
-    """A coordinator with local workers, and the serial evaluation that it must equal."""
+    """A coordinator, and the serial evaluation that it must equal."""
 
-    def __init__(self, listener: Listener, workers: LocalWorkers, numerics: str, mailbox: Mailbox | None) -> None:
+    def __init__(self, listener: Listener, watch: Watch, numerics: str, mailbox: Mailbox | None) -> None:
         rng = np.random.default_rng(3)
         train, test = (
             Split(rng.integers(0, 256, (n, 4, 4, 1), np.uint8), rng.integers(0, 3, n, np.int32)) for n in (60, 23)
@@ -79,9 +79,8 @@ class Cluster:
         normalisation = Normalisation.of(train.images)
         job = Job(MODEL, cache.store(data), normalisation, batch_size=22, microbatch=4, seed=1, augment=False)
         self.notices: list[Notice] = []
-        self.workers = workers
         members = Members(job, "s", numerics, self.notices.append, mailbox)
-        self.coordinator = Coordinator(job, (60, 23), listener, workers, MonotonicClock(), members, lambda: False)
+        self.coordinator = Coordinator(job, (60, 23), listener, watch, MonotonicClock(), members, lambda: False)
         self.serial = Serial(job, data)
 
     def check(self, step: int) -> None:
@@ -96,15 +95,23 @@ class Cluster:
         return [notice.text for notice in self.notices if notice.kind == "left"]
 
 
+class LocalCluster(Cluster):
+    """With workers of its own."""
+
+    def __init__(self, listener: Listener, workers: LocalWorkers, numerics: str, mailbox: Mailbox) -> None:
+        super().__init__(listener, workers, numerics, mailbox)
+        self.workers = workers
+
+
 @contextmanager
-def cluster(count: int, numerics: str | None = None) -> Iterator[Cluster]:
+def cluster(count: int, numerics: str | None = None) -> Iterator[LocalCluster]:
     """Start workers as a training run does."""
     with meeting_folder() as folder, one_blas_thread(), mailbox_for(count, wanted=True) as mailbox:
         assert mailbox is not None
         mailbox.open(MODEL.layout().size)
         address = f"ipc://{folder / 'coordinator'}"
         with LocalWorkers(address, count, mailbox) as workers, Listener(address, 4 * MODEL.layout().size) as listener:
-            yield Cluster(listener, workers, numerics or fingerprint(), mailbox)
+            yield LocalCluster(listener, workers, numerics or fingerprint(), mailbox)
     assert not folder.exists()
 
 
