@@ -13,7 +13,7 @@ from engine.checkpoint import Checkpoint
 from engine.clock import MonotonicClock
 from engine.coordinator import Coordinator
 from engine.data import Dataset, Sampler
-from engine.errors import CheckpointError
+from engine.errors import CheckpointError, WorkerFailedError, WorkersError
 from engine.evaluate import Evaluator, Serial, Source, WorkerReport
 from engine.interrupt import Interrupt
 from engine.launch.folder import meeting_folder
@@ -27,12 +27,15 @@ from engine.numerics import fingerprint
 from engine.optim import Optimizer, State
 from engine.params import Layout, Vector, aligned
 from engine.prepare import Run, choose_settings, prepare
-from engine.records import EventRow, Records, WorkerRow
+from engine.records import EventRow, Records, Totals, WorkerRow
 from engine.report import Reporter, Result, RunInfo
 from engine.settings import Settings, settings_of
 from engine.threads import one_blas_thread
 from engine.transport import Listener
+from engine.validation import Validation
 from engine.warm import compile_all, is_compiled
+
+AT_ONCE = (KeyboardInterrupt, WorkersError, WorkerFailedError)  # what ends a run without a last checkpoint
 
 
 def train(
@@ -70,7 +73,7 @@ def train(
         with _fleet(chosen) as fleet:  # workers take a second to start: time to load the data
             reporter.status("preparing data and model")
             run = run or prepare(model, data, chosen, db, out, resume, earlier)
-            with Records(run.db) as records:
+            with Records(run.db) as records, checkpoints.hinted(run.folder, *AT_ONCE):
                 return _carry_out(run, fleet, records, reporter, interrupt)
 
 
@@ -208,6 +211,7 @@ def _loop(run: Run, source: Source, records: Records, reporter: Reporter, interr
 
 def _restore(checkpoint: Checkpoint, layout: Layout, parameters: Vector, state: State, progress: Progress) -> None:
     """Continue where `checkpoint` left off; CheckpointError if it does not fit the model."""
+    seen = checkpoint.metadata.get("validation")
     try:
         layout.fill(parameters, checkpoint.parameters)
         tensors = {}
@@ -215,6 +219,7 @@ def _restore(checkpoint: Checkpoint, layout: Layout, parameters: Vector, state: 
             tensors[name] = layout.zeros()
             layout.fill(tensors[name], arrays)
         state.load(tensors, checkpoint.step)
+        progress.validation = Validation.from_dict(seen) if seen else None
     except ValueError as error:
         raise CheckpointError(f"the checkpoint does not fit: {error}") from None
     progress.step = checkpoint.step
@@ -257,18 +262,17 @@ def _finish(run: Run, number: int, loop: Loop, records: Records, state: str, rea
     digest = loop.layout.sha256(loop.parameters)
     speed = progress.images / progress.seconds if progress.seconds else 0.0
     epochs = progress.step / loop.sampler.steps_per_epoch
-    records.finish(
-        "interrupted" if state == "interrupted" else "finished",
-        reason,
+    totals = Totals(
         steps=progress.step,
         epochs=epochs,
-        train_loss=progress.train_loss,
         best_percent=progress.best_percent,
-        images_per_second=speed,
         wall_seconds=progress.elapsed,
         cpu_seconds=progress.cpu,
         params_sha256=digest,
     )
+    if progress.history:  # otherwise what an earlier sitting found still holds
+        totals |= {"train_loss": progress.train_loss, "images_per_second": speed}
+    records.finish("interrupted" if state == "interrupted" else "finished", reason, **totals)
     return Result(
         run=number,
         data=run.data.name,

@@ -258,7 +258,9 @@ def test_the_meeting_folder_is_private_and_does_not_stay(tmp_path: Path, monkeyp
     ("arguments", "code", "said"),
     [
         ([], 2, "the following arguments are required: address"),
-        (["nonsense"], 1, "'nonsense' is no address to connect to"),
+        (["nonsense"], 2, "'nonsense' is no address to connect to"),
+        ([""], 2, "'' is no address to connect to"),
+        (["tcp://nowhere"], 2, "'tcp://nowhere' is no address to connect to"),
         (["ipc:///no/such/place", "--patience", "0.1"], 1, "nothing came from ipc:///no/such/place for 0.1 seconds"),
         (["ipc:///no/such/place", "--tied"], 1, "its parent ended"),
     ],

@@ -5,7 +5,7 @@ import math
 import os
 import sys
 
-from engine.errors import GradsumError
+from engine.errors import GradsumError, SettingsError, WorkersError
 from engine.threads import ONE_THREAD
 
 
@@ -25,7 +25,11 @@ def main() -> int:
 
     try:
         mail = Mail.parse(arguments.mail) if arguments.mail else None
-        ended = Worker(arguments.address, arguments.tied, arguments.patience, mail).run()
+        try:
+            worker = Worker(arguments.address, arguments.tied, arguments.patience, mail)
+        except WorkersError as error:  # at this early time it can only be the address
+            raise SettingsError(str(error)) from None
+        ended = worker.run()
     except GradsumError as error:
         print(f"gradsum worker: {error}", file=sys.stderr)
         return error.exit_code

@@ -45,10 +45,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except GradsumError as error:
         if isinstance(error, WorkerFailedError) and error.remote_traceback:
             _complain(f"The worker's own traceback:\n{error.remote_traceback}")
-        _complain(f"gradsum: {error}")
+        _complain(f"gradsum: {error}", error)
         return error.exit_code
-    except KeyboardInterrupt:
-        _complain("gradsum: interrupted")
+    except KeyboardInterrupt as stop:
+        _complain("gradsum: interrupted", stop)
         return INTERRUPTED
     except BrokenPipeError:
         # Whoever read our output has left; Python would complain again when it flushes at exit.
@@ -136,7 +136,7 @@ def _plain_warnings() -> Iterator[None]:
         warnings.formatwarning = before
 
 
-def _complain(text: str) -> None:
-    """Print to standard error, or not if nobody is there any more."""
+def _complain(text: str, error: BaseException | None = None) -> None:
+    """Print to standard error, with the notes of `error`, or not if nobody is there any more."""
     with contextlib.suppress(OSError):
-        print(text, file=sys.stderr)
+        print(text, *getattr(error, "__notes__", ()), sep="\n", file=sys.stderr)

@@ -135,6 +135,8 @@ def _print_summary(result: "Result") -> None:
     if result.state == "interrupted":
         folder = shlex.quote(str(result.checkpoint.parent))
         print(f"Interrupted after step {result.steps}. Go on with:\n  gradsum train --resume {folder}")
+    elif not result.history:
+        print(f"No step was left to take: {result.reason}. Give --steps, --epochs or another --target to go on.")
     if seen is not None:
         data = f"generated {result.data}" if result.generated else result.data
         print(f"{seen.percent:.2f} % correct ({seen.correct} of {seen.total} {data}) after {seen.step} steps")
