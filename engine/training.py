@@ -16,7 +16,7 @@ from engine.data import Dataset, Sampler
 from engine.errors import CheckpointError, WorkerFailedError, WorkersError
 from engine.evaluate import Evaluator, Serial, Source, WorkerReport
 from engine.interrupt import Interrupt
-from engine.launch.folder import meeting_folder
+from engine.launch.folder import SOCKET, meeting_folder
 from engine.launch.local import LocalWorkers
 from engine.loop import Loop, Progress
 from engine.mailbox import Mailbox, mailbox_for
@@ -94,7 +94,7 @@ def _fleet(settings: Settings) -> Iterator[_Fleet | None]:
         yield None
         return
     with meeting_folder() as folder, mailbox_for(count, settings.mailbox) as mailbox:
-        address = f"ipc://{folder / 'coordinator'}"
+        address = f"ipc://{folder / SOCKET}"
         with LocalWorkers(address, count, mailbox) as workers:
             yield _Fleet(address, workers, mailbox)
 
