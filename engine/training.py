@@ -13,7 +13,7 @@ from engine.checkpoint import Checkpoint
 from engine.clock import MonotonicClock
 from engine.coordinator import Coordinator
 from engine.data import Dataset, Sampler
-from engine.errors import CheckpointError, WorkerFailedError, WorkersError
+from engine.errors import CheckpointError, RecordsError, WorkerFailedError, WorkersError
 from engine.evaluate import Evaluator, Serial, Source, WorkerReport
 from engine.interrupt import Interrupt
 from engine.launch.folder import SOCKET, meeting_folder
@@ -35,7 +35,8 @@ from engine.transport import Listener
 from engine.validation import Validation
 from engine.warm import compile_all, is_compiled
 
-AT_ONCE = (KeyboardInterrupt, WorkersError, WorkerFailedError)  # what ends a run without a last checkpoint
+# What ends a run without a last checkpoint.
+AT_ONCE = (KeyboardInterrupt, WorkersError, WorkerFailedError, CheckpointError, RecordsError)
 
 
 def train(
@@ -73,7 +74,7 @@ def train(
         with _fleet(chosen) as fleet:  # workers take a second to start: time to load the data
             reporter.status("preparing data and model")
             run = run or prepare(model, data, chosen, db, out, resume, earlier)
-            with Records(run.db) as records, checkpoints.hinted(run.folder, *AT_ONCE):
+            with Records(run.db) as records:
                 return _carry_out(run, fleet, records, reporter, interrupt)
 
 
@@ -108,7 +109,8 @@ def _carry_out(run: Run, fleet: _Fleet | None, records: Records, reporter: Repor
         loop = _loop(run, source, records, reporter, interrupt)
         reporter.started(_info(run, number, loop))
         try:
-            state, reason = loop.run()
+            with checkpoints.hinted(run.folder, *AT_ONCE):
+                state, reason = loop.run()
         finally:
             reporter.ended()
             for worker in source.workers():

@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import errno
 import io
 import os
 import signal
@@ -12,10 +13,11 @@ from importlib import import_module
 from types import FrameType
 
 from engine.cli.parser import Parser
-from engine.errors import GradsumError, WorkerFailedError
+from engine.errors import GradsumError, UsageError, WorkerFailedError
 from engine.threads import ONE_THREAD
 
 INTERRUPTED = 130
+NAMED_WRONGLY = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG, errno.ELOOP)  # a place that will not do
 BROKEN_PIPE = 141  # 128 + SIGPIPE, as a shell would say
 
 COMMANDS = {
@@ -55,17 +57,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return BROKEN_PIPE
     except MemoryError as error:
-        _complain(f"gradsum: there is not enough memory ({error}); a smaller model or micro-batch needs less")
+        wanted = f" ({error})" if str(error) else ""
+        _complain(f"gradsum: there is not enough memory{wanted}; a smaller model or micro-batch needs less")
         return GradsumError.exit_code
     except OSError as error:
-        _complain(f"gradsum: {error}")
-        return GradsumError.exit_code
+        return _no_place(error)
 
 
 def _run(given: list[str]) -> int:
     """Understand `given` and carry it out."""
     try:
-        parsed = _parser(given).parse_args(given)
+        parser = _parser(given)
+        _check_words(parser, given)
+        parsed = parser.parse_args(given)
         return int(parsed.execute(parsed))
     finally:
         if sys.stdout:  # None where it is closed
@@ -86,6 +90,25 @@ def _parser(given: list[str]) -> Parser:
         else:
             commands.add_parser(name, help=text)
     return parser
+
+
+def _no_place(error: OSError) -> int:
+    """Say what the system refused, and return the exit code: it is bad usage if another name would do."""
+    if error.errno in NAMED_WRONGLY and error.filename:
+        _complain(f"gradsum: {error.filename!s:.200}: {error.strerror}; name another file or folder")
+        return UsageError.exit_code
+    _complain(f"gradsum: {error}")
+    return GradsumError.exit_code
+
+
+def _check_words(parser: Parser, given: list[str]) -> None:
+    """SystemExit with code 2 for an empty word: as a path it would mean the current folder, which nobody meant."""
+    for before, word in zip(("", *given), given, strict=False):
+        option, equals, value = word.partition("=")
+        if not word:
+            parser.error("an empty argument" + (f" after {before}" if before else "") + "; is a variable not set?")
+        if option.startswith("--") and equals and not value:
+            parser.error(f"{option} is empty; is a variable not set?")
 
 
 class _Version(argparse.Action):
