@@ -29,6 +29,9 @@ class Validation:
         """Return the validation that `asdict`, and its step, were taken from; ValueError if they were not."""
         try:
             step, correct, total = (operator.index(stored[name]) for name in ("step", "correct", "total"))
-            return cls(step, correct, total, float(stored["loss"]))
-        except (KeyError, TypeError) as error:
+            loss = float(stored["loss"])
+        except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"a validation of {dict(stored)!r:.80}") from error
+        if not 0 <= correct <= total or total == 0:
+            raise ValueError(f"a validation with {correct} of {total} correct")
+        return cls(step, correct, total, loss)
