@@ -14,7 +14,7 @@ from engine.checkpoint import load
 from engine.data import Dataset, Split, cache
 from engine.errors import DataError, RecordsError
 from engine.records.database import check_path
-from tests.command import PATIENCE, SMALL, Gradsum, save_data
+from tests.command import PATIENCE, SMALL, Gradsum, finish, save_data, start
 
 LONG = "x" * 300
 PLACES = ("--db", "r.db", "--out", "out")
@@ -162,8 +162,8 @@ def test_archives_that_python_cannot_unpack(gradsum: Gradsum, place: int, bit: i
     with zipfile.ZipFile("odd.npz", "w") as file:
         file.writestr("images.npy", b"?")
     content = bytearray(Path("odd.npz").read_bytes())
-    for start, at in ((b"PK\x01\x02", place), (b"PK\x03\x04", place - 2)):
-        content[content.find(start) + at] = bit
+    for mark, at in ((b"PK\x01\x02", place), (b"PK\x03\x04", place - 2)):
+        content[content.find(mark) + at] = bit
     Path("odd.npz").write_bytes(content)
     answer = gradsum("train", "--data", "odd.npz", "--workers", 0)
     assert (answer.code, answer.out) == (2, "")
@@ -178,6 +178,14 @@ def test_memory_that_ran_out_without_a_word(gradsum: Gradsum, monkeypatch: pytes
 
     monkeypatch.setattr("engine.cli.runs.list_runs", fail)
     assert gradsum("runs").err.startswith("gradsum: there is not enough memory; a smaller")
+
+
+def test_a_terminal_that_knows_ascii_only(tidy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All is done and saved by the time the summary is printed: it must not end in a traceback."""
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    answer = finish(start(*SMALL, "--db", "ü.db", "--steps", 1, "--quiet"))
+    assert (answer.code, answer.err) == (0, "")
+    assert "records     \\xfc.db (run 1)" in answer.out
 
 
 def test_a_run_with_names_of_many_alphabets(gradsum: Gradsum) -> None:

@@ -1,6 +1,7 @@
 """The command line: one file a command. Exit codes: 0 done, 1 failed run, 2 bad usage, 130 interrupted."""
 
 import argparse
+import codecs
 import contextlib
 import errno
 import io
@@ -40,7 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _fill_descriptors()
     given = list(sys.argv[1:] if arguments is None else arguments)
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="surrogateescape")  # names of files may be any bytes
+        codecs.register_error("gradsum", _printable)
+        sys.stdout.reconfigure(errors="gradsum")
     try:
         with _terminable(), _plain_warnings():
             return _run(given)
@@ -62,6 +64,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return GradsumError.exit_code
     except OSError as error:
         return _no_place(error)
+
+
+def _printable(error: UnicodeError) -> tuple[str | bytes, int]:
+    """Print the bytes of a file's name as they are, and what the stream's encoding does not have as an escape."""
+    try:
+        return codecs.lookup_error("surrogateescape")(error)
+    except UnicodeError:
+        return codecs.lookup_error("backslashreplace")(error)
 
 
 def _run(given: list[str]) -> int:
