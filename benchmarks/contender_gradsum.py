@@ -1,14 +1,13 @@
-"""One measured session of gradsum, in a process of its own; prints one line of JSON. Used by `versus_torch`."""
+"""One measured session of gradsum, in a process of its own. Used by `versus_torch`."""
 
 import argparse
-import json
 import os
-import resource
 import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from benchmarks.session import tell
 from engine.threads import ONE_THREAD
 
 WARM = 10  # steps before the clock starts
@@ -61,12 +60,10 @@ def main() -> None:
     parser.add_argument("--batch-size", type=int, default=64)
     parser.add_argument("--steps", type=int, default=100)
     parser.add_argument("--forward", action="store_true")
+    parser.add_argument("--json", action="store_true", help="print one line of JSON")
     a = parser.parse_args()
     found = forward(a.batch_size * a.steps) if a.forward else train(a.workers, a.batch_size, a.steps)
-    own, children = (
-        resource.getrusage(who).ru_maxrss / 1024 for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
-    )
-    print(json.dumps(found | {"peak_mb": own, "peak_worker_mb": children if a.workers else 0.0}))
+    tell(found, as_json=a.json, workers=a.workers)
 
 
 if __name__ == "__main__":

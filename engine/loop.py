@@ -75,7 +75,8 @@ class Loop:
         self._gradient = self.layout.zeros()
         self._began = self.clock.now()
         self._before = (self.progress.elapsed, self.progress.cpu)
-        self._validated = self._saved = -1
+        self._validated = self.progress.validation.step if self.progress.validation else -1
+        self._saved = -1
         self._rate = 0.0
         self._unsettled: Callable[[], None] | None = None  # what is left to do for the newest step
 
@@ -84,7 +85,7 @@ class Loop:
         try:
             reason = self._train()
         except InterruptedRoundError:
-            reason = INTERRUPTED
+            reason = self._reached() or INTERRUPTED
         finally:
             self._settle()
         self.save()
@@ -118,13 +119,20 @@ class Loop:
 
     def _reason(self) -> str:
         """Return why there should be no further step, or nothing."""
-        progress, settings = self.progress, self.settings
+        if reached := self._reached():
+            return reached  # even if interrupted: there is nothing left to go on with
         if self.interrupt.requested:
             return INTERRUPTED
+        limit = self.settings.time_limit
+        if limit is not None and self.clock.now() - self._began >= limit:
+            return f"the time limit of {limit:g} seconds is reached"
+        return ""
+
+    def _reached(self) -> str:
+        """Return which goal of the whole run is reached, or nothing."""
+        progress, settings = self.progress, self.settings
         if self.last_step is not None and progress.step >= self.last_step:
             return f"{progress.step} steps are done"
-        if settings.time_limit is not None and self.clock.now() - self._began >= settings.time_limit:
-            return f"the time limit of {settings.time_limit:g} seconds is reached"
         seen = progress.validation
         if settings.target is not None and seen and seen.step == progress.step and seen.percent >= settings.target:
             return f"validation reached the target of {settings.target:g} %"

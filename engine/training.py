@@ -13,10 +13,10 @@ from engine.checkpoint import Checkpoint
 from engine.clock import MonotonicClock
 from engine.coordinator import Coordinator
 from engine.data import Dataset, Sampler
-from engine.errors import CheckpointError
+from engine.errors import CheckpointError, RecordsError, WorkerFailedError, WorkersError
 from engine.evaluate import Evaluator, Serial, Source, WorkerReport
 from engine.interrupt import Interrupt
-from engine.launch.folder import meeting_folder
+from engine.launch.folder import SOCKET, meeting_folder
 from engine.launch.local import LocalWorkers
 from engine.loop import Loop, Progress
 from engine.mailbox import Mailbox, mailbox_for
@@ -28,12 +28,16 @@ from engine.numerics import fingerprint
 from engine.optim import Optimizer, State
 from engine.params import Layout, Vector, aligned
 from engine.prepare import Run, choose_settings, prepare
-from engine.records import EventRow, Records, WorkerRow
+from engine.records import EventRow, Records, Totals, WorkerRow
 from engine.report import Reporter, Result, RunInfo
 from engine.settings import Settings, settings_of
 from engine.threads import one_blas_thread
 from engine.transport import Listener
+from engine.validation import Validation
 from engine.warm import compile_all, is_compiled
+
+# What ends a run without a last checkpoint.
+AT_ONCE = (KeyboardInterrupt, WorkersError, WorkerFailedError, CheckpointError, RecordsError)
 
 
 def train(
@@ -92,7 +96,7 @@ def _fleet(settings: Settings) -> Iterator[_Fleet | None]:
         yield None
         return
     with meeting_folder() as folder, mailbox_for(count, settings.mailbox) as mailbox:
-        address = f"ipc://{folder / 'coordinator'}"
+        address = f"ipc://{folder / SOCKET}"
         with LocalWorkers(address, count, mailbox) as workers:
             yield _Fleet(address, workers, mailbox)
 
@@ -106,7 +110,8 @@ def _carry_out(run: Run, fleet: _Fleet | None, records: Records, reporter: Repor
         loop = _loop(run, source, records, reporter, interrupt)
         reporter.started(_info(run, number, loop))
         try:
-            state, reason = loop.run()
+            with checkpoints.hinted(run.folder, *AT_ONCE):
+                state, reason = loop.run()
         finally:
             reporter.ended()
             for worker in source.workers():
@@ -211,6 +216,7 @@ def _loop(run: Run, source: Source, records: Records, reporter: Reporter, interr
 
 def _restore(checkpoint: Checkpoint, layout: Layout, parameters: Vector, state: State, progress: Progress) -> None:
     """Continue where `checkpoint` left off; CheckpointError if it does not fit the model."""
+    seen = checkpoint.metadata.get("validation")
     try:
         layout.fill(parameters, checkpoint.parameters)
         tensors = {}
@@ -218,6 +224,7 @@ def _restore(checkpoint: Checkpoint, layout: Layout, parameters: Vector, state: 
             tensors[name] = layout.zeros()
             layout.fill(tensors[name], arrays)
         state.load(tensors, checkpoint.step)
+        progress.validation = Validation.from_dict(seen) if seen else None
     except ValueError as error:
         raise CheckpointError(f"the checkpoint does not fit: {error}") from None
     progress.step = checkpoint.step
@@ -260,18 +267,17 @@ def _finish(run: Run, number: int, loop: Loop, records: Records, state: str, rea
     digest = loop.layout.sha256(loop.parameters)
     speed = progress.images / progress.seconds if progress.seconds else 0.0
     epochs = progress.step / loop.sampler.steps_per_epoch
-    records.finish(
-        "interrupted" if state == "interrupted" else "finished",
-        reason,
+    totals = Totals(
         steps=progress.step,
         epochs=epochs,
-        train_loss=progress.train_loss,
         best_percent=progress.best_percent,
-        images_per_second=speed,
         wall_seconds=progress.elapsed,
         cpu_seconds=progress.cpu,
         params_sha256=digest,
     )
+    if progress.history:  # otherwise what an earlier sitting found still holds
+        totals |= {"train_loss": progress.train_loss, "images_per_second": speed}
+    records.finish("interrupted" if state == "interrupted" else "finished", reason, **totals)
     return Result(
         run=number,
         data=run.data.name,

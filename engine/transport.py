@@ -14,7 +14,7 @@ from typing import Protocol, Self
 
 import zmq
 
-from engine.errors import WorkersError
+from engine.errors import SettingsError, WorkersError
 from engine.messages import HEADER_LIMIT, Frame
 from engine.params import Vector
 
@@ -162,7 +162,7 @@ class Dialer:
             self._socket.connect(address)
         except zmq.ZMQError as error:
             self.close()
-            raise WorkersError(f"{address!r} is no address to connect to ({error}); try tcp://host:port") from None
+            raise SettingsError(f"{address!r} is no address to connect to ({error}); try tcp://host:port") from None
 
     def watch(self, descriptor: int) -> None:
         """Let `poll` return, too, when the file `descriptor` can be read."""

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.errors import WorkersError
+from engine.errors import SettingsError, WorkersError
 from engine.transport import AT_ONCE, Dialer, Listener, Received, snapshot
 
 ROOT = Path(__file__).parent.parent
@@ -251,7 +251,7 @@ def test_an_address_that_is_taken(address: str, listener: Listener) -> None:
 @pytest.mark.parametrize("bad", ["nonsense", "tcp://", "http://127.0.0.1:80", ""])
 def test_an_address_that_is_none(bad: str) -> None:
     before = left_open()
-    with pytest.raises(WorkersError, match="is no address to connect to"):
+    with pytest.raises(SettingsError, match="is no address to connect to"):
         Dialer(bad, LARGEST)
     assert left_open() == before
 

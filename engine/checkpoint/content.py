@@ -32,6 +32,9 @@ _KINDS: dict[str, type | tuple[type, ...]] = {
     "data.generated": bool,
     "normalisation": (dict, list, tuple),
     "validation": dict,
+    "elapsed": (int, float),
+    "cpu": (int, float),
+    "best_percent": (int, float),
 }
 
 

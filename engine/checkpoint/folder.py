@@ -4,8 +4,9 @@ import os
 import re
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from shlex import quote
 
 from engine.checkpoint.content import Checkpoint, UnusableError, pack, read, run_of
 from engine.errors import CheckpointError
@@ -103,6 +104,18 @@ def load(path: Path | str) -> Checkpoint:
             warnings.warn(text, CheckpointWarning, stacklevel=2)
         return checkpoint
     raise CheckpointError(f"folder {path} has no good checkpoint: {'; '.join(failures)}")
+
+
+@contextmanager
+def hinted(folder: Path, *endings: type[BaseException]) -> Iterator[None]:
+    """Let exceptions of these kinds say, in a note, how to go on from the newest checkpoint in `folder`, if any."""
+    try:
+        yield
+    except endings as error:
+        with suppress(CheckpointError):
+            command = f"gradsum train --resume {quote(str(folder))}"
+            error.add_note(f"Go on from the checkpoint of step {_step(newest(folder))} with:\n  {command}")
+        raise
 
 
 def _numbered(folder: Path) -> list[Path]:

@@ -113,6 +113,9 @@ def _from_file(path: Path, settings: list[str]) -> dict[str, Any]:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"--config {path} is not valid TOML: {error}") from None
     given = {name.replace("-", "_"): value for name, value in read.items()}
+    if len(given) < len(read):
+        twice = next(name for name in read if name.replace("-", "_") != name and name.replace("-", "_") in read)
+        raise SettingsError(f"--config {path}: {twice} and {twice.replace('-', '_')} are the same option")
     known = [*settings, *PLACES, *SWITCHES]
     for name, value in given.items():
         if name not in known:
@@ -123,6 +126,8 @@ def _from_file(path: Path, settings: list[str]) -> dict[str, Any]:
         wanted = "text" if name in PLACES else "true or false" if name in SWITCHES else ""
         if wanted and not isinstance(value, str if name in PLACES else bool):
             raise SettingsError(f"--config {path}: {name} must be {wanted}, got {value!r}")
+        if name in PLACES and (not value or "\0" in value):
+            raise SettingsError(f"--config {path}: {name} must be a name or path, got {value!r}")
     try:
         Settings.build({name: value for name, value in given.items() if name in settings})
     except SettingsError as error:
@@ -135,6 +140,8 @@ def _print_summary(result: "Result") -> None:
     if result.state == "interrupted":
         folder = shlex.quote(str(result.checkpoint.parent))
         print(f"Interrupted after step {result.steps}. Go on with:\n  gradsum train --resume {folder}")
+    elif not result.history:
+        print(f"No step was left to take: {result.reason}. Give --steps, --epochs or another --target to go on.")
     if seen is not None:
         data = f"generated {result.data}" if result.generated else result.data
         print(f"{seen.percent:.2f} % correct ({seen.correct} of {seen.total} {data}) after {seen.step} steps")

@@ -34,7 +34,11 @@ def explain(path: Path, error: Exception) -> RecordsError:
 
 def check_path(path: Path) -> None:
     """Raise RecordsError where `path` cannot be a database file."""
-    if path.is_dir():
+    try:
+        is_folder = path.is_dir()
+    except OSError as error:  # a name that is too long, or in a folder that cannot be looked into
+        raise RecordsError(f"database {path!s:.200} cannot be opened: {error.strerror}") from None
+    if is_folder:
         raise RecordsError(f"database {path} is a folder; name a file in it, such as {path / 'gradsum.db'}")
 
 
