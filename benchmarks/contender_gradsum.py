@@ -27,6 +27,7 @@ def train(workers: int, batch: int, steps: int) -> dict[str, float]:
 
     with TemporaryDirectory() as folder:
         where: dict[str, Any] = {"db": Path(folder) / "records.db", "out": Path(folder) / "out"}
+        where |= {"snapshot_first": 0, "snapshot_every": 0, "statistics_every": 0}  # the others log none
         until = WARM + steps
         engine.train(workers=workers, batch_size=batch, steps=until, reporter=Stopwatch(), **where)
     return {"images_per_second": batch * steps / (ends[-1] - ends[WARM - 1]), "first_step": ends[0]}

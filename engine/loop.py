@@ -14,13 +14,14 @@ from engine import checkpoint as checkpoints
 from engine.clock import Clock
 from engine.data import Sampler
 from engine.errors import DivergedError
-from engine.evaluate import InterruptedRoundError, Source
+from engine.evaluate import InterruptedRoundError, Source, WorkerReport
 from engine.interrupt import Interrupt
 from engine.optim import State
 from engine.params import Layout, Vector
-from engine.records import Records, TrainingRow, ValidationRow
+from engine.records import Records, TrainingRow, ValidationRow, WorkerRow
 from engine.report import Reporter, StepReport
 from engine.settings import Settings
+from engine.snapshots import Snapshots
 from engine.validation import Validation
 
 INTERRUPTED = "interrupted"
@@ -62,6 +63,7 @@ class Loop:
     state: State
     source: Source
     records: Records
+    snapshots: Snapshots
     folder: Path
     metadata: dict[str, Any]
     reporter: Reporter
@@ -159,10 +161,13 @@ class Loop:
         sums = self.source.gradient(number, self.parameters, self._gradient, self._settle)
         samples = len(self.sampler.indices(number))
         if not (np.isfinite(sums.loss) and _finite(self._gradient)):
+            self.snapshots.before(number, self.parameters, self._gradient, samples, last=True)
             self._diverged(number, sums.loss / samples)
+        self.snapshots.before(number, self.parameters, self._gradient, samples)
         ready = self.clock.now()
         self.state.step(self.parameters, self._gradient, 1 / samples)
         self.progress.optimizer_seconds += self.clock.now() - ready
+        self.snapshots.after(self.parameters)
         self.progress.step = number
         seconds = self.clock.now() - began
         self.progress.seconds += seconds
@@ -213,6 +218,8 @@ class Loop:
         if self._saved == progress.step and progress.saved:
             return progress.saved
         self._times()
+        for worker in self.source.workers():  # so much is known of them if the run is killed
+            self.records.worker(worker_row(worker))
         self.records.flush()  # no row of a saved step may be missing
         seen = progress.validation
         metadata = self.metadata | {
@@ -240,6 +247,13 @@ class Loop:
             f"step {step}: the loss is {loss:g}; the first values that are not finite are in {layer}; {good}; "
             f"a smaller learning rate than {self.state.lr:g} may help"
         )
+
+
+def worker_row(worker: WorkerReport) -> WorkerRow:
+    """Return what is put on record of a worker that is at work."""
+    rate = worker.images / worker.seconds if worker.seconds else None
+    row = WorkerRow(worker.name, worker.host, worker.pid)
+    return row._replace(images=worker.images, seconds=worker.seconds, images_per_second=rate)
 
 
 def _finite(vector: Vector) -> bool:

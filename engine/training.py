@@ -18,7 +18,7 @@ from engine.evaluate import Evaluator, Serial, Source, WorkerReport
 from engine.interrupt import Interrupt
 from engine.launch.folder import SOCKET, meeting_folder
 from engine.launch.local import LocalWorkers
-from engine.loop import Loop, Progress
+from engine.loop import Loop, Progress, worker_row
 from engine.mailbox import Mailbox, mailbox_for
 from engine.members import Members, Notice
 from engine.memory import keep_freed_memory, release_compiler
@@ -31,6 +31,7 @@ from engine.prepare import Run, choose_settings, prepare
 from engine.records import EventRow, Records, Totals, WorkerRow
 from engine.report import Reporter, Result, RunInfo
 from engine.settings import Settings, settings_of
+from engine.snapshots import Snapshots, choose
 from engine.threads import one_blas_thread
 from engine.transport import Listener
 from engine.validation import Validation
@@ -48,6 +49,7 @@ def train(
     db: Path | str | None = None,
     out: Path | str | None = None,
     resume: Path | str | None = None,
+    name: str | None = None,
     reporter: Reporter | None = None,
     **settings: Any,
 ) -> Result:
@@ -56,7 +58,8 @@ def train(
     `model`: a Model, the name of a built-in one, or the path of a TOML file (default: letters). `data`: a Dataset, a
     name, or a path (default: the generated letters). `optimizer`: SGD, Momentum or Adam (default), or its name. `db`:
     the SQLite database of records; `out`: the folder of checkpoints; `resume`: a checkpoint, or a folder of them, to
-    continue from. `settings`: the fields of `engine.Settings`, such as workers, epochs, batch_size.
+    continue from; `name`: what the run is to be called in the records. `settings`: the fields of `engine.Settings`,
+    such as workers, epochs, batch_size.
 
     Raises UsageError if something asked for cannot be done, DivergedError if the loss is no longer finite,
     WorkersError and WorkerFailedError if the workers cannot do the work.
@@ -69,12 +72,12 @@ def train(
         chosen = choose_settings(given, earlier)
         run = None
         if not is_compiled():  # rarely; and it takes long, so see first whether there is anything to do
-            run = prepare(model, data, chosen, db, out, resume, earlier)
+            run = prepare(model, data, chosen, db, out, resume, earlier, name)
             reporter.status("compiling kernels, once on this machine: this takes about half a minute")
             compile_all()
         with _fleet(chosen) as fleet:  # workers take a second to start: time to load the data
             reporter.status("preparing data and model")
-            run = run or prepare(model, data, chosen, db, out, resume, earlier)
+            run = run or prepare(model, data, chosen, db, out, resume, earlier, name)
             with Records(run.db) as records:
                 return _carry_out(run, fleet, records, reporter, interrupt)
 
@@ -110,7 +113,7 @@ def _carry_out(run: Run, fleet: _Fleet | None, records: Records, reporter: Repor
         loop = _loop(run, source, records, reporter, interrupt)
         reporter.started(_info(run, number, loop))
         try:
-            with checkpoints.hinted(run.folder, *AT_ONCE):
+            with loop.snapshots, checkpoints.hinted(run.folder, *AT_ONCE):
                 state, reason = loop.run()
         finally:
             reporter.ended()
@@ -121,8 +124,9 @@ def _carry_out(run: Run, fleet: _Fleet | None, records: Records, reporter: Repor
 
 def _enter(records: Records, run: Run) -> int:
     """Begin the run in the records, or go on with it there, and return its number."""
-    number = records.resume(run.uuid, run.checkpoint.step) if run.checkpoint else None
-    return records.begin(run.row()) if number is None else number
+    row = run.row()
+    number = records.resume(run.uuid, run.checkpoint.step, row.folder, row.name) if run.checkpoint else None
+    return records.begin(row) if number is None else number
 
 
 def _recorder(records: Records, reporter: Reporter) -> Callable[[Notice], None]:
@@ -142,17 +146,7 @@ def _recorder(records: Records, reporter: Reporter) -> Callable[[Notice], None]:
 
 
 def _left(worker: WorkerReport, reason: str) -> WorkerRow:
-    rate = worker.images / worker.seconds if worker.seconds else None
-    return WorkerRow(
-        worker.name,
-        worker.host,
-        worker.pid,
-        left=_now(),
-        reason=reason,
-        images=worker.images,
-        seconds=worker.seconds,
-        images_per_second=rate,
-    )
+    return worker_row(worker)._replace(left=_now(), reason=reason)
 
 
 def _now() -> str:
@@ -203,6 +197,7 @@ def _loop(run: Run, source: Source, records: Records, reporter: Reporter, interr
         state=state,
         source=source,
         records=records,
+        snapshots=Snapshots(choose(run.settings, layout), layout, records, reporter.notice),
         folder=run.folder,
         metadata=run.metadata(),
         reporter=reporter,

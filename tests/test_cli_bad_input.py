@@ -92,6 +92,12 @@ def trained(gradsum: Gradsum) -> Path:
         ("predict nowhere a.png", ("there is no checkpoint file nowhere",)),
         ("runs --db nowhere.db", ("there is no database nowhere.db",)),
         ("runs --yaml", ("no option --yaml",)),
+        ("show", ("required: RUN",)),
+        ("show 1 --db nowhere.db", ("there is no database nowhere.db; train something first",)),
+        ("show 1 --json --csv", ("--csv", "not allowed with", "--json")),
+        ("compare 1 2 --db data.npz", ("database data.npz is not a SQLite database",)),
+        ("rm 1 --db .", ("database . is a folder",)),
+        ("rm 1 --db nowhere.db", ("there is no database nowhere.db",)),
     ],
 )
 def test_arguments(refused: Refused, arguments: str, texts: tuple[str, ...]) -> None:

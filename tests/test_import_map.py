@@ -14,6 +14,7 @@ PACKAGES = ("engine", "workers")
 MAP = """
     engine.cli
     engine
+    engine.plots
     engine.training
     engine.warm
     engine.loop
@@ -27,6 +28,8 @@ MAP = """
     engine.prepare
     engine.report
     engine.network
+    engine.page
+    engine.snapshots
     engine.records
     engine.checkpoint
     engine.evaluate
@@ -41,7 +44,7 @@ MAP = """
     engine.model
     engine.layers
     engine.params
-    engine.processes engine.memory engine.validation engine.interrupt engine.threads engine.clock
+    engine.processes engine.memory engine.display engine.validation engine.interrupt engine.threads engine.clock
     engine.errors
 """
 WORKERS_MAP = """
@@ -63,6 +66,7 @@ ONLY = {
     "safetensors": {"engine/checkpoint", "engine/data"},
     "numba": {"engine/kernels/with_numba", "engine/numerics.py"},
     "rich": {"engine/cli"},
+    "matplotlib": {"engine/plots"},
 }
 # Nothing that is received or read may ever be executed.
 NEVER = {

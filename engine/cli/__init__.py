@@ -29,6 +29,12 @@ COMMANDS = {
     "inspect": "show what a model is compiled to",
     "bench": "measure the speed-up of more workers",
     "runs": "list the runs of a database",
+    "show": "show all there is on record of a run",
+    "compare": "show several runs side by side",
+    "report": "write a page about a run",
+    "rm": "delete runs with their checkpoints",
+    "plot": "draw what was recorded",
+    "demo": "show a lesson as pictures",
 }
 
 

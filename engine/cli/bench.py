@@ -8,6 +8,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from engine.cli.pictures import check_place, need_matplotlib
+
 Row = dict[str, Any]
 PARTS = ("compute", "wire", "reduce", "optimizer", "other")
 LEAST_STEPS = 10  # of a run, however few images were asked for
@@ -34,7 +36,6 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
 
 def execute(arguments: argparse.Namespace) -> int:
     """Measure, print and draw."""
-    from engine.cli import chart
     from engine.settings import usable_cores
 
     counts = sorted({0, *(arguments.workers or _up_to(usable_cores()))})
@@ -46,14 +47,16 @@ def execute(arguments: argparse.Namespace) -> int:
     else:
         show(rows)
     if arguments.plot:
-        chart.draw(rows, arguments.plot, weak=arguments.weak, cores=usable_cores())
+        from engine.plots import speedup, style
+
+        with style.styled():
+            style.save(speedup.draw(rows, weak=arguments.weak, cores=usable_cores()), arguments.plot)
         print(f"plot  {arguments.plot}", file=sys.stderr if arguments.json else sys.stdout)
     return 0
 
 
 def _check(counts: list[int], arguments: argparse.Namespace) -> None:
     """Raise SettingsError for what makes no sense, before anything is measured."""
-    from engine.cli import chart
     from engine.errors import SettingsError
     from engine.settings import Settings
 
@@ -70,7 +73,8 @@ def _check(counts: list[int], arguments: argparse.Namespace) -> None:
     if arguments.plot:
         if not any(counts):
             raise SettingsError("--plot draws speed-up against workers: give --workers a number above 0")
-        chart.check(arguments.plot)
+        check_place(arguments.plot, "--plot")
+        need_matplotlib()
 
 
 def _up_to(cores: int) -> list[int]:
@@ -120,7 +124,14 @@ def measure(workers: int, batch: int, steps: int) -> dict[str, float]:
     with tempfile.TemporaryDirectory(prefix="gradsum-bench-") as folder:
         places: dict[str, Any] = {"db": Path(folder) / "records.db", "out": Path(folder) / "out"}
         size: dict[str, Any] = {"workers": workers, "batch_size": batch, "steps": steps}
-        seldom: dict[str, Any] = {"validate_every": NEVER, "checkpoint_every": NEVER}
+        # Without snapshots: each of the first steps has one, and a short run would consist of little else.
+        seldom: dict[str, Any] = {
+            "validate_every": NEVER,
+            "checkpoint_every": NEVER,
+            "snapshot_first": 0,
+            "snapshot_every": 0,
+            "statistics_every": 0,
+        }
         result = engine.train(**places, **size, **seldom, reporter=reporter)
     if reporter.interruptions:
         raise KeyboardInterrupt

@@ -81,6 +81,8 @@ def open_for_writing(path: Path) -> sqlite3.Connection:
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     """Check, set up and, where needed, fill an open connection."""
     version = check_version(connection, path)
+    # Only an empty database takes this on: the pages of deleted runs can then be given back a few at a time.
+    connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
     _use_wal(connection)
     # FULL: what a commit wrote is still there after a power cut. It costs one fsync a batch of rows, in the writer.
     connection.execute("PRAGMA synchronous = FULL")
