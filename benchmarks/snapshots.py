@@ -161,7 +161,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=300, help="of each training")
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--json", action="store_true", help="print one line of JSON")
     arguments = parser.parse_args()
     found: dict[str, Any] = {"machine": facts(), "snapshots": arguments.snapshots}
     with tempfile.TemporaryDirectory() as folder:
