@@ -120,11 +120,11 @@ def test_a_run_that_reached_its_target_goes_on_to_another_one(data: engine.Datas
 
 
 def test_the_validation_of_an_earlier_step_ends_nothing(data: engine.Dataset) -> None:
-    first = run(data, steps=9, validate_every=3, reporter=Interrupting(3))
-    assert (first.state, first.steps, first.validation and first.validation.step) == ("interrupted", 4, 3)
+    first = run(data, steps=9, validate_every=4, reporter=Interrupting(5))
+    assert (first.state, first.steps, first.validation and first.validation.step) == ("interrupted", 6, 4)
     assert first.validation
-    rest = engine.train(data=data, resume="out", workers=0, steps=6, target=first.validation.percent)
-    assert rest.steps > 4
+    rest = engine.train(data=data, resume="out", workers=0, steps=9, target=first.validation.percent)
+    assert rest.steps > 6
 
 
 @pytest.mark.parametrize(
