@@ -17,7 +17,7 @@ from engine.errors import DivergedError
 from engine.evaluate import InterruptedRoundError, Source
 from engine.interrupt import Interrupt
 from engine.optim import State
-from engine.params import Layout, Vector
+from engine.params import Layout, Vector, all_finite
 from engine.records import Records, TrainingRow, ValidationRow
 from engine.report import Reporter, StepReport
 from engine.settings import Settings
@@ -150,7 +150,7 @@ class Loop:
         number = self.progress.step + 1
         sums = self.source.gradient(number, self.parameters, self._gradient, self._settle)
         samples = len(self.sampler.indices(number))
-        if not (np.isfinite(sums.loss) and _finite(self._gradient)):
+        if not (np.isfinite(sums.loss) and all_finite(self._gradient)):
             self._diverged(number, sums.loss / samples)
         ready = self.clock.now()
         self.state.step(self.parameters, self._gradient, 1 / samples)
@@ -232,9 +232,3 @@ class Loop:
             f"step {step}: the loss is {loss:g}; the first values that are not finite are in {layer}; {good}; "
             f"a smaller learning rate than {self.state.lr:g} may help"
         )
-
-
-def _finite(vector: Vector) -> bool:
-    """Tell whether every value is finite; a sum of squares that is proves it in one pass without a buffer."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        return bool(np.isfinite(np.dot(vector, vector)) or np.isfinite(vector).all())

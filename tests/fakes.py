@@ -1,5 +1,6 @@
 """Stand-ins for tests: a clock set by hand, a network in memory, workers that follow a script of faults."""
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
 from enum import Enum
@@ -51,8 +52,11 @@ class Fault(Enum):
     HELLO_AGAIN = "says HELLO a second time and begins anew"
     FAILED = "reports an exception"
     GOODBYE = "leaves"
+    NAN = "has a gradient that is not finite"
+    FLIP = "has one bit in a gradient, or the loss, that is wrong"
 
 
+HARMLESS = [fault for fault in Fault if fault is not Fault.FLIP]  # those that need no audit to be noticed
 REFUSED = {
     Fault.IMPOSSIBLE_BLOCK,
     Fault.TOO_CORRECT,
@@ -81,12 +85,22 @@ class FakeWatch:
     def __init__(self, replace: Callable[[], None] = lambda: None) -> None:
         self.replace = replace
         self.useful_pids: list[int] = []
+        self.suspects: set[int] = set()
 
-    def look(self) -> None:
+    def look(self) -> list[int]:
         self.replace()
+        return []
 
     def useful(self, pid: int) -> None:
         self.useful_pids.append(pid)
+
+    def suspect(self, host: str, pid: int) -> None:
+        assert host == "box"
+        self.suspects.add(pid)
+
+    def trust(self, host: str, pid: int) -> None:
+        assert host == "box"
+        self.suspects.discard(pid)
 
 
 class FakeEndpoint:
@@ -168,6 +182,18 @@ def sums_of(kind: int, step: int, block: plan.Block, parameters: Vector) -> Sums
     return add_up([leaf(kind, step, number, parameters) for number in range(*block)])
 
 
+def _spoilt(sums: Sums, fault: Fault, pid: int) -> Sums:
+    """Return what a worker with bad memory answers: each has its own."""
+    if sums.gradient is None or fault not in (Fault.NAN, Fault.FLIP):
+        return sums
+    gradient = sums.gradient.copy()
+    if fault is Fault.NAN:
+        gradient[pid % len(gradient)] = np.nan
+        return replace(sums, loss=math.nan, gradient=gradient)
+    gradient.view(np.uint32)[pid % len(gradient)] ^= 1
+    return replace(sums, loss=math.nextafter(sums.loss, pid), gradient=gradient)
+
+
 class ToyWorker:
     """A worker that knows the protocol, computes `leaf`, and follows its script of faults: one a share, then none."""
 
@@ -228,7 +254,7 @@ class ToyWorker:
         assert work.version == self._version, "the coordinator believes that I hold other parameters"
         fault = next(self._faults, Fault.NONE)
         blocks = plan.cover(work.start, work.stop, work.total)
-        answers = [self._answer(work, block, number) for number, block in enumerate(blocks)]
+        answers = [self._answer(work, block, number, fault) for number, block in enumerate(blocks)]
         for frames in self._lies(fault, work):
             self._endpoint.arrive(self.peer, frames)
         match fault:
@@ -246,9 +272,9 @@ class ToyWorker:
             self._endpoint.hang_up(self.peer)
         self._before = answers
 
-    def _answer(self, work: m.Work, block: plan.Block, number: int) -> list[m.Frame]:
-        """Return a true answer; the gradient is in the mailbox if there is one, and a slot in it."""
-        sums = sums_of(work.kind, work.step, block, self._parameters)
+    def _answer(self, work: m.Work, block: plan.Block, number: int, fault: Fault) -> list[m.Frame]:
+        """Return an answer, true or not; the gradient is in the mailbox if there is one, and a slot in it."""
+        sums = _spoilt(sums_of(work.kind, work.step, block, self._parameters), fault, self.pid)
         assert sums.gradient is not None
         result = m.Result(work.session, work.round, work.attempt, *block, sums.loss, sums.correct, 0.25, 1.0)
         slot = work.slot + number if work.slot else 0

@@ -1,11 +1,13 @@
 """What a worker has in hand, and how fast it is."""
 
-from dataclasses import dataclass
+from collections import deque
+from dataclasses import dataclass, field
 
 from engine.plan import Block
 
 SMOOTHING = 0.2  # weight of the newest speed in its moving average
 FORGET = 100  # rounds in a row without a share, after which a worker's speed counts as unknown
+REMEMBERED = 4  # shares of a worker, to tell an answer that comes twice from one that nobody asked for
 
 
 @dataclass(slots=True)
@@ -37,15 +39,15 @@ class Member:
     """A worker as the round sees it. `speed` in micro-batches a second, 0 while unknown.
 
     `warm`: it has finished a share; the first is slow, whatever the worker. `passed_over`: rounds in a row without one.
-    `newest`: the share it was given last, finished or not.
+    `given`: the shares it was given last, finished or not.
     """
 
     speed: float = 0.0
     version: int = -1
     task: Task | None = None
-    newest: Task | None = None
     warm: bool = False
     passed_over: int = 0
+    given: deque[Task] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
 
     def learn_speed(self, task: Task, now: float) -> None:
         """Learn from a finished share how fast the worker is; not from its first, in which it warms up."""
@@ -61,8 +63,8 @@ class Member:
             self.speed, self.passed_over = 0.0, 0
 
     def was_asked(self, round_: int, attempt: int, block: Block) -> bool:
-        """Tell whether the block is part of the share it was given last."""
-        asked = self.newest
-        if asked is None or (asked.round, asked.attempt) != (round_, attempt):
-            return False
-        return asked.share[0] <= block[0] < block[1] <= asked.share[1]
+        """Tell whether the block is part of one of the shares it was given last."""
+        return any(
+            (task.round, task.attempt) == (round_, attempt) and task.share[0] <= block[0] < block[1] <= task.share[1]
+            for task in self.given
+        )

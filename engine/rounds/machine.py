@@ -215,7 +215,8 @@ class Rounds:
         share = (blocks[0][0], blocks[-1][1])
         late, lease = self._patience.limits(share[1] - share[0], member.speed)
         task = Task(current.number, self._attempts, share, list(blocks), now, now + late, now + lease)
-        member.task = member.newest = task
+        member.task = task
+        member.given.append(task)
         del self._idle[worker]
         current.ask(worker, blocks)
         self._due = min(self._due, task.late_at)
