@@ -66,6 +66,8 @@ def recorder(records: Records, reporter: Reporter) -> Callable[[Notice], None]:
         if notice.kind not in QUIET:
             who = f"worker {notice.worker} " if notice.worker else ""
             reporter.notice(f"{who}{notice.kind}: {notice.text}")
+        if notice.kind in ("waiting", "continued"):
+            reporter.status("waiting for workers" if notice.kind == "waiting" else "")
 
     return take
 
