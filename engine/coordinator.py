@@ -18,7 +18,6 @@ from engine.members import Members
 from engine.params import Vector
 from engine.plan import Block
 from engine.policy import Policy
-from engine.rounds import Audit
 from engine.transport import Endpoint, Received
 
 VALIDATION_CAP = 32  # micro-batches in a share of a validation: small enough that the fast wait little for the slow
@@ -133,9 +132,8 @@ class Coordinator:
         if self._members.mailbox and self._mailed != work.version:
             np.copyto(self._members.mailbox.parameters(), current.parameters)
             self._mailed = work.version
-        audit = self._policy.audit if work.kind == m.TRAIN else 0.0
-        chosen = Audit(audit, self._job.seed, work.step) if audit else None
-        self._handle(rounds.Begin(work.round, work.total, work.version, cap, chosen))
+        audit = self._policy.chooser(self._job.seed, work.step) if work.kind == m.TRAIN else None
+        self._handle(rounds.Begin(work.round, work.total, work.version, cap, audit))
         meanwhile()
         while not current.done:
             self._wait()
@@ -271,8 +269,6 @@ class Coordinator:
                     current.done = True
                 case rounds.Judge(block):
                     disputed.append(block)
-                case rounds.Accept():
-                    pass
                 case _:
                     self._note(instruction)
         for worker, frames in shares:
@@ -292,10 +288,13 @@ class Coordinator:
                     self._watch.suspect(member.host, member.pid)
             case rounds.Differ(peers, block):
                 names = ", ".join(self._members.name(peer) for peer in peers)
-                text = f"its bits for block {block} are not those of others ({names}); it is computed once more"
-                self._members.note("differs", peers[-1], text)
+                self._members.note("differs", peers[-1], f"{names} sent different bits for {self._place(block)}")
             case rounds.Expel(peer, block):
-                reason = f"its bits for block {block} are wrong: bad memory, or other software"
+                reason = f"its bits for {self._place(block)} are wrong: bad memory, or other software"
                 self._members.note("audit", peer, reason)
                 self._endpoint.send(peer, m.encode(m.Refuse(reason)))
                 self._lose(peer, "it was refused")
+
+    def _place(self, block: Block) -> str:
+        """Say where a block of this round belongs."""
+        return f"block {block} of step {self._current.work.step}" if self._current else f"block {block}"

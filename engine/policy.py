@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from engine.rounds import Patience
+from engine.rounds import Audit, Patience
 
 
 @dataclass(frozen=True)
@@ -16,3 +16,7 @@ class Policy:
     audit: float = 0.0
     least: int = 1
     patience: Patience = field(default_factory=Patience)
+
+    def chooser(self, seed: int, step: int) -> Audit | None:
+        """Return what chooses the blocks of `step` that are audited; None if there is no audit."""
+        return Audit(self.audit, seed, step) if self.audit else None

@@ -1,44 +1,23 @@
 """Real worker processes: started, replaced, ended; nothing of them is left, whoever is killed."""
 
-import gc
 import os
-import platform
 import select
 import signal
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from engine.clock import MonotonicClock
-from engine.coordinator import Coordinator
-from engine.data import Dataset, Normalisation, Split, cache
 from engine.errors import WorkersError
-from engine.evaluate import Serial
-from engine.job import Job
-from engine.judge import Judge
 from engine.launch import local
 from engine.launch.folder import PREFIX, meeting_folder
 from engine.launch.local import LocalWorkers
-from engine.layers import Dense, Dropout, Flatten
-from engine.mailbox import Mailbox, mailbox_for
-from engine.members import Members, Notice
-from engine.model import Model
-from engine.numerics import fingerprint
-from engine.policy import Policy
-from engine.rounds import Patience
-from engine.threads import one_blas_thread
-from engine.transport import Listener
+from tests.cluster import LOST, cluster, descriptors, exists
 
 pytestmark = pytest.mark.timeout(60)
 ROOT = Path(__file__).parent.parent
-MODEL = Model((Flatten(), Dropout(0.5), Dense(3)), shape=(4, 4, 1))
-LOST = "its connection was lost"
 PATIENCE = 30.0  # seconds for the end of a process that has nothing to wait for
 
 # Starts two workers in a meeting folder, freezes them if asked to, says who they are, and waits to be killed.
@@ -59,60 +38,6 @@ with meeting_folder() as folder:
         print(folder, *workers.pids, flush=True)
         signal.pause()
 """
-
-
-def descriptors() -> int:
-    gc.collect()  # what other tests have left
-    return len(list(Path("/proc/self/fd").iterdir()))
-
-
-def exists(pid: int) -> bool:
-    """Whether there is such a process, be it a zombie."""
-    return Path(f"/proc/{pid}").exists()
-
-
-class Cluster:
-    """A coordinator with local workers, and the serial evaluation that it must equal."""
-
-    def __init__(
-        self, listener: Listener, workers: LocalWorkers, numerics: str, mailbox: Mailbox | None, policy: Policy
-    ) -> None:
-        rng = np.random.default_rng(3)
-        train, test = (
-            Split(rng.integers(0, 256, (n, 4, 4, 1), np.uint8), rng.integers(0, 3, n, np.int32)) for n in (60, 23)
-        )
-        data = Dataset("random", ("a", "b", "c"), train, test)
-        normalisation = Normalisation.of(train.images)
-        job = Job(MODEL, cache.store(data), normalisation, batch_size=22, microbatch=4, seed=1, augment=False)
-        self.notices: list[Notice] = []
-        self.workers = workers
-        members = Members(job, "s", numerics, self.notices.append, mailbox)
-        clock, judge = MonotonicClock(), Judge(job, data)
-        self.coordinator = Coordinator(job, (60, 23), listener, workers, clock, members, lambda: False, judge, policy)
-        self.serial = Serial(job, data)
-
-    def check(self, step: int) -> None:
-        """Compare a step, and the validation after it, with the serial path, to the bit."""
-        before, after = (np.random.default_rng(n).random(MODEL.layout().size, np.float32) for n in (step, step + 1))
-        out, expected = np.zeros_like(before), np.zeros_like(before)
-        sums, reference = self.coordinator.gradient(step, before, out), self.serial.gradient(step, before, expected)
-        assert (sums.loss, sums.correct, out.tobytes()) == (reference.loss, reference.correct, expected.tobytes())
-        assert self.coordinator.validate(step, after) == self.serial.validate(step, after)
-
-    def left(self) -> list[str]:
-        return [notice.text for notice in self.notices if notice.kind == "left"]
-
-
-@contextmanager
-def cluster(count: int, numerics: str | None = None, policy: Policy | None = None) -> Iterator[Cluster]:
-    """Start workers as a training run does."""
-    with meeting_folder() as folder, one_blas_thread(), mailbox_for(count, wanted=True) as mailbox:
-        assert mailbox is not None
-        mailbox.open(MODEL.layout().size)
-        address = f"ipc://{folder / 'coordinator'}"
-        with LocalWorkers(address, count, mailbox) as workers, Listener(address, 4 * MODEL.layout().size) as listener:
-            yield Cluster(listener, workers, numerics or fingerprint(), mailbox, policy or Policy())
-    assert not folder.exists()
 
 
 def test_workers_that_end_are_replaced_and_the_sums_stay_the_same() -> None:
@@ -140,67 +65,6 @@ def test_workers_that_end_are_replaced_and_the_sums_stay_the_same() -> None:
     assert len(set(started)) == 5
     assert not any(map(exists, started))
     assert descriptors() == before
-
-
-IMPATIENT = Patience(first_lease=0.6, least_lease=0.6, first_late=0.2, least_late=0.2)
-
-
-@pytest.mark.parametrize("count", [1, 2])
-def test_a_hung_worker_is_killed_and_replaced(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is frozen, so that it is still there, and connected, and ends by nothing but SIGKILL."""
-    monkeypatch.setattr(local, "HUNG", 0.3)
-    with cluster(count, policy=Policy(patience=IMPATIENT)) as box:
-        box.coordinator.gather(count)
-        box.check(1)
-        hung = box.workers.pids[0]
-        os.kill(hung, signal.SIGSTOP)
-        os.waitpid(hung, os.WUNTRACED)
-        for step in range(2, 1000):
-            box.check(step)
-            if hung not in box.workers.pids and LOST in box.left():
-                break
-        kinds = [notice.kind for notice in box.notices]
-        assert kinds.index("lapsed") < kinds.index("killed") < kinds.index("left")
-        box.coordinator.gather(count)
-        assert hung not in box.workers.pids
-        box.check(1000)
-        assert not exists(hung)
-
-
-def test_an_audit_of_real_workers() -> None:
-    with cluster(2, policy=Policy(audit=0.5)) as box:
-        box.coordinator.gather(2)
-        for step in range(1, 6):
-            box.check(step)
-        assert {notice.kind for notice in box.notices} == {"joined"}
-
-
-def test_the_coordinator_computes_the_same_bits_as_its_only_worker() -> None:
-    with cluster(1, policy=Policy(audit=1.0)) as box:
-        box.coordinator.gather(1)
-        box.check(1)
-        assert {notice.kind for notice in box.notices} == {"joined"}
-
-
-def test_suspicion_is_about_processes_of_this_machine_and_can_be_dispelled(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(local, "worker_command", lambda *_: ["sleep", "1000"])
-    monkeypatch.setattr(local, "HUNG", 0.0)
-    here = platform.node()[:64]
-    with LocalWorkers("nowhere", 2) as workers:
-        first, second = workers.pids
-        workers.suspect("another machine", first)
-        workers.suspect(here, os.getpid())
-        workers.suspect(here, first)
-        workers.trust(here, first)
-        workers.suspect(here, first)
-        workers.useful(first)
-        assert workers.look() == []
-        assert workers.pids == [first, second]
-        workers.suspect(here, second)
-        assert workers.look() == [second]
-        assert workers.pids[0] == first
-        assert len(workers.pids) == 2
-    assert not exists(second)
 
 
 def test_a_frozen_worker_is_killed_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -203,7 +203,7 @@ def test_the_first_share_of_a_worker_says_nothing_about_its_speed() -> None:
 @pytest.mark.parametrize(
     ("seconds", "late", "lease"),
     [
-        (1.0, 4 * 10, 20 * 10),
+        (1.0, 6 * 10, 20 * 10),
         (0.001, PATIENCE.least_late, PATIENCE.least_lease),
         (1000.0, PATIENCE.most_lease, PATIENCE.most_lease),
     ],
