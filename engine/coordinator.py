@@ -16,6 +16,7 @@ from engine.job import Job
 from engine.launch.watch import Watch
 from engine.members import Members
 from engine.params import Vector
+from engine.pause import Pause
 from engine.plan import Block
 from engine.policy import Policy
 from engine.transport import Endpoint, Received
@@ -59,7 +60,7 @@ class Coordinator:
         self._number = 0
         self._mailed = -1  # version of the parameters in the mailbox
         self._looked = self._pinged = clock.now()
-        self._paused: float | None = None  # since when there are too few workers
+        self._pause = Pause(clock, members.announce)
         self.timing = Timing()
         self._sampler = Sampler(sizes[0], job.batch_size, job.seed)
 
@@ -104,22 +105,11 @@ class Coordinator:
         if len(self._rounds) < self._policy.least:
             meanwhile()
             meanwhile = nothing
-        while self._pause(self._policy.least):
+        while self._pause.needed(len(self._rounds), self._policy.least):
             self._wait()
             if self._interrupted():
                 raise InterruptedRoundError
         return meanwhile
-
-    def _pause(self, least: int) -> bool:
-        """Tell whether there are fewer than `least` workers, and say so when that changes."""
-        there = len(self._rounds)
-        if there < least and self._paused is None:
-            self._paused = self._clock.now()
-            self._members.announce("waiting", f"{there} of {least} workers are there; the run waits for more")
-        elif there >= least and self._paused is not None:
-            waited, self._paused = self._clock.now() - self._paused, None
-            self._members.announce("continued", f"there are enough workers, after {waited:.1f} seconds")
-        return there < least
 
     def _work(self, kind: int, step: int, version: int, total: int) -> m.Work:
         self._number += 1
@@ -137,7 +127,7 @@ class Coordinator:
         meanwhile()
         while not current.done:
             self._wait()
-            self._pause(1)
+            self._pause.needed(len(self._rounds), 1)
             if not current.done and self._interrupted() and not self._rounds.expecting():
                 raise InterruptedRoundError
         self._current = None

@@ -18,7 +18,7 @@ MAP = """
     engine.warm
     engine.loop
     engine.coordinator engine.notices engine.judge
-    engine.current
+    engine.current engine.pause
     engine.collect engine.members
     engine.policy
     engine.rounds

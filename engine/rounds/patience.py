@@ -8,8 +8,9 @@ class Patience:
     """Limits in proportion to the expected duration of a share, as the worker's speed predicts it.
 
     A worker that is *late* may have its blocks copied by one that is idle; when its *lease* has lapsed, they are handed
-    out again. A speed says no more than roughly how long a share will take: evaluating a sample is about three times as
-    fast as training on it. `first` is for a worker whose speed is not known yet. However slow a worker was, `most_lease` is the end.
+    out again. Factors are large because a speed predicts no more than roughly: evaluating a sample is about three times
+    as fast as training on it. `first` is for a worker whose speed is not known yet. However slow a worker was,
+    `most_lease` is the end.
     """
 
     first_lease: float = 60.0
