@@ -1,5 +1,8 @@
 """Collects the block sums of one round: checks what a worker sent, and adds it up in the order of the tree."""
 
+import hashlib
+import math
+import struct
 import time
 from dataclasses import replace
 
@@ -9,7 +12,7 @@ from engine import messages as m
 from engine import plan
 from engine.errors import ProtocolError
 from engine.evaluate import Sums
-from engine.params import Vector
+from engine.params import Vector, all_finite
 
 
 class Collector:
@@ -76,3 +79,19 @@ class _Adder:
         target = next((x for x in mine if x is self._out), mine[0])
         self._free.extend(x for x in mine if x is not target)
         return target
+
+
+def is_finite(sums: Sums) -> bool:
+    """Tell whether the loss and every value of the gradient are finite."""
+    return math.isfinite(sums.loss) and (sums.gradient is None or all_finite(sums.gradient))
+
+
+def bits_of(sums: Sums) -> str:
+    """Return a digest of every bit of `sums`, one nan being like another."""
+    gradient = np.empty(0, np.float32) if sums.gradient is None else sums.gradient
+    if not is_finite(sums):
+        gradient = np.where(np.isnan(gradient), np.float32(np.nan), gradient)
+    loss = math.nan if math.isnan(sums.loss) else sums.loss
+    digest = hashlib.blake2b(struct.pack("<dq", loss, sums.correct), digest_size=16)
+    digest.update(gradient.tobytes())
+    return digest.hexdigest()

@@ -1,62 +1,30 @@
 """The coordinator's shell: polls the transport and the clock, feeds `rounds`, and carries out its instructions."""
 
-from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from typing import Protocol
 
 import numpy as np
 
 from engine import messages as m
-from engine import plan, rounds
+from engine import rounds
 from engine.clock import Clock
-from engine.collect import Collector
+from engine.collect import Collector, bits_of, is_finite
+from engine.current import Current
 from engine.data import Sampler
 from engine.errors import ProtocolError, WorkerFailedError
 from engine.evaluate import InterruptedRoundError, Sums, Timing, WorkerReport, nothing
 from engine.job import Job
+from engine.launch.watch import Watch
 from engine.members import Members
 from engine.params import Vector
-from engine.transport import Endpoint, Received, snapshot
+from engine.pause import Pause
+from engine.plan import Block
+from engine.policy import Policy
+from engine.transport import Endpoint, Received
 
 VALIDATION_CAP = 32  # micro-batches in a share of a validation: small enough that the fast wait little for the slow
 LOOK = 0.25  # seconds between looks at the local workers while nothing comes in
 PING = 5.0  # seconds between messages to workers that may have nothing to do, so that they know we are here
 FAILURES = 3  # failures of workers in one round after which it is not the workers' fault
-
-
-class Watch(Protocol):
-    """Starts workers and looks after them."""
-
-    def look(self) -> None:
-        """Replace workers that ended; WorkersError if that is hopeless."""
-
-    def useful(self, pid: int) -> None:
-        """Take note that the worker with this process id has given an answer."""
-
-
-@dataclass
-class _Current:
-    """The round in progress. `work` is what each share's message is made from."""
-
-    work: m.Work
-    parameters: Vector
-    sums: Collector
-    failures: int = 0
-    done: bool = False
-    busy: defaultdict[bytes, float] = field(
-        default_factory=lambda: defaultdict(float)
-    )  # seconds that each worker computed
-
-    slots: defaultdict[int, int] = field(default_factory=lambda: defaultdict(int))  # in use, by number in the mailbox
-    _frame: m.Frame = None
-
-    @property
-    def frame(self) -> m.Frame:
-        """The parameters as a payload, the same for every worker that has no mailbox."""
-        if self._frame is None:
-            self._frame = snapshot(self.parameters)
-        return self._frame
 
 
 class Coordinator:
@@ -71,8 +39,13 @@ class Coordinator:
         clock: Clock,
         members: Members,
         interrupted: Callable[[], bool],
+        judge: Callable[[m.Work, Block, Vector], Sums],
+        policy: Policy = Policy(),  # noqa: B008 - it is frozen
     ) -> None:
-        """`sizes`: how many samples the training and the test set have. `interrupted`: whether the run is to stop."""
+        """`sizes`: how many samples the training and the test set have. `interrupted`: whether the run is to stop.
+
+        `judge` computes in this process what workers cannot agree on, with the parameters that it is given.
+        """
         self._job = job
         self._sizes = sizes
         self._endpoint = endpoint
@@ -80,17 +53,20 @@ class Coordinator:
         self._clock = clock
         self._members = members
         self._interrupted = interrupted
-        self._rounds = rounds.Rounds()
-        self._current: _Current | None = None
+        self._judge = judge
+        self._policy = policy
+        self._rounds = rounds.Rounds(policy.patience)
+        self._current: Current | None = None
         self._number = 0
         self._mailed = -1  # version of the parameters in the mailbox
         self._looked = self._pinged = clock.now()
+        self._pause = Pause(clock, members.announce)
         self.timing = Timing()
         self._sampler = Sampler(sizes[0], job.batch_size, job.seed)
 
     def gather(self, count: int) -> None:
         """Wait until `count` workers are ready, or the run is to stop."""
-        while len(self._rounds.members) < count and not self._interrupted():
+        while len(self._rounds) < count and not self._interrupted():
             self._wait()
 
     def workers(self) -> list[WorkerReport]:
@@ -108,36 +84,51 @@ class Coordinator:
 
     def gradient(self, step: int, parameters: Vector, out: Vector, meanwhile: Callable[[], None] = nothing) -> Sums:
         """Return the sums over the batch of `step`, the summed gradient in `out`; call `meanwhile` in waiting."""
+        meanwhile = self._muster(meanwhile)
         sums = Collector(len(self._sampler.indices(step)), self._job.microbatch, out)
         work = self._work(kind=m.TRAIN, step=step, version=step - 1, total=sums.total)
         began = self._clock.now()
-        current = _Current(work, parameters, sums)
+        current = Current(work, parameters, sums)
         total = self._run(current, sums.total, meanwhile)
         self.timing.add(self._clock.now() - began, max(current.busy.values(), default=0.0), sums.seconds)
         return total
 
     def validate(self, step: int, parameters: Vector) -> Sums:
         """Return loss and correct answers over the whole test set, with the parameters after `step`."""
+        self._muster(nothing)
         sums = Collector(self._sizes[1], self._job.microbatch, None)
         work = self._work(kind=m.VALIDATE, step=step, version=step, total=sums.total)
-        return self._run(_Current(work, parameters, sums), VALIDATION_CAP)
+        return self._run(Current(work, parameters, sums), VALIDATION_CAP)
+
+    def _muster(self, meanwhile: Callable[[], None]) -> Callable[[], None]:
+        """Wait until there are workers enough for a round; return what is left to be done meanwhile."""
+        if len(self._rounds) < self._policy.least:
+            meanwhile()
+            meanwhile = nothing
+        while self._pause.needed(len(self._rounds), self._policy.least):
+            self._wait()
+            if self._interrupted():
+                raise InterruptedRoundError
+        return meanwhile
 
     def _work(self, kind: int, step: int, version: int, total: int) -> m.Work:
         self._number += 1
         return m.Work(self._members.session, self._number, 0, kind, step, 0, 0, total, version)
 
-    def _run(self, current: _Current, cap: int, meanwhile: Callable[[], None] = nothing) -> Sums:
+    def _run(self, current: Current, cap: int, meanwhile: Callable[[], None] = nothing) -> Sums:
         """Carry out one round and return its sums."""
         self._current = current
         work = current.work
         if self._members.mailbox and self._mailed != work.version:
             np.copyto(self._members.mailbox.parameters(), current.parameters)
             self._mailed = work.version
-        self._handle(rounds.Begin(work.round, work.total, work.version, cap))
+        audit = self._policy.chooser(self._job.seed, work.step) if work.kind == m.TRAIN else None
+        self._handle(rounds.Begin(work.round, work.total, work.version, cap, audit))
         meanwhile()
         while not current.done:
             self._wait()
-            if not current.done and self._rounds.next_deadline() is None and self._interrupted():
+            self._pause.needed(len(self._rounds), 1)
+            if not current.done and self._interrupted() and not self._rounds.expecting():
                 raise InterruptedRoundError
         self._current = None
         return current.sums.result()
@@ -155,7 +146,8 @@ class Coordinator:
             self._probe()
         if not received or now - self._looked > LOOK:
             self._looked = now
-            self._watch.look()
+            for pid in self._watch.look():
+                self._members.announce("killed", f"process {pid} gave no sign of life, and is replaced")
             self._handle(rounds.Tick())
         if now - self._pinged > PING:
             self._probe()
@@ -168,6 +160,8 @@ class Coordinator:
                 self._lose(peer, "its connection was lost")
 
     def _lose(self, peer: bytes, reason: str) -> None:
+        if member := self._members.get(peer):
+            self._watch.suspect(member.host, member.pid)  # unless it ends, or comes back
         self._members.drop(peer, reason)
         self._handle(rounds.Left(peer))
 
@@ -185,13 +179,14 @@ class Coordinator:
         match message:
             case m.Hello():
                 self._lose(peer, "it began anew")
+                self._watch.trust(message.host, message.pid)
                 self._endpoint.send(peer, self._members.greet(peer, message))
                 return
             case m.Fetch() | m.Ready() | m.Result() | m.Failed() | m.Goodbye() if (
                 message.session != self._members.session
             ):
                 # A worker may answer the last coordinator at this address before it sees that this is another.
-                self._members.note("ignored", peer, f"{type(message).__name__} of another session")
+                self._members.note("unasked", peer, f"{type(message).__name__} of another session")
             case m.Fetch():
                 self._endpoint.send(peer, self._members.chunk(peer, message))
             case m.Ready():
@@ -224,11 +219,13 @@ class Coordinator:
             raise ProtocolError("a result from a peer that has not joined")
         self._watch.useful(member.pid)
         current, block = self._current, (result.start, result.stop)
-        answer = rounds.Answered(peer, result.round, result.attempt, block)
         if current is None or result.round != current.work.round:
-            self._handle(answer)
+            self._handle(rounds.Answered(peer, result.round, result.attempt, block))
             return
         sums = current.sums.check(result, self._members.mail(peer, result.slot) if result.slot else payload)
+        finite = is_finite(sums)
+        bits = bits_of(sums) if not finite or self._rounds.in_question(block) else ""
+        answer = rounds.Answered(peer, result.round, result.attempt, block, bits, finite)
         instructions = self._rounds.handle(answer, self._clock.now())
         if rounds.Accept(block) in instructions:
             current.sums.put(block, sums)
@@ -237,6 +234,18 @@ class Coordinator:
                 current.busy[peer] += result.seconds
         self._carry_out(instructions)  # in the end: the worker may turn out to be gone
 
+    def _settle(self, block: Block) -> None:
+        """Compute a block here, and count it, unless the round is over."""
+        current = self._current
+        if current is None or current.done:
+            return
+        sums = self._judge(current.work, block, current.parameters)
+        judged = rounds.Judged(current.work.round, block, bits_of(sums))
+        instructions = self._rounds.handle(judged, self._clock.now())
+        if rounds.Accept(block) in instructions:
+            current.sums.put(block, sums)
+        self._carry_out(instructions)
+
     def _handle(self, event: rounds.Event) -> None:
         """Give `rounds` an event and carry out what it says."""
         self._carry_out(self._rounds.handle(event, self._clock.now()))
@@ -244,31 +253,43 @@ class Coordinator:
     def _carry_out(self, instructions: list[rounds.Instruction]) -> None:
         """Do what `rounds` says; shares are sent in the end and together, for whoever has one takes our core."""
         shares: list[tuple[bytes, list[m.Frame]]] = []
+        disputed: list[Block] = []
+        current = self._current
         for instruction in instructions:
             match instruction:
-                case rounds.Assign() if self._current is not None:
-                    shares.append((instruction.worker, self._share(instruction, self._current)))
-                case rounds.Complete() if self._current is not None:
-                    self._current.done = True
-                case rounds.Ignore(peer, reason):
-                    self._members.note("ignored", peer, reason)
-                case rounds.Lapsed(peer, blocks):
-                    self._members.note("lapsed", peer, f"no answer in time for blocks {list(blocks)}")
-
+                case rounds.Assign() if current is not None:
+                    member = self._members.get(instruction.worker)
+                    shares.append((instruction.worker, current.share(instruction, member.box if member else None)))
+                case rounds.Complete() if current is not None:
+                    current.done = True
+                case rounds.Judge(block):
+                    disputed.append(block)
+                case _:
+                    self._note(instruction)
         for worker, frames in shares:
             if not self._endpoint.send(worker, frames):
                 self._lose(worker, "its connection was lost")
+        for block in disputed:
+            self._settle(block)
 
-    def _share(self, assign: rounds.Assign, current: _Current) -> list[m.Frame]:
-        """Return the message that gives a worker its share."""
-        start, stop = assign.share
-        slot, payload = 0, None
-        member = self._members.get(assign.worker)
-        if member is not None and member.box is not None:
-            # A slot is used once a round, even if its worker is replaced: what is in it may not have been added up yet.
-            used = current.slots[member.box]
-            current.slots[member.box] += len(plan.cover(start, stop, current.work.total))
-            slot = used + 1
-        elif assign.with_parameters:
-            payload = current.frame
-        return m.encode(replace(current.work, attempt=assign.attempt, start=start, stop=stop, slot=slot), payload)
+    def _note(self, instruction: rounds.Instruction) -> None:
+        """Put on record what went wrong, and part from whoever is to blame."""
+        match instruction:
+            case rounds.Ignore(peer, kind, block):
+                self._members.note(kind, peer, f"its answer for block {block} is not used")
+            case rounds.Lapsed(peer, blocks):
+                self._members.note("lapsed", peer, f"no answer in time for blocks {list(blocks)}")
+                if member := self._members.get(peer):
+                    self._watch.suspect(member.host, member.pid)
+            case rounds.Differ(peers, block):
+                names = ", ".join(self._members.name(peer) for peer in peers)
+                self._members.note("differs", peers[-1], f"{names} sent different bits for {self._place(block)}")
+            case rounds.Expel(peer, block):
+                reason = f"its bits for {self._place(block)} are wrong: bad memory, or other software"
+                self._members.note("audit", peer, reason)
+                self._endpoint.send(peer, m.encode(m.Refuse(reason)))
+                self._lose(peer, "it was refused")
+
+    def _place(self, block: Block) -> str:
+        """Say where a block of this round belongs."""
+        return f"block {block} of step {self._current.work.step}" if self._current else f"block {block}"

@@ -14,11 +14,12 @@ from engine import checkpoint as checkpoints
 from engine.clock import Clock
 from engine.data import Sampler
 from engine.errors import DivergedError
-from engine.evaluate import InterruptedRoundError, Source, WorkerReport
+from engine.evaluate import InterruptedRoundError, Source
 from engine.interrupt import Interrupt
+from engine.notices import worker_row
 from engine.optim import State
-from engine.params import Layout, Vector
-from engine.records import Records, TrainingRow, ValidationRow, WorkerRow
+from engine.params import Layout, Vector, all_finite
+from engine.records import Records, TrainingRow, ValidationRow
 from engine.report import Reporter, StepReport
 from engine.settings import Settings
 from engine.snapshots import Snapshots
@@ -160,7 +161,7 @@ class Loop:
         number = self.progress.step + 1
         sums = self.source.gradient(number, self.parameters, self._gradient, self._settle)
         samples = len(self.sampler.indices(number))
-        if not (np.isfinite(sums.loss) and _finite(self._gradient)):
+        if not (np.isfinite(sums.loss) and all_finite(self._gradient)):
             self.snapshots.before(number, self.parameters, self._gradient, samples, last=True)
             self._diverged(number, sums.loss / samples)
         self.snapshots.before(number, self.parameters, self._gradient, samples)
@@ -247,16 +248,3 @@ class Loop:
             f"step {step}: the loss is {loss:g}; the first values that are not finite are in {layer}; {good}; "
             f"a smaller learning rate than {self.state.lr:g} may help"
         )
-
-
-def worker_row(worker: WorkerReport) -> WorkerRow:
-    """Return what is put on record of a worker that is at work."""
-    rate = worker.images / worker.seconds if worker.seconds else None
-    row = WorkerRow(worker.name, worker.host, worker.pid)
-    return row._replace(images=worker.images, seconds=worker.seconds, images_per_second=rate)
-
-
-def _finite(vector: Vector) -> bool:
-    """Tell whether every value is finite; a sum of squares that is proves it in one pass without a buffer."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        return bool(np.isfinite(np.dot(vector, vector)) or np.isfinite(vector).all())

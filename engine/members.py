@@ -11,6 +11,8 @@ from engine.evaluate import WorkerReport
 from engine.job import Job
 from engine.mailbox import SLOTS, Mailbox
 
+STRANGER = "stranger"  # what a peer is called that has not been welcomed
+
 
 @dataclass(frozen=True)
 class Notice:
@@ -130,11 +132,15 @@ class Members:
     def name(self, peer: bytes) -> str:
         """Return what to call `peer` in the records."""
         member = self._members.get(peer)
-        return member.name if member else f"stranger {peer.hex()}"
+        return member.name if member else f"{STRANGER} {peer.hex()}"
 
     def note(self, kind: str, peer: bytes, text: str) -> None:
         """Put something about `peer` on record."""
         self._notice(Notice(kind, self.name(peer), text))
+
+    def announce(self, kind: str, text: str) -> None:
+        """Put something that concerns no single worker on record."""
+        self._notice(Notice(kind, "", text))
 
     def reports(self) -> list[WorkerReport]:
         """Return what each worker at work has done."""

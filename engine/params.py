@@ -108,3 +108,9 @@ class Layout:
             limit = np.float32(spec.fan_in**-0.5)
             values = rng.random(spec.shape, np.float32) * (2 * limit) - limit
             self.view(vector, name)[...] = spec.to_storage(values)
+
+
+def all_finite(vector: Vector) -> bool:
+    """Tell whether every value is finite; a sum of squares that is proves it in one pass without a buffer."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return bool(np.isfinite(np.dot(vector, vector)) or np.isfinite(vector).all())

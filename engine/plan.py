@@ -7,6 +7,7 @@ node, so the order of additions, and with it every bit of the result, does not d
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
+from itertools import accumulate
 from typing import Generic, TypeVar
 
 Block = tuple[int, int]  # micro-batches [start, stop)
@@ -61,8 +62,7 @@ def shares(total: int, speeds: Sequence[float]) -> list[Block]:
     by_remainder = sorted(range(len(speeds)), key=lambda i: counts[i] - exact[i])
     for i in by_remainder[: total - sum(counts)]:
         counts[i] += 1
-    ends = [sum(counts[: i + 1]) for i in range(len(counts))]
-    return [(end - count, end) for end, count in zip(ends, counts, strict=True)]
+    return [(end - count, end) for end, count in zip(accumulate(counts), counts, strict=True)]
 
 
 def evaluate_block(block: Block, leaf: Callable[[int, int], T], add: Callable[[T, T], T], depth: int = 0) -> T:

@@ -35,6 +35,17 @@ class Settings:
     workers: int | None = setting(
         int, None, "worker processes; 0 computes in this process (default: one per core)", 0, MAX_WORKERS, optional=True
     )
+    min_workers: int | None = setting(
+        int,
+        None,
+        "start when so many workers are there, and pause while there are fewer (default: all to start, 1 to go on)",
+        1,
+        MAX_WORKERS,
+        optional=True,
+    )
+    audit: float = setting(
+        float, 0.0, "part of the blocks, 0 to 1, that two workers compute, to compare their bits", 0, 1
+    )
     batch_size: int = setting(int, 64, "samples per batch", 1, 1 << 24)
     microbatch: int = setting(int, 16, "samples per micro-batch, the unit that is never divided", 1, 4096)
     optimizer: str = setting(str, "adam", "optimizer", choices=("sgd", "momentum", "adam"))
@@ -89,7 +100,12 @@ class Settings:
             chosen["lr"] = OPTIMIZERS[self.optimizer]().lr
         if self.epochs is self.steps is self.time_limit is self.target is None:
             chosen["epochs"] = DEFAULT_EPOCHS
-        return replace(self, **chosen)
+        settings = replace(self, **chosen)
+        if (settings.min_workers or 0) > (settings.workers or 0):
+            raise SettingsError(
+                f"min-workers must be at most the number of workers, {settings.workers}, got {settings.min_workers}"
+            )
+        return settings
 
     def last_step(self, samples: int) -> int | None:
         """Return the step that ends a run on `samples` training samples; None if something else does."""

@@ -4,7 +4,6 @@ import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,21 +13,24 @@ from engine.clock import MonotonicClock
 from engine.coordinator import Coordinator
 from engine.data import Dataset, Sampler
 from engine.errors import CheckpointError, RecordsError, WorkerFailedError, WorkersError
-from engine.evaluate import Evaluator, Serial, Source, WorkerReport
+from engine.evaluate import Evaluator, Serial, Source
 from engine.interrupt import Interrupt
+from engine.judge import Judge
 from engine.launch.folder import SOCKET, meeting_folder
 from engine.launch.local import LocalWorkers
-from engine.loop import Loop, Progress, worker_row
+from engine.loop import Loop, Progress
 from engine.mailbox import Mailbox, mailbox_for
 from engine.members import Members, Notice
 from engine.memory import keep_freed_memory, release_compiler
 from engine.model import Model
 from engine.network import Network
+from engine.notices import Tally, departure, recorder
 from engine.numerics import fingerprint
 from engine.optim import Optimizer, State
 from engine.params import Layout, Vector, aligned
+from engine.policy import Policy
 from engine.prepare import Run, choose_settings, prepare
-from engine.records import EventRow, Records, Totals, WorkerRow
+from engine.records import Records, Totals
 from engine.report import Reporter, Result, RunInfo
 from engine.settings import Settings, settings_of
 from engine.snapshots import Snapshots, choose
@@ -107,7 +109,7 @@ def _fleet(settings: Settings) -> Iterator[_Fleet | None]:
 def _carry_out(run: Run, fleet: _Fleet | None, records: Records, reporter: Reporter, interrupt: Interrupt) -> Result:
     """Train, with everything at hand, and close the books."""
     number = _enter(records, run)
-    notice = _recorder(records, reporter)
+    notice = recorder(records, reporter)
     reporter.status("waiting for workers" if fleet else "compiling the network")
     with _source(run, fleet, notice, lambda: bool(interrupt.requested)) as source:
         loop = _loop(run, source, records, reporter, interrupt)
@@ -118,7 +120,7 @@ def _carry_out(run: Run, fleet: _Fleet | None, records: Records, reporter: Repor
         finally:
             reporter.ended()
             for worker in source.workers():
-                records.worker(_left(worker, "the run ended"))
+                records.worker(departure(worker, "the run ended"))
         return _finish(run, number, loop, records, state, reason)
 
 
@@ -127,30 +129,6 @@ def _enter(records: Records, run: Run) -> int:
     row = run.row()
     number = records.resume(run.uuid, run.checkpoint.step, row.folder, row.name) if run.checkpoint else None
     return records.begin(row) if number is None else number
-
-
-def _recorder(records: Records, reporter: Reporter) -> Callable[[Notice], None]:
-    """Return a function that puts notices about workers on record, and tells the reporter the unusual ones."""
-    numerics = fingerprint()
-
-    def take(notice: Notice) -> None:
-        records.event(EventRow(notice.kind, notice.text, worker=notice.worker))
-        if notice.kind == "joined" and (new := notice.report):
-            records.worker(WorkerRow(new.name, new.host, new.pid, joined=_now(), fingerprint=numerics))
-        elif notice.kind == "left" and notice.report:
-            records.worker(_left(notice.report, notice.text))
-        if notice.kind not in ("joined", "ignored"):
-            reporter.notice(f"worker {notice.worker} {notice.kind}: {notice.text}")
-
-    return take
-
-
-def _left(worker: WorkerReport, reason: str) -> WorkerRow:
-    return worker_row(worker)._replace(left=_now(), reason=reason)
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
 @contextmanager
@@ -165,15 +143,21 @@ def _source(
     keep_freed_memory()
     if fleet.mailbox:
         fleet.mailbox.open(size)
-    members = Members(job, secrets.token_hex(16), fingerprint(), notice, fleet.mailbox)
+    tally = Tally(notice)
+    members = Members(job, secrets.token_hex(16), fingerprint(), tally.take, fleet.mailbox)
+    policy = Policy(run.settings.audit, run.settings.min_workers or 1)
     sizes = (len(run.data.train), len(run.data.test))
     with Listener(fleet.address, 4 * size) as listener:
-        source = Coordinator(job, sizes, listener, fleet.workers, MonotonicClock(), members, interrupted)
+        clock = MonotonicClock()
+        source = Coordinator(
+            job, sizes, listener, fleet.workers, clock, members, interrupted, Judge(run.job(), run.data), policy
+        )
         try:
-            source.gather(run.settings.workers or 0)
+            source.gather(run.settings.min_workers or run.settings.workers or 0)
             yield source
         finally:
             source.close()
+            tally.close()
 
 
 def _loop(run: Run, source: Source, records: Records, reporter: Reporter, interrupt: Interrupt) -> Loop:

@@ -1,8 +1,8 @@
 """Stand-ins for tests: a clock set by hand, a network in memory, workers that follow a script of faults."""
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
-from enum import Enum
 from functools import cache
 from itertools import count
 
@@ -18,50 +18,13 @@ from engine.mailbox import SLOTS, Mailbox, read_token
 from engine.model import Model
 from engine.params import Vector
 from engine.transport import Received
+from tests.faults import Fault
 
 NUMERICS = "numbers of the test"
 MODEL = Model((Flatten(), Dense(2)), shape=(2, 2, 1))  # ten parameters
 JOB = Job(MODEL, "0" * 64, Normalisation((0.0,), (1.0,)), batch_size=22, microbatch=4, seed=1, augment=False)
 TRAIN_SIZE, TEST_SIZE = 50, 300  # batches of 22, 22 and 6; 75 micro-batches to validate
 POLLS = 3000  # more than any honest test needs; the fake clock moves on with each
-
-
-class Fault(Enum):
-    """What a worker does with one share instead of answering it, or besides."""
-
-    NONE = "answers as it should"
-    DIES = "is gone, which the transport notices"
-    DIES_HALFWAY = "answers one block, then is gone"
-    DIES_UNNOTICED = "is gone, which only a message to it can show"
-    SILENT = "never answers"
-    LATE = "answers when its lease has long lapsed"
-    TWICE = "answers everything twice, differently the second time"
-    OLD = "answers, and sends what it answered before once more"
-    WRONG_ROUND = "first answers in the name of another round"
-    WRONG_ATTEMPT = "first answers an attempt that it was not given"
-    FOREIGN_BLOCK = "first answers a block that it was not given"
-    IMPOSSIBLE_BLOCK = "answers a range that is no block"
-    TOO_CORRECT = "has more correct answers than samples"
-    WRONG_SIZE = "sends a gradient that is too short"
-    WRONG_SESSION = "answers in the name of another session"
-    BAD_HEADER = "sends a header that is no message"
-    BAD_SECONDS = "says that it took minus one second"
-    NOT_FOR_US = "sends a message that only a coordinator may send"
-    READY_AGAIN = "says READY a second time"
-    HELLO_AGAIN = "says HELLO a second time and begins anew"
-    FAILED = "reports an exception"
-    GOODBYE = "leaves"
-
-
-REFUSED = {
-    Fault.IMPOSSIBLE_BLOCK,
-    Fault.TOO_CORRECT,
-    Fault.WRONG_SIZE,
-    Fault.BAD_HEADER,
-    Fault.BAD_SECONDS,
-    Fault.NOT_FOR_US,
-    Fault.READY_AGAIN,
-}
 
 
 class FakeClock:
@@ -80,12 +43,22 @@ class FakeWatch:
     def __init__(self, replace: Callable[[], None] = lambda: None) -> None:
         self.replace = replace
         self.useful_pids: list[int] = []
+        self.suspects: set[int] = set()
 
-    def look(self) -> None:
+    def look(self) -> list[int]:
         self.replace()
+        return []
 
     def useful(self, pid: int) -> None:
         self.useful_pids.append(pid)
+
+    def suspect(self, host: str, pid: int) -> None:
+        assert host == "box"
+        self.suspects.add(pid)
+
+    def trust(self, host: str, pid: int) -> None:
+        assert host == "box"
+        self.suspects.discard(pid)
 
 
 class FakeEndpoint:
@@ -167,6 +140,18 @@ def sums_of(kind: int, step: int, block: plan.Block, parameters: Vector) -> Sums
     return add_up([leaf(kind, step, number, parameters) for number in range(*block)])
 
 
+def _spoilt(sums: Sums, fault: Fault, pid: int) -> Sums:
+    """Return what a worker with bad memory answers: each has its own."""
+    if sums.gradient is None or fault not in (Fault.NAN, Fault.FLIP):
+        return sums
+    gradient = sums.gradient.copy()
+    if fault is Fault.NAN:
+        gradient[pid % len(gradient)] = np.nan
+        return replace(sums, loss=math.nan, gradient=gradient)
+    gradient.view(np.uint32)[pid % len(gradient)] ^= 1
+    return replace(sums, loss=math.nextafter(sums.loss, pid), gradient=gradient)
+
+
 class ToyWorker:
     """A worker that knows the protocol, computes `leaf`, and follows its script of faults: one a share, then none."""
 
@@ -227,7 +212,7 @@ class ToyWorker:
         assert work.version == self._version, "the coordinator believes that I hold other parameters"
         fault = next(self._faults, Fault.NONE)
         blocks = plan.cover(work.start, work.stop, work.total)
-        answers = [self._answer(work, block, number) for number, block in enumerate(blocks)]
+        answers = [self._answer(work, block, number, fault) for number, block in enumerate(blocks)]
         for frames in self._lies(fault, work):
             self._endpoint.arrive(self.peer, frames)
         match fault:
@@ -245,9 +230,9 @@ class ToyWorker:
             self._endpoint.hang_up(self.peer)
         self._before = answers
 
-    def _answer(self, work: m.Work, block: plan.Block, number: int) -> list[m.Frame]:
-        """Return a true answer; the gradient is in the mailbox if there is one, and a slot in it."""
-        sums = sums_of(work.kind, work.step, block, self._parameters)
+    def _answer(self, work: m.Work, block: plan.Block, number: int, fault: Fault) -> list[m.Frame]:
+        """Return an answer, true or not; the gradient is in the mailbox if there is one, and a slot in it."""
+        sums = _spoilt(sums_of(work.kind, work.step, block, self._parameters), fault, self.pid)
         assert sums.gradient is not None
         result = m.Result(work.session, work.round, work.attempt, *block, sums.loss, sums.correct, 0.25, 1.0)
         slot = work.slot + number if work.slot else 0

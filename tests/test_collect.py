@@ -1,6 +1,7 @@
 """Adding up what workers sent: the order of the tree, nothing impossible, and nobody's memory but our own."""
 
 import gc
+import math
 import random
 import weakref
 from itertools import pairwise
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from engine import messages as m
 from engine import plan
-from engine.collect import Collector
+from engine.collect import Collector, bits_of, is_finite
 from engine.errors import ProtocolError
 from engine.evaluate import Sums
 from engine.params import Vector
@@ -133,3 +134,44 @@ def test_a_sum_with_a_missing_block() -> None:
     collector.put((0, 4), Sums(1.0, 1))
     with pytest.raises(KeyError):
         collector.result()
+
+
+def test_bits_are_the_same_only_for_the_same_bits() -> None:
+    sums = Sums(1.5, 3, PARAMETERS)
+    gradient = PARAMETERS.copy()
+    gradient.view(np.uint32)[SIZE - 1] ^= 1
+    nan = PARAMETERS.copy()
+    nan[0] = np.nan
+    others = [
+        sums,
+        Sums(1.5, 3, gradient),
+        Sums(np.nextafter(1.5, 2), 3, PARAMETERS),
+        Sums(1.5, 4, PARAMETERS),
+        Sums(-0.0, 3, PARAMETERS),
+        Sums(0.0, 3, PARAMETERS),
+        Sums(1.5, 3),
+        Sums(1.5, 3, nan),
+        Sums(np.inf, 3, PARAMETERS),
+    ]
+    assert len({bits_of(other) for other in others}) == len(others)
+    assert bits_of(sums) == bits_of(Sums(1.5, 3, PARAMETERS.copy()))
+
+
+def test_one_nan_is_like_another() -> None:
+    """Which of many nans comes out of an addition depends on the order of its operands, in ways no one promises."""
+    one, other = (np.array([1, np.nan], np.float32) for _ in range(2))
+    other.view(np.uint32)[1] ^= 0x80000001
+    assert one.tobytes() != other.tobytes()
+    assert bits_of(Sums(math.nan, 1, one)) == bits_of(Sums(-math.nan, 1, other))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("place", [0, SIZE - 1, -1])
+def test_what_is_not_finite_is_noticed(value: float, place: int) -> None:
+    gradient = np.full(SIZE, 1e30, np.float32)  # finite, but not the sum of its squares
+    assert is_finite(Sums(1e300, 0, gradient))
+    if place < 0:
+        assert not is_finite(Sums(value, 0, gradient))
+        return
+    gradient[place] = value
+    assert not is_finite(Sums(0.0, 0, gradient))

@@ -1,6 +1,7 @@
 """The coordinator against scripted workers, a fake clock, a network in memory: the sums are exact whatever happens."""
 
 from collections.abc import Iterable
+from dataclasses import replace as replaced
 
 import numpy as np
 import pytest
@@ -8,45 +9,43 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from engine import messages as m
+from engine import plan
 from engine.coordinator import FAILURES, PING, Coordinator
 from engine.data import Sampler
-from engine.errors import WorkerFailedError, WorkersError
+from engine.errors import WorkersError
 from engine.evaluate import InterruptedRoundError, Sums
 from engine.mailbox import Mailbox
 from engine.members import Members, Notice
+from engine.params import Vector
+from engine.policy import Policy
 from engine.transport import Received
 from tests.fakes import (
     JOB,
     MODEL,
     NUMERICS,
-    REFUSED,
     TEST_SIZE,
     TRAIN_SIZE,
     FakeClock,
     FakeEndpoint,
     FakeWatch,
-    Fault,
     ToyWorker,
     sums_of,
 )
+from tests.faults import HARMLESS, REFUSED, Fault
 
 SIZE = MODEL.layout().size
 # What must be on record after a fault; anything else that is noted is a surprise.
-IGNORED = {
-    Fault.TWICE,
-    Fault.OLD,
-    Fault.WRONG_ROUND,
-    Fault.WRONG_ATTEMPT,
-    Fault.FOREIGN_BLOCK,
-    Fault.WRONG_SESSION,
-}
+UNASKED = {Fault.WRONG_ROUND, Fault.WRONG_ATTEMPT, Fault.FOREIGN_BLOCK, Fault.WRONG_SESSION}
 LEFT = {Fault.DIES, Fault.DIES_HALFWAY, Fault.DIES_UNNOTICED, Fault.FAILED, Fault.GOODBYE}
 NOTED: dict[Fault, set[str]] = {
     Fault.NONE: set(),
     Fault.SILENT: {"lapsed"},
-    Fault.LATE: {"lapsed", "ignored"},
+    Fault.LATE: {"late"},
+    Fault.TWICE: {"doubled"},
+    Fault.OLD: {"doubled"},
+    Fault.NAN: {"not finite", "differs", "audit", "left"},
     Fault.HELLO_AGAIN: {"left", "joined"},
-    **{fault: {"ignored"} for fault in IGNORED},
+    **{fault: {"unasked"} for fault in UNASKED},
     **{fault: {"left"} for fault in LEFT},
     **{fault: {"bad message", "left"} for fault in REFUSED},
 }
@@ -55,17 +54,28 @@ NOTED: dict[Fault, set[str]] = {
 class Box:
     """A coordinator with everything around it."""
 
-    def __init__(self, *scripts: Iterable[Fault], mailbox: Mailbox | None = None) -> None:
+    def __init__(
+        self, *scripts: Iterable[Fault], mailbox: Mailbox | None = None, audit: float = 0.0, least: int = 1
+    ) -> None:
         self.clock = FakeClock()
         self.endpoint = FakeEndpoint(self.clock)
         self.watch = FakeWatch()
         self.notices: list[Notice] = []
+        self.judged: list[plan.Block] = []
         self.stop = False
         members = Members(JOB, "this session", NUMERICS, self.notices.append, mailbox)
         sizes, stop = (TRAIN_SIZE, TEST_SIZE), lambda: self.stop
-        self.coordinator = Coordinator(JOB, sizes, self.endpoint, self.watch, self.clock, members, stop)
+        policy = Policy(audit, least)
+        self.coordinator = Coordinator(
+            JOB, sizes, self.endpoint, self.watch, self.clock, members, stop, self.judge, policy
+        )
         self.workers = [ToyWorker(self.endpoint, script) for script in scripts]
         self.out = np.zeros(SIZE, np.float32)
+
+    def judge(self, work: m.Work, block: plan.Block, parameters: Vector) -> Sums:
+        self.judged.append(block)
+        sums = sums_of(work.kind, work.step, block, parameters)
+        return sums if work.kind == m.TRAIN else replaced(sums, gradient=None)
 
     def gather(self) -> None:
         self.coordinator.gather(len(self.workers))
@@ -106,7 +116,7 @@ def test_any_number_of_workers(workers: int) -> None:
 
 
 @pytest.mark.parametrize("turn", [1, 2, 3])
-@pytest.mark.parametrize("fault", Fault)
+@pytest.mark.parametrize("fault", HARMLESS)
 def test_every_fault(fault: Fault, turn: int) -> None:
     box = Box([*[Fault.NONE] * turn, fault], [])
     box.gather()
@@ -115,12 +125,13 @@ def test_every_fault(fault: Fault, turn: int) -> None:
         box.check_validation(step)
     box.clock.time += 1000.0
     box.check(4)
-    lapsed = {"lapsed"} if fault is Fault.DIES_UNNOTICED else set()  # it may, before a message shows that it is gone
-    assert box.kinds() - lapsed == NOTED[fault], box.notices
-    assert bool(box.workers[0].refused) == (fault in REFUSED)
+    # A lease may lapse before a message shows that somebody is gone; one who is refused may have said more.
+    may = {Fault.DIES_UNNOTICED: {"lapsed"}, Fault.LATE: {"lapsed"}, Fault.NAN: {"bad message"}}.get(fault, set())
+    assert box.kinds() - may == NOTED[fault], box.notices
+    assert bool(box.workers[0].refused) == (fault in REFUSED or fault is Fault.NAN)
 
 
-@pytest.mark.parametrize("fault", [fault for fault in Fault if fault not in (Fault.SILENT, Fault.NONE)])
+@pytest.mark.parametrize("fault", [fault for fault in HARMLESS if fault not in (Fault.SILENT, Fault.NONE)])
 def test_a_fault_of_the_only_worker_until_another_comes(fault: Fault) -> None:
     box = Box([fault])
     box.gather()
@@ -133,7 +144,9 @@ def test_a_fault_of_the_only_worker_until_another_comes(fault: Fault) -> None:
         box.check(step)
 
 
-SCRIPTS = st.lists(st.lists(st.sampled_from([f for f in Fault if f is not Fault.FAILED]), max_size=6), max_size=4)
+# Three workers that failed end a run; two that agree on nan are believed.
+ANY = [fault for fault in HARMLESS if fault not in (Fault.FAILED, Fault.NAN)]
+SCRIPTS = st.lists(st.lists(st.sampled_from(ANY), max_size=6), max_size=4)
 
 
 @settings(max_examples=60, deadline=None)
@@ -153,16 +166,6 @@ def test_any_mixture_of_faults(scripts: list[list[Fault]], kinds: list[bool]) ->
         (box.check if training else box.check_validation)(step)
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-def test_a_run_that_diverges_may_say_so(value: float) -> None:
-    box = Box([])
-    box.gather()
-    parameters = np.full(SIZE, value, np.float32)
-    sums = box.coordinator.gradient(1, parameters, box.out)
-    assert not np.isfinite(sums.loss)
-    assert not np.isfinite(box.out).any()
-
-
 def test_parameters_travel_once_a_version() -> None:
     box = Box([], [])
     box.gather()
@@ -172,15 +175,6 @@ def test_parameters_travel_once_a_version() -> None:
     box.coordinator.gradient(2, 2 * parameters, box.out)
     # 75 micro-batches of validation are four shares of at most 32.
     assert [worker.given for worker in box.workers] == [[True, True, False, False]] * 2
-
-
-def test_three_failures_in_a_round_end_the_run_with_the_traceback() -> None:
-    box = Box(*[[Fault.FAILED]] * FAILURES)
-    box.gather()
-    with pytest.raises(WorkerFailedError, match=rf"worker box:{box.workers[-1].pid} failed") as caught:
-        box.check(1)
-    assert caught.value.remote_traceback.endswith("ValueError: bad luck")
-    assert [n.text for n in box.notices if n.kind == "left"] == ["it failed: ValueError: bad luck"] * FAILURES
 
 
 def test_failures_of_strangers_and_of_workers_not_yet_ready_do_not_count() -> None:

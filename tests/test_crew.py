@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 
 from engine.numerics import fingerprint
+from engine.policy import Policy
 from engine.threads import one_blas_thread
 from engine.transport import Listener
+from tests.cluster import MODEL, Cluster
 from tests.command import Gradsum, start, wait_for_end
-from tests.test_launch import MODEL, Cluster
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -23,10 +24,16 @@ pytestmark = pytest.mark.timeout(120)
 class Nobody:
     """No local workers to watch."""
 
-    def look(self) -> None:
-        pass
+    def look(self) -> list[int]:
+        return []
 
     def useful(self, pid: int) -> None:
+        pass
+
+    def suspect(self, host: str, pid: int) -> None:
+        pass
+
+    def trust(self, host: str, pid: int) -> None:
         pass
 
 
@@ -54,7 +61,7 @@ def crew(
 def run(address: str, count: int) -> Iterator[Cluster]:
     """A coordinator with `count` workers."""
     with one_blas_thread(), Listener(address, 4 * MODEL.layout().size) as listener:
-        cluster = Cluster(listener, Nobody(), fingerprint(), None)
+        cluster = Cluster(listener, Nobody(), fingerprint(), None, Policy())
         cluster.coordinator.gather(count)
         yield cluster
         cluster.coordinator.close()

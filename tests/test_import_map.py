@@ -18,8 +18,10 @@ MAP = """
     engine.training
     engine.warm
     engine.loop
-    engine.coordinator
+    engine.coordinator engine.notices engine.judge
+    engine.current engine.pause
     engine.collect engine.members
+    engine.policy
     engine.rounds
     engine.launch
     engine.transport

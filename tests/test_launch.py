@@ -1,39 +1,21 @@
 """Real worker processes: started, replaced, ended; nothing of them is left, whoever is killed."""
 
-import gc
 import os
 import select
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from engine.clock import MonotonicClock
-from engine.coordinator import Coordinator, Watch
-from engine.data import Dataset, Normalisation, Split, cache
 from engine.errors import WorkersError
-from engine.evaluate import Serial
-from engine.job import Job
 from engine.launch import local
-from engine.launch.folder import SOCKET, meeting_folder
 from engine.launch.local import LocalWorkers
-from engine.layers import Dense, Dropout, Flatten
-from engine.mailbox import Mailbox, mailbox_for
-from engine.members import Members, Notice
-from engine.model import Model
-from engine.numerics import fingerprint
-from engine.threads import one_blas_thread
-from engine.transport import Listener
+from tests.cluster import LOST, cluster, descriptors, exists
 
 pytestmark = pytest.mark.timeout(60)
 ROOT = Path(__file__).parent.parent
-MODEL = Model((Flatten(), Dropout(0.5), Dense(3)), shape=(4, 4, 1))
-LOST = "its connection was lost"
 PATIENCE = 30.0  # seconds for the end of a process that has nothing to wait for
 
 # Starts two workers in a meeting folder, freezes them if asked to, says who they are, and waits to be killed.
@@ -54,64 +36,6 @@ with meeting_folder() as folder:
         print(folder, *workers.pids, flush=True)
         signal.pause()
 """
-
-
-def descriptors() -> int:
-    gc.collect()  # what other tests have left
-    return len(list(Path("/proc/self/fd").iterdir()))
-
-
-def exists(pid: int) -> bool:
-    """Whether there is such a process, be it a zombie."""
-    return Path(f"/proc/{pid}").exists()
-
-
-class Cluster:
-    """A coordinator, and the serial evaluation that it must equal."""
-
-    def __init__(self, listener: Listener, watch: Watch, numerics: str, mailbox: Mailbox | None) -> None:
-        rng = np.random.default_rng(3)
-        train, test = (
-            Split(rng.integers(0, 256, (n, 4, 4, 1), np.uint8), rng.integers(0, 3, n, np.int32)) for n in (60, 23)
-        )
-        data = Dataset("random", ("a", "b", "c"), train, test)
-        normalisation = Normalisation.of(train.images)
-        job = Job(MODEL, cache.store(data), normalisation, batch_size=22, microbatch=4, seed=1, augment=False)
-        self.notices: list[Notice] = []
-        members = Members(job, "s", numerics, self.notices.append, mailbox)
-        self.coordinator = Coordinator(job, (60, 23), listener, watch, MonotonicClock(), members, lambda: False)
-        self.serial = Serial(job, data)
-
-    def check(self, step: int) -> None:
-        """Compare a step, and the validation after it, with the serial path, to the bit."""
-        before, after = (np.random.default_rng(n).random(MODEL.layout().size, np.float32) for n in (step, step + 1))
-        out, expected = np.zeros_like(before), np.zeros_like(before)
-        sums, reference = self.coordinator.gradient(step, before, out), self.serial.gradient(step, before, expected)
-        assert (sums.loss, sums.correct, out.tobytes()) == (reference.loss, reference.correct, expected.tobytes())
-        assert self.coordinator.validate(step, after) == self.serial.validate(step, after)
-
-    def left(self) -> list[str]:
-        return [notice.text for notice in self.notices if notice.kind == "left"]
-
-
-class LocalCluster(Cluster):
-    """With workers of its own."""
-
-    def __init__(self, listener: Listener, workers: LocalWorkers, numerics: str, mailbox: Mailbox) -> None:
-        super().__init__(listener, workers, numerics, mailbox)
-        self.workers = workers
-
-
-@contextmanager
-def cluster(count: int, numerics: str | None = None) -> Iterator[LocalCluster]:
-    """Start workers as a training run does."""
-    with meeting_folder() as folder, one_blas_thread(), mailbox_for(count, wanted=True) as mailbox:
-        assert mailbox is not None
-        mailbox.open(MODEL.layout().size)
-        address = f"ipc://{folder / SOCKET}"
-        with LocalWorkers(address, count, mailbox) as workers, Listener(address, 4 * MODEL.layout().size) as listener:
-            yield LocalCluster(listener, workers, numerics or fingerprint(), mailbox)
-    assert not folder.exists()
 
 
 def test_workers_that_end_are_replaced_and_the_sums_stay_the_same() -> None:

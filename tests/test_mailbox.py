@@ -13,7 +13,8 @@ from engine import messages as m
 from engine.errors import ProtocolError
 from engine.mailbox import SLOTS, TOKEN, Mailbox, mailbox_for, read_token
 from engine.members import Members
-from tests.fakes import JOB, MODEL, NUMERICS, Fault, ToyWorker
+from tests.fakes import JOB, MODEL, NUMERICS, ToyWorker
+from tests.faults import HARMLESS, Fault
 from tests.test_coordinator import Box
 from workers.mail import Mail
 
@@ -96,8 +97,8 @@ def test_only_slots_of_its_own_are_read(mailbox: Mailbox) -> None:
 class MailBox(Box):
     """A coordinator with a mailbox; `place` starts a worker with a number in it."""
 
-    def __init__(self, mailbox: Mailbox) -> None:
-        super().__init__(mailbox=mailbox)
+    def __init__(self, mailbox: Mailbox, audit: float = 0.0) -> None:
+        super().__init__(mailbox=mailbox, audit=audit)
         self.mailbox = mailbox
 
     def place(self, number: int, faults: list[Fault]) -> ToyWorker:
@@ -149,10 +150,15 @@ FAULTS = st.sampled_from([f for f in Fault if f is not Fault.FAILED])
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(scripts=st.lists(st.lists(FAULTS, max_size=5), min_size=2, max_size=6), steps=st.integers(1, 5))
-def test_any_mixture_of_faults(mailbox: Mailbox, scripts: list[list[Fault]], steps: int) -> None:
-    box = MailBox(mailbox)
-    waiting = list(scripts)
+@given(
+    scripts=st.lists(st.lists(FAULTS, max_size=5), min_size=2, max_size=6),
+    steps=st.integers(1, 5),
+    audit=st.sampled_from([0.0, 0.4, 1.0]),
+)
+def test_any_mixture_of_faults(mailbox: Mailbox, scripts: list[list[Fault]], steps: int, audit: float) -> None:
+    box = MailBox(mailbox, audit)
+    noticeable = Fault if audit == 1.0 else HARMLESS
+    waiting = [[fault for fault in script if fault in noticeable] for script in scripts]
     places: list[ToyWorker | None] = [None, None]
 
     def replace() -> None:

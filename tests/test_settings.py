@@ -56,6 +56,14 @@ def test_the_last_step(given: dict[str, Any], samples: int, last: int | None) ->
     assert Settings(**given).resolved().last_step(samples) == last
 
 
+@pytest.mark.parametrize(("workers", "least"), [(2, 3), (0, 1)])
+def test_no_run_waits_for_more_workers_than_it_can_have(workers: int, least: int) -> None:
+    said = rf"min-workers must be at most the number of workers, {workers}, got {least}"
+    with pytest.raises(SettingsError, match=said):
+        Settings(workers=workers, min_workers=least).resolved()
+    assert Settings(workers=2, min_workers=2).resolved().min_workers == 2
+
+
 def test_an_unknown_setting_is_named_and_guessed_at() -> None:
     with pytest.raises(SettingsError, match=r"^no setting 'batchsize'; did you mean 'batch_size'"):
         Settings.build({"batchsize": 3})
@@ -115,5 +123,5 @@ def test_every_setting_has_a_help_text_and_a_default_that_is_valid() -> None:
     assert all(field.metadata["help"] for field in fields(Settings))
     assert set(ENDS) | set(TRAJECTORY) <= names
     # The rest may change from sitting to sitting without changing a bit of the result.
-    free = {"workers", "mailbox", "validate_every", "checkpoint_every", "statistics_every"}
+    free = {"workers", "min_workers", "audit", "mailbox", "validate_every", "checkpoint_every", "statistics_every"}
     assert names - set(ENDS) - set(TRAJECTORY) == free | {"snapshot_first", "snapshot_every", "snapshot_layers"}

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import platform
 import signal
 import subprocess
 import tempfile
@@ -14,6 +15,7 @@ from engine.launch.command import worker_command, worker_environment
 from engine.mailbox import Mailbox
 
 GRACE = 5.0  # seconds that workers have to end by themselves before they are killed
+HUNG = 5.0  # seconds that a worker under suspicion has to show that it works
 HOPELESS = 2  # workers that end without an answer in between, when each has been replaced once already
 SAID = 2000  # bytes of a worker's standard error that are worth quoting: the last
 
@@ -26,6 +28,7 @@ class _Process:
     popen: subprocess.Popen[bytes]
     errors: IO[bytes]
     useful: bool = False
+    suspected: float | None = None  # since when
 
 
 class LocalWorkers:
@@ -70,10 +73,34 @@ class LocalWorkers:
         for process in self._processes:
             if process.popen.pid == pid:
                 process.useful = True
+                process.suspected = None
                 self._failed = 0
 
-    def look(self) -> None:
-        """Replace workers that ended; WorkersError if one after the other ends before it has given an answer."""
+    def suspect(self, host: str, pid: int) -> None:
+        """Take note that a process, be it here or elsewhere, should have answered, or is no longer connected."""
+        for process in self._processes:
+            if process.popen.pid == pid and host == platform.node()[:64] and process.suspected is None:
+                process.suspected = time.monotonic()
+
+    def trust(self, host: str, pid: int) -> None:
+        """Take note that a process has shown that it works."""
+        for process in self._processes:
+            if process.popen.pid == pid and host == platform.node()[:64]:
+                process.suspected = None
+
+    def look(self) -> list[int]:
+        """Replace workers that ended, kill those that have been under suspicion for too long, and return these.
+
+        A frozen process ends by nothing but SIGKILL. WorkersError if one worker after the other ends before it has
+        given an answer.
+        """
+        killed = []
+        for process in self._processes:
+            since = process.suspected
+            if since is not None and time.monotonic() - since >= HUNG and process.popen.poll() is None:
+                process.popen.kill()
+                process.popen.wait()
+                killed.append(process.popen.pid)
         for process in [x for x in self._processes if x.popen.poll() is not None]:
             self._processes.remove(process)
             self._failed += 0 if process.useful else 1
@@ -84,6 +111,7 @@ class LocalWorkers:
                     f"the last one ended with {_code(process.popen.returncode)} and said: {said}"
                 )
         self._fill()
+        return killed
 
     def close(self) -> None:
         """End all workers: close their lifelines, wait, and kill those that do not end in time."""

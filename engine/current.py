@@ -1,0 +1,43 @@
+"""The round in progress, as the coordinator holds it: what is sent to whom, and what has come back."""
+
+from collections import defaultdict
+from dataclasses import dataclass, field, replace
+
+from engine import messages as m
+from engine import plan
+from engine.collect import Collector
+from engine.params import Vector
+from engine.rounds import Assign
+from engine.transport import snapshot
+
+
+@dataclass
+class Current:
+    """`work` is what each share's message is made from; `busy` has the seconds that each worker computed."""
+
+    work: m.Work
+    parameters: Vector
+    sums: Collector
+    failures: int = 0
+    done: bool = False
+    busy: defaultdict[bytes, float] = field(default_factory=lambda: defaultdict(float))
+    _slots: defaultdict[int, int] = field(default_factory=lambda: defaultdict(int))  # in use, by number in the mailbox
+    _frame: m.Frame = None
+
+    def share(self, assign: Assign, box: int | None) -> list[m.Frame]:
+        """Return the message that gives a worker its share; `box` is its number in the mailbox, if it has one.
+
+        A slot is used once a round, even if its worker is replaced: what is in it may not have been added up yet. The
+        next round has nothing in it for a worker that is still busy with this one, so that nobody writes to a slot
+        that others may read.
+        """
+        start, stop = assign.share
+        slot, payload = 0, None
+        if box is not None:
+            slot = self._slots[box] + 1
+            self._slots[box] += len(plan.cover(start, stop, self.work.total))
+        elif assign.with_parameters:
+            if self._frame is None:
+                self._frame = snapshot(self.parameters)  # the same for every worker that has no mailbox
+            payload = self._frame
+        return m.encode(replace(self.work, attempt=assign.attempt, start=start, stop=stop, slot=slot), payload)

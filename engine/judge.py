@@ -1,0 +1,30 @@
+"""The coordinator's own computation of single blocks, when no two workers are there who agree."""
+
+from functools import cached_property
+
+from engine.data import Dataset
+from engine.evaluate import Evaluator, Sums
+from engine.job import Job
+from engine.messages import VALIDATE, Work
+from engine.params import Vector
+from engine.plan import Block
+
+
+class Judge:
+    """Its numbers are those that workers must show to be admitted, so what it finds is right by definition."""
+
+    def __init__(self, job: Job, data: Dataset) -> None:
+        self._job = job
+        self._data = data
+
+    @cached_property
+    def _evaluator(self) -> Evaluator:
+        """Made when first needed, which is never in most runs."""
+        return Evaluator(self._job, self._data)
+
+    def __call__(self, work: Work, block: Block, parameters: Vector) -> Sums:
+        """Return the sums over `block` of the round that `work` belongs to."""
+        self._evaluator.prepare(parameters)
+        if work.kind == VALIDATE:
+            return self._evaluator.test_block(block)
+        return self._evaluator.train_block(work.step, block, self._job.model.layout().zeros())

@@ -1,0 +1,92 @@
+"""Real local workers and a coordinator, as a training run has them, and the serial evaluation they must equal."""
+
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from engine.clock import MonotonicClock
+from engine.coordinator import Coordinator
+from engine.data import Dataset, Normalisation, Split, cache
+from engine.evaluate import Serial
+from engine.job import Job
+from engine.judge import Judge
+from engine.launch.folder import meeting_folder
+from engine.launch.local import LocalWorkers
+from engine.launch.watch import Watch
+from engine.layers import Dense, Dropout, Flatten
+from engine.mailbox import Mailbox, mailbox_for
+from engine.members import Members, Notice
+from engine.model import Model
+from engine.numerics import fingerprint
+from engine.policy import Policy
+from engine.threads import one_blas_thread
+from engine.transport import Listener
+
+MODEL = Model((Flatten(), Dropout(0.5), Dense(3)), shape=(4, 4, 1))
+LOST = "its connection was lost"
+
+
+def descriptors() -> int:
+    gc.collect()  # what other tests have left
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def exists(pid: int) -> bool:
+    """Whether there is such a process, be it a zombie."""
+    return Path(f"/proc/{pid}").exists()
+
+
+class Cluster:
+    """A coordinator, and the serial evaluation that it must equal."""
+
+    def __init__(
+        self, listener: Listener, watch: Watch, numerics: str, mailbox: Mailbox | None, policy: Policy
+    ) -> None:
+        rng = np.random.default_rng(3)
+        train, test = (
+            Split(rng.integers(0, 256, (n, 4, 4, 1), np.uint8), rng.integers(0, 3, n, np.int32)) for n in (60, 23)
+        )
+        data = Dataset("random", ("a", "b", "c"), train, test)
+        normalisation = Normalisation.of(train.images)
+        job = Job(MODEL, cache.store(data), normalisation, batch_size=22, microbatch=4, seed=1, augment=False)
+        self.notices: list[Notice] = []
+        members = Members(job, "s", numerics, self.notices.append, mailbox)
+        clock, judge = MonotonicClock(), Judge(job, data)
+        self.coordinator = Coordinator(job, (60, 23), listener, watch, clock, members, lambda: False, judge, policy)
+        self.serial = Serial(job, data)
+
+    def check(self, step: int) -> None:
+        """Compare a step, and the validation after it, with the serial path, to the bit."""
+        before, after = (np.random.default_rng(n).random(MODEL.layout().size, np.float32) for n in (step, step + 1))
+        out, expected = np.zeros_like(before), np.zeros_like(before)
+        sums, reference = self.coordinator.gradient(step, before, out), self.serial.gradient(step, before, expected)
+        assert (sums.loss, sums.correct, out.tobytes()) == (reference.loss, reference.correct, expected.tobytes())
+        assert self.coordinator.validate(step, after) == self.serial.validate(step, after)
+
+    def left(self) -> list[str]:
+        return [notice.text for notice in self.notices if notice.kind == "left"]
+
+
+class LocalCluster(Cluster):
+    """With workers of its own."""
+
+    def __init__(
+        self, listener: Listener, workers: LocalWorkers, numerics: str, mailbox: Mailbox, policy: Policy
+    ) -> None:
+        super().__init__(listener, workers, numerics, mailbox, policy)
+        self.workers = workers
+
+
+@contextmanager
+def cluster(count: int, numerics: str | None = None, policy: Policy | None = None) -> Iterator[LocalCluster]:
+    """Start workers as a training run does."""
+    with meeting_folder() as folder, one_blas_thread(), mailbox_for(count, wanted=True) as mailbox:
+        assert mailbox is not None
+        mailbox.open(MODEL.layout().size)
+        address = f"ipc://{folder / 'coordinator'}"
+        with LocalWorkers(address, count, mailbox) as workers, Listener(address, 4 * MODEL.layout().size) as listener:
+            yield LocalCluster(listener, workers, numerics or fingerprint(), mailbox, policy or Policy())
+    assert not folder.exists()
