@@ -81,9 +81,9 @@ class _Adder:
         return target
 
 
-def is_finite(sums: Sums) -> bool:
-    """Tell whether the loss and every value of the gradient are finite."""
-    return math.isfinite(sums.loss) and (sums.gradient is None or all_finite(sums.gradient))
+def is_finite(sums: Sums, thorough: bool = True) -> bool:
+    """Tell whether the loss and, if it is to be `thorough`, every value of the gradient are finite."""
+    return math.isfinite(sums.loss) and (not thorough or sums.gradient is None or all_finite(sums.gradient))
 
 
 def bits_of(sums: Sums) -> str:

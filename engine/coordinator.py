@@ -82,13 +82,22 @@ class Coordinator:
         for peer in self._members.peers():
             self._endpoint.send(peer, m.encode(m.Stop(self._members.session, "the run is over")))
 
-    def gradient(self, step: int, parameters: Vector, out: Vector, meanwhile: Callable[[], None] = nothing) -> Sums:
+    def gradient(
+        self,
+        step: int,
+        parameters: Vector,
+        out: Vector,
+        meanwhile: Callable[[], None] = nothing,
+        thorough: bool = False,
+    ) -> Sums:
         """Return the sums over the batch of `step`, the summed gradient in `out`; call `meanwhile` in waiting."""
+        if thorough:
+            self._members.announce("not finite", f"the sum of step {step} is not; every block is computed again")
         meanwhile = self._muster(meanwhile)
         sums = Collector(len(self._sampler.indices(step)), self._job.microbatch, out)
         work = self._work(kind=m.TRAIN, step=step, version=step - 1, total=sums.total)
         began = self._clock.now()
-        current = Current(work, parameters, sums)
+        current = Current(work, parameters, sums, thorough)
         total = self._run(current, sums.total, meanwhile)
         self.timing.add(self._clock.now() - began, max(current.busy.values(), default=0.0), sums.seconds)
         return total
@@ -218,7 +227,7 @@ class Coordinator:
             self._handle(rounds.Answered(peer, result.round, result.attempt, block))
             return
         sums = current.sums.check(result, self._members.mail(peer, result.slot) if result.slot else payload)
-        finite = is_finite(sums)
+        finite = is_finite(sums, current.thorough)
         bits = bits_of(sums) if not finite or self._rounds.in_question(block) else ""
         answer = rounds.Answered(peer, result.round, result.attempt, block, bits, finite)
         instructions = self._rounds.handle(answer, self._clock.now())

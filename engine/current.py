@@ -13,11 +13,15 @@ from engine.transport import snapshot
 
 @dataclass
 class Current:
-    """`work` is what each share's message is made from; `busy` has the seconds that each worker computed."""
+    """`work` is what each share's message is made from; `busy` has the seconds that each worker computed.
+
+    `thorough`: every gradient that comes in must be finite, which takes about as long to find out as to add it up.
+    """
 
     work: m.Work
     parameters: Vector
     sums: Collector
+    thorough: bool = False
     failures: int = 0
     done: bool = False
     busy: defaultdict[bytes, float] = field(default_factory=lambda: defaultdict(float))

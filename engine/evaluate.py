@@ -166,8 +166,18 @@ class Source(Protocol):
 
     timing: Timing
 
-    def gradient(self, step: int, parameters: Vector, out: Vector, meanwhile: Callable[[], None] = nothing) -> Sums:
-        """Return the sums over the batch of `step`, the summed gradient in `out`; call `meanwhile` once."""
+    def gradient(
+        self,
+        step: int,
+        parameters: Vector,
+        out: Vector,
+        meanwhile: Callable[[], None] = nothing,
+        thorough: bool = False,
+    ) -> Sums:
+        """Return the sums over the batch of `step`, the summed gradient in `out`; call `meanwhile` once.
+
+        `thorough`: for sums that were not finite. Whatever is not finite now has been computed twice.
+        """
 
     def validate(self, step: int, parameters: Vector) -> Sums:
         """Return loss and correct answers over the whole test set, with the parameters after `step`."""
@@ -192,7 +202,14 @@ class Serial:
         self._microbatch = job.microbatch
         self._test_size = len(data.test)
 
-    def gradient(self, step: int, parameters: Vector, out: Vector, meanwhile: Callable[[], None] = nothing) -> Sums:
+    def gradient(
+        self,
+        step: int,
+        parameters: Vector,
+        out: Vector,
+        meanwhile: Callable[[], None] = nothing,
+        thorough: bool = False,  # noqa: ARG002
+    ) -> Sums:
         """Return the sums over the batch of `step`, the summed gradient in `out`; call `meanwhile` first."""
         meanwhile()
         began = time.perf_counter()

@@ -1,5 +1,6 @@
 """The training loop: steps, validations, checkpoints, and when to stop."""
 
+import math
 import time
 from collections import deque
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from engine import checkpoint as checkpoints
 from engine.clock import Clock
 from engine.data import Sampler
 from engine.errors import DivergedError
-from engine.evaluate import InterruptedRoundError, Source
+from engine.evaluate import InterruptedRoundError, Source, Sums
 from engine.interrupt import Interrupt
 from engine.optim import State
 from engine.params import Layout, Vector, all_finite
@@ -150,8 +151,10 @@ class Loop:
         number = self.progress.step + 1
         sums = self.source.gradient(number, self.parameters, self._gradient, self._settle)
         samples = len(self.sampler.indices(number))
-        if not (np.isfinite(sums.loss) and all_finite(self._gradient)):
-            self._diverged(number, sums.loss / samples)
+        if not self._finite(sums):
+            sums = self.source.gradient(number, self.parameters, self._gradient, thorough=True)
+            if not self._finite(sums):
+                self._diverged(number, sums.loss / samples)
         ready = self.clock.now()
         self.state.step(self.parameters, self._gradient, 1 / samples)
         self.progress.optimizer_seconds += self.clock.now() - ready
@@ -159,6 +162,10 @@ class Loop:
         seconds = self.clock.now() - began
         self.progress.seconds += seconds
         self._unsettled = partial(self._account, sums.loss, sums.correct, samples, seconds)
+
+    def _finite(self, sums: Sums) -> bool:
+        """Tell whether the loss and the gradient of a batch are finite."""
+        return math.isfinite(sums.loss) and all_finite(self._gradient)
 
     def _settle(self) -> None:
         """Record and report the newest step, unless that is done."""

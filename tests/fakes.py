@@ -142,12 +142,12 @@ def sums_of(kind: int, step: int, block: plan.Block, parameters: Vector) -> Sums
 
 def _spoilt(sums: Sums, fault: Fault, pid: int) -> Sums:
     """Return what a worker with bad memory answers: each has its own."""
-    if sums.gradient is None or fault not in (Fault.NAN, Fault.FLIP):
+    if sums.gradient is None or fault not in (Fault.NAN, Fault.NAN_GRADIENT, Fault.FLIP):
         return sums
     gradient = sums.gradient.copy()
-    if fault is Fault.NAN:
+    if fault in (Fault.NAN, Fault.NAN_GRADIENT):
         gradient[pid % len(gradient)] = np.nan
-        return replace(sums, loss=math.nan, gradient=gradient)
+        return replace(sums, loss=math.nan if fault is Fault.NAN else sums.loss, gradient=gradient)
     gradient.view(np.uint32)[pid % len(gradient)] ^= 1
     return replace(sums, loss=math.nextafter(sums.loss, pid), gradient=gradient)
 

@@ -28,7 +28,8 @@ class Fault(Enum):
     HELLO_AGAIN = "says HELLO a second time and begins anew"
     FAILED = "reports an exception"
     GOODBYE = "leaves"
-    NAN = "has a gradient that is not finite"
+    NAN = "has a loss and a gradient that are not finite"
+    NAN_GRADIENT = "has a gradient that is not finite, as only the sum will show"
     FLIP = "has one bit in a gradient, or the loss, that is wrong"
 
 

@@ -86,7 +86,10 @@ class Box:
         parameters = np.random.default_rng(step).random(SIZE, np.float32)
         samples = len(Sampler(TRAIN_SIZE, JOB.batch_size, JOB.seed).indices(step))
         expected = sums_of(m.TRAIN, step, (0, -(-samples // JOB.microbatch)), parameters)
-        same(self.coordinator.gradient(step, parameters, self.out), expected)
+        sums = self.coordinator.gradient(step, parameters, self.out)
+        if not (np.isfinite(sums.loss) and np.isfinite(self.out).all()):  # as the training loop does
+            sums = self.coordinator.gradient(step, parameters, self.out, thorough=True)
+        same(sums, expected)
         assert expected.gradient is not None
         assert self.out.tobytes() == expected.gradient.tobytes()
 
@@ -116,7 +119,7 @@ def test_any_number_of_workers(workers: int) -> None:
 
 
 @pytest.mark.parametrize("turn", [1, 2, 3])
-@pytest.mark.parametrize("fault", HARMLESS)
+@pytest.mark.parametrize("fault", NOTED)
 def test_every_fault(fault: Fault, turn: int) -> None:
     box = Box([*[Fault.NONE] * turn, fault], [])
     box.gather()

@@ -121,15 +121,31 @@ def test_sums_that_are_not_finite_are_computed_again(workers: int, kind: int) ->
     assert not any(worker.refused for worker in box.workers[1:])
 
 
-@pytest.mark.parametrize("workers", [2, 3])
-def test_a_divergence_that_two_workers_agree_on_is_one(workers: int) -> None:
+@pytest.mark.parametrize("workers", [1, 2, 3])
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_gradient_that_is_not_finite_shows_in_the_sum_and_is_then_looked_for(workers: int, times: int) -> None:
+    """One whose memory fails once cannot be found; one whose memory fails again is."""
+    box = Box([Fault.NAN_GRADIENT] * times, *[()] * (workers - 1))
+    box.gather()
+    box.check(1)
+    assert ("not finite", "") in [(n.kind, n.worker) for n in box.notices]
+    assert ("audit" in box.kinds()) == (times == 2)
+    ToyWorker(box.endpoint)
+    box.check(2)
+    assert bool(box.workers[0].refused) == (times == 2)
+    assert not any(worker.refused for worker in box.workers[1:])
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3])
+@pytest.mark.parametrize("thorough", [False, True])
+def test_a_divergence_that_two_agree_on_is_one(workers: int, thorough: bool) -> None:
     box = Box(*[()] * workers)
     box.gather()
-    sums = box.coordinator.gradient(1, np.full(SIZE, np.nan, np.float32), box.out)
+    sums = box.coordinator.gradient(1, np.full(SIZE, np.nan, np.float32), box.out, thorough=thorough)
     assert np.isnan(sums.loss)
     assert np.isnan(box.out).all()
     assert box.kinds() == {"not finite"}
-    assert not box.judged
+    assert bool(box.judged) == (workers == 1)
     assert len(box.coordinator.workers()) == workers
 
 

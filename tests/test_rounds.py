@@ -15,6 +15,7 @@ from engine.rounds import (
     Ignore,
     Instruction,
     Joined,
+    Judge,
     Lapsed,
     Left,
     Patience,
@@ -268,6 +269,23 @@ def test_a_copy_that_is_late_is_copied() -> None:
     assert rounds.handle(Joined(b"D"), LATE) == [Assign(b"D", 1, 5, (2, 3), True)]
     assert rounds.handle(Joined(b"E"), LATE) == [], "B and D are not late yet"
     assert rounds.handle(Tick(), 2 * LATE) == [Assign(b"E", 1, 6, (0, 1), True)]
+
+
+def test_one_that_comes_back_has_no_second_vote() -> None:
+    """A says that (0, 2) is not finite, and leaves; what it says under another name is not agreement."""
+    rounds = joined(A)
+    begin(rounds, 2)
+    rounds.handle(Joined(B), 0.0)
+    out = rounds.handle(Answered(A, 1, 1, (0, 2), "nonsense", finite=False), 1.0)
+    assert out == [Ignore(A, "not finite", (0, 2)), Assign(B, 1, 2, (0, 2), True)]
+    assert rounds.handle(Left(B), 1.0) == [Judge((0, 2))]
+    rounds = joined(A, B)
+    begin(rounds, 1)
+    rounds.handle(Answered(A, 1, 1, (0, 1), "nonsense", finite=False), 1.0)
+    rounds.handle(Left(A), 1.0)
+    rounds.handle(Joined(C), 1.0)
+    assert rounds.handle(Answered(B, 1, 2, (0, 1), "nonsense", finite=False), 1.0)[1:] == []
+    assert rounds.handle(Answered(C, 1, 3, (0, 1), "nonsense", finite=False), 1.0)[1:] == [Accept((0, 1)), Complete(1)]
 
 
 @pytest.mark.parametrize("workers", [1, 2, 3, 16])
