@@ -18,7 +18,7 @@ test: .venv/test
 # A stamp file each, so that an install happens again only when the metadata changes.
 .venv/train: setup.cfg pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(PIP) --editable ".[fast]" || { echo "numba has no build for this Python: the numpy kernels will do"; $(PIP) --editable .; }
+	$(PIP) --editable ".[fast,plot]" || { echo "numba has no build for this Python: the numpy kernels will do"; $(PIP) --editable ".[plot]"; }
 	touch $@
 
 .venv/test: .venv/train

@@ -1,14 +1,13 @@
-"""One measured session of gradsum, in a process of its own; prints one line of JSON. Used by `versus_torch`."""
+"""One measured session of gradsum, in a process of its own. Used by `versus_torch`."""
 
 import argparse
-import json
 import os
-import resource
 import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from benchmarks.session import tell
 from engine.threads import ONE_THREAD
 
 WARM = 10  # steps before the clock starts
@@ -28,6 +27,7 @@ def train(workers: int, batch: int, steps: int) -> dict[str, float]:
 
     with TemporaryDirectory() as folder:
         where: dict[str, Any] = {"db": Path(folder) / "records.db", "out": Path(folder) / "out"}
+        where |= {"snapshot_first": 0, "snapshot_every": 0, "statistics_every": 0}  # the others log none
         until = WARM + steps
         engine.train(workers=workers, batch_size=batch, steps=until, reporter=Stopwatch(), **where)
     return {"images_per_second": batch * steps / (ends[-1] - ends[WARM - 1]), "first_step": ends[0]}
@@ -61,12 +61,10 @@ def main() -> None:
     parser.add_argument("--batch-size", type=int, default=64)
     parser.add_argument("--steps", type=int, default=100)
     parser.add_argument("--forward", action="store_true")
+    parser.add_argument("--json", action="store_true", help="print one line of JSON")
     a = parser.parse_args()
     found = forward(a.batch_size * a.steps) if a.forward else train(a.workers, a.batch_size, a.steps)
-    own, children = (
-        resource.getrusage(who).ru_maxrss / 1024 for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
-    )
-    print(json.dumps(found | {"peak_mb": own, "peak_worker_mb": children if a.workers else 0.0}))
+    tell(found, as_json=a.json, workers=a.workers)
 
 
 if __name__ == "__main__":

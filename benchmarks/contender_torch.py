@@ -1,25 +1,30 @@
-"""One measured session of PyTorch, tuned as a competent user would; prints one line of JSON. Used by `versus_torch`.
+"""One measured session of PyTorch, tuned as a competent user would. Used by `versus_torch`.
 
 The same network, data, batch size and ADAM; channels_last, fused ADAM, gradients set to None. With --ranks 2 this
 process is one rank of DistributedDataParallel over gloo, told which by the environment that torchrun would set.
 """
 
+from __future__ import annotations
+
 import argparse
-import json
 import os
-import resource
 import time
+from typing import TYPE_CHECKING
 
-import torch
-from torch import nn
+from benchmarks.session import tell
 
-import engine
+if TYPE_CHECKING:  # so that --help works without PyTorch
+    import torch
+    from torch import nn
 
 WARM = 10  # steps before the clock starts
 
 
 def network() -> nn.Module:
     """Return the `letters` network."""
+    import torch
+    from torch import nn
+
     layers: list[nn.Module] = []
     for inputs, outputs in ((1, 32), (32, 64), (64, 128)):
         layers += [nn.Conv2d(inputs, outputs, 3), nn.MaxPool2d(2, ceil_mode=True)]
@@ -29,6 +34,10 @@ def network() -> nn.Module:
 
 def samples() -> tuple[torch.Tensor, torch.Tensor]:
     """Return normalised images [N, 1, H, W] in channels_last, and labels [N]."""
+    import torch
+
+    import engine
+
     data = engine.load_data("letters").train
     images = torch.from_numpy(data.images.copy()).permute(0, 3, 1, 2).float()
     images = (images - images.mean()) / images.std()
@@ -37,6 +46,9 @@ def samples() -> tuple[torch.Tensor, torch.Tensor]:
 
 def train(batch: int, steps: int, ranks: int) -> dict[str, float]:
     """Return images/s of training steps, over all ranks, and the wall-clock time of the first one."""
+    import torch
+    from torch import nn
+
     model, rank = network(), int(os.environ.get("RANK", "0"))
     if ranks > 1:
         torch.distributed.init_process_group("gloo")
@@ -64,6 +76,8 @@ def train(batch: int, steps: int, ranks: int) -> dict[str, float]:
 
 def forward(batch: int, steps: int) -> dict[str, float]:
     """Return images/s of evaluation."""
+    import torch
+
     model = network().eval()
     images, _ = samples()
     with torch.inference_mode():
@@ -83,11 +97,13 @@ def main() -> None:
     parser.add_argument("--batch-size", type=int, default=64)
     parser.add_argument("--steps", type=int, default=100)
     parser.add_argument("--forward", action="store_true")
+    parser.add_argument("--json", action="store_true", help="print one line of JSON")
     a = parser.parse_args()
+    import torch
+
     torch.set_num_threads(a.threads)
     found = forward(a.batch_size, a.steps) if a.forward else train(a.batch_size, a.steps, a.ranks)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps(found | {"peak_mb": peak, "peak_worker_mb": 0.0}))
+    tell(found, as_json=a.json)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ Each optimizer's learning rate is the best of a small grid, which is shown; then
 import argparse
 import json
 import os
+import sys
 import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -101,7 +102,7 @@ def plot(runs: list[Run], path: Path) -> None:
         axis.set_title("generated letters" if name == "letters" else name)
         axis.legend(fontsize="small")
     figure.savefig(path, dpi=120)
-    print(f"plot: {path}")
+    print(f"plot  {path}", file=sys.stderr)
 
 
 def main() -> None:
@@ -110,17 +111,17 @@ def main() -> None:
     import engine
 
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", nargs="+", choices=list(TARGETS), default=list(TARGETS))
+    parser.add_argument("--data", nargs="+", choices=list(TARGETS), default=list(TARGETS), help="default: all")
     parser.add_argument("--limit", type=float, default=120.0, help="seconds a run may take")
-    parser.add_argument("--plot", type=Path)
-    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw the curves (PNG, SVG or PDF)")
+    parser.add_argument("--json", action="store_true", help="print one line of JSON")
     arguments = parser.parse_args()
     grid, best = [], []
     for name in arguments.data:
         try:
             found = study(engine.load_data(name), arguments.limit)
         except DataError as error:
-            print(f"without {name}: {error}")
+            print(f"without {name}: {error}", file=sys.stderr)
             continue
         grid += found[0]
         best += found[1]

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,17 @@ class Contender:
     def run(self, batch: int) -> dict[str, float]:
         """Run one session and return what it printed, with the seconds to the first step."""
         steps = str(IMAGES // batch)
-        command = [sys.executable, "-m", self.module, *self.options, "--batch-size", str(batch), "--steps", steps]
+        command = [
+            sys.executable,
+            "-m",
+            self.module,
+            *self.options,
+            "--json",
+            "--batch-size",
+            str(batch),
+            "--steps",
+            steps,
+        ]
         began = time.time()
         processes = [
             subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
@@ -124,10 +135,12 @@ def show(rows: list[dict[str, Any]]) -> None:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--batch-size", type=int, nargs="+", default=[64, 256])
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--batch-size", type=int, nargs="+", default=[64, 256], metavar="N", help="default: 64 256")
+    parser.add_argument("--rounds", type=int, default=5, help="sessions of each (default: 5)")
+    parser.add_argument("--json", action="store_true", help="print one line of JSON")
     arguments = parser.parse_args()
+    if find_spec("torch") is None:
+        raise SystemExit("versus_torch needs PyTorch: pip install -e .[bench]")
     rows = study(arguments.batch_size, arguments.rounds, forward=False)
     forward = study(arguments.batch_size, arguments.rounds, forward=True)
     if arguments.json:

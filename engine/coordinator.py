@@ -191,8 +191,13 @@ class Coordinator:
                 self._watch.trust(message.host, message.pid)
                 self._endpoint.send(peer, self._members.greet(peer, message))
                 return
-            case m.Ready() | m.Result() | m.Failed() | m.Goodbye() if message.session != self._members.session:
-                raise ProtocolError("the message belongs to another session")
+            case m.Fetch() | m.Ready() | m.Result() | m.Failed() | m.Goodbye() if (
+                message.session != self._members.session
+            ):
+                # A worker may answer the last coordinator at this address before it sees that this is another.
+                self._members.note("foreign", peer, f"{type(message).__name__} of another session")
+            case m.Fetch():
+                self._endpoint.send(peer, self._members.chunk(peer, message))
             case m.Ready():
                 self._members.admit(peer, message)
                 self._handle(rounds.Joined(peer))

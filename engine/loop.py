@@ -15,13 +15,14 @@ from engine import checkpoint as checkpoints
 from engine.clock import Clock
 from engine.data import Sampler
 from engine.errors import DivergedError
-from engine.evaluate import InterruptedRoundError, Source, Sums
+from engine.evaluate import InterruptedRoundError, Source, Sums, WorkerReport
 from engine.interrupt import Interrupt
 from engine.optim import State
 from engine.params import Layout, Vector, all_finite
-from engine.records import Records, TrainingRow, ValidationRow
+from engine.records import Records, TrainingRow, ValidationRow, WorkerRow
 from engine.report import Reporter, StepReport
 from engine.settings import Settings
+from engine.snapshots import Snapshots
 from engine.validation import Validation
 
 INTERRUPTED = "interrupted"
@@ -63,6 +64,7 @@ class Loop:
     state: State
     source: Source
     records: Records
+    snapshots: Snapshots
     folder: Path
     metadata: dict[str, Any]
     reporter: Reporter
@@ -76,7 +78,8 @@ class Loop:
         self._gradient = self.layout.zeros()
         self._began = self.clock.now()
         self._before = (self.progress.elapsed, self.progress.cpu)
-        self._validated = self._saved = -1
+        self._validated = self.progress.validation.step if self.progress.validation else -1
+        self._saved = -1
         self._rate = 0.0
         self._unsettled: Callable[[], None] | None = None  # what is left to do for the newest step
 
@@ -85,7 +88,7 @@ class Loop:
         try:
             reason = self._train()
         except InterruptedRoundError:
-            reason = INTERRUPTED
+            reason = self._reached() or INTERRUPTED
         finally:
             self._settle()
         self.save()
@@ -119,13 +122,20 @@ class Loop:
 
     def _reason(self) -> str:
         """Return why there should be no further step, or nothing."""
-        progress, settings = self.progress, self.settings
+        if reached := self._reached():
+            return reached  # even if interrupted: there is nothing left to go on with
         if self.interrupt.requested:
             return INTERRUPTED
+        limit = self.settings.time_limit
+        if limit is not None and self.clock.now() - self._began >= limit:
+            return f"the time limit of {limit:g} seconds is reached"
+        return ""
+
+    def _reached(self) -> str:
+        """Return which goal of the whole run is reached, or nothing."""
+        progress, settings = self.progress, self.settings
         if self.last_step is not None and progress.step >= self.last_step:
             return f"{progress.step} steps are done"
-        if settings.time_limit is not None and self.clock.now() - self._began >= settings.time_limit:
-            return f"the time limit of {settings.time_limit:g} seconds is reached"
         seen = progress.validation
         if settings.target is not None and seen and seen.step == progress.step and seen.percent >= settings.target:
             return f"validation reached the target of {settings.target:g} %"
@@ -154,10 +164,13 @@ class Loop:
         if not self._finite(sums):
             sums = self.source.gradient(number, self.parameters, self._gradient, thorough=True)
             if not self._finite(sums):
+                self.snapshots.before(number, self.parameters, self._gradient, samples, last=True)
                 self._diverged(number, sums.loss / samples)
+        self.snapshots.before(number, self.parameters, self._gradient, samples)
         ready = self.clock.now()
         self.state.step(self.parameters, self._gradient, 1 / samples)
         self.progress.optimizer_seconds += self.clock.now() - ready
+        self.snapshots.after(self.parameters)
         self.progress.step = number
         seconds = self.clock.now() - began
         self.progress.seconds += seconds
@@ -212,6 +225,8 @@ class Loop:
         if self._saved == progress.step and progress.saved:
             return progress.saved
         self._times()
+        for worker in self.source.workers():  # so much is known of them if the run is killed
+            self.records.worker(worker_row(worker))
         self.records.flush()  # no row of a saved step may be missing
         seen = progress.validation
         metadata = self.metadata | {
@@ -239,3 +254,10 @@ class Loop:
             f"step {step}: the loss is {loss:g}; the first values that are not finite are in {layer}; {good}; "
             f"a smaller learning rate than {self.state.lr:g} may help"
         )
+
+
+def worker_row(worker: WorkerReport) -> WorkerRow:
+    """Return what is put on record of a worker that is at work."""
+    rate = worker.images / worker.seconds if worker.seconds else None
+    row = WorkerRow(worker.name, worker.host, worker.pid)
+    return row._replace(images=worker.images, seconds=worker.seconds, images_per_second=rate)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from engine import messages as m
+from engine.data import cache
 from engine.errors import ProtocolError
 from engine.evaluate import WorkerReport
 from engine.job import Job
@@ -53,6 +54,8 @@ class Members:
         self.session = session
         self.mailbox = mailbox
         self._job = m.pack(job.describe())
+        self._digest = job.data
+        self._data: memoryview | None = None  # mapped when the first worker asks for it
         self._schema = job.model.layout().digest
         self._numerics = numerics
         self._notice = notice
@@ -73,6 +76,19 @@ class Members:
         box = self.mailbox.owner(hello.token) if self.mailbox else None
         self._members[peer] = Member(name, hello.host, hello.pid, box=box)
         return m.encode(m.Welcome(self.session, name), self._job)
+
+    def chunk(self, peer: bytes, fetch: m.Fetch) -> list[m.Frame]:
+        """Answer a FETCH with the next piece of the data; ProtocolError if it was not to be asked for."""
+        member = self._members.get(peer)
+        if member is None or member.ready:
+            raise ProtocolError("FETCH is for a worker that was welcomed and is not ready")
+        if self._data is None:
+            self._data = cache.content(self._digest)
+        total = len(self._data)
+        if fetch.offset >= total:
+            raise ProtocolError(f"data from byte {fetch.offset} on, where there are {total}")
+        piece = self._data[fetch.offset : fetch.offset + m.CHUNK_LIMIT]
+        return m.encode(m.Chunk(self.session, fetch.offset, total), piece)
 
     def admit(self, peer: bytes, ready: m.Ready) -> None:
         """Take a READY: the worker can now be given work. ProtocolError if it cannot."""

@@ -7,6 +7,8 @@ is used before its opcode, version, types and ranges have been checked; a messag
     worker                      coordinator
     HELLO      ------------->               who I am, what my numbers depend on
                <-------------   WELCOME     the session and the job (payload), or REFUSE with a reason
+    FETCH      ------------->               the data from here on, please; only if they are not in the cache
+               <-------------   CHUNK       a piece of the data (payload)
     READY      ------------->               model compiled, data at hand
                <-------------   WORK        a share of a round; payload: the parameters, unless it has them
     RESULT     ------------->               the sums of one block; payload: the gradient, in training
@@ -28,6 +30,7 @@ from engine.errors import ProtocolError
 VERSION = 1
 HEADER_LIMIT = 1024  # bytes
 JOB_LIMIT = 1 << 20  # bytes of a job's description
+CHUNK_LIMIT = 1 << 20  # bytes of data in one message
 COUNT_LIMIT = (1 << 53) - 1
 SECONDS_LIMIT = 1e12
 TRAIN, VALIDATE = 0, 1  # kinds of work
@@ -204,6 +207,25 @@ class Stop(Message):
     opcode: ClassVar[int] = 10
     session: str = text(32)
     reason: str = text(200)
+
+
+@dataclass(frozen=True)
+class Fetch(Message):
+    """The worker needs the job's data set and has the first `offset` bytes of its file."""
+
+    opcode: ClassVar[int] = 11
+    session: str = text(32)
+    offset: int = count()
+
+
+@dataclass(frozen=True)
+class Chunk(Message):
+    """The data from `offset` on, at most `CHUNK_LIMIT` bytes (payload), of a file of `total` bytes."""
+
+    opcode: ClassVar[int] = 12
+    session: str = text(32)
+    offset: int = count()
+    total: int = count()
 
 
 def encode(message: Message, payload: Frame | None = None) -> list[Frame]:

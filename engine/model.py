@@ -136,10 +136,13 @@ def load_model(name: str, shape: tuple[int, int, int], classes: int) -> Model:
     if not path.is_file():
         raise ModelError(f"no model {name!r}: use {', '.join(BUILT_IN)}, or the path of a TOML file")
     try:
-        description = tomllib.loads(path.read_text(encoding="utf-8"))
+        return model_from({"shape": list(shape)} | tomllib.loads(path.read_text(encoding="utf-8")))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ModelError(f"{path} is not valid TOML: {error}") from None
-    return model_from({"shape": list(shape)} | description)
+    except OSError as error:
+        raise ModelError(f"{path} cannot be read: {error.strerror or error}") from None
+    except ModelError as error:
+        raise ModelError(f"{path}: {error}") from None
 
 
 def check_fits(model: Model, shape: tuple[int, int, int], classes: int) -> None:

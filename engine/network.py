@@ -79,9 +79,14 @@ def network_from(checkpoint: checkpoints.Checkpoint, path: Path) -> Network:
         model = model_from(checkpoint.metadata["model"])
         given = checkpoint.metadata["normalisation"]
         normalisation = Normalisation(tuple(given["mean"]), tuple(given["deviation"]))
+        if len(normalisation.mean) != model.shape[2]:
+            raise ValueError(f"a normalisation of {len(normalisation.mean)} channels for images of {model.shape[2]}")
+        classes = tuple(checkpoint.metadata["data"]["classes"])
+        if not 1 <= len(classes) <= model.classes or not all(isinstance(name, str) for name in classes):
+            raise ValueError(f"{str(classes)!r:.80} cannot be the names of {model.classes} classes")
         layout = model.layout()
         parameters = layout.zeros()
         layout.fill(parameters, checkpoint.parameters)
-        return Network(model, parameters, normalisation, tuple(checkpoint.metadata["data"]["classes"]))
+        return Network(model, parameters, normalisation, classes)
     except (KeyError, TypeError, ValueError, GradsumError) as error:
         raise CheckpointError(f"{path} does not hold a network of this version: {error}") from None

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from engine.evaluate import WorkerReport
+from engine.loop import worker_row
 from engine.members import STRANGER, Notice
 from engine.numerics import fingerprint
 from engine.records import EventRow, Records, WorkerRow
@@ -13,7 +14,7 @@ from engine.report import Reporter
 FIRST = 10  # notices of one kind about one worker that are passed on
 MOST = 1000  # notices of one kind that are passed on in a run
 # What happens in a healthy run, or is of no concern: on record, but not shown.
-QUIET = ("joined", "late", "repeated", "doubled", "unasked", "not finite")
+QUIET = ("joined", "late", "repeated", "doubled", "unasked", "foreign", "not finite")
 
 
 class Tally:
@@ -74,17 +75,7 @@ def recorder(records: Records, reporter: Reporter) -> Callable[[Notice], None]:
 
 def departure(worker: WorkerReport, reason: str) -> WorkerRow:
     """Return what the records are told of a worker that has left, or whose run is over."""
-    rate = worker.images / worker.seconds if worker.seconds else None
-    return WorkerRow(
-        worker.name,
-        worker.host,
-        worker.pid,
-        left=_now(),
-        reason=reason,
-        images=worker.images,
-        seconds=worker.seconds,
-        images_per_second=rate,
-    )
+    return worker_row(worker)._replace(left=_now(), reason=reason)
 
 
 def _now() -> str:

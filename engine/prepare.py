@@ -20,8 +20,10 @@ from engine.model import Model, check_fits, load_model, model_from
 from engine.numerics import fingerprint
 from engine.records import RunRow
 from engine.settings import ENDS, TRAJECTORY, Settings
+from engine.snapshots import choose
 
 DEFAULT_DB = Path("runs/gradsum.db")
+MAX_NAME = 200
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,7 @@ class Run:
     db: Path
     folder: Path
     checkpoint: Checkpoint | None
+    name: str | None = None
 
     def job(self) -> Job:
         """Return what workers must know."""
@@ -53,6 +56,7 @@ class Run:
         data = {"name": self.data.name, "digest": self.digest, "classes": list(self.data.classes)}
         return {
             "run": self.uuid,
+            "name": self.name,
             "model": self.model.describe(),
             "model_name": self.model_name,
             "settings": self.settings.asdict(),
@@ -75,11 +79,12 @@ class Run:
             workers=s.workers or 0,
             seed=s.seed,
             uuid=self.uuid,
+            name=self.name,
             generated=self.data.generated,
             data_digest=self.digest,
             settings=s.asdict(),
             versions=versions() | {"numerics": fingerprint()},
-            folder=str(self.folder),
+            folder=str(self.folder.absolute()),
         )
 
 
@@ -105,15 +110,18 @@ def prepare(
     out: Path | None,
     resume: Path | None,
     earlier: Checkpoint | None,
+    name: str | None = None,
 ) -> Run:
     """Put a run together from what was given; the rest has a default, or comes from `earlier`, read from `resume`.
 
     Raises UsageError of the kind that says what does not fit.
     """
     stored = {} if earlier is None else earlier.metadata
+    called = _checked_name(name) or _text(stored, "name")
     source, dataset = _choose_data(data, stored)
     chosen = _choose_model(model, stored, dataset, settings)
     check_fits(chosen, dataset.shape, len(dataset.classes))
+    choose(settings, chosen.layout())
     digest = store(dataset)
     if earlier is not None:
         _check_same(stored, digest, dataset.name, chosen)
@@ -122,9 +130,18 @@ def prepare(
     where = db or Path(_text(stored, "db") or DEFAULT_DB)
     folder = out or _folder(resume, where, identity)
     _check_folder(folder, identity)
-    name = _text(stored, "model_name") or ("own" if isinstance(model, Model) else str(model or "letters"))
+    kind = _text(stored, "model_name") or ("own" if isinstance(model, Model) else str(model or "letters"))
     normalisation = Normalisation.of(dataset.train.images)
-    return Run(identity, settings, chosen, name, dataset, source, digest, normalisation, where, folder, earlier)
+    return Run(identity, settings, chosen, kind, dataset, source, digest, normalisation, where, folder, earlier, called)
+
+
+def _checked_name(name: str | None) -> str | None:
+    """Return `name`; SettingsError unless it can be told apart from the number of a run, and be printed."""
+    if name is not None and (not name.strip() or name.isdecimal() or len(name) > MAX_NAME or not name.isprintable()):
+        raise SettingsError(
+            f"name must be text of at most {MAX_NAME} characters that can be printed, and no number, got {name!r:.60}"
+        )
+    return name
 
 
 def continued(stored: Mapping[str, Any], given: Mapping[str, Any]) -> Settings:

@@ -70,6 +70,12 @@ class Settings:
     mailbox: bool = setting(bool, True, "pass vectors to local workers through shared memory")
     validate_every: int = setting(int, 0, "steps between validations (default: once an epoch)", 0, 1 << 40)
     checkpoint_every: int = setting(int, 0, "steps between checkpoints (default: once an epoch)", 0, 1 << 40)
+    snapshot_first: int = setting(
+        int, 32, "put every parameter and gradient of so many first steps on record", 0, 1 << 40
+    )
+    snapshot_every: int = setting(int, 32, "and of every such step; 0: of none", 0, 1 << 40)
+    snapshot_layers: str | None = setting(str, None, "layers in them, such as c1,c2 (default: all)", optional=True)
+    statistics_every: int = setting(int, 32, "steps between statistics of every layer; 0: none", 0, 1 << 40)
 
     def __post_init__(self) -> None:
         for f in fields(self):
@@ -159,8 +165,10 @@ def _check(name: str, value: object, rule: Mapping[str, Any]) -> None:
         if not isinstance(value, bool):
             raise SettingsError(f"{option} must be true or false, got {value!r:.60}")
     elif rule["kind"] is str:
-        if value not in rule["choices"]:
+        if "choices" in rule and value not in rule["choices"]:
             raise SettingsError(f"{option} must be one of {', '.join(rule['choices'])}, got {value!r:.60}")
+        if not isinstance(value, str):
+            raise SettingsError(f"{option} must be text, got {value!r:.60}")
     else:
         _check_number(option, value, rule)
 

@@ -12,11 +12,11 @@ from engine.checkpoint import Checkpoint
 from engine.clock import MonotonicClock
 from engine.coordinator import Coordinator
 from engine.data import Dataset, Sampler
-from engine.errors import CheckpointError
+from engine.errors import CheckpointError, RecordsError, WorkerFailedError, WorkersError
 from engine.evaluate import Evaluator, Serial, Source
 from engine.interrupt import Interrupt
 from engine.judge import Judge
-from engine.launch.folder import meeting_folder
+from engine.launch.folder import SOCKET, meeting_folder
 from engine.launch.local import LocalWorkers
 from engine.loop import Loop, Progress
 from engine.mailbox import Mailbox, mailbox_for
@@ -30,12 +30,17 @@ from engine.optim import Optimizer, State
 from engine.params import Layout, Vector, aligned
 from engine.policy import Policy
 from engine.prepare import Run, choose_settings, prepare
-from engine.records import Records
+from engine.records import Records, Totals
 from engine.report import Reporter, Result, RunInfo
 from engine.settings import Settings, settings_of
+from engine.snapshots import Snapshots, choose
 from engine.threads import one_blas_thread
 from engine.transport import Listener
+from engine.validation import Validation
 from engine.warm import compile_all, is_compiled
+
+# What ends a run without a last checkpoint.
+AT_ONCE = (KeyboardInterrupt, WorkersError, WorkerFailedError, CheckpointError, RecordsError)
 
 
 def train(
@@ -46,6 +51,7 @@ def train(
     db: Path | str | None = None,
     out: Path | str | None = None,
     resume: Path | str | None = None,
+    name: str | None = None,
     reporter: Reporter | None = None,
     **settings: Any,
 ) -> Result:
@@ -54,7 +60,8 @@ def train(
     `model`: a Model, the name of a built-in one, or the path of a TOML file (default: letters). `data`: a Dataset, a
     name, or a path (default: the generated letters). `optimizer`: SGD, Momentum or Adam (default), or its name. `db`:
     the SQLite database of records; `out`: the folder of checkpoints; `resume`: a checkpoint, or a folder of them, to
-    continue from. `settings`: the fields of `engine.Settings`, such as workers, epochs, batch_size.
+    continue from; `name`: what the run is to be called in the records. `settings`: the fields of `engine.Settings`,
+    such as workers, epochs, batch_size.
 
     Raises UsageError if something asked for cannot be done, DivergedError if the loss is no longer finite,
     WorkersError and WorkerFailedError if the workers cannot do the work.
@@ -67,12 +74,12 @@ def train(
         chosen = choose_settings(given, earlier)
         run = None
         if not is_compiled():  # rarely; and it takes long, so see first whether there is anything to do
-            run = prepare(model, data, chosen, db, out, resume, earlier)
+            run = prepare(model, data, chosen, db, out, resume, earlier, name)
             reporter.status("compiling kernels, once on this machine: this takes about half a minute")
             compile_all()
         with _fleet(chosen) as fleet:  # workers take a second to start: time to load the data
             reporter.status("preparing data and model")
-            run = run or prepare(model, data, chosen, db, out, resume, earlier)
+            run = run or prepare(model, data, chosen, db, out, resume, earlier, name)
             with Records(run.db) as records:
                 return _carry_out(run, fleet, records, reporter, interrupt)
 
@@ -94,7 +101,7 @@ def _fleet(settings: Settings) -> Iterator[_Fleet | None]:
         yield None
         return
     with meeting_folder() as folder, mailbox_for(count, settings.mailbox) as mailbox:
-        address = f"ipc://{folder / 'coordinator'}"
+        address = f"ipc://{folder / SOCKET}"
         with LocalWorkers(address, count, mailbox) as workers:
             yield _Fleet(address, workers, mailbox)
 
@@ -108,7 +115,8 @@ def _carry_out(run: Run, fleet: _Fleet | None, records: Records, reporter: Repor
         loop = _loop(run, source, records, reporter, interrupt)
         reporter.started(_info(run, number, loop))
         try:
-            state, reason = loop.run()
+            with loop.snapshots, checkpoints.hinted(run.folder, *AT_ONCE):
+                state, reason = loop.run()
         finally:
             reporter.ended()
             for worker in source.workers():
@@ -118,8 +126,9 @@ def _carry_out(run: Run, fleet: _Fleet | None, records: Records, reporter: Repor
 
 def _enter(records: Records, run: Run) -> int:
     """Begin the run in the records, or go on with it there, and return its number."""
-    number = records.resume(run.uuid, run.checkpoint.step) if run.checkpoint else None
-    return records.begin(run.row()) if number is None else number
+    row = run.row()
+    number = records.resume(run.uuid, run.checkpoint.step, row.folder, row.name) if run.checkpoint else None
+    return records.begin(row) if number is None else number
 
 
 @contextmanager
@@ -172,6 +181,7 @@ def _loop(run: Run, source: Source, records: Records, reporter: Reporter, interr
         state=state,
         source=source,
         records=records,
+        snapshots=Snapshots(choose(run.settings, layout), layout, records, reporter.notice),
         folder=run.folder,
         metadata=run.metadata(),
         reporter=reporter,
@@ -185,6 +195,7 @@ def _loop(run: Run, source: Source, records: Records, reporter: Reporter, interr
 
 def _restore(checkpoint: Checkpoint, layout: Layout, parameters: Vector, state: State, progress: Progress) -> None:
     """Continue where `checkpoint` left off; CheckpointError if it does not fit the model."""
+    seen = checkpoint.metadata.get("validation")
     try:
         layout.fill(parameters, checkpoint.parameters)
         tensors = {}
@@ -192,6 +203,7 @@ def _restore(checkpoint: Checkpoint, layout: Layout, parameters: Vector, state: 
             tensors[name] = layout.zeros()
             layout.fill(tensors[name], arrays)
         state.load(tensors, checkpoint.step)
+        progress.validation = Validation.from_dict(seen) if seen else None
     except ValueError as error:
         raise CheckpointError(f"the checkpoint does not fit: {error}") from None
     progress.step = checkpoint.step
@@ -234,18 +246,17 @@ def _finish(run: Run, number: int, loop: Loop, records: Records, state: str, rea
     digest = loop.layout.sha256(loop.parameters)
     speed = progress.images / progress.seconds if progress.seconds else 0.0
     epochs = progress.step / loop.sampler.steps_per_epoch
-    records.finish(
-        "interrupted" if state == "interrupted" else "finished",
-        reason,
+    totals = Totals(
         steps=progress.step,
         epochs=epochs,
-        train_loss=progress.train_loss,
         best_percent=progress.best_percent,
-        images_per_second=speed,
         wall_seconds=progress.elapsed,
         cpu_seconds=progress.cpu,
         params_sha256=digest,
     )
+    if progress.history:  # otherwise what an earlier sitting found still holds
+        totals |= {"train_loss": progress.train_loss, "images_per_second": speed}
+    records.finish("interrupted" if state == "interrupted" else "finished", reason, **totals)
     return Result(
         run=number,
         data=run.data.name,

@@ -1,7 +1,9 @@
 """How well a network does on a test set."""
 
+import operator
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 
 @dataclass(frozen=True)
@@ -21,3 +23,15 @@ class Validation:
     def asdict(self) -> dict[str, Any]:
         """Return plain data."""
         return {"correct": self.correct, "total": self.total, "percent": self.percent, "loss": self.loss}
+
+    @classmethod
+    def from_dict(cls, stored: Mapping[str, Any]) -> Self:
+        """Return the validation that `asdict`, and its step, were taken from; ValueError if they were not."""
+        try:
+            step, correct, total = (operator.index(stored[name]) for name in ("step", "correct", "total"))
+            loss = float(stored["loss"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"a validation of {dict(stored)!r:.80}") from error
+        if not 0 <= correct <= total or total == 0:
+            raise ValueError(f"a validation with {correct} of {total} correct")
+        return cls(step, correct, total, loss)

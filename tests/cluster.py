@@ -13,8 +13,9 @@ from engine.data import Dataset, Normalisation, Split, cache
 from engine.evaluate import Serial
 from engine.job import Job
 from engine.judge import Judge
-from engine.launch.folder import meeting_folder
+from engine.launch.folder import SOCKET, meeting_folder
 from engine.launch.local import LocalWorkers
+from engine.launch.watch import Watch
 from engine.layers import Dense, Dropout, Flatten
 from engine.mailbox import Mailbox, mailbox_for
 from engine.members import Members, Notice
@@ -39,10 +40,10 @@ def exists(pid: int) -> bool:
 
 
 class Cluster:
-    """A coordinator with local workers, and the serial evaluation that it must equal."""
+    """A coordinator, and the serial evaluation that it must equal."""
 
     def __init__(
-        self, listener: Listener, workers: LocalWorkers, numerics: str, mailbox: Mailbox | None, policy: Policy
+        self, listener: Listener, watch: Watch, numerics: str, mailbox: Mailbox | None, policy: Policy
     ) -> None:
         rng = np.random.default_rng(3)
         train, test = (
@@ -52,10 +53,9 @@ class Cluster:
         normalisation = Normalisation.of(train.images)
         job = Job(MODEL, cache.store(data), normalisation, batch_size=22, microbatch=4, seed=1, augment=False)
         self.notices: list[Notice] = []
-        self.workers = workers
         members = Members(job, "s", numerics, self.notices.append, mailbox)
         clock, judge = MonotonicClock(), Judge(job, data)
-        self.coordinator = Coordinator(job, (60, 23), listener, workers, clock, members, lambda: False, judge, policy)
+        self.coordinator = Coordinator(job, (60, 23), listener, watch, clock, members, lambda: False, judge, policy)
         self.serial = Serial(job, data)
 
     def check(self, step: int) -> None:
@@ -70,13 +70,23 @@ class Cluster:
         return [notice.text for notice in self.notices if notice.kind == "left"]
 
 
+class LocalCluster(Cluster):
+    """With workers of its own."""
+
+    def __init__(
+        self, listener: Listener, workers: LocalWorkers, numerics: str, mailbox: Mailbox, policy: Policy
+    ) -> None:
+        super().__init__(listener, workers, numerics, mailbox, policy)
+        self.workers = workers
+
+
 @contextmanager
-def cluster(count: int, numerics: str | None = None, policy: Policy | None = None) -> Iterator[Cluster]:
+def cluster(count: int, numerics: str | None = None, policy: Policy | None = None) -> Iterator[LocalCluster]:
     """Start workers as a training run does."""
     with meeting_folder() as folder, one_blas_thread(), mailbox_for(count, wanted=True) as mailbox:
         assert mailbox is not None
         mailbox.open(MODEL.layout().size)
-        address = f"ipc://{folder / 'coordinator'}"
+        address = f"ipc://{folder / SOCKET}"
         with LocalWorkers(address, count, mailbox) as workers, Listener(address, 4 * MODEL.layout().size) as listener:
-            yield Cluster(listener, workers, numerics or fingerprint(), mailbox, policy or Policy())
+            yield LocalCluster(listener, workers, numerics or fingerprint(), mailbox, policy or Policy())
     assert not folder.exists()

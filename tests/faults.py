@@ -38,7 +38,6 @@ REFUSED = {
     Fault.IMPOSSIBLE_BLOCK,
     Fault.TOO_CORRECT,
     Fault.WRONG_SIZE,
-    Fault.WRONG_SESSION,
     Fault.BAD_HEADER,
     Fault.BAD_SECONDS,
     Fault.NOT_FOR_US,

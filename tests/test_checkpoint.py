@@ -168,6 +168,8 @@ def test_a_newer_format_is_not_passed_over(tmp_path: Path) -> None:
         ({"metadata": '{"run": 5}'}, "has run of the wrong type: 5"),
         ({"metadata": '{"data": []}'}, "has data of the wrong type"),
         ({"metadata": '{"data": {"classes": true}}'}, "has data.classes of the wrong type: True"),
+        ({"metadata": '{"elapsed": "long"}'}, "has elapsed of the wrong type: 'long'"),
+        ({"metadata": '{"best_percent": true}'}, "has best_percent of the wrong type: True"),
         ({"metadata": '{"data": {"generated": 1}}'}, "has data.generated of the wrong type"),
         ({"step": "-5"}, "step, metadata or sha256 is missing or wrong"),
         ({"format": "one"}, "is damaged: format 'one'"),

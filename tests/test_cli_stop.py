@@ -13,7 +13,7 @@ import pytest
 from engine import interrupt
 from engine.checkpoint import load
 from engine.cli import INTERRUPTED
-from engine.evaluate import WorkerReport
+from engine.evaluate import InterruptedRoundError, WorkerReport
 from engine.interrupt import Interrupt
 from engine.report import Reporter, RunInfo, StepReport
 from engine.validation import Validation
@@ -104,7 +104,6 @@ def states(gradsum: Gradsum) -> list[str]:
         ("validating", signal.SIGINT, 0, 4),
         ("validating", signal.SIGTERM, 2, 4),
         ("validated", signal.SIGINT, 0, 4),
-        ("step 12", signal.SIGINT, 0, 12),
     ],
 )
 def test_a_run_that_is_stopped_is_saved_and_goes_on_to_the_same_bits(
@@ -127,14 +126,40 @@ def test_a_run_that_is_stopped_is_saved_and_goes_on_to_the_same_bits(
     program, *arguments = shlex.split(command)
     assert program == "gradsum"
     resumed = gradsum(*arguments, "--json", "--workers", 0)
-    if step == 12:  # all steps were done already
-        assert resumed.code == 2
-        assert result["params_sha256"] == whole["params_sha256"]
-        return
     assert resumed.code == 0
     rest = resumed.json()
     assert (rest["run"], rest["steps"], rest["params_sha256"]) == (1, 12, whole["params_sha256"])
     assert rest["validation"] == whole["validation"]
+    assert states(gradsum) == ["finished"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_run_that_is_stopped_in_its_last_step_is_finished(
+    gradsum: Gradsum, sabotage: Callable[[str, Action], Saboteur], number: int, workers: int
+) -> None:
+    whole = uninterrupted(gradsum)
+    saboteur = sabotage("step 12", send(number))
+    answer = gradsum(*SMALL, *STEPS, *PLACES, "--workers", workers)
+    assert saboteur.action is None, "the moment never came"
+    assert (answer.code, answer.err) == (0, "")
+    assert "Interrupted" not in answer.out
+    for name in ("state", "reason", "steps", "params_sha256", "validation"):
+        assert answer.json()[name] == whole[name]
+    assert states(gradsum) == ["finished"]
+
+
+def test_a_run_whose_last_step_is_done_is_finished_even_if_nobody_is_left_to_validate(
+    gradsum: Gradsum, sabotage: Callable[[str, Action], Saboteur], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nobody(*_: object) -> None:
+        raise InterruptedRoundError
+
+    whole = uninterrupted(gradsum)
+    sabotage("step 12", lambda _: monkeypatch.setattr("engine.evaluate.Serial.validate", nobody))
+    answer = gradsum(*SMALL, *STEPS, *PLACES)
+    assert (answer.code, answer.json()["params_sha256"]) == (0, whole["params_sha256"])
+    assert "after 8 steps" in answer.out, "the last validation that there was"
     assert states(gradsum) == ["finished"]
 
 
@@ -147,10 +172,22 @@ def test_a_second_ctrl_c_leaves_at_once(
     stopped = gradsum(*SMALL, *STEPS, *PLACES, "--workers", workers, "--checkpoint-every", 2)
     assert stopped.code == INTERRUPTED
     assert "validation" not in stopped.out
-    assert stopped.err == "gradsum: interrupted\n"
+    said, hint, command = stopped.err.splitlines()
+    assert (said, hint) == ("gradsum: interrupted", "Go on from the checkpoint of step 2 with:")
     assert states(gradsum) == ["interrupted"]
-    resumed = gradsum("train", "--resume", "out", "--json", "--workers", 0)
+    program, *arguments = shlex.split(command)
+    assert program == "gradsum"
+    resumed = gradsum(*arguments, "--json", "--workers", 0)
     assert resumed.json()["params_sha256"] == uninterrupted(gradsum)["params_sha256"]
+
+
+def test_a_second_ctrl_c_before_there_is_a_checkpoint(
+    gradsum: Gradsum, sabotage: Callable[[str, Action], Saboteur], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(interrupt, "TOGETHER", 0.0)
+    sabotage("validating", send(signal.SIGINT, signal.SIGINT))
+    stopped = gradsum(*SMALL, *STEPS, *PLACES)
+    assert (stopped.code, stopped.out, stopped.err) == (INTERRUPTED, "", "gradsum: interrupted\n")
 
 
 def test_signals_are_one_wish_two_ctrl_c_an_order_and_more_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

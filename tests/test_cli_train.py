@@ -201,6 +201,13 @@ def test_resuming_a_finished_run_leaves_its_record_alone(gradsum: Gradsum) -> No
     assert gradsum("runs", "--db", "r.db", "--json").out == before
 
 
+def test_resuming_a_run_that_reached_its_target_says_that_nothing_is_left(gradsum: Gradsum) -> None:
+    gradsum(*SMALL, *PLACES, "--target", 1, "--validate-every", 1)
+    answer = gradsum("train", "--resume", "out")
+    assert answer.code == 0
+    assert answer.out.splitlines()[0].startswith("No step was left to take: validation reached the target of 1 %.")
+
+
 def test_a_run_can_be_resumed_from_another_folder(gradsum: Gradsum, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = gradsum(*SMALL, "--db", "whole.db", "--steps", 7, "--json").json()
     gradsum(*SMALL, *PLACES, "--steps", 4)

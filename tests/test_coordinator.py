@@ -43,6 +43,7 @@ NOTED: dict[Fault, set[str]] = {
     Fault.LATE: {"late"},
     Fault.TWICE: {"doubled"},
     Fault.OLD: {"doubled"},
+    Fault.WRONG_SESSION: {"foreign"},
     Fault.NAN: {"not finite", "differs", "audit", "left"},
     Fault.HELLO_AGAIN: {"left", "joined"},
     **{fault: {"unasked"} for fault in UNASKED},

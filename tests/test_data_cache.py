@@ -4,7 +4,6 @@ import hashlib
 import os
 import stat
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -150,27 +149,6 @@ def test_a_header_that_is_not_ours_to_the_byte_is_refused(old: bytes, new: bytes
     assert old in content
     with pytest.raises(DataError):
         layout.parse(np.frombuffer(content.replace(old, new), np.uint8), Path("x"))
-
-
-def test_received_chunks_are_checked(tmp_path: Path) -> None:
-    here, there = tmp_path / "here", tmp_path / "there"
-    digest = cache.store(made(), here)
-    content = cache.path_of(digest, here).read_bytes()
-    chunks = [content[i : i + 100] for i in range(0, len(content), 100)]
-    with pytest.raises(DataError, match="send it again"):
-        cache.receive(digest, chunks[:-1], there)
-    assert list(there.iterdir()) == []
-    assert cache.receive(digest, chunks, there).read_bytes() == content
-
-
-def test_an_interrupted_write_leaves_nothing(tmp_path: Path) -> None:
-    def interrupted() -> Iterator[bytes]:
-        yield b"something"
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        cache.receive("0" * 64, interrupted(), tmp_path)
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_what_killed_processes_left_is_removed_after_an_hour(tmp_path: Path) -> None:

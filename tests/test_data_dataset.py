@@ -92,3 +92,12 @@ def test_blank_images_normalise_to_zero() -> None:
 def test_other_channels_are_refused() -> None:
     with pytest.raises(DataError, match="3 channels, but the normalisation has 1"):
         Normalisation((0.0,), (1.0,)).apply(np.zeros((1, 2, 2, 3), np.uint8))
+
+
+@pytest.mark.parametrize(
+    ("mean", "deviation"),
+    [((1.0,), (1.0, 2.0)), ((1.0,), (0.0,)), ((1.0,), (-1.0,)), ((float("nan"),), (1.0,)), ((1.0,), (float("inf"),))],
+)
+def test_what_is_no_normalisation(mean: tuple[float, ...], deviation: tuple[float, ...]) -> None:
+    with pytest.raises(DataError, match="no normalisation"):
+        Normalisation(mean, deviation)

@@ -14,10 +14,12 @@ PACKAGES = ("engine", "workers")
 MAP = """
     engine.cli
     engine
+    engine.plots
     engine.training
     engine.warm
+    engine.notices
     engine.loop
-    engine.coordinator engine.notices engine.judge
+    engine.coordinator engine.judge
     engine.current engine.pause
     engine.collect engine.members
     engine.policy
@@ -29,6 +31,8 @@ MAP = """
     engine.prepare
     engine.report
     engine.network
+    engine.page
+    engine.snapshots
     engine.records
     engine.checkpoint
     engine.evaluate
@@ -43,13 +47,13 @@ MAP = """
     engine.model
     engine.layers
     engine.params
-    engine.processes engine.memory engine.validation engine.interrupt engine.threads engine.clock
+    engine.processes engine.memory engine.display engine.validation engine.interrupt engine.threads engine.clock
     engine.errors
 """
 WORKERS_MAP = """
     workers.__main__
     workers.worker
-    workers.session workers.mail workers.lifeline
+    workers.session workers.supply workers.mail workers.lifeline
     workers
 """
 # What a worker may use of the engine: it computes and talks, and never trains, records or starts anything.
@@ -65,6 +69,7 @@ ONLY = {
     "safetensors": {"engine/checkpoint", "engine/data"},
     "numba": {"engine/kernels/with_numba", "engine/numerics.py"},
     "rich": {"engine/cli"},
+    "matplotlib": {"engine/plots"},
 }
 # Nothing that is received or read may ever be executed.
 NEVER = {

@@ -48,16 +48,22 @@ def test_a_job_with_any_model(model: Model) -> None:
 
 @given(
     st.text(max_size=80),
-    st.lists(st.floats(allow_nan=False), min_size=1, max_size=4),
+    st.lists(
+        st.tuples(
+            st.floats(allow_nan=False, allow_infinity=False), st.floats(0, exclude_min=True, allow_infinity=False)
+        ),
+        min_size=1,
+        max_size=4,
+    ),
     st.integers(1, 2**40),
     st.integers(1, 4096),
     st.integers(0, 2**63 - 1),
     st.booleans(),
 )
 def test_a_job_with_any_numbers(
-    data: str, mean: list[float], batch_size: int, microbatch: int, seed: int, augment: bool
+    data: str, channels: list[tuple[float, float]], batch_size: int, microbatch: int, seed: int, augment: bool
 ) -> None:
-    normalisation = Normalisation(tuple(mean), tuple(reversed(mean)))
+    normalisation = Normalisation(*map(tuple, zip(*channels, strict=True)))
     job = Job(JOB.model, data, normalisation, batch_size, microbatch, seed, augment)
     assert across(job) == job
 

@@ -3,7 +3,6 @@
 import os
 import select
 import signal
-import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +11,6 @@ import pytest
 
 from engine.errors import WorkersError
 from engine.launch import local
-from engine.launch.folder import PREFIX, meeting_folder
 from engine.launch.local import LocalWorkers
 from tests.cluster import LOST, cluster, descriptors, exists
 
@@ -23,11 +21,11 @@ PATIENCE = 30.0  # seconds for the end of a process that has nothing to wait for
 # Starts two workers in a meeting folder, freezes them if asked to, says who they are, and waits to be killed.
 PARENT = """
 import os, signal, sys
-from engine.launch.folder import meeting_folder
+from engine.launch.folder import SOCKET, meeting_folder
 from engine.launch.local import LocalWorkers
 from engine.transport import Listener
 with meeting_folder() as folder:
-    address = f"ipc://{folder / 'coordinator'}"
+    address = f"ipc://{folder / SOCKET}"
     with Listener(address, 1000) as listener, LocalWorkers(address, 2) as workers:
         hellos = 0
         while hellos < 2:
@@ -167,30 +165,13 @@ def test_workers_end_with_a_parent_that_is_killed(state: str) -> None:
     assert not Path(folder).exists()
 
 
-def test_the_meeting_folder_is_private_and_does_not_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    with subprocess.Popen(["true"]) as done:
-        pass
-    dead, odd, own = (tmp_path / f"{PREFIX}{name}-x" for name in (done.pid, "soup", os.getpid()))
-    (tmp_path / f"{PREFIX}{10**30}-x").mkdir()
-    for folder in (dead, odd, own):
-        folder.mkdir()
-        (folder / "file").touch()
-    with pytest.raises(KeyError), meeting_folder() as folder:
-        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-        (folder / "coordinator").touch()
-        assert not dead.exists()
-        raise KeyError
-    assert not folder.exists()
-    assert odd.exists()
-    assert own.exists()
-
-
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
         ([], 2, "the following arguments are required: address"),
-        (["nonsense"], 1, "'nonsense' is no address to connect to"),
+        (["nonsense"], 2, "'nonsense' is no address to connect to"),
+        ([""], 2, "'' is no address to connect to"),
+        (["tcp://nowhere"], 2, "'tcp://nowhere' is no address to connect to"),
         (["ipc:///no/such/place", "--patience", "0.1"], 1, "nothing came from ipc:///no/such/place for 0.1 seconds"),
         (["ipc:///no/such/place", "--tied"], 1, "its parent ended"),
     ],

@@ -1,10 +1,13 @@
 """Who is there: what a worker must say to be let in, and what is known of it."""
 
+import hashlib
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from engine import messages as m
+from engine.data import cache
 from engine.errors import ProtocolError
 from engine.evaluate import WorkerReport
 from engine.job import job_from
@@ -108,3 +111,25 @@ def test_names_for_the_records(members: Members, notices: list[Notice]) -> None:
     members.note("ignored", b"a", "late")
     members.note("bad message", b"\x00\xff", "what?")
     assert [(n.worker, n.text) for n in notices] == [("box:7", "late"), ("stranger 00ff", "what?")]
+
+
+def test_data_is_given_to_those_that_were_welcomed_until_they_are_ready(
+    notices: list[Notice], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GRADSUM_CACHE", str(tmp_path))
+    content = bytes(range(256)) * (m.CHUNK_LIMIT // 256) + b"the end"
+    digest = hashlib.sha256(content).hexdigest()
+    cache.path_of(digest).write_bytes(content)
+    members = Members(replace(JOB, data=digest), "s", NUMERICS, notices.append)
+    with pytest.raises(ProtocolError, match="welcomed"):
+        members.chunk(b"a", m.Fetch("s", 0))
+    members.greet(b"a", HELLO)
+    first, piece = m.decode(members.chunk(b"a", m.Fetch("s", 0)))
+    assert (first, bytes(piece or b"")) == (m.Chunk("s", 0, len(content)), content[: m.CHUNK_LIMIT])
+    second, piece = m.decode(members.chunk(b"a", m.Fetch("s", m.CHUNK_LIMIT)))
+    assert (second, bytes(piece or b"")) == (m.Chunk("s", m.CHUNK_LIMIT, len(content)), b"the end")
+    with pytest.raises(ProtocolError, match="where there are"):
+        members.chunk(b"a", m.Fetch("s", len(content)))
+    members.admit(b"a", READY)
+    with pytest.raises(ProtocolError, match="not ready"):
+        members.chunk(b"a", m.Fetch("s", 0))

@@ -30,6 +30,8 @@ STRATEGIES: dict[type[m.Message], list[st.SearchStrategy[Any]]] = {
     m.Ready: [texts(32), texts(64)],
     m.Work: [texts(32), COUNTS, COUNTS, st.integers(0, 1), *[COUNTS] * 6],
     m.Result: [texts(32), *[COUNTS] * 4, REALS, COUNTS, SECONDS, SECONDS, COUNTS],
+    m.Fetch: [texts(32), COUNTS],
+    m.Chunk: [texts(32), COUNTS, COUNTS],
     m.Failed: [texts(32), texts(700)],
     m.Ping: [texts(32)],
     m.Goodbye: [texts(32), texts(200)],
@@ -43,6 +45,8 @@ EXAMPLES: list[m.Message] = [
     m.Ready("s", "ab" * 32),
     m.Work("s", 1, 2, 0, 4, 5, 6, 7, 8),
     m.Result("s", 1, 2, 3, 4, 0.5, 6, 0.25, 0.125),
+    m.Fetch("s", 1),
+    m.Chunk("s", 1, 2),
     m.Failed("s", "Traceback"),
     m.Ping("s"),
     m.Goodbye("s", "tired"),
@@ -121,7 +125,7 @@ def test_wrong_fields(message: m.Message) -> None:
 
 def test_wrong_version_and_opcode() -> None:
     refused(header(2, 8, "s"), match="speaks protocol version 2, this one 1; install the same gradsum")
-    for opcode in (0, 11, -1, 2**63):
+    for opcode in (0, 99, -1, 2**63):
         refused(header(1, opcode, "s"), match=f"no message has opcode {opcode}")
     pairs: list[tuple[object, object]] = [(1, "8"), ("1", 8), (None, 8), (1.0, 8), (True, 8), (1, [])]
     for version, code in pairs:

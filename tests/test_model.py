@@ -117,3 +117,29 @@ def test_data_that_does_not_fit() -> None:
         check_fits(letters(), (16, 8, 1), 26)
     with pytest.raises(ModelError, match="26 outputs, the data 47 classes"):
         check_fits(letters(), (28, 28, 1), 47)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("layers = []", "a model needs at least one layer"),
+        ("[[layers]]\ntype = 'Dens'", "no layer type 'Dens'"),
+        ("shape = [1, 2]\n[[layers]]\ntype = 'Flatten'", r"a model's shape is \(H, W, C\)"),
+        ("[[layers]", "is not valid TOML"),
+    ],
+)
+def test_what_is_wrong_in_a_file_is_said_with_its_name(text: str, reason: str) -> None:
+    Path("my.toml").write_text(text)
+    with pytest.raises(ModelError, match=rf"^my\.toml:? {reason}"):
+        load_model("my.toml", (28, 28, 1), 26)
+
+
+def test_a_file_that_cannot_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("my.toml").touch()
+
+    def refuse(*_: object, **__: object) -> str:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "read_text", refuse)
+    with pytest.raises(ModelError, match=r"^my\.toml cannot be read: Permission denied"):
+        load_model("my.toml", (28, 28, 1), 26)

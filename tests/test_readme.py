@@ -2,13 +2,14 @@
 
 import argparse
 import re
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 from engine.cli import COMMANDS
 from engine.cli.train import register
-from engine.records import COLUMNS
+from engine.records import COLUMNS, VIEWS
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
 
@@ -43,6 +44,29 @@ def test_every_option_of_train_is_documented() -> None:
                 assert action.help, f"{option} has no help"
 
 
+@pytest.mark.parametrize("command", ["plot", "demo"])
+def test_every_kind_of_picture_and_its_options_are_documented(command: str) -> None:
+    commands = argparse.ArgumentParser().add_subparsers()
+    import_module(f"engine.cli.{command}").register(commands)
+    section = README.split("## Pictures")[1].split("\n## ")[0]
+    [kinds] = [action for action in commands.choices[command]._actions if isinstance(action.choices, dict)]
+    for kind, parser in kinds.choices.items():  # type: ignore[union-attr]
+        assert f"`gradsum {command} {kind}" in section
+        for action in parser._actions:
+            assert action.help, f"{kind} {action.dest} has no help"
+            for option in set(action.option_strings) - {"-h", "--help"}:
+                assert f"`{option}`" in section, f"{option} of {command} {kind} is not in README"
+
+
+def test_every_picture_is_there_and_small() -> None:
+    pictures = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", README)
+    assert len(pictures) == len(set(pictures)) > 3
+    for picture in pictures:
+        path = Path(__file__).parent.parent / picture
+        assert path.read_bytes().startswith(b"\x89PNG"), picture
+        assert path.stat().st_size < 150_000, picture
+
+
 @pytest.mark.parametrize("table", COLUMNS)
 def test_every_column_is_documented(table: str) -> None:
     section = README.split(f"### `{table}`")[1].split("###")[0]
@@ -53,3 +77,10 @@ def test_every_column_is_documented(table: str) -> None:
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_is_documented(command: str) -> None:
     assert f"`gradsum {command}" in README
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_every_column_of_a_view_is_documented(view: str) -> None:
+    section = README.split(f"### `{view}`")[1].split("###")[0]
+    for column, meaning in VIEWS[view].items():
+        assert f"| `{column}` | {meaning} |" in section, f"{view}.{column}"

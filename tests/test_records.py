@@ -17,6 +17,7 @@ import pytest
 from engine.errors import RecordsError
 from engine.records import (
     COLUMNS,
+    VIEWS,
     EventRow,
     Records,
     RunRow,
@@ -98,7 +99,10 @@ def test_tables_are_as_documented(tmp_path: Path) -> None:
         assert found == [(name, kind) for name, (kind, _) in columns.items()]
         assert all(meaning for _, meaning in columns.values())
     assert query(tmp_path / "r.db", "PRAGMA journal_mode") == [("wal",)]
-    assert query(tmp_path / "r.db", "PRAGMA user_version") == [(1,)]
+    assert query(tmp_path / "r.db", "PRAGMA user_version") == [(2,)]
+    for view, meanings in VIEWS.items():
+        found = query(tmp_path / "r.db", "SELECT name FROM pragma_table_info(?)", view)
+        assert found == [(name,) for name in meanings]
     strict = query(tmp_path / "r.db", "SELECT name FROM pragma_table_list WHERE strict")
     assert {name for (name,) in strict} == COLUMNS.keys()
 

@@ -17,6 +17,8 @@ from engine.records import (
     RunRow,
     TrainingRow,
     list_runs,
+    read_run,
+    remove_runs,
     writer,
 )
 
@@ -104,7 +106,7 @@ def test_a_file_that_cannot_be_used_is_named_and_left_alone(tmp_path: Path, kind
     path = tmp_path / "r.db"
     spoil(path, kind)
     before = path.read_bytes() if path.is_file() else None
-    for use in (Records, list_runs):
+    for use in (Records, list_runs, lambda path: read_run(path, "1"), lambda path: remove_runs(path, [1])):
         with pytest.raises(RecordsError, match=f"r.db {words}"):
             use(path)
     assert [p.name for p in tmp_path.iterdir()] == ["r.db"]

@@ -13,7 +13,7 @@ from typing import IO
 import pytest
 
 from engine.errors import RecordsError
-from engine.records import Records, RunRow, TrainingRow, list_runs
+from engine.records import Records, RunRow, TrainingRow, list_runs, read_run
 
 ROOT = Path(__file__).parent.parent
 # Waits for a line on stdin, so that all begin together; then writes rows in many small transactions.
@@ -72,6 +72,7 @@ def test_two_runs_and_a_reader_share_a_new_database(tmp_path: Path) -> None:
         looks = 0
         while one.poll() is None or two.poll() is None:
             assert len(list_runs(path)) <= 2
+            assert read_run(path, "1").run["startID"] == 1
             looks += 1
         assert (one.returncode, two.returncode) == (0, 0)
     assert looks > 3
@@ -126,3 +127,34 @@ def test_a_running_run_cannot_be_resumed_and_another_may_begin(tmp_path: Path) -
         pipes(child)[0].flush()
         assert child.wait(10) == 0
     assert rows(path) == [(1, 10, 10)]
+
+
+SNAPSHOTS = """
+import sys; from engine.records import *; import numpy as np
+[place] = places({"fc1.weights": (64, 512)}).values()
+with Records(sys.argv[1]) as records:
+    records.begin(RunRow("m", "d", "sgd", 1, 1, 1, 1, 1))
+    for step in range(1, 81):
+        records.snapshot(Snapshot(step, {place: (np.full(32768, step, np.float32),) * 2}))
+        print(step, flush=True)
+"""
+
+
+def test_a_reader_during_the_training_sees_whole_snapshots_and_no_lock(tmp_path: Path) -> None:
+    path = tmp_path / "r.db"
+    command = [sys.executable, "-c", SNAPSHOTS, str(path)]
+    looks = 0
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as child:
+        assert child.stdout
+        assert child.stdout.readline() == "1\n"
+        while child.poll() is None:
+            with closing(sqlite3.connect(path)) as connection:
+                connection.execute("BEGIN")
+                [(last,)] = connection.execute("SELECT max(batchno) FROM snapshots").fetchall()
+                kernel = "SELECT batchno, val FROM data WHERE startID = 1 AND name = 'fc1' AND subname = 'weights'"
+                found = connection.execute(f"{kernel} AND idx = 0 AND row = 63 AND col = 511").fetchall()
+                assert sorted(found) == [(step, float(step)) for step in range(1, last + 1)]
+            looks += 1
+        assert child.returncode == 0
+    assert looks > 3
+    assert [p.name for p in tmp_path.iterdir()] == ["r.db"]

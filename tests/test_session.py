@@ -9,7 +9,7 @@ import pytest
 from engine import messages as m
 from engine.errors import ProtocolError
 from tests.fakes import JOB, MODEL
-from workers.session import Action, Compute, Prepare, Quit, Send, Session
+from workers.session import Action, Compute, Leave, Prepare, Quit, Send, Session, Store
 
 LAYOUT = MODEL.layout()
 PARAMETERS = np.arange(LAYOUT.size, dtype=np.float32)
@@ -71,7 +71,7 @@ def test_a_whole_stay() -> None:
     (second,) = session.handle(newer, memoryview(PAYLOAD))
     assert isinstance(second, Compute)
     assert second.parameters is not None
-    assert session.handle(m.Stop("s", "the run is over"), None) == [Quit("the run is over", 0)]
+    assert session.handle(m.Stop("s", "the run is over"), None) == [Leave()]
 
 
 @pytest.mark.parametrize("state", STATES)
@@ -97,22 +97,47 @@ def test_what_only_a_worker_may_say(state: Callable[[], Session], message: m.Mes
 
 @pytest.mark.parametrize("state", STATES)
 @pytest.mark.parametrize(
-    "message", [m.Ping("t"), m.Stop("t", "x"), replace(WORK, session="t")], ids=lambda x: type(x).__name__
+    "message",
+    [m.Ping("t"), m.Stop("t", "x"), m.Chunk("t", 0, 9), replace(WORK, session="t")],
+    ids=lambda x: type(x).__name__,
 )
-def test_another_session(state: Callable[[], Session], message: m.Message) -> None:
-    refused(state(), message, PAYLOAD, match="of a session that is not this one")
+def test_what_another_session_left_is_not_used(state: Callable[[], Session], message: m.Message) -> None:
+    session = state()
+    before = vars(session).copy()
+    assert session.handle(message, PAYLOAD) == []
+    assert vars(session) == before
 
 
-@pytest.mark.parametrize("message", [m.Ping("s"), m.Stop("s", "x"), WORK], ids=lambda x: type(x).__name__)
-def test_before_the_welcome_no_session_is_ours(message: m.Message) -> None:
-    refused(greeting(), message, PAYLOAD, match="of a session that is not this one")
+@pytest.mark.parametrize("state", JOINED)
+def test_the_welcome_of_another_session_begins_it(state: Callable[[], Session]) -> None:
+    session = state()
+    assert session.handle(m.Welcome("t", "box:2"), DESCRIPTION) == [Prepare(JOB)]
+    assert session.handle(WORK, PAYLOAD) == []
+    refused(session, replace(WORK, session="t"), PAYLOAD, match="before this worker was ready")
+
+
+def test_data_that_is_not_at_hand_is_fetched_piece_by_piece() -> None:
+    session = preparing()
+    assert session.fetch(0) == [Send(m.Fetch("s", 0))]
+    assert session.handle(m.Chunk("s", 0, 6), b"abc") == [Store(b"abc", 6)]
+    refused(session, m.Chunk("s", 0, 6), b"abc", match="where None was asked for")
+    assert session.fetch(3) == [Send(m.Fetch("s", 3))]
+    refused(session, m.Chunk("s", 0, 6), b"abc", match="where 3 was asked for")
+    assert session.handle(m.Chunk("s", 3, 6), b"def") == [Store(b"def", 6)]
+
+
+@pytest.mark.parametrize("piece", [None, b"", b"x" * (m.CHUNK_LIMIT + 1)])
+def test_a_piece_of_the_wrong_size(piece: bytes | None) -> None:
+    session = preparing()
+    session.fetch(0)
+    refused(session, m.Chunk("s", 0, 6), piece, match="empty or too large")
 
 
 @pytest.mark.parametrize("state", JOINED)
 def test_ping_and_stop(state: Callable[[], Session]) -> None:
     actions: list[Action] = state().handle(m.Ping("s"), None)
     assert actions == []
-    assert state().handle(m.Stop("s", "x"), None) == [Quit("x", 0)]
+    assert state().handle(m.Stop("s", "x"), None) == [Leave()]
 
 
 @pytest.mark.parametrize("state", JOINED)

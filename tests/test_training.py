@@ -1,6 +1,9 @@
 """`engine.train` from Python: when it stops, what it writes, what it says when the numbers run away."""
 
+import os
+import signal
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +12,10 @@ import pytest
 
 import engine
 from engine.checkpoint import load as load_checkpoint
+from engine.checkpoint import save as save_checkpoint
 from engine.data.letters import letters
-from engine.errors import CheckpointError, DivergedError, ModelError, SettingsError
-from engine.evaluate import WorkerReport
+from engine.errors import CheckpointError, DivergedError, ModelError, SettingsError, WorkersError
+from engine.evaluate import Serial, Sums, WorkerReport
 from engine.report import RunInfo, StepReport
 from engine.validation import Validation
 
@@ -43,6 +47,17 @@ class Listener(engine.Reporter):
 
     def ended(self) -> None:
         self.heard.append("ended")
+
+
+class Interrupting(engine.Reporter):
+    """Sends Ctrl-C in step `last`."""
+
+    def __init__(self, last: int) -> None:
+        self.last = last
+
+    def step(self, report: StepReport, workers: list[WorkerReport]) -> None:
+        if report.step == self.last:
+            os.kill(os.getpid(), signal.SIGINT)
 
 
 def rows(sql: str) -> list[Any]:
@@ -85,6 +100,53 @@ def test_the_target_ends_the_run(data: engine.Dataset) -> None:
     assert "target of 8 %" in result.reason
 
 
+def test_a_run_that_reached_its_target_is_at_its_end_when_it_is_resumed(data: engine.Dataset) -> None:
+    first = run(data, target=8.0, validate_every=1, epochs=50)
+    known = rows("SELECT images_per_second, train_loss, best_percent FROM runs")
+    listener = Listener()
+    again = engine.train(data=data, resume="out", workers=0, reporter=listener)
+    assert (again.state, again.reason, again.steps) == ("finished", first.reason, first.steps)
+    assert again.validation == first.validation
+    assert [type(x).__name__ for x in listener.heard] == ["RunInfo", "str"], "neither a step nor a validation"
+    assert rows("SELECT images_per_second, train_loss, best_percent FROM runs") == known
+    assert rows("SELECT count(*), min(state) FROM runs") == [(1, "finished")]
+
+
+def test_a_run_that_reached_its_target_goes_on_to_another_one(data: engine.Dataset) -> None:
+    first = run(data, target=8.0, validate_every=1, epochs=50)
+    more = engine.train(data=data, resume="out", workers=0, steps=first.steps + 2)
+    assert more.steps == first.steps + 2
+    assert more.params_sha256 == run(data, steps=first.steps + 2, out="whole").params_sha256
+
+
+def test_the_validation_of_an_earlier_step_ends_nothing(data: engine.Dataset) -> None:
+    first = run(data, steps=9, validate_every=4, reporter=Interrupting(5))
+    assert (first.state, first.steps, first.validation and first.validation.step) == ("interrupted", 6, 4)
+    assert first.validation
+    rest = engine.train(data=data, resume="out", workers=0, steps=9, target=first.validation.percent)
+    assert rest.steps > 6
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        {"step": 2},
+        {"step": 2, "correct": 1.5, "total": 3, "loss": 0.1},
+        {"step": 2, "correct": 4, "total": 3, "loss": 0.1},
+        {"step": 2, "correct": 0, "total": 0, "loss": 0.1},
+        {"step": 2, "correct": 1, "total": 3, "loss": "x"},
+    ],
+)
+def test_a_validation_that_is_none(data: engine.Dataset, stored: dict[str, Any]) -> None:
+    run(data, steps=2)
+    checkpoint = load_checkpoint(Path("out"))
+    save_checkpoint("out", replace(checkpoint, metadata=dict(checkpoint.metadata) | {"validation": stored}))
+    with pytest.raises(
+        CheckpointError, match=r"the checkpoint does not fit: a validation (of {'step': 2|with . of . correct)"
+    ):
+        engine.train(data=data, resume="out", workers=0, steps=4)
+
+
 def test_the_time_limit_ends_the_run(data: engine.Dataset) -> None:
     result = run(data, time_limit=0.2)
     assert "time limit" in result.reason
@@ -99,6 +161,22 @@ def test_a_run_that_diverges_says_where_and_keeps_the_last_good_checkpoint(data:
     assert f"step-{kept.step:08d}" in str(caught.value)
     assert f"step {kept.step + 1}:" in str(caught.value)
     assert rows("SELECT state FROM runs") == [("failed",)]
+
+
+def test_a_run_that_loses_its_workers_says_how_to_go_on(data: engine.Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = Serial.gradient
+
+    def gradient(serial: Serial, step: int, *rest: Any) -> Sums:
+        if step == 4:
+            raise WorkersError("all are lost")
+        return plain(serial, step, *rest)
+
+    monkeypatch.setattr(Serial, "gradient", gradient)
+    with pytest.raises(WorkersError, match="all are lost") as caught:
+        run(data, steps=6, checkpoint_every=2, out="my runs")
+    assert caught.value.__notes__ == ["Go on from the checkpoint of step 2 with:\n  gradsum train --resume 'my runs'"]
+    monkeypatch.setattr(Serial, "gradient", plain)
+    assert engine.train(data=data, resume="my runs", workers=0, steps=6).steps == 6
 
 
 def test_a_worker_run_that_diverges_says_the_same(data: engine.Dataset) -> None:

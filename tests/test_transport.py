@@ -12,14 +12,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.errors import WorkersError
+from engine.errors import SettingsError, WorkersError
 from engine.transport import AT_ONCE, Dialer, Listener, Received, snapshot
 
 ROOT = Path(__file__).parent.parent
 LARGEST = 100_000
 PATIENCE = 20.0  # seconds for what should take milliseconds
 # Says hello, and then nothing more until it is killed.
-PEER = "import sys; from engine.transport import Dialer; d = Dialer(sys.argv[1], 1000); d.send([b'hello']); d.poll(60)"
+PEER = """
+import sys
+from engine.transport import Dialer
+d = Dialer(sys.argv[1], 1000)
+while not d.connected():
+    d.poll(60)
+d.send([b'hello'])
+d.poll(60)
+"""
 
 
 @pytest.fixture(params=["ipc", "tcp"])
@@ -37,9 +45,17 @@ def listener(address: str) -> Iterator[Listener]:
         yield listener
 
 
+def dial(address: str) -> Dialer:
+    """Return a dialer that has a connection."""
+    dialer = Dialer(address, LARGEST)
+    while not dialer.connected():
+        assert dialer.poll(PATIENCE) is None
+    return dialer
+
+
 @pytest.fixture
 def dialer(address: str, listener: Listener) -> Iterator[Dialer]:
-    dialer = Dialer(address, LARGEST)
+    dialer = dial(address)
     yield dialer
     dialer.close()
 
@@ -76,7 +92,7 @@ def test_there_and_back(listener: Listener, dialer: Dialer) -> None:
 
 
 def test_peers_are_told_apart(address: str, listener: Listener, dialer: Dialer) -> None:
-    other = Dialer(address, LARGEST)
+    other = dial(address)
     dialer.send([b"one"])
     other.send([b"two"])
     peers = {frames(received)[0]: received.peer for received in receive(listener, 2)}
@@ -165,7 +181,7 @@ def test_a_peer_killed_with_9_is_noticed(address: str, listener: Listener, diale
 
 
 def test_a_peer_that_hangs_up_is_noticed(address: str, listener: Listener) -> None:
-    dialer = Dialer(address, LARGEST)
+    dialer = dial(address)
     dialer.send([b"hello"])
     (hello,) = receive(listener)
     dialer.close()
@@ -173,7 +189,7 @@ def test_a_peer_that_hangs_up_is_noticed(address: str, listener: Listener) -> No
 
 
 def test_what_was_said_before_hanging_up_still_arrives(address: str, listener: Listener) -> None:
-    dialer = Dialer(address, LARGEST)
+    dialer = dial(address)
     dialer.send([b"goodbye", bytes(LARGEST)])
     dialer.close()
     (last,) = receive(listener)
@@ -183,7 +199,7 @@ def test_what_was_said_before_hanging_up_still_arrives(address: str, listener: L
 def test_an_oversize_message_ends_its_connection_and_no_other(address: str, listener: Listener, dialer: Dialer) -> None:
     dialer.send([b"hello"])
     (honest,) = receive(listener)
-    rude = Dialer(address, LARGEST)
+    rude = dial(address)
     rude.send([b"hello"])
     (hello,) = receive(listener)
     rude.send([b"header", bytes(LARGEST + 2000)])
@@ -199,7 +215,7 @@ def test_an_oversize_message_ends_its_connection_and_no_other(address: str, list
 def test_nothing_stays_open(address: str, close_first: str) -> None:
     before = left_open()
     for _ in range(3):
-        listener, dialer = Listener(address, LARGEST), Dialer(address, LARGEST)
+        listener, dialer = Listener(address, LARGEST), dial(address)
         dialer.send([b"hello"])
         (hello,) = receive(listener)
         listener.send(hello.peer, [b"x"])
@@ -235,6 +251,20 @@ def test_an_address_that_is_taken(address: str, listener: Listener) -> None:
 @pytest.mark.parametrize("bad", ["nonsense", "tcp://", "http://127.0.0.1:80", ""])
 def test_an_address_that_is_none(bad: str) -> None:
     before = left_open()
-    with pytest.raises(WorkersError, match="is no address to connect to"):
+    with pytest.raises(SettingsError, match="is no address to connect to"):
         Dialer(bad, LARGEST)
     assert left_open() == before
+
+
+def test_what_is_said_without_a_connection_is_never_heard(address: str) -> None:
+    """A gradient for one coordinator must not reach the next one there."""
+    dialer = Dialer(address, LARGEST)
+    dialer.send([b"for nobody"])
+    for word in (b"one", b"two"):
+        with Listener(address, LARGEST) as listener:
+            while not dialer.connected():
+                dialer.poll(PATIENCE)
+            dialer.send([word])
+            (received,) = receive(listener)
+            assert frames(received) == [word]
+    dialer.close()

@@ -4,6 +4,7 @@ import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 
 from engine import messages as m
 from engine.data import Dataset, Normalisation, Split, cache
+from engine.data.download import Download
 from engine.errors import ProtocolError
 from engine.evaluate import Serial
 from engine.job import Job
@@ -31,10 +33,11 @@ class FakeDialer:
 
     def __init__(self, clock: FakeClock) -> None:
         self.clock = clock
-        self.script: list[list[m.Frame] | Callable[[], None]] = []
+        self.script: list[list[m.Frame] | Callable[[], object]] = []
         self.said: list[m.Message] = []
         self.payloads: list[m.Frame | None] = []
         self.closed = False
+        self.new = True  # a connection
 
     def __call__(self, address: str, largest: int) -> "FakeDialer":
         return self
@@ -56,6 +59,10 @@ class FakeDialer:
             return head
         head()
         return None
+
+    def connected(self) -> bool:
+        connected, self.new = self.new, False
+        return connected
 
     def close(self) -> None:
         self.closed = True
@@ -99,13 +106,21 @@ def welcome(job: Job) -> list[m.Frame]:
 STOP = m.encode(m.Stop("s", "the run is over"))
 
 
+def enough() -> None:
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+ENOUGH = Quit("it got SIGTERM", 0)
+
+
 def test_a_whole_stay(dialer: FakeDialer, job: Job, dataset: Dataset) -> None:
     more = replace(WORK, attempt=10, start=2, stop=3)
     validate = replace(WORK, round=2, attempt=11, kind=m.VALIDATE, total=2, stop=2)
     first = [welcome(job), m.encode(WORK, PARAMETERS.tobytes()), m.encode(m.Ping("s"))]
-    dialer.script = [*first, m.encode(more), m.encode(validate), STOP]
-    assert Worker("x", tied=False, patience=60).run() == Quit("the run is over", 0)
-    hello, ready, *results = dialer.said
+    dialer.script = [*first, m.encode(more), m.encode(validate), STOP, enough]
+    assert Worker("x", tied=False, patience=60).run() == ENOUGH
+    hello, ready, *results, again = dialer.said
+    assert again == hello, "it would work for the next run as well"
     assert isinstance(hello, m.Hello)
     assert (hello.pid, hello.numerics) == (os.getpid(), fingerprint())
     assert ready == m.Ready("s", LAYOUT.digest)
@@ -135,8 +150,8 @@ def test_time_that_it_works_is_no_silence(dialer: FakeDialer, job: Job, monkeypa
         dialer.clock.time += 1000
 
     monkeypatch.setattr(Worker, "_compute", slowly)
-    dialer.script = [welcome(job), m.encode(WORK, PARAMETERS.tobytes()), lambda: None, STOP]
-    assert Worker("x", tied=False, patience=60).run() == Quit("the run is over", 0)
+    dialer.script = [welcome(job), m.encode(WORK, PARAMETERS.tobytes()), lambda: None, enough]
+    assert Worker("x", tied=False, patience=60).run() == ENOUGH
 
 
 def test_sigterm_lets_it_finish_its_share(dialer: FakeDialer, job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -153,7 +168,7 @@ def test_sigterm_lets_it_finish_its_share(dialer: FakeDialer, job: Job, monkeypa
 
 
 def test_ctrl_c_before_the_welcome(dialer: FakeDialer) -> None:
-    dialer.script = [lambda: os.kill(os.getpid(), signal.SIGINT)]
+    dialer.script = [lambda: None, lambda: os.kill(os.getpid(), signal.SIGINT)]
     assert Worker("x", tied=False, patience=60).run() == Quit("it got SIGINT", 0)
     assert [type(x) for x in dialer.said] == [m.Hello]
 
@@ -177,17 +192,62 @@ def test_whatever_goes_wrong_is_reported(
     )
 
 
-def test_data_that_is_not_there_is_reported(dialer: FakeDialer, job: Job) -> None:
-    missing = m.encode(m.Welcome("s", "me"), m.pack(job.describe() | {"data": "ab" * 32}))
-    dialer.script = [missing]
+def test_data_that_is_not_there_is_fetched_and_kept(
+    dialer: FakeDialer, job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = bytes(cache.content(job.data))
+    monkeypatch.setenv("GRADSUM_CACHE", str(tmp_path))
+    half = len(content) // 2
+    pieces = [(0, content[:half]), (half, content[half:])]
+    dialer.script = [welcome(job), *(m.encode(m.Chunk("s", at, len(content)), piece) for at, piece in pieces), enough]
+    assert Worker("x", tied=False, patience=60).run() == ENOUGH
+    assert dialer.said[1:4] == [m.Fetch("s", 0), m.Fetch("s", half), m.Ready("s", LAYOUT.digest)]
+    assert [path.name for path in tmp_path.iterdir()] == [f"{job.data}.safetensors"]
+    assert cache.path_of(job.data).read_bytes() == content
+
+
+def test_it_waits_while_another_process_fetches_the_data(
+    dialer: FakeDialer, job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = bytes(cache.content(job.data))
+    monkeypatch.setenv("GRADSUM_CACHE", str(tmp_path))
+    with Download(job.data) as other:
+        dialer.script = [
+            welcome(job),
+            lambda: None,
+            lambda: None,
+            lambda: bool(other.put(content, len(content))),
+            lambda: None,
+            enough,
+        ]
+        assert Worker("x", tied=False, patience=60).run() == ENOUGH
+    assert [type(x) for x in dialer.said] == [m.Hello, m.Ready, m.Goodbye]
+
+
+def test_data_with_another_digest_is_not_kept(
+    dialer: FakeDialer, job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GRADSUM_CACHE", str(tmp_path))
+    dialer.script = [welcome(job), m.encode(m.Chunk("s", 0, 4), b"lies")]
     ended = Worker("x", tied=False, patience=60).run()
-    assert "not in the cache" in ended.reason
+    assert (ended.code, "has the digest" in ended.reason) == (1, True)
     assert isinstance(dialer.said[-1], m.Failed)
+    assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize(
-    "frames", [[b"\xc1"], m.encode(m.Work("t", 1, 1, 0, 1, 0, 1, 1, 0)), m.encode(m.Ready("s", "x"))]
-)
+def test_a_new_connection_is_a_new_beginning(dialer: FakeDialer, job: Job) -> None:
+    def reconnect() -> None:
+        dialer.new = True
+
+    other = m.encode(m.Welcome("t", "me"), m.pack(job.describe()))
+    dialer.script = [welcome(job), reconnect, m.encode(WORK, PARAMETERS.tobytes()), other, enough]
+    assert Worker("x", tied=False, patience=60).run() == ENOUGH
+    said = [m.Hello, m.Ready, m.Hello, m.Ready, m.Goodbye]
+    assert [type(x) for x in dialer.said] == said, "the share of the last session is not computed"
+    assert dialer.said[3] == m.Ready("t", LAYOUT.digest)
+
+
+@pytest.mark.parametrize("frames", [[b"\xc1"], m.encode(m.Hello("box", 1, "n")), m.encode(m.Ready("s", "x"))])
 def test_a_message_that_breaks_the_protocol_ends_it(dialer: FakeDialer, frames: list[m.Frame]) -> None:
     dialer.script = [frames]
     with pytest.raises(ProtocolError):
@@ -201,6 +261,6 @@ def test_it_ends_with_its_parent(dialer: FakeDialer, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(lifeline, "broken", lambda: not dialer.script)
     monkeypatch.setattr(lifeline, "clear", cleared.append)
     dialer.script = [lambda: None] * 3
-    assert Worker("ipc:///a/b", tied=True, patience=60).run() == Quit("its parent ended", 1)
+    assert Worker("ipc:///a/b", tied=True, patience=60, clear=True).run() == Quit("its parent ended", 1)
     assert cleared == ["ipc:///a/b"]
     assert dialer.watched == lifeline.STDIN

@@ -13,11 +13,12 @@ def main() -> int:
     """Run a worker and return its exit code."""
     parser = argparse.ArgumentParser(prog="gradsum worker", description="Join a coordinator and work for it.")
     parser.add_argument("address", help="where the coordinator listens, for example tcp://10.0.0.1:5555")
-    parser.add_argument("--patience", type=float, default=60.0, help="leave after this many seconds of silence")
+    parser.add_argument("--patience", type=float, default=math.inf, help="leave after this many seconds of silence")
     parser.add_argument("--tied", action="store_true", help="end when standard input, a pipe, is closed")
+    parser.add_argument("--clear", action="store_true", help="and then remove the socket that is the address")
     parser.add_argument("--mail", help=argparse.SUPPRESS)  # a descriptor of the parent's mailbox
     arguments = parser.parse_args()
-    if not 0 < arguments.patience < math.inf:
+    if not arguments.patience > 0:
         parser.error(f"--patience must be a number of seconds above 0, got {arguments.patience:g}")
     os.environ.update(ONE_THREAD)  # before numpy is imported
     from workers.mail import Mail  # noqa: PLC0415
@@ -25,7 +26,7 @@ def main() -> int:
 
     try:
         mail = Mail.parse(arguments.mail) if arguments.mail else None
-        ended = Worker(arguments.address, arguments.tied, arguments.patience, mail).run()
+        ended = Worker(arguments.address, arguments.tied, arguments.patience, mail, arguments.clear).run()
     except GradsumError as error:
         print(f"gradsum worker: {error}", file=sys.stderr)
         return error.exit_code

@@ -1,12 +1,16 @@
 """What a worker does when a message comes: a state machine without sockets, clocks or files.
 
 state        message     action
-greeting     Welcome     Prepare: compile the model, open the data
+greeting     Welcome     Prepare: open the data, compile the model
+preparing    (no data)   Send FETCH
+fetching     Chunk       Store: keep it, and then FETCH the next or Prepare again
 preparing    (done)      Send READY
 working      Work        Compute
 any          Refuse      Quit, with exit code 1
-any          Stop        Quit
+any          Stop        Leave: the next coordinator may come
 any          Ping        nothing: it was sent to see whether it arrives
+
+A message of another session is no fault: it may be of the last coordinator at the same address.
 """
 
 from collections.abc import Callable
@@ -43,6 +47,19 @@ class Compute:
 
 
 @dataclass(frozen=True)
+class Store:
+    """Keep a piece of the data, of `total` bytes, then call `Session.fetch` or prepare."""
+
+    piece: m.Frame
+    total: int
+
+
+@dataclass(frozen=True)
+class Leave:
+    """The stay with this coordinator is over."""
+
+
+@dataclass(frozen=True)
 class Quit:
     """Leave, for `reason`, with exit code `code`."""
 
@@ -50,7 +67,7 @@ class Quit:
     code: int
 
 
-Action = Prepare | Send | Compute | Quit
+Action = Prepare | Send | Compute | Store | Leave | Quit
 
 
 class Session:
@@ -63,24 +80,32 @@ class Session:
         self.id = ""
         self._size = -1  # parameters in the layout, -1 until prepared
         self._version = -1  # parameters at hand
+        self._wanted: int | None = None  # where the piece of data begins that was asked for
 
     def handle(self, message: m.Message, payload: m.Frame | None) -> list[Action]:
         """Take a message and return what is to be done; ProtocolError if it does not belong here."""
+        if isinstance(message, m.Ping) or (
+            isinstance(message, m.Work | m.Stop | m.Chunk) and message.session != self.id
+        ):
+            return []
         match message:
             case m.Refuse(reason):
                 return [Quit(f"the coordinator refused: {reason}", 1)]
             case m.Welcome():
                 return self._welcome(message, payload)
-            case m.Work() | m.Ping() | m.Stop() if message.session != self.id:
-                raise ProtocolError(f"{type(message).__name__} of a session that is not this one")
-            case m.Stop(_, reason):
-                return [Quit(reason, 0)]
+            case m.Stop():
+                return [Leave()]
+            case m.Chunk():
+                return self._chunk(message, payload)
             case m.Work():
                 return self._work(message, payload)
-            case m.Ping():
-                return []
             case _:
                 raise ProtocolError(f"{type(message).__name__} is not for a worker")
+
+    def fetch(self, offset: int) -> list[Action]:
+        """Ask for the data from `offset` on."""
+        self._wanted = offset
+        return [Send(m.Fetch(self.id, offset))]
 
     def prepared(self, schema: str, size: int) -> list[Action]:
         """Take note that the job is prepared: its layout has `size` parameters and the digest `schema`."""
@@ -88,13 +113,23 @@ class Session:
         return [Send(m.Ready(self.id, schema))]
 
     def _welcome(self, message: m.Welcome, payload: m.Frame | None) -> list[Action]:
-        if self.id:
+        if self.id == message.session:
             raise ProtocolError("WELCOME came twice")
         if payload is None or len(payload) > m.JOB_LIMIT:
             raise ProtocolError("WELCOME has no job, or one that is too large")
         job = job_from(m.unpack(payload))
         self.id, self.name = message.session, message.name
+        self._size = self._version = -1
+        self._wanted = None
         return [Prepare(job)]
+
+    def _chunk(self, chunk: m.Chunk, payload: m.Frame | None) -> list[Action]:
+        if chunk.offset != self._wanted:
+            raise ProtocolError(f"data from byte {chunk.offset} on, where {self._wanted} was asked for")
+        if payload is None or not 0 < len(payload) <= m.CHUNK_LIMIT:
+            raise ProtocolError("a piece of data that is empty or too large")
+        self._wanted = None
+        return [Store(payload, chunk.total)]
 
     def _work(self, work: m.Work, payload: m.Frame | None) -> list[Action]:
         if self._size < 0:

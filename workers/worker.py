@@ -9,7 +9,7 @@ from types import FrameType
 
 from engine import messages as m
 from engine import plan
-from engine.data.cache import open_cached
+from engine.data import Dataset
 from engine.errors import ProtocolError
 from engine.evaluate import Evaluator, Sums
 from engine.job import Job
@@ -19,42 +19,63 @@ from engine.params import Vector
 from engine.transport import Dialer
 from workers import lifeline
 from workers.mail import Mail
-from workers.session import Action, Compute, Prepare, Quit, Send, Session
+from workers.session import Action, Compute, Leave, Prepare, Quit, Send, Session, Store
+from workers.supply import Supply
 
 WAKE = 0.25  # seconds between looks at signals and the clock while nothing comes in
 LARGEST = 1 << 40  # bytes of a message; the coordinator is trusted
 
 
 class Worker:
-    """Joins the coordinator at `address` and works until the run is over.
+    """Joins the coordinator at `address`, whenever there is one, and works for one after the other.
 
-    With `tied`, standard input is a pipe from the parent and its end is the end of the worker. It leaves by itself when
-    the coordinator has been silent for `patience` seconds.
+    With `tied`, standard input is a pipe from the parent and its end is the end of the worker; with `clear` as well,
+    that parent is the coordinator, and what it left at `address` is removed. The worker leaves by itself when no
+    coordinator has said anything for `patience` seconds.
     """
 
-    def __init__(self, address: str, tied: bool, patience: float, mail: Mail | None = None) -> None:
+    def __init__(
+        self, address: str, tied: bool, patience: float, mail: Mail | None = None, clear: bool = False
+    ) -> None:
         self._address = address
         self._tied = tied
         self._patience = patience
         self._mail = mail
-        self._session = Session(mail.parameters if mail else None)
+        self._clear = clear
+        self._session = self._new_session()
+        self._waiting: tuple[Job, Supply] | None = None  # for its data
         self._leaving = ""
         self._dialer = Dialer(address, LARGEST)
 
     def run(self) -> Quit:
         """Work, and return why and how it ended."""
         keep_freed_memory()
+        self._numerics = fingerprint()  # what is wrong with them is found out before anybody is asked
         signal.signal(signal.SIGTERM, self._leave)
         signal.signal(signal.SIGINT, self._leave)
         if self._tied:
             lifeline.hold()
             self._dialer.watch(lifeline.STDIN)
         try:
-            token = self._mail.token if self._mail else ""
-            self._send(m.Hello(platform.node()[:64], os.getpid(), fingerprint(), token))
             return self._loop()
         finally:
+            self._stop_waiting()
             self._dialer.close()
+
+    def _new_session(self) -> Session:
+        return Session(self._mail.parameters if self._mail else None)
+
+    def _begin(self) -> None:
+        """Ask to join whoever listens now."""
+        self._stop_waiting()
+        self._session = self._new_session()
+        token = self._mail.token if self._mail else ""
+        self._send(m.Hello(platform.node()[:64], os.getpid(), self._numerics, token))
+
+    def _stop_waiting(self) -> None:
+        if self._waiting:
+            self._waiting[1].close()
+            self._waiting = None
 
     def _leave(self, number: int, _: FrameType | None) -> None:
         self._leaving = f"it got {signal.Signals(number).name}"
@@ -63,18 +84,23 @@ class Worker:
         heard = time.monotonic()
         while True:
             frames = self._dialer.poll(WAKE)
+            if self._leaving:
+                if self._session.id:
+                    self._send(m.Goodbye(self._session.id, self._leaving))
+                return Quit(self._leaving, 0)
             if self._tied and lifeline.broken():
-                lifeline.clear(self._address)
+                if self._clear:
+                    lifeline.clear(self._address)
                 return Quit("its parent ended", 1)
+            if self._dialer.connected():
+                self._begin()
             if frames is not None:
                 for action in self._session.handle(*m.decode(frames)):
                     if quit_ := self._perform(action):
                         return quit_
                 heard = time.monotonic()  # after the work: while it lasted, nobody listened
-            if self._leaving:
-                if self._session.id:
-                    self._send(m.Goodbye(self._session.id, self._leaving))
-                return Quit(self._leaving, 0)
+            elif quit_ := self._retry():
+                return quit_
             if time.monotonic() - heard > self._patience:
                 return Quit(f"nothing came from {self._address} for {self._patience:g} seconds", 1)
 
@@ -88,6 +114,10 @@ class Worker:
                     self._prepare(job)
                 case Compute(work, parameters):
                     self._compute(work, parameters)
+                case Store(piece, total):
+                    self._store(piece, total)
+                case Leave():
+                    self._begin()
                 case Quit():
                     return action
         except ProtocolError:
@@ -97,8 +127,32 @@ class Worker:
             return Quit(f"{type(error).__name__}: {error}", 1)
         return None
 
+    def _retry(self) -> Quit | None:
+        """See whether the data is there now, if another process is fetching it."""
+        if self._waiting and self._waiting[1].wanted is None:
+            return self._perform(Prepare(self._waiting[0]))
+        return None
+
     def _prepare(self, job: Job) -> None:
-        data = open_cached(job.data, verify=False)
+        """Get ready to work, or ask for the data that it takes."""
+        if self._waiting is None or self._waiting[0] is not job:
+            self._stop_waiting()
+            self._waiting = job, Supply(job.data)
+        supply = self._waiting[1]
+        if data := supply.get():
+            self._stop_waiting()
+            self._compile(job, data)
+        elif supply.wanted is not None:
+            for action in self._session.fetch(supply.wanted):
+                self._perform(action)
+
+    def _store(self, piece: m.Frame, total: int) -> None:
+        if self._waiting:
+            job, supply = self._waiting
+            supply.put(piece, total)
+            self._prepare(job)
+
+    def _compile(self, job: Job, data: Dataset) -> None:
         self._evaluator = Evaluator(job, data)
         self._evaluator.rehearse()
         release_compiler()

@@ -9,6 +9,6 @@ and renamed.
 """
 
 from engine.checkpoint.content import Checkpoint, params_sha256
-from engine.checkpoint.folder import CheckpointWarning, load, newest, prepare, save
+from engine.checkpoint.folder import CheckpointWarning, hinted, load, newest, prepare, remove, save
 
-__all__ = ["Checkpoint", "CheckpointWarning", "load", "newest", "params_sha256", "prepare", "save"]
+__all__ = ["Checkpoint", "CheckpointWarning", "hinted", "load", "newest", "params_sha256", "prepare", "remove", "save"]

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +32,9 @@ _KINDS: dict[str, type | tuple[type, ...]] = {
     "data.generated": bool,
     "normalisation": (dict, list, tuple),
     "validation": dict,
+    "elapsed": (int, float),
+    "cpu": (int, float),
+    "best_percent": (int, float),
 }
 
 
@@ -68,15 +71,22 @@ def pack(checkpoint: Checkpoint) -> bytes:
     return safetensors_numpy.save(tensors, header | {"sha256": _digest(header, tensors)})
 
 
-def run_of(path: Path) -> str | None:
-    """Return the uuid of the run whose checkpoint `path` is; UnusableError where it cannot be known."""
+class Owner(NamedTuple):
+    """Whose checkpoint a file is: the uuid of its run, and the database with the run's records."""
+
+    run: str | None
+    db: str | None
+
+
+def owner_of(path: Path) -> Owner:
+    """Return whose checkpoint `path` is, as far as it says; UnusableError where it cannot be known."""
     try:
         with safe_open(path, framework="numpy") as file:
             metadata = json.loads((file.metadata() or {})["metadata"])
     except (SafetensorError, OSError, ValueError, RecursionError, KeyError) as error:
         raise UnusableError(f"{path} is damaged or no checkpoint ({error})") from error
-    run = metadata.get("run") if isinstance(metadata, dict) else None
-    return run if isinstance(run, str) else None
+    said = [metadata.get(name) if isinstance(metadata, dict) else None for name in Owner._fields]
+    return Owner(*(text if isinstance(text, str) else None for text in said))
 
 
 def _tensors(checkpoint: Checkpoint) -> dict[str, NDArray[np.float32]]:

@@ -3,11 +3,12 @@
 import os
 import re
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from shlex import quote
 
-from engine.checkpoint.content import Checkpoint, UnusableError, pack, read, run_of
+from engine.checkpoint.content import Checkpoint, Owner, UnusableError, owner_of, pack, read
 from engine.errors import CheckpointError
 from engine.processes import exists
 
@@ -57,14 +58,11 @@ def prepare(folder: Path | str, run: str | None = None) -> None:
         raise CheckpointError(f"the folder {folder} for checkpoints cannot be made: {error.strerror}") from None
     if not os.access(folder, os.W_OK | os.X_OK):
         raise CheckpointError(f"the folder {folder} for checkpoints cannot be written; choose another one")
-    for path in _numbered(folder):
-        try:
-            other = run_of(path)
-        except UnusableError:
-            continue
-        if other != run:
-            raise CheckpointError(f"{folder} holds checkpoints of another run ({path.name}); choose another folder")
-        return
+    numbered = _numbered(folder)
+    owner = _owner(numbered)
+    if owner and owner.run != run:
+        newest_there = numbered[0].name
+        raise CheckpointError(f"{folder} holds checkpoints of another run ({newest_there}); choose another folder")
 
 
 def newest(folder: Path | str) -> Path:
@@ -103,6 +101,56 @@ def load(path: Path | str) -> Checkpoint:
             warnings.warn(text, CheckpointWarning, stacklevel=2)
         return checkpoint
     raise CheckpointError(f"folder {path} has no good checkpoint: {'; '.join(failures)}")
+
+
+@contextmanager
+def hinted(folder: Path, *endings: type[BaseException]) -> Iterator[None]:
+    """Let exceptions of these kinds say, in a note, how to go on from the newest checkpoint in `folder`, if any."""
+    try:
+        yield
+    except endings as error:
+        with suppress(CheckpointError):
+            command = f"gradsum train --resume {quote(str(folder))}"
+            error.add_note(f"Go on from the checkpoint of step {_step(newest(folder))} with:\n  {command}")
+        raise
+
+
+def remove(folder: Path | str, run: str, db: Path) -> int:
+    """Remove `folder` with the checkpoints of the run with uuid `run` that `db` has on record; return their bytes.
+
+    Raises CheckpointError, and removes nothing, when it is not there, is a link, holds anything but checkpoints, or
+    when the newest of them says that it is another run's, or that its records are in another database: this one is
+    a copy, then, or that one a continuation.
+    """
+    folder = Path(folder)
+    if folder.is_symlink() or not folder.is_dir():
+        raise CheckpointError(f"{folder} is {'a link' if folder.is_symlink() else 'not there'}")
+    numbered = _numbered(folder)
+    owner = _owner(numbered)
+    if owner is None:
+        raise CheckpointError(f"{folder} holds no good checkpoint")
+    if owner.run != run:
+        raise CheckpointError(f"{folder} holds checkpoints of another run")
+    if Path(owner.db or "").resolve() != db.resolve():
+        raise CheckpointError(f"those in {folder} say that their run is in database {owner.db}")
+    with _explained(folder, "removed"):
+        entries = list(folder.iterdir())
+        for path in entries:
+            if path.is_symlink() or (path not in numbered and not _TEMPORARY.fullmatch(path.name)):
+                raise CheckpointError(f"{folder} holds {path.name!r} as well")
+        size = sum(path.stat().st_size for path in entries)
+        for path in entries:
+            path.unlink()
+        folder.rmdir()
+    return size
+
+
+def _owner(numbered: Iterable[Path]) -> Owner | None:
+    """Return whose the first good checkpoint of `numbered` is; None where there is none."""
+    for path in numbered:
+        with suppress(UnusableError):
+            return owner_of(path)
+    return None
 
 
 def _numbered(folder: Path) -> list[Path]:

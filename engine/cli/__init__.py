@@ -1,7 +1,9 @@
 """The command line: one file a command. Exit codes: 0 done, 1 failed run, 2 bad usage, 130 interrupted."""
 
 import argparse
+import codecs
 import contextlib
+import errno
 import io
 import os
 import signal
@@ -12,10 +14,11 @@ from importlib import import_module
 from types import FrameType
 
 from engine.cli.parser import Parser
-from engine.errors import GradsumError, WorkerFailedError
+from engine.errors import GradsumError, UsageError, WorkerFailedError
 from engine.threads import ONE_THREAD
 
 INTERRUPTED = 130
+NAMED_WRONGLY = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG, errno.ELOOP)  # a place that will not do
 BROKEN_PIPE = 141  # 128 + SIGPIPE, as a shell would say
 
 COMMANDS = {
@@ -26,6 +29,12 @@ COMMANDS = {
     "inspect": "show what a model is compiled to",
     "bench": "measure the speed-up of more workers",
     "runs": "list the runs of a database",
+    "show": "show all there is on record of a run",
+    "compare": "show several runs side by side",
+    "report": "write a page about a run",
+    "rm": "delete runs with their checkpoints",
+    "plot": "draw what was recorded",
+    "demo": "show a lesson as pictures",
 }
 
 
@@ -38,34 +47,45 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _fill_descriptors()
     given = list(sys.argv[1:] if arguments is None else arguments)
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="surrogateescape")  # names of files may be any bytes
+        codecs.register_error("gradsum", _printable)
+        sys.stdout.reconfigure(errors="gradsum")
     try:
         with _terminable(), _plain_warnings():
             return _run(given)
     except GradsumError as error:
         if isinstance(error, WorkerFailedError) and error.remote_traceback:
             _complain(f"The worker's own traceback:\n{error.remote_traceback}")
-        _complain(f"gradsum: {error}")
+        _complain(f"gradsum: {error}", error)
         return error.exit_code
-    except KeyboardInterrupt:
-        _complain("gradsum: interrupted")
+    except KeyboardInterrupt as stop:
+        _complain("gradsum: interrupted", stop)
         return INTERRUPTED
     except BrokenPipeError:
         # Whoever read our output has left; Python would complain again when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return BROKEN_PIPE
     except MemoryError as error:
-        _complain(f"gradsum: there is not enough memory ({error}); a smaller model or micro-batch needs less")
+        wanted = f" ({error})" if str(error) else ""
+        _complain(f"gradsum: there is not enough memory{wanted}; a smaller model or micro-batch needs less")
         return GradsumError.exit_code
     except OSError as error:
-        _complain(f"gradsum: {error}")
-        return GradsumError.exit_code
+        return _no_place(error)
+
+
+def _printable(error: UnicodeError) -> tuple[str | bytes, int]:
+    """Print the bytes of a file's name as they are, and what the stream's encoding does not have as an escape."""
+    try:
+        return codecs.lookup_error("surrogateescape")(error)
+    except UnicodeError:
+        return codecs.lookup_error("backslashreplace")(error)
 
 
 def _run(given: list[str]) -> int:
     """Understand `given` and carry it out."""
     try:
-        parsed = _parser(given).parse_args(given)
+        parser = _parser(given)
+        _check_words(parser, given)
+        parsed = parser.parse_args(given)
         return int(parsed.execute(parsed))
     finally:
         if sys.stdout:  # None where it is closed
@@ -86,6 +106,25 @@ def _parser(given: list[str]) -> Parser:
         else:
             commands.add_parser(name, help=text)
     return parser
+
+
+def _no_place(error: OSError) -> int:
+    """Say what the system refused, and return the exit code: it is bad usage if another name would do."""
+    if error.errno in NAMED_WRONGLY and error.filename:
+        _complain(f"gradsum: {error.filename!s:.200}: {error.strerror}; name another file or folder")
+        return UsageError.exit_code
+    _complain(f"gradsum: {error}")
+    return GradsumError.exit_code
+
+
+def _check_words(parser: Parser, given: list[str]) -> None:
+    """SystemExit with code 2 for an empty word: as a path it would mean the current folder, which nobody meant."""
+    for before, word in zip(("", *given), given, strict=False):
+        option, equals, value = word.partition("=")
+        if not word:
+            parser.error("an empty argument" + (f" after {before}" if before else "") + "; is a variable not set?")
+        if option.startswith("--") and equals and not value:
+            parser.error(f"{option} is empty; is a variable not set?")
 
 
 class _Version(argparse.Action):
@@ -136,7 +175,7 @@ def _plain_warnings() -> Iterator[None]:
         warnings.formatwarning = before
 
 
-def _complain(text: str) -> None:
-    """Print to standard error, or not if nobody is there any more."""
+def _complain(text: str, error: BaseException | None = None) -> None:
+    """Print to standard error, with the notes of `error`, or not if nobody is there any more."""
     with contextlib.suppress(OSError):
-        print(text, file=sys.stderr)
+        print(text, *getattr(error, "__notes__", ()), sep="\n", file=sys.stderr)

@@ -3,12 +3,17 @@
 import argparse
 import json
 import statistics
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
+from engine.cli.pictures import check_place, need_matplotlib
+
 Row = dict[str, Any]
 PARTS = ("compute", "wire", "reduce", "optimizer", "other")
+LEAST_STEPS = 10  # of a run, however few images were asked for
+NEVER = 1 << 30  # steps; in the end each run validates and saves once, outside of what is measured
 
 
 def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -31,21 +36,45 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
 
 def execute(arguments: argparse.Namespace) -> int:
     """Measure, print and draw."""
-    from engine.errors import SettingsError
     from engine.settings import usable_cores
 
     counts = sorted({0, *(arguments.workers or _up_to(usable_cores()))})
-    if min(*counts, arguments.rounds, arguments.images, *arguments.batch_size) < 0 or arguments.rounds < 1:
-        raise SettingsError("bench: workers are at least 0, everything else at least 1")
-    rows = [row for batch in arguments.batch_size for row in study(counts, batch, arguments)]
+    _check(counts, arguments)
+    batches = dict.fromkeys(arguments.batch_size)
+    rows = [row for batch in batches for row in study(counts, batch, arguments)]
     if arguments.json:
         print(json.dumps({"cores": usable_cores(), "weak": arguments.weak, "rows": rows}))
     else:
         show(rows)
     if arguments.plot:
-        plot(rows, arguments.plot, weak=arguments.weak)
-        print(f"plot  {arguments.plot}")
+        from engine.plots import speedup, style
+
+        with style.styled():
+            style.save(speedup.draw(rows, weak=arguments.weak, cores=usable_cores()), arguments.plot)
+        print(f"plot  {arguments.plot}", file=sys.stderr if arguments.json else sys.stdout)
     return 0
+
+
+def _check(counts: list[int], arguments: argparse.Namespace) -> None:
+    """Raise SettingsError for what makes no sense, before anything is measured."""
+    from engine.errors import SettingsError
+    from engine.settings import Settings
+
+    for option, values in (
+        ("images", [arguments.images]),
+        ("rounds", [arguments.rounds]),
+        ("batch-size", arguments.batch_size),
+    ):
+        if min(values) < 1:
+            raise SettingsError(f"--{option} must be at least 1, got {min(values)}")
+    for workers in counts:
+        for batch in arguments.batch_size:
+            Settings(workers=workers, batch_size=_size(batch, workers, weak=arguments.weak))
+    if arguments.plot:
+        if not any(counts):
+            raise SettingsError("--plot draws speed-up against workers: give --workers a number above 0")
+        check_place(arguments.plot, "--plot")
+        need_matplotlib()
 
 
 def _up_to(cores: int) -> list[int]:
@@ -53,19 +82,25 @@ def _up_to(cores: int) -> list[int]:
     return [1 << i for i in range(cores.bit_length()) if 1 << i <= cores] + [cores]
 
 
+def _size(batch: int, workers: int, *, weak: bool) -> int:
+    """Return how many samples a batch has."""
+    return batch * max(workers, 1) if weak else batch
+
+
 def study(counts: list[int], batch: int, arguments: argparse.Namespace) -> list[Row]:
     """Measure every number of workers `rounds` times, in turns, and return a row of medians for each."""
+    sizes = {count: _size(batch, count, weak=arguments.weak) for count in counts}
     found: dict[int, list[dict[str, float]]] = {count: [] for count in counts}
     for _ in range(arguments.rounds):
-        for count in counts:
-            size = batch * max(count, 1) if arguments.weak else batch
-            found[count].append(measure(count, size, max(arguments.images // size, 10)))
+        for count, size in sizes.items():
+            found[count].append(measure(count, size, max(arguments.images // size, LEAST_STEPS)))
     rows = []
     for count, runs in found.items():
-        row: Row = {"batch": batch * max(count, 1) if arguments.weak else batch, "workers": count}
+        row: Row = {"study": batch, "batch": sizes[count], "workers": count}
         row |= {name: statistics.median(run[name] for run in runs) for name in runs[0]}
         pairs = zip(runs, found[0], strict=True)
-        row["speedup"] = statistics.median(run["images_per_second"] / base["images_per_second"] for run, base in pairs)
+        speedups = [run["images_per_second"] / base["images_per_second"] for run, base in pairs]
+        row |= {"speedup": statistics.median(speedups), "slowest": min(speedups), "fastest": max(speedups)}
         rows.append(row)
     for row in rows:
         row["limit"] = limit(rows, row)
@@ -73,12 +108,33 @@ def study(counts: list[int], batch: int, arguments: argparse.Namespace) -> list[
 
 
 def measure(workers: int, batch: int, steps: int) -> dict[str, float]:
-    """Train for `steps` steps and return images/s, and the milliseconds of each part of a step."""
+    """Train for `steps` steps and return images/s, and the milliseconds of each part of a step.
+
+    Raises KeyboardInterrupt after an interruption, from which a training run alone would end in an orderly way.
+    """
     import engine
 
+    class Heedful(engine.Reporter):
+        interruptions = 0
+
+        def interrupted(self) -> None:
+            self.interruptions += 1
+
+    reporter = Heedful()
     with tempfile.TemporaryDirectory(prefix="gradsum-bench-") as folder:
-        db, out = Path(folder) / "records.db", Path(folder) / "out"
-        result = engine.train(db=db, out=out, workers=workers, batch_size=batch, steps=steps, validate_every=1 << 30)
+        places: dict[str, Any] = {"db": Path(folder) / "records.db", "out": Path(folder) / "out"}
+        size: dict[str, Any] = {"workers": workers, "batch_size": batch, "steps": steps}
+        # Without snapshots: each of the first steps has one, and a short run would consist of little else.
+        seldom: dict[str, Any] = {
+            "validate_every": NEVER,
+            "checkpoint_every": NEVER,
+            "snapshot_first": 0,
+            "snapshot_every": 0,
+            "statistics_every": 0,
+        }
+        result = engine.train(**places, **size, **seldom, reporter=reporter)
+    if reporter.interruptions:
+        raise KeyboardInterrupt
     return {"images_per_second": result.images_per_second} | result.step_ms
 
 
@@ -105,41 +161,3 @@ def show(rows: list[Row]) -> None:
         parts = " | ".join(f"{row[part]:.2f}" for part in PARTS)
         speed = f"{row['images_per_second']:,.0f} | {row['speedup']:.2f} | {bound}"
         print(f"| {row['batch']} | {row['workers']} | {speed} | {parts} |")
-
-
-def plot(rows: list[Row], path: Path, *, weak: bool) -> None:
-    """Draw speed-up against workers, with the ideal line and the limit; SettingsError without matplotlib."""
-    from engine.errors import SettingsError
-
-    try:
-        import matplotlib as mpl
-    except ImportError:
-        raise SettingsError("--plot needs matplotlib: pip install 'gradsum[plot]'") from None
-    mpl.use("Agg")
-    from matplotlib import pyplot as plt
-
-    figure, axis = plt.subplots(figsize=(6.5, 4.5), layout="constrained")
-    most = max(row["workers"] for row in rows)
-    axis.plot([1, most], [1, most], color="grey", linewidth=0.8, label="ideal")
-    for colour, base in zip(("#0072B2", "#D55E00", "#009E73", "#CC79A7"), _bases(rows), strict=False):
-        some = [row for row in base if row["workers"]]
-        workers = [row["workers"] for row in some]
-        name = f"batch {some[0]['batch']}" + (" per worker" if weak else "")
-        axis.plot(workers, [row["speedup"] for row in some], "o-", color=colour, label=name)
-        if some[0]["limit"] is not None:
-            axis.plot(workers, [row["limit"] for row in some], ":", color=colour, label=f"{name}, limit")
-    axis.set(xlabel="workers", ylabel="speed-up over 0 workers", title="weak scaling" if weak else "strong scaling")
-    axis.set_xticks(sorted({row["workers"] for row in rows if row["workers"]}))
-    axis.set_ylim(bottom=0)
-    axis.legend()
-    figure.savefig(path, dpi=120)
-
-
-def _bases(rows: list[Row]) -> list[list[Row]]:
-    """Group rows by study: each begins with a row of 0 workers."""
-    groups: list[list[Row]] = []
-    for row in rows:
-        if row["workers"] == 0:
-            groups.append([])
-        groups[-1].append(row)
-    return groups

@@ -4,6 +4,14 @@ import argparse
 import json
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from engine.errors import DataError
+
+if TYPE_CHECKING:
+    from engine.checkpoint import Checkpoint
+    from engine.data import Dataset
+    from engine.network import Network
 
 
 def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -22,21 +30,12 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
 def execute(arguments: argparse.Namespace) -> int:
     """Evaluate and print the accuracy."""
     from engine.checkpoint import load as load_checkpoint
-    from engine.data import load
-    from engine.errors import DataError
     from engine.network import network_from
 
     checkpoint = load_checkpoint(arguments.checkpoint)
     network = network_from(checkpoint, arguments.checkpoint)
-    source = arguments.data or checkpoint.metadata["data"].get("source")
-    if not isinstance(source, str):
-        raise DataError(f"{arguments.checkpoint} does not say where its data came from; name a data set with --data")
-    data = load(source)
+    data = data_for(checkpoint, network, arguments)
     validation = network.evaluate(data)
-    if data.classes != network.classes:
-        ours, theirs = (f"{len(names)} ({', '.join(names[:3])}...)" for names in (network.classes, data.classes))
-        text = f"the network was trained on other classes, {ours}, than the data has, {theirs}: compared by number"
-        print(f"gradsum: {text}", file=sys.stderr)
     if arguments.json:
         print(json.dumps({"data": data.name, "generated": data.generated} | validation.asdict()))
     else:
@@ -44,3 +43,23 @@ def execute(arguments: argparse.Namespace) -> int:
         print(f"{validation.percent:.2f} % correct ({validation.correct} of {validation.total} {kind}{data.name})")
         print(f"mean loss {validation.loss:.4f}")
     return 0
+
+
+def data_for(checkpoint: "Checkpoint", network: "Network", arguments: argparse.Namespace) -> "Dataset":
+    """Return the data set of --data, or else the one trained on; say so where its classes are not the network's.
+
+    DataError if there is none, ModelError if it does not suit the network.
+    """
+    from engine.data import load
+    from engine.model import check_fits
+
+    source = arguments.data or checkpoint.metadata["data"].get("source")
+    if not isinstance(source, str):
+        raise DataError(f"{arguments.checkpoint} does not say where its data came from; name a data set with --data")
+    data = load(source)
+    check_fits(network.model, data.shape, len(data.classes))
+    if data.classes != network.classes:
+        ours, theirs = (f"{len(names)} ({', '.join(names[:3])}...)" for names in (network.classes, data.classes))
+        text = f"the network was trained on other classes, {ours}, than the data has, {theirs}: compared by number"
+        print(f"gradsum: {text}", file=sys.stderr)
+    return data

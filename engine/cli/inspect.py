@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import sys
 from dataclasses import asdict
 from math import prod
 from typing import TYPE_CHECKING, Any
@@ -30,13 +31,12 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
 
 def execute(arguments: argparse.Namespace) -> int:
     """Compile the model and print its operations."""
-    from engine.errors import SettingsError
     from engine.kernels import choose
     from engine.model import load_model
     from engine.program import compile_model
+    from engine.settings import Settings
 
-    if arguments.microbatch < 1 or arguments.classes < 1:
-        raise SettingsError("--microbatch and --classes must be at least 1")
+    Settings(microbatch=arguments.microbatch)
     height, width, channels = arguments.shape
     model = load_model(arguments.model, (height, width, channels), arguments.classes)
     operations = compile_model(model, arguments.microbatch).operations()
@@ -56,17 +56,17 @@ def moved(operation: "OperationInfo") -> int:
 
 
 def _print_table(operations: "list[OperationInfo]") -> None:
-    from rich import box
+    """Print a table that fits into 80 columns for the built-in models; in full where the output is no terminal."""
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
     for heading in ("layers", "kernel", "input", "output"):
         table.add_column(heading)
-    for heading in ("parameters", "MFLOP", "backward", "kB", "samples at once"):
+    for heading in ("parameters", "MFLOP", "backward", "kB", "samples\nat once"):
         table.add_column(heading, justify="right")
     for o in operations:
-        shapes = [" x ".join(map(str, shape)) for shape in (o.input, o.output)]
+        shapes = ["x".join(map(str, shape)) for shape in (o.input, o.output)]
         numbers: list[Any] = [f"{o.parameters:,}", f"{o.flops_forward / 1e6:.3f}", f"{o.flops_backward / 1e6:.3f}"]
         table.add_row(o.name, o.kernel, *shapes, *numbers, f"{moved(o) / 1e3:.1f}", str(o.chunk))
-    Console().print(table)
+    Console(width=None if sys.stdout.isatty() else 1000).print(table)

@@ -17,7 +17,7 @@ from engine.settings import Settings
 if TYPE_CHECKING:
     from engine.report import Result
 
-PLACES = ("data", "model", "db", "out", "resume")  # options with a text that are no fields of `Settings`
+TEXTS = ("data", "model", "name", "db", "out", "resume")  # options with a text that are no fields of `Settings`
 SWITCHES = ("quiet", "json")
 
 
@@ -37,6 +37,7 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     parser.add_argument(
         "--model", metavar="NAME|FILE", help="letters (the default), mlp, lenet, or a TOML file that describes one"
     )
+    parser.add_argument("--name", metavar="TEXT", help="what the run is to be called in the records")
     for f in fields(Settings):
         _add_option(parser, f.name, f.default, f.metadata)
     parser.add_argument("--db", metavar="FILE", help="database of records (default: runs/gradsum.db)")
@@ -63,7 +64,7 @@ def _add_option(parser: argparse.ArgumentParser, name: str, default: object, rul
         return
     if default is not None and "default" not in text:
         text += f" (default: {default})"
-    shown = "|".join(rule.get("choices", ())) or ("N" if rule["kind"] is int else "X")
+    shown = "|".join(rule.get("choices", ())) or {int: "N", float: "X", str: "NAMES"}[rule["kind"]]
     parser.add_argument(option, type=_reader(rule["kind"]), metavar=shown, help=text)
 
 
@@ -86,7 +87,7 @@ def execute(arguments: argparse.Namespace) -> int:
 
     settings = [f.name for f in fields(Settings)]
     given = _from_file(arguments.config, settings) if arguments.config else {}
-    named = {name: getattr(arguments, name) for name in (*settings, *PLACES, *SWITCHES)}
+    named = {name: getattr(arguments, name) for name in (*settings, *TEXTS, *SWITCHES)}
     given |= {name: value for name, value in named.items() if value is not None}
     quiet, as_json = (given.pop(name, False) for name in SWITCHES)
     Settings.build({name: given[name] for name in settings if name in given})  # before anything slow
@@ -113,16 +114,21 @@ def _from_file(path: Path, settings: list[str]) -> dict[str, Any]:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"--config {path} is not valid TOML: {error}") from None
     given = {name.replace("-", "_"): value for name, value in read.items()}
-    known = [*settings, *PLACES, *SWITCHES]
+    if len(given) < len(read):
+        twice = next(name for name in read if name.replace("-", "_") != name and name.replace("-", "_") in read)
+        raise SettingsError(f"--config {path}: {twice} and {twice.replace('-', '_')} are the same option")
+    known = [*settings, *TEXTS, *SWITCHES]
     for name, value in given.items():
         if name not in known:
             close = get_close_matches(name, known, 1)
             raise SettingsError(
                 f"--config {path}: no option {name!r}" + (f"; did you mean {close[0]}?" if close else "")
             )
-        wanted = "text" if name in PLACES else "true or false" if name in SWITCHES else ""
-        if wanted and not isinstance(value, str if name in PLACES else bool):
+        wanted = "text" if name in TEXTS else "true or false" if name in SWITCHES else ""
+        if wanted and not isinstance(value, str if name in TEXTS else bool):
             raise SettingsError(f"--config {path}: {name} must be {wanted}, got {value!r}")
+        if name in TEXTS and (not value or "\0" in value):
+            raise SettingsError(f"--config {path}: {name} must be a name or path, got {value!r}")
     try:
         Settings.build({name: value for name, value in given.items() if name in settings})
     except SettingsError as error:
@@ -135,6 +141,8 @@ def _print_summary(result: "Result") -> None:
     if result.state == "interrupted":
         folder = shlex.quote(str(result.checkpoint.parent))
         print(f"Interrupted after step {result.steps}. Go on with:\n  gradsum train --resume {folder}")
+    elif not result.history:
+        print(f"No step was left to take: {result.reason}. Give --steps, --epochs or another --target to go on.")
     if seen is not None:
         data = f"generated {result.data}" if result.generated else result.data
         print(f"{seen.percent:.2f} % correct ({seen.correct} of {seen.total} {data}) after {seen.step} steps")

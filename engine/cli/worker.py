@@ -1,22 +1,35 @@
-"""`gradsum worker`: becomes a worker process."""
+"""`gradsum worker`: workers for a coordinator elsewhere."""
 
 import argparse
-import os
+import math
+
+PATIENCE = 600.0  # seconds
 
 
 def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add the command to `commands`. Its options are those of `python -m workers`, which takes over."""
-    # No word begins with NUL, so whatever is given, --help too, counts as an argument and is passed on.
-    parser = commands.add_parser(
-        "worker", help="join a coordinator and work for it", add_help=False, prefix_chars="\0", allow_abbrev=False
+    """Add the command to `commands`."""
+    parser = commands.add_parser("worker", help="join a coordinator and work for it, and for the next one there")
+    parser.add_argument("address", help="where the coordinator listens, for example tcp://10.0.0.1:5555")
+    parser.add_argument("--processes", type=int, metavar="N", help="workers to start (default: one per core)")
+    parser.add_argument(
+        "--patience",
+        type=float,
+        default=PATIENCE,
+        metavar="SECONDS",
+        help=f"leave when no coordinator says anything for this long (default: {PATIENCE:g})",
     )
-    parser.add_argument("options", nargs="*")
     parser.set_defaults(execute=execute)
 
 
 def execute(arguments: argparse.Namespace) -> int:
-    """Replace this process by the worker."""
-    from engine.launch.command import worker_command, worker_environment
+    """Run the workers until they leave; return the worst of their exit codes."""
+    from engine.errors import UsageError
+    from engine.launch.crew import Crew
+    from engine.settings import usable_cores
 
-    command = worker_command(*arguments.options)
-    os.execve(command[0], command, worker_environment())  # noqa: S606 - it never returns
+    count = usable_cores() if arguments.processes is None else arguments.processes
+    if not 1 <= count <= 4096:
+        raise UsageError(f"--processes must be from 1 to 4096, got {count}")
+    if not 0 < arguments.patience < math.inf:
+        raise UsageError(f"--patience must be a number of seconds above 0, got {arguments.patience:g}")
+    return Crew(count, [arguments.address, "--patience", repr(arguments.patience)]).run()

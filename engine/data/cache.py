@@ -18,12 +18,12 @@ from pathlib import Path
 import numpy as np
 import platformdirs
 
-from engine.data import layout
+from engine.data import layout, room
 from engine.data.dataset import Dataset
 from engine.errors import DataError
 
 _STALE = 3600.0  # seconds; nobody writes one file for that long
-_PART = ".part-"
+PART = ".part-"
 
 
 def default_folder() -> Path:
@@ -49,23 +49,9 @@ def store(dataset: Dataset, folder: Path | None = None) -> str:
         digest.update(piece)
     path = path_of(digest.hexdigest(), folder)
     if not path.exists() or path.stat().st_size != sum(piece.nbytes for piece in pieces):
+        room.make(path.parent, sum(piece.nbytes for piece in pieces))
         _write(path, pieces)
     return digest.hexdigest()
-
-
-def receive(digest: str, chunks: Iterable[bytes | memoryview], folder: Path | None = None) -> Path:
-    """Put a file that arrives in `chunks` into the cache; DataError, and no file, if its digest is not `digest`."""
-    path, found = path_of(digest, folder), hashlib.sha256()
-
-    def checked() -> Iterable[bytes | memoryview]:
-        for chunk in chunks:
-            found.update(chunk)
-            yield chunk
-        if found.hexdigest() != digest:
-            raise DataError(f"the data that came has the digest {found.hexdigest()}, not {digest}; send it again")
-
-    _write(path, checked())
-    return path
 
 
 def open_cached(digest: str, folder: Path | None = None, *, verify: bool = True) -> Dataset:
@@ -74,16 +60,24 @@ def open_cached(digest: str, folder: Path | None = None, *, verify: bool = True)
     `verify` reads the whole file once to see that its digest is still `digest`. Raises DataError if the file is
     missing or damaged; a damaged one has to be deleted and stored again.
     """
+    path, mapped = path_of(digest, folder), content(digest, folder)
+    if verify and hashlib.sha256(mapped).hexdigest() != digest:
+        raise DataError(f"{path}: its content is not what its name says; delete it and load the data set again")
+    return layout.parse(np.frombuffer(mapped, np.uint8), path)
+
+
+def content(digest: str, folder: Path | None = None) -> memoryview:
+    """Return the bytes of a data set's file, mapped; DataError if it is not there."""
     path = path_of(digest, folder)
     try:
-        content = np.memmap(path, np.uint8, mode="r")
+        mapped = np.memmap(path, np.uint8, mode="r").data
     except FileNotFoundError as error:
         raise DataError(f"{path}: not in the cache; load the data set again to put it there") from error
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: cannot be mapped ({error}); delete it") from error
-    if verify and hashlib.sha256(content.data).hexdigest() != digest:
-        raise DataError(f"{path}: its content is not what its name says; delete it and load the data set again")
-    return layout.parse(content.view(np.ndarray), path)
+    with contextlib.suppress(PermissionError):  # a cache that may only be read
+        os.utime(path)  # the least recently used are the first to go
+    return mapped
 
 
 def remember(key: str, digest: str, folder: Path | None = None) -> None:
@@ -112,7 +106,7 @@ def _write(path: Path, pieces: Iterable[bytes | memoryview]) -> None:
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         _remove_stale(path.parent)
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=_PART)
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=PART)
         part = Path(name)
         try:
             with os.fdopen(descriptor, "wb") as file:
@@ -124,14 +118,19 @@ def _write(path: Path, pieces: Iterable[bytes | memoryview]) -> None:
         finally:
             part.unlink(missing_ok=True)
     except OSError as error:
-        raise DataError(
-            f"{path}: cannot be written ({error.strerror or error}); free space there, or set GRADSUM_CACHE to "
-            "a folder that can be written"
-        ) from error
+        raise unwritable(path, error) from error
+
+
+def unwritable(path: Path, error: OSError) -> DataError:
+    """Return what to say when `path`, in the cache, cannot be written."""
+    return DataError(
+        f"{path}: cannot be written ({error.strerror or error}); free space there, or set GRADSUM_CACHE to "
+        "a folder that can be written"
+    )
 
 
 def _remove_stale(folder: Path) -> None:
-    for part in folder.glob(f"{_PART}*"):
+    for part in folder.glob(f"{PART}*"):
         # Another process may remove the same file at the same time.
         with contextlib.suppress(FileNotFoundError):
             if time.time() - part.stat().st_mtime > _STALE:

@@ -85,10 +85,16 @@ class Normalisation:
 
     Computed in integers and rounded once at the end, so no order of summation can change a bit of them.
     The deviation of a channel with a single value is 1, so that it normalises to 0 and not to 0/0.
+    Raises DataError unless all are finite and every deviation is above 0.
     """
 
     mean: tuple[float, ...]
     deviation: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        finite = all(map(math.isfinite, (*self.mean, *self.deviation)))
+        if not finite or len(self.mean) != len(self.deviation) or not all(d > 0 for d in self.deviation):
+            raise DataError(f"no normalisation: mean {self.mean}, deviation {self.deviation}")
 
     @classmethod
     def of(cls, images: NDArray[np.uint8]) -> Normalisation:

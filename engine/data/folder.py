@@ -21,6 +21,9 @@ STANDARD_NAMES = (
     "t10k-images-idx3-ubyte",
     "t10k-labels-idx1-ubyte",
 )
+# What numpy and zipfile raise for damaged archives; RuntimeError for encrypted ones and unknown ways of compression.
+DAMAGED = (OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
+MOST_CLASSES = 1 << 16
 _FILE = re.compile(r"(?P<prefix>.*-)?(?P<part>train|t10k|test)-(?P<kind>images|labels)[-.]idx\d-ubyte(\.gz)?")
 _WANTED = [(part, kind) for part in ("train", "test") for kind in ("images", "labels")]
 _NPZ_KEYS = (
@@ -54,7 +57,7 @@ def load_folder(
             )
         splits.append(_checked(images, labels, files[part, "labels"]))
     train, test = splits
-    return Dataset(name, classes or _numbered(train, test), train, test)
+    return Dataset(name, classes or _numbered(name, train, test), train, test)
 
 
 def load_npz(path: Path) -> Dataset:
@@ -75,7 +78,7 @@ def load_npz(path: Path) -> Dataset:
             raise DataError(f"{path}: has the keys {', '.join(sorted(arrays)) or '(none)'}, but wanted are {wanted}")
         train, test = _cut(path, _npz_split(path, arrays, "images", "labels"))
     given = tuple(str(c) for c in np.ravel(arrays["classes"])) if "classes" in arrays else None
-    return Dataset(path.stem, given or _numbered(train, test), train, test)
+    return Dataset(path.stem, given or _numbered(path.stem, train, test), train, test)
 
 
 def _find(path: Path, name: str) -> dict[tuple[str, str], Path]:
@@ -98,12 +101,17 @@ def _find(path: Path, name: str) -> dict[tuple[str, str], Path]:
 
 
 def _read_npz(path: Path) -> dict[str, NDArray[np.generic]]:
-    if not zipfile.is_zipfile(path):
-        raise DataError(f"{path}: {'not an .npz archive' if path.is_file() else 'no such file'}")
     try:
+        with path.open("rb") as file:
+            if not zipfile.is_zipfile(file):
+                raise DataError(f"{path}: not an .npz archive")
         with np.load(path, allow_pickle=False) as archive:
             return {str(key): np.asarray(archive[key]) for key in archive.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: no such file") from error
+    except PermissionError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror})") from error
+    except DAMAGED as error:
         raise DataError(f"{path}: not a readable .npz archive of plain arrays ({error})") from error
 
 
@@ -114,8 +122,12 @@ def _checked(images: NDArray[np.uint8], labels: NDArray[np.int32], source: Path)
         raise DataError(f"{source}: {error}") from error
 
 
-def _numbered(train: Split, test: Split) -> tuple[str, ...]:
-    return tuple(str(label) for label in range(1 + int(max(train.labels.max(), test.labels.max()))))
+def _numbered(name: str, train: Split, test: Split) -> tuple[str, ...]:
+    """Return "0", "1"... up to the largest label; DataError for one that can be no class."""
+    largest = int(max(train.labels.max(), test.labels.max()))
+    if largest >= MOST_CLASSES:
+        raise DataError(f"{name}: label {largest} is too large; labels count classes from 0, at most {MOST_CLASSES}")
+    return tuple(map(str, range(1 + largest)))
 
 
 def _npz_split(path: Path, arrays: Mapping[str, NDArray[np.generic]], image_key: str, label_key: str) -> Split:

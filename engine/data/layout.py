@@ -77,6 +77,8 @@ def _header(name: str, classes: tuple[str, ...], generated: bool, shapes: _Shape
         start = end
     text = json.dumps(fields, separators=(",", ":")).encode("ascii")
     text += b" " * (-len(text) % 8)
+    if len(text) > _LONGEST_HEADER:
+        raise DataError(f"{name}: its name and the names of its {len(classes)} classes are too long")
     return struct.pack("<Q", len(text)) + text
 
 

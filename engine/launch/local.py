@@ -125,7 +125,7 @@ class LocalWorkers:
 
 def _start(address: str, number: int, count: int, mailbox: Mailbox | None) -> _Process:
     """Start worker `number` of `count`, which connects to `address`."""
-    options = ["--tied"]
+    options = ["--tied", "--clear"]
     inherited: tuple[int, ...] = ()
     if mailbox:
         options += ["--mail", f"{mailbox.descriptor}:{number}:{count}"]
@@ -144,11 +144,11 @@ def _start(address: str, number: int, count: int, mailbox: Mailbox | None) -> _P
     except OSError:
         errors.close()
         raise
-    _pin(popen.pid, number, count)
+    pin(popen.pid, number, count)
     return _Process(number, popen, errors)
 
 
-def _pin(pid: int, number: int, count: int) -> None:
+def pin(pid: int, number: int, count: int) -> None:
     """Bind worker `number` of `count` to a core, where they share the cores evenly.
 
     The workers of a round are woken within microseconds of each other; left to the scheduler, two may be found on

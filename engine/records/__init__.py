@@ -1,23 +1,52 @@
 """Records of runs: one SQLite file in WAL mode, written by one thread, readable by anyone at any time.
 
-`Records` writes; `list_runs` and `reading` read. Nothing else in the project writes SQLite. Two runs may write into one
-file at the same time, and readers block neither. `COLUMNS` says what every column means.
+`Records` writes; `list_runs`, `read_run`, `reading` and `snapshots` read; `remove_runs` deletes. Nothing else in the
+project writes SQLite. Two runs may write into one file at the same time, and readers block neither. `COLUMNS` and
+`VIEWS` say what every column means.
 """
 
-from engine.records.read import list_runs, reading
+from engine.records import snapshots
+from engine.records.chunks import Snapshot
+from engine.records.find import find_run
+from engine.records.groups import groups
+from engine.records.places import Place, places
+from engine.records.read import RunRecord, list_runs, read_run, reading, run_in
 from engine.records.records import Records
-from engine.records.rows import EventRow, RunRow, Totals, TrainingRow, ValidationRow, WorkerRow
-from engine.records.schema import COLUMNS
+from engine.records.remove import remove_runs
+from engine.records.rows import (
+    EventRow,
+    HistogramRow,
+    RunRow,
+    StatisticsRow,
+    Totals,
+    TrainingRow,
+    ValidationRow,
+    WorkerRow,
+)
+from engine.records.schema import COLUMNS, VIEWS
 
 __all__ = [
     "COLUMNS",
+    "VIEWS",
     "EventRow",
+    "HistogramRow",
+    "Place",
     "Records",
+    "RunRecord",
     "RunRow",
+    "Snapshot",
+    "StatisticsRow",
     "Totals",
     "TrainingRow",
     "ValidationRow",
     "WorkerRow",
+    "find_run",
+    "groups",
     "list_runs",
+    "places",
+    "read_run",
     "reading",
+    "remove_runs",
+    "run_in",
+    "snapshots",
 ]

@@ -34,7 +34,11 @@ def explain(path: Path, error: Exception) -> RecordsError:
 
 def check_path(path: Path) -> None:
     """Raise RecordsError where `path` cannot be a database file."""
-    if path.is_dir():
+    try:
+        is_folder = path.is_dir()
+    except OSError as error:  # a name that is too long, or in a folder that cannot be looked into
+        raise RecordsError(f"database {path!s:.200} cannot be opened: {error.strerror}") from None
+    if is_folder:
         raise RecordsError(f"database {path} is a folder; name a file in it, such as {path / 'gradsum.db'}")
 
 
@@ -77,6 +81,8 @@ def open_for_writing(path: Path) -> sqlite3.Connection:
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     """Check, set up and, where needed, fill an open connection."""
     version = check_version(connection, path)
+    # Only an empty database takes this on: the pages of deleted runs can then be given back a few at a time.
+    connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
     _use_wal(connection)
     # FULL: what a commit wrote is still there after a power cut. It costs one fsync a batch of rows, in the writer.
     connection.execute("PRAGMA synchronous = FULL")

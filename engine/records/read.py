@@ -5,25 +5,37 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from engine.errors import RecordsError
 from engine.records.database import check_path, check_version, connect, explain
+from engine.records.find import find_run
+from engine.records.history import events, validations, workers
 from engine.records.process import alive
 
-# A run that was killed, or still runs, has no totals yet: take them from its rows. Speed is that of its last 50 steps.
-_RUNS = """
+# A run that was killed, or still runs, has no totals yet: take them from its rows, by key, as there may be many. Speed
+# is that of its last 50 steps.
+_LAST = "(SELECT {} FROM training t WHERE t.startID = runs.startID ORDER BY batchno DESC LIMIT 1)"
+_RUNS = f"""
 SELECT runs.*,
-  (SELECT max(batchno) FROM training t WHERE t.startID = runs.startID) AS last_step,
-  (SELECT max(epoch) FROM training t WHERE t.startID = runs.startID) AS last_epoch,
+  {_LAST.format("batchno")} AS last_step, {_LAST.format("epoch")} AS last_epoch,
+  {_LAST.format("elapsed")} AS last_elapsed, {_LAST.format("cputime")} AS last_cputime,
   (SELECT max(corperc) FROM validation v WHERE v.startID = runs.startID) AS best_so_far,
   (SELECT sum(batchsize) * (1 - 1.0 / count(*)) / nullif(max(elapsed) - min(elapsed), 0) FROM (
      SELECT batchsize, elapsed FROM training t WHERE t.startID = runs.startID ORDER BY batchno DESC LIMIT 50
   )) AS speed
 FROM runs ORDER BY startID
-"""
-_STAND_INS = {"steps": "last_step", "epochs": "last_epoch", "best_percent": "best_so_far", "images_per_second": "speed"}
+"""  # noqa: S608
+_STAND_INS = {
+    "steps": "last_step",
+    "epochs": "last_epoch",
+    "wall_seconds": "last_elapsed",
+    "cpu_seconds": "last_cputime",
+    "best_percent": "best_so_far",
+    "images_per_second": "speed",
+}
 
 
 @contextmanager
@@ -62,17 +74,57 @@ def _open(path: Path) -> sqlite3.Connection:
     return connection
 
 
+@dataclass(frozen=True)
+class RunRecord:
+    """All there is on record of a run but its single steps; rows are the columns of their tables by name.
+
+    `run` is as `list_runs` has it; validations are in the order of their steps, workers of their joining, events of
+    their happening.
+    """
+
+    run: dict[str, Any]
+    validation: list[dict[str, Any]]
+    workers: list[dict[str, Any]]
+    events: list[dict[str, Any]]
+
+
 def list_runs(path: Path | str) -> list[dict[str, Any]]:
     """Return every run of the database `path`, oldest first: the columns of `runs` by name.
 
     `settings` and `versions` are objects, `generated` is a bool. A run that is recorded as running while its process
-    is gone is interrupted. Steps, epochs, best percent and speed of an unfinished run are those of its rows so far.
-    Raises RecordsError as `reading` does.
+    is gone is interrupted. Steps, epochs, times, best percent and speed of an unfinished run are those of its rows so
+    far. Raises RecordsError as `reading` does.
     """
     with reading(path) as connection:
-        if check_version(connection, Path(path)) == 0:
-            return []
-        return [_run(dict(row)) for row in connection.execute(_RUNS)]
+        return _runs(connection, Path(path))
+
+
+def read_run(path: Path | str, text: str) -> RunRecord:
+    """Return what is on record of the run of the database `path` that `text` means: number, name or start of the uuid.
+
+    All of it is of one moment. Raises RecordsError as `reading` does, and when there is not exactly one such run.
+    """
+    with reading(path) as connection:
+        connection.execute("BEGIN")  # a snapshot, from the first SELECT on
+        run = run_in(connection, path, text)
+        rows = (read(connection, run["startID"]) for read in (validations, workers, events))
+        return RunRecord(run, *rows)
+
+
+def run_in(connection: sqlite3.Connection, path: Path | str, text: str | None = None) -> dict[str, Any]:
+    """Return the run, as `list_runs` has it, of the open database `path` that `text` means; None: the newest.
+
+    Raises RecordsError as `find_run` does.
+    """
+    runs = _runs(connection, Path(path))
+    return runs[-1] if runs and text is None else find_run(runs, text or "", path)
+
+
+def _runs(connection: sqlite3.Connection, path: Path) -> list[dict[str, Any]]:
+    """Return what `list_runs` does, from an open connection."""
+    if check_version(connection, path) == 0:
+        return []
+    return [_run(dict(row)) for row in connection.execute(_RUNS)]
 
 
 def _run(row: dict[str, Any]) -> dict[str, Any]:

@@ -11,8 +11,9 @@ from types import TracebackType
 from typing import Any, Literal, Unpack
 
 from engine.errors import RecordsError
+from engine.records.chunks import Snapshot, write_snapshot
 from engine.records.process import alive, facts
-from engine.records.rows import EventRow, RunRow, Totals, TrainingRow, ValidationRow, WorkerRow
+from engine.records.rows import EventRow, RunRow, StatisticsRow, Totals, TrainingRow, ValidationRow, WorkerRow
 from engine.records.schema import STEP_TABLES
 from engine.records.writer import Writer, plain
 
@@ -39,6 +40,7 @@ _WORKER = _insert_sql("workers", ("startID", *WorkerRow._fields)).replace(" OR R
     )
 )
 _EVENT = _insert_sql("events", ("startID", *EventRow._fields))
+_STATISTICS = _insert_sql("statistics", ("startID", *StatisticsRow._fields))
 
 
 class Records:
@@ -74,13 +76,14 @@ class Records:
         self._start_id = self._writer.call(work)
         return self._start_id
 
-    def resume(self, uuid: str, step: int) -> int | None:
+    def resume(self, uuid: str, step: int, folder: str | None = None, name: str | None = None) -> int | None:
         """Go on with run `uuid` after `step`: drop its rows of later steps, set it running, return its startID.
 
-        Returns None when the database has no such run. Raises RecordsError when another process is known to be
-        running it.
+        `folder` and `name` replace what is on record, if given. Returns None when the database has no such run. Raises
+        RecordsError when another process is known to be running it.
         """
         values = facts() | {"finished": None, "state": "running", "reason": None}
+        values |= {column: value for column, value in (("folder", folder), ("name", name)) if value is not None}
 
         def work(connection: sqlite3.Connection) -> int | None:
             run = _find(connection, uuid)
@@ -122,6 +125,15 @@ class Records:
         """Queue an event; its time is now unless the row has one."""
         row = row if row.time is not None else row._replace(time=time.time())
         self._writer.put(_EVENT, (self._run_id(), *row))
+
+    def statistics(self, row: StatisticsRow) -> None:
+        """Queue the statistics of one array at one step; a row of the same step is replaced."""
+        self._writer.put(_STATISTICS, (self._run_id(), *row))
+
+    def snapshot(self, snapshot: Snapshot) -> None:
+        """Write a snapshot, and return when it is on disk, too large to be queued as it is: let a thread wait."""
+        start_id = self._run_id()
+        self._writer.call(lambda connection: write_snapshot(connection, start_id, snapshot))
 
     def flush(self) -> None:
         """Return when all rows handed over are on disk. Call it before a checkpoint, and no row can be missing."""

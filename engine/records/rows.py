@@ -95,3 +95,41 @@ class EventRow(NamedTuple):
     worker: str | None = None
     elapsed: float | None = None
     time: float | None = None
+
+
+class StatisticsRow(NamedTuple):
+    """One array at one step. nan is stored as NULL, and read as nan."""
+
+    batchno: int
+    name: str
+    subname: str
+    values_mean: float
+    values_deviation: float
+    values_min: float
+    values_max: float
+    values_norm: float
+    values_zeros: float
+    gradients_mean: float
+    gradients_deviation: float
+    gradients_min: float
+    gradients_max: float
+    gradients_norm: float
+    gradients_zeros: float
+    updates_mean: float
+    updates_deviation: float
+    updates_min: float
+    updates_max: float
+    updates_norm: float
+    updates_zeros: float
+
+
+class HistogramRow(NamedTuple):
+    """The values or gradients (`what`) of one array at one step; `counts` is a JSON array."""
+
+    batchno: int
+    name: str
+    subname: str
+    what: str
+    low: float | None
+    high: float | None
+    counts: str

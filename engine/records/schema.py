@@ -2,7 +2,9 @@
 
 import sqlite3
 
-VERSION = 1  # PRAGMA user_version; raise it when a table is added or changed
+from engine.records import snapshot_tables
+
+VERSION = 2  # PRAGMA user_version; raise it when a table is added or changed
 APPLICATION_ID = 0x67736D31  # PRAGMA application_id, "gsm1": a SQLite file with it is ours
 
 _RUN = ("INTEGER", "the run: runs.startID")
@@ -95,7 +97,9 @@ COLUMNS: dict[str, dict[str, tuple[str, str]]] = {
         "worker": ("TEXT", "the worker concerned, or NULL"),
         "text": ("TEXT", "what happened, for people"),
     },
+    **snapshot_tables.COLUMNS,
 }
+VIEWS = snapshot_tables.VIEWS  # the meaning of their columns
 
 PRIMARY_KEYS: dict[str, tuple[str, ...]] = {
     "runs": ("startID",),
@@ -103,20 +107,21 @@ PRIMARY_KEYS: dict[str, tuple[str, ...]] = {
     "validation": ("startID", "batchno"),
     "workers": ("startID", "worker"),
     "events": ("id",),
+    **snapshot_tables.PRIMARY_KEYS,
 }
 
 # Tables with rows for single steps: a resumed run drops those after the step it resumes from.
-STEP_TABLES = ("training", "validation")
+STEP_TABLES = ("training", "validation", *snapshot_tables.STEP_TABLES)
 
 
 def schema_sql() -> list[str]:
-    """Return the statements that make every table and index that is not there yet."""
+    """Return the statements that make every table, index and view that is not there yet."""
     # Slow to import (0.2 s), and needed only for a new database.
     from sqlite_utils import Database  # noqa: PLC0415
 
     # Strict tables turn a value of the wrong type into an error; SQLite has them since 3.37.
     strict = sqlite3.sqlite_version_info >= (3, 37)
-    kinds = {"INTEGER": int, "REAL": float, "TEXT": str}
+    kinds = {"INTEGER": int, "REAL": float, "TEXT": str, "BLOB": bytes}
     maker = Database(memory=True, execute_plugins=False)
     statements = []
     for table, columns in COLUMNS.items():
@@ -130,4 +135,4 @@ def schema_sql() -> list[str]:
     maker.close()
     statements.append("CREATE UNIQUE INDEX IF NOT EXISTS runs_uuid ON runs (uuid)")
     statements.append("CREATE INDEX IF NOT EXISTS events_run ON events (startID)")
-    return statements
+    return [*statements, *snapshot_tables.STATEMENTS]

@@ -1,0 +1,181 @@
+"""What snapshots cost, and how fast they are read: `python -m benchmarks.snapshots [--json]`.
+
+CPU and bytes of a snapshot of the letters network; queries on a database of many; training with the default settings
+against training without any, in turns; and, within a run, the steps after a snapshot against the others.
+"""
+
+import argparse
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import closing
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from benchmarks.machine import facts
+from engine.threads import ONE_THREAD
+
+NONE = ("--snapshot-first", "0", "--snapshot-every", "0", "--statistics-every", "0")
+KERNEL = "SELECT * FROM data WHERE startID = 1 AND name = 'c2' AND idx = 20 AND subname = 'filter' ORDER BY batchno"
+QUERIES = {
+    "one kernel over time": KERNEL,
+    "distinct startID": "SELECT DISTINCT startID FROM data",
+    "distinct batchno": "SELECT DISTINCT batchno FROM data WHERE startID = 1",
+}
+EVERY, AFTER = 32, 3  # steps between snapshots by default, and those of them that a snapshot may slow down
+TOGETHER = 20  # steps that are taken before the disk is waited for: fewer than may wait
+
+
+def fill(path: Path, snapshots: int, snapshot: bool) -> dict[str, float]:
+    """Take so many steps, with snapshots or else statistics, of the letters network; return what one costs."""
+    import numpy as np
+
+    from engine.model import letters
+    from engine.records import Records, RunRow
+    from engine.snapshots import Choice, Snapshots
+
+    layout = letters().layout()
+    choice = Choice(snapshots if snapshot else 0, 0, 0 if snapshot else 1, frozenset(layout.specs))
+    parameters, gradient = layout.zeros(), layout.zeros()
+    layout.initialise(parameters, 3)
+    gradient[:] = np.random.default_rng(0).standard_normal(layout.size)
+    held_up = 0.0
+    with Records(path) as records:
+        records.begin(RunRow("letters", "noise", "adam", 1e-3, 64, 16, 0, 3))
+        before = path.stat().st_size
+        wall, cpu = time.perf_counter(), time.process_time()
+        for first in range(1, snapshots + 1, TOGETHER):
+            with Snapshots(choice, layout, records, print) as taker:
+                for step in range(first, first + TOGETHER):
+                    began = time.perf_counter()
+                    taker.before(step, parameters, gradient, 64)
+                    taker.after(parameters)
+                    held_up += time.perf_counter() - began
+        records.flush()
+        wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    size = path.stat().st_size - before
+    seconds = {"cpu_ms": cpu, "wall_ms": wall, "training_thread_ms": held_up}
+    return {name: 1000 * value / snapshots for name, value in seconds.items()} | {"megabytes": size / snapshots / 1e6}
+
+
+def clock(work: Callable[[], object], times: int = 5) -> float:
+    """Return the median of the milliseconds that `work` takes."""
+    spent = []
+    for _ in range(times):
+        began = time.perf_counter()
+        work()
+        spent.append(1000 * (time.perf_counter() - began))
+    return median(spent)
+
+
+def _fetch(connection: sqlite3.Connection, sql: str) -> list[Any]:
+    return connection.execute(sql).fetchall()
+
+
+def queries(path: Path) -> dict[str, float]:
+    """Return the milliseconds of every query in plain SQL, and of the same kernel read with numpy."""
+    from engine.records import reading, snapshots
+
+    with closing(sqlite3.connect(path)) as plain:
+        found = {name: clock(partial(_fetch, plain, sql)) for name, sql in QUERIES.items()}
+    with reading(path) as connection:
+        found["one kernel, numpy"] = clock(lambda: snapshots.series(connection, 1, "c2.filter", 180, 189))
+    return found
+
+
+def train(folder: Path, steps: int, workers: int, options: tuple[str, ...]) -> dict[str, float]:
+    """Train once, in processes of its own; return images/s, and CPU ms a step of them all."""
+    program = "import sys; from engine.cli import main; sys.exit(main())"
+    command = ["train", "--steps", str(steps), "--workers", str(workers), "--db", str(folder / "r.db"), "--json"]
+    done = subprocess.run([sys.executable, "-c", program, *command, *options], capture_output=True, check=True)
+    result = json.loads(done.stdout.splitlines()[-1])
+    with closing(sqlite3.connect(folder / "r.db")) as records:
+        # From the first step to the last: without the start of the processes, and what is compiled or loaded there.
+        [(cpu,)] = records.execute("SELECT max(cputime) - min(cputime) FROM training").fetchall()
+        [(skipped,)] = records.execute("SELECT count(*) FROM events WHERE kind = 'skipped'").fetchall()
+        elapsed = [row[0] for row in records.execute("SELECT elapsed FROM training ORDER BY batchno")]
+    found = {"images_per_second": result["images_per_second"], "cpu_ms": 1000 * cpu / (steps - 1), "skipped": skipped}
+    return found | delays(elapsed)
+
+
+def delays(elapsed: list[float]) -> dict[str, float]:
+    """Return by how many percent snapshots slow down a run with the default settings, given the ends of its steps.
+
+    `later`: the steps from the one with a snapshot to the second after it, against the others, as a part of 32 steps;
+    `first`: each of the first 32 steps. A machine that is busy for a while slows down both sides.
+    """
+    spent = {step: end - begin for step, (begin, end) in enumerate(pairwise(elapsed), 2)}
+    plain = median(spent[step] for step in spent if step > EVERY and step % EVERY >= AFTER)
+    after = (median(spent[step] for step in spent if step > EVERY and step % EVERY == n) for n in range(AFTER))
+    later = sum(after) - AFTER * plain
+    first = median(spent[step] for step in spent if step <= EVERY) - plain
+    return {"later_percent": 100 * later / (EVERY * plain), "first_percent": 100 * first / plain}
+
+
+def slow_down(rounds: int, steps: int, workers: int) -> dict[str, Any]:
+    """Return medians of training with the default settings and with none, and of their ratios within a round."""
+    runs: dict[str, list[dict[str, float]]] = {"default": [], "none": []}
+    for number in range(rounds):
+        for name in sorted(runs, reverse=bool(number % 2)):
+            with tempfile.TemporaryDirectory() as folder:
+                runs[name].append(train(Path(folder), steps, workers, NONE if name == "none" else ()))
+    both = list(zip(runs["default"], runs["none"], strict=True))
+    return {name: {key: median(run[key] for run in found) for key in found[0]} for name, found in runs.items()} | {
+        "cpu_ratio": median(a["cpu_ms"] / b["cpu_ms"] for a, b in both),
+        "speed_ratio": median(a["images_per_second"] / b["images_per_second"] for a, b in both),
+        "cpu_ratios": [a["cpu_ms"] / b["cpu_ms"] for a, b in both],
+    }
+
+
+def show(found: dict[str, Any]) -> None:
+    """Print what was found as Markdown tables."""
+    print("| of one step | CPU ms | wall ms | training thread ms | MB |\n|---|---|---|---|---|")
+    for name in ("snapshot", "statistics"):
+        cost = found[name]
+        numbers = (cost[key] for key in ("cpu_ms", "wall_ms", "training_thread_ms", "megabytes"))
+        print(f"| {name} | {' | '.join(f'{number:.3f}' for number in numbers)} |")
+    print(f"\n| query on {found['snapshots']:,} snapshots | ms |\n|---|---|")
+    for name, spent in found["queries"].items():
+        print(f"| {name} | {spent:.1f} |")
+    print("\n| training | images/s | CPU ms a step | skipped | first 32 steps | later |\n|---|---|---|---|---|---|")
+    for name, run in ((name, found["training"][name]) for name in ("default", "none")):
+        print(f"| {name} | {run['images_per_second']:,.0f} | {run['cpu_ms']:.2f} | {run['skipped']:.0f} ", end="")
+        print(f"| {run['first_percent']:+.1f} % | {run['later_percent']:+.1f} % |")
+    ratios = found["training"]
+    print(f"\nMedian of the ratios: CPU {ratios['cpu_ratio']:.3f}, images/s {ratios['speed_ratio']:.3f}")
+
+
+def main() -> None:
+    """Measure and print."""
+    os.environ.update(ONE_THREAD)
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--snapshots", type=int, default=1000, help="in the database that is queried (1.25 MB each)")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--steps", type=int, default=300, help="of each training")
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--json", action="store_true", help="print one line of JSON")
+    arguments = parser.parse_args()
+    found: dict[str, Any] = {"machine": facts(), "snapshots": arguments.snapshots}
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "r.db"
+        found["snapshot"] = fill(path, arguments.snapshots, True)
+        found["queries"] = queries(path)
+        found["statistics"] = fill(Path(folder) / "statistics.db", arguments.snapshots, False)
+    found["training"] = slow_down(arguments.rounds, arguments.steps, arguments.workers)
+    if arguments.json:
+        print(json.dumps(found))
+        return
+    print(", ".join(f"{name} {value}" for name, value in facts().items()), end="\n\n")
+    show(found)
+
+
+if __name__ == "__main__":
+    main()

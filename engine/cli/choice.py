@@ -1,0 +1,24 @@
+"""The arguments that say which database and which of its runs is meant: the same for every command that takes them."""
+
+import argparse
+from pathlib import Path
+
+DEFAULT = Path("runs/gradsum.db")
+WHICH = "its number, its name, or at least 6 characters of its uuid"
+
+
+def add_database(parser: argparse.ArgumentParser) -> None:
+    """Add --db, the database, as `db`."""
+    parser.add_argument("--db", type=Path, default=DEFAULT, metavar="FILE", help="the database (default: %(default)s)")
+
+
+def add_run(parser: argparse.ArgumentParser, what: str) -> None:
+    """Add the argument for one run as `run`, and --db; `what` says what the run is to the command."""
+    parser.add_argument("run", metavar="RUN", help=f"{what}: {WHICH}")
+    add_database(parser)
+
+
+def add_runs(parser: argparse.ArgumentParser, what: str) -> None:
+    """Add the argument for one run or more as `runs`, and --db; `what` says what they are to the command."""
+    parser.add_argument("runs", nargs="+", metavar="RUN", help=f"{what}: {WHICH}")
+    add_database(parser)

@@ -1,0 +1,109 @@
+"""`gradsum compare`: settings and results of several runs side by side, what differs first."""
+
+import argparse
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from engine.cli.choice import add_runs
+from engine.cli.tables import add_forms, console, print_csv, print_json, table
+from engine.display import shown
+from engine.errors import RecordsError
+from engine.records import find_run, groups, list_runs
+
+_SHORT = 16  # characters of a digest that are shown to a person
+_DIGESTS = ("data_digest", "params_sha256", "git_commit")
+_MACHINE = ("host", "cores", "git_commit")  # of the group "run", what a result may depend on
+
+
+class Line(NamedTuple):
+    """One thing that is compared: a value for each run."""
+
+    group: str
+    name: str
+    values: tuple[Any, ...]
+
+    @property
+    def differs(self) -> bool:
+        """Whether the runs do not all have the same."""
+        return any(value != self.values[0] for value in self.values)
+
+
+def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the command to the parser's `commands`."""
+    parser = commands.add_parser(
+        "compare",
+        help="show several runs side by side",
+        description="Show the settings, versions and results of several runs side by side: what differs first.",
+    )
+    add_runs(parser, "the runs to compare")
+    add_forms(parser, "all that is compared")
+    parser.set_defaults(execute=execute)
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """Print the comparison; return the exit code 0. Raises RecordsError as `find_run` and `list_runs` do."""
+    known = list_runs(arguments.db)
+    runs = [find_run(known, text, arguments.db) for text in arguments.runs]
+    numbers = [run["startID"] for run in runs]
+    if len(set(numbers)) < 2:
+        raise RecordsError(f"comparing takes two different runs, got only run {numbers[0]}; name another as well")
+    lines = compare(runs)
+    if arguments.json:
+        found = [line._asdict() | {"differs": line.differs} for line in lines]
+        print_json({"runs": numbers, "lines": found})
+    elif arguments.csv:
+        header = ("group", "name", "differs", *(f"run {number}" for number in numbers))
+        print_csv(header, ((line.group, line.name, line.differs, *line.values) for line in lines))
+    else:
+        _print(runs, lines)
+    return 0
+
+
+def compare(runs: Sequence[dict[str, Any]]) -> list[Line]:
+    """Return what there is to compare: settings that differ, results, versions and machine that differ, and the rest.
+
+    `runs` are as `list_runs` has them.
+    """
+    parts = [groups(run) for run in runs]
+    for part in parts:
+        part["machine"] = {name: part["run"][name] for name in _MACHINE}
+    lines = [
+        Line(group, name, tuple(part[group].get(name) for part in parts))
+        for group in ("settings", "results", "versions", "machine")
+        for name in dict.fromkeys(name for part in parts for name in part[group])
+    ]
+    order = {"settings": 0, "results": 1, "versions": 2, "machine": 2}
+    return sorted(lines, key=lambda line: order[line.group] if line.differs or line.group == "results" else 3)
+
+
+def _print(runs: Sequence[dict[str, Any]], lines: Sequence[Line]) -> None:
+    """Print the lines for a person: under headings, those that are the same everywhere in short."""
+    from rich.text import Text  # slow to import, and not needed for JSON and CSV
+
+    out, grid = console(), table()
+    grid.add_column("")
+    for run in runs:
+        title = f"run {run['startID']}" + (f"\n{shown(run['name'])}" if run["name"] else "")
+        grid.add_column(Text(title), overflow="fold")
+    above = ""
+    for line in lines:
+        if not line.differs and line.group != "results":
+            continue
+        heading = "results" if line.group == "results" else f"{line.group} that differ"
+        if heading != above:
+            grid.add_row(Text(f"\n{heading}" if above else heading, "bold"))
+            above = heading
+        grid.add_row(Text(f"  {line.name}"), *(Text(_value(line.name, value)) for value in line.values))
+    out.print(grid)
+    same = [f"{line.name} {_value(line.name, line.values[0])}" for line in lines if _same(line)]
+    out.print(Text("\nthe same in all  ", "bold").append(", ".join(same) or "nothing", "not bold dim"))
+
+
+def _same(line: Line) -> bool:
+    """Return whether the line goes with those that are the same everywhere."""
+    return not line.differs and line.group != "results"
+
+
+def _value(name: str, value: object) -> str:
+    """Return the value of `name` as text, a digest shortened."""
+    return shown(value)[:_SHORT] if name in _DIGESTS else shown(value)

@@ -1,0 +1,106 @@
+"""The pictures of a run for `gradsum report`: each drawn from what is there of it, or a line on what is missing."""
+
+import io
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from engine.errors import CheckpointError, UsageError
+from engine.page import Picture, Pictures
+from engine.records import reading, snapshots
+from engine.records.history import Connection
+
+if TYPE_CHECKING:
+    from engine.plots.gather import Picture as Drawn
+
+Run = dict[str, Any]
+SHARPNESS = 160  # dots an inch: more than most screens show, and legible in print
+COLOURS = 4  # inputs of a layer that sees the image; kernels of later ones are many, and look like nothing
+CSS = 96  # of CSS's pixels an inch
+
+
+def pictures(db: Path, run: Run) -> Pictures:
+    """Return all pictures of `run`, as `list_runs` has it, from the database `db` and the run's checkpoints."""
+    from engine.plots import gather
+
+    number, name = run["startID"], str(run["startID"])
+    return Pictures(
+        progress=_drawn("loss and percent correct", partial(gather.draw_progress, db, [name], "batch")),
+        kernels=list(_kernels(db, number)),
+        layers=_drawn("the norms of every layer", partial(gather.draw_layers, db, name)),
+        weights=list(_weights(db, number)),
+        mistakes=_drawn("what is taken for what", partial(_draw_mistakes, run)),
+        workers=_drawn("what each worker did, and how long steps took", partial(gather.draw_workers, db, name)),
+    )
+
+
+def _drawn(what: str, draw: "Callable[[], Drawn]") -> Picture:
+    """Return the picture that `draw` makes, or its reason why it cannot."""
+    try:
+        figure, _ = draw()
+    except UsageError as error:
+        return Picture(f"No picture of {what}: {error}.")
+    content = io.BytesIO()
+    figure.savefig(content, format="png", dpi=SHARPNESS, metadata={"Software": None})
+    return Picture(what, content.getvalue(), round(CSS * figure.get_figwidth()))
+
+
+def _kernels(db: Path, number: int) -> Iterator[Picture]:
+    """Yield the kernels that see the image, and of every convolution the one that moved most, over time."""
+    from engine.plots import gather
+
+    with reading(db) as connection:
+        filters = {n: s for n, s in snapshots.tensors(connection, number).items() if len(s) == 4}
+        moved = {name: _moved_most(connection, number, name) for name in filters}
+    for name, index in moved.items():
+        layer = name.partition(".")[0]
+        if filters[name][1] <= COLOURS:
+            yield _drawn(f"all kernels of {layer}", partial(gather.draw_filters, db, str(number), layer))
+        what = f"kernel {index} of {layer} over time, the one that moved most"
+        yield _drawn(what, partial(gather.draw_kernel, db, str(number), layer, index))
+    if not filters:
+        yield Picture("No pictures of kernels: the run has no snapshots of a convolution (train --snapshot-every).")
+
+
+def _weights(db: Path, number: int) -> Iterator[Picture]:
+    """Yield how the weights of every layer are distributed, over time."""
+    from engine.plots import gather
+
+    with reading(db) as connection:
+        names = [name for name, shape in snapshots.tensors(connection, number).items() if len(shape) > 1]
+    for name in names:
+        yield _drawn(f"the values of {name}", partial(gather.draw_histogram, db, str(number), name))
+
+
+def _moved_most(connection: Connection, run: int, name: str) -> int:
+    """Return the number (output * inputs + input) of the kernel that ended farthest from where it began, finitely."""
+    steps = snapshots.series(connection, run, name, 0, 1)[0]  # those with a snapshot of this array
+    first, last = (snapshots.tensor(connection, run, name, int(step))[0] for step in (steps[0], steps[-1]))
+    distances = np.linalg.norm((last - first).reshape(first.shape[0] * first.shape[1], -1), axis=1)
+    return int(np.where(np.isfinite(distances), distances, -1.0).argmax())
+
+
+def _draw_mistakes(run: Run) -> "Drawn":
+    """Let the run's newest network read the test images that it was validated on, if they are in the cache."""
+    from engine.checkpoint import load
+    from engine.cli.predict import probabilities
+    from engine.data.cache import open_cached
+    from engine.network import network_from
+    from engine.plots import confusion
+
+    if not run["folder"] or not run["data_digest"]:
+        raise CheckpointError("where its checkpoints or its data are is not on record")
+    folder = Path(run["folder"])
+    checkpoint = load(folder)
+    if checkpoint.metadata.get("run") != run["uuid"]:
+        raise CheckpointError(f"the checkpoints in {folder} are another run's")
+    network = network_from(checkpoint, folder)
+    data = open_cached(run["data_digest"])
+    outputs = network.logits(data.test.images)[:, : len(network.classes)]
+    found = confusion.answers(probabilities(outputs, network.model.loss), data.test.labels)
+    kind = "generated " if data.generated else ""
+    title = f"step {checkpoint.step} on {kind}{data.name}"
+    return confusion.draw(found, data.test.images, network.classes, title), "confusion"

@@ -1,0 +1,61 @@
+"""`gradsum report`: a page about a run, one HTML file that can be sent to anybody."""
+
+import argparse
+from datetime import datetime
+from pathlib import Path
+
+from engine.cli.choice import add_run
+from engine.cli.pictures import need_matplotlib
+from engine.display import size
+from engine.errors import SettingsError
+
+
+def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the command to the parser's `commands`."""
+    parser = commands.add_parser(
+        "report",
+        help="write a page about a run",
+        description="Write a page about a run: its results, curves, kernels, mistakes, workers, events, settings and "
+        "versions. It is one HTML file with all pictures inside, and needs no network.",
+    )
+    add_run(parser, "the run to write about")
+    parser.add_argument("-o", "--out", type=Path, metavar="FILE", help="the page (default: run-NUMBER.html)")
+    parser.set_defaults(execute=execute)
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """Write the page and say where it is; return the exit code 0.
+
+    Raises RecordsError when there is no such run, SettingsError when the page cannot be written or drawn.
+    """
+    need_matplotlib()
+    from engine.records import read_run
+
+    record = read_run(arguments.db, arguments.run)
+    path = arguments.out or Path(f"run-{record.run['startID']}.html")
+    _check(path, arguments.db)
+
+    from engine.cli.figures import pictures
+    from engine.page import build
+    from engine.plots.style import styled
+
+    with styled():
+        found = pictures(arguments.db, record.run)
+        footer = f"Written {datetime.now().astimezone():%Y-%m-%d %H:%M} from {arguments.db.absolute()}."
+        page = build(record, found, footer).encode("utf-8", "backslashreplace")
+    try:
+        path.write_bytes(page)
+    except OSError as error:
+        raise SettingsError(f"the page {path} cannot be written: {error.strerror or error}") from None
+    print(f"{path}: {size(len(page))}")
+    return 0
+
+
+def _check(path: Path, db: Path) -> None:
+    """Raise SettingsError where the page cannot or should not go to `path`, before the slow work."""
+    if path.is_dir():
+        raise SettingsError(f"the page {path} is a folder; name a file in it, such as {path / 'run.html'}")
+    if not path.absolute().parent.is_dir():
+        raise SettingsError(f"the page {path} cannot be written: there is no folder {path.absolute().parent}")
+    if path.exists() and path.samefile(db):
+        raise SettingsError(f"{path} is the database itself; name another file for the page")

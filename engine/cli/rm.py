@@ -1,0 +1,59 @@
+"""`gradsum rm`: delete runs with their checkpoints, and give the space back."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from engine.cli.choice import add_runs
+from engine.display import shown, size
+from engine.records import find_run, list_runs, remove_runs
+
+
+def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the command to the parser's `commands`."""
+    parser = commands.add_parser(
+        "rm",
+        help="delete runs with their checkpoints",
+        description="Delete runs: all their records, and the folder of their checkpoints if there is nothing else in "
+        "it. The space is given back to the disk. Others may go on training into the same database.",
+    )
+    add_runs(parser, "the runs to delete")
+    parser.add_argument("--keep-checkpoints", action="store_true", help="delete the records only")
+    parser.add_argument(
+        "--force",
+        action="store_true",
+        help="delete a run, too, of which cannot be known whether it is still running, on another machine or in "
+        "another container; make sure that it is not",
+    )
+    parser.set_defaults(execute=execute)
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """Delete the runs and say what was freed; return the exit code 0.
+
+    Raises RecordsError, and deletes nothing, when there is no such run, one is running, or the database is locked.
+    """
+    known = list_runs(arguments.db)
+    found = [find_run(known, text, arguments.db) for text in arguments.runs]
+    runs = {run["startID"]: run for run in found}
+    freed = remove_runs(arguments.db, list(runs), arguments.force)
+    which = f"run{'s' * (len(runs) > 1)} {', '.join(map(str, runs))}"
+    left = "" if freed else "; its space in the file is left to later runs"
+    print(f"deleted {which} from {arguments.db}: {size(freed)} freed{left}")
+    for run in runs.values():
+        print(f"checkpoints of run {run['startID']} " + _remove_checkpoints(run, arguments))
+    return 0
+
+
+def _remove_checkpoints(run: dict[str, Any], arguments: argparse.Namespace) -> str:
+    """Delete the run's checkpoints, unless they are to be kept or the folder is not the run's own; say what became."""
+    from engine.checkpoint import remove
+    from engine.errors import CheckpointError
+
+    if arguments.keep_checkpoints or not run["folder"]:
+        return f"are kept in {shown(run['folder'])}" if run["folder"] else "are not on record"
+    try:
+        freed = remove(Path(run["folder"]), run["uuid"], arguments.db)
+    except CheckpointError as error:
+        return f"are kept: {error}"
+    return f"deleted with {shown(run['folder'])}: {size(freed)} freed"

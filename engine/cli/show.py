@@ -1,0 +1,81 @@
+"""`gradsum show`: everything there is on record of one run but its single steps."""
+
+import argparse
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+
+from engine.cli.choice import add_run
+from engine.cli.tables import STYLES, add_forms, console, print_csv, print_json, table
+from engine.display import EVENTS, VALIDATION, WORKERS, Column, Row, fact, shown
+from engine.records import RunRecord, groups, read_run
+
+HEADER = ("table", "row", "column", "value")
+_KEYS = {"validation": "batchno", "workers": "worker", "events": "id"}
+
+
+def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the command to the parser's `commands`."""
+    parser = commands.add_parser(
+        "show",
+        help="show all there is on record of a run",
+        description="Show a run: its settings, versions and results, its validations, workers and events.",
+    )
+    add_run(parser, "the run to show")
+    add_forms(parser, "everything")
+    parser.set_defaults(execute=execute)
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """Print the run; return the exit code 0. Raises RecordsError when there is no such run, or it cannot be read."""
+    record = read_run(arguments.db, arguments.run)
+    if arguments.json:
+        print_json(asdict(record))
+    elif arguments.csv:
+        print_csv(HEADER, _cells(record))
+    else:
+        _print(record)
+    return 0
+
+
+def _cells(record: RunRecord) -> Iterator[tuple[str, object, str, object]]:
+    """Yield table, row, column and value of everything: one line of CSV each."""
+    for group, values in groups(record.run).items():
+        yield from ((group, record.run["startID"], name, value) for name, value in values.items())
+    for name, key in _KEYS.items():
+        for row in getattr(record, name):
+            yield from ((name, row[key], column, row[column]) for column in row if column != "startID")
+
+
+def _print(record: RunRecord) -> None:
+    """Print everything for a person."""
+    from rich.text import Text  # slow to import, and not needed for JSON and CSV
+
+    out, run = console(), record.run
+    parts = groups(run)
+    title = Text(f"run {run['startID']}", "bold").append(f"  {shown(run['name'])}" if run["name"] else "")
+    out.print(title.append(f"  {run['state']}", STYLES.get(run["state"], "")))
+    for group in ("results", "settings", "versions", "run"):
+        out.print(Text(f"\n{group}", "bold"))
+        grid = table()
+        grid.show_header = False
+        for name, value in parts[group].items():
+            grid.add_row(Text(f"  {name}", "dim"), Text(fact(name, value)))
+        out.print(grid)
+    for name, columns in (("validation", VALIDATION), ("workers", WORKERS), ("events", EVENTS)):
+        _print_rows(name, columns, getattr(record, name))
+
+
+def _print_rows(name: str, columns: Sequence[Column], rows: Sequence[Row]) -> None:
+    """Print `rows` under the heading `name`, or that there are none."""
+    from rich.text import Text
+
+    out = console()
+    out.print(Text(f"\n{name}", "bold").append("" if rows else "  none", "not bold"))
+    if not rows:
+        return
+    grid = table()
+    for column in columns:
+        grid.add_column(column.heading, justify="right" if column.right else "left", overflow="fold")
+    for row in rows:
+        grid.add_row(*(Text(column.text(row)) for column in columns))
+    out.print(grid)

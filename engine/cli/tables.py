@@ -1,0 +1,65 @@
+"""What the commands that look into records print: tables for people, JSON and CSV for programs."""
+
+import argparse
+import csv
+import json
+import math
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+STYLES = {"running": "cyan", "finished": "green", "interrupted": "yellow", "failed": "red"}
+_PIPED = 1000  # columns where the output is no terminal: programs want one line a row
+
+
+def add_forms(parser: argparse.ArgumentParser, what: str) -> None:
+    """Add --json and --csv, one of which may be given; `what` says what they print."""
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help=f"print {what} as JSON")
+    form.add_argument("--csv", action="store_true", help=f"print {what} as CSV")
+
+
+def print_json(data: object) -> None:
+    """Print `data` as JSON, with null for the numbers that JSON does not have."""
+    print(json.dumps(_finite(data), indent=2))
+
+
+def _finite(data: object) -> object:
+    """Return `data` with None for every inf and nan in it."""
+    if isinstance(data, Mapping):
+        return {name: _finite(value) for name, value in data.items()}
+    if isinstance(data, list | tuple):
+        return [_finite(value) for value in data]
+    return None if isinstance(data, float) and not math.isfinite(data) else data
+
+
+def print_csv(header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Print a header and a line a row: nothing for None, 1 and 0 for truth, JSON for objects and lists."""
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(header)
+    for row in rows:
+        writer.writerow([_csv_cell(value) for value in row])
+
+
+def _csv_cell(value: object) -> object:
+    if isinstance(value, Mapping | list | tuple):
+        return json.dumps(_finite(value))
+    return int(value) if isinstance(value, bool) else value
+
+
+def console() -> "Console":
+    """Return the console of standard output: as wide as the terminal, or without an end where it is none."""
+    from rich.console import Console  # slow to import, and not needed for JSON and CSV
+
+    return Console(width=None if sys.stdout.isatty() else _PIPED, highlight=False, soft_wrap=False)
+
+
+def table() -> "Table":
+    """Return an empty table in the style of all of them."""
+    from rich.table import Table
+
+    return Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")

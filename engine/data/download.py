@@ -1,0 +1,89 @@
+"""A data set that arrives in pieces, from where an earlier download of it ended."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+from pathlib import Path
+from typing import Self
+
+from engine.data import cache, room
+from engine.errors import DataError
+
+
+class Download:
+    """The file of the data set `digest` on its way into the cache; `offset` bytes of it are there.
+
+    One process at a time downloads a data set; others wait until it is there, or until it is their turn.
+    """
+
+    def __init__(self, digest: str, folder: Path | None = None) -> None:
+        """Go on with what there is.
+
+        Raises DataError if the cache cannot be written, BlockingIOError if another process is at it.
+        """
+        self._digest = digest
+        self.path = cache.path_of(digest, folder)
+        self._part = self.path.with_name(f"{cache.PART}{digest}")
+        try:
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._file = self._part.open("ab")
+        except OSError as error:
+            raise cache.unwritable(self._part, error) from error
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # gone with the process, whatever becomes of it
+        except BlockingIOError:
+            self._file.close()
+            raise
+        self.offset = self._file.tell()
+
+    def put(self, piece: bytes | memoryview, total: int) -> bool:
+        """Add the piece that begins at `offset`, of a file of `total` bytes; True if that was the last one.
+
+        Raises DataError, and forgets what came, if the whole has another digest than expected; DataError as well if
+        there is no room.
+        """
+        if self.offset + len(piece) > total:
+            self._forget()
+            raise DataError(f"{self.offset + len(piece)} bytes of data came, where {total} were announced")
+        try:
+            if self.offset == 0:
+                room.make(self.path.parent, total)
+            self._file.write(piece)
+        except OSError as error:
+            raise cache.unwritable(self._part, error) from error
+        self.offset += len(piece)
+        if self.offset < total:
+            return False
+        self._finish()
+        return True
+
+    def _finish(self) -> None:
+        """Check the whole, and give it its name."""
+        try:
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            with self._part.open("rb") as file:
+                found = hashlib.file_digest(file, "sha256").hexdigest()
+            if found != self._digest:
+                self._forget()
+                raise DataError(
+                    f"the data that came has the digest {found}, not {self._digest}; it will be fetched anew"
+                )
+            self._part.replace(self.path)
+        except OSError as error:
+            raise cache.unwritable(self._part, error) from error
+
+    def _forget(self) -> None:
+        self._part.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Let others go on with what there is."""
+        self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

@@ -1,0 +1,96 @@
+"""How values and rows of the records are shown to people, in a terminal and on a page alike."""
+
+import json
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, NamedTuple
+
+Row = Mapping[str, Any]
+
+
+def shown(value: object) -> str:
+    """Return `value` for a person: "-" for None, what cannot be printed escaped, so that it cannot steer a terminal."""
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, Mapping | list | tuple):
+        value = json.dumps(value)
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(value))
+
+
+def number(value: float | None, form: str) -> str:
+    """Return `value` in the format `form`, "-" for None."""
+    return "-" if value is None else format(value, form)
+
+
+def when(moment: str | float | None) -> tuple[str, ...]:
+    """Return an ISO time, or seconds since 1970, as local date and time, or as it is if it is none."""
+    try:
+        parsed = datetime.fromtimestamp(moment) if isinstance(moment, float) else datetime.fromisoformat(moment or "")
+        local = parsed.astimezone()
+    except (ValueError, OverflowError, OSError):
+        return (shown(moment),)
+    return local.strftime("%Y-%m-%d"), local.strftime("%H:%M:%S")
+
+
+def size(count: float) -> str:
+    """Return a number of bytes in decimal units."""
+    if count < 1000:
+        return f"{count:.0f} bytes"
+    for unit in ("kB", "MB"):
+        count /= 1000
+        if count < 1000:
+            return f"{count:.3g} {unit}"
+    return f"{count / 1000:,.3g} GB"
+
+
+def duration(seconds: float | None) -> str:
+    """Return seconds as "12.3 s", "4 min 5 s" or "2 h 3 min"."""
+    if seconds is None:
+        return "-"
+    if seconds < 100:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes < 100 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def fact(name: str, value: object) -> str:
+    """Return the value of a column of `runs`, or of a setting, as text: a moment in local time."""
+    return " ".join(when(str(value))) if name in ("started", "finished") and value else shown(value)
+
+
+class Column(NamedTuple):
+    """A column of a table of rows: what is above it, and what it says of a row."""
+
+    heading: str
+    text: Callable[[Row], str]
+    right: bool = True
+
+
+VALIDATION = (
+    Column("step", lambda row: f"{row['batchno']:,}"),
+    Column("epoch", lambda row: number(row["epoch"], ".2f")),
+    Column("% correct", lambda row: number(row["corperc"], ".2f")),
+    Column("mean loss", lambda row: number(row["avgloss"], ".4f")),
+    Column("seconds", lambda row: number(row["elapsed"], ",.1f")),
+    Column("CPU seconds", lambda row: number(row["cputime"], ",.1f")),
+)
+WORKERS = (
+    Column("worker", lambda row: shown(row["worker"]), right=False),
+    Column("host", lambda row: shown(row["host"]), right=False),
+    Column("pid", lambda row: shown(row["pid"])),
+    Column("joined", lambda row: " ".join(when(row["joined"])), right=False),
+    Column("left", lambda row: " ".join(when(row["left"])), right=False),
+    Column("images", lambda row: number(row["images"], ",")),
+    Column("images/s", lambda row: number(row["images_per_second"], ",.0f")),
+    Column("why it left", lambda row: shown(row["reason"]), right=False),
+)
+EVENTS = (
+    Column("when", lambda row: " ".join(when(row["time"])), right=False),
+    Column("kind", lambda row: shown(row["kind"]), right=False),
+    Column("worker", lambda row: shown(row["worker"]), right=False),
+    Column("what happened", lambda row: shown(row["text"]), right=False),
+)

@@ -1,0 +1,135 @@
+"""From a database to a picture: finds the run, reads what the picture needs, and has it drawn.
+
+Every function returns the figure and what to call its file. RecordsError for a database that cannot be read and for
+what is not in it: a run, a layer, a kernel, snapshots; the message says what is.
+"""
+
+from collections.abc import Sequence
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from engine.errors import RecordsError
+from engine.plots import filters, histogram, kernel, layers, progress, workers
+from engine.records import history, reading, run_in, snapshots
+from engine.records.history import Connection
+
+Picture = tuple[Figure, str]
+
+
+def draw_progress(db: Path, runs: Sequence[str | None], against: str) -> Picture:
+    """Draw the curves of `runs` (None: the newest) against batch, epoch, wall or cpu."""
+    with reading(db) as connection:
+        found = {run["startID"]: run for run in (run_in(connection, db, wanted) for wanted in runs)}
+        courses = [progress.Course(run, *_curves(connection, run)) for run in found.values()]
+    numbers = "-".join(str(course.run["startID"]) for course in courses)
+    return progress.draw(courses, against), f"progress-{numbers}"
+
+
+def draw_workers(db: Path, wanted: str | None) -> Picture:
+    """Draw what the workers of a run did."""
+    with reading(db) as connection:
+        run = run_in(connection, db, wanted)
+        number = run["startID"]
+        rows, events = history.workers(connection, number), history.events(connection, number)
+        training, validation = _curves(connection, run)
+    return workers.draw(run, training, validation, rows, events), f"workers-{number}"
+
+
+def draw_kernel(db: Path, wanted: str | None, layer: str, index: int) -> Picture:
+    """Draw kernel `index` (output * inputs + input) of a convolution over time."""
+    with reading(db) as connection:
+        run, name, shape = _filter(connection, db, wanted, layer)
+        count, size = prod(shape[:2]), prod(shape[2:])
+        if not 0 <= index < count:
+            raise RecordsError(f"{layer} has no kernel {index}; it has {count}, numbered from 0 to {count - 1}")
+        number = run["startID"]
+        found = snapshots.series(connection, number, name, index * size, (index + 1) * size)
+    what = f"{layer}, kernel {index}"
+    if shape[1] > 1:
+        what += f" (from input {index % shape[1]} to output {index // shape[1]})"
+    return kernel.draw(run, what, (shape[2], shape[3]), *found), f"kernel-{layer}-{index}-{number}"
+
+
+def draw_filters(db: Path, wanted: str | None, layer: str) -> Picture:
+    """Draw all kernels of a convolution at the first and the last snapshot."""
+    with reading(db) as connection:
+        run, name, _ = _filter(connection, db, wanted, layer)
+        number = run["startID"]
+        steps = snapshots.series(connection, number, name, 0, 1)[0].astype(int).tolist()  # those that have this array
+        first, last = ((step, snapshots.tensor(connection, number, name, step)[0]) for step in (steps[0], steps[-1]))
+    return filters.draw(run, layer, first, last), f"filters-{layer}-{number}"
+
+
+def draw_layers(db: Path, wanted: str | None) -> Picture:
+    """Draw the norms of every layer over time."""
+    with reading(db) as connection:
+        run = run_in(connection, db, wanted)
+        number = run["startID"]
+        rows = snapshots.statistics(connection, number)
+    if not rows:
+        raise RecordsError(f"run {number} has no statistics of its layers; train with --statistics-every")
+    norms = []
+    for name in dict.fromkeys(f"{row.name}.{row.subname}" for row in rows):
+        mine = [row for row in rows if f"{row.name}.{row.subname}" == name]
+        columns = [(row.batchno, row.values_norm, row.gradients_norm, row.updates_norm) for row in mine]
+        norms.append(layers.Norms(name, *np.array(columns, np.float64).T))
+    return layers.draw(run, norms), f"layers-{number}"
+
+
+def draw_histogram(db: Path, wanted: str | None, layer: str) -> Picture:
+    """Draw the distribution over time of a layer's filter or weights, or of the array named in full ("fc1.bias")."""
+    with reading(db) as connection:
+        run, known = _tensors(connection, db, wanted)
+        name = layer if layer in known else next((full for full in known if full.startswith(f"{layer}.")), None)
+        if name is None:
+            raise RecordsError(f"run {run['startID']} has no snapshots of a layer {layer!r}; it has {_layers(known)}")
+        number = run["startID"]
+        values, gradients = (_bins(connection, number, name, what) for what in ("values", "gradients"))
+    return histogram.draw(run, name, values, gradients), f"histogram-{name}-{number}"
+
+
+def _bins(connection: Connection, run: int, name: str, what: str) -> list[histogram.Bins]:
+    """Return the histograms of an array's values or gradients, ascending by step."""
+    rows = history.histograms(connection, run, name, what)
+    if not rows:
+        raise RecordsError(f"run {run} has no histogram of finite {what} of {name}")
+    return [histogram.Bins(batchno, low, high, np.array(counts, np.float64)) for batchno, low, high, counts in rows]
+
+
+def _curves(connection: Connection, run: dict[str, Any]) -> tuple[history.Curves, history.Curves]:
+    number = run["startID"]
+    return history.curves(connection, "training", number), history.curves(connection, "validation", number)
+
+
+def _tensors(connection: Connection, db: Path, wanted: str | None) -> tuple[dict[str, Any], dict[str, tuple[int, ...]]]:
+    """Return the run, and the shapes of its arrays that are in snapshots, by name."""
+    run = run_in(connection, db, wanted)
+    known = snapshots.tensors(connection, run["startID"])
+    if not known:
+        raise RecordsError(f"run {run['startID']} has no snapshots; train with --snapshot-every or --snapshot-first")
+    return run, known
+
+
+def _filter(
+    connection: Connection, db: Path, wanted: str | None, layer: str
+) -> tuple[dict[str, Any], str, tuple[int, ...]]:
+    """Return the run, and the name and shape [out, in, H, W] of the kernels of one of its layers."""
+    run, known = _tensors(connection, db, wanted)
+    name = f"{layer}.filter"
+    if name not in known:
+        convolutions = ", ".join(full.removesuffix(".filter") for full in known if full.endswith(".filter"))
+        has = f"; those that have are {convolutions}" if convolutions else ": it is not convolutional"
+        if any(full.startswith(f"{layer}.") for full in known):
+            raise RecordsError(f"layer {layer} of run {run['startID']} has no kernels{has}")
+        raise RecordsError(
+            f"run {run['startID']} has no snapshots of a layer {layer!r}; layers with kernels: {convolutions or 'none'}"
+        )
+    return run, name, known[name]
+
+
+def _layers(known: dict[str, tuple[int, ...]]) -> str:
+    return ", ".join(dict.fromkeys(name.partition(".")[0] for name in known))

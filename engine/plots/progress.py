@@ -1,0 +1,112 @@
+"""Loss and percent correct of one or several runs, in training and validation, against batches, epochs or time."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from numpy.typing import NDArray
+
+from engine.errors import RecordsError
+from engine.plots import titles
+from engine.plots.style import COLOURS, GREY, new_figure, percent_axis, unit_of_time
+from engine.records.history import Curves
+
+Floats = NDArray[np.float64]
+AXES = {"batch": "batchno", "epoch": "epoch", "wall": "elapsed", "cpu": "cputime"}
+_NAMES = {"batch": "batches", "epoch": "epochs", "wall": "wall-clock time", "cpu": "CPU time, all processes"}
+
+
+@dataclass(frozen=True)
+class Course:
+    """How one run went: its row of `runs`, and its curves in training and validation."""
+
+    run: dict[str, Any]
+    training: Curves
+    validation: Curves
+
+
+def smoothed(values: Floats, memory: float) -> Floats:
+    """Return the mean of all values [steps] up to each step, one that is `memory` steps old weighing 1/e; skips nan.
+
+    The weights are divided by their sum, so the first values are right, too (as in Kingma and Ba 2015, section 3).
+    """
+    keep = np.exp(-1 / memory)
+    total = weight = 0.0
+    out = np.full(len(values), np.nan)
+    for i, value in enumerate(values.tolist()):
+        total, weight = total * keep, weight * keep
+        if np.isfinite(value):
+            total, weight = total + value, weight + 1
+        if weight:
+            out[i] = total / weight
+    return out
+
+
+def draw(courses: Sequence[Course], against: str = "batch") -> Figure:
+    """Return the picture; RecordsError for a run without a step."""
+    for course in courses:
+        if not len(course.training["batchno"]):
+            raise RecordsError(f"run {course.run['startID']} has no steps to plot yet")
+    column = AXES[against]
+    longest = max(course.training[column][-1] for course in courses)
+    divisor, unit = unit_of_time(longest) if against in ("wall", "cpu") else (1.0, "")
+    tasks = {titles.task(course.run) for course in courses}
+    figure = new_figure(8, 6.2 + 0.2 * len(courses), f"{tasks.pop()}: progress" if len(tasks) == 1 else "progress")
+    above, below = figure.subplots(2, 1, sharex=True)
+    names = titles.labels([course.run for course in courses])
+    for i, (course, name) in enumerate(zip(courses, names, strict=True)):
+        # With more workers a run goes through the same losses: dashes, so that the one below is seen as well.
+        dashed = any(_coincide(course, other, column) for other in courses[:i])
+        look = {"color": COLOURS[i % len(COLOURS)], "linestyle": (0, (4, 4)) if dashed else "-"}
+        for axes, value in ((above, "avgloss"), (below, "corperc")):
+            _curve(axes, course, column, value, divisor, look, name)
+    above.set(ylabel="mean loss of a batch")
+    if _all_positive(courses):
+        above.set_yscale("log")
+    below.set(ylabel="correct", xlabel=_NAMES[against] + (f" [{unit}]" if unit else ""))
+    below.set_xlim(left=0)
+    percent_axis(below)
+    _legends(above, below, courses)
+    return figure
+
+
+def _curve(
+    axes: Axes, course: Course, column: str, value: str, divisor: float, look: dict[str, Any], label: str
+) -> None:
+    """Draw the raw line faintly, the smoothed one over it, and validations as dots."""
+    x, y, colour = course.training[column] / divisor, course.training[value], look["color"]
+    axes.plot(x, y, color=colour, alpha=0.2, linewidth=0.7, rasterized=True, label="_raw")
+    axes.plot(x, smoothed(y, max(len(y) / 50, 1)), label=label, **look)
+    seen = course.validation
+    axes.plot(seen[column] / divisor, seen[value], "o--", color=colour, markersize=4.5, linewidth=0.8,
+              markeredgecolor="white", markeredgewidth=0.6, label="_validation")  # fmt: skip
+
+
+def _coincide(one: Course, other: Course, column: str) -> bool:
+    """Tell whether the curves of two runs are the same, as far as both go."""
+    steps = min(len(one.training[column]), len(other.training[column]))
+    names = (column, "avgloss")
+    return all(np.array_equal(one.training[n][:steps], other.training[n][:steps], equal_nan=True) for n in names)
+
+
+def _legends(above: Axes, below: Axes, courses: Sequence[Course]) -> None:
+    """Say which colour is which run, and which kind of line is what."""
+    above.legend(loc="lower left", bbox_to_anchor=(0, 1))  # above the axes, where no curve can be
+    kinds = [
+        Line2D([], [], color=GREY, label="training, smoothed"),
+        Line2D([], [], color=GREY, alpha=0.4, linewidth=0.7, label="training, each batch"),
+    ]
+    if any(len(course.validation["batchno"]) for course in courses):
+        kinds.append(Line2D([], [], color=GREY, marker="o", linestyle="--", linewidth=0.8, label="validation"))
+    below.legend(handles=kinds, loc="lower right")
+
+
+def _all_positive(courses: Sequence[Course]) -> bool:
+    """Tell whether every loss can be shown on a logarithmic axis."""
+    losses = np.concatenate([curves["avgloss"] for c in courses for curves in (c.training, c.validation)])
+    finite = losses[np.isfinite(losses)]
+    return bool(len(finite) and (finite > 0).all())

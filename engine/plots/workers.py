@@ -1,0 +1,192 @@
+"""What each worker did: its speed, what its time went to, when it was there, and how long the steps took meanwhile."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from engine.errors import RecordsError
+from engine.plots import titles
+from engine.plots.style import COLOURS, GREY, new_figure, unit_of_time
+from engine.records.history import Curves
+
+Floats = NDArray[np.float64]
+Spans = list[tuple[float, float]]  # begin and end
+MOST = 64  # workers that are shown
+_MARKS = {"lapsed": ("v", COLOURS[4]), "refused": ("X", COLOURS[1]), "left": ("s", COLOURS[6])}
+_OTHER = ("D", COLOURS[3])
+
+
+@dataclass(frozen=True)
+class Stay:
+    """One worker: when it came and went, and what its time went to, all in seconds since the run began."""
+
+    name: str
+    came: float
+    went: float
+    computing: float
+    validating: float
+    images: int
+
+    @property
+    def waiting(self) -> float:
+        """Seconds in which it neither computed gradients nor could be validating."""
+        return max(0.0, self.went - self.came - self.computing - self.validating)
+
+
+@dataclass(frozen=True)
+class Steps:
+    """Every step of the run: when it ended (seconds since the run began), how long it took [ms], images/s."""
+
+    ended: Floats
+    milliseconds: Floats
+    rate: Floats
+
+
+def steps_of(training: Curves, validation: Curves, began: float) -> Steps:
+    """Return the durations of steps, from the end of what came before: the previous step or its validation.
+
+    The first step of a sitting has no known beginning and is left out, as far as that can be seen.
+    """
+    number, elapsed = training["batchno"], training["elapsed"]
+    ends = dict(zip(validation["batchno"].tolist(), validation["elapsed"].tolist(), strict=True))
+    before = np.array([max(e, ends.get(n, e)) for n, e in zip(number.tolist(), elapsed.tolist(), strict=True)])
+    seconds = elapsed[1:] - before[:-1]
+    good = (np.diff(number) == 1) & (seconds > 0)
+    rate = training["batchsize"][1:][good] / seconds[good]
+    return Steps((training["time"][1:] - began)[good], 1000 * seconds[good], rate)
+
+
+def validations_of(training: Curves, validation: Curves, began: float) -> Spans:
+    """Return (begin, end) of every validation, in seconds since the run began."""
+    elapsed = dict(zip(training["batchno"].tolist(), training["elapsed"].tolist(), strict=True))
+    found = []
+    for number, end, when in zip(validation["batchno"], validation["elapsed"], validation["time"], strict=True):
+        seconds = end - elapsed.get(float(number), end)
+        found.append((float(when - began - seconds), float(when - began)))
+    return found
+
+
+def stays_of(rows: list[dict[str, Any]], validations: Spans, began: float, end: float) -> list[Stay]:
+    """Return a Stay for each row of `workers`; one that has not left is there until `end`."""
+    stays = []
+    for row in rows:
+        came = max(_seconds(row["joined"], began, 0.0), 0.0)
+        went = max(_seconds(row["left"], began, end), came)
+        validating = sum(max(0.0, min(b, went) - max(a, came)) for a, b in validations)
+        stays.append(Stay(row["worker"], came, went, row["seconds"] or 0.0, validating, row["images"] or 0))
+    return stays
+
+
+def _seconds(when: str | None, began: float, default: float) -> float:
+    """Return an ISO time as seconds since `began`; `default` where there is none."""
+    return default if when is None else datetime.fromisoformat(when).timestamp() - began
+
+
+def draw(
+    run: dict[str, Any],
+    training: Curves,
+    validation: Curves,
+    rows: list[dict[str, Any]],
+    events: list[dict[str, Any]],
+) -> Figure:
+    """Return the picture; without rows of workers only the steps. RecordsError for a run without steps."""
+    if not len(training["batchno"]):
+        raise RecordsError(f"run {run['startID']} has no steps to plot yet")
+    began = float(training["time"][0] - training["elapsed"][0])
+    validations = validations_of(training, validation, began)
+    steps = steps_of(training, validation, began)
+    end = float(max([training["time"][-1] - began, *(b for _, b in validations)]))
+    stays = stays_of(rows[:MOST], validations, began, end)
+    divisor, unit = unit_of_time(max([end, *(stay.went for stay in stays)]))
+    tall = 0.32 * len(stays)
+    heading = titles.title(run)
+    if len(rows) > MOST:
+        heading += f"\nthe first {MOST} of {len(rows)} workers"
+    figure = new_figure(8, 3.6 + 2 * tall + (1.2 if stays else 0), heading)
+    if stays:
+        use, there, timeline = figure.subplots(3, 1, height_ratios=[tall + 0.5, tall + 0.5, 2.6])
+        timeline.sharex(there)
+        _use(use, stays)
+        _there(there, stays, validations, events, began, divisor)
+    else:
+        timeline = figure.subplots()
+    _timeline(timeline, steps, validations, divisor)
+    timeline.set_xlabel(f"wall-clock time since the run began [{unit}]")
+    return figure
+
+
+def _use(axes: Axes, stays: list[Stay]) -> None:
+    """Draw what each worker's time went to, as percent bars with the speeds beside them."""
+    left = np.zeros(len(stays))
+    whole = np.array([max(stay.went - stay.came, stay.computing, 1e-9) for stay in stays])
+    kinds = (("computing gradients", COLOURS[0]), ("validation", COLOURS[5]), ("waiting and the rest", "#D0D0D0"))
+    parts = np.array([(stay.computing, stay.validating, stay.waiting) for stay in stays]).T
+    names = [stay.name for stay in stays]
+    for (label, colour), part in zip(kinds, 100 * parts / whole, strict=True):
+        axes.barh(names, part, left=left, color=colour, label=label, height=0.7)
+        left = left + part
+    for i, stay in enumerate(stays):
+        alone = stay.images / stay.computing if stay.computing else 0.0
+        text = f"{alone:,.0f} images/s while computing, {stay.images / whole[i]:,.0f} in all"
+        axes.text(101.5, i, text, va="center", fontsize="small")
+    axes.set(xlim=(0, 160), title="what the workers' time went to")
+    axes.set_xticks(range(0, 101, 20), [f"{percent} %" for percent in range(0, 101, 20)])
+    axes.spines["bottom"].set_bounds(0, 100)
+    axes.invert_yaxis()
+    axes.grid(visible=False, axis="y")
+    axes.legend(loc="upper center", bbox_to_anchor=(0.31, -0.18 - 0.3 / len(stays)), ncols=3)
+
+
+def _there(
+    axes: Axes,
+    stays: list[Stay],
+    validations: Spans,
+    events: list[dict[str, Any]],
+    began: float,
+    divisor: float,
+) -> None:
+    """Draw when each worker was there, with what happened to it."""
+    place = {stay.name: i for i, stay in enumerate(stays)}
+    for i, stay in enumerate(stays):
+        axes.barh(i, (stay.went - stay.came) / divisor, left=stay.came / divisor, height=0.45, color=COLOURS[0])
+    for kind in dict.fromkeys(event["kind"] for event in events):
+        some = [e for e in events if e["kind"] == kind and e["worker"] in place]
+        if kind == "joined" or not some:
+            continue  # the beginning of its bar says it
+        marker, colour = _MARKS.get(kind, _OTHER)
+        x = [(event["time"] - began) / divisor for event in some]
+        axes.plot(x, [place[e["worker"]] for e in some], marker, color=colour, markeredgecolor="white", label=kind)
+    _shade(axes, validations, divisor)
+    axes.set_yticks(range(len(stays)), [stay.name for stay in stays])
+    axes.set_ylim(len(stays) - 0.5, -0.5)
+    axes.grid(visible=False, axis="y")
+    axes.tick_params(labelbottom=False)
+    axes.set_title("when they were there, and what happened")
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=4)
+
+
+def _timeline(axes: Axes, steps: Steps, validations: Spans, divisor: float) -> None:
+    """Draw how long each step took, and the median; validations are shaded, longer steps marked at the top."""
+    x = steps.ended / divisor
+    axes.plot(x, steps.milliseconds, ".", color=COLOURS[0], markersize=2.5, alpha=0.5, rasterized=True)
+    _shade(axes, validations, divisor)
+    if not len(x):
+        return
+    middle, most = float(np.median(steps.milliseconds)), float(np.percentile(steps.milliseconds, 99))
+    axes.axhline(middle, color=COLOURS[1], linewidth=1)
+    rate = f"{np.median(steps.rate):,.0f} images/s"
+    axes.set_title(f"median step {middle:.1f} ms ({rate}), 99th percentile {most:.1f} ms; grey: validation")
+    axes.set(ylabel="step [ms]", ylim=(0, 1.6 * most))
+    beyond = steps.milliseconds > 1.6 * most
+    axes.plot(x[beyond], np.full(beyond.sum(), 1.57 * most), "^", color=COLOURS[1], markersize=4)
+
+
+def _shade(axes: Axes, validations: Spans, divisor: float) -> None:
+    for begin, end in validations:
+        axes.axvspan(begin / divisor, end / divisor, color=GREY, alpha=0.25, linewidth=0, zorder=0)

@@ -1,0 +1,43 @@
+"""Which run of a database a person means: by its number, its name, or the beginning of its uuid."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from engine.errors import RecordsError
+
+UUID = 6  # characters of a uuid that are enough, as many as the name of its folder has
+_LISTED = 5  # runs that a message names
+_SHOWN = 60  # characters of what was asked for that a message repeats
+
+
+def find_run(runs: Sequence[Mapping[str, Any]], text: str, path: Path | str) -> dict[str, Any]:
+    """Return the run among `runs`, those of the database `path`, that `text` means: number, name or start of the uuid.
+
+    They are tried in this order; of the uuid it takes at least 6 characters, lest a number that is not there (any
+    more) means some run whose uuid happens to begin with it. Raises RecordsError when there is no such run, and when
+    there are several.
+    """
+    if not runs:
+        raise RecordsError(f"database {path} has no runs yet; train something first")
+    if text.isdecimal() and (found := [run for run in runs if str(run["startID"]) == text.lstrip("0")]):
+        return dict(found[0])
+    found = [run for run in runs if run["name"] == text] or [run for run in runs if _begins(run, text)]
+    if len(found) == 1:
+        return dict(found[0])
+    what = ascii(text)[:_SHOWN] if not text.isprintable() else repr(text[:_SHOWN])
+    if found:
+        raise RecordsError(f"{what} is more than one run of database {path}: {_listed(found)}; give the number")
+    raise RecordsError(f"there is no run {what} in database {path}; it has {_listed(runs)}")
+
+
+def _begins(run: Mapping[str, Any], text: str) -> bool:
+    """Return whether the run's uuid begins with `text`, and that is enough of it."""
+    return len(text) >= UUID and (run["uuid"] or "").lower().startswith(text.lower())
+
+
+def _listed(runs: Sequence[Mapping[str, Any]]) -> str:
+    """Return the last of `runs` by number, and by name where they have one."""
+    last = [f"{run['startID']}" + (f" ({run['name']!a})" if run["name"] else "") for run in runs[-_LISTED:]]
+    more = f" and {len(runs) - len(last)} earlier" if len(runs) > len(last) else ""
+    return f"run{'s' * (len(runs) > 1)} {', '.join(last)}{more}"

@@ -1,0 +1,10 @@
+"""Looks into the training: keeps parameters and gradients of some steps, and says how they are spread.
+
+The training thread only copies vectors; another one computes and writes. Where that one falls too far behind, because
+the disk is slow, steps are skipped and counted, and training goes on.
+"""
+
+from engine.snapshots.choice import Choice, choose
+from engine.snapshots.snapshots import Snapshots
+
+__all__ = ["Choice", "Snapshots", "choose"]

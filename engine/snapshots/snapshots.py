@@ -1,0 +1,161 @@
+"""The hook of the training loop, and the thread behind it."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+
+from engine.errors import RecordsError
+from engine.params import Layout, Vector
+from engine.records import EventRow, HistogramRow, Records, Snapshot, StatisticsRow, places
+from engine.snapshots.choice import Choice
+from engine.snapshots.measures import histogram, statistics
+
+WAITING_BYTES = 64 << 20  # the most that copies of vectors may take while they wait to be written
+WAITING_STEPS = 2  # but so many steps may always wait
+
+
+@dataclass
+class _Look:
+    """Copies of the vectors of one step: `parameters` before and `after` it, and the `gradient`, summed."""
+
+    parameters: Vector
+    gradient: Vector
+    after: Vector
+    step: int = 0
+    samples: int = 1
+    snapshot: bool = False
+    measured: bool = False
+
+
+class Snapshots:
+    """Takes what `choice` says of each step and writes it to `records`, in a thread of its own. A context manager.
+
+    Steps that could not be written are events, `skipped` counts them, and `notice` is told in the end.
+    """
+
+    def __init__(self, choice: Choice, layout: Layout, records: Records, notice: Callable[[str], None]) -> None:
+        self._skipped: list[int] = []  # may grow in either thread
+        self._choice = choice
+        self._layout = layout
+        self._records = records
+        self._notice = notice
+        self._places = places({name: spec.shape for name, spec in layout.specs.items()})
+        self._free: SimpleQueue[_Look] = SimpleQueue()
+        self._unmade = max(WAITING_STEPS, WAITING_BYTES // (3 * 4 * layout.size))
+        self._open: _Look | None = None
+        self._thread = ThreadPoolExecutor(1, "snapshots")
+        self._fault: BaseException | None = None
+
+    @property
+    def skipped(self) -> int:
+        """How many steps that were due were not written."""
+        return len(self._skipped)
+
+    def before(self, step: int, parameters: Vector, gradient: Vector, samples: int, last: bool = False) -> None:
+        """Look at a step before it is applied: `gradient` is summed over `samples` samples.
+
+        Call `after` once it is applied; where that will not be, because the run fails, this is the `last` step, and has
+        a snapshot whenever any has.
+        """
+        snapshot = self._choice.snapshots if last else self._choice.snapshot_at(step)
+        measured = not last and self._choice.statistics_at(step)
+        if not (snapshot or measured):
+            return
+        look = self._take_free()
+        if look is None:
+            self._skip(step, "too many steps wait for the disk")
+            return
+        np.copyto(look.parameters, parameters)
+        np.copyto(look.gradient, gradient)
+        look.step, look.samples, look.snapshot, look.measured = step, samples, snapshot, measured
+        if measured:
+            self._open = look
+        else:
+            self._hand_over(look)
+
+    def after(self, parameters: Vector) -> None:
+        """Look at the parameters after the step that `before` was told of."""
+        look, self._open = self._open, None
+        if look is not None:
+            np.copyto(look.after, parameters)
+            self._hand_over(look)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Write what waits, unless someone is in a hurry to leave. Raises what went wrong in the thread by a fault."""
+        hurry = error is not None and not isinstance(error, Exception)
+        self._thread.shutdown(wait=True, cancel_futures=hurry)
+        if self._skipped:
+            self._notice(f"{self.skipped} steps have no snapshot or statistics: the database could not take more")
+        if self._fault is not None and error is None:
+            raise self._fault
+
+    def _take_free(self) -> _Look | None:
+        """Return vectors to copy into, None if all of them wait for the disk."""
+        with suppress(Empty):
+            return self._free.get_nowait()
+        if not self._unmade:
+            return None
+        self._unmade -= 1
+        return _Look(self._layout.zeros(), self._layout.zeros(), self._layout.zeros())
+
+    def _hand_over(self, look: _Look) -> None:
+        self._thread.submit(self._write, look).add_done_callback(lambda future: self._written(look, future))
+
+    def _written(self, look: _Look, future: "Future[None]") -> None:
+        """Let the vectors be used again. Runs in the thread."""
+        error = None if future.cancelled() else future.exception()
+        if isinstance(error, RecordsError):
+            self._skip(look.step, str(error))
+        elif error is not None:
+            self._fault = self._fault or error
+        self._free.put(look)
+
+    def _skip(self, step: int, reason: str) -> None:
+        self._skipped.append(step)
+        with suppress(RecordsError):  # of a database that takes nothing any more the loop hears with its next row
+            self._records.event(EventRow("skipped", f"no snapshot or statistics of step {step}: {reason}", step))
+
+    def _write(self, look: _Look) -> None:
+        """Compute and write everything about one step. The vectors are overwritten."""
+        with np.errstate(all="ignore"):  # a run that diverges is just when one looks
+            look.gradient *= np.float32(1 / look.samples)  # as the optimizer does it
+            if look.measured:
+                look.after -= look.parameters
+        if look.measured:
+            for row in self._statistics(look):
+                self._records.statistics(row)
+        if look.snapshot:
+            self._records.snapshot(self._snapshot(look))
+
+    def _statistics(self, look: _Look) -> Iterator[StatisticsRow]:
+        """Yield the row of every array, once `look.after` holds the update; the order of its values does not matter."""
+        for name, part in self._layout.slices.items():
+            place = self._places[name]
+            values, gradients, updates = (statistics(x[part]) for x in (look.parameters, look.gradient, look.after))
+            yield StatisticsRow(look.step, place.name, place.subname, *values, *gradients, *updates)
+
+    def _snapshot(self, look: _Look) -> Snapshot:
+        """Return the chosen arrays in public shape, with their histograms."""
+        vectors = self._layout.public(look.parameters), self._layout.public(look.gradient)
+        arrays = {
+            self._places[name]: (np.ascontiguousarray(values).ravel(), np.ascontiguousarray(gradients).ravel())
+            for (name, values), (_, gradients) in zip(*vectors, strict=True)
+            if name in self._choice.names
+        }
+        histograms = tuple(
+            HistogramRow(look.step, place.name, place.subname, what, *histogram(array))
+            for place, both in arrays.items()
+            for what, array in zip(("values", "gradients"), both, strict=True)
+        )
+        return Snapshot(look.step, arrays, histograms)
