@@ -249,8 +249,7 @@ class Coordinator:
         if current is None or current.done:
             return
         sums = self._judge(current.work, block, current.parameters)
-        judged = rounds.Judged(current.work.round, block, bits_of(sums))
-        instructions = self._rounds.handle(judged, self._clock.now())
+        instructions = self._rounds.handle(rounds.Judged(current.work.round, block, bits_of(sums)), self._clock.now())
         if rounds.Accept(block) in instructions:
             current.sums.put(block, sums)
         self._carry_out(instructions)
@@ -283,6 +282,7 @@ class Coordinator:
 
     def _note(self, instruction: rounds.Instruction) -> None:
         """Put on record what went wrong, and part from whoever is to blame."""
+        step = f"step {self._current.work.step}" if self._current else "a step"
         match instruction:
             case rounds.Ignore(peer, kind, block):
                 self._members.note(kind, peer, f"its answer for block {block} is not used")
@@ -292,13 +292,9 @@ class Coordinator:
                     self._watch.suspect(member.host, member.pid)
             case rounds.Differ(peers, block):
                 names = ", ".join(self._members.name(peer) for peer in peers)
-                self._members.note("differs", peers[-1], f"{names} sent different bits for {self._place(block)}")
+                self._members.note("differs", peers[-1], f"{names} sent different bits for block {block} of {step}")
             case rounds.Expel(peer, block):
-                reason = f"its bits for {self._place(block)} are wrong: bad memory, or other software"
+                reason = f"its bits for block {block} of {step} are wrong: bad memory, or other software"
                 self._members.note("audit", peer, reason)
                 self._endpoint.send(peer, m.encode(m.Refuse(reason)))
                 self._lose(peer, "it was refused")
-
-    def _place(self, block: Block) -> str:
-        """Say where a block of this round belongs."""
-        return f"block {block} of step {self._current.work.step}" if self._current else f"block {block}"
