@@ -39,6 +39,7 @@ class _Connection:
     heard: bool = False
     received: int = 0
     bad: int = 0
+    ended: bool = False  # by us; ZeroMQ has not told yet
 
 
 class Guard:
@@ -55,8 +56,7 @@ class Guard:
         self._strangers: dict[int, None] = {}  # oldest first
         self._descriptors: dict[bytes, int] = {}  # of peers
         self._looked = time.monotonic()
-        limit = _raise_limit()
-        self._most_strangers, self._most_connections = min(STRANGERS, limit // 4), min(CONNECTIONS, limit // 2)
+        _raise_limit()
 
     def opened(self, descriptor: int) -> None:
         """Take note of a new connection; if there are too many, one has to go."""
@@ -66,18 +66,20 @@ class Guard:
             return
         self._connections[descriptor] = _Connection(borrowed, time.monotonic())
         self._strangers[descriptor] = None
-        if len(self._connections) > self._most_connections:
+        most = _limit()  # it may be lowered from outside
+        if len(self._connections) > min(CONNECTIONS, most // 2):
             self._end(descriptor)
-        elif len(self._strangers) > self._most_strangers:
+        elif len(self._strangers) > min(STRANGERS, most // 4):
             self._end(next(iter(self._strangers)))
 
-    def closed(self, descriptor: int) -> None:
-        """Take note that a connection has ended."""
+    def closed(self, descriptor: int) -> bool:
+        """Take note that a connection has ended; return whether it was that of a peer who has said something."""
         self._strangers.pop(descriptor, None)
-        if connection := self._connections.pop(descriptor, None):
-            connection.socket.detach()
-            if connection.peer is not None:
-                self._descriptors.pop(connection.peer, None)
+        connection = self._connections.pop(descriptor, None)
+        if connection is None:
+            return False
+        connection.socket.detach()
+        return connection.peer is not None and self._descriptors.pop(connection.peer, None) is not None
 
     def knows(self, peer: bytes) -> bool:
         """Tell whether it is known which connection `peer` has; if so, take note that a message has come from it."""
@@ -110,7 +112,9 @@ class Guard:
         if now - self._looked < LOOK:
             return
         self._looked = now
-        for descriptor, connection in list(self._connections.items()):
+        for descriptor, connection in self._connections.items():
+            if connection.ended:
+                continue
             received = _received(connection.socket)
             if connection.peer is None:
                 if received > STRANGERS_BYTES or now - connection.since > HANDSHAKE:
@@ -131,12 +135,13 @@ class Guard:
         It may have done so already, and another file may have the number by now: only a connection of our own is
         ended. Should it be a wrong one, its worker will connect again.
         """
-        connection = self._connections[descriptor].socket
+        self._strangers.pop(descriptor, None)
+        connection = self._connections[descriptor]
+        connection.ended = True
         with contextlib.suppress(OSError):
-            name = connection.getsockname()
+            name = connection.socket.getsockname()
             if (name if isinstance(name, str) else name[1]) == self._place:
-                _abort(connection)
-        self.closed(descriptor)
+                _abort(connection.socket)
 
 
 def _abort(connection: socket.socket) -> None:
@@ -163,11 +168,15 @@ def _received(connection: socket.socket) -> int:
         return 0
 
 
-def _raise_limit() -> int:
-    """Let this process have as many file descriptors as it may, within reason, and return how many."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(DESCRIPTORS, hard)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-        soft = wanted
+def _limit() -> int:
+    """Return how many file descriptors this process may have."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return DESCRIPTORS if soft == resource.RLIM_INFINITY else soft
+
+
+def _raise_limit() -> None:
+    """Let this process have as many file descriptors as it may, within reason."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(DESCRIPTORS, hard)
+    if _limit() < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

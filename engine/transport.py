@@ -28,6 +28,7 @@ BYTES_AT_ONCE = 1 << 26  # and about so many bytes
 MOST_FRAMES = 3  # frames kept of a message: one more than any may have, so that it can be told
 UNSENT = 64  # messages to a peer that may wait; one that lets more of them wait counts as gone
 EVENT = struct.Struct("=Hi")  # what a monitor says: the event and, of those we ask for, a file descriptor
+TOGETHER = 0.05  # seconds in which several losses count as one: strangers come and go as fast as they like
 SETTLING = (0.0, 0.01, 0.03, 0.1, 0.3)  # seconds after a loss: a send may still succeed when ZeroMQ tells of it
 
 
@@ -93,6 +94,7 @@ class _Door:
         self.monitor = context.socket(zmq.PAIR)
         self.monitor.rcvhwm = 0  # the I/O thread would wait for us if it were full; it holds what descriptors allow
         self.guard: Guard | None = None
+        self.lost = False  # whether a connection was
 
     def bind(self, address: str, keys: Keys | None) -> str:
         """Listen at `address`, only to those whose keys are listed if there are `keys`; return it, with its port."""
@@ -111,9 +113,8 @@ class _Door:
         self.guard = Guard(int(bound.rpartition(":")[2]) if tcp else bound.removeprefix("ipc://"), self._largest)
         return bound
 
-    def take_events(self) -> bool:
-        """Tell the guard of connections that came and went; return whether any went."""
-        lost = False
+    def take_events(self) -> None:
+        """Tell the guard of connections that came and went; take note if a known one did."""
         while self.guard:
             try:
                 event, descriptor = EVENT.unpack(self.monitor.recv_multipart(zmq.NOBLOCK)[0])
@@ -121,10 +122,8 @@ class _Door:
                 break
             if event == zmq.EVENT_ACCEPTED:
                 self.guard.opened(descriptor)
-            else:
-                self.guard.closed(descriptor)
-                lost = True
-        return lost
+            elif self.guard.closed(descriptor):
+                self.lost = True
 
     def receive(self) -> list[Received]:
         """Return messages that have come, not too many; ROUTER takes them from one peer after the other."""
@@ -171,6 +170,7 @@ class Listener:
         self._poller = zmq.Poller()
         self._doors: list[_Door] = []
         self._gatekeeper: Gatekeeper | None = None
+        self._suspected = 0.0
         self._suspicions: list[float] = []  # when to say that a connection may have been lost
         try:
             self.address = self.bind(address, keys)
@@ -219,14 +219,23 @@ class Listener:
             self._gatekeeper.answer()
         received: list[Received] = []
         for door in self._doors:
-            if door.monitor in ready and door.take_events():
-                now = time.monotonic()
-                self._suspicions = [now + delay for delay in SETTLING]
+            if door.monitor in ready:
+                door.take_events()
             if door.socket in ready:
                 received += door.receive()
+            if door.lost:
+                door.lost = False
+                self._suspect()
             if door.guard:
                 door.guard.look()
         return received
+
+    def _suspect(self) -> None:
+        """Plan to say that a connection was lost; others that are lost soon afterwards are part of the same story."""
+        now = time.monotonic()
+        if not self._suspicions or now - self._suspected > TOGETHER:
+            self._suspected = now
+            self._suspicions = [now + delay for delay in SETTLING]
 
     def lost_connections(self) -> bool:
         """Tell whether a connection may have been lost since the last call: several times after each loss."""
