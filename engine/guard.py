@@ -16,6 +16,7 @@ import termios
 import time
 from dataclasses import dataclass
 
+SILENCE = 10.0  # seconds without a byte, heartbeats included, after which a TCP peer counts as gone
 HANDSHAKE = 10.0  # seconds that a new connection has until its first message
 STRANGERS = 1024  # connections from which no message has come yet; the oldest has to go
 STRANGERS_BYTES = 1 << 16  # bytes from such a one: handshake and first message take less than 4 KiB
@@ -38,6 +39,8 @@ class _Connection:
     peer: bytes | None = None
     heard: bool = False
     received: int = 0
+    seen: int = 0  # bytes at the last look, and when they were last more than before
+    moved: float = 0.0
     bad: int = 0
     ended: bool = False  # by us; ZeroMQ has not told yet
 
@@ -119,6 +122,11 @@ class Guard:
             if connection.peer is None:
                 if received > STRANGERS_BYTES or now - connection.since > HANDSHAKE:
                     self._end(descriptor)
+                continue
+            if received != connection.seen or not received:
+                connection.seen, connection.moved = received, now
+            if now - connection.moved > SILENCE:
+                self._end(descriptor)
             elif connection.heard:
                 connection.heard, connection.received = False, received
             elif received - connection.received > self._most:

@@ -16,12 +16,11 @@ import zmq
 
 from engine.curve import Gatekeeper, Keys
 from engine.errors import WorkersError
-from engine.guard import HANDSHAKE, STRANGERS, WAITING, Guard
+from engine.guard import HANDSHAKE, SILENCE, STRANGERS, WAITING, Guard
 from engine.messages import HEADER_LIMIT, Frame
 from engine.params import Vector
 
 HEARTBEAT = 2.0  # seconds between heartbeats of a connection
-SILENCE = 10.0  # seconds without one after which the peer counts as gone
 PARTING = 500  # milliseconds that messages have to leave when a socket is closed
 AT_ONCE = 256  # messages taken in one poll: no flood of them may keep the coordinator from its other duties
 BYTES_AT_ONCE = 1 << 26  # and about so many bytes
@@ -72,6 +71,9 @@ def _milliseconds(timeout: float) -> int:
 def _configure(socket: "zmq.Socket[bytes]", largest: int) -> None:
     socket.sndhwm = socket.rcvhwm = 0
     socket.setsockopt(zmq.MAXMSGSIZE, largest + HEADER_LIMIT)
+
+
+def _beat(socket: "zmq.Socket[bytes]") -> None:
     socket.setsockopt(zmq.HEARTBEAT_IVL, int(HEARTBEAT * 1000))
     socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, int(SILENCE * 1000))
 
@@ -87,7 +89,7 @@ class _Door:
         self._largest = largest + HEADER_LIMIT
         self.socket = context.socket(zmq.ROUTER)
         _configure(self.socket, largest)
-        self.socket.sndhwm, self.socket.rcvhwm = UNSENT, WAITING
+        self.socket.sndhwm = UNSENT
         self.socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
         self.socket.setsockopt(zmq.BACKLOG, STRANGERS)  # who comes when it is full tries again after a second
         self.socket.setsockopt(zmq.HANDSHAKE_IVL, int(HANDSHAKE * 1000))
@@ -101,6 +103,13 @@ class _Door:
         tcp = address.startswith("tcp://")
         # Strangers keep only the I/O thread of TCP connections busy.
         self.socket.setsockopt(zmq.AFFINITY, 2 if tcp else 1)
+        # With heartbeats of its own and a full queue, ZeroMQ 4.3.5 aborts the process when the peer leaves (assertion
+        # !_io_error in stream_engine_base.cpp). So over TCP only workers send them, and the guard sees that they come;
+        # local peers are our own, and their queues are not limited.
+        if tcp:
+            self.socket.rcvhwm = WAITING
+        else:
+            _beat(self.socket)
         if keys:
             keys.serve(self.socket)
         if address.startswith("tcp://["):
@@ -274,6 +283,7 @@ class Dialer:
         self._context = zmq.Context()
         self._socket = self._context.socket(zmq.DEALER)
         _configure(self._socket, largest)
+        _beat(self._socket)
         if keys:
             keys.join(self._socket)
         if address.startswith("tcp://["):
