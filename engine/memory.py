@@ -23,7 +23,7 @@ def release_compiler() -> None:
     if sys.platform != "linux":
         return
     libc = ctypes.CDLL(None)
-    for line in Path("/proc/self/maps").read_bytes().splitlines():
+    for line in Path("/proc/self/maps").read_bytes().strip().split(b"\n"):  # names of files may be any bytes
         places, rights, *rest = line.split()
         if rights == b"r-xp" and COMPILER in rest[-1]:  # code: what has relocations may not be dropped
             start, stop = (int(place, 16) for place in places.split(b"-"))

@@ -171,7 +171,7 @@ def test_workers_end_with_a_parent_that_is_killed(state: str) -> None:
         ([], 2, "the following arguments are required: address"),
         (["nonsense"], 2, "'nonsense' is no address to connect to"),
         ([""], 2, "'' is no address to connect to"),
-        (["tcp://nowhere"], 2, "'tcp://nowhere' is no address to connect to"),
+        (["tcp://nowhere"], 2, "'tcp://nowhere' is no address; try tcp://HOST:PORT"),
         (["ipc:///no/such/place", "--patience", "0.1"], 1, "nothing came from ipc:///no/such/place for 0.1 seconds"),
         (["ipc:///no/such/place", "--tied"], 1, "its parent ended"),
     ],

@@ -123,5 +123,22 @@ def test_every_setting_has_a_help_text_and_a_default_that_is_valid() -> None:
     assert all(field.metadata["help"] for field in fields(Settings))
     assert set(ENDS) | set(TRAJECTORY) <= names
     # The rest may change from sitting to sitting without changing a bit of the result.
-    free = {"workers", "min_workers", "audit", "mailbox", "validate_every", "checkpoint_every", "statistics_every"}
+    free = {
+        "bind",
+        "key",
+        "insecure",
+        "workers",
+        "min_workers",
+        "audit",
+        "mailbox",
+        "validate_every",
+        "checkpoint_every",
+        "statistics_every",
+    }
     assert names - set(ENDS) - set(TRAJECTORY) == free | {"snapshot_first", "snapshot_every", "snapshot_layers"}
+
+
+@pytest.mark.parametrize("given", [{"key": "k"}, {"insecure": True}, {"bind": "b", "key": "k", "insecure": True}])
+def test_keys_belong_to_an_address_and_exclude_none(given: dict[str, Any]) -> None:
+    with pytest.raises(SettingsError, match=r"^key|^insecure"):
+        Settings(**given).resolved()

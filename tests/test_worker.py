@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from engine import messages as m
+from engine.curve import Keys
 from engine.data import Dataset, Normalisation, Split, cache
 from engine.data.download import Download
 from engine.errors import ProtocolError
@@ -39,7 +40,7 @@ class FakeDialer:
         self.closed = False
         self.new = True  # a connection
 
-    def __call__(self, address: str, largest: int) -> "FakeDialer":
+    def __call__(self, address: str, largest: int, keys: Keys | None) -> "FakeDialer":
         return self
 
     def watch(self, descriptor: int) -> None:

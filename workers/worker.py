@@ -9,6 +9,7 @@ from types import FrameType
 
 from engine import messages as m
 from engine import plan
+from engine.curve import Keys
 from engine.data import Dataset
 from engine.errors import ProtocolError
 from engine.evaluate import Evaluator, Sums
@@ -35,7 +36,13 @@ class Worker:
     """
 
     def __init__(
-        self, address: str, tied: bool, patience: float, mail: Mail | None = None, clear: bool = False
+        self,
+        address: str,
+        tied: bool,
+        patience: float,
+        mail: Mail | None = None,
+        keys: Keys | None = None,
+        clear: bool = False,
     ) -> None:
         self._address = address
         self._tied = tied
@@ -45,7 +52,7 @@ class Worker:
         self._session = self._new_session()
         self._waiting: tuple[Job, Supply] | None = None  # for its data
         self._leaving = ""
-        self._dialer = Dialer(address, LARGEST)
+        self._dialer = Dialer(address, LARGEST, keys)
 
     def run(self) -> Quit:
         """Work, and return why and how it ended."""

@@ -2,6 +2,7 @@
 
 import argparse
 import math
+from pathlib import Path
 
 PATIENCE = 600.0  # seconds
 
@@ -10,6 +11,8 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     """Add the command to `commands`."""
     parser = commands.add_parser("worker", help="join a coordinator and work for it, and for the next one there")
     parser.add_argument("address", help="where the coordinator listens, for example tcp://10.0.0.1:5555")
+    parser.add_argument("--key", type=Path, metavar="FILE", help="the coordinator's key file, or a copy of it")
+    parser.add_argument("--insecure", action="store_true", help="join another machine without keys")
     parser.add_argument("--processes", type=int, metavar="N", help="workers to start (default: one per core)")
     parser.add_argument(
         "--patience",
@@ -32,4 +35,7 @@ def execute(arguments: argparse.Namespace) -> int:
         raise UsageError(f"--processes must be from 1 to 4096, got {count}")
     if not 0 < arguments.patience < math.inf:
         raise UsageError(f"--patience must be a number of seconds above 0, got {arguments.patience:g}")
-    return Crew(count, [arguments.address, "--patience", repr(arguments.patience)]).run()
+    options = [arguments.address, "--patience", repr(arguments.patience)]
+    options += ["--key", str(arguments.key)] if arguments.key else []
+    options += ["--insecure"] if arguments.insecure else []
+    return Crew(count, options).run()
