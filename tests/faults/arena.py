@@ -1,0 +1,299 @@
+"""A training that goes on while things go wrong: a coordinator, its local workers, and others behind faulty links."""
+
+import contextlib
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any, Self
+
+from tests.faults.link import Link, Mischief
+from tests.faults.schedule import Event, Fault
+
+TELLING = Path(__file__).with_name("telling.py")
+GRACE = 20.0  # seconds in which a process must end once it should
+STALL = 180.0  # seconds without a step after which the run is taken to hang
+BIND = "--bind" in (Path(__file__).parent.parent.parent / "engine/cli/train.py").read_text()
+SPOILED = 3  # messages in a row
+MISCHIEF = {Fault.LOSE: Mischief.LOSE, Fault.REPEAT: Mischief.REPEAT, Fault.SWAP: Mischief.SWAP}
+
+
+@dataclass(frozen=True)
+class Struck:
+    """A fault that came: when (monotonic seconds), after which step, and how long it lasted (seconds)."""
+
+    fault: Fault
+    moment: float
+    step: int
+    lasted: float
+
+
+@dataclass
+class Story:
+    """What happened. `steps`: the moment each step was told of, its number, and the workers at hand.
+
+    `sittings`: when each coordinator was started (seconds since 1970), and after which step.
+    """
+
+    steps: list[tuple[float, int, int]] = field(default_factory=list)
+    faults: list[Struck] = field(default_factory=list)
+    sittings: list[tuple[float, int]] = field(default_factory=list)
+    ended_by_themselves: Counter[int] = field(default_factory=Counter)  # remote workers, by exit code
+    result: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class _Seat:
+    """A place for a worker on "another machine", started anew when it ends, as a service manager would."""
+
+    link: Link
+    errors: IO[bytes]
+    process: "subprocess.Popen[bytes] | None" = None
+    wanted: bool = True
+    expected: bool = False  # that it ends
+
+
+class Arena:
+    """Runs `gradsum train ARGUMENTS` in `folder`, with `seats` workers besides its own local ones.
+
+    `arguments` must name --db, --out, --steps and --json; a coordinator that was killed is resumed from its --out.
+    """
+
+    def __init__(self, folder: Path, arguments: Sequence[str], resume: Sequence[str], seats: int) -> None:
+        self.story = Story()
+        self._folder = folder
+        self._arguments = list(arguments)
+        self._resume = list(resume)
+        self._port = _free_port()
+        self._step = 0
+        self._pids: list[int] = []  # of the workers at hand, remote ones included
+        self._due: list[tuple[float, Callable[[], None]]] = []
+        self._errors = (folder / "stderr.txt").open("ab")
+        self._seats = [_Seat(Link(self._where), self._errors) for _ in range(seats)]
+        self._told: IO[bytes]
+        self._coordinator = self._start_coordinator(self._arguments)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End whatever is left, however it stands."""
+        for _, restore in self._due:
+            restore()
+        for seat in self._seats:
+            if seat.process is not None:
+                seat.process.kill()
+                seat.process.wait()
+            seat.link.close()
+        self._coordinator.kill()
+        self._coordinator.communicate()
+        self._told.close()
+        self._errors.close()
+
+    def run(self, events: Sequence[Event]) -> Story:
+        """Let the training go on to its end while `events` happen, and return the story."""
+        pending = deque(events)
+        while line := self._next_line():
+            if line[0] == "started":
+                self.story.sittings.append((self._launched, int(line[1])))
+                continue
+            self._step, self._pids = int(line[1]), [int(pid) for pid in line[2:]]
+            self.story.steps.append((time.monotonic(), self._step, len(self._pids)))
+            if pending and pending[0].step <= self._step:
+                self._strike(pending.popleft())
+        out, _ = self._coordinator.communicate(timeout=GRACE)
+        if self._coordinator.returncode or pending:
+            said = (self._folder / "stderr.txt").read_text(errors="replace")[-3000:]
+            raise AssertionError(f"exit code {self._coordinator.returncode}, {len(pending)} faults to come: {said}")
+        self.story.result = json.loads(out.splitlines()[-1])
+        self._dismiss()
+        return self.story
+
+    def _next_line(self) -> list[str]:
+        """Return the words of the coordinator's next line, looking after everything else meanwhile; [] at the end."""
+        began = time.monotonic()
+        while True:
+            self._restore()
+            self._tend()
+            timeout = min([1.0, *(due - time.monotonic() for due, _ in self._due)])
+            if select.select([self._told], [], [], max(0.0, timeout))[0]:
+                return self._told.readline().decode().split()
+            assert time.monotonic() - began < STALL, f"no step after step {self._step} for {STALL:g} seconds"
+
+    def _where(self) -> str:
+        if not BIND:
+            found = list(Path(os.environ["TMPDIR"]).glob(f"gradsum-{self._coordinator.pid}-*/coordinator"))
+            if not found:
+                raise OSError("none")
+            return f"ipc://{found[0]}"
+        return f"tcp://127.0.0.1:{self._port}"
+
+    def _start_coordinator(self, arguments: Sequence[str]) -> "subprocess.Popen[str]":
+        self._launched = time.time()
+        reading, writing = os.pipe()
+        self._told = open(reading, "rb", buffering=0)  # noqa: SIM115, PTH123 - closed with the coordinator
+        command = [sys.executable, str(TELLING), str(writing), *arguments, *(["--bind", self._where()] if BIND else [])]
+        try:
+            return subprocess.Popen(
+                command,
+                cwd=self._folder,
+                pass_fds=(writing,),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=self._errors,
+                text=True,
+                start_new_session=True,
+            )
+        finally:
+            os.close(writing)
+
+    def _tend(self) -> None:
+        """Start the remote workers that are wanted and not there."""
+        for seat in self._seats:
+            if seat.process is not None and seat.process.poll() is not None:
+                if not seat.expected:
+                    self.story.ended_by_themselves[seat.process.returncode] += 1
+                seat.process = None
+            if seat.process is None and seat.wanted:
+                seat.expected = False
+                seat.process = subprocess.Popen(
+                    [sys.executable, "-P", "-c", MAIN, "worker", seat.link.address],
+                    cwd=self._folder,
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=seat.errors,
+                    start_new_session=True,
+                )
+
+    def _restore(self) -> None:
+        """End the faults whose time is over."""
+        now = time.monotonic()
+        over = [restore for due, restore in self._due if due <= now]
+        self._due = [(due, restore) for due, restore in self._due if due > now]
+        for restore in over:
+            restore()
+
+    def _later(self, seconds: float, restore: Callable[[], None]) -> float:
+        self._due.append((time.monotonic() + seconds, restore))
+        return seconds
+
+    def _strike(self, event: Event) -> None:
+        """Let `event` happen."""
+        began = time.monotonic()
+        lasted = self._perform(event)
+        self.story.faults.append(Struck(event.fault, began, self._step, lasted))
+
+    def _perform(self, event: Event) -> float:
+        """Carry out a fault; return how long it lasts, 0.0 if it is over at once."""
+        match event.fault:
+            case Fault.KILL:
+                self._signal(self._worker(event.lot), signal.SIGKILL)
+            case Fault.LEAVE:
+                self._leave(event.lot)
+            case Fault.JOIN:
+                self._join(event.lot)
+            case Fault.FREEZE:
+                return self._freeze(self._worker(event.lot), event.seconds)
+            case Fault.FREEZE_COORDINATOR:
+                return self._freeze(self._coordinator.pid, event.seconds)
+            case Fault.KILL_COORDINATOR:
+                self._kill_coordinator()
+            case Fault.CUT:
+                self._link(event.lot).cut()
+                return self._later(event.seconds, self._link(event.lot).restore)
+            case Fault.HOLD:
+                self._link(event.lot).hold()
+                return self._later(event.seconds, self._link(event.lot).release)
+            case Fault.SLOW:
+                link = self._link(event.lot)
+                link.delay = 0.05
+                return self._later(event.seconds, lambda: setattr(link, "delay", 0.0))
+            case Fault.LOSE | Fault.REPEAT | Fault.SWAP:
+                self._link(event.lot).spoil(MISCHIEF[event.fault], SPOILED)
+        return 0.0
+
+    def _worker(self, lot: int) -> int:
+        """Choose a worker that is at hand, local or remote, and return its process id."""
+        return self._pids[lot % len(self._pids)]
+
+    def _link(self, lot: int) -> Link:
+        """Choose the link of a worker that is wanted."""
+        seats = [seat for seat in self._seats if seat.wanted] or self._seats
+        seats[lot % len(seats)].wanted = True
+        return seats[lot % len(seats)].link
+
+    def _leave(self, lot: int) -> None:
+        """Ask a remote worker to leave; it stays away until another is to join. Or a local one, if there is none."""
+        pid = self._worker(lot)
+        for seat in self._seats:
+            if seat.process is not None and seat.process.pid == pid:
+                seat.wanted = False
+        self._signal(pid, signal.SIGTERM)
+
+    def _join(self, lot: int) -> None:
+        """Let a worker join where one has left, or in the place of another."""
+        free = [seat for seat in self._seats if not seat.wanted]
+        if free:
+            free[lot % len(free)].wanted = True
+        else:
+            seat = self._seats[lot % len(self._seats)]
+            if seat.process is not None:
+                self._signal(seat.process.pid, signal.SIGTERM)
+
+    def _signal(self, pid: int, number: int) -> None:
+        """Send a signal to a worker."""
+        for seat in self._seats:
+            if seat.process is not None and seat.process.pid == pid:
+                seat.expected = True
+        with contextlib.suppress(ProcessLookupError):  # it ended a moment ago
+            os.kill(pid, number)
+
+    def _freeze(self, pid: int, seconds: float) -> float:
+        """Freeze a process now and thaw it later. A descriptor stands for it, as its number may be given to another."""
+        with contextlib.suppress(ProcessLookupError):
+            descriptor = os.pidfd_open(pid)
+            signal.pidfd_send_signal(descriptor, signal.SIGSTOP)
+
+            def thaw() -> None:
+                with contextlib.suppress(ProcessLookupError):
+                    signal.pidfd_send_signal(descriptor, signal.SIGCONT)
+                os.close(descriptor)
+
+            self._later(seconds, thaw)
+        return seconds
+
+    def _kill_coordinator(self) -> None:
+        """Kill the coordinator and start it again."""
+        self._coordinator.kill()
+        self._coordinator.communicate()
+        self._told.close()
+        self._coordinator = self._start_coordinator(self._resume)
+
+    def _dismiss(self) -> None:
+        """End the remote workers, those that wait for another run, too."""
+        for due, restore in self._due:
+            restore()
+        self._due = []
+        for seat in self._seats:
+            if seat.process is not None:
+                seat.process.terminate()
+                seat.process.wait(GRACE)
+                seat.process = None
+
+
+MAIN = "import sys; from engine.cli import main; sys.exit(main())"
+
+
+def _free_port() -> int:
+    """Return a port that nobody listens at now."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port: int = free.getsockname()[1]
+    return port
