@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import math
 import os
 import select
 import signal
@@ -86,8 +87,7 @@ class Arena:
 
     def __exit__(self, *_: object) -> None:
         """End whatever is left, however it stands."""
-        for _, restore in self._due:
-            restore()
+        self._restore(math.inf)
         for seat in self._seats:
             if seat.process is not None:
                 seat.process.kill()
@@ -121,7 +121,7 @@ class Arena:
         """Return the words of the coordinator's next line, looking after everything else meanwhile; [] at the end."""
         began = time.monotonic()
         while True:
-            self._restore()
+            self._restore(time.monotonic())
             self._tend()
             timeout = min([1.0, *(due - time.monotonic() for due, _ in self._due)])
             if select.select([self._told], [], [], max(0.0, timeout))[0]:
@@ -173,15 +173,16 @@ class Arena:
                     start_new_session=True,
                 )
 
-    def _restore(self) -> None:
+    def _restore(self, now: float) -> None:
         """End the faults whose time is over."""
-        now = time.monotonic()
         over = [restore for due, restore in self._due if due <= now]
         self._due = [(due, restore) for due, restore in self._due if due > now]
         for restore in over:
             restore()
 
-    def _later(self, seconds: float, restore: Callable[[], None]) -> float:
+    def _later(self, seconds: float, begin: Callable[[], None], restore: Callable[[], None]) -> float:
+        """Begin a fault now, and let `restore` end it after `seconds`."""
+        begin()
         self._due.append((time.monotonic() + seconds, restore))
         return seconds
 
@@ -193,6 +194,7 @@ class Arena:
 
     def _perform(self, event: Event) -> float:
         """Carry out a fault; return how long it lasts, 0.0 if it is over at once."""
+        link = self._link(event.lot)
         match event.fault:
             case Fault.KILL:
                 self._signal(self._worker(event.lot), signal.SIGKILL)
@@ -207,17 +209,13 @@ class Arena:
             case Fault.KILL_COORDINATOR:
                 self._kill_coordinator()
             case Fault.CUT:
-                self._link(event.lot).cut()
-                return self._later(event.seconds, self._link(event.lot).restore)
+                return self._later(event.seconds, link.cut, link.restore)
             case Fault.HOLD:
-                self._link(event.lot).hold()
-                return self._later(event.seconds, self._link(event.lot).release)
+                return self._later(event.seconds, link.hold, link.release)
             case Fault.SLOW:
-                link = self._link(event.lot)
-                link.delay = 0.05
-                return self._later(event.seconds, lambda: setattr(link, "delay", 0.0))
+                return self._later(event.seconds, link.slow_down, link.speed_up)
             case Fault.LOSE | Fault.REPEAT | Fault.SWAP:
-                self._link(event.lot).spoil(MISCHIEF[event.fault], SPOILED)
+                link.spoil(MISCHIEF[event.fault], SPOILED)
         return 0.0
 
     def _worker(self, lot: int) -> int:
@@ -225,9 +223,9 @@ class Arena:
         return self._pids[lot % len(self._pids)]
 
     def _link(self, lot: int) -> Link:
-        """Choose the link of a worker that is wanted."""
-        seats = [seat for seat in self._seats if seat.wanted] or self._seats
-        seats[lot % len(seats)].wanted = True
+        """Choose the link of a worker, of one that is at hand if there is any."""
+        near = [seat for seat in self._seats if seat.process is not None and seat.process.pid in self._pids]
+        seats = near or self._seats
         return seats[lot % len(seats)].link
 
     def _leave(self, lot: int) -> None:
@@ -258,17 +256,20 @@ class Arena:
 
     def _freeze(self, pid: int, seconds: float) -> float:
         """Freeze a process now and thaw it later. A descriptor stands for it, as its number may be given to another."""
-        with contextlib.suppress(ProcessLookupError):
+        try:
             descriptor = os.pidfd_open(pid)
-            signal.pidfd_send_signal(descriptor, signal.SIGSTOP)
+        except ProcessLookupError:
+            return 0.0
 
-            def thaw() -> None:
-                with contextlib.suppress(ProcessLookupError):
-                    signal.pidfd_send_signal(descriptor, signal.SIGCONT)
-                os.close(descriptor)
+        def tell(number: int) -> None:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(descriptor, number)
 
-            self._later(seconds, thaw)
-        return seconds
+        def thaw() -> None:
+            tell(signal.SIGCONT)
+            os.close(descriptor)
+
+        return self._later(seconds, lambda: tell(signal.SIGSTOP), thaw)
 
     def _kill_coordinator(self) -> None:
         """Kill the coordinator and start it again."""
@@ -279,9 +280,7 @@ class Arena:
 
     def _dismiss(self) -> None:
         """End the remote workers, those that wait for another run, too."""
-        for due, restore in self._due:
-            restore()
-        self._due = []
+        self._restore(math.inf)
         for seat in self._seats:
             if seat.process is not None:
                 seat.process.terminate()

@@ -16,6 +16,7 @@ from typing import Self
 
 GREETING = 64  # bytes
 MORE, LONG, COMMAND = 1, 2, 4  # flags of a frame
+SLOW = 0.05  # seconds that a message takes on a slow link
 SWAP_WAIT = 0.2  # seconds that a message waits for another one to overtake it
 PARTING = 5.0  # seconds in which the threads of a closed link must have ended
 
@@ -32,7 +33,7 @@ class Link:
     """Listens at a port of its own and passes everything on to `upstream()`, tcp://host:port or ipc://path."""
 
     def __init__(self, upstream: Callable[[], str]) -> None:
-        self.delay = 0.0  # seconds that each message takes
+        self._delay = 0.0  # seconds that each message takes
         self._upstream = upstream
         self._flowing = threading.Event()
         self._flowing.set()
@@ -71,6 +72,14 @@ class Link:
     def release(self) -> None:
         """Let everything through again, what was held first."""
         self._flowing.set()
+
+    def slow_down(self) -> None:
+        """Let every message take a while."""
+        self._delay = SLOW
+
+    def speed_up(self) -> None:
+        """Let messages through at once, as before."""
+        self._delay = 0.0
 
     def spoil(self, mischief: Mischief, count: int) -> None:
         """Do this to each of the next `count` messages, in whichever direction."""
@@ -144,8 +153,8 @@ class Link:
                 aside = b""
             command, message = _read_message(source)
             self._flowing.wait()
-            if self.delay:
-                time.sleep(self.delay)
+            if self._delay:
+                time.sleep(self._delay)
             mischief = None if command else self._next_mischief()
             if mischief is Mischief.LOSE:
                 continue
