@@ -98,12 +98,31 @@ class Arena:
         self._told.close()
         self._errors.close()
 
+    @property
+    def address(self) -> str:
+        """Where the coordinator listens."""
+        return self._where()
+
+    @property
+    def pid(self) -> int:
+        """The coordinator's process id."""
+        return self._coordinator.pid
+
+    def wait_for_start(self) -> None:
+        """Return when the first step is about to be taken."""
+        line = self._next_line()
+        assert line[:1] == ["started"], (self._folder / "stderr.txt").read_text(errors="replace")
+        self._begin(line)
+
+    def _begin(self, line: Sequence[str]) -> None:
+        self.story.sittings.append((self._launched, int(line[1])))
+
     def run(self, events: Sequence[Event]) -> Story:
         """Let the training go on to its end while `events` happen, and return the story."""
         pending = deque(events)
         while line := self._next_line():
             if line[0] == "started":
-                self.story.sittings.append((self._launched, int(line[1])))
+                self._begin(line)
                 continue
             self._step, self._pids = int(line[1]), [int(pid) for pid in line[2:]]
             self.story.steps.append((time.monotonic(), self._step, len(self._pids)))
