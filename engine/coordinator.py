@@ -179,6 +179,7 @@ class Coordinator:
         except ProtocolError as error:
             self._members.note("bad message", received.peer, str(error))
             self._endpoint.send(received.peer, m.encode(m.Refuse(m.clip(str(error), 600))))
+            self._endpoint.blame(received.peer)
             self._lose(received.peer, "it was refused")
 
     def _act(self, peer: bytes, message: m.Message, payload: m.Frame | None) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # <malloc.h>
 NEVER = 2_000_000_000  # bytes that may be free at the end of the heap before they are given back
 MADV_DONTNEED = 4  # <bits/mman-linux.h>
-COMPILER = "libllvmlite"
+COMPILER = b"libllvmlite"
 
 
 def keep_freed_memory() -> None:
@@ -23,8 +23,8 @@ def release_compiler() -> None:
     if sys.platform != "linux":
         return
     libc = ctypes.CDLL(None)
-    for line in Path("/proc/self/maps").read_text().splitlines():
+    for line in Path("/proc/self/maps").read_bytes().strip().split(b"\n"):  # names of files may be any bytes
         places, rights, *rest = line.split()
-        if rights == "r-xp" and COMPILER in rest[-1]:  # code: what has relocations may not be dropped
-            start, stop = (int(place, 16) for place in places.split("-"))
+        if rights == b"r-xp" and COMPILER in rest[-1]:  # code: what has relocations may not be dropped
+            start, stop = (int(place, 16) for place in places.split(b"-"))
             libc.madvise(ctypes.c_void_p(start), ctypes.c_size_t(stop - start), MADV_DONTNEED)

@@ -107,6 +107,9 @@ class Reporter:
     def status(self, text: str) -> None:
         """Take note of what is being done before the first step, and between steps."""
 
+    def listening(self, command: str) -> None:
+        """Take note of the command with which workers on other machines join."""
+
     def started(self, info: RunInfo) -> None:
         """Take note that the first step is about to be taken."""
 

@@ -57,6 +57,13 @@ class Settings:
     augment: bool = setting(bool, False, "shift each training image by up to 2 pixels and invert 5 random ones")
     seed: int = setting(int, 3, "seed of initialisation, order, dropout and augmentation", 0, (1 << 63) - 1)
     mailbox: bool = setting(bool, True, "pass vectors to local workers through shared memory")
+    bind: str | None = setting(
+        str, None, "let workers of other machines join at tcp://HOST:PORT; port 0: any that is free", optional=True
+    )
+    key: str | None = setting(
+        str, None, "file of keys for --bind; made if it is not there (default: one for this run)", optional=True
+    )
+    insecure: bool = setting(bool, False, "let anybody join at --bind, without keys, and read what is sent")
     validate_every: int = setting(int, 0, "steps between validations (default: once an epoch)", 0, 1 << 40)
     checkpoint_every: int = setting(int, 0, "steps between checkpoints (default: once an epoch)", 0, 1 << 40)
 
@@ -75,7 +82,12 @@ class Settings:
         return cls(**values)
 
     def resolved(self) -> Self:
-        """Fill in the defaults that depend on the machine or on other settings."""
+        """Fill in the defaults that depend on the machine or on other settings; SettingsError if two do not agree."""
+        for name in ("key", "insecure"):
+            if getattr(self, name) and not self.bind:
+                raise SettingsError(f"{name} is for workers of other machines: give --bind tcp://HOST:PORT, too")
+        if self.key and self.insecure:
+            raise SettingsError("key and insecure exclude each other: with keys the connection is secure")
         chosen: dict[str, Any] = {}
         if self.workers is None:
             chosen["workers"] = usable_cores()
@@ -143,7 +155,9 @@ def _check(name: str, value: object, rule: Mapping[str, Any]) -> None:
         if not isinstance(value, bool):
             raise SettingsError(f"{option} must be true or false, got {value!r:.60}")
     elif rule["kind"] is str:
-        if value not in rule["choices"]:
+        if not isinstance(value, str):
+            raise SettingsError(f"{option} must be text, got {value!r:.60}")
+        if value not in rule.get("choices", [value]):
             raise SettingsError(f"{option} must be one of {', '.join(rule['choices'])}, got {value!r:.60}")
     else:
         _check_number(option, value, rule)

@@ -16,6 +16,7 @@ from engine.data import Dataset, Sampler
 from engine.errors import CheckpointError
 from engine.evaluate import Evaluator, Serial, Source, WorkerReport
 from engine.interrupt import Interrupt
+from engine.launch.door import Door, open_door
 from engine.launch.folder import meeting_folder
 from engine.launch.local import LocalWorkers
 from engine.loop import Loop, Progress
@@ -77,24 +78,26 @@ def train(
 
 @dataclass(frozen=True)
 class _Fleet:
-    """Local workers that are starting, and where they will look for the coordinator."""
+    """Local workers that are starting, where they will look for the coordinator, and the door for others."""
 
     address: str
     workers: LocalWorkers
     mailbox: Mailbox | None
+    door: Door | None
 
 
 @contextmanager
 def _fleet(settings: Settings) -> Iterator[_Fleet | None]:
-    """Start the workers, and in the end make sure that they are gone; None if the settings want none."""
+    """Start the workers, and in the end make sure that they are gone; None if this process is to compute alone."""
     count = settings.workers or 0
-    if not count:
+    if not count and not settings.bind:
         yield None
         return
-    with meeting_folder() as folder, mailbox_for(count, settings.mailbox) as mailbox:
+    with meeting_folder() as folder, mailbox_for(count, settings.mailbox and count > 0) as mailbox:
+        door = open_door(settings, folder)
         address = f"ipc://{folder / 'coordinator'}"
         with LocalWorkers(address, count, mailbox) as workers:
-            yield _Fleet(address, workers, mailbox)
+            yield _Fleet(address, workers, mailbox, door)
 
 
 def _carry_out(run: Run, fleet: _Fleet | None, records: Records, reporter: Reporter, interrupt: Interrupt) -> Result:
@@ -102,7 +105,7 @@ def _carry_out(run: Run, fleet: _Fleet | None, records: Records, reporter: Repor
     number = _enter(records, run)
     notice = _recorder(records, reporter)
     reporter.status("waiting for workers" if fleet else "compiling the network")
-    with _source(run, fleet, notice, lambda: bool(interrupt.requested)) as source:
+    with _source(run, fleet, notice, reporter, lambda: bool(interrupt.requested)) as source:
         loop = _loop(run, source, records, reporter, interrupt)
         reporter.started(_info(run, number, loop))
         try:
@@ -156,7 +159,11 @@ def _now() -> str:
 
 @contextmanager
 def _source(
-    run: Run, fleet: _Fleet | None, notice: Callable[[Notice], None], interrupted: Callable[[], bool]
+    run: Run,
+    fleet: _Fleet | None,
+    notice: Callable[[Notice], None],
+    reporter: Reporter,
+    interrupted: Callable[[], bool],
 ) -> Iterator[Source]:
     """Set up what computes the gradients, wait until it can, and tell it when the run is over."""
     if fleet is None:
@@ -169,9 +176,12 @@ def _source(
     members = Members(job, secrets.token_hex(16), fingerprint(), notice, fleet.mailbox)
     sizes = (len(run.data.train), len(run.data.test))
     with Listener(fleet.address, 4 * size) as listener:
+        if fleet.door:
+            bound = listener.bind(str(fleet.door.address.numeric()), fleet.door.keys)
+            reporter.listening(fleet.door.command(bound))
         source = Coordinator(job, sizes, listener, fleet.workers, MonotonicClock(), members, interrupted)
         try:
-            source.gather(run.settings.workers or 0)
+            source.gather(run.settings.workers or 1)
             yield source
         finally:
             source.close()
@@ -244,7 +254,7 @@ def _info(run: Run, number: int, loop: Loop) -> RunInfo:
         train_samples=len(run.data.train),
         test_samples=len(run.data.test),
         parameters=loop.layout.size,
-        workers=run.settings.workers or 0,
+        workers=run.settings.workers or len(loop.source.workers()),
         step=loop.progress.step,
         last_step=loop.last_step,
         time_limit=run.settings.time_limit,
@@ -280,7 +290,7 @@ def _finish(run: Run, number: int, loop: Loop, records: Records, state: str, rea
         reason=reason,
         steps=progress.step,
         epochs=epochs,
-        workers=run.settings.workers or 0,
+        workers=run.settings.workers or len(loop.source.workers()),
         params_sha256=digest,
         train_loss=progress.train_loss,
         validation=progress.validation,

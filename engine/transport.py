@@ -1,4 +1,4 @@
-"""Sockets: a listener for the coordinator, a dialer for a worker. The only file that knows ZeroMQ.
+"""Sockets: a listener for the coordinator, a dialer for a worker. Besides `curve`, the only file that knows ZeroMQ.
 
 ROUTER to DEALER, lists of frames. A send never blocks: the protocol itself is the flow control, since a worker has at
 most one share in hand. Time-outs are in seconds.
@@ -6,6 +6,7 @@ most one share in hand. Time-outs are in seconds.
 
 import errno
 import math
+import struct
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +14,9 @@ from typing import Protocol, Self
 
 import zmq
 
+from engine.curve import Gatekeeper, Keys
 from engine.errors import WorkersError
+from engine.guard import HANDSHAKE, WAITING, Guard
 from engine.messages import HEADER_LIMIT, Frame
 from engine.params import Vector
 
@@ -21,6 +24,10 @@ HEARTBEAT = 2.0  # seconds between heartbeats of a connection
 SILENCE = 10.0  # seconds without one after which the peer counts as gone
 PARTING = 500  # milliseconds that messages have to leave when a socket is closed
 AT_ONCE = 256  # messages taken in one poll: no flood of them may keep the coordinator from its other duties
+BYTES_AT_ONCE = 1 << 26  # and about so many bytes
+MOST_FRAMES = 3  # frames kept of a message: one more than any may have, so that it can be told
+UNSENT = 64  # messages to a peer that may wait; one that lets more of them wait counts as gone
+EVENT = struct.Struct("=Hi")  # what a monitor says: the event and, of those we ask for, a file descriptor
 SETTLING = (0.0, 0.01, 0.03, 0.1, 0.3)  # seconds after a loss: a send may still succeed when ZeroMQ tells of it
 
 
@@ -44,6 +51,9 @@ class Endpoint(Protocol):
     def lost_connections(self) -> bool:
         """Tell whether a connection may have been lost since the last call; whose, a send to each peer will show."""
 
+    def blame(self, peer: bytes) -> None:
+        """Take note that `peer` sent a bad message; one that sends many is cut off."""
+
     def close(self) -> None:
         """Close; nothing is left to be sent."""
 
@@ -65,33 +75,126 @@ def _configure(socket: "zmq.Socket[bytes]", largest: int) -> None:
     socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, int(SILENCE * 1000))
 
 
-class Listener:
-    """The coordinator's end: binds `address` and talks to any number of peers.
+class _Door:
+    """One address of a listener: a ROUTER socket, what ZeroMQ tells of its connections, and the guard over them.
 
-    A message with more than `largest` bytes of payload ends its connection. WorkersError if the
-    address cannot be bound.
+    `mark` is put before the identity of each peer, since identities are unique at one socket only.
     """
 
-    def __init__(self, address: str, largest: int) -> None:
-        self._context = zmq.Context()
-        self._socket = self._context.socket(zmq.ROUTER)
-        _configure(self._socket, largest)
-        self._socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
-        self._monitor = self._socket.get_monitor_socket(zmq.EVENT_DISCONNECTED)
+    def __init__(self, context: "zmq.Context[zmq.Socket[bytes]]", mark: bytes, largest: int) -> None:
+        self.mark = mark
+        self._largest = largest + HEADER_LIMIT
+        self.socket = context.socket(zmq.ROUTER)
+        _configure(self.socket, largest)
+        self.socket.sndhwm, self.socket.rcvhwm = UNSENT, WAITING
+        self.socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
+        self.socket.setsockopt(zmq.HANDSHAKE_IVL, int(HANDSHAKE * 1000))
+        self.monitor = context.socket(zmq.PAIR)
+        self.monitor.rcvhwm = 0  # the I/O thread would wait for us if it were full; it holds what descriptors allow
+        self.guard: Guard | None = None
+
+    def bind(self, address: str, keys: Keys | None) -> str:
+        """Listen at `address`, only to those whose keys are listed if there are `keys`; return it, with its port."""
+        tcp = address.startswith("tcp://")
+        # Strangers keep only the I/O thread of TCP connections busy.
+        self.socket.setsockopt(zmq.AFFINITY, 2 if tcp else 1)
+        if keys:
+            keys.serve(self.socket)
+        if address.startswith("tcp://["):
+            self.socket.setsockopt(zmq.IPV6, 1)
+        events = f"inproc://events-{self.mark[0]}"
+        self.socket.monitor(events, zmq.EVENT_ACCEPTED | zmq.EVENT_DISCONNECTED)
+        self.monitor.connect(events)
+        self.socket.bind(address)
+        bound = self.socket.getsockopt_string(zmq.LAST_ENDPOINT)
+        self.guard = Guard(int(bound.rpartition(":")[2]) if tcp else bound.removeprefix("ipc://"), self._largest)
+        return bound
+
+    def take_events(self) -> bool:
+        """Tell the guard of connections that came and went; return whether any went."""
+        lost = False
+        while self.guard:
+            try:
+                event, descriptor = EVENT.unpack(self.monitor.recv_multipart(zmq.NOBLOCK)[0])
+            except zmq.Again:
+                break
+            if event == zmq.EVENT_ACCEPTED:
+                self.guard.opened(descriptor)
+            else:
+                self.guard.closed(descriptor)
+                lost = True
+        return lost
+
+    def receive(self) -> list[Received]:
+        """Return messages that have come, not too many; ROUTER takes them from one peer after the other."""
+        received: list[Received] = []
+        size = 0
+        while len(received) < AT_ONCE and size <= max(self._largest, BYTES_AT_ONCE):
+            try:
+                first = self.socket.recv(zmq.NOBLOCK, copy=False)
+            except zmq.Again:
+                break
+            frames: list[Frame] = []
+            frame = first
+            while frame.more:
+                frame = self.socket.recv(zmq.NOBLOCK, copy=False)
+                if len(frames) < MOST_FRAMES:
+                    frames.append(frame.buffer.toreadonly())
+                    size += len(frame)
+            peer = self.mark + first.bytes
+            if self.guard and not self.guard.knows(peer):
+                self.take_events()
+                self.guard.introduce(peer, int(first.get("__fd")))
+            received.append(Received(peer, frames))
+        return received
+
+    def close(self) -> None:
+        """Close the sockets, after a moment for the last messages to leave."""
+        if self.guard:
+            self.guard.close()
+        self.socket.disable_monitor()
+        self.monitor.close(linger=0)
+        self.socket.close(linger=PARTING)
+
+
+class Listener:
+    """The coordinator's end: binds one or more addresses and talks to any number of peers.
+
+    A message with more than `largest` bytes of payload ends its connection. With `keys`, only peers whose keys are
+    listed are let in. WorkersError if the address cannot be bound. See `guard` for the limits on connections.
+    """
+
+    def __init__(self, address: str, largest: int, keys: Keys | None = None) -> None:
+        self._largest = largest
+        self._context = zmq.Context(io_threads=2)
         self._poller = zmq.Poller()
-        self._poller.register(self._socket, zmq.POLLIN)
-        self._poller.register(self._monitor, zmq.POLLIN)
+        self._doors: list[_Door] = []
+        self._gatekeeper: Gatekeeper | None = None
         self._suspicions: list[float] = []  # when to say that a connection may have been lost
         try:
-            self._socket.bind(address)
-        except zmq.ZMQError as error:
+            self.address = self.bind(address, keys)
+        except BaseException:
             self.close()
+            raise
+
+    def bind(self, address: str, keys: Keys | None = None) -> str:
+        """Listen at `address`, too, and return it with the port it got. One address may have keys."""
+        if keys:
+            self._gatekeeper = Gatekeeper(self._context, keys.listed())
+            self._poller.register(self._gatekeeper.socket, zmq.POLLIN)
+        door = _Door(self._context, bytes([len(self._doors)]), self._largest)
+        self._doors.append(door)
+        self._poller.register(door.socket, zmq.POLLIN)
+        self._poller.register(door.monitor, zmq.POLLIN)
+        try:
+            return door.bind(address, keys)
+        except zmq.ZMQError as error:
             raise WorkersError(f"cannot listen at {address}: {error}") from None
 
     def send(self, peer: bytes, frames: Sequence[Frame]) -> bool:
-        """Send `frames` to `peer`; False if it is gone."""
+        """Send `frames` to `peer`; False if it is gone, or does not take what it was sent before."""
         try:
-            self._socket.send_multipart([peer, *frames], zmq.NOBLOCK, copy=False)
+            self._doors[peer[0]].socket.send_multipart([peer[1:], *frames], zmq.NOBLOCK, copy=False)
         except zmq.ZMQError as error:
             if error.errno in (errno.EHOSTUNREACH, errno.EAGAIN):
                 return False
@@ -99,19 +202,29 @@ class Listener:
         return True
 
     def poll(self, timeout: float) -> list[Received]:
-        """Wait at most `timeout` seconds and return what has come."""
-        if self._suspicions:
-            timeout = min(timeout, self._suspicions[0] - time.monotonic())
+        """Wait at most `timeout` seconds, or until a connection may have been lost, and return what has come."""
+        deadline = time.monotonic() + timeout
+        while True:
+            until = min(deadline, self._suspicions[0]) if self._suspicions else deadline
+            received = self._poll_once(until - time.monotonic())
+            now = time.monotonic()
+            if received or now >= deadline or (self._suspicions and now >= self._suspicions[0]):
+                return received
+
+    def _poll_once(self, timeout: float) -> list[Received]:
+        """Wait until anything happens, and deal with what is not for the coordinator."""
         ready = dict(self._poller.poll(_milliseconds(timeout)))
-        if self._monitor in ready:
-            self._note_losses()
+        if self._gatekeeper and self._gatekeeper.socket in ready:
+            self._gatekeeper.answer()
         received: list[Received] = []
-        while self._socket in ready and len(received) < AT_ONCE:
-            try:
-                peer, *frames = self._socket.recv_multipart(zmq.NOBLOCK, copy=False)
-            except zmq.Again:
-                break
-            received.append(Received(peer.bytes, [frame.buffer.toreadonly() for frame in frames]))
+        for door in self._doors:
+            if door.monitor in ready and door.take_events():
+                now = time.monotonic()
+                self._suspicions = [now + delay for delay in SETTLING]
+            if door.socket in ready:
+                received += door.receive()
+            if door.guard:
+                door.guard.look()
         return received
 
     def lost_connections(self) -> bool:
@@ -123,18 +236,18 @@ class Listener:
         self._suspicions = [moment for moment in self._suspicions if moment > now]
         return len(self._suspicions) < before
 
-    def _note_losses(self) -> None:
-        """Take what ZeroMQ says of lost connections; each is a reason to look now, and a few times more."""
-        while self._monitor.poll(0):
-            self._monitor.recv_multipart()
-        now = time.monotonic()
-        self._suspicions = [now + delay for delay in SETTLING]
+    def blame(self, peer: bytes) -> None:
+        """Take note that `peer` sent a bad message; after some its connection ends."""
+        guard = self._doors[peer[0]].guard
+        if guard:
+            guard.blame(peer)
 
     def close(self) -> None:
-        """Close the sockets, after a moment for the last messages to leave, and end the I/O thread."""
-        self._socket.disable_monitor()
-        self._monitor.close()
-        self._socket.close(linger=PARTING)
+        """Close the sockets, after a moment for the last messages to leave, and end the I/O threads."""
+        for door in self._doors:
+            door.close()
+        if self._gatekeeper:
+            self._gatekeeper.close()
         self._context.term()
 
     def __enter__(self) -> Self:
@@ -145,12 +258,16 @@ class Listener:
 
 
 class Dialer:
-    """A worker's end: connects to one coordinator."""
+    """A worker's end: connects to one coordinator, the one that has the `keys` if there are any."""
 
-    def __init__(self, address: str, largest: int) -> None:
+    def __init__(self, address: str, largest: int, keys: Keys | None = None) -> None:
         self._context = zmq.Context()
         self._socket = self._context.socket(zmq.DEALER)
         _configure(self._socket, largest)
+        if keys:
+            keys.join(self._socket)
+        if address.startswith("tcp://["):
+            self._socket.setsockopt(zmq.IPV6, 1)
         self._poller = zmq.Poller()
         self._poller.register(self._socket, zmq.POLLIN)
         try:

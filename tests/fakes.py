@@ -96,6 +96,7 @@ class FakeEndpoint:
         self.clock = clock
         self.workers: dict[bytes, ToyWorker] = {}
         self.sent: list[tuple[bytes, m.Message]] = []
+        self.blamed: list[bytes] = []
         self._mail: list[tuple[bytes, Sequence[m.Frame]]] = []
         self._inbox: list[tuple[float, Received]] = []
         self._lost = False
@@ -124,6 +125,9 @@ class FakeEndpoint:
     def lost_connections(self) -> bool:
         lost, self._lost = self._lost, False
         return lost
+
+    def blame(self, peer: bytes) -> None:
+        self.blamed.append(peer)
 
     def close(self) -> None:
         self.workers.clear()

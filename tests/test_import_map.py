@@ -22,6 +22,7 @@ MAP = """
     engine.rounds
     engine.launch
     engine.transport
+    engine.guard engine.curve
     engine.messages
     engine.mailbox
     engine.prepare
@@ -41,6 +42,7 @@ MAP = """
     engine.model
     engine.layers
     engine.params
+    engine.address
     engine.processes engine.memory engine.validation engine.interrupt engine.threads engine.clock
     engine.errors
 """
@@ -52,11 +54,12 @@ WORKERS_MAP = """
 """
 # What a worker may use of the engine: it computes and talks, and never trains, records or starts anything.
 FOR_WORKERS = """
-    transport messages mailbox evaluate job plan data model layers numerics params settings threads memory errors
+    transport curve address messages mailbox evaluate job plan data model layers numerics params settings threads memory
+    errors
 """
 # Packages that only some files may know.
 ONLY = {
-    "zmq": {"engine/transport.py"},
+    "zmq": {"engine/transport.py", "engine/curve.py"},
     "msgpack": {"engine/messages.py"},
     "sqlite3": {"engine/records"},
     "sqlite_utils": {"engine/records"},

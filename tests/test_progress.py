@@ -12,7 +12,7 @@ import pytest
 
 from engine.cli import progress
 from engine.cli.panel import Panel
-from engine.cli.progress import Lines, Watch, describe, reporter_for
+from engine.cli.progress import Lines, Quiet, Watch, describe, reporter_for
 from engine.evaluate import WorkerReport
 from engine.report import Reporter, RunInfo, StepReport
 from engine.validation import Validation
@@ -65,7 +65,7 @@ def workers(count: int) -> list[WorkerReport]:
 def test_which_reporter_suits_which_stream(monkeypatch: pytest.MonkeyPatch) -> None:
     assert type(reporter_for(Terminal(), quiet=False)) is Panel
     assert type(reporter_for(io.StringIO(), quiet=False)) is Lines
-    assert type(reporter_for(Terminal(), quiet=True)) is Reporter
+    assert type(reporter_for(Terminal(), quiet=True)) is Quiet
     assert type(reporter_for(None, quiet=False)) is Reporter
     monkeypatch.setenv("TERM", "dumb")
     assert type(reporter_for(Terminal(), quiet=False)) is Lines

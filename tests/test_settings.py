@@ -73,7 +73,7 @@ def allowed(value: Any, rule: Any) -> bool:
     if rule["kind"] is bool:
         return isinstance(value, bool)
     if rule["kind"] is str:
-        return value in rule["choices"]
+        return isinstance(value, str) and value in rule.get("choices", [value])
     # A bool is no number, and neither is what a float cannot hold.
     if not isinstance(value, rule["kind"] | int) or isinstance(value, bool) or not value <= sys.float_info.max:
         return False
@@ -115,4 +115,11 @@ def test_every_setting_has_a_help_text_and_a_default_that_is_valid() -> None:
     assert all(field.metadata["help"] for field in fields(Settings))
     assert set(ENDS) | set(TRAJECTORY) <= names
     # The rest may change from sitting to sitting without changing a bit of the result.
-    assert names - set(ENDS) - set(TRAJECTORY) <= {"workers", "mailbox", "validate_every", "checkpoint_every"}
+    free = {"workers", "mailbox", "bind", "key", "insecure", "validate_every", "checkpoint_every"}
+    assert names - set(ENDS) - set(TRAJECTORY) <= free
+
+
+@pytest.mark.parametrize("given", [{"key": "k"}, {"insecure": True}, {"bind": "b", "key": "k", "insecure": True}])
+def test_keys_belong_to_an_address_and_exclude_none(given: dict[str, Any]) -> None:
+    with pytest.raises(SettingsError, match=r"^key|^insecure"):
+        Settings(**given).resolved()

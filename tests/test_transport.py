@@ -134,7 +134,7 @@ def test_a_flood_is_taken_in_pieces_and_in_order(listener: Listener, dialer: Dia
 
 
 def test_nobody_is_there(listener: Listener) -> None:
-    assert not listener.send(b"nobody", [b"x"])
+    assert not listener.send(b"\0nobody", [b"x"])
 
 
 def until_noticed(listener: Listener, gone: Callable[[], bool]) -> bool:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from engine import messages as m
+from engine.curve import Keys
 from engine.data import Dataset, Normalisation, Split, cache
 from engine.errors import ProtocolError
 from engine.evaluate import Serial
@@ -36,7 +37,7 @@ class FakeDialer:
         self.payloads: list[m.Frame | None] = []
         self.closed = False
 
-    def __call__(self, address: str, largest: int) -> "FakeDialer":
+    def __call__(self, address: str, largest: int, keys: Keys | None) -> "FakeDialer":
         return self
 
     def watch(self, descriptor: int) -> None:

@@ -9,6 +9,7 @@ from types import FrameType
 
 from engine import messages as m
 from engine import plan
+from engine.curve import Keys
 from engine.data.cache import open_cached
 from engine.errors import ProtocolError
 from engine.evaluate import Evaluator, Sums
@@ -32,14 +33,16 @@ class Worker:
     the coordinator has been silent for `patience` seconds.
     """
 
-    def __init__(self, address: str, tied: bool, patience: float, mail: Mail | None = None) -> None:
+    def __init__(
+        self, address: str, tied: bool, patience: float, mail: Mail | None = None, keys: Keys | None = None
+    ) -> None:
         self._address = address
         self._tied = tied
         self._patience = patience
         self._mail = mail
         self._session = Session(mail.parameters if mail else None)
         self._leaving = ""
-        self._dialer = Dialer(address, LARGEST)
+        self._dialer = Dialer(address, LARGEST, keys)
 
     def run(self) -> Quit:
         """Work, and return why and how it ended."""

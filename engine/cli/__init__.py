@@ -20,6 +20,7 @@ BROKEN_PIPE = 141  # 128 + SIGPIPE, as a shell would say
 
 COMMANDS = {
     "train": "train a network",
+    "coordinator": "train a network with workers on other machines",
     "worker": "join a coordinator and work for it",
     "evaluate": "measure a trained network on a test set",
     "predict": "say what is on images",

@@ -10,7 +10,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from engine.cli.progress import Watch, describe
+from engine.cli.progress import Watch, describe, join_with
 from engine.report import RunInfo, StepReport
 
 if TYPE_CHECKING:
@@ -39,6 +39,10 @@ class Panel(Watch):
         """Show what is being done, from now on."""
         self._doing = text
         self._show()
+
+    def listening(self, command: str) -> None:
+        """Say how workers on other machines join, in a line that can be copied."""
+        self._live.console.print(join_with(command), markup=False, soft_wrap=True)
 
     def started(self, info: RunInfo) -> None:
         """Say what begins, and turn into the panel."""

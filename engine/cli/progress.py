@@ -18,9 +18,11 @@ RECENT = 100  # batches that loss and % correct are the mean of: single ones jum
 
 def reporter_for(stream: TextIO | None, quiet: bool) -> Reporter:
     """Return the reporter that suits `stream`; a closed one is None."""
-    if quiet or stream is None:
+    if stream is None:
         return Reporter()
     forgiving = cast(TextIO, _Forgiving(stream))
+    if quiet:
+        return Quiet(forgiving)
     if not stream.isatty() or os.environ.get("TERM", "dumb") == "dumb":
         return Lines(forgiving)
     from engine.cli.panel import Panel
@@ -53,6 +55,22 @@ def describe(info: RunInfo) -> str:
     workers = f"{info.workers} worker{'s' * (info.workers > 1)}" if info.workers else "this process"
     text = f"run {info.run}: {info.model} ({info.parameters:,} parameters) on {info.train_samples:,} {data}, {workers}"
     return text + (f", from step {info.step}" if info.step else "")
+
+
+class Quiet(Reporter):
+    """Says nothing but what nobody could guess."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def listening(self, command: str) -> None:
+        """Say how workers on other machines join."""
+        print(join_with(command), file=self._stream, flush=True)
+
+
+def join_with(command: str) -> str:
+    """Return a line, and another to be pasted."""
+    return f"workers on other machines join with:\n  {command}"
 
 
 class Watch(Reporter):
@@ -104,6 +122,10 @@ class Lines(Watch):
         """Say it, until the run has begun."""
         if self._info is None:
             self._say(f"{text} ...")
+
+    def listening(self, command: str) -> None:
+        """Say how workers on other machines join."""
+        self._say(join_with(command))
 
     def started(self, info: RunInfo) -> None:
         """Say what begins."""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 PLACES = ("data", "model", "db", "out", "resume")  # options with a text that are no fields of `Settings`
 SWITCHES = ("quiet", "json")
+SHOWN = {"bind": "ADDRESS", "key": "FILE"}  # what stands for the value in the help, if not N or X
 
 
 def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -26,9 +27,15 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     parser = commands.add_parser(
         "train",
         help="train a network",
-        description="Train a network with worker processes, or in this process with --workers 0. "
-        "The result is the same, to the bit, with any number of workers.",
+        description="Train a network with worker processes, here and with --bind on other machines, too, or in this "
+        "process with --workers 0. The result is the same, to the bit, with any number of workers.",
     )
+    add_options(parser)
+    parser.set_defaults(execute=execute)
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of a training run."""
     parser.add_argument(
         "--data",
         metavar="NAME|PATH",
@@ -51,7 +58,6 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     parser.add_argument(
         "--json", action="store_true", default=None, help="end with one line of JSON on standard output"
     )
-    parser.set_defaults(execute=execute)
 
 
 def _add_option(parser: argparse.ArgumentParser, name: str, default: object, rule: Any) -> None:
@@ -63,7 +69,7 @@ def _add_option(parser: argparse.ArgumentParser, name: str, default: object, rul
         return
     if default is not None and "default" not in text:
         text += f" (default: {default})"
-    shown = "|".join(rule.get("choices", ())) or ("N" if rule["kind"] is int else "X")
+    shown = "|".join(rule.get("choices", ())) or SHOWN.get(name) or ("N" if rule["kind"] is int else "X")
     parser.add_argument(option, type=_reader(rule["kind"]), metavar=shown, help=text)
 
 

@@ -1,0 +1,141 @@
+"""CURVE keys: the file that holds them, and the gatekeeper who lets in those whose keys are listed.
+
+CURVE (rfc.zeromq.org/spec/26) encrypts a connection and proves to each side that the other has the secret to its public
+key. Which public keys of clients may come in ZeroMQ asks over ZAP (rfc.zeromq.org/spec/27).
+"""
+
+import os
+import re
+import stat
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+
+import zmq
+from zmq.utils import z85
+
+from engine.errors import UsageError
+
+PRIVATE = 0o600
+FILE_LIMIT = 1 << 20  # bytes
+KEY = re.compile(r"[0-9A-Za-z.:+=^!/*?&<>()\[\]{}@%$#-]{40}")  # Z85: 32 bytes
+DOMAIN = b"gradsum"
+AT_ONCE = 256  # questions answered in one go
+HEAD = "# Keys of a gradsum coordinator. Whoever can read this file can join it, or pretend to be it."
+
+
+@dataclass(frozen=True)
+class Keys:
+    """What is in a key file, in Z85. A worker needs no `server_secret`, a coordinator no `client_secret`.
+
+    `clients`: public keys of further clients that are let in besides `client_public`.
+    """
+
+    server_public: str
+    client_public: str
+    client_secret: str = field(repr=False)
+    server_secret: str = field(repr=False)
+    clients: tuple[str, ...] = ()
+
+    @classmethod
+    def make(cls) -> Self:
+        """Return new random keys; UsageError if this ZeroMQ cannot encrypt."""
+        if not zmq.has("curve"):
+            raise UsageError("this build of pyzmq has no CURVE: install the one of PyPI, or use --insecure")
+        (server, server_secret), (client, client_secret) = zmq.curve_keypair(), zmq.curve_keypair()
+        return cls(server.decode(), client.decode(), client_secret.decode(), server_secret.decode())
+
+    @classmethod
+    def read(cls, path: Path, for_server: bool) -> Self:
+        """Read a key file; UsageError if it is not private, or lacks what a coordinator or else a worker needs."""
+        content = _read_private(path)
+        try:
+            values = tomllib.loads(content)
+        except tomllib.TOMLDecodeError:
+            values = {}
+        secret = "server_secret" if for_server else "client_secret"
+        needed = ("server_public", "client_public", secret)
+        clients = values.get("clients", [])
+        listed = [*(values.get(name) for name in needed), *(clients if isinstance(clients, list) else [clients])]
+        if not all(isinstance(key, str) and KEY.fullmatch(key) for key in listed):  # and no word about what they are
+            raise UsageError(f"the key file {path} is damaged: it must have {', '.join(needed)}, 40 characters each")
+        if zmq.curve_public(values[secret].encode()).decode() != values[secret.replace("secret", "public")]:
+            raise UsageError(f"the key file {path} is damaged: {secret} does not belong to its public key")
+        secrets = {"client_secret": "", "server_secret": ""} | {secret: values[secret]}
+        return cls(values["server_public"], values["client_public"], clients=tuple(clients), **secrets)
+
+    def write(self, path: Path) -> None:
+        """Write a new file that only this user can read; UsageError if that is impossible."""
+        names = ("server_public", "server_secret", "client_public", "client_secret")
+        lines = [HEAD, *(f'{name} = "{getattr(self, name)}"' for name in names), "clients = []", ""]
+        try:
+            with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE), "w") as file:
+                file.write("\n".join(lines))
+        except OSError as error:
+            raise UsageError(f"the key file {path} cannot be written: {error.strerror}") from None
+
+    def listed(self) -> frozenset[bytes]:
+        """Return the public keys that are let in, 32 bytes each."""
+        return frozenset(z85.decode(key) for key in (self.client_public, *self.clients))
+
+    def serve(self, socket: "zmq.Socket[bytes]") -> None:
+        """Let `socket`, before it is bound, take only connections with CURVE that a gatekeeper has allowed."""
+        socket.setsockopt(zmq.CURVE_SERVER, 1)
+        socket.setsockopt(zmq.CURVE_PUBLICKEY, self.server_public.encode())
+        socket.setsockopt(zmq.CURVE_SECRETKEY, self.server_secret.encode())
+        socket.setsockopt(zmq.ZAP_DOMAIN, DOMAIN)
+        socket.setsockopt(zmq.ZAP_ENFORCE_DOMAIN, 1)  # without a gatekeeper nobody comes in, rather than everybody
+
+    def join(self, socket: "zmq.Socket[bytes]") -> None:
+        """Let `socket`, before it is connected, talk only to the coordinator that has these keys."""
+        socket.setsockopt(zmq.CURVE_SERVERKEY, self.server_public.encode())
+        socket.setsockopt(zmq.CURVE_PUBLICKEY, self.client_public.encode())
+        socket.setsockopt(zmq.CURVE_SECRETKEY, self.client_secret.encode())
+
+
+def _read_private(path: Path) -> str:
+    """Return what is in a file of this user (or root) that nobody else can read; UsageError otherwise."""
+    try:
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise UsageError(f"the key file {path} is no file")
+            if status.st_uid not in (os.getuid(), 0):
+                raise UsageError(f"the key file {path} belongs to another user; make a copy of your own, mode 600")
+            if status.st_mode & 0o077:
+                mode = f"{stat.S_IMODE(status.st_mode):o}"
+                raise UsageError(
+                    f"the key file {path} has mode {mode}: others may have read it; make new keys, or chmod 600 it"
+                )
+            return file.read(FILE_LIMIT).decode(errors="replace")
+    except OSError as error:
+        raise UsageError(f"the key file {path} cannot be read: {error.strerror}") from None
+
+
+class Gatekeeper:
+    """Answers ZeroMQ's questions about who may come in: those whose public keys are in `allowed`.
+
+    It has a socket to be polled rather than a thread (as pyzmq's own authenticator has), so that nothing runs beside
+    the coordinator.
+    """
+
+    def __init__(self, context: "zmq.Context[zmq.Socket[bytes]]", allowed: frozenset[bytes]) -> None:
+        self.socket = context.socket(zmq.REP)
+        self.socket.bind("inproc://zeromq.zap.01")
+        self._allowed = allowed
+
+    def answer(self) -> None:
+        """Answer the questions that are there."""
+        for _ in range(AT_ONCE):
+            try:
+                version, request, domain, _, _, mechanism, *credentials = self.socket.recv_multipart(zmq.NOBLOCK)
+            except zmq.Again:
+                return
+            known = (domain, mechanism) == (DOMAIN, b"CURVE") and credentials[0] in self._allowed
+            status, text = (b"200", b"OK") if known else (b"400", b"this key is not listed")
+            self.socket.send_multipart([version, request, status, text, b"", b""])
+
+    def close(self) -> None:
+        """Close the socket."""
+        self.socket.close(linger=0)

@@ -1,0 +1,156 @@
+"""Limits on the connections of a listening socket, which ZeroMQ itself does not set.
+
+ZeroMQ accepts as many connections as there are file descriptors, and a message of any number of frames is kept in
+memory until its last one has come. Nor can it end a single connection. What it does tell is the file descriptor of
+each connection; with that, the kernel knows how many bytes have come in, and can end it.
+"""
+
+import contextlib
+import resource
+import socket
+import struct
+import sys
+import time
+from dataclasses import dataclass
+
+HANDSHAKE = 10.0  # seconds that a new connection has until its first message
+STRANGERS = 1024  # connections from which no message has come yet; the oldest has to go
+STRANGERS_BYTES = 1 << 16  # bytes from such a one: handshake and first message take less than 4 KiB
+CONNECTIONS = 8192
+WAITING = 16  # whole messages of a connection that may wait to be taken; the rest waits at the sender
+KERNEL = 8 << 20  # bytes that may wait in the kernel besides: net.ipv4.tcp_rmem has 6 MiB at most
+BAD = 3  # bad messages of a connection that are answered; with the next it ends
+LOOK = 0.1  # seconds between looks at how much has come
+DESCRIPTORS = 1 << 16  # file descriptors to ask for
+BYTES_RECEIVED = 128  # offset of tcpi_bytes_received in struct tcp_info, <linux/tcp.h>
+
+
+@dataclass(slots=True)
+class _Connection:
+    """`received`: bytes when it was last seen that a message had come."""
+
+    socket: socket.socket  # borrowed: never to be closed here
+    since: float
+    peer: bytes | None = None
+    heard: bool = False
+    received: int = 0
+    bad: int = 0
+
+
+class Guard:
+    """Keeps the connections of one listening socket within limits.
+
+    `place` is the port, or the path of a Unix socket. At most `WAITING` messages of `largest` bytes should be waiting.
+    """
+
+    def __init__(self, place: int | str, largest: int) -> None:
+        self._place = place
+        self._family = socket.AF_UNIX if isinstance(place, str) else socket.AF_INET
+        self._most = (WAITING + 1) * largest + KERNEL
+        self._connections: dict[int, _Connection] = {}
+        self._strangers: dict[int, None] = {}  # oldest first
+        self._descriptors: dict[bytes, int] = {}  # of peers
+        self._looked = time.monotonic()
+        limit = _raise_limit()
+        self._most_strangers, self._most_connections = min(STRANGERS, limit // 4), min(CONNECTIONS, limit // 2)
+
+    def opened(self, descriptor: int) -> None:
+        """Take note of a new connection; if there are too many, one has to go."""
+        try:
+            borrowed = socket.socket(self._family, socket.SOCK_STREAM, 0, fileno=descriptor)
+        except OSError:  # it has ended already, of which we shall be told
+            return
+        self._connections[descriptor] = _Connection(borrowed, time.monotonic())
+        self._strangers[descriptor] = None
+        if len(self._connections) > self._most_connections:
+            self._end(descriptor)
+        elif len(self._strangers) > self._most_strangers:
+            self._end(next(iter(self._strangers)))
+
+    def closed(self, descriptor: int) -> None:
+        """Take note that a connection has ended."""
+        self._strangers.pop(descriptor, None)
+        if connection := self._connections.pop(descriptor, None):
+            connection.socket.detach()
+            if connection.peer is not None:
+                self._descriptors.pop(connection.peer, None)
+
+    def knows(self, peer: bytes) -> bool:
+        """Tell whether it is known which connection `peer` has; if so, take note that a message has come from it."""
+        descriptor = self._descriptors.get(peer)
+        if descriptor is None:
+            return False
+        self._connections[descriptor].heard = True
+        return True
+
+    def introduce(self, peer: bytes, descriptor: int) -> None:
+        """Take note of who is at the other end of a connection, unless it has ended meanwhile."""
+        self._strangers.pop(descriptor, None)
+        if connection := self._connections.get(descriptor):
+            if connection.peer is not None:
+                self._descriptors.pop(connection.peer, None)
+            connection.peer, connection.heard = peer, True
+            self._descriptors[peer] = descriptor
+
+    def blame(self, peer: bytes) -> None:
+        """Take note of a bad message of `peer`; if there were too many, its connection ends."""
+        descriptor = self._descriptors.get(peer)
+        if descriptor is not None:
+            self._connections[descriptor].bad += 1
+            if self._connections[descriptor].bad > BAD:
+                self._end(descriptor)
+
+    def look(self) -> None:
+        """End connections that have sent too much without a message that could be taken, if it is time to look."""
+        now = time.monotonic()
+        if now - self._looked < LOOK:
+            return
+        self._looked = now
+        for descriptor, connection in list(self._connections.items()):
+            received = _received(connection.socket)
+            if connection.peer is None:
+                if received > STRANGERS_BYTES or now - connection.since > HANDSHAKE:
+                    self._end(descriptor)
+            elif connection.heard:
+                connection.heard, connection.received = False, received
+            elif received - connection.received > self._most:
+                self._end(descriptor)
+
+    def close(self) -> None:
+        """Let go of all connections; ZeroMQ closes them."""
+        for descriptor in list(self._connections):
+            self.closed(descriptor)
+
+    def _end(self, descriptor: int) -> None:
+        """Shut a connection down, upon which ZeroMQ closes it.
+
+        It may have done so already, and another file may have the number by now: only a connection of our own is shut
+        down. Should it be a wrong one, its worker will connect again.
+        """
+        connection = self._connections[descriptor].socket
+        with contextlib.suppress(OSError):
+            name = connection.getsockname()
+            if (name if isinstance(name, str) else name[1]) == self._place:
+                connection.shutdown(socket.SHUT_RDWR)
+        self.closed(descriptor)
+
+
+def _received(connection: socket.socket) -> int:
+    """Return how many bytes have come in; 0 where the kernel does not say."""
+    if connection.family == socket.AF_UNIX or sys.platform != "linux":
+        return 0
+    try:
+        info = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, BYTES_RECEIVED + 8)
+        return int(struct.unpack_from("=Q", info, BYTES_RECEIVED)[0])
+    except (OSError, struct.error):  # it has ended, or the kernel is older than 4.1
+        return 0
+
+
+def _raise_limit() -> int:
+    """Let this process have as many file descriptors as it may, within reason, and return how many."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(DESCRIPTORS, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        soft = wanted
+    return DESCRIPTORS if soft == resource.RLIM_INFINITY else soft
