@@ -1,14 +1,12 @@
 """The state machine of a round, by examples; any other order of events is in test_rounds_any_order."""
 
+import random
+
 import pytest
 
 from engine import plan
 from engine.plan import Block
 from engine.rounds import (
-    FIRST_LEASE,
-    FORGET,
-    LEAST_LEASE,
-    MOST_LEASE,
     Accept,
     Answered,
     Assign,
@@ -19,10 +17,14 @@ from engine.rounds import (
     Joined,
     Lapsed,
     Left,
+    Patience,
     Rounds,
     Tick,
 )
+from engine.rounds.hands import FORGET
 
+PATIENCE = Patience()
+FIRST_LEASE = PATIENCE.first_lease
 A, B, C = b"A", b"B", b"C"
 
 
@@ -71,9 +73,7 @@ def test_what_the_gone_had_is_handed_out_again() -> None:
     rounds.handle(Answered(A, 1, 1, (0, 2)), 1.0)
     assert rounds.handle(Left(A), 1.0) == [], "B is busy"
     assert answer_all(rounds, Assign(B, 1, 2, (3, 6), True), 6, 2.0)[-1] == Assign(B, 1, 3, (2, 3), False)
-    assert rounds.handle(Answered(A, 1, 1, (2, 3)), 2.0) == [
-        Ignore(A, "answer to nothing that was asked: block (2, 3)")
-    ]
+    assert rounds.handle(Answered(A, 1, 1, (2, 3)), 2.0) == [Ignore(A, "unasked", (2, 3))]
     assert rounds.handle(Answered(B, 1, 3, (2, 3)), 2.0) == [Accept((2, 3)), Complete(1)]
     assert shares(first) == {A: (0, 3), B: (3, 6)}
 
@@ -82,11 +82,11 @@ def test_a_lapsed_share_is_handed_out_again_and_the_first_answer_counts() -> Non
     rounds = joined(A, B)
     begin(rounds, 2)
     rounds.handle(Answered(B, 1, 2, (1, 2)), 1.0)
-    assert rounds.next_deadline() == FIRST_LEASE
-    assert rounds.handle(Tick(), FIRST_LEASE - 0.1) == []
+    assert rounds.expecting()
     assert rounds.handle(Tick(), FIRST_LEASE) == [Lapsed(A, ((0, 1),)), Assign(B, 1, 3, (0, 1), False)]
     assert rounds.handle(Left(A), FIRST_LEASE) == [], "its blocks were handed out before"
     assert rounds.handle(Joined(A), FIRST_LEASE) == []
+    assert rounds.next_deadline() == FIRST_LEASE + PATIENCE.first_late
     assert rounds.handle(Answered(B, 1, 3, (0, 1)), 70.0) == [Accept((0, 1)), Complete(1)]
 
 
@@ -97,7 +97,7 @@ def test_a_late_answer_counts_if_it_is_the_first() -> None:
     assert rounds.handle(Joined(B), 101.0) == [Assign(B, 1, 2, (0, 2), True)]
     assert rounds.handle(Answered(A, 1, 1, (0, 2)), 102.0) == [Accept((0, 2)), Complete(1)]
     assert begin(rounds, 2, number=2, now=103.0) == [Assign(A, 2, 3, (0, 2), True)]
-    assert rounds.handle(Answered(B, 1, 2, (0, 2)), 104.0) == [Ignore(B, "late answer: block (0, 2) was counted")]
+    assert rounds.handle(Answered(B, 1, 2, (0, 2)), 104.0) == [Ignore(B, "late", (0, 2))]
     assert begin(rounds, 2, number=3, now=105.0) == [Assign(B, 3, 4, (0, 2), True)], "A still has its share of round 2"
 
 
@@ -109,7 +109,7 @@ def test_a_late_answer_does_not_count_if_it_is_the_second() -> None:
     assert rounds.handle(Tick(), 60.0)[1:] == [Assign(B, 1, 3, (0, 3), False)]
     assert rounds.handle(Tick(), 61.0) == [], "a lease lapses once"
     assert rounds.handle(Answered(B, 1, 3, (0, 2)), 62.0) == [Accept((0, 2))]
-    assert rounds.handle(Answered(A, 1, 1, (0, 2)), 63.0) == [Ignore(A, "late answer: block (0, 2) was counted")]
+    assert rounds.handle(Answered(A, 1, 1, (0, 2)), 63.0) == [Ignore(A, "repeated", (0, 2))]
     assert rounds.handle(Answered(A, 1, 1, (2, 3)), 64.0) == [Accept((2, 3)), Complete(1)]
 
 
@@ -200,9 +200,87 @@ def test_the_first_share_of_a_worker_says_nothing_about_its_speed() -> None:
     assert sizes == {A: [2, 2, 2], B: [2, 2, 2]}
 
 
-@pytest.mark.parametrize(("seconds", "lease"), [(1.0, 20 * 10), (0.001, LEAST_LEASE), (1000.0, MOST_LEASE)])
-def test_a_lease_is_proportional_to_the_expected_duration(seconds: float, lease: float) -> None:
+@pytest.mark.parametrize(
+    ("seconds", "late", "lease"),
+    [
+        (1.0, 4 * 10, 20 * 10),
+        (0.001, PATIENCE.least_late, PATIENCE.least_lease),
+        (1000.0, PATIENCE.most_lease, PATIENCE.most_lease),
+    ],
+)
+def test_a_lease_is_proportional_to_the_expected_duration(seconds: float, late: float, lease: float) -> None:
     rounds = joined(A)
     run_rounds(rounds, {A: seconds}, 10, range(1, 3))
+    rounds.handle(Tick(), 40_000.0)
     begin(rounds, 10, 3, 50_000.0)
-    assert rounds.next_deadline() == pytest.approx(50_000.0 + lease)
+    assert rounds.next_deadline() == pytest.approx(50_000.0 + late)
+    rounds.handle(Tick(), 50_000.0 + late)
+    assert rounds.next_deadline() == (pytest.approx(50_000.0 + lease) if late < lease else None)
+
+
+LATE = PATIENCE.first_late
+
+
+def test_one_who_is_late_is_helped_by_one_who_is_idle() -> None:
+    """A has the blocks (0, 2) and (2, 3), and answers none; the last of a share is copied first."""
+    rounds = joined(A, B, C)
+    assert shares(begin(rounds, 9)) == {A: (0, 3), B: (3, 6), C: (6, 9)}
+    answer_all(rounds, Assign(B, 1, 2, (3, 6), True), 9, 1.0)
+    assert rounds.next_deadline() == LATE
+    assert rounds.handle(Tick(), LATE - 0.1) == []
+    assert rounds.handle(Tick(), LATE) == [Assign(B, 1, 4, (2, 3), False)]
+    *_, copy = answer_all(rounds, Assign(C, 1, 3, (6, 9), True), 9, LATE)
+    assert copy == Assign(C, 1, 5, (0, 2), False)
+    assert rounds.handle(Answered(B, 1, 4, (2, 3)), LATE + 1) == [Accept((2, 3))], "one copy of a block is enough"
+    assert rounds.handle(Answered(A, 1, 1, (0, 2)), LATE + 1) == [Accept((0, 2)), Complete(1)]
+    assert rounds.handle(Answered(A, 1, 1, (2, 3)), LATE + 2) == [Ignore(A, "late", (2, 3))]
+
+
+def test_the_second_answer_is_not_counted() -> None:
+    rounds = joined(A, B)
+    begin(rounds, 6)
+    answer_all(rounds, Assign(B, 1, 2, (3, 6), True), 6, 1.0)
+    assert rounds.handle(Tick(), LATE) == [Assign(B, 1, 3, (2, 3), False)]
+    assert rounds.handle(Answered(B, 1, 3, (2, 3)), LATE) == [Accept((2, 3)), Assign(B, 1, 4, (0, 2), False)]
+    assert rounds.handle(Answered(A, 1, 1, (2, 3)), LATE) == [Ignore(A, "repeated", (2, 3))]
+    assert rounds.handle(Answered(A, 1, 1, (2, 3)), LATE) == [Ignore(A, "doubled", (2, 3))]
+    assert rounds.handle(Answered(A, 1, 1, (0, 2)), LATE) == [Accept((0, 2)), Complete(1)]
+
+
+@pytest.mark.parametrize("end", ["leaves", "lapses"])
+def test_a_copy_whose_original_is_gone_is_not_handed_out_again(end: str) -> None:
+    rounds = joined(A, B)
+    begin(rounds, 2)
+    rounds.handle(Answered(B, 1, 2, (1, 2)), 1.0)
+    now = PATIENCE.first_lease - 0.1
+    assert rounds.handle(Tick(), now) == [Assign(B, 1, 3, (0, 1), False)]
+    out = rounds.handle(Left(A), now) if end == "leaves" else rounds.handle(Tick(), now + 0.1)
+    assert [x for x in out if not isinstance(x, Lapsed)] == []
+    assert rounds.handle(Joined(C), now + 0.2) == []
+    assert rounds.handle(Left(B), now + 0.3) == [Assign(C, 1, 4, (0, 1), True)], "now nobody has it"
+
+
+def test_a_copy_that_is_late_is_copied() -> None:
+    rounds = joined(A, B, C)
+    begin(rounds, 3)
+    rounds.handle(Answered(B, 1, 2, (1, 2)), 1.0)
+    assert rounds.handle(Tick(), LATE) == [Assign(B, 1, 4, (0, 1), False)], "A and C are late alike"
+    assert rounds.handle(Joined(b"D"), LATE) == [Assign(b"D", 1, 5, (2, 3), True)]
+    assert rounds.handle(Joined(b"E"), LATE) == [], "B and D are not late yet"
+    assert rounds.handle(Tick(), 2 * LATE) == [Assign(b"E", 1, 6, (0, 1), True)]
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3, 16])
+def test_in_a_healthy_run_nothing_is_computed_twice(workers: int) -> None:
+    """Durations vary by up to a factor of three, and every wait ends in a Tick."""
+    rng = random.Random(workers)
+    rounds = joined(*[b"%d" % i for i in range(workers)])
+    now, handed = 0.0, 0
+    for number in range(1, 60):
+        todo = [(now + rng.uniform(5, 15), x) for x in begin(rounds, 4 * workers, number, now) if isinstance(x, Assign)]
+        handed += sum(x.share[1] - x.share[0] for _, x in todo)
+        for moment, assign in sorted(todo, key=lambda pair: pair[0]):
+            now = moment
+            out = rounds.handle(Tick(), now) + answer_all(rounds, assign, 4 * workers, now)
+            assert not any(isinstance(x, Assign | Lapsed | Ignore) for x in out)
+    assert handed == 59 * 4 * workers

@@ -9,25 +9,30 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from engine import plan
 from engine.plan import Block
 from engine.rounds import (
-    FIRST_LEASE,
-    LEAST_LEASE,
-    MOST_LEASE,
     Accept,
     Answered,
     Assign,
+    Audit,
     Begin,
     Complete,
+    Differ,
     Event,
+    Expel,
     Ignore,
     Instruction,
     Joined,
+    Judge,
+    Judged,
     Lapsed,
     Left,
+    Patience,
     Rounds,
     Tick,
 )
 
 SLACK = 1e-6  # seconds, for rounding
+PATIENCE = Patience()
+TRUTH = "the right bits"
 
 
 @dataclass
@@ -42,7 +47,7 @@ class Share:
 
 
 class AnyOrder(RuleBasedStateMachine):
-    """Keeps a book of who has what and what was counted, and compares every instruction with it."""
+    """Keeps a book of who has what, who said what and what was counted, and compares every instruction with it."""
 
     WORKERS = st.sampled_from([b"%d" % i for i in range(5)])
 
@@ -55,6 +60,7 @@ class AnyOrder(RuleBasedStateMachine):
         self.counted: set[int] = set()
         self.hands: dict[bytes, Share] = {}
         self.holds: dict[bytes, int] = {}  # live workers, and the version of the parameters they hold
+        self.votes: dict[Block, dict[bytes, str]] = {}  # blocks in question, and who said what
         self.attempts: set[int] = set()
         self.done: list[Answered] = []
 
@@ -65,7 +71,7 @@ class AnyOrder(RuleBasedStateMachine):
                 case Assign():
                     self.assigned(instruction)
                 case Accept(block):
-                    assert isinstance(event, Answered)
+                    assert isinstance(event, Answered | Judged)
                     assert block == event.block
                     numbers = set(range(*block))
                     assert not numbers & self.counted, "counted twice"
@@ -77,10 +83,29 @@ class AnyOrder(RuleBasedStateMachine):
                 case Lapsed(worker, blocks):
                     assert isinstance(event, Tick)
                     assert set(blocks) == self.hands[worker].blocks
-                    assert self.now - self.hands[worker].given >= LEAST_LEASE - SLACK
+                    assert self.now - self.hands[worker].given >= PATIENCE.least_lease - SLACK
                     assert not self.hands[worker].lapsed, "once is enough"
                     self.hands[worker].lapsed = True
+                case Expel(worker, block):
+                    assert isinstance(event, Answered | Judged)
+                    assert self.votes[block][worker] != event.bits, "it is not in the minority"
+                    self.gone(worker)
+                case Differ(workers, block):
+                    assert set(workers) == self.votes[block].keys()
+                    assert len(set(self.votes[block].values())) > 1
+        for instruction in out:
+            if isinstance(instruction, Judge):
+                self.judge(instruction.block)
         return out
+
+    def judge(self, block: Block) -> None:
+        """Do as the coordinator does: compute the block, and tell the result at once."""
+        voted = self.votes[block]
+        assert voted, "nobody was asked before"
+        for worker in self.holds.keys() - voted.keys():
+            late = self.now - self.hands[worker].given if worker in self.hands else 0.0
+            assert late >= PATIENCE.least_late - SLACK, "a worker could have been asked"
+        assert Accept(block) in self.feed(Judged(self.begun.round, block, TRUTH))
 
     def assigned(self, assign: Assign) -> None:
         assert assign.worker in self.holds, "assigned to the gone"
@@ -93,59 +118,103 @@ class AnyOrder(RuleBasedStateMachine):
         assert stop - start <= self.begun.cap
         missing = set(range(start, stop)) - self.counted
         assert missing, "nothing of it is missing"
-        assert not missing & self.held(), "somebody else is expected to answer it"
+        blocks = set(plan.cover(start, stop, self.begun.total))
+        for block in blocks:
+            assert assign.worker not in self.votes.get(block, {}), "asked twice for its opinion"
+            on_time = [s for s in self.holders(block) if self.now - s.given < PATIENCE.least_late - SLACK]
+            assert len(on_time) <= self.questioned(block), "somebody else is expected to answer it soon"
         assert assign.with_parameters == (self.holds[assign.worker] != self.begun.version)
         self.attempts.add(assign.attempt)
         self.holds[assign.worker] = self.begun.version
-        blocks = set(plan.cover(start, stop, self.begun.total))
         self.hands[assign.worker] = Share(assign, self.begun.total, blocks, self.now)
+
+    def holders(self, block: Block) -> list[Share]:
+        """Return the shares of this round that hold the block, still missing, and have not lapsed."""
+        shares = [s for s in self.hands.values() if s.assign.round == self.begun.round and not s.lapsed]
+        return [s for s in shares if block in s.blocks and not set(range(*block)) <= self.counted]
 
     def held(self) -> set[int]:
         """Return the micro-batches of this round that somebody has whose lease has not lapsed."""
         current = [s for s in self.hands.values() if s.assign.round == self.begun.round and not s.lapsed]
         return {i for share in current for block in share.blocks for i in range(*block)}
 
-    def answer(self, worker: bytes, block: Block) -> None:
-        """Let a worker answer truthfully a block that it has."""
+    def questioned(self, block: Block) -> bool:
+        """Tell whether two workers must agree on the block."""
+        return block in self.votes or (self.begun.audit is not None and self.begun.audit.chooses(block))
+
+    def gone(self, worker: bytes) -> None:
+        """Strike a worker off the book, and all it said of blocks that are not decided."""
+        self.holds.pop(worker, None)
+        self.hands.pop(worker, None)
+        for block, voted in self.votes.items():
+            if not set(range(*block)) <= self.counted:
+                voted.pop(worker, None)
+
+    def answer(self, worker: bytes, block: Block, bits: str = TRUTH, finite: bool = True) -> None:
+        """Let a worker answer a block that it has."""
         share = self.hands[worker]
-        expected = self.open and share.assign.round == self.begun.round and not set(range(*block)) <= self.counted
+        wanted = self.open and share.assign.round == self.begun.round and not set(range(*block)) <= self.counted
         share.blocks.remove(block)
         if not share.blocks:
             del self.hands[worker]
-        event = Answered(worker, share.assign.round, share.assign.attempt, block)
+        event = Answered(worker, share.assign.round, share.assign.attempt, block, bits, finite)
         self.done.append(event)
-        first = self.feed(event)[0]
-        assert first == Accept(block) if expected else isinstance(first, Ignore)
+        if not wanted:
+            assert isinstance(self.feed(event)[0], Ignore)
+            return
+        decided = True
+        if self.questioned(block) or not finite:
+            assert self.rounds.in_question(block) or not finite, "the bits would not have been sent along"
+            voted = self.votes.setdefault(block, {})
+            voted[worker] = bits
+            decided = list(voted.values()).count(bits) > 1
+        out = self.feed(event)
+        assert (Accept(block) in out) == decided
+        assert (Ignore(worker, "not finite", block) in out) == (not finite)
 
     @rule(worker=WORKERS)
     def join(self, worker: bytes) -> None:
+        self.gone(worker)
         self.holds[worker] = -1
-        self.hands.pop(worker, None)
         self.feed(Joined(worker))
 
     @rule(worker=WORKERS)
     def leave(self, worker: bytes) -> None:
-        self.holds.pop(worker, None)
-        self.hands.pop(worker, None)
+        self.gone(worker)
         self.feed(Left(worker))
 
-    @rule(total=st.integers(1, 20), cap=st.integers(1, 20), same=st.booleans())
-    def begin(self, total: int, cap: int, same: bool) -> None:
-        self.begun = Begin(self.begun.round + 1, total, self.begun.version + (not same), cap)
-        self.open, self.counted = True, set()
+    @rule(
+        total=st.integers(1, 20),
+        cap=st.integers(1, 20),
+        same=st.booleans(),
+        audit=st.sampled_from([None, None, 0.0, 0.3, 1.0]),
+    )
+    def begin(self, total: int, cap: int, same: bool, audit: float | None) -> None:
+        number = self.begun.round + 1
+        chosen = None if audit is None else Audit(audit, seed=1, step=number)
+        self.begun = Begin(number, total, self.begun.version + (not same), cap, chosen)
+        self.open, self.counted, self.votes = True, set(), {}
         self.feed(self.begun)
 
-    @rule(seconds=st.sampled_from([0.0, 0.25, 1.0, LEAST_LEASE, FIRST_LEASE, 1000.0]), tick=st.booleans())
+    @rule(seconds=st.sampled_from([0.0, 0.25, 1.0, 5.0, 15.0, 60.0, 1000.0]), tick=st.booleans())
     def time_passes(self, seconds: float, tick: bool) -> None:
         self.now += seconds
         if tick:
             self.feed(Tick())
+            deadline = self.rounds.next_deadline()
+            assert deadline is None or deadline > self.now, "it would be polled again and again"
 
     @precondition(lambda self: self.hands)
     @rule(data=st.data())
     def somebody_answers(self, data: st.DataObject) -> None:
         worker = data.draw(st.sampled_from(sorted(self.hands)))
         self.answer(worker, data.draw(st.sampled_from(sorted(self.hands[worker].blocks))))
+
+    @precondition(lambda self: self.hands)
+    @rule(data=st.data(), bits=st.sampled_from([TRUTH, "lie", "another lie"]), finite=st.booleans())
+    def somebody_answers_what_may_be_wrong(self, data: st.DataObject, bits: str, finite: bool) -> None:
+        worker = data.draw(st.sampled_from(sorted(self.hands)))
+        self.answer(worker, data.draw(st.sampled_from(sorted(self.hands[worker].blocks))), bits, finite)
 
     @precondition(lambda self: self.done)
     @rule(data=st.data())
@@ -186,22 +255,30 @@ class AnyOrder(RuleBasedStateMachine):
                 return
             while share := self.hands.get(b"diligent"):
                 self.answer(b"diligent", min(share.blocks))
-            self.now += MOST_LEASE
+            self.now += PATIENCE.most_lease
             self.feed(Tick())
         raise AssertionError("the round never completes")
 
     @invariant()
     def an_idle_worker_means_that_others_have_the_rest(self) -> None:
-        """Without a lapse or a loss in between, nothing that is missing lies about while somebody has nothing to do."""
-        if self.open and self.holds.keys() - self.hands.keys():
-            assert self.counted | self.held() >= set(range(self.begun.total))
+        """Whatever is missing and in nobody's hands, those who are idle have said their opinion of."""
+        missing = set(range(self.begun.total)) - self.counted - self.held()
+        for worker in self.holds.keys() - self.hands.keys() if self.open else ():
+            said = {i for block, voted in self.votes.items() if worker in voted for i in range(*block)}
+            assert missing <= said
 
     @invariant()
-    def the_next_deadline_is_that_of_a_share(self) -> None:
+    def the_next_deadline_is_not_missed(self) -> None:
         deadline = self.rounds.next_deadline()
-        expected = [share.given for share in self.hands.values() if not share.lapsed]
-        assert (deadline is None) == (not expected)
-        assert deadline is None or LEAST_LEASE - SLACK <= deadline - min(expected) <= MOST_LEASE + SLACK
+        given = [share.given for share in self.hands.values() if not share.lapsed]
+        assert self.rounds.expecting() == bool(given)
+        if given:
+            assert deadline is not None
+            assert deadline <= min(given) + PATIENCE.most_lease + SLACK
+
+    @invariant()
+    def who_is_there_is_known(self) -> None:
+        assert set(self.rounds.members) == self.holds.keys()
 
     def teardown(self) -> None:
         self.one_that_keeps_answering_completes_the_round()

@@ -1,0 +1,143 @@
+"""What a round is told, and what it says is to be done."""
+
+from dataclasses import dataclass
+
+from engine.plan import Block
+from engine.rounds.questions import Audit
+
+Worker = bytes  # a peer's identity on the transport
+
+
+@dataclass(frozen=True)
+class Joined:
+    """A worker is ready for work."""
+
+    worker: Worker
+
+
+@dataclass(frozen=True)
+class Left:
+    """A worker is gone, for whatever reason."""
+
+    worker: Worker
+
+
+@dataclass(frozen=True)
+class Begin:
+    """A round of `total` micro-batches begins, with parameters `version`; shares have at most `cap` micro-batches.
+
+    `audit` chooses the blocks that two workers must agree on.
+    """
+
+    round: int
+    total: int
+    version: int
+    cap: int
+    audit: Audit | None = None
+
+
+@dataclass(frozen=True)
+class Answered:
+    """A worker sent the sums of a block. `bits` stands for them; it is only needed for blocks in question.
+
+    Sums that are not `finite` put their block in question.
+    """
+
+    worker: Worker
+    round: int
+    attempt: int
+    block: Block
+    bits: str = ""
+    finite: bool = True
+
+
+@dataclass(frozen=True)
+class Judged:
+    """The coordinator computed a block itself; `bits` stands for the sums."""
+
+    round: int
+    block: Block
+    bits: str
+
+
+@dataclass(frozen=True)
+class Tick:
+    """Time has passed."""
+
+
+Event = Joined | Left | Begin | Answered | Judged | Tick
+
+
+@dataclass(frozen=True)
+class Assign:
+    """Send a worker the share [start, stop), with the parameters if it does not hold this version."""
+
+    worker: Worker
+    round: int
+    attempt: int
+    share: Block
+    with_parameters: bool
+
+
+@dataclass(frozen=True)
+class Accept:
+    """Count the sums that came with this event: they are right, and the first for their block."""
+
+    block: Block
+
+
+@dataclass(frozen=True)
+class Ignore:
+    """Do not use the answer. `kind` is for the records:
+
+    late            the round is over
+    repeated        another worker's answer came first
+    doubled         this worker has answered it before
+    unasked         the worker was not asked for this block, or not in this round or attempt
+    not finite      the block is put in question
+    """
+
+    worker: Worker
+    kind: str
+    block: Block
+
+
+@dataclass(frozen=True)
+class Lapsed:
+    """A worker's lease has run out; its blocks are handed out again. For the records."""
+
+    worker: Worker
+    blocks: tuple[Block, ...]
+
+
+@dataclass(frozen=True)
+class Differ:
+    """Workers sent different bits for a block; none of them is believed. For the records."""
+
+    workers: tuple[Worker, ...]
+    block: Block
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Compute the block here, and tell what came out as `Judged`: there is no worker that could be asked."""
+
+    block: Block
+
+
+@dataclass(frozen=True)
+class Expel:
+    """Refuse a worker: it sent wrong bits for a block. It counts as gone already."""
+
+    worker: Worker
+    block: Block
+
+
+@dataclass(frozen=True)
+class Complete:
+    """Every micro-batch of the round has been counted exactly once."""
+
+    round: int
+
+
+Instruction = Assign | Accept | Ignore | Lapsed | Differ | Judge | Expel | Complete

@@ -1,0 +1,68 @@
+"""What a worker has in hand, and how fast it is."""
+
+from dataclasses import dataclass
+
+from engine.plan import Block
+
+SMOOTHING = 0.2  # weight of the newest speed in its moving average
+FORGET = 100  # rounds in a row without a share, after which a worker's speed counts as unknown
+
+
+@dataclass(slots=True)
+class Task:
+    """A share in a worker's hands."""
+
+    round: int
+    attempt: int
+    share: Block
+    blocks: list[Block]  # not answered yet
+    began: float
+    late_at: float
+    deadline: float
+    late: bool = False
+    lapsed: bool = False
+
+    @property
+    def size(self) -> int:
+        """Micro-batches in the share."""
+        return self.share[1] - self.share[0]
+
+    def due(self) -> float | None:
+        """Return when something is to be done unless it is answered: it becomes late, then its lease lapses."""
+        return None if self.lapsed else self.deadline if self.late else self.late_at
+
+
+@dataclass(slots=True)
+class Member:
+    """A worker as the round sees it. `speed` in micro-batches a second, 0 while unknown.
+
+    `warm`: it has finished a share; the first is slow, whatever the worker. `passed_over`: rounds in a row without one.
+    `newest`: the share it was given last, finished or not.
+    """
+
+    speed: float = 0.0
+    version: int = -1
+    task: Task | None = None
+    newest: Task | None = None
+    warm: bool = False
+    passed_over: int = 0
+
+    def learn_speed(self, task: Task, now: float) -> None:
+        """Learn from a finished share how fast the worker is; not from its first, in which it warms up."""
+        speed = task.size / max(now - task.began, 1e-6)
+        if self.warm:
+            self.speed += (speed - self.speed) * (SMOOTHING if self.speed else 1.0)
+        self.warm = True
+
+    def pass_over(self, empty: bool) -> None:
+        """Take note whether the worker's share is empty: one that was slow long ago is given another chance."""
+        self.passed_over = self.passed_over + 1 if empty else 0
+        if self.passed_over >= FORGET:
+            self.speed, self.passed_over = 0.0, 0
+
+    def was_asked(self, round_: int, attempt: int, block: Block) -> bool:
+        """Tell whether the block is part of the share it was given last."""
+        asked = self.newest
+        if asked is None or (asked.round, asked.attempt) != (round_, attempt):
+            return False
+        return asked.share[0] <= block[0] < block[1] <= asked.share[1]

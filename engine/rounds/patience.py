@@ -1,0 +1,31 @@
+"""How long to wait for whom. All times are in seconds."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Patience:
+    """Limits in proportion to the expected duration of a share, as the worker's speed predicts it.
+
+    A worker that is *late* may have its blocks copied by one that is idle; when its *lease* has lapsed, they are handed
+    out again. `first` is for a worker whose speed is not known yet. However slow a worker was, `most_lease` is the end.
+    """
+
+    first_lease: float = 60.0
+    least_lease: float = 5.0
+    most_lease: float = 3600.0
+    lease_factor: float = 20.0
+    first_late: float = 15.0
+    least_late: float = 1.0
+    late_factor: float = 4.0
+
+    def limits(self, size: int, speed: float) -> tuple[float, float]:
+        """Return after how long a worker is late with `size` micro-batches, and after how long its lease lapses.
+
+        `speed` in micro-batches a second, 0 if it is not known.
+        """
+        if not speed:
+            return min(self.first_late, self.first_lease), self.first_lease
+        expected = size / speed
+        lease = min(max(self.lease_factor * expected, self.least_lease), self.most_lease)
+        return min(max(self.late_factor * expected, self.least_late), lease), lease
