@@ -23,7 +23,7 @@ def test_a_flood_of_mutated_messages_changes_nothing(tidy: Path, gradsum: Gradsu
     run = [str(word) for word in (*RUN, "--db", "r.db", "--out", "out", "--workers", 1, "--json")]
     with Arena(Path(), run, [], seats=0) as arena:
         arena.wait_for_start()
-        with Flood(lambda: arena.address, numerics, lambda: arena.pid, seed=1) as flood:
+        with Flood(arena.address, numerics, arena.pid, seed=1) as flood:
             story = arena.run([])
     assert story.result["params_sha256"] == quiet["params_sha256"]
     assert min(flood.sent[kind] for kind in ("stranger", "joined", "raw", "welcomed")) > 0, flood.sent

@@ -22,7 +22,6 @@ from tests.faults.schedule import Event, Fault
 TELLING = Path(__file__).with_name("telling.py")
 GRACE = 20.0  # seconds in which a process must end once it should
 STALL = 180.0  # seconds without a step after which the run is taken to hang
-BIND = "--bind" in (Path(__file__).parent.parent.parent / "engine/cli/train.py").read_text()
 SPOILED = 3  # messages in a row
 MISCHIEF = {Fault.LOSE: Mischief.LOSE, Fault.REPEAT: Mischief.REPEAT, Fault.SWAP: Mischief.SWAP}
 
@@ -65,10 +64,14 @@ class _Seat:
 class Arena:
     """Runs `gradsum train ARGUMENTS` in `folder`, with `seats` workers besides its own local ones.
 
-    `arguments` must name --db, --out, --steps and --json; a coordinator that was killed is resumed from its --out.
+    `arguments` end with --json; a coordinator that was killed is started again with `resume`. With a `key`, a file
+    that need not be there yet, all is encrypted.
     """
 
-    def __init__(self, folder: Path, arguments: Sequence[str], resume: Sequence[str], seats: int) -> None:
+    def __init__(
+        self, folder: Path, arguments: Sequence[str], resume: Sequence[str], seats: int, key: Path | None = None
+    ) -> None:
+        self._keys = ["--key", str(key)] if key else ["--insecure"]
         self.story = Story()
         self._folder = folder
         self._arguments = list(arguments)
@@ -78,7 +81,7 @@ class Arena:
         self._pids: list[int] = []  # of the workers at hand, remote ones included
         self._due: list[tuple[float, Callable[[], None]]] = []
         self._errors = (folder / "stderr.txt").open("ab")
-        self._seats = [_Seat(Link(self._where), self._errors) for _ in range(seats)]
+        self._seats = [_Seat(Link(self.address), self._errors) for _ in range(seats)]
         self._told: IO[bytes]
         self._coordinator = self._start_coordinator(self._arguments)
 
@@ -101,7 +104,7 @@ class Arena:
     @property
     def address(self) -> str:
         """Where the coordinator listens."""
-        return self._where()
+        return f"tcp://127.0.0.1:{self._port}"
 
     @property
     def pid(self) -> int:
@@ -147,19 +150,11 @@ class Arena:
                 return self._told.readline().decode().split()
             assert time.monotonic() - began < STALL, f"no step after step {self._step} for {STALL:g} seconds"
 
-    def _where(self) -> str:
-        if not BIND:
-            found = list(Path(os.environ["TMPDIR"]).glob(f"gradsum-{self._coordinator.pid}-*/coordinator"))
-            if not found:
-                raise OSError("none")
-            return f"ipc://{found[0]}"
-        return f"tcp://127.0.0.1:{self._port}"
-
     def _start_coordinator(self, arguments: Sequence[str]) -> "subprocess.Popen[str]":
         self._launched = time.time()
         reading, writing = os.pipe()
         self._told = open(reading, "rb", buffering=0)  # noqa: SIM115, PTH123 - closed with the coordinator
-        command = [sys.executable, str(TELLING), str(writing), *arguments, *(["--bind", self._where()] if BIND else [])]
+        command = [sys.executable, str(TELLING), str(writing), *arguments, "--bind", self.address, *self._keys]
         try:
             return subprocess.Popen(
                 command,
@@ -184,7 +179,7 @@ class Arena:
             if seat.process is None and seat.wanted:
                 seat.expected = False
                 seat.process = subprocess.Popen(
-                    [sys.executable, "-P", "-c", MAIN, "worker", seat.link.address],
+                    [sys.executable, "-P", "-c", MAIN, "worker", seat.link.address, *self._keys],
                     cwd=self._folder,
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,

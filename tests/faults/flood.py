@@ -27,7 +27,7 @@ class Flood:
     `memory` has the least and the most that was seen, in bytes.
     """
 
-    def __init__(self, address: Callable[[], str], numerics: str, pid: Callable[[], int], seed: int) -> None:
+    def __init__(self, address: str, numerics: str, pid: int, seed: int) -> None:
         self.sent: Counter[str] = Counter()
         self.memory: list[int] = []
         self.refused = 0
@@ -56,8 +56,8 @@ class Flood:
     def _go_on(self, name: str, one: Callable[[random.Random], int], rng: random.Random) -> None:
         while not self._stop.is_set():
             self.sent[name] += one(rng)
-            with contextlib.suppress(OSError, ValueError):  # it has ended
-                status = Path(f"/proc/{self._pid()}/status").read_text()
+            with contextlib.suppress(OSError, IndexError):  # it has ended
+                status = Path(f"/proc/{self._pid}/status").read_text()
                 now = 1024 * int(status.partition("VmRSS:")[2].split()[0])
                 self.memory = [min([now, *self.memory]), max([now, *self.memory])]
 
@@ -66,7 +66,7 @@ class Flood:
         dealer.linger = PARTING
         dealer.sndtimeo = ANSWER
         dealer.rcvtimeo = ANSWER
-        dealer.connect(self._address())
+        dealer.connect(self._address)
         return dealer
 
     def _pour(self, dealer: "zmq.Socket[bytes]", rng: random.Random, originals: list[list[bytes]]) -> int:
@@ -102,17 +102,11 @@ class Flood:
 
     def _raw(self, rng: random.Random) -> int:
         """Send noise, sometimes behind the greeting of ZMTP."""
-        kind, _, place = self._address().partition("://")
-        host, _, port = place.rpartition(":")
+        host, _, port = self._address.removeprefix("tcp://").rpartition(":")
         noise = rng.choice((b"", b"\xff" + bytes(8) + b"\x7f\3\1NULL" + bytes(48))) + rng.randbytes(rng.randrange(3000))
         try:
-            if kind == "tcp":
-                with socket.create_connection((host, int(port)), 5) as connection:
-                    connection.sendall(noise)
-            else:
-                with socket.socket(socket.AF_UNIX) as connection:
-                    connection.connect(place)
-                    connection.sendall(noise)
+            with socket.create_connection((host, int(port)), 5) as connection:
+                connection.sendall(noise)
         except OSError:
             return 0
         return 1

@@ -30,9 +30,9 @@ class Mischief(Enum):
 
 
 class Link:
-    """Listens at a port of its own and passes everything on to `upstream()`, tcp://host:port or ipc://path."""
+    """Listens at a port of its own and passes everything on to `upstream`, tcp://host:port."""
 
-    def __init__(self, upstream: Callable[[], str]) -> None:
+    def __init__(self, upstream: str) -> None:
         self._delay = 0.0  # seconds that each message takes
         self._upstream = upstream
         self._flowing = threading.Event()
@@ -114,7 +114,7 @@ class Link:
                 listener.close()
                 return
             try:
-                coordinator = _connect(self._upstream())
+                coordinator = _connect(self._upstream)
             except OSError:  # it is not there yet, or any more; the worker will try again
                 worker.close()
                 continue
@@ -173,17 +173,8 @@ class Link:
 
 
 def _connect(address: str) -> socket.socket:
-    """Connect to tcp://host:port or ipc://path."""
-    kind, _, place = address.partition("://")
-    if kind == "ipc":
-        connection = socket.socket(socket.AF_UNIX)
-        try:
-            connection.connect(place)
-        except OSError:
-            connection.close()
-            raise
-        return connection
-    host, _, port = place.rpartition(":")
+    """Connect to tcp://host:port."""
+    host, _, port = address.removeprefix("tcp://").rpartition(":")
     return socket.create_connection((host, int(port)))
 
 
