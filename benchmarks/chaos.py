@@ -41,7 +41,18 @@ def quiet_run(folder: Path, steps: int) -> str:
 def study(folder: Path, a: argparse.Namespace) -> dict[str, Any]:
     """Carry out the quiet run and the other one, and return what was seen."""
     digest = quiet_run(folder, a.steps)
-    run = ["train", "--steps", str(a.steps), "--db", "records.db", "--out", "out", "--workers", str(a.workers), "--json"]
+    run = [
+        "train",
+        "--steps",
+        str(a.steps),
+        "--db",
+        "records.db",
+        "--out",
+        "out",
+        "--workers",
+        str(a.workers),
+        "--json",
+    ]
     run += ["--checkpoint-every", "20", "--validate-every", str(max(a.steps // 5, 1))]
     resume = ["train", "--resume", "out", "--db", "records.db", "--workers", str(a.workers), "--json"]
     with Arena(folder, run, resume, a.remote) as arena:

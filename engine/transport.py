@@ -146,7 +146,9 @@ class _Door:
                 self.take_events()
                 try:
                     self.guard.introduce(peer, int(first.get("__fd")))
-                except zmq.ZMQError:  # it speaks ZMTP 1 or 2, of whose connections nothing is known: it stays a stranger
+                except (
+                    zmq.ZMQError
+                ):  # it speaks ZMTP 1 or 2, of whose connections nothing is known: it stays a stranger
                     continue
             received.append(Received(peer, frames))
         return received

@@ -38,10 +38,15 @@ def test_a_run_under_every_fault_ends_with_the_bits_of_a_quiet_one(tidy: Path, g
     assert max(count for *_, count in story.steps) == 3, "the remote workers never took part"
     assert max(max(found) for found in delays(story).values()) < 60
     assert os.environ["TMPDIR"] == str(tidy)
-    print(books, {k.name: [round(x,2) for x in v] for k, v in delays(story).items()}, story.ended_by_themselves)
+    print(books, {k.name: [round(x, 2) for x in v] for k, v in delays(story).items()}, story.ended_by_themselves)
     import sqlite3
-    print("Q", sqlite3.connect("r.db").execute("select worker, joined, left, reason, images, seconds from workers").fetchall())
+
+    print(
+        "Q",
+        sqlite3.connect("r.db").execute("select worker, joined, left, reason, images, seconds from workers").fetchall(),
+    )
     print("Q", sqlite3.connect("r.db").execute("select time, kind, worker, text from events").fetchall())
     print(Path("stderr.txt").read_text())
     t0 = story.faults[0].moment
-    for s in story.faults: print(round(s.moment-t0,2), s.step, s.fault.name, round(s.lasted,2))
+    for s in story.faults:
+        print(round(s.moment - t0, 2), s.step, s.fault.name, round(s.lasted, 2))

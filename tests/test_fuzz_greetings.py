@@ -9,7 +9,12 @@ from engine.transport import Dialer, Listener, Received
 HELLO = b"hello"
 OLD = {
     "ZMTP 1": b"\x01\x00" + b"\x06\x00" + HELLO,  # https://rfc.zeromq.org/spec/13/: a length, flags, a body
-    "ZMTP 2": b"\xff" + bytes(8) + b"\x7f\x01\x05" + b"\x00\x00" + b"\x00\x05" + HELLO,  # https://rfc.zeromq.org/spec/15/
+    "ZMTP 2": b"\xff"
+    + bytes(8)
+    + b"\x7f\x01\x05"
+    + b"\x00\x00"
+    + b"\x00\x05"
+    + HELLO,  # https://rfc.zeromq.org/spec/15/
 }
 
 

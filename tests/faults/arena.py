@@ -76,7 +76,7 @@ class Arena:
         self._folder = folder
         self._arguments = list(arguments)
         self._resume = list(resume)
-        self._port = _free_port()
+        self._port = free_port()
         self._step = 0
         self._pids: list[int] = []  # of the workers at hand, remote ones included
         self._due: list[tuple[float, Callable[[], None]]] = []
@@ -208,7 +208,6 @@ class Arena:
 
     def _perform(self, event: Event) -> float:
         """Carry out a fault; return how long it lasts, 0.0 if it is over at once."""
-        link = self._link(event.lot)
         match event.fault:
             case Fault.KILL:
                 self._signal(self._worker(event.lot), signal.SIGKILL)
@@ -223,13 +222,13 @@ class Arena:
             case Fault.KILL_COORDINATOR:
                 self._kill_coordinator()
             case Fault.CUT:
-                return self._later(event.seconds, link.cut, link.restore)
+                return self._later(event.seconds, (link := self._link(event.lot)).cut, link.restore)
             case Fault.HOLD:
-                return self._later(event.seconds, link.hold, link.release)
+                return self._later(event.seconds, (link := self._link(event.lot)).hold, link.release)
             case Fault.SLOW:
-                return self._later(event.seconds, link.slow_down, link.speed_up)
+                return self._later(event.seconds, (link := self._link(event.lot)).slow_down, link.speed_up)
             case Fault.LOSE | Fault.REPEAT | Fault.SWAP:
-                link.spoil(MISCHIEF[event.fault], SPOILED)
+                self._link(event.lot).spoil(MISCHIEF[event.fault], SPOILED)
         return 0.0
 
     def _worker(self, lot: int) -> int:
@@ -305,7 +304,7 @@ class Arena:
 MAIN = "import sys; from engine.cli import main; sys.exit(main())"
 
 
-def _free_port() -> int:
+def free_port() -> int:
     """Return a port that nobody listens at now."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port: int = free.getsockname()[1]

@@ -4,6 +4,7 @@ import sqlite3
 import statistics
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 
 from tests.faults.arena import Story
@@ -66,7 +67,7 @@ def delays(story: Story) -> dict[Fault, list[float]]:
     was killed it is the time until a step was done that had not been done before.
     """
     moments = [moment for moment, *_ in story.steps]
-    usual = statistics.median(b - a for a, b in zip(moments, moments[1:], strict=False))
+    usual = statistics.median(b - a for a, b in pairwise(moments))
     found: dict[Fault, list[float]] = {}
     for number, struck in enumerate(story.faults):
         later = [other.moment for other in story.faults[number + 1 :]]
@@ -75,6 +76,6 @@ def delays(story: Story) -> dict[Fault, list[float]]:
             found.setdefault(struck.fault, []).append(regained - struck.moment)
             continue
         until = later[0] if later else moments[-1]
-        waits = [b - a for a, b in zip(moments, moments[1:], strict=False) if b > struck.moment and a <= until]
+        waits = [b - a for a, b in pairwise(moments) if b > struck.moment and a <= until]
         found.setdefault(struck.fault, []).append(max(max(waits, default=usual) - usual, 0.0))
     return found

@@ -17,7 +17,13 @@ VALUES: list[Any] = [
     *([], {}, [[[[]]]], {"key": [1]}, {1: 2}, [0] * 300, msgpack.ExtType(5, b"ext"), msgpack.Timestamp(1)),
 ]
 # Beginnings that promise more than follows: 4 Gi items, bytes, characters; and a deep nest of lists.
-PROMISES = [b"\xdd\xff\xff\xff\xff", b"\xdf\xff\xff\xff\xff", b"\xc6\xff\xff\xff\xff", b"\xdb\xff\xff\xff\xff", b"\x91" * 1000]
+PROMISES = [
+    b"\xdd\xff\xff\xff\xff",
+    b"\xdf\xff\xff\xff\xff",
+    b"\xc6\xff\xff\xff\xff",
+    b"\xdb\xff\xff\xff\xff",
+    b"\x91" * 1000,
+]
 
 
 def example(kind: type[m.Message], session: str = "0" * 32) -> m.Message:
@@ -84,7 +90,9 @@ def _value(rng: random.Random, frames: list[bytes], _: Sequence[Sequence[bytes]]
 def _frames(rng: random.Random, frames: list[bytes], others: Sequence[Sequence[bytes]]) -> list[bytes]:
     """Repeat, drop, reverse or add frames."""
     more = [rng.randbytes(rng.randrange(100))]
-    return rng.choice([frames * 2, frames[1:], frames[::-1], frames + more, more, [*frames, *rng.choice(others)], [b""]])
+    return rng.choice(
+        [frames * 2, frames[1:], frames[::-1], frames + more, more, [*frames, *rng.choice(others)], [b""]]
+    )
 
 
 def _random(rng: random.Random, *_: object) -> list[bytes]:

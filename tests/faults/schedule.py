@@ -37,7 +37,7 @@ class Event:
 
 def schedule(seed: int, steps: int, faults: int, longest: float, quiet: int) -> list[Event]:
     """Return `faults` events in steps `quiet` to `steps` - `quiet`, at different steps, none longer than `longest`."""
-    rng = random.Random(seed)  # noqa: S311 - not for secrets
+    rng = random.Random(seed)
     kinds = list(Fault)
     drawn = [kinds[number % len(kinds)] for number in range(faults)]
     rng.shuffle(drawn)

@@ -1,7 +1,7 @@
 """`gradsum`, telling every step in a line to a descriptor: `python telling.py DESCRIPTOR train ...`.
 
-    started STEP
-    step STEP PID PID ...      with the process ids of the workers at hand
+started STEP
+step STEP PID PID ...      with the process ids of the workers at hand
 """
 
 import os
