@@ -21,9 +21,9 @@ from benchmarks.machine import facts
 from engine.data import load
 from engine.settings import Settings
 from engine.threads import ONE_THREAD
-from tests.faults.arena import MAIN, Arena
-from tests.faults.books import audit, delays
-from tests.faults.schedule import Fault, schedule
+from tests.chaos.arena import MAIN, Arena
+from tests.chaos.books import audit, delays
+from tests.chaos.schedule import Fault, schedule
 from tests.leaks import MARK, Leaks
 
 BATCH = Settings().batch_size

@@ -19,9 +19,9 @@ from pathlib import Path
 
 from benchmarks.machine import facts
 from engine.threads import ONE_THREAD
-from tests.faults.arena import Arena
-from tests.faults.books import delays
-from tests.faults.schedule import Event, Fault
+from tests.chaos.arena import Arena
+from tests.chaos.books import delays
+from tests.chaos.schedule import Event, Fault
 
 STEPS, EVERY, KILLED = 200, 30, 100
 PATIENCE = 90.0  # seconds

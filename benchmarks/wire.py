@@ -31,7 +31,7 @@ from benchmarks.machine import facts
 from benchmarks.network import HERE, namespace, possible
 from engine.settings import usable_cores
 from engine.threads import ONE_THREAD
-from tests.faults.arena import MAIN, TELLING, free_port
+from tests.chaos.arena import MAIN, TELLING, free_port
 
 IMAGES = 64  # of each worker in a step
 BYTES = 4 * 137_178  # parameters of `letters`

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from tests.command import Gradsum, save_data
-from tests.faults.arena import Arena
-from tests.faults.books import audit, delays
-from tests.faults.schedule import Fault, schedule
+from tests.chaos.arena import Arena
+from tests.chaos.books import audit, delays
+from tests.chaos.schedule import Fault, schedule
 
 SAMPLES, BATCH, STEPS = 200, 64, 250  # an odd last batch in every epoch
 RUN = ("train", "--data", "data.npz", "--model", "lenet", "--batch-size", BATCH, "--microbatch", 4, "--steps", STEPS)

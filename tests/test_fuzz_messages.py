@@ -10,7 +10,7 @@ from engine import messages as m
 from engine.errors import ProtocolError
 from engine.job import job_from
 from tests.fakes import JOB
-from tests.faults.mutate import corpus, mutate
+from tests.chaos.mutate import corpus, mutate
 
 MESSAGES = 30_000
 

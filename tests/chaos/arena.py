@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, Self
 
-from tests.faults.link import Link, Mischief
-from tests.faults.schedule import Event, Fault
+from tests.chaos.link import Link, Mischief
+from tests.chaos.schedule import Event, Fault
 
 TELLING = Path(__file__).with_name("telling.py")
 GRACE = 20.0  # seconds in which a process must end once it should

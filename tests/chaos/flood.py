@@ -13,7 +13,7 @@ import zmq
 
 from engine import messages as m
 from engine.job import job_from
-from tests.faults.mutate import corpus, mutate
+from tests.chaos.mutate import corpus, mutate
 
 ANSWER = 5000  # milliseconds to wait for an answer to HELLO
 AT_ONCE = 200  # messages on one connection
