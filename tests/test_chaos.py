@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.command import Gradsum, save_data
 from tests.chaos.arena import Arena
 from tests.chaos.books import audit, delays
 from tests.chaos.schedule import Fault, schedule
+from tests.command import Gradsum, save_data
 
 SAMPLES, BATCH, STEPS = 200, 64, 250  # an odd last batch in every epoch
 RUN = ("train", "--data", "data.npz", "--model", "lenet", "--batch-size", BATCH, "--microbatch", 4, "--steps", STEPS)

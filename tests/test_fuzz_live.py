@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.command import Gradsum, save_data
 from tests.chaos.arena import Arena
 from tests.chaos.flood import Flood
+from tests.command import Gradsum, save_data
 
 RUN = ("train", "--data", "data.npz", "--model", "lenet", "--batch-size", 64, "--microbatch", 8, "--steps", 150)
 MEMORY = 200 << 20  # bytes that a flood may take

@@ -9,8 +9,8 @@ import pytest
 from engine import messages as m
 from engine.errors import ProtocolError
 from engine.job import job_from
-from tests.fakes import JOB
 from tests.chaos.mutate import corpus, mutate
+from tests.fakes import JOB
 
 MESSAGES = 30_000
 
