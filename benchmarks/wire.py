@@ -29,9 +29,10 @@ from scipy.optimize import nnls
 
 from benchmarks.machine import facts
 from benchmarks.network import HERE, namespace, possible
+from engine.launch.command import worker_command
 from engine.settings import usable_cores
 from engine.threads import ONE_THREAD
-from tests.chaos.arena import MAIN, TELLING, free_port
+from tests.chaos.arena import TELLING, free_port
 
 IMAGES = 64  # of each worker in a step
 BYTES = 4 * 137_178  # parameters of `letters`
@@ -74,7 +75,7 @@ def measure(workers: int, mbit: int | None, curve: bool, steps: int) -> Point:
             try:
                 while curve and not (folder / "key").exists() and coordinator.poll() is None:
                     time.sleep(0.05)
-                worker = [*inside, sys.executable, "-P", "-c", MAIN, "worker", address, *keys]
+                worker = [*inside, *worker_command(address, *keys)]
                 running += [subprocess.Popen(worker, cwd=folder, stderr=subprocess.DEVNULL) for _ in range(workers)]
                 return Point(workers, mbit, curve, 1000 * _median_step(told, workers, steps))
             finally:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, Self
 
+from engine.launch.command import worker_command, worker_environment
 from tests.chaos.link import Link, Mischief
 from tests.chaos.schedule import Event, Fault
 
@@ -71,7 +72,8 @@ class Arena:
     def __init__(
         self, folder: Path, arguments: Sequence[str], resume: Sequence[str], seats: int, key: Path | None = None
     ) -> None:
-        self._keys = ["--key", str(key)] if key else ["--insecure"]
+        self._worker_keys = ["--key", str(key)] if key else []  # on this machine they need none
+        self._keys = self._worker_keys or ["--insecure"]
         self.story = Story()
         self._folder = folder
         self._arguments = list(arguments)
@@ -179,8 +181,9 @@ class Arena:
             if seat.process is None and seat.wanted:
                 seat.expected = False
                 seat.process = subprocess.Popen(
-                    [sys.executable, "-P", "-c", MAIN, "worker", seat.link.address, *self._keys],
+                    [*worker_command(seat.link.address), *self._worker_keys],
                     cwd=self._folder,
+                    env=worker_environment(),
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
                     stderr=seat.errors,
