@@ -120,6 +120,7 @@ class Link:
                 continue
             with self._lock:
                 self._sockets |= {worker, coordinator}
+                self._mischief.clear()  # it was meant for the connection before
                 lost = self._listener is not listener
             if lost:
                 _end(worker)
