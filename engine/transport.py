@@ -73,6 +73,7 @@ def _configure(socket: "zmq.Socket[bytes]", largest: int) -> None:
     socket.setsockopt(zmq.MAXMSGSIZE, largest + HEADER_LIMIT)
     socket.setsockopt(zmq.HEARTBEAT_IVL, int(HEARTBEAT * 1000))
     socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, int(SILENCE * 1000))
+    socket.setsockopt(zmq.HEARTBEAT_TTL, int(SILENCE * 1000))
 
 
 class _Door:
@@ -87,6 +88,9 @@ class _Door:
         self.socket = context.socket(zmq.ROUTER)
         _configure(self.socket, largest)
         self.socket.sndhwm, self.socket.rcvhwm = UNSENT, WAITING
+        # libzmq 4.3.5 aborts when a heartbeat is due on a connection that ended while its queue was full. So only
+        # workers send them, and say how long to wait for more; one that falls silent with a share in hand has a lease.
+        self.socket.setsockopt(zmq.HEARTBEAT_IVL, 0)
         self.socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
         self.socket.setsockopt(zmq.HANDSHAKE_IVL, int(HANDSHAKE * 1000))
         self.monitor = context.socket(zmq.PAIR)
