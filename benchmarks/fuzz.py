@@ -89,9 +89,8 @@ def main() -> int:
         print(f"{one['seconds']:.0f} s, {one['memory'] >> 20} MiB more; nothing but ProtocolError")
         sent = ", ".join(f"{kind} {count:,}" for kind, count in two["sent"].items())
         bits = "the bits of the quiet run" if two["same_bits"] else "OTHER BITS"
-        print(
-            f"live: {two['steps']} steps in {two['seconds']:.0f} s, {two['memory'] >> 20} MiB more, {bits}; sent: {sent}"
-        )
+        print(f"live: {two['steps']} steps, {two['seconds']:.0f} s, {two['memory'] >> 20} MiB more, {bits};", end=" ")
+        print(f"sent: {sent}")
     bounded = max(found["decoder"]["memory"], found["live"]["memory"]) < MEMORY
     return 0 if bounded and found["live"]["same_bits"] else 1
 
