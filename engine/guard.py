@@ -6,10 +6,13 @@ each connection; with that, the kernel knows how many bytes have come in, and ca
 """
 
 import contextlib
+import ctypes
+import fcntl
 import resource
 import socket
 import struct
 import sys
+import termios
 import time
 from dataclasses import dataclass
 
@@ -17,11 +20,12 @@ HANDSHAKE = 10.0  # seconds that a new connection has until its first message
 STRANGERS = 1024  # connections from which no message has come yet; the oldest has to go
 STRANGERS_BYTES = 1 << 16  # bytes from such a one: handshake and first message take less than 4 KiB
 CONNECTIONS = 8192
-WAITING = 16  # whole messages of a connection that may wait to be taken; the rest waits at the sender
-KERNEL = 8 << 20  # bytes that may wait in the kernel besides: net.ipv4.tcp_rmem has 6 MiB at most
+WAITING = 4  # whole messages of a connection that may wait to be taken; the rest waits at the sender
+SLACK = 1 << 16  # bytes that ZeroMQ has read besides
 BAD = 3  # bad messages of a connection that are answered; with the next it ends
 LOOK = 0.1  # seconds between looks at how much has come
 DESCRIPTORS = 1 << 16  # file descriptors to ask for
+SOCKADDR = 16  # bytes of struct sockaddr
 BYTES_RECEIVED = 128  # offset of tcpi_bytes_received in struct tcp_info, <linux/tcp.h>
 
 
@@ -46,7 +50,7 @@ class Guard:
     def __init__(self, place: int | str, largest: int) -> None:
         self._place = place
         self._family = socket.AF_UNIX if isinstance(place, str) else socket.AF_INET
-        self._most = (WAITING + 1) * largest + KERNEL
+        self._most = (WAITING + 1) * largest + SLACK
         self._connections: dict[int, _Connection] = {}
         self._strangers: dict[int, None] = {}  # oldest first
         self._descriptors: dict[bytes, int] = {}  # of peers
@@ -122,26 +126,39 @@ class Guard:
             self.closed(descriptor)
 
     def _end(self, descriptor: int) -> None:
-        """Shut a connection down, upon which ZeroMQ closes it.
+        """End a connection, upon which ZeroMQ closes it.
 
-        It may have done so already, and another file may have the number by now: only a connection of our own is shut
-        down. Should it be a wrong one, its worker will connect again.
+        It may have done so already, and another file may have the number by now: only a connection of our own is
+        ended. Should it be a wrong one, its worker will connect again.
         """
         connection = self._connections[descriptor].socket
         with contextlib.suppress(OSError):
             name = connection.getsockname()
             if (name if isinstance(name, str) else name[1]) == self._place:
-                connection.shutdown(socket.SHUT_RDWR)
+                _abort(connection)
         self.closed(descriptor)
 
 
+def _abort(connection: socket.socket) -> None:
+    """Break a connection off.
+
+    To shut TCP down would not do: what comes in is read all the same, for ever from one that sends for ever. Linux
+    aborts a TCP connection that is told to connect to nowhere, and forgets what was not read.
+    """
+    if connection.family == socket.AF_INET and sys.platform == "linux":
+        nowhere = bytes(SOCKADDR)  # of the family AF_UNSPEC
+        ctypes.CDLL(None).connect(connection.fileno(), nowhere, SOCKADDR)
+    connection.shutdown(socket.SHUT_RDWR)
+
+
 def _received(connection: socket.socket) -> int:
-    """Return how many bytes have come in; 0 where the kernel does not say."""
+    """Return how many bytes ZeroMQ has read; 0 where the kernel does not say."""
     if connection.family == socket.AF_UNIX or sys.platform != "linux":
         return 0
     try:
         info = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, BYTES_RECEIVED + 8)
-        return int(struct.unpack_from("=Q", info, BYTES_RECEIVED)[0])
+        unread = fcntl.ioctl(connection.fileno(), termios.FIONREAD, bytes(4))
+        return int(struct.unpack_from("=Q", info, BYTES_RECEIVED)[0] - struct.unpack("=i", unread)[0])
     except (OSError, struct.error):  # it has ended, or the kernel is older than 4.1
         return 0
 

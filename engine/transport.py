@@ -16,7 +16,7 @@ import zmq
 
 from engine.curve import Gatekeeper, Keys
 from engine.errors import WorkersError
-from engine.guard import HANDSHAKE, WAITING, Guard
+from engine.guard import HANDSHAKE, STRANGERS, WAITING, Guard
 from engine.messages import HEADER_LIMIT, Frame
 from engine.params import Vector
 
@@ -92,6 +92,7 @@ class _Door:
         # workers send them, and say how long to wait for more; one that falls silent with a share in hand has a lease.
         self.socket.setsockopt(zmq.HEARTBEAT_IVL, 0)
         self.socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
+        self.socket.setsockopt(zmq.BACKLOG, STRANGERS)  # who comes when it is full tries again after a second
         self.socket.setsockopt(zmq.HANDSHAKE_IVL, int(HANDSHAKE * 1000))
         self.monitor = context.socket(zmq.PAIR)
         self.monitor.rcvhwm = 0  # the I/O thread would wait for us if it were full; it holds what descriptors allow

@@ -1,0 +1,131 @@
+"""Training with workers that join over TCP, real processes each: the bits are those of a serial run."""
+
+import signal
+import socket
+import sqlite3
+import stat
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from tests.command import PATIENCE, SMALL, Gradsum, finish, save_data, start
+from tests.remote import ALONE, coordinator, worker
+
+STEPS = ("--steps", 12)
+
+
+@pytest.fixture
+def serial(gradsum: Gradsum) -> str:
+    """Return the hash of the parameters after a quiet run in one process."""
+    save_data()
+    return str(gradsum(*ALONE, *STEPS, "--db", "serial.db", "--out", "serial").json()["params_sha256"])
+
+
+@pytest.mark.parametrize("local", [0, 1])
+def test_workers_join_with_the_printed_command(serial: str, local: int, tidy: Path) -> None:
+    run, command = coordinator(*STEPS, "--workers", local, "--db", "r.db", "--out", "out")
+    file = Path(command[-1])
+    assert command[1:] == ["--key", str(file)]
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert file.parent.parent == tidy
+    keys = tomllib.loads(file.read_text())
+    with worker(command), worker(command):
+        ended = finish(run)
+    assert (ended.code, ended.json()["params_sha256"]) == (0, serial)
+    assert not file.exists()
+    with sqlite3.connect("r.db") as db:
+        assert db.execute("SELECT count(*) FROM workers WHERE images > 0").fetchone()[0] >= 1
+        told = "\n".join(db.iterdump())
+    everything = [told.encode(), *(path.read_bytes() for path in Path("out").iterdir())]
+    everything += [ended.out.encode(), ended.err.encode()]
+    secrets = [value.encode() for name, value in keys.items() if "secret" in name]
+    assert len(secrets) == 2
+    assert not any(secret in text for secret in secrets for text in everything)
+
+
+def test_the_coordinator_command_is_a_run_without_workers_of_its_own(gradsum: Gradsum, serial: str) -> None:
+    arguments = [word for word in (*ALONE[1:], *STEPS) if word not in ("--workers", 0)]
+    run = start("coordinator", *arguments, "--bind", "tcp://127.0.0.1:0", "--insecure")
+    assert run.stderr is not None
+    assert run.stderr.readline() == "workers on other machines join with:\n"
+    command = run.stderr.readline().split()[2:]
+    assert command[1:] == ["--insecure"]
+    with worker(command[:1]):  # on the same machine it goes without saying
+        assert finish(run).json()["params_sha256"] == serial
+
+
+def test_keys_of_ones_own_are_kept_and_open_the_next_run(serial: str) -> None:
+    key = Path("my keys")
+    for _ in range(2):
+        run, command = coordinator(*STEPS, "--key", key)
+        assert command[1:] == ["--key", str(key.absolute())]
+        with worker(command):
+            assert finish(run).json()["params_sha256"] == serial
+    assert stat.S_IMODE(key.stat().st_mode) == 0o600
+
+
+def test_no_worker_comes_and_ctrl_c_ends_it(tidy: Path) -> None:
+    save_data()
+    run, _ = coordinator(*STEPS)
+    run.send_signal(signal.SIGINT)
+    assert finish(run).code == 130
+
+
+@pytest.mark.parametrize(
+    ("arguments", "texts"),
+    [
+        (["--bind", "nonsense"], ["'nonsense' is no address; try tcp://HOST:PORT"]),
+        (["--bind", "tcp://127.0.0.1:65536"], ["with a port from 0 to 65535"]),
+        (["--bind", "ipc:///tmp/x"], ["is no address"]),
+        (["--bind", "tcp://no.such.host.invalid:0"], ["the host 'no.such.host.invalid'", "is not known"]),
+        (["--key", "k"], ["key is for workers of other machines: give --bind"]),
+        (["--insecure"], ["insecure is for workers of other machines: give --bind"]),
+        (["--bind", "tcp://*:0", "--key", "k", "--insecure"], ["exclude each other"]),
+        (["--bind", "tcp://*:0", "--key", "no/such/folder/k"], ["no/such/folder/k cannot be written: No such file"]),
+        (["--bind", "tcp://*:0", "--key", "data.npz"], ["the key file", "data.npz has mode 644", "chmod 600"]),
+    ],
+)
+def test_what_cannot_be_bound(gradsum: Gradsum, arguments: list[str], texts: list[str]) -> None:
+    Path(save_data()).chmod(0o644)
+    answer = gradsum(*SMALL, *arguments)
+    assert (answer.code, answer.out) == (2, "")
+    assert all(text in answer.err for text in texts), answer.err
+    assert "Traceback" not in answer.err
+    assert [path.name for path in Path().iterdir()] == ["data.npz"]
+
+
+def test_a_coordinator_without_an_address(gradsum: Gradsum) -> None:
+    answer = gradsum("coordinator")
+    assert (answer.code, answer.err) == (
+        2,
+        "gradsum: give --bind tcp://HOST:PORT, where workers of other machines join\n",
+    )
+
+
+def test_a_port_that_is_taken(gradsum: Gradsum) -> None:
+    save_data()
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"tcp://127.0.0.1:{taken.getsockname()[1]}"
+        answer = gradsum(*SMALL, "--bind", address)
+    assert answer.code == 1
+    assert f"cannot listen at {address}: Address already in use" in answer.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["tcp://192.0.2.1:5555"], "is on another machine: copy the key file"),
+        (["tcp://192.0.2.1:5555", "--key", "none"], "the key file none cannot be read: No such file"),
+        (["ipc:///x", "--key", "none"], "--key is for a tcp:// address"),
+        (["tcp://127.0.0.1:5555", "--key", "none", "--insecure"], "and not with --insecure"),
+        (["tcp://nonsense"], "is no address"),
+    ],
+)
+def test_a_worker_without_the_right_to_join(arguments: list[str], text: str, tidy: Path) -> None:
+    with worker(arguments) as process:
+        assert process.stderr is not None
+        said = process.stderr.readlines()
+        assert process.wait(PATIENCE) == 2
+    assert len(said) == 1
+    assert text in said[0]
