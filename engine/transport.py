@@ -14,7 +14,7 @@ from typing import Protocol, Self
 
 import zmq
 
-from engine.curve import Gatekeeper, Keys
+from engine.curve import OPEN, Gatekeeper, Keys
 from engine.errors import WorkersError
 from engine.guard import HANDSHAKE, STRANGERS, WAITING, Guard
 from engine.messages import HEADER_LIMIT, Frame
@@ -105,6 +105,8 @@ class _Door:
         self.socket.setsockopt(zmq.AFFINITY, 2 if tcp else 1)
         if keys:
             keys.serve(self.socket)
+        else:  # with a domain, ZeroMQ takes nobody who speaks ZMTP 1 or 2, which it can be made to abort with
+            self.socket.setsockopt(zmq.ZAP_DOMAIN, OPEN)
         if address.startswith("tcp://["):
             self.socket.setsockopt(zmq.IPV6, 1)
         events = f"inproc://events-{self.mark[0]}"

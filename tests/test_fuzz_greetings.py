@@ -1,5 +1,6 @@
 """Peers that speak an older ZMTP, or something like it, are not heard, and do no harm."""
 
+import contextlib
 import socket
 
 import pytest
@@ -25,7 +26,8 @@ def test_who_speaks_an_older_protocol_is_not_heard(version: str) -> None:
         port = int(listener.address.rpartition(":")[2])
         with socket.create_connection(("127.0.0.1", port)) as old:
             old.sendall(OLD[version])
-            old.recv(10)  # ZeroMQ greets it
+            with contextlib.suppress(ConnectionResetError):
+                old.recv(10)  # ZeroMQ greets it, or ends the connection
             dialer.send([b"from a worker"])
             heard: list[Received] = []
             while not heard:  # a message that is not for us ends a wait, too
