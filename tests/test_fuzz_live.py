@@ -30,4 +30,3 @@ def test_a_flood_of_mutated_messages_changes_nothing(tidy: Path, gradsum: Gradsu
     assert flood.sent.total() > 500
     assert flood.refused > 0
     assert flood.memory[1] - flood.memory[0] < MEMORY
-    print(flood.sent, flood.refused, flood.memory)
