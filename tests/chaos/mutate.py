@@ -1,13 +1,16 @@
 """Messages that are almost right, and some that are nothing like it: copies of real ones, mutated by a seed."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import fields
 from typing import Any
 
 import msgpack
 
 from engine import messages as m
+from engine.errors import ProtocolError
+
+Change = Callable[[random.Random, list[bytes], Sequence[Sequence[bytes]]], list[bytes]]
 
 # Values that a field, or the header itself, is replaced with: the ends of every type, and what is none of them.
 VALUES: list[Any] = [
@@ -78,7 +81,7 @@ def _value(rng: random.Random, frames: list[bytes], _: Sequence[Sequence[bytes]]
     """Replace a field, add one, or leave one out, the rest of the header being right."""
     try:
         header = m.unpack(frames[0])
-    except (IndexError, m.ProtocolError):
+    except (IndexError, ProtocolError):
         return frames
     if not isinstance(header, list) or not header:
         return [msgpack.packb(rng.choice(VALUES)), *frames[1:]]
@@ -99,7 +102,7 @@ def _random(rng: random.Random, *_: object) -> list[bytes]:
     return [rng.randbytes(rng.randrange(200)) for _ in range(rng.randrange(1, 4))]
 
 
-CHANGES = [_flip, _cut, _insert, _splice, _value, _value, _value, _frames, _random]
+CHANGES: list[Change] = [_flip, _cut, _insert, _splice, _value, _value, _value, _frames, _random]
 
 
 def _edit(rng: random.Random, frames: list[bytes], change: Any) -> list[bytes]:
