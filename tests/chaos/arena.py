@@ -10,45 +10,22 @@ import socket
 import subprocess
 import sys
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Self
+from typing import IO, Self
 
 from engine.launch.command import worker_command, worker_environment
 from tests.chaos.link import Link, Mischief
 from tests.chaos.schedule import Event, Fault
+from tests.chaos.story import Story, Struck
 
 TELLING = Path(__file__).with_name("telling.py")
 GRACE = 20.0  # seconds in which a process must end once it should
 STALL = 180.0  # seconds without a step after which the run is taken to hang
 SPOILED = 3  # messages in a row
 MISCHIEF = {Fault.LOSE: Mischief.LOSE, Fault.REPEAT: Mischief.REPEAT, Fault.SWAP: Mischief.SWAP}
-
-
-@dataclass(frozen=True)
-class Struck:
-    """A fault that came: when (monotonic seconds), after which step, and how long it lasted (seconds)."""
-
-    fault: Fault
-    moment: float
-    step: int
-    lasted: float
-
-
-@dataclass
-class Story:
-    """What happened. `steps`: the moment each step was told of, its number, and the workers at hand.
-
-    `sittings`: when each coordinator was started (seconds since 1970), and after which step.
-    """
-
-    steps: list[tuple[float, int, int]] = field(default_factory=list)
-    faults: list[Struck] = field(default_factory=list)
-    sittings: list[tuple[float, int]] = field(default_factory=list)
-    ended_by_themselves: Counter[int] = field(default_factory=Counter)  # remote workers, by exit code
-    result: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass

@@ -7,8 +7,8 @@ from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
 
-from tests.chaos.arena import Story
 from tests.chaos.schedule import Fault
+from tests.chaos.story import Story
 
 
 @dataclass(frozen=True)
