@@ -182,8 +182,11 @@ def plot(points: list[Point], constants: dict[str, float], path: Path) -> None:
     left.set(
         xlabel="workers", ylabel="step (ms)", yscale="log", title="measured (points) and model, 64 images a worker"
     )
+    left.set_ylim(10, 3 * max(p.step_ms for p in points))  # room for the legend
+    left.set_yticks([10, 30, 100, 300, 1000], labels=["10", "30", "100", "300", "1,000"])
+    left.minorticks_off()
     left.set_xticks(sorted({p.workers for p in points}))
-    left.legend(fontsize="small", title="link", ncols=2)
+    left.legend(fontsize="small", title="link", ncols=2, loc="upper left")
     counts = np.geomspace(1, 256, 100)
     for mbit in (100, 1000, 10_000, 25_000):
         for curve in (False, True):
