@@ -16,6 +16,7 @@ import termios
 import time
 from dataclasses import dataclass
 
+SILENCE = 10.0  # seconds without a byte, heartbeats included, after which a TCP peer counts as gone
 HANDSHAKE = 10.0  # seconds that a new connection has until its first message
 STRANGERS = 1024  # connections from which no message has come yet; the oldest has to go
 STRANGERS_BYTES = 1 << 16  # bytes from such a one: handshake and first message take less than 4 KiB
@@ -38,7 +39,10 @@ class _Connection:
     peer: bytes | None = None
     heard: bool = False
     received: int = 0
+    seen: int = 0  # bytes at the last look, and when they were last more than before
+    moved: float = 0.0
     bad: int = 0
+    ended: bool = False  # by us; ZeroMQ has not told yet
 
 
 class Guard:
@@ -55,8 +59,7 @@ class Guard:
         self._strangers: dict[int, None] = {}  # oldest first
         self._descriptors: dict[bytes, int] = {}  # of peers
         self._looked = time.monotonic()
-        limit = _raise_limit()
-        self._most_strangers, self._most_connections = min(STRANGERS, limit // 4), min(CONNECTIONS, limit // 2)
+        _raise_limit()
 
     def opened(self, descriptor: int) -> None:
         """Take note of a new connection; if there are too many, one has to go."""
@@ -66,18 +69,20 @@ class Guard:
             return
         self._connections[descriptor] = _Connection(borrowed, time.monotonic())
         self._strangers[descriptor] = None
-        if len(self._connections) > self._most_connections:
+        most = _limit()  # it may be lowered from outside
+        if len(self._connections) > min(CONNECTIONS, most // 2):
             self._end(descriptor)
-        elif len(self._strangers) > self._most_strangers:
+        elif len(self._strangers) > min(STRANGERS, most // 4):
             self._end(next(iter(self._strangers)))
 
-    def closed(self, descriptor: int) -> None:
-        """Take note that a connection has ended."""
+    def closed(self, descriptor: int) -> bool:
+        """Take note that a connection has ended; return whether it was that of a peer who has said something."""
         self._strangers.pop(descriptor, None)
-        if connection := self._connections.pop(descriptor, None):
-            connection.socket.detach()
-            if connection.peer is not None:
-                self._descriptors.pop(connection.peer, None)
+        connection = self._connections.pop(descriptor, None)
+        if connection is None:
+            return False
+        connection.socket.detach()
+        return connection.peer is not None and self._descriptors.pop(connection.peer, None) is not None
 
     def knows(self, peer: bytes) -> bool:
         """Tell whether it is known which connection `peer` has; if so, take note that a message has come from it."""
@@ -110,11 +115,18 @@ class Guard:
         if now - self._looked < LOOK:
             return
         self._looked = now
-        for descriptor, connection in list(self._connections.items()):
+        for descriptor, connection in self._connections.items():
+            if connection.ended:
+                continue
             received = _received(connection.socket)
             if connection.peer is None:
                 if received > STRANGERS_BYTES or now - connection.since > HANDSHAKE:
                     self._end(descriptor)
+                continue
+            if received != connection.seen or not received:
+                connection.seen, connection.moved = received, now
+            if now - connection.moved > SILENCE:
+                self._end(descriptor)
             elif connection.heard:
                 connection.heard, connection.received = False, received
             elif received - connection.received > self._most:
@@ -131,12 +143,13 @@ class Guard:
         It may have done so already, and another file may have the number by now: only a connection of our own is
         ended. Should it be a wrong one, its worker will connect again.
         """
-        connection = self._connections[descriptor].socket
+        self._strangers.pop(descriptor, None)
+        connection = self._connections[descriptor]
+        connection.ended = True
         with contextlib.suppress(OSError):
-            name = connection.getsockname()
+            name = connection.socket.getsockname()
             if (name if isinstance(name, str) else name[1]) == self._place:
-                _abort(connection)
-        self.closed(descriptor)
+                _abort(connection.socket)
 
 
 def _abort(connection: socket.socket) -> None:
@@ -163,11 +176,15 @@ def _received(connection: socket.socket) -> int:
         return 0
 
 
-def _raise_limit() -> int:
-    """Let this process have as many file descriptors as it may, within reason, and return how many."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(DESCRIPTORS, hard)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-        soft = wanted
+def _limit() -> int:
+    """Return how many file descriptors this process may have."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return DESCRIPTORS if soft == resource.RLIM_INFINITY else soft
+
+
+def _raise_limit() -> None:
+    """Let this process have as many file descriptors as it may, within reason."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(DESCRIPTORS, hard)
+    if _limit() < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

@@ -16,18 +16,18 @@ import zmq
 
 from engine.curve import OPEN, Gatekeeper, Keys
 from engine.errors import WorkersError
-from engine.guard import HANDSHAKE, STRANGERS, WAITING, Guard
+from engine.guard import HANDSHAKE, SILENCE, STRANGERS, WAITING, Guard
 from engine.messages import HEADER_LIMIT, Frame
 from engine.params import Vector
 
 HEARTBEAT = 2.0  # seconds between heartbeats of a connection
-SILENCE = 10.0  # seconds without one after which the peer counts as gone
 PARTING = 500  # milliseconds that messages have to leave when a socket is closed
 AT_ONCE = 256  # messages taken in one poll: no flood of them may keep the coordinator from its other duties
 BYTES_AT_ONCE = 1 << 26  # and about so many bytes
 MOST_FRAMES = 3  # frames kept of a message: one more than any may have, so that it can be told
 UNSENT = 64  # messages to a peer that may wait; one that lets more of them wait counts as gone
 EVENT = struct.Struct("=Hi")  # what a monitor says: the event and, of those we ask for, a file descriptor
+TOGETHER = 0.05  # seconds in which several losses count as one: strangers come and go as fast as they like
 SETTLING = (0.0, 0.01, 0.03, 0.1, 0.3)  # seconds after a loss: a send may still succeed when ZeroMQ tells of it
 
 
@@ -71,9 +71,11 @@ def _milliseconds(timeout: float) -> int:
 def _configure(socket: "zmq.Socket[bytes]", largest: int) -> None:
     socket.sndhwm = socket.rcvhwm = 0
     socket.setsockopt(zmq.MAXMSGSIZE, largest + HEADER_LIMIT)
+
+
+def _beat(socket: "zmq.Socket[bytes]") -> None:
     socket.setsockopt(zmq.HEARTBEAT_IVL, int(HEARTBEAT * 1000))
     socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, int(SILENCE * 1000))
-    socket.setsockopt(zmq.HEARTBEAT_TTL, int(SILENCE * 1000))
 
 
 class _Door:
@@ -87,22 +89,27 @@ class _Door:
         self._largest = largest + HEADER_LIMIT
         self.socket = context.socket(zmq.ROUTER)
         _configure(self.socket, largest)
-        self.socket.sndhwm, self.socket.rcvhwm = UNSENT, WAITING
-        # libzmq 4.3.5 aborts when a heartbeat is due on a connection that ended while its queue was full. So only
-        # workers send them, and say how long to wait for more; one that falls silent with a share in hand has a lease.
-        self.socket.setsockopt(zmq.HEARTBEAT_IVL, 0)
+        self.socket.sndhwm = UNSENT
         self.socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
         self.socket.setsockopt(zmq.BACKLOG, STRANGERS)  # who comes when it is full tries again after a second
         self.socket.setsockopt(zmq.HANDSHAKE_IVL, int(HANDSHAKE * 1000))
         self.monitor = context.socket(zmq.PAIR)
         self.monitor.rcvhwm = 0  # the I/O thread would wait for us if it were full; it holds what descriptors allow
         self.guard: Guard | None = None
+        self.lost = False  # whether a connection was
 
     def bind(self, address: str, keys: Keys | None) -> str:
         """Listen at `address`, only to those whose keys are listed if there are `keys`; return it, with its port."""
         tcp = address.startswith("tcp://")
         # Strangers keep only the I/O thread of TCP connections busy.
         self.socket.setsockopt(zmq.AFFINITY, 2 if tcp else 1)
+        # With heartbeats of its own and a full queue, ZeroMQ 4.3.5 aborts the process when the peer leaves (assertion
+        # !_io_error in stream_engine_base.cpp). So over TCP only workers send them, and the guard sees that they come;
+        # local peers are our own, and their queues are not limited.
+        if tcp:
+            self.socket.rcvhwm = WAITING
+        else:
+            _beat(self.socket)
         if keys:
             keys.serve(self.socket)
         else:  # with a domain, ZeroMQ takes nobody who speaks ZMTP 1 or 2, which it can be made to abort with
@@ -117,9 +124,8 @@ class _Door:
         self.guard = Guard(int(bound.rpartition(":")[2]) if tcp else bound.removeprefix("ipc://"), self._largest)
         return bound
 
-    def take_events(self) -> bool:
-        """Tell the guard of connections that came and went; return whether any went."""
-        lost = False
+    def take_events(self) -> None:
+        """Tell the guard of connections that came and went; take note if a known one did."""
         while self.guard:
             try:
                 event, descriptor = EVENT.unpack(self.monitor.recv_multipart(zmq.NOBLOCK)[0])
@@ -127,10 +133,8 @@ class _Door:
                 break
             if event == zmq.EVENT_ACCEPTED:
                 self.guard.opened(descriptor)
-            else:
-                self.guard.closed(descriptor)
-                lost = True
-        return lost
+            elif self.guard.closed(descriptor):
+                self.lost = True
 
     def receive(self) -> list[Received]:
         """Return messages that have come, not too many; ROUTER takes them from one peer after the other."""
@@ -182,6 +186,7 @@ class Listener:
         self._poller = zmq.Poller()
         self._doors: list[_Door] = []
         self._gatekeeper: Gatekeeper | None = None
+        self._suspected = 0.0
         self._suspicions: list[float] = []  # when to say that a connection may have been lost
         try:
             self.address = self.bind(address, keys)
@@ -230,14 +235,23 @@ class Listener:
             self._gatekeeper.answer()
         received: list[Received] = []
         for door in self._doors:
-            if door.monitor in ready and door.take_events():
-                now = time.monotonic()
-                self._suspicions = [now + delay for delay in SETTLING]
+            if door.monitor in ready:
+                door.take_events()
             if door.socket in ready:
                 received += door.receive()
+            if door.lost:
+                door.lost = False
+                self._suspect()
             if door.guard:
                 door.guard.look()
         return received
+
+    def _suspect(self) -> None:
+        """Plan to say that a connection was lost; others that are lost soon afterwards are part of the same story."""
+        now = time.monotonic()
+        if not self._suspicions or now - self._suspected > TOGETHER:
+            self._suspected = now
+            self._suspicions = [now + delay for delay in SETTLING]
 
     def lost_connections(self) -> bool:
         """Tell whether a connection may have been lost since the last call: several times after each loss."""
@@ -276,6 +290,7 @@ class Dialer:
         self._context = zmq.Context()
         self._socket = self._context.socket(zmq.DEALER)
         _configure(self._socket, largest)
+        _beat(self._socket)
         if keys:
             keys.join(self._socket)
         if address.startswith("tcp://["):

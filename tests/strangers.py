@@ -32,7 +32,11 @@ def enter(address: str) -> socket.socket:
     peer.sendall(HANDSHAKE)
     said = b""
     while b"READY" not in said:
-        said += peer.recv(1000)
+        more = peer.recv(1000)
+        if not more:
+            peer.close()
+            raise ConnectionError("there is no room")
+        said += more
     return peer
 
 
