@@ -155,12 +155,7 @@ class _Door:
             peer = self.mark + first.bytes
             if self.guard and not self.guard.knows(peer):
                 self.take_events()
-                try:
-                    self.guard.introduce(peer, int(first.get("__fd")))
-                except (
-                    zmq.ZMQError
-                ):  # it speaks ZMTP 1 or 2, of whose connections nothing is known: it stays a stranger
-                    continue
+                self.guard.introduce(peer, int(first.get("__fd")))
             received.append(Received(peer, frames))
         return received
 
