@@ -21,6 +21,7 @@ PRIVATE = 0o600
 FILE_LIMIT = 1 << 20  # bytes
 KEY = re.compile(r"[0-9A-Za-z.:+=^!/*?&<>()\[\]{}@%$#-]{40}")  # Z85: 32 bytes
 DOMAIN = b"gradsum"
+OPEN = b"gradsum-open"  # of sockets that let everybody in
 AT_ONCE = 256  # questions answered in one go
 HEAD = "# Keys of a gradsum coordinator. Whoever can read this file can join it, or pretend to be it."
 
@@ -133,6 +134,7 @@ class Gatekeeper:
             except zmq.Again:
                 return
             known = (domain, mechanism) == (DOMAIN, b"CURVE") and credentials[0] in self._allowed
+            known = known or (domain, mechanism) == (OPEN, b"NULL")
             status, text = (b"200", b"OK") if known else (b"400", b"this key is not listed")
             self.socket.send_multipart([version, request, status, text, b"", b""])
 

@@ -27,6 +27,13 @@ class Job:
 
 def job_from(description: object) -> Job:
     """Rebuild a job from `Job.describe()`; ProtocolError when it is none."""
+    try:
+        return _read(description)
+    except RecursionError:  # in showing what was wrong
+        raise ProtocolError("the job is nested too deeply") from None
+
+
+def _read(description: object) -> Job:
     kinds = {"data": str, "batch_size": int, "microbatch": int, "seed": int, "augment": bool}
     if not isinstance(description, dict) or description.keys() != {*kinds, "model", "normalisation"}:
         raise ProtocolError("a job is a table with model, normalisation, " + ", ".join(kinds))

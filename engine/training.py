@@ -112,9 +112,9 @@ def _fleet(settings: Settings) -> Iterator[_Fleet | None]:
 def _carry_out(run: Run, fleet: _Fleet | None, records: Records, reporter: Reporter, interrupt: Interrupt) -> Result:
     """Train, with everything at hand, and close the books."""
     number = _enter(records, run)
-    notice = recorder(records, reporter)
+    tally = Tally(recorder(records, reporter))
     reporter.status("waiting for workers" if fleet else "compiling the network")
-    with _source(run, fleet, notice, reporter, lambda: bool(interrupt.requested)) as source:
+    with _source(run, fleet, tally.take, reporter, lambda: bool(interrupt.requested)) as source:
         loop = _loop(run, source, records, reporter, interrupt)
         reporter.started(_info(run, number, loop))
         try:
@@ -124,6 +124,7 @@ def _carry_out(run: Run, fleet: _Fleet | None, records: Records, reporter: Repor
             reporter.ended()
             for worker in source.workers():
                 records.worker(departure(worker, "the run ended"))
+            tally.close()
         return _finish(run, number, loop, records, state, reason)
 
 
@@ -150,8 +151,7 @@ def _source(
     keep_freed_memory()
     if fleet.mailbox:
         fleet.mailbox.open(size)
-    tally = Tally(notice)
-    members = Members(job, secrets.token_hex(16), fingerprint(), tally.take, fleet.mailbox)
+    members = Members(job, secrets.token_hex(16), fingerprint(), notice, fleet.mailbox)
     policy = Policy(run.settings.audit, run.settings.min_workers or 1)
     sizes = (len(run.data.train), len(run.data.test))
     with Listener(fleet.address, 4 * size) as listener:
@@ -167,7 +167,6 @@ def _source(
             yield source
         finally:
             source.close()
-            tally.close()
 
 
 def _loop(run: Run, source: Source, records: Records, reporter: Reporter, interrupt: Interrupt) -> Loop:

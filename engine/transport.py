@@ -15,7 +15,7 @@ from typing import Protocol, Self
 
 import zmq
 
-from engine.curve import Gatekeeper, Keys
+from engine.curve import OPEN, Gatekeeper, Keys
 from engine.errors import SettingsError, WorkersError
 from engine.guard import HANDSHAKE, SILENCE, STRANGERS, WAITING, Guard
 from engine.messages import HEADER_LIMIT, Frame
@@ -113,6 +113,8 @@ class _Door:
             _beat(self.socket)
         if keys:
             keys.serve(self.socket)
+        else:  # with a domain, ZeroMQ takes nobody who speaks ZMTP 1 or 2, which it can be made to abort with
+            self.socket.setsockopt(zmq.ZAP_DOMAIN, OPEN)
         if address.startswith("tcp://["):
             self.socket.setsockopt(zmq.IPV6, 1)
         events = f"inproc://events-{self.mark[0]}"

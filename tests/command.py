@@ -8,12 +8,10 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 import numpy as np
 
-MARK = "GRADSUM_TEST"  # in the environment of every process of a test, so that it can be found
 PATIENCE = 60.0  # seconds after which something that should happen is taken not to
 
 # A run of 5 steps an epoch on the data of `save_data`.
@@ -77,16 +75,6 @@ def finish(process: "subprocess.Popen[str]") -> Answer:
     """Wait for the end of `process`."""
     out, err = process.communicate(timeout=PATIENCE)
     return Answer(process.returncode, out, err)
-
-
-def processes(mark: str) -> list[int]:
-    """Return the processes that have `mark` in their environment."""
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):  # it may have ended meanwhile, or be another person's
-            if f"{MARK}={mark}\0".encode() in (folder / "environ").read_bytes():
-                found.append(int(folder.name))
-    return found
 
 
 def wait_for_end(pids: list[int]) -> list[int]:

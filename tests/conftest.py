@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from engine.cli import main
-from tests.command import MARK, Answer, Gradsum, processes
+from tests.command import Answer, Gradsum
+from tests.leaks import MARK, Leaks, processes
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -40,12 +41,13 @@ def tidy(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv(MARK, folder.name)
     monkeypatch.setenv("GRADSUM_BACKEND", "numpy")  # there from the start, while others may have to be compiled
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    leaks = Leaks(folder.name, folder)
     yield folder
-    files, left = list(folder.iterdir()), processes(folder.name)
-    for pid in left:
+    left = leaks.found()
+    for pid in processes(folder.name):
         os.kill(pid, signal.SIGKILL)
     shutil.rmtree(folder)
-    assert (files, left) == ([], [])
+    assert not left
     assert not list(Path().rglob("*.tmp"))
 
 

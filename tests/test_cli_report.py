@@ -10,7 +10,8 @@ import pytest
 from engine.checkpoint import load
 from engine.cli import figures, pictures
 from engine.records import list_runs
-from tests.command import SMALL, Gradsum, finish, processes, save_data, start, wait_for, wait_for_end
+from tests.command import SMALL, Gradsum, finish, save_data, start, wait_for, wait_for_end
+from tests.leaks import processes
 from tests.pages import Page
 
 CONVOLUTION = """

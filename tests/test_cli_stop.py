@@ -17,7 +17,8 @@ from engine.evaluate import InterruptedRoundError, WorkerReport
 from engine.interrupt import Interrupt
 from engine.report import Reporter, RunInfo, StepReport
 from engine.validation import Validation
-from tests.command import SMALL, Gradsum, finish, processes, save_data, start, wait_for, wait_for_end
+from tests.command import SMALL, Gradsum, finish, save_data, start, wait_for, wait_for_end
+from tests.leaks import processes
 
 PLACES = ("--db", "r.db", "--out", "out")
 STEPS = ("--steps", 12, "--validate-every", 4, "--json")
