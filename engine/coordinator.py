@@ -217,7 +217,9 @@ class Coordinator:
             raise ProtocolError("a failure of a peer that has not joined")
         last = message.error.strip().rpartition("\n")[2]
         self._lose(peer, f"it failed: {last}")
-        if self._current is not None and member.ready:
+        if (
+            self._current is not None and member.ready and self._endpoint.is_local(peer)
+        ):  # others may say what they like
             self._current.failures += 1
             if self._current.failures >= FAILURES:
                 raise WorkerFailedError(f"worker {member.name} failed, as did others before it", message.error)

@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -88,6 +89,7 @@ class Run:
         )
 
 
+@cache  # it reads files, and is asked at every checkpoint
 def versions() -> dict[str, str]:
     """Return the versions of the packages that a result may depend on."""
     names = ("gradsum", "numpy", "scipy", "pyzmq", "safetensors")

@@ -113,7 +113,7 @@ class Settings:
         if self.epochs is self.steps is self.time_limit is self.target is None:
             chosen["epochs"] = DEFAULT_EPOCHS
         settings = replace(self, **chosen)
-        if (settings.min_workers or 0) > (settings.workers or 0):
+        if not self.bind and (settings.min_workers or 0) > (settings.workers or 0):
             raise SettingsError(
                 f"min-workers must be at most the number of workers, {settings.workers}, got {settings.min_workers}"
             )

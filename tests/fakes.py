@@ -67,6 +67,7 @@ class FakeEndpoint:
     def __init__(self, clock: FakeClock) -> None:
         self.clock = clock
         self.workers: dict[bytes, ToyWorker] = {}
+        self.remote: set[bytes] = set()
         self.sent: list[tuple[bytes, m.Message]] = []
         self.blamed: list[bytes] = []
         self._mail: list[tuple[bytes, Sequence[m.Frame]]] = []
@@ -93,6 +94,9 @@ class FakeEndpoint:
         if not arrived:
             self.clock.time += timeout
         return arrived
+
+    def is_local(self, peer: bytes) -> bool:
+        return peer not in self.remote
 
     def lost_connections(self) -> bool:
         lost, self._lost = self._lost, False

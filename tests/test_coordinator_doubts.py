@@ -222,3 +222,11 @@ def test_three_failures_in_a_round_end_the_run_with_the_traceback() -> None:
         box.check(1)
     assert caught.value.remote_traceback.endswith("ValueError: bad luck")
     assert [n.text for n in box.notices if n.kind == "left"] == ["it failed: ValueError: bad luck"] * FAILURES
+
+
+def test_workers_elsewhere_may_fail_as_often_as_they_like() -> None:
+    box = Box(*[[Fault.FAILED]] * (2 * FAILURES), [])
+    box.endpoint.remote = {worker.peer for worker in box.workers[:-1]}
+    box.gather()
+    box.check(1)
+    assert len([n for n in box.notices if n.kind == "left"]) == 2 * FAILURES

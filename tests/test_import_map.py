@@ -64,7 +64,7 @@ FOR_WORKERS = """
 """
 # Packages that only some files may know.
 ONLY = {
-    "zmq": {"engine/transport.py", "engine/curve.py"},
+    "zmq": {"engine/transport", "engine/curve.py"},
     "msgpack": {"engine/messages.py"},
     "sqlite3": {"engine/records"},
     "sqlite_utils": {"engine/records"},

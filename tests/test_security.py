@@ -16,7 +16,8 @@ from engine import guard
 from engine import messages as m
 from engine.curve import Keys
 from engine.errors import ProtocolError
-from engine.transport import MOST_FRAMES, UNSENT, Dialer, Listener, Received
+from engine.transport import Dialer, Listener, Received
+from engine.transport.door import MOST_FRAMES, UNSENT
 from tests.strangers import GREETING, HANDSHAKE, MORE, PATIENCE, dial, ended, enter, frame, until
 
 LARGEST = 100_000

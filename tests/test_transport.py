@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from engine.errors import SettingsError, WorkersError
-from engine.transport import AT_ONCE, Dialer, Listener, Received, snapshot
+from engine.transport import Dialer, Listener, Received, snapshot
+from engine.transport.door import AT_ONCE
 
 ROOT = Path(__file__).parent.parent
 LARGEST = 100_000

@@ -1,0 +1,12 @@
+"""Sockets: a listener for the coordinator, a dialer for a worker. Besides `curve`, the only place that knows ZeroMQ.
+
+ROUTER to DEALER, lists of frames. A send never blocks: the protocol itself is the flow control, since a worker has at
+most one share in hand. Time-outs are in seconds.
+"""
+
+from engine.transport.dialer import Dialer
+from engine.transport.endpoint import Endpoint, Received
+from engine.transport.listener import Listener
+from engine.transport.sockets import snapshot
+
+__all__ = ["Dialer", "Endpoint", "Listener", "Received", "snapshot"]

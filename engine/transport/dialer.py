@@ -1,0 +1,67 @@
+"""A worker's end."""
+
+import contextlib
+from collections.abc import Sequence
+
+import zmq
+
+from engine.curve import Keys
+from engine.errors import SettingsError
+from engine.messages import Frame
+from engine.transport.sockets import PARTING, beat, configure, milliseconds
+
+
+class Dialer:
+    """A worker's end: connects to one coordinator, the one that has the `keys` if there are any."""
+
+    def __init__(self, address: str, largest: int, keys: Keys | None = None) -> None:
+        self._context = zmq.Context()
+        self._socket = self._context.socket(zmq.DEALER)
+        configure(self._socket, largest)
+        beat(self._socket)
+        if keys:
+            keys.join(self._socket)
+        if address.startswith("tcp://["):
+            self._socket.setsockopt(zmq.IPV6, 1)
+        self._socket.setsockopt(zmq.IMMEDIATE, 1)  # nothing said to one coordinator may reach the next
+        self._monitor = self._socket.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED)
+        self._connected = False
+        self._poller = zmq.Poller()
+        self._poller.register(self._socket, zmq.POLLIN)
+        self._poller.register(self._monitor, zmq.POLLIN)
+        try:
+            self._socket.connect(address)
+        except zmq.ZMQError as error:
+            self.close()
+            raise SettingsError(f"{address!r} is no address to connect to ({error}); try tcp://host:port") from None
+
+    def watch(self, descriptor: int) -> None:
+        """Let `poll` return, too, when the file `descriptor` can be read."""
+        self._poller.register(descriptor, zmq.POLLIN)
+
+    def send(self, frames: Sequence[Frame]) -> None:
+        """Send `frames`; they are dropped if there is no connection."""
+        with contextlib.suppress(zmq.Again):
+            self._socket.send_multipart(frames, zmq.NOBLOCK, copy=False)
+
+    def connected(self) -> bool:
+        """Tell whether there is a new connection since the last call, the first one included."""
+        connected, self._connected = self._connected, False
+        return connected
+
+    def poll(self, timeout: float) -> Sequence[Frame] | None:
+        """Wait at most `timeout` seconds for a message; None if none came."""
+        ready = dict(self._poller.poll(milliseconds(timeout)))
+        if self._monitor in ready:
+            self._monitor.recv_multipart()
+            self._connected = True
+        if self._socket not in ready:
+            return None
+        return [frame.buffer.toreadonly() for frame in self._socket.recv_multipart(copy=False)]
+
+    def close(self) -> None:
+        """Close the socket, after a moment for the last messages to leave, and end the I/O thread."""
+        self._socket.disable_monitor()
+        self._monitor.close()
+        self._socket.close(linger=PARTING)
+        self._context.term()

@@ -1,0 +1,34 @@
+"""What sockets of both ends have in common."""
+
+import math
+
+import zmq
+
+from engine.guard import SILENCE
+from engine.messages import HEADER_LIMIT, Frame
+from engine.params import Vector
+
+HEARTBEAT = 2.0  # seconds between heartbeats of a connection
+PARTING = 500  # milliseconds that messages have to leave when a socket is closed
+
+
+def snapshot(vector: Vector) -> Frame:
+    """Copy `vector` once into a frame that can be sent to any number of peers without further copies."""
+    return zmq.Frame(vector.data.cast("B"), copy=True)
+
+
+def milliseconds(timeout: float) -> int:
+    """Round up: a poll that ends a little too early would be repeated at once, again and again."""
+    return math.ceil(max(0.0, timeout) * 1000)
+
+
+def configure(socket: "zmq.Socket[bytes]", largest: int) -> None:
+    """Set what holds for all: no limit on what waits to be sent, and one on the size of what comes in."""
+    socket.sndhwm = socket.rcvhwm = 0
+    socket.setsockopt(zmq.MAXMSGSIZE, largest + HEADER_LIMIT)
+
+
+def beat(socket: "zmq.Socket[bytes]") -> None:
+    """Let the socket find out by itself that the other end is silent."""
+    socket.setsockopt(zmq.HEARTBEAT_IVL, int(HEARTBEAT * 1000))
+    socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, int(SILENCE * 1000))
