@@ -292,3 +292,13 @@ def test_ten_thousand_connections(stack: ExitStack) -> None:
         finally:
             for peer in crowd:
                 peer.close()
+
+
+def test_a_dialer_whose_key_is_not_listed_knows(locked: Listener) -> None:
+    keys = Keys(KEYS.server_public, OTHER.client_public, OTHER.client_secret, "")
+    dialer = Dialer(locked.address, LARGEST, keys)
+    while not dialer.unwelcome:
+        assert locked.poll(0.02) == []
+        dialer.poll(0)
+    assert not dialer.connected()
+    dialer.close()

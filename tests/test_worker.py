@@ -38,6 +38,7 @@ class FakeDialer:
         self.said: list[m.Message] = []
         self.payloads: list[m.Frame | None] = []
         self.closed = False
+        self.unwelcome = False
         self.new = True  # a connection
 
     def __call__(self, address: str, largest: int, keys: Keys | None) -> "FakeDialer":
@@ -166,6 +167,12 @@ def test_sigterm_lets_it_finish_its_share(dialer: FakeDialer, job: Job, monkeypa
     dialer.script = [welcome(job), m.encode(WORK, PARAMETERS.tobytes()), m.encode(WORK, PARAMETERS.tobytes())]
     assert Worker("x", tied=False, patience=60).run() == Quit("it got SIGTERM", 0)
     assert [type(x) for x in dialer.said[2:]] == [m.Result, m.Goodbye]
+
+
+def test_a_key_that_is_not_listed_is_no_reason_to_wait(dialer: FakeDialer) -> None:
+    dialer.unwelcome = True
+    ended = Worker("tcp://box:1", tied=False, patience=60).run()
+    assert ended == Quit("the coordinator at tcp://box:1 does not list this key; ask for its key file", 1)
 
 
 def test_ctrl_c_before_the_welcome(dialer: FakeDialer) -> None:

@@ -8,7 +8,7 @@ import zmq
 from engine.curve import Keys
 from engine.errors import SettingsError
 from engine.messages import Frame
-from engine.transport.sockets import PARTING, beat, configure, milliseconds
+from engine.transport.sockets import EVENT, PARTING, beat, configure, milliseconds
 
 
 class Dialer:
@@ -24,8 +24,9 @@ class Dialer:
         if address.startswith("tcp://["):
             self._socket.setsockopt(zmq.IPV6, 1)
         self._socket.setsockopt(zmq.IMMEDIATE, 1)  # nothing said to one coordinator may reach the next
-        self._monitor = self._socket.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED)
+        self._monitor = self._socket.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_HANDSHAKE_FAILED_AUTH)
         self._connected = False
+        self.unwelcome = False  # whether the other end does not list our key
         self._poller = zmq.Poller()
         self._poller.register(self._socket, zmq.POLLIN)
         self._poller.register(self._monitor, zmq.POLLIN)
@@ -53,8 +54,9 @@ class Dialer:
         """Wait at most `timeout` seconds for a message; None if none came."""
         ready = dict(self._poller.poll(milliseconds(timeout)))
         if self._monitor in ready:
-            self._monitor.recv_multipart()
-            self._connected = True
+            event, _ = EVENT.unpack(self._monitor.recv_multipart()[0])
+            self._connected = self._connected or event == zmq.EVENT_HANDSHAKE_SUCCEEDED
+            self.unwelcome = self.unwelcome or event == zmq.EVENT_HANDSHAKE_FAILED_AUTH
         if self._socket not in ready:
             return None
         return [frame.buffer.toreadonly() for frame in self._socket.recv_multipart(copy=False)]

@@ -1,20 +1,17 @@
 """One address of a listener."""
 
-import struct
-
 import zmq
 
 from engine.curve import OPEN, Keys
 from engine.guard import HANDSHAKE, STRANGERS, WAITING, Guard
 from engine.messages import HEADER_LIMIT, Frame
 from engine.transport.endpoint import Received
-from engine.transport.sockets import PARTING, beat, configure
+from engine.transport.sockets import EVENT, PARTING, beat, configure
 
 AT_ONCE = 256  # messages taken in one poll: no flood of them may keep the coordinator from its other duties
 BYTES_AT_ONCE = 1 << 26  # and about so many bytes
 MOST_FRAMES = 3  # frames kept of a message: one more than any may have, so that it can be told
 UNSENT = 64  # messages to a peer that may wait; one that lets more of them wait counts as gone
-EVENT = struct.Struct("=Hi")  # what a monitor says: the event and, of those we ask for, a file descriptor
 
 
 class Door:

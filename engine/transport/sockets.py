@@ -1,6 +1,7 @@
 """What sockets of both ends have in common."""
 
 import math
+import struct
 
 import zmq
 
@@ -9,6 +10,7 @@ from engine.messages import HEADER_LIMIT, Frame
 from engine.params import Vector
 
 HEARTBEAT = 2.0  # seconds between heartbeats of a connection
+EVENT = struct.Struct("=Hi")  # what a monitor says: the event, and a file descriptor or a code
 PARTING = 500  # milliseconds that messages have to leave when a socket is closed
 
 
