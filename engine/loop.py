@@ -78,7 +78,7 @@ class Loop:
     def __post_init__(self) -> None:
         self._gradient = self.layout.zeros()
         self._began = self.clock.now()
-        self._before = (self.progress.elapsed, self.progress.cpu)
+        self._before = (self.progress.elapsed, self.progress.cpu - time.process_time())
         self._validated = self.progress.validation.step if self.progress.validation else -1
         self._saved = -1
         self._rate = 0.0

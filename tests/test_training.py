@@ -3,6 +3,7 @@
 import os
 import signal
 import sqlite3
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -227,3 +228,9 @@ def test_a_model_for_other_images_is_refused(data: engine.Dataset) -> None:
 def test_an_unknown_setting_is_named(data: engine.Dataset) -> None:
     with pytest.raises(SettingsError, match="no setting 'batchsize'; did you mean 'batch_size'"):
         run(data, batchsize=3)
+
+
+def test_processor_time_before_the_run_is_not_the_runs(data: engine.Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time, "process_time", lambda: 1000.0)
+    run(data, steps=2)
+    assert rows("SELECT cpu_seconds FROM runs") == [(0.0,)]
