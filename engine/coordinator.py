@@ -169,7 +169,8 @@ class Coordinator:
                 self._lose(peer, "its connection was lost")
 
     def _lose(self, peer: bytes, reason: str) -> None:
-        if member := self._members.get(peer):
+        # Those elsewhere may say what they like; a process here is known by the socket that it came by.
+        if (member := self._members.get(peer)) and self._endpoint.is_local(peer):
             self._watch.suspect(member.host, member.pid)  # unless it ends, or comes back
         self._members.drop(peer, reason)
         self._handle(rounds.Left(peer))
@@ -189,7 +190,8 @@ class Coordinator:
         match message:
             case m.Hello():
                 self._lose(peer, "it began anew")
-                self._watch.trust(message.host, message.pid)
+                if self._endpoint.is_local(peer):
+                    self._watch.trust(message.host, message.pid)
                 self._endpoint.send(peer, self._members.greet(peer, message))
                 return
             case m.Fetch() | m.Ready() | m.Result() | m.Failed() | m.Goodbye() if (
@@ -229,7 +231,8 @@ class Coordinator:
         member = self._members.get(peer)
         if member is None:
             raise ProtocolError("a result from a peer that has not joined")
-        self._watch.useful(member.pid)
+        if self._endpoint.is_local(peer):
+            self._watch.useful(member.pid)
         current, block = self._current, (result.start, result.stop)
         if current is None or result.round != current.work.round:
             self._handle(rounds.Answered(peer, result.round, result.attempt, block))
@@ -291,7 +294,7 @@ class Coordinator:
                 self._members.note(kind, peer, f"its answer for block {block} is not used")
             case rounds.Lapsed(peer, blocks):
                 self._members.note("lapsed", peer, f"no answer in time for blocks {list(blocks)}")
-                if member := self._members.get(peer):
+                if (member := self._members.get(peer)) and self._endpoint.is_local(peer):
                     self._watch.suspect(member.host, member.pid)
             case rounds.Differ(peers, block):
                 names = ", ".join(self._members.name(peer) for peer in peers)

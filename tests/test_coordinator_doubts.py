@@ -230,3 +230,15 @@ def test_workers_elsewhere_may_fail_as_often_as_they_like() -> None:
     box.gather()
     box.check(1)
     assert len([n for n in box.notices if n.kind == "left"]) == 2 * FAILURES
+
+
+@pytest.mark.parametrize("fault", [Fault.NONE, Fault.SILENT, Fault.DIES])
+def test_workers_elsewhere_say_nothing_about_processes_here(fault: Fault) -> None:
+    """Whoever joins over the network may give the process id of a local worker as its own."""
+    box = Box([fault], [])
+    box.endpoint.remote = {worker.peer for worker in box.workers}
+    box.watch.suspects = {box.workers[0].pid}
+    box.gather()
+    for step in range(1, 4):
+        box.check(step)
+    assert (box.watch.useful_pids, box.watch.suspects) == ([], {box.workers[0].pid})

@@ -1,5 +1,6 @@
 """Data sets that come over the wire, and the limit of the cache."""
 
+import fcntl
 import os
 from pathlib import Path
 
@@ -45,8 +46,35 @@ def test_a_download_goes_on_where_the_last_one_ended(digest: str, content: bytes
     with Download(digest, there) as download:
         download.put(content[:70], len(content))
     with Download(digest, there) as download:
-        assert download.offset == 70
-        assert download.put(content[70:], len(content))
+        assert download.offset == 69
+        assert download.put(content[69:], len(content))
+    assert cache.path_of(digest, there).read_bytes() == content
+
+
+def test_one_that_was_killed_before_its_file_got_its_name(digest: str, content: bytes, there: Path) -> None:
+    there.mkdir()
+    (there / f".part-{digest}").write_bytes(content)
+    with Download(digest, there) as download:
+        assert download.offset == len(content) - 1
+        assert download.put(content[-1:], len(content))
+    assert cache.path_of(digest, there).read_bytes() == content
+
+
+def test_a_file_that_got_its_name_meanwhile_is_left_alone(
+    digest: str, content: bytes, there: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process finishes between the moment that the file is opened and that it is locked."""
+    plain = fcntl.flock
+
+    def flock(file: object, how: int) -> None:
+        (there / f".part-{digest}").rename(cache.path_of(digest, there))
+        plain(file, how)  # type: ignore[arg-type]
+
+    there.mkdir()
+    (there / f".part-{digest}").write_bytes(content)
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with pytest.raises(BlockingIOError):
+        Download(digest, there)
     assert cache.path_of(digest, there).read_bytes() == content
 
 

@@ -33,10 +33,14 @@ class Download:
             raise cache.unwritable(self._part, error) from error
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # gone with the process, whatever becomes of it
-        except BlockingIOError:
+            if not (self._part.exists() and os.path.samestat(self._part.stat(), os.fstat(self._file.fileno()))):
+                raise BlockingIOError("it was finished, or given up, just before the lock was free")
+        except OSError:
             self._file.close()
             raise
-        self.offset = self._file.tell()
+        # Without its last byte there is always something to ask for, even after a kill at the very end.
+        self.offset = max(0, self._file.tell() - 1)
+        self._file.truncate(self.offset)
 
     def put(self, piece: bytes | memoryview, total: int) -> bool:
         """Add the piece that begins at `offset`, of a file of `total` bytes; True if that was the last one.
