@@ -60,7 +60,7 @@ def test_any_network(
 @each_backend
 @pytest.mark.parametrize("padding", [0, 1])
 @pytest.mark.parametrize("pool", [(), (MaxPool2d(),)])
-@pytest.mark.parametrize("shape", [(3, 3, 8), (4, 7, 8), (10, 9, 11)])
+@pytest.mark.parametrize("shape", [(5, 5, 8), (6, 9, 8), (13, 11, 11)])
 def test_winograd(kernels: Backend, padding: int, pool: tuple[Layer, ...], shape: tuple[int, int, int]) -> None:
     first = Conv2d(8, 1)  # so that the 3 x 3 convolution must give a gradient to its input
     c = case(Model((first, Conv2d(9, 3, padding=padding), *pool, Flatten(), Dense(3)), shape), 5, kernels)

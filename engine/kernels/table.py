@@ -90,41 +90,43 @@ class Backend(Protocol):
         """Write to phases [2, 2, h, w, L] the gradient: dy (a plane) for the one that won, 0 for the others."""
 
     def winograd_filter(self, w: Array, u: Array, ut: Array, work: Array) -> None:
-        """Transform a filter w [3, 3, C, O] to u [4, 4, C, O] = G w G^T, and ut [4, 4, O, C], its transpose.
+        """Transform a filter w [3, 3, C, O] to u [6, 6, C, O] = G w G^T, and ut [6, 6, O, C], its transpose.
 
-        This and all below is F(2x2, 3x3) of Lavin and Gray 2015 (section 4.1): 16 products in place of 36 for a tile of
-        2 x 2 outputs. `work` has 9 C O values.
+        This and all below is F(4x4, 3x3) of Lavin and Gray 2015 (section 4.3): 36 products in place of 144 for a tile
+        of 4 x 4 outputs. `work` has 9 C O + 4608 values.
         """
 
-    def winograd_filter_gradient(self, du: Array, dw: Array) -> None:
-        """Write to dw [3, 3, C, O] the gradient G^T du G, du [4, 4, C, O], which is used up."""
+    def winograd_filter_gradient(self, du: Array, dw: Array, work: Array) -> None:
+        """Write to dw [3, 3, C, O] the gradient G^T du G, du [6, 6, C, O]; `work` has 4608 values."""
 
     def winograd_input(self, x: Array, v: Array, work: Array) -> None:
-        """Transform the plane x [2 t + 2, 2 s + 2, L] to v [4, 4, t, s, L] = B^T x B for each of t x s tiles.
+        """Transform the plane x [4 t + 2, 4 s + 2, L] to v [6, 6, t, s, L] = B^T x B for each of t x s tiles.
 
-        `work` has 4 t (2 s + 2) L values; so it has for the gradient.
+        `work` has 36 t s L values; so it has for the gradient.
         """
 
     def winograd_input_gradient(self, dv: Array, dx: Array, work: Array) -> None:
-        """Write to dx [2 t + 2, 2 s + 2, L] the sum over tiles of B dv B^T."""
+        """Write to dx [4 t + 2, 4 s + 2, L] the sum over tiles of B dv B^T."""
 
     def winograd_output(self, m: Array, bias: Array, y: Array, place: Place, size: Size, work: Array) -> None:
-        """Write A^T m A + bias [C], m [4, 4, t, s, L], into the plane y at `place`.
+        """Write A^T m A + bias [C], m [6, 6, t, s, L], into the plane y at `place`.
 
-        `size` is the number of output rows and columns; what exceeds it is dropped. `work` has 12 t s L values, here
+        `size` is the number of output rows and columns; what exceeds it is dropped. `work` has 41 t s L values, here
         and in the three operations below.
         """
 
     def winograd_output_gradient(self, dy: Array, place: Place, size: Size, dm: Array, work: Array) -> None:
-        """Write to dm [4, 4, t, s, L] the gradient A dy A^T of the image of `size` in the plane dy."""
+        """Write to dm [6, 6, t, s, L] the gradient A dy A^T of the image of `size` in the plane dy."""
 
     def winograd_pool(
         self, m: Array, bias: Array, y: Array, place: Place, route: Route, size: Size, work: Array
     ) -> None:
-        """Do `winograd_output` and a 2 x 2 max-pool at once: a tile of outputs is a window. As `pool_phases`."""
+        """Do `winograd_output` and a 2 x 2 max-pool at once: a tile holds four windows. Otherwise as `pool_phases`."""
 
-    def winograd_pool_gradient(self, dy: Array, place: Place, route: Route, dm: Array, work: Array) -> None:
-        """Write to dm [4, 4, t, s, L] the gradient A d A^T, d being dy (a plane) given to the output that won."""
+    def winograd_pool_gradient(
+        self, dy: Array, place: Place, route: Route, size: Size, dm: Array, work: Array
+    ) -> None:
+        """Write to dm [6, 6, t, s, L] the gradient A d A^T, d being dy (a plane) given to the outputs that won."""
 
     def softmax_cross_entropy(self, z: Array, labels: Labels, losses: Doubles, dz: Array) -> int:
         """Set losses [N] = log(sum(exp(z))) - z[label] for z [N, K], and dz = softmax(z) - one_hot(label).

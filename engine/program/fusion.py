@@ -5,7 +5,9 @@ from engine.layers import Conv2d, Layer, MaxPool2d, Relu, Shape
 from engine.model import Model
 from engine.program.operations import OPERATIONS, Copy, Operation, Stem, Step, Winograd, WinogradPool
 
-WORTHWHILE = 8  # channels in and out, from which on Winograd's transforms cost less than they save
+# From which on Winograd's transforms cost less than they save:
+CHANNELS = 8  # in and out
+EDGE = 3  # rows and columns of outputs
 
 
 def steps_of(model: Model) -> list[Step]:
@@ -43,7 +45,9 @@ def _fused(layers: tuple[Layer, ...], shape: Shape, first: bool) -> Step | None:
     output = conv.output_shape(shape)
     if pool and first and shape[2] == 1:
         return Step(Stem, (conv, pool), shape, pool.output_shape(output))
-    if conv.kernel != 3 or conv.padding > 1 or min(shape[2], conv.filters) < WORTHWHILE:
+    if conv.kernel != 3 or conv.padding > 1 or min(shape[2], conv.filters) < CHANNELS:
+        return None
+    if min(output[:2]) < EDGE:
         return None
     if pool:
         return Step(WinogradPool, (conv, pool), shape, pool.output_shape(output))

@@ -7,6 +7,8 @@ import numpy as np
 from engine.kernels import Array, Backend
 from engine.params import Layout, Vector, aligned
 
+FILTER_WORK = 4608  # values of scratch that transforming a filter takes, beside a copy of it
+
 
 @dataclass
 class Parameter:
@@ -17,18 +19,18 @@ class Parameter:
 
 
 class WinogradFilter:
-    """A filter [3, 3, C, O] transformed: `u` [16, C, O] for the forward pass, `ut` [16, O, C] for the backward."""
+    """A filter [3, 3, C, O] transformed: `u` [36, C, O] for the forward pass, `ut` [36, O, C] for the backward."""
 
     def __init__(self, parameter: Parameter) -> None:
         C, filters = parameter.value.shape[2:]
         self._parameter = parameter
-        self._work = aligned(parameter.value.size)
-        self.u = aligned(16 * C * filters).reshape(16, C, filters)
-        self.ut = aligned(16 * C * filters).reshape(16, filters, C)
+        self._work = aligned(parameter.value.size + FILTER_WORK)
+        self.u = aligned(36 * C * filters).reshape(36, C, filters)
+        self.ut = aligned(36 * C * filters).reshape(36, filters, C)
 
     def prepare(self, backend: Backend) -> None:
         """Transform the filter."""
-        u, ut = (a.reshape(4, 4, *a.shape[1:]) for a in (self.u, self.ut))
+        u, ut = (a.reshape(6, 6, *a.shape[1:]) for a in (self.u, self.ut))
         backend.winograd_filter(self._parameter.value, u, ut, self._work)
 
 

@@ -98,6 +98,16 @@ def first_maximum(a: float, b: float, c: float, d: float, right: bool, below: bo
 
 
 @inner
+def pool_window(
+    y: Array, route: Route, a: Array, b: Array, c: Array, d: Array, bias: Array, right: bool, below: bool
+) -> None:
+    """Set y to max(a, b, c, d) + bias and route to which it was; b and d only count if `right`, c and d if `below`."""
+    for k in range(y.size):
+        best, route[k] = first_maximum(a[k], b[k], c[k], d[k], right, below)
+        y[k] = best + bias[k]
+
+
+@inner
 def deal(a: Array, b: Array, c: Array, d: Array, dy: Array, route: Route) -> None:
     """Give dy to the one of a, b, c, d that route names, 0 to the others."""
     for k in range(dy.size):

@@ -1,4 +1,4 @@
-"""Winograd's minimal filtering F(2x2, 3x3), compiled: tile row by tile row, with scratch that stays in cache.
+"""Winograd's minimal filtering F(4x4, 3x3), compiled: tile by tile, with scratch that stays in cache.
 
 Each operation runs one-dimensional `transforms` down the columns, then across the rows.
 """
@@ -8,22 +8,10 @@ import numpy as np
 from engine.kernels.table import Array, Place, Route, Size
 from engine.kernels.with_numba.convolution import add, copy
 from engine.kernels.with_numba.jit import inner, kernel
-from engine.kernels.with_numba.pooling import deal, repeat
-from engine.kernels.with_numba.transforms import (
-    contract,
-    contract_in_place,
-    differences,
-    differences_across,
-    expand,
-    expand_in_place,
-    fold,
-    fold_across,
-    output_tile,
-    pool_tile,
-    spread,
-)
+from engine.kernels.with_numba.pooling import deal, pool_window, repeat
+from engine.kernels.with_numba.transforms import combine, contract, differences, expand, fold, spread
 
-PIECE = 512  # values of a filter transformed at a time
+PIECE = 256  # values of a filter transformed at a time
 
 
 @kernel
@@ -36,31 +24,37 @@ def winograd_filter(w: Array, u: Array, ut: Array, work: Array) -> None:
             for o in range(filters):
                 for c in range(C):
                     turned[a, b, o, c] = w[a, b, c, o]
-    transform_filter(w.reshape(3, 3, -1), u.reshape(4, 4, -1))
-    transform_filter(turned.reshape(3, 3, -1), ut.reshape(4, 4, -1))
+    rest = work[9 * C * filters :]
+    transform_filter(w.reshape(3, 3, -1), u.reshape(6, 6, -1), rest)
+    transform_filter(turned.reshape(3, 3, -1), ut.reshape(6, 6, -1), rest)
 
 
 @inner
-def transform_filter(w: Array, u: Array) -> None:
-    """Write G w G^T, w [3, 3, X], to u [4, 4, X]: down the columns, then across, in place."""
+def transform_filter(w: Array, u: Array, work: Array) -> None:
+    """Write G w G^T, w [3, 3, X], to u [6, 6, X]."""
     for start in range(0, w.shape[2], PIECE):
         p = slice(start, min(start + PIECE, w.shape[2]))
+        z = work[: 18 * (p.stop - start)].reshape(6, 3, -1)
         for b in range(3):
-            expand(u[0, b, p], u[1, b, p], u[2, b, p], u[3, b, p], w[0, b, p], w[1, b, p], w[2, b, p])
-        for a in range(4):
-            expand_in_place(u[a, 0, p], u[a, 1, p], u[a, 2, p], u[a, 3, p])
+            expand(z[0, b], z[1, b], z[2, b], z[3, b], z[4, b], z[5, b], w[0, b, p], w[1, b, p], w[2, b, p])
+        for a in range(6):
+            x = u[a]
+            expand(x[0, p], x[1, p], x[2, p], x[3, p], x[4, p], x[5, p], z[a, 0], z[a, 1], z[a, 2])
 
 
 @kernel
-def winograd_filter_gradient(du: Array, dw: Array) -> None:
+def winograd_filter_gradient(du: Array, dw: Array, work: Array) -> None:
     """See the table."""
-    u, w = du.reshape(4, 4, -1), dw.reshape(3, 3, -1)
+    u, w = du.reshape(6, 6, -1), dw.reshape(3, 3, -1)
     for start in range(0, u.shape[2], PIECE):
         p = slice(start, min(start + PIECE, u.shape[2]))
-        for b in range(4):
-            contract_in_place(u[0, b, p], u[1, b, p], u[2, b, p], u[3, b, p])
+        z = work[: 18 * (p.stop - start)].reshape(3, 6, -1)
+        for b in range(6):
+            d, e, f, g = u[0, b, p], u[1, b, p], u[2, b, p], u[3, b, p]
+            contract(z[0, b], z[1, b], z[2, b], d, e, f, g, u[4, b, p], u[5, b, p])
         for a in range(3):
-            contract(w[a, 0, p], w[a, 1, p], w[a, 2, p], u[a, 0, p], u[a, 1, p], u[a, 2, p], u[a, 3, p])
+            x = z[a]
+            contract(w[a, 0, p], w[a, 1, p], w[a, 2, p], x[0], x[1], x[2], x[3], x[4], x[5])
 
 
 @kernel
@@ -68,11 +62,15 @@ def winograd_input(x: Array, v: Array, work: Array) -> None:
     """See the table."""
     H, W, L = x.shape
     rows = x.reshape(H, W * L)
-    down, flat = work[: 4 * W * L].reshape(4, W, L), work[: 4 * W * L].reshape(4, W * L)
+    down, z = work[: 6 * W * L].reshape(6, W, L), work[: 6 * W * L].reshape(6, W * L)
     for t in range(v.shape[2]):
-        differences(flat[0], flat[1], flat[2], flat[3], rows[2 * t], rows[2 * t + 1], rows[2 * t + 2], rows[2 * t + 3])
-        for i in range(4):
-            differences_across(v[i, 0, t], v[i, 1, t], v[i, 2, t], v[i, 3, t], down[i])
+        r = rows[4 * t : 4 * t + 6]
+        differences(z[0], z[1], z[2], z[3], z[4], z[5], r[0], r[1], r[2], r[3], r[4], r[5])
+        for i in range(6):
+            for s in range(v.shape[3]):
+                c = down[i, 4 * s : 4 * s + 6]
+                a, b, d, e = v[i, 0, t, s], v[i, 1, t, s], v[i, 2, t, s], v[i, 3, t, s]
+                differences(a, b, d, e, v[i, 4, t, s], v[i, 5, t, s], c[0], c[1], c[2], c[3], c[4], c[5])
 
 
 @kernel
@@ -80,70 +78,97 @@ def winograd_input_gradient(dv: Array, dx: Array, work: Array) -> None:
     """See the table."""
     H, W, L = dx.shape
     rows = dx.reshape(H, W * L)
-    down, flat = work[: 4 * W * L].reshape(4, W, L), work[: 4 * W * L].reshape(4, W * L)
+    down, z = work[: 6 * W * L].reshape(6, W, L), work[: 6 * W * L].reshape(6, W * L)
     rows[:2] = 0
     for t in range(dv.shape[2]):
-        for i in range(4):
+        for i in range(6):
             down[i, :2] = 0
-            fold_across(down[i], dv[i, 0, t], dv[i, 1, t], dv[i, 2, t], dv[i, 3, t])
-        fold(rows[2 * t], rows[2 * t + 1], rows[2 * t + 2], rows[2 * t + 3], flat[0], flat[1], flat[2], flat[3])
+            for s in range(dv.shape[3]):
+                c = down[i, 4 * s : 4 * s + 6]
+                a, b, d, e = dv[i, 0, t, s], dv[i, 1, t, s], dv[i, 2, t, s], dv[i, 3, t, s]
+                fold(c[0], c[1], c[2], c[3], c[4], c[5], a, b, d, e, dv[i, 4, t, s], dv[i, 5, t, s])
+        r = rows[4 * t : 4 * t + 6]
+        fold(r[0], r[1], r[2], r[3], r[4], r[5], z[0], z[1], z[2], z[3], z[4], z[5])
 
 
 @kernel
 def winograd_output(m: Array, bias: Array, y: Array, place: Place, size: Size, work: Array) -> None:
     """See the table."""
     L, (start, first) = m.shape[4], place
-    biases, tile = repeat(bias, work, L), work[L : 5 * L].reshape(2, 2, L)
+    biases, tile, scratch = repeat(bias, work, L), work[L : 17 * L].reshape(4, 4, L), work[17 * L :]
     for i in range(m.shape[2]):
         for j in range(m.shape[3]):
-            output_tile(tile[0, 0], tile[0, 1], tile[1, 0], tile[1, 1], m, i, j)
-            for a in range(2 * i, min(2 * i + 2, size[0])):
-                for b in range(2 * j, min(2 * j + 2, size[1])):
-                    add(y[start + a, start + b, first : first + L], tile[a - 2 * i, b - 2 * j], biases)
+            output_tile(tile, m, i, j, scratch)
+            for a in range(4 * i, min(4 * i + 4, size[0])):
+                for b in range(4 * j, min(4 * j + 4, size[1])):
+                    add(y[start + a, start + b, first : first + L], tile[a - 4 * i, b - 4 * j], biases)
 
 
 @kernel
 def winograd_output_gradient(dy: Array, place: Place, size: Size, dm: Array, work: Array) -> None:
     """See the table."""
     L, (start, first) = dm.shape[4], place
-    tile = work[: 4 * L].reshape(2, 2, L)
+    tile, scratch = work[: 16 * L].reshape(4, 4, L), work[16 * L :]
     for i in range(dm.shape[2]):
         for j in range(dm.shape[3]):
             tile[:] = 0
-            for a in range(2 * i, min(2 * i + 2, size[0])):
-                for b in range(2 * j, min(2 * j + 2, size[1])):
-                    copy(tile[a - 2 * i, b - 2 * j], dy[start + a, start + b, first : first + L])
-            spread_tile(dm, i, j, tile)
+            for a in range(4 * i, min(4 * i + 4, size[0])):
+                for b in range(4 * j, min(4 * j + 4, size[1])):
+                    copy(tile[a - 4 * i, b - 4 * j], dy[start + a, start + b, first : first + L])
+            output_tile_gradient(dm, i, j, tile, scratch)
 
 
 @kernel
 def winograd_pool(m: Array, bias: Array, y: Array, place: Place, route: Route, size: Size, work: Array) -> None:
     """See the table."""
     L, (start, first) = m.shape[4], place
-    biases = repeat(bias, work, L)
+    biases, tile, scratch = repeat(bias, work, L), work[L : 17 * L].reshape(4, 4, L), work[17 * L :]
     for i in range(m.shape[2]):
         for j in range(m.shape[3]):
-            below, right = 2 * i + 1 < size[0], 2 * j + 1 < size[1]
-            pool_tile(y[start + i, start + j, first : first + L], route[i, j], m, i, j, biases, right, below)
+            output_tile(tile, m, i, j, scratch)
+            for a in range(4 * i, min(4 * i + 4, size[0]), 2):
+                for b in range(4 * j, min(4 * j + 4, size[1]), 2):
+                    p, q = a - 4 * i, b - 4 * j
+                    best, won = y[start + a // 2, start + b // 2, first : first + L], route[a // 2, b // 2]
+                    w, x, u, v = tile[p, q], tile[p, q + 1], tile[p + 1, q], tile[p + 1, q + 1]
+                    pool_window(best, won, w, x, u, v, biases, b + 1 < size[1], a + 1 < size[0])
 
 
 @kernel
-def winograd_pool_gradient(dy: Array, place: Place, route: Route, dm: Array, work: Array) -> None:
+def winograd_pool_gradient(dy: Array, place: Place, route: Route, size: Size, dm: Array, work: Array) -> None:
     """See the table."""
     L, (start, first) = dm.shape[4], place
-    tile = work[: 4 * L].reshape(2, 2, L)
+    tile, scratch = work[: 16 * L].reshape(4, 4, L), work[16 * L :]
     for i in range(dm.shape[2]):
         for j in range(dm.shape[3]):
-            d = dy[start + i, start + j, first : first + L]
-            deal(tile[0, 0], tile[0, 1], tile[1, 0], tile[1, 1], d, route[i, j])
-            spread_tile(dm, i, j, tile)
+            if 4 * i + 4 > size[0] or 4 * j + 4 > size[1]:
+                tile[:] = 0
+            for a in range(4 * i, min(4 * i + 4, size[0]), 2):
+                for b in range(4 * j, min(4 * j + 4, size[1]), 2):
+                    p, q = a - 4 * i, b - 4 * j
+                    d, won = dy[start + a // 2, start + b // 2, first : first + L], route[a // 2, b // 2]
+                    deal(tile[p, q], tile[p, q + 1], tile[p + 1, q], tile[p + 1, q + 1], d, won)
+            output_tile_gradient(dm, i, j, tile, scratch)
 
 
 @inner
-def spread_tile(dm: Array, i: int, j: int, tile: Array) -> None:
-    """Write A d A^T of one tile d [2, 2, L] to its place in dm."""
-    a, b, c, d = tile[0, 0], tile[0, 1], tile[1, 0], tile[1, 1]
-    for row in range(4):
-        upper = np.float32(1) if row < 3 else np.float32(0)
-        lower = np.float32(0) if row == 0 else np.float32(1) if row == 1 else np.float32(-1)
-        spread(dm[row, 0, i, j], dm[row, 1, i, j], dm[row, 2, i, j], dm[row, 3, i, j], a, b, c, d, upper, lower)
+def output_tile(tile: Array, m: Array, i: int, j: int, work: Array) -> None:
+    """Write A^T m A of the tile (i, j) to tile [4, 4, L]."""
+    z = work[: 24 * m.shape[4]].reshape(4, 6, -1)
+    for b in range(6):
+        x = m[0, b, i, j], m[1, b, i, j], m[2, b, i, j], m[3, b, i, j], m[4, b, i, j], m[5, b, i, j]
+        combine(z[0, b], z[1, b], z[2, b], z[3, b], x[0], x[1], x[2], x[3], x[4], x[5])
+    for a in range(4):
+        c, y = z[a], tile[a]
+        combine(y[0], y[1], y[2], y[3], c[0], c[1], c[2], c[3], c[4], c[5])
+
+
+@inner
+def output_tile_gradient(dm: Array, i: int, j: int, tile: Array, work: Array) -> None:
+    """Write A d A^T of the tile d [4, 4, L] to its place (i, j) in dm."""
+    z = work[: 24 * dm.shape[4]].reshape(6, 4, -1)
+    for b in range(4):
+        spread(z[0, b], z[1, b], z[2, b], z[3, b], z[4, b], z[5, b], tile[0, b], tile[1, b], tile[2, b], tile[3, b])
+    for a in range(6):
+        x = dm[a, 0, i, j], dm[a, 1, i, j], dm[a, 2, i, j], dm[a, 3, i, j], dm[a, 4, i, j], dm[a, 5, i, j]
+        spread(x[0], x[1], x[2], x[3], x[4], x[5], z[a, 0], z[a, 1], z[a, 2], z[a, 3])

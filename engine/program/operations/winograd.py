@@ -1,8 +1,8 @@
 """3 x 3 convolution of stride 1 by Winograd's minimal filtering, alone or with the 2 x 2 max-pool that follows.
 
-A tile of 2 x 2 outputs needs 16 products in place of 36, spread over 16 matrix products [tiles * N, C] @ [C, O]. It is
-the pool's window, too, so the fused operation never writes the convolution's output. The filter's gradient is summed up
-in the transformed domain over all chunks of a micro-batch and transformed back once, by the last chunk.
+A tile of 4 x 4 outputs needs 36 products in place of 144, spread over 36 matrix products [tiles * N, C] @ [C, O]. It is
+four windows of the pool, too, so the fused operation never writes the convolution's output. The filter's gradient is
+summed up in the transformed domain over all chunks of a micro-batch and transformed back once, by the last chunk.
 """
 
 from math import prod
@@ -12,6 +12,7 @@ import numpy as np
 from engine.program.buffers import Activation, Frame
 from engine.program.operations.base import Operation, Site, Step, accumulate, parameter
 from engine.program.operations.convolution import convolution_work, geometry
+from engine.program.weights import FILTER_WORK
 
 
 class Winograd(Operation):
@@ -26,25 +27,25 @@ class Winograd(Operation):
         self._filter, self._bias = (parameter(step, name, site.weights) for name in ("filter", "bias"))
         self._transformed = site.weights.winograd(f"{layer.name}.filter")
         self._m, self._product, self._work = self.scratch
-        self._v = site.arena.keep(4, 4, *tiles(step), x.N * C)
+        self._v = site.arena.keep(6, 6, *tiles(step), x.N * C)
         self._du = site.arena.scratch(f"{step.name} du", *self._product.shape)
-        # The same arrays as stacks of 16 matrices.
-        self._vs, self._ms = self._v.reshape(16, -1, C), self._m.reshape(16, -1, layer.filters)
-        self._dus, self._products = (a.reshape(16, C, -1) for a in (self._du, self._product))
+        # The same arrays as stacks of 36 matrices.
+        self._vs, self._ms = self._v.reshape(36, -1, C), self._m.reshape(36, -1, layer.filters)
+        self._dus, self._products = (a.reshape(36, C, -1) for a in (self._du, self._product))
 
     @classmethod
     def scratch_shapes(cls, step: Step, N: int) -> list[tuple[int, ...]]:
         """Return the shapes of m, of a product for the filter's gradient, and of the kernels' scratch."""
         (layer, C), (t, s) = geometry(step), tiles(step)
-        work = max(4 * t * (2 * s + 2) * N * C, 12 * t * s * N * layer.filters)
-        return [(4, 4, t, s, N * layer.filters), (4, 4, C, layer.filters), (work,)]
+        work = max(t * s * N * max(36 * C, 41 * layer.filters), FILTER_WORK)
+        return [(6, 6, t, s, N * layer.filters), (6, 6, C, layer.filters), (work,)]
 
     @classmethod
     def input_frame(cls, step: Step) -> Frame:
         """Return a frame of whole tiles."""
         H, W, C = step.input
         t, s = tiles(step)
-        return Frame(H, W, C, geometry(step)[0].padding, 2 * t + 2, 2 * s + 2)
+        return Frame(H, W, C, geometry(step)[0].padding, 4 * t + 2, 4 * s + 2)
 
     @classmethod
     def work(cls, step: Step) -> int:
@@ -55,7 +56,7 @@ class Winograd(Operation):
     def footprint(cls, step: Step) -> int:
         """Return the bytes of the transformed inputs and outputs."""
         layer, C = geometry(step)
-        return 4 * 16 * prod(tiles(step)) * (C + layer.filters)
+        return 4 * 36 * prod(tiles(step)) * (C + layer.filters)
 
     def forward(self, rng: np.random.Generator | None) -> None:  # noqa: ARG002
         """Transform x, multiply, transform to y."""
@@ -72,7 +73,7 @@ class Winograd(Operation):
         self._output_gradient()
         accumulate(self._dus, self._vs.transpose(0, 2, 1), self._ms, self._products, self.first)
         if self._last:
-            self.backend.winograd_filter_gradient(self._du, self._filter.gradient)
+            self.backend.winograd_filter_gradient(self._du, self._filter.gradient, self._work)
         if self.x.gradient is not None:
             # v has served its purpose, and is in the cache.
             np.matmul(self._ms, self._transformed.ut, out=self._vs)
@@ -100,7 +101,8 @@ class WinogradPool(Winograd):
 
     def _output_gradient(self) -> None:
         y = self.y
-        self.backend.winograd_pool_gradient(y.gradient_plane, y.place, self._route, self._m, self._work)
+        route, size = self._route, self._size
+        self.backend.winograd_pool_gradient(y.gradient_plane, y.place, route, size, self._m, self._work)
 
 
 def conv_size(step: Step) -> tuple[int, int]:
@@ -110,6 +112,6 @@ def conv_size(step: Step) -> tuple[int, int]:
 
 
 def tiles(step: Step) -> tuple[int, int]:
-    """Return how many rows and columns of 2 x 2 tiles cover the output of the convolution."""
+    """Return how many rows and columns of 4 x 4 tiles cover the output of the convolution."""
     h, w = conv_size(step)
-    return -(-h // 2), -(-w // 2)
+    return -(-h // 4), -(-w // 4)
