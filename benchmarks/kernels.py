@@ -1,7 +1,7 @@
 """Where the time of one worker goes: `python -m benchmarks.kernels [--json]`, one thread, the letters network.
 
 For each backend and micro-batch size: images a second, and for each operation the time an image, GFLOP/s, and the share
-of what a large matrix product reaches on this core. GFLOP/s count the direct formula; Winograd's algorithm needs 4/9 of
+of what a large matrix product reaches on this core. GFLOP/s count the direct formula; Winograd's algorithm needs 1/4 of
 its multiplications, so its share may pass 100 %. Backends and sizes take turns; shown are medians.
 """
 

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from engine.kernels import Array, Backend
 from tests.backends import each_backend, normal, plane_with
 
-# Toom and Cook's algorithm derives the matrices: polynomials of 4 and 3 coefficients are evaluated at six points, the last
-# of which is infinity, and B holds the Lagrange polynomials of those points.
+# Toom and Cook's algorithm derives the matrices: polynomials of 4 and 3 coefficients are evaluated at six points, of
+# which the last is infinity, and B holds the Lagrange polynomials of those points.
 POINTS = (0, 1, -1, 2, -2)
 
 
@@ -35,7 +35,7 @@ def empty(*shape: int) -> Array:
     return np.full(shape, np.nan, np.float32)
 
 
-def close(found: Array, want: NDArray[np.float64], tolerance: float = 1e-6) -> None:
+def close(found: Array, want: NDArray[np.floating], tolerance: float = 1e-6) -> None:
     """Assert equality up to `tolerance` times the largest: sums are rounded that cancel."""
     np.testing.assert_allclose(found, want, rtol=0, atol=tolerance * np.abs(want).max())
 

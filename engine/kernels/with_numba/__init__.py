@@ -18,7 +18,7 @@ from engine.kernels.with_numba.winograd import (
 )
 
 name = "numba"
-chunk_bytes = 1 << 20  # the L2 cache of many CPUs
+chunk_bytes = 1 << 19  # half of the L2 cache of many CPUs; small matrices, which OpenBLAS multiplies as they lie
 
 __all__ = [
     "adam",

@@ -3,8 +3,6 @@
 Each operation runs one-dimensional `transforms` down the columns, then across the rows.
 """
 
-import numpy as np
-
 from engine.kernels.table import Array, Place, Route, Size
 from engine.kernels.with_numba.convolution import add, copy
 from engine.kernels.with_numba.jit import inner, kernel
