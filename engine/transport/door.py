@@ -79,10 +79,9 @@ class Door:
         received: list[Received] = []
         size = 0
         while len(received) < AT_ONCE and size <= max(self._largest, BYTES_AT_ONCE):
-            try:
-                first = self.socket.recv(zmq.NOBLOCK, copy=False)
-            except zmq.Again:
+            if not int(self.socket.getsockopt(zmq.EVENTS)) & zmq.POLLIN:
                 break
+            first = self.socket.recv(zmq.NOBLOCK, copy=False)
             frames: list[Frame] = []
             frame = first
             while frame.more:
