@@ -83,25 +83,29 @@ def show(runs: list[Run]) -> None:
 
 def plot(runs: list[Run], path: Path) -> None:
     """Draw percent correct against wall time, a panel a data set."""
-    import matplotlib as mpl
+    from matplotlib.ticker import LogLocator
 
-    mpl.use("Agg")
-    from matplotlib import pyplot as plt
+    from engine.plots import style
 
     names = list(dict.fromkeys(run.data for run in runs))
-    colours = {"sgd": "#0072B2", "momentum": "#E69F00", "adam": "#009E73"}  # Okabe and Ito: safe for the colour-blind
-    figure, axes = plt.subplots(1, len(names), figsize=(6.5 * len(names), 4.5), squeeze=False, layout="constrained")
-    for name, axis in zip(names, axes[0], strict=True):
-        for run in (run for run in runs if run.data == name):
-            seconds, percent = zip(*run.curve, strict=True)
-            style = "-" if run.workers == 2 else "--"
-            label = f"{run.optimizer}, lr {run.lr:g}, {run.workers} worker{'s' * (run.workers > 1)}"
-            axis.plot(seconds, percent, style, color=colours[run.optimizer], label=label)
-        axis.axhline(TARGETS[name], color="grey", linewidth=0.8)
-        axis.set(xlabel="wall time (s)", ylabel="test samples correct (%)", xscale="log")
-        axis.set_title("generated letters" if name == "letters" else name)
-        axis.legend(fontsize="small")
-    figure.savefig(path, dpi=120)
+    colours = dict(zip(GRID, style.COLOURS, strict=False))
+    with style.styled():
+        figure = style.new_figure(6.5 * len(names), 4.5, "How soon a network reads, letters network, batch 64")
+        for name, axes in zip(names, figure.subplots(1, len(names), squeeze=False)[0], strict=True):
+            for run in (run for run in runs if run.data == name):
+                seconds, percent = zip(*run.curve, strict=True)
+                line = "-" if run.workers == 2 else "--"
+                label = f"{run.optimizer}, lr {run.lr:g}, {run.workers} worker{'s' * (run.workers > 1)}"
+                axes.plot(seconds, percent, line, color=colours[run.optimizer], label=label)
+            axes.axhline(TARGETS[name], color=style.GREY, linewidth=0.8)
+            axes.set(xlabel="wall time (s)", ylabel="test samples correct", xscale="log")
+            axes.set_title("generated letters" if name == "letters" else "MNIST")
+            style.percent_axis(axes)
+            axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+            axes.minorticks_off()
+            axes.legend()
+        style.save(figure, path)
     print(f"plot  {path}", file=sys.stderr)
 
 
