@@ -17,13 +17,12 @@ from engine.launch.watch import Watch
 from engine.members import Members
 from engine.params import Vector
 from engine.pause import Pause
+from engine.peers import LOOK, Peers
 from engine.plan import Block
 from engine.policy import Policy
 from engine.transport import Endpoint, Received
 
 VALIDATION_CAP = 32  # micro-batches in a share of a validation: small enough that the fast wait little for the slow
-LOOK = 0.25  # seconds between looks at the local workers while nothing comes in
-PING = 5.0  # seconds between messages to workers that may have nothing to do, so that they know we are here
 FAILURES = 3  # failures of workers in one round after which it is not the workers' fault
 
 
@@ -49,9 +48,9 @@ class Coordinator:
         self._job = job
         self._sizes = sizes
         self._endpoint = endpoint
-        self._watch = watch
         self._clock = clock
         self._members = members
+        self._peers = Peers(endpoint, watch, clock, members)
         self._interrupted = interrupted
         self._judge = judge
         self._policy = policy
@@ -59,7 +58,6 @@ class Coordinator:
         self._current: Current | None = None
         self._number = 0
         self._mailed = -1  # version of the parameters in the mailbox
-        self._looked = self._pinged = clock.now()
         self._pause = Pause(clock, members.announce)
         self.timing = Timing()
         self._sampler = Sampler(sizes[0], job.batch_size, job.seed)
@@ -80,7 +78,7 @@ class Coordinator:
     def close(self) -> None:
         """Tell the workers that the run is over."""
         for peer in self._members.peers():
-            self._endpoint.send(peer, m.encode(m.Stop(self._members.session, "the run is over")))
+            self._peers.send(peer, m.Stop(self._members.session, "the run is over"))
 
     def gradient(
         self,
@@ -150,29 +148,13 @@ class Coordinator:
         received = self._endpoint.poll(timeout)
         for one in received:
             self._receive(one)
-        now = self._clock.now()
-        if self._endpoint.lost_connections():
-            self._probe()
-        if not received or now - self._looked > LOOK:
-            self._looked = now
-            for pid in self._watch.look():
-                self._members.announce("killed", f"process {pid} gave no sign of life, and is replaced")
+        for peer in self._peers.unreachable():
+            self._lose(peer, "its connection was lost")
+        if self._peers.look(idle=not received):
             self._handle(rounds.Tick())
-        if now - self._pinged > PING:
-            self._probe()
-
-    def _probe(self) -> None:
-        """Find out whose connection was lost: a message to a peer that is gone cannot be sent."""
-        self._pinged = self._clock.now()
-        for peer in self._members.peers():
-            if not self._endpoint.send(peer, m.encode(m.Ping(self._members.session))):
-                self._lose(peer, "its connection was lost")
 
     def _lose(self, peer: bytes, reason: str) -> None:
-        # Those elsewhere may say what they like; a process here is known by the socket that it came by.
-        if (member := self._members.get(peer)) and self._endpoint.is_local(peer):
-            self._watch.suspect(member.host, member.pid)  # unless it ends, or comes back
-        self._members.drop(peer, reason)
+        self._peers.part(peer, reason)
         self._handle(rounds.Left(peer))
 
     def _receive(self, received: Received) -> None:
@@ -181,26 +163,20 @@ class Coordinator:
             message, payload = m.decode(received.frames)
             self._act(received.peer, message, payload)
         except ProtocolError as error:
-            self._members.note("bad message", received.peer, str(error))
-            self._endpoint.send(received.peer, m.encode(m.Refuse(m.clip(str(error), 600))))
-            self._endpoint.blame(received.peer)
+            self._peers.refuse(received.peer, str(error))
             self._lose(received.peer, "it was refused")
 
     def _act(self, peer: bytes, message: m.Message, payload: m.Frame | None) -> None:
         match message:
             case m.Hello():
                 self._lose(peer, "it began anew")
-                if self._endpoint.is_local(peer):
-                    self._watch.trust(message.host, message.pid)
-                self._endpoint.send(peer, self._members.greet(peer, message))
-                return
+                self._peers.greet(peer, message)
             case m.Fetch() | m.Ready() | m.Result() | m.Failed() | m.Goodbye() if (
                 message.session != self._members.session
             ):
-                # A worker may answer the last coordinator at this address before it sees that this is another.
-                self._members.note("unasked", peer, f"{type(message).__name__} of another session")
+                self._peers.redirect(peer, message)
             case m.Fetch():
-                self._endpoint.send(peer, self._members.chunk(peer, message))
+                self._peers.feed(peer, message)
             case m.Ready():
                 self._members.admit(peer, message)
                 self._handle(rounds.Joined(peer))
@@ -217,22 +193,18 @@ class Coordinator:
         member = self._members.get(peer)
         if member is None:
             raise ProtocolError("a failure of a peer that has not joined")
-        last = message.error.strip().rpartition("\n")[2]
+        last, local = message.error.strip().rpartition("\n")[2], self._peers.local(peer)
         self._lose(peer, f"it failed: {last}")
-        if (
-            self._current is not None and member.ready and self._endpoint.is_local(peer)
-        ):  # others may say what they like
+        if self._current is not None and member.ready and local:  # others may say what they like
             self._current.failures += 1
             if self._current.failures >= FAILURES:
                 raise WorkerFailedError(f"worker {member.name} failed, as did others before it", message.error)
 
     def _result(self, peer: bytes, result: m.Result, payload: m.Frame | None) -> None:
         """Count the sums of a block if `rounds` finds that they are the first for it."""
-        member = self._members.get(peer)
-        if member is None:
+        if self._members.get(peer) is None:
             raise ProtocolError("a result from a peer that has not joined")
-        if self._endpoint.is_local(peer):
-            self._watch.useful(member.pid)
+        self._peers.useful(peer)
         current, block = self._current, (result.start, result.stop)
         if current is None or result.round != current.work.round:
             self._handle(rounds.Answered(peer, result.round, result.attempt, block))
@@ -279,32 +251,13 @@ class Coordinator:
                     current.done = True
                 case rounds.Judge(block):
                     disputed.append(block)
+                case rounds.Expel(worker):
+                    self._peers.note(instruction, current.work.step if current else None)
+                    self._lose(worker, "it was refused")
                 case _:
-                    self._note(instruction)
+                    self._peers.note(instruction, current.work.step if current else None)
         for worker, frames in shares:
             if not self._endpoint.send(worker, frames):
                 self._lose(worker, "its connection was lost")
         for block in disputed:
             self._settle(block)
-
-    def _note(self, instruction: rounds.Instruction) -> None:
-        """Put on record what went wrong, and part from whoever is to blame."""
-        match instruction:
-            case rounds.Ignore(peer, kind, block):
-                self._members.note(kind, peer, f"its answer for block {block} is not used")
-            case rounds.Lapsed(peer, blocks):
-                self._members.note("lapsed", peer, f"no answer in time for blocks {list(blocks)}")
-                if (member := self._members.get(peer)) and self._endpoint.is_local(peer):
-                    self._watch.suspect(member.host, member.pid)
-            case rounds.Differ(peers, block):
-                names = ", ".join(self._members.name(peer) for peer in peers)
-                self._members.note("differs", peers[-1], f"{names} sent different bits for {self._place(block)}")
-            case rounds.Expel(peer, block):
-                reason = f"its bits for {self._place(block)} are wrong: bad memory, or other software"
-                self._members.note("audit", peer, reason)
-                self._endpoint.send(peer, m.encode(m.Refuse(reason)))
-                self._lose(peer, "it was refused")
-
-    def _place(self, block: Block) -> str:
-        """Say where a block of this round belongs."""
-        return f"block {block} of step {self._current.work.step}" if self._current else f"block {block}"

@@ -10,13 +10,14 @@ from hypothesis import strategies as st
 
 from engine import messages as m
 from engine import plan
-from engine.coordinator import FAILURES, PING, Coordinator
+from engine.coordinator import FAILURES, Coordinator
 from engine.data import Sampler
 from engine.errors import WorkersError
 from engine.evaluate import InterruptedRoundError, Sums
 from engine.mailbox import Mailbox
 from engine.members import Members, Notice
 from engine.params import Vector
+from engine.peers import PING
 from engine.policy import Policy
 from engine.transport import Received
 from tests.fakes import (

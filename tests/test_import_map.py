@@ -19,7 +19,7 @@ MAP = """
     engine.warm
     engine.loop
     engine.coordinator engine.notices engine.judge
-    engine.current engine.pause
+    engine.current engine.pause engine.peers
     engine.collect engine.members
     engine.policy
     engine.rounds
