@@ -52,6 +52,10 @@ class Run:
         s = self.settings
         return Job(self.model, self.digest, self.normalisation, s.batch_size, s.microbatch, s.seed, s.augment)
 
+    def last_step(self) -> int | None:
+        """Return the step that ends the run; None if something else does."""
+        return self.settings.last_step(len(self.data.train))
+
     def metadata(self) -> dict[str, Any]:
         """Return what every checkpoint of the run holds besides tensors."""
         data = {"name": self.data.name, "digest": self.digest, "classes": list(self.data.classes)}

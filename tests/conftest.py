@@ -12,6 +12,7 @@ import pytest
 from engine.cli import main
 from tests.command import Answer, Gradsum
 from tests.leaks import MARK, Leaks, processes
+from tests.saboteur import Action, Sabotage, Saboteur
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -65,3 +66,15 @@ def gradsum(tidy: Path, capsys: pytest.CaptureFixture[str]) -> Gradsum:
         return Answer(code, said.out, said.err)
 
     return call
+
+
+@pytest.fixture
+def sabotage(monkeypatch: pytest.MonkeyPatch) -> Sabotage:
+    """Return a function that lets something happen at a moment of the next run."""
+
+    def arrange(moment: str, action: Action) -> Saboteur:
+        saboteur = Saboteur(moment, action)
+        monkeypatch.setattr("engine.cli.progress.reporter_for", lambda *_: saboteur)
+        return saboteur
+
+    return arrange
