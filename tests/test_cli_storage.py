@@ -1,4 +1,4 @@
-"""Disks that fill up in mid-run: the run fails with one clear error, and can go on to the same
+"""Disks that fill up and files that vanish in mid-run: the run fails with one clear error, and can go on to the same
 bits from what is left, which is whole.
 """
 
@@ -6,9 +6,11 @@ import json
 import os
 import re
 import resource
+import shutil
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -41,6 +43,40 @@ def rows(path: str) -> list[int]:
     with closing(sqlite3.connect(path)) as db:
         assert db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         return [step for (step,) in db.execute("SELECT batchno FROM training ORDER BY batchno")]
+
+
+def delete() -> None:
+    Path("r.db").unlink()
+
+
+def move() -> None:
+    Path("r.db").rename("elsewhere.db")
+
+
+def replace() -> None:
+    Path("r.db").unlink()
+    Path("r.db").touch()
+
+
+def delete_all() -> None:
+    for path in Path().glob("r.db*"):
+        path.unlink()
+    shutil.rmtree("out")
+
+
+@pytest.mark.parametrize(("action", "workers"), [(delete, 0), (delete, 2), (move, 0), (replace, 0), (delete_all, 0)])
+def test_a_database_that_is_gone_ends_the_run_with_a_checkpoint(
+    gradsum: Gradsum, sabotage: Sabotage, action: Callable[[], None], workers: int
+) -> None:
+    sabotage("step 3", lambda _: action())
+    failed = gradsum(*SMALL, *PLACES, *STEPS, "--workers", workers)
+    assert (failed.code, failed.out) == (1, "")
+    said, hint, command = failed.err.splitlines()
+    assert said.startswith("gradsum: database r.db was deleted, moved or replaced during the run")
+    assert (hint, command) == ("Go on from the checkpoint of step 3 with:", "  gradsum train --resume out")
+    rest = gradsum("train", "--resume", "out", "--workers", 0, "--json")
+    assert (rest.code, rest.json()["params_sha256"]) == (0, whole(gradsum))
+    assert rows("r.db") == list(range(4, 13))
 
 
 def test_folders_that_cannot_be_written_any_more(gradsum: Gradsum, sabotage: Sabotage) -> None:
