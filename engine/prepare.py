@@ -156,8 +156,10 @@ def continued(stored: Mapping[str, Any], given: Mapping[str, Any]) -> Settings:
     Only what the parameters do not depend on may change: CheckpointError for anything else.
     """
     Settings.build(dict(given))
+    if not stored.get("settings"):
+        raise CheckpointError("the checkpoint does not say what its run's settings are: it cannot be resumed")
     try:
-        before = Settings.build(dict(stored.get("settings") or {}))
+        before = Settings.build(dict(stored["settings"]))
     except SettingsError as error:
         raise CheckpointError(f"the checkpoint's settings are not those of this version: {error}") from None
     for name in TRAJECTORY:
