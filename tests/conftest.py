@@ -17,8 +17,10 @@ from tests.saboteur import Action, Sabotage, Saboteur
 
 @pytest.fixture(scope="session", autouse=True)
 def private_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Keep generated data in a folder of this test session, shared by its tests and their worker processes."""
-    folder = tmp_path_factory.mktemp("cache")
+    """Keep generated data in a folder of this test session, shared by its tests and all their processes."""
+    session = tmp_path_factory.getbasetemp()
+    folder = (session.parent if "PYTEST_XDIST_WORKER" in os.environ else session) / "cache"
+    folder.mkdir(exist_ok=True)
     before = os.environ.get("GRADSUM_CACHE")
     os.environ["GRADSUM_CACHE"] = str(folder)
     yield folder
