@@ -37,12 +37,17 @@ def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def tidy(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def numpy_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let processes of a test use kernels that are there from the start, while others may have to be compiled."""
+    monkeypatch.setenv("GRADSUM_BACKEND", "numpy")
+
+
+@pytest.fixture
+def tidy(numpy_kernels: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Give a test a folder for temporary files and a mark for its processes; neither may be used in the end."""
     folder = Path(tempfile.mkdtemp(prefix="t-"))  # short, as the names of sockets must be
     monkeypatch.setenv("TMPDIR", str(folder))
     monkeypatch.setenv(MARK, folder.name)
-    monkeypatch.setenv("GRADSUM_BACKEND", "numpy")  # there from the start, while others may have to be compiled
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
     leaks = Leaks(folder.name, folder)
     yield folder

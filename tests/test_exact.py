@@ -22,8 +22,8 @@ CASES: dict[str, dict[str, Any]] = {
     "adam": {"optimizer": engine.Adam()},
     "adam, dropout, augmentation": {"optimizer": engine.Adam(), "dropout": 0.5, "augment": True},
 }
-# How a batch is shared out does not depend on the optimizer, which is the coordinator's, nor on the backend: all numbers
-# of workers once, and some with the rest.
+# How a batch is shared out depends neither on the optimizer, which is the coordinator's, nor on the backend: all these
+# numbers of workers once, and some of them in the other cases.
 WORKERS = {"sgd": (1, 2, 3, 5, 8), "momentum": (3,), "adam": (3,), "adam, dropout, augmentation": (1, 3, 8)}
 BACKENDS = {"sgd": "numpy", "momentum": "numpy"}  # the others: the default; workers of numpy start faster
 

@@ -14,7 +14,7 @@ from engine.launch import local
 from engine.launch.local import LocalWorkers
 from tests.cluster import LOST, cluster, descriptors, exists
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = [pytest.mark.timeout(60), pytest.mark.usefixtures("numpy_kernels")]
 ROOT = Path(__file__).parent.parent
 PATIENCE = 30.0  # seconds for the end of a process that has nothing to wait for
 
