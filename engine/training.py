@@ -40,7 +40,7 @@ from engine.transport import Listener
 from engine.validation import Validation
 from engine.warm import compile_all, is_compiled
 
-# What ends a run without a last checkpoint.
+# What ends a run in the middle of things: they say which checkpoint there is.
 AT_ONCE = (KeyboardInterrupt, WorkersError, WorkerFailedError, StorageError)
 
 
