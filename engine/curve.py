@@ -15,6 +15,7 @@ from typing import Self
 import zmq
 from zmq.utils import z85
 
+from engine.address import Address
 from engine.errors import UsageError
 
 PRIVATE = 0o600
@@ -93,6 +94,24 @@ class Keys:
         socket.setsockopt(zmq.CURVE_SERVERKEY, self.server_public.encode())
         socket.setsockopt(zmq.CURVE_PUBLICKEY, self.client_public.encode())
         socket.setsockopt(zmq.CURVE_SECRETKEY, self.client_secret.encode())
+
+
+def keys_to_join(address: str, file: Path | None, insecure: bool) -> Keys | None:
+    """Return the keys with which to join the coordinator at `address`; None if it takes none.
+
+    UsageError if that is no address, if none are given where the connection leaves this machine, and as `Keys.read`.
+    """
+    place = None if address.startswith("ipc://") else Address.parse(address)
+    if file:
+        if insecure or place is None:
+            raise UsageError(f"--key is for a tcp:// address, and not with --insecure; leave it out for {address}")
+        return Keys.read(file, for_server=False)
+    if place and not insecure and not place.is_loopback():
+        raise UsageError(
+            f"{address} is on another machine: copy the key file that its coordinator names and give --key FILE, "
+            "or --insecure where everybody on the way may read and change what is sent"
+        )
+    return None
 
 
 def _read_private(path: Path) -> str:

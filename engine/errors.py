@@ -7,6 +7,7 @@
     |   |-- DataError           missing, damaged or mismatching data
     |   |-- CheckpointError     missing, damaged or foreign checkpoint
     |   `-- RecordsError        a database that cannot be used
+    |-- StorageError            either of these two once the run had begun: a full disk, a deleted file
     |-- DivergedError           loss or gradient became nan or infinite
     |-- WorkersError            workers could not be started, or none is left
     |-- ProtocolError           a message that breaks the protocol
@@ -14,6 +15,9 @@
 
 An interrupted run (Ctrl-C, SIGTERM) is no error: it ends with exit code 130.
 """
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
 class GradsumError(Exception):
@@ -48,6 +52,10 @@ class RecordsError(UsageError):
     """A records database cannot be opened, written or understood."""
 
 
+class StorageError(GradsumError):
+    """Records or checkpoints cannot be written any more: what was asked for was right when the run began."""
+
+
 class DivergedError(GradsumError):
     """The loss or a gradient is no longer a finite number."""
 
@@ -66,3 +74,12 @@ class WorkerFailedError(GradsumError):
     def __init__(self, message: str, remote_traceback: str = "") -> None:
         super().__init__(message)
         self.remote_traceback = remote_traceback
+
+
+@contextmanager
+def storage_fails(*kinds: type[GradsumError]) -> Iterator[None]:
+    """Let errors of these kinds be a StorageError: what they are about was found to be right before the block."""
+    try:
+        yield
+    except kinds as error:
+        raise StorageError(str(error)) from error

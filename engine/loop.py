@@ -14,7 +14,7 @@ import numpy as np
 from engine import checkpoint as checkpoints
 from engine.clock import Clock
 from engine.data import Sampler
-from engine.errors import DivergedError
+from engine.errors import DivergedError, RecordsError
 from engine.evaluate import InterruptedRoundError, Source, Sums
 from engine.interrupt import Interrupt
 from engine.notices import worker_row
@@ -87,15 +87,26 @@ class Loop:
     def run(self) -> tuple[str, str]:
         """Train until there is a reason to stop; return the state the run ends in and the reason."""
         try:
-            reason = self._train()
-        except InterruptedRoundError:
-            reason = self._reached() or INTERRUPTED
-        finally:
-            self._settle()
-        self.save()
+            reason = self._take_steps()
+            self.save()
+        except RecordsError:
+            if not self.records.there():
+                # A run whose steps nobody will find is not worth going on with, and to write the file anew would undo
+                # what someone may have wanted. Its rows are lost as it is; the parameters need not be.
+                self._write_checkpoint()
+            raise
         if reason == INTERRUPTED:
             return INTERRUPTED, f"it got {self.interrupt.requested}"
         return "finished", reason
+
+    def _take_steps(self) -> str:
+        """Train until there is a reason to stop, and return it."""
+        try:
+            return self._train()
+        except InterruptedRoundError:
+            return self._reached() or INTERRUPTED
+        finally:
+            self._settle()
 
     def _train(self) -> str:
         """Take steps until there is a reason to stop, and return it; without an interruption, validate in the end."""
@@ -229,6 +240,11 @@ class Loop:
         for worker in self.source.workers():  # so much is known of them if the run is killed
             self.records.worker(worker_row(worker))
         self.records.flush()  # no row of a saved step may be missing
+        return self._write_checkpoint()
+
+    def _write_checkpoint(self) -> Path:
+        """Write a checkpoint, whatever the records have of its steps, and return its path."""
+        progress = self.progress
         seen = progress.validation
         metadata = self.metadata | {
             "elapsed": progress.elapsed,

@@ -18,7 +18,7 @@ STRANGER = "stranger"  # what a peer is called that has not been welcomed
 class Notice:
     """Something for the records: a worker joined, left, was refused, or an answer was not used.
 
-    `report` is there when a worker joined or left: what it has done so far.
+    `report` is there when a worker joined, or left after that: what it has done so far.
     """
 
     kind: str
@@ -105,7 +105,8 @@ class Members:
         member = self._members.pop(peer, None)
         if member is not None:
             self._gone_cpu += member.cpu
-            self._notice(Notice("left", member.name, reason, member.report()))
+            # One that never was ready did not join: as with those that are refused, the event is all there is of it.
+            self._notice(Notice("left", member.name, reason, member.report() if member.ready else None))
 
     def credit(self, peer: bytes, result: m.Result, images: int) -> None:
         """Add an answer to what the worker has done."""

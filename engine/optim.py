@@ -12,12 +12,15 @@ from dataclasses import dataclass, fields
 from math import isfinite, sqrt
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from engine.errors import SettingsError
 from engine.params import Vector, aligned
 
 if TYPE_CHECKING:
     from engine.kernels import Backend
 
+LEAST, MOST = float(np.finfo(np.float32).tiny), float(np.finfo(np.float32).max)
 PIECE = 1 << 16  # values of scratch: small enough to stay in cache, large enough for few calls
 
 
@@ -50,7 +53,8 @@ class State(ABC):
     def step(self, parameters: Vector, gradient: Vector, scale: float) -> None:
         """Change `parameters` in place, one step against `scale` * `gradient`. Allocates nothing."""
         self.steps += 1
-        self._update(parameters, gradient, scale)
+        with np.errstate(over="ignore", invalid="ignore"):  # a run that diverges is noticed by its next loss
+            self._update(parameters, gradient, scale)
 
     @abstractmethod
     def _update(self, parameters: Vector, gradient: Vector, scale: float) -> None: ...
@@ -162,11 +166,14 @@ def optimizer_from(name: str, **settings: float) -> Optimizer:
 
 
 def above_zero(settings: Optimizer, *names: str) -> None:
-    """Raise SettingsError unless every named setting is a finite number above 0."""
+    """Raise SettingsError unless every named setting is a number above 0 that float32, the type of all vectors, has."""
     for name in names:
         value = _number(settings, name)
-        if not 0 < value < float("inf"):
-            raise SettingsError(f"{type(settings).__name__}: {name} must be above 0 and finite, got {value!r}")
+        if not LEAST <= value <= MOST:
+            kind = type(settings).__name__
+            raise SettingsError(
+                f"{kind}: {name} must be from {LEAST:.3g} to {MOST:.3g}, the range of float32, got {value!r}"
+            )
 
 
 def fraction(settings: Optimizer, *names: str) -> None:

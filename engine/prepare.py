@@ -52,6 +52,10 @@ class Run:
         s = self.settings
         return Job(self.model, self.digest, self.normalisation, s.batch_size, s.microbatch, s.seed, s.augment)
 
+    def last_step(self) -> int | None:
+        """Return the step that ends the run; None if something else does."""
+        return self.settings.last_step(len(self.data.train))
+
     def metadata(self) -> dict[str, Any]:
         """Return what every checkpoint of the run holds besides tensors."""
         data = {"name": self.data.name, "digest": self.digest, "classes": list(self.data.classes)}
@@ -152,8 +156,10 @@ def continued(stored: Mapping[str, Any], given: Mapping[str, Any]) -> Settings:
     Only what the parameters do not depend on may change: CheckpointError for anything else.
     """
     Settings.build(dict(given))
+    if not stored.get("settings"):
+        raise CheckpointError("the checkpoint does not say what its run's settings are: it cannot be resumed")
     try:
-        before = Settings.build(dict(stored.get("settings") or {}))
+        before = Settings.build(dict(stored["settings"]))
     except SettingsError as error:
         raise CheckpointError(f"the checkpoint's settings are not those of this version: {error}") from None
     for name in TRAJECTORY:

@@ -12,7 +12,7 @@ from engine.checkpoint import Checkpoint
 from engine.clock import MonotonicClock
 from engine.coordinator import Coordinator
 from engine.data import Dataset, Sampler
-from engine.errors import CheckpointError, RecordsError, WorkerFailedError, WorkersError
+from engine.errors import CheckpointError, RecordsError, StorageError, WorkerFailedError, WorkersError, storage_fails
 from engine.evaluate import Evaluator, Serial, Source
 from engine.interrupt import Interrupt
 from engine.judge import Judge
@@ -40,8 +40,8 @@ from engine.transport import Listener
 from engine.validation import Validation
 from engine.warm import compile_all, is_compiled
 
-# What ends a run without a last checkpoint.
-AT_ONCE = (KeyboardInterrupt, WorkersError, WorkerFailedError, CheckpointError, RecordsError)
+# What ends a run in the middle of things: they say which checkpoint there is.
+AT_ONCE = (KeyboardInterrupt, WorkersError, WorkerFailedError, StorageError)
 
 
 def train(
@@ -64,8 +64,9 @@ def train(
     continue from; `name`: what the run is to be called in the records. `settings`: the fields of `engine.Settings`,
     such as workers, epochs, batch_size.
 
-    Raises UsageError if something asked for cannot be done, DivergedError if the loss is no longer finite,
-    WorkersError and WorkerFailedError if the workers cannot do the work.
+    Raises UsageError if something asked for cannot be done, StorageError if records or checkpoints cannot be written
+    any more, DivergedError if the loss is no longer finite, WorkersError and WorkerFailedError if the workers cannot do
+    the work.
     """
     given = settings | (settings_of(optimizer) if optimizer else {})
     reporter = reporter or Reporter()
@@ -82,7 +83,9 @@ def train(
             reporter.status("preparing data and model")
             run = run or prepare(model, data, chosen, db, out, resume, earlier, name)
             with Records(run.db) as records:
-                return _carry_out(run, fleet, records, reporter, interrupt)
+                number = _enter(records, run)
+                with checkpoints.hinted(run.folder, run.last_step(), *AT_ONCE), storage_fails(RecordsError):
+                    return _carry_out(run, number, fleet, records, reporter, interrupt)
 
 
 @dataclass(frozen=True)
@@ -109,23 +112,25 @@ def _fleet(settings: Settings) -> Iterator[_Fleet | None]:
             yield _Fleet(address, workers, mailbox, door)
 
 
-def _carry_out(run: Run, fleet: _Fleet | None, records: Records, reporter: Reporter, interrupt: Interrupt) -> Result:
+def _carry_out(
+    run: Run, number: int, fleet: _Fleet | None, records: Records, reporter: Reporter, interrupt: Interrupt
+) -> Result:
     """Train, with everything at hand, and close the books."""
-    number = _enter(records, run)
     tally = Tally(recorder(records, reporter))
     reporter.status("waiting for workers" if fleet else "compiling the network")
     with _source(run, fleet, tally.take, reporter, lambda: bool(interrupt.requested)) as source:
         loop = _loop(run, source, records, reporter, interrupt)
         reporter.started(_info(run, number, loop))
-        try:
-            with loop.snapshots, checkpoints.hinted(run.folder, *AT_ONCE):
-                state, reason = loop.run()
-        finally:
-            reporter.ended()
-            for worker in source.workers():
-                records.worker(departure(worker, "the run ended"))
-            tally.close()
-        return _finish(run, number, loop, records, state, reason)
+        with storage_fails(CheckpointError):
+            try:
+                with loop.snapshots:
+                    state, reason = loop.run()
+            finally:
+                reporter.ended()
+                for worker in source.workers():
+                    records.worker(departure(worker, "the run ended"))
+                tally.close()
+            return _finish(run, number, loop, records, state, reason)
 
 
 def _enter(records: Records, run: Run) -> int:

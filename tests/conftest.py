@@ -12,12 +12,15 @@ import pytest
 from engine.cli import main
 from tests.command import Answer, Gradsum
 from tests.leaks import MARK, Leaks, processes
+from tests.saboteur import Action, Sabotage, Saboteur
 
 
 @pytest.fixture(scope="session", autouse=True)
 def private_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Keep generated data in a folder of this test session, shared by its tests and their worker processes."""
-    folder = tmp_path_factory.mktemp("cache")
+    """Keep generated data in a folder of this test session, shared by its tests and all their processes."""
+    session = tmp_path_factory.getbasetemp()
+    folder = (session.parent if "PYTEST_XDIST_WORKER" in os.environ else session) / "cache"
+    folder.mkdir(exist_ok=True)
     before = os.environ.get("GRADSUM_CACHE")
     os.environ["GRADSUM_CACHE"] = str(folder)
     yield folder
@@ -34,12 +37,17 @@ def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def tidy(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def numpy_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let processes of a test use kernels that are there from the start, while others may have to be compiled."""
+    monkeypatch.setenv("GRADSUM_BACKEND", "numpy")
+
+
+@pytest.fixture
+def tidy(numpy_kernels: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Give a test a folder for temporary files and a mark for its processes; neither may be used in the end."""
     folder = Path(tempfile.mkdtemp(prefix="t-"))  # short, as the names of sockets must be
     monkeypatch.setenv("TMPDIR", str(folder))
     monkeypatch.setenv(MARK, folder.name)
-    monkeypatch.setenv("GRADSUM_BACKEND", "numpy")  # there from the start, while others may have to be compiled
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
     leaks = Leaks(folder.name, folder)
     yield folder
@@ -65,3 +73,15 @@ def gradsum(tidy: Path, capsys: pytest.CaptureFixture[str]) -> Gradsum:
         return Answer(code, said.out, said.err)
 
     return call
+
+
+@pytest.fixture
+def sabotage(monkeypatch: pytest.MonkeyPatch) -> Sabotage:
+    """Return a function that lets something happen at a moment of the next run."""
+
+    def arrange(moment: str, action: Action) -> Saboteur:
+        saboteur = Saboteur(moment, action)
+        monkeypatch.setattr("engine.cli.progress.reporter_for", lambda *_: saboteur)
+        return saboteur
+
+    return arrange

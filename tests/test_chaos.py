@@ -9,10 +9,10 @@ from tests.chaos.books import audit, delays
 from tests.chaos.schedule import Fault, schedule
 from tests.command import Gradsum, save_data
 
-SAMPLES, BATCH, STEPS = 200, 64, 250  # with a smaller batch at the end of every epoch
+SAMPLES, BATCH, STEPS = 200, 64, 150  # with a smaller batch at the end of every epoch
 RUN = ("train", "--data", "data.npz", "--model", "lenet", "--batch-size", BATCH, "--microbatch", 4, "--steps", STEPS)
 PLACES = ("--db", "r.db", "--out", "out", "--workers", 1, "--json")
-OFTEN = ("--checkpoint-every", 20, "--validate-every", 100)
+OFTEN = ("--checkpoint-every", 10, "--validate-every", 60)
 
 
 @pytest.mark.timeout(240)
@@ -22,7 +22,7 @@ def test_a_run_under_every_fault_ends_with_the_bits_of_a_quiet_one(
 ) -> None:
     save_data(train=SAMPLES, side=12)
     quiet = gradsum(*RUN, "--workers", 0, "--db", "whole.db", "--out", "whole", "--json").json()
-    events = schedule(seed=1, steps=STEPS, faults=len(Fault), longest=2.0, quiet=30)
+    events = schedule(seed=1, steps=STEPS, faults=len(Fault), longest=2.0, quiet=20)
     assert {event.fault for event in events} == set(Fault)
     run = [str(word) for word in (*RUN, *PLACES, *OFTEN)]
     resume = [str(word) for word in ("train", "--resume", "out", *PLACES)]

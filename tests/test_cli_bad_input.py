@@ -70,6 +70,8 @@ def trained(gradsum: Gradsum) -> Path:
         ("train --lr -1", ("lr must be a finite number above 0, got -1.0",)),
         ("train --lr 0", ("lr must be a finite number above 0, got 0.0",)),
         ("train --lr 1e999", ("lr must be a finite number above 0, got inf",)),
+        ("train --lr 1e300", ("lr must be from 1.18e-38 to 3.4e+38, the range of float32, got 1e+300",)),
+        ("train --lr 1e-300 --optimizer sgd", ("SGD: lr must be from", "got 1e-300")),
         ("train --lr much", ("lr must be a finite number above 0, got 'much'",)),
         ("train --epochs 0", ("epochs must be a whole number from 1", "got 0")),
         ("train --steps 0", ("steps must be a whole number from 1", "got 0")),

@@ -1,20 +1,16 @@
-"""Places that will not do: empty, too long, closed, full. A line says so, and what was there before is unharmed."""
+"""Places that will not do: empty, too long, closed. A line says so, and what was there before is unharmed."""
 
 import os
-import resource
-import subprocess
-import sys
 import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from engine.checkpoint import load
 from engine.data import Dataset, Split, cache
 from engine.errors import DataError, RecordsError
 from engine.records.database import check_path
-from tests.command import PATIENCE, SMALL, Gradsum, finish, save_data, start
+from tests.command import SMALL, Gradsum, finish, save_data, start
 
 LONG = "x" * 300
 PLACES = ("--db", "r.db", "--out", "out")
@@ -107,33 +103,6 @@ def test_a_closed_folder(gradsum: Gradsum, monkeypatch: pytest.MonkeyPatch, plac
 def test_a_database_that_cannot_be_looked_for_is_no_fault_of_the_thread() -> None:
     with pytest.raises(RecordsError, match="cannot be opened: File name too long"):
         check_path(Path(LONG))
-
-
-def test_a_disk_that_is_full_in_the_middle_of_a_run_leaves_the_checkpoint_before_it(tidy: Path) -> None:
-    """The limit on the size of a file stands for the end of the disk: the second sitting may not write a checkpoint."""
-    program = "import sys; from engine.cli import main; sys.exit(main())"
-
-    def run(*options: object, limit: int) -> "subprocess.CompletedProcess[str]":
-        def confine() -> None:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
-
-        command = [sys.executable, "-c", program, *map(str, options)]
-        return subprocess.run(
-            command, preexec_fn=confine, capture_output=True, text=True, timeout=PATIENCE, check=False
-        )
-
-    seldom = ("--snapshot-first", 0, "--snapshot-every", 0, "--statistics-every", 0)  # the database stays small
-    first = run(*SMALL, *PLACES, *seldom, "--steps", 2, "--quiet", limit=1 << 30)
-    assert first.returncode == 0
-    second = run("train", "--resume", "out", "--steps", 4, "--quiet", limit=150_000)
-    assert second.returncode == 2
-    said, hint, command = second.stderr.splitlines()
-    assert "out/step-00000004.safetensors cannot be written: File too large" in said
-    assert hint == "Go on from the checkpoint of step 2 with:"
-    assert command == "  gradsum train --resume out"
-    assert [path.name for path in Path("out").iterdir()] == ["step-00000002.safetensors"]
-    assert load(Path("out")).step == 2
-    assert run("train", "--resume", "out", "--steps", 4, "--quiet", limit=1 << 30).returncode == 0
 
 
 def archive(name: str, **arrays: object) -> str:

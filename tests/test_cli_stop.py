@@ -4,7 +4,6 @@ import json
 import os
 import shlex
 import signal
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,60 +14,17 @@ from engine.checkpoint import load
 from engine.cli import INTERRUPTED
 from engine.evaluate import InterruptedRoundError, WorkerReport
 from engine.interrupt import Interrupt
-from engine.report import Reporter, RunInfo, StepReport
-from engine.validation import Validation
 from tests.command import SMALL, Gradsum, finish, save_data, start, wait_for, wait_for_end
 from tests.leaks import processes
+from tests.saboteur import Action, Sabotage
 
 PLACES = ("--db", "r.db", "--out", "out")
 STEPS = ("--steps", 12, "--validate-every", 4, "--json")
-Action = Callable[[list[WorkerReport]], None]
 
 
 @pytest.fixture(autouse=True)
 def data() -> str:
     return save_data()
-
-
-class Saboteur(Reporter):
-    """Calls `action` once, at a moment: when a status, "started", "step 3" or "validated" begins with it."""
-
-    def __init__(self, moment: str, action: Action) -> None:
-        self.moment = moment
-        self.action: Action | None = action
-        self.notices: list[str] = []
-
-    def _at(self, moment: str, workers: list[WorkerReport] | None = None) -> None:
-        if self.action and moment.startswith(self.moment):
-            action, self.action = self.action, None
-            action(workers or [])
-
-    def status(self, text: str) -> None:
-        self._at(text)
-
-    def started(self, info: RunInfo) -> None:
-        self._at("started")
-
-    def step(self, report: StepReport, workers: list[WorkerReport]) -> None:
-        self._at(f"step {report.step}", workers)
-
-    def validated(self, validation: Validation) -> None:
-        self._at("validated")
-
-    def notice(self, text: str) -> None:
-        self.notices.append(text)
-
-
-@pytest.fixture
-def sabotage(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, Action], Saboteur]:
-    """Return a function that lets something happen at a moment of the next run."""
-
-    def arrange(moment: str, action: Action) -> Saboteur:
-        saboteur = Saboteur(moment, action)
-        monkeypatch.setattr("engine.cli.progress.reporter_for", lambda *_: saboteur)
-        return saboteur
-
-    return arrange
 
 
 def send(*numbers: int) -> Action:
@@ -108,7 +64,7 @@ def states(gradsum: Gradsum) -> list[str]:
     ],
 )
 def test_a_run_that_is_stopped_is_saved_and_goes_on_to_the_same_bits(
-    gradsum: Gradsum, sabotage: Callable[[str, Action], Saboteur], moment: str, number: int, workers: int, step: int
+    gradsum: Gradsum, sabotage: Sabotage, moment: str, number: int, workers: int, step: int
 ) -> None:
     whole = uninterrupted(gradsum)
     saboteur = sabotage(moment, send(number))
@@ -134,13 +90,20 @@ def test_a_run_that_is_stopped_is_saved_and_goes_on_to_the_same_bits(
     assert states(gradsum) == ["finished"]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize(
+    ("moment", "number", "workers"),
+    [
+        ("step 11", signal.SIGINT, 0),  # reported while step 12 is computed
+        ("step 11", signal.SIGINT, 2),
+        ("step 12", signal.SIGINT, 2),
+        ("step 12", signal.SIGTERM, 0),
+    ],
+)
 def test_a_run_that_is_stopped_in_its_last_step_is_finished(
-    gradsum: Gradsum, sabotage: Callable[[str, Action], Saboteur], number: int, workers: int
+    gradsum: Gradsum, sabotage: Sabotage, moment: str, number: int, workers: int
 ) -> None:
     whole = uninterrupted(gradsum)
-    saboteur = sabotage("step 12", send(number))
+    saboteur = sabotage(moment, send(number))
     answer = gradsum(*SMALL, *STEPS, *PLACES, "--workers", workers)
     assert saboteur.action is None, "the moment never came"
     assert (answer.code, answer.err) == (0, "")
@@ -151,7 +114,7 @@ def test_a_run_that_is_stopped_in_its_last_step_is_finished(
 
 
 def test_a_run_whose_last_step_is_done_is_finished_even_if_nobody_is_left_to_validate(
-    gradsum: Gradsum, sabotage: Callable[[str, Action], Saboteur], monkeypatch: pytest.MonkeyPatch
+    gradsum: Gradsum, sabotage: Sabotage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def nobody(*_: object) -> None:
         raise InterruptedRoundError
@@ -166,7 +129,7 @@ def test_a_run_whose_last_step_is_done_is_finished_even_if_nobody_is_left_to_val
 
 @pytest.mark.parametrize("workers", [0, 2])
 def test_a_second_ctrl_c_leaves_at_once(
-    gradsum: Gradsum, sabotage: Callable[[str, Action], Saboteur], monkeypatch: pytest.MonkeyPatch, workers: int
+    gradsum: Gradsum, sabotage: Sabotage, monkeypatch: pytest.MonkeyPatch, workers: int
 ) -> None:
     monkeypatch.setattr(interrupt, "TOGETHER", 0.0)
     sabotage("validating", send(signal.SIGINT, signal.SIGINT))
@@ -182,8 +145,22 @@ def test_a_second_ctrl_c_leaves_at_once(
     assert resumed.json()["params_sha256"] == uninterrupted(gradsum)["params_sha256"]
 
 
+def test_a_second_ctrl_c_after_the_last_step_has_nothing_to_go_on_with(
+    gradsum: Gradsum, sabotage: Sabotage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last step has its checkpoint, and is being validated."""
+    monkeypatch.setattr(interrupt, "TOGETHER", 0.0)
+    sabotage("validating", send(signal.SIGINT, signal.SIGINT))
+    stopped = gradsum(*SMALL, "--steps", 5, "--validate-every", 100, "--checkpoint-every", 5, *PLACES)
+    assert (stopped.code, stopped.out) == (INTERRUPTED, "")
+    checkpoint = "out/step-00000005.safetensors"
+    assert stopped.err == f"gradsum: interrupted\nAll 5 steps are done; the last checkpoint is {checkpoint}\n"
+    assert gradsum("evaluate", checkpoint, "--json").json()["total"] == 12
+    assert states(gradsum) == ["interrupted"]
+
+
 def test_a_second_ctrl_c_before_there_is_a_checkpoint(
-    gradsum: Gradsum, sabotage: Callable[[str, Action], Saboteur], monkeypatch: pytest.MonkeyPatch
+    gradsum: Gradsum, sabotage: Sabotage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(interrupt, "TOGETHER", 0.0)
     sabotage("validating", send(signal.SIGINT, signal.SIGINT))
@@ -272,9 +249,7 @@ def test_workers_end_with_a_coordinator_that_is_killed(tidy: Path, gradsum: Grad
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_a_worker_that_is_killed_changes_nothing(
-    gradsum: Gradsum, sabotage: Callable[[str, Action], Saboteur], workers: int
-) -> None:
+def test_a_worker_that_is_killed_changes_nothing(gradsum: Gradsum, sabotage: Sabotage, workers: int) -> None:
     whole = uninterrupted(gradsum)
     saboteur = sabotage("step 3", lambda reports: os.kill(reports[0].pid, signal.SIGKILL))
     answer = gradsum(*SMALL, *STEPS, *PLACES, "--workers", workers)

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from engine.cli import main
 from engine.numerics import fingerprint
 from engine.policy import Policy
 from engine.threads import one_blas_thread
@@ -113,6 +114,30 @@ def test_they_end_with_the_command_that_started_them(tidy: Path, address: str, h
         assert wait_for_end(working) == []
         while pids(cluster):
             cluster.coordinator._wait()
+
+
+@pytest.mark.parametrize(
+    ("address", "key", "said"),
+    [
+        ("tcp://127.0.0.1:1", "missing", "the key file missing cannot be read: No such file or directory"),
+        ("tcp://127.0.0.1:1", "open", "the key file open has mode 644: others may have read it"),
+        ("tcp://127.0.0.1:1", "damaged", "the key file damaged is damaged: it must have server_public"),
+        ("ipc:///x", "damaged", "--key is for a tcp:// address"),
+        ("tcp://192.0.2.1:1", "", "tcp://192.0.2.1:1 is on another machine: copy the key file"),
+        ("nonsense", "", "'nonsense' is no address; try tcp://HOST:PORT"),
+    ],
+)
+def test_what_is_wrong_with_the_keys_is_said_once(
+    tidy: Path, capfd: pytest.CaptureFixture[str], address: str, key: str, said: str
+) -> None:
+    """Whatever the processes would say, they would say it to the same terminal."""
+    for name, mode in (("open", 0o644), ("damaged", 0o600)):
+        Path(name).write_text("server_public = 'short'")
+        Path(name).chmod(mode)
+    code = main(["worker", address, "--processes", "3", *(["--key", key] if key else [])])
+    err = capfd.readouterr().err
+    assert (code, len(err.splitlines())) == (2, 1)
+    assert err.startswith(f"gradsum: {said}")
 
 
 def test_bad_usage(gradsum: Gradsum) -> None:

@@ -10,7 +10,7 @@ from tests.chaos.arena import Arena
 from tests.chaos.flood import Flood
 from tests.command import Gradsum, save_data
 
-RUN = ("train", "--data", "data.npz", "--model", "lenet", "--batch-size", 64, "--microbatch", 8, "--steps", 150)
+RUN = ("train", "--data", "data.npz", "--model", "lenet", "--batch-size", 64, "--microbatch", 8, "--steps", 25)
 MEMORY = 200 << 20  # bytes that a flood may take
 FINGERPRINT = "from engine.numerics import fingerprint; print(fingerprint())"
 
@@ -27,6 +27,6 @@ def test_a_flood_of_mutated_messages_changes_nothing(tidy: Path, gradsum: Gradsu
             story = arena.run([])
     assert story.result["params_sha256"] == quiet["params_sha256"]
     assert min(flood.sent[kind] for kind in ("stranger", "joined", "raw", "welcomed")) > 0, flood.sent
-    assert flood.sent.total() > 500
+    assert flood.sent.total() > 2000
     assert flood.refused > 0
     assert flood.memory[1] - flood.memory[0] < MEMORY

@@ -14,7 +14,7 @@ from engine.launch import local
 from engine.launch.local import LocalWorkers
 from tests.cluster import LOST, cluster, descriptors, exists
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = [pytest.mark.timeout(60), pytest.mark.usefixtures("numpy_kernels")]
 ROOT = Path(__file__).parent.parent
 PATIENCE = 30.0  # seconds for the end of a process that has nothing to wait for
 
@@ -169,8 +169,8 @@ def test_workers_end_with_a_parent_that_is_killed(state: str) -> None:
     ("arguments", "code", "said"),
     [
         ([], 2, "the following arguments are required: address"),
-        (["nonsense"], 2, "'nonsense' is no address to connect to"),
-        ([""], 2, "'' is no address to connect to"),
+        (["nonsense"], 2, "'nonsense' is no address; try tcp://HOST:PORT"),
+        ([""], 2, "'' is no address; try tcp://HOST:PORT"),
         (["tcp://nowhere"], 2, "'tcp://nowhere' is no address; try tcp://HOST:PORT"),
         (["ipc:///no/such/place", "--patience", "0.1"], 1, "nothing came from ipc:///no/such/place for 0.1 seconds"),
         (["ipc:///no/such/place", "--tied"], 1, "its parent ended"),

@@ -12,7 +12,7 @@ from engine.policy import Policy
 from engine.rounds import Patience
 from tests.cluster import LOST, cluster, exists
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = [pytest.mark.timeout(60), pytest.mark.usefixtures("numpy_kernels")]
 IMPATIENT = Patience(first_lease=0.6, least_lease=0.6, first_late=0.2, least_late=0.2)
 
 

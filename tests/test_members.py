@@ -52,6 +52,12 @@ def test_a_worker_joins_works_and_leaves(members: Members, notices: list[Notice]
     assert len(notices) == 2
 
 
+def test_one_that_was_never_ready_did_nothing_worth_a_row(members: Members, notices: list[Notice]) -> None:
+    members.greet(b"a", HELLO)
+    members.drop(b"a", "its connection was lost")
+    assert notices == [Notice("left", "box:7", "its connection was lost", None)]
+
+
 def test_processor_seconds_of_those_that_left_still_count(members: Members) -> None:
     for i, peer in enumerate((b"a", b"b"), 1):
         members.greet(peer, HELLO)

@@ -104,6 +104,7 @@ def test_everything_is_recorded_and_what_is_unusual_is_said(tmp_path: Path) -> N
         take(Notice("waiting", "", "0 of 1 workers are there"))
         take(Notice("continued", "", "after 3.0 seconds"))
         take(Notice("left", "a", "tired", REPORT))
+        take(Notice("left", "b", "it never was ready"))
     assert teller.said == [
         "worker a audit: bad memory",
         "waiting: 0 of 1 workers are there",
@@ -111,8 +112,9 @@ def test_everything_is_recorded_and_what_is_unusual_is_said(tmp_path: Path) -> N
         "continued: after 3.0 seconds",
         "()",
         "worker a left: tired",
+        "worker b left: it never was ready",
     ]
     rows = query(tmp_path / "x.db", "SELECT kind, worker, text FROM events ORDER BY id")
-    assert [kind for kind, _, _ in rows] == [*QUIET, "audit", "waiting", "continued", "left"]
+    assert [kind for kind, _, _ in rows] == [*QUIET, "audit", "waiting", "continued", "left", "left"]
     assert ("waiting", None, "0 of 1 workers are there") in rows
     assert query(tmp_path / "x.db", "SELECT worker, pid, images, reason FROM workers") == [("a", 7, 100, "tired")]

@@ -131,6 +131,12 @@ def test_settings_of_another_version_are_the_checkpoints_fault(settings: dict[st
         continued({"settings": settings}, {})
 
 
+@pytest.mark.parametrize("stored", [{}, {"settings": None}, {"settings": {}}])
+def test_a_checkpoint_without_settings_is_not_resumed_with_those_of_any_run(stored: dict[str, Any]) -> None:
+    with pytest.raises(CheckpointError, match="does not say what its run's settings are: it cannot be resumed"):
+        continued(stored, {"lr": 0.5})
+
+
 def test_data_or_model_of_another_run() -> None:
     folder = saved(put_together(steps=9))
     save_data("other.npz", seed=2)

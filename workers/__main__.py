@@ -6,9 +6,8 @@ import os
 import sys
 from pathlib import Path
 
-from engine.address import Address
-from engine.curve import Keys
-from engine.errors import GradsumError, UsageError
+from engine.curve import keys_to_join
+from engine.errors import GradsumError
 from engine.threads import ONE_THREAD
 
 
@@ -30,7 +29,7 @@ def main() -> int:
     from workers.worker import Worker  # noqa: PLC0415
 
     try:
-        keys = _keys(arguments.address, arguments.key, arguments.insecure)
+        keys = keys_to_join(arguments.address, arguments.key, arguments.insecure)
         mail = Mail.parse(arguments.mail) if arguments.mail else None
         ended = Worker(arguments.address, arguments.tied, arguments.patience, mail, keys, arguments.clear).run()
     except GradsumError as error:
@@ -39,20 +38,6 @@ def main() -> int:
     if ended.code:
         print(f"gradsum worker: {ended.reason}", file=sys.stderr)
     return ended.code
-
-
-def _keys(address: str, key: Path | None, insecure: bool) -> Keys | None:
-    """Return the keys to join with; UsageError if none are given where the connection leaves this machine."""
-    if key:
-        if insecure or not address.startswith("tcp://"):
-            raise UsageError(f"--key is for a tcp:// address, and not with --insecure; leave it out for {address}")
-        return Keys.read(key, for_server=False)
-    if address.startswith("tcp://") and not insecure and not Address.parse(address).is_loopback():
-        raise UsageError(
-            f"{address} is on another machine: copy the key file that its coordinator names and give --key FILE, "
-            "or --insecure where everybody on the way may read and change what is sent"
-        )
-    return None
 
 
 if __name__ == "__main__":

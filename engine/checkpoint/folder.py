@@ -104,14 +104,22 @@ def load(path: Path | str) -> Checkpoint:
 
 
 @contextmanager
-def hinted(folder: Path, *endings: type[BaseException]) -> Iterator[None]:
-    """Let exceptions of these kinds say, in a note, how to go on from the newest checkpoint in `folder`, if any."""
+def hinted(folder: Path, last_step: int | None, *endings: type[BaseException]) -> Iterator[None]:
+    """Let exceptions of these kinds say, in a note, how to go on from the newest checkpoint in `folder`, if any.
+
+    If it is that of the `last_step`, there is nothing to go on with, and they say where it is.
+    """
     try:
         yield
     except endings as error:
         with suppress(CheckpointError):
-            command = f"gradsum train --resume {quote(str(folder))}"
-            error.add_note(f"Go on from the checkpoint of step {_step(newest(folder))} with:\n  {command}")
+            path = newest(folder)
+            step, command = _step(path), f"gradsum train --resume {quote(str(folder))}"
+            error.add_note(
+                f"All {step} steps are done; the last checkpoint is {path}"
+                if last_step is not None and step >= last_step
+                else f"Go on from the checkpoint of step {step} with:\n  {command}"
+            )
         raise
 
 

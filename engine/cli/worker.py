@@ -26,6 +26,7 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
 
 def execute(arguments: argparse.Namespace) -> int:
     """Run the workers until they leave; return the worst of their exit codes."""
+    from engine.curve import keys_to_join
     from engine.errors import UsageError
     from engine.launch.crew import Crew
     from engine.settings import usable_cores
@@ -35,6 +36,7 @@ def execute(arguments: argparse.Namespace) -> int:
         raise UsageError(f"--processes must be from 1 to 4096, got {count}")
     if not 0 < arguments.patience < math.inf:
         raise UsageError(f"--patience must be a number of seconds above 0, got {arguments.patience:g}")
+    keys_to_join(arguments.address, arguments.key, arguments.insecure)  # what is wrong is said here once, not by each
     options = [arguments.address, "--patience", repr(arguments.patience)]
     options += ["--key", str(arguments.key)] if arguments.key else []
     options += ["--insecure"] if arguments.insecure else []

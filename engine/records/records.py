@@ -51,8 +51,8 @@ class Records:
     `flush` return when all that was handed over is on disk. Not for use across a fork.
 
     Raises RecordsError when the database cannot be opened: it is a folder, read-only, no SQLite file, another
-    program's, or a newer version's. If writing fails later (a full disk), the next call and `close` raise
-    RecordsError.
+    program's, or a newer version's. If writing fails later (a full disk, a file that was deleted), the next call and
+    `close` raise RecordsError.
     """
 
     def __init__(self, path: Path | str) -> None:
@@ -138,6 +138,10 @@ class Records:
     def flush(self) -> None:
         """Return when all rows handed over are on disk. Call it before a checkpoint, and no row can be missing."""
         self._writer.call(lambda _: None)
+
+    def there(self) -> bool:
+        """Tell whether the database is where it was when it was opened: not deleted, moved or replaced since."""
+        return self._writer.there()
 
     def finish(self, state: State, reason: str | None = None, **totals: Unpack[Totals]) -> None:
         """End the run in `state` (finished, interrupted, failed), with what is known of it; returns when on disk.

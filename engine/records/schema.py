@@ -79,7 +79,7 @@ COLUMNS: dict[str, dict[str, tuple[str, str]]] = {
         "worker": ("TEXT", "name of the worker, one of its own in the run"),
         "host": ("TEXT", "its host name"),
         "pid": ("INTEGER", "its process id there"),
-        "joined": ("TEXT", "ISO 8601 UTC"),
+        "joined": ("TEXT", "ISO 8601 UTC, when it was ready to work"),
         "left": ("TEXT", "ISO 8601 UTC; NULL while it works"),
         "reason": ("TEXT", "why it left"),
         "images": ("INTEGER", "images whose gradients were used"),

@@ -1,5 +1,6 @@
 """The one thread that writes: rows are queued and committed together, orders are obeyed after the rows before them."""
 
+import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable
@@ -92,6 +93,13 @@ class Writer:
         if self._error:
             raise RecordsError(str(self._error)) from self._error
 
+    def there(self) -> bool:
+        """Tell whether the file at the path is the one that is written to."""
+        try:
+            return os.path.samestat(self._path.stat(), self._file)
+        except OSError:
+            return False
+
     def _check(self) -> None:
         """Raise what went wrong in the thread; a new error each time, for each has its own traceback."""
         if self._error:
@@ -103,6 +111,7 @@ class Writer:
         """Body of the thread: open, write until closed, close."""
         try:
             connection = open_for_writing(self._path)
+            self._file = self._path.stat()
             opened.set_result(None)
         except RecordsError as error:
             opened.set_exception(error)
@@ -113,7 +122,10 @@ class Writer:
         taken: list[Row | Order] = []
         try:
             while taken := self._take():
+                self._check_there()
                 _write(connection, taken)
+        except RecordsError as error:
+            self._error = error
         except (sqlite3.Error, OverflowError, ValueError) as error:
             self._error = explain(self._path, error)
         finally:
@@ -133,6 +145,14 @@ class Writer:
     def _due(self) -> bool:
         """Whether the batch should be written without waiting for more."""
         return self._urgent or self._closing or len(self._queue) >= BATCH_ROWS
+
+    def _check_there(self) -> None:
+        """Raise RecordsError if the file is gone: SQLite would go on to write, to what no longer has a name."""
+        if not self.there():
+            raise RecordsError(
+                f"database {self._path} was deleted, moved or replaced during the run, and what was on record with it;"
+                " new records begin when the run goes on"
+            )
 
     def _fail(self, taken: list[Row | Order]) -> None:
         """Answer the orders that will not be obeyed with an error, and let nobody wait for the ended thread."""

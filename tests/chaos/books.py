@@ -39,7 +39,7 @@ def audit(db: Path, story: Story, samples: int, batch: int, steps: int) -> Books
     connection = sqlite3.connect(db)
     try:
         rows = connection.execute("SELECT batchno, batchsize FROM training").fetchall()
-        workers = connection.execute("SELECT joined, images FROM workers WHERE joined IS NOT NULL").fetchall()
+        workers = connection.execute("SELECT joined, images FROM workers").fetchall()
         events = dict(connection.execute("SELECT kind, count(*) FROM events GROUP BY kind ORDER BY kind").fetchall())
     finally:
         connection.close()
