@@ -36,9 +36,10 @@ GONE = 2**22 + 1  # above the largest pid that Linux gives
 
 @pytest.fixture(autouse=True)
 def small_slices(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a few hundred rows take several slices, with no pause between them."""
+    """Let a few hundred rows take several pages and slices, with no pause between them."""
+    monkeypatch.setattr(database, "PAGE", 1024)
     monkeypatch.setattr(remove, "ROWS", 70)
-    monkeypatch.setattr(remove, "PAGES", 3)
+    monkeypatch.setattr(remove, "BYTES", 3 * 1024)
     monkeypatch.setattr(remove, "PAUSE", 0)
 
 
