@@ -15,7 +15,6 @@ import pytest
 from engine.errors import RecordsError
 from engine.records import (
     EventRow,
-    HistogramRow,
     Records,
     RunRow,
     Snapshot,
@@ -53,9 +52,8 @@ def write(path: Path, uuid: str, steps: int = 500) -> int:
         records.event(EventRow("left"))
         records.validation(ValidationRow(steps, 1, 0, 0, 0, 0, 0))
         records.statistics(StatisticsRow(steps, "fc1", "bias", *[0.0] * 18))
-        histograms = (HistogramRow(steps, "fc1", "bias", "values", 0.0, 0.0, "[9]"),)
         zeros = np.zeros(9, np.float32)
-        records.snapshot(Snapshot(steps, {places({"fc1.bias": (9,)})["fc1.bias"]: (zeros, zeros)}, histograms))
+        records.snapshot(Snapshot(steps, {places({"fc1.bias": (9,)})["fc1.bias"]: (zeros, zeros)}))
         records.worker(WorkerRow("w"))
         records.finish("finished")
     return number

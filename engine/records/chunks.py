@@ -8,13 +8,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.records.places import Place
-from engine.records.rows import HistogramRow
 from engine.records.snapshot_tables import CHUNK
 
 Array = NDArray[np.float32]
 BYTES = 4 * CHUNK  # of the values of a chunk
 PIECE = 128  # chunks that SQLite cuts at a time from a blob, which it copies: no array is too large for it
 
+# Those that are missing below the given one.
+_NUMBERS = """
+INSERT INTO numbers
+WITH RECURSIVE missing(n) AS (
+  SELECT coalesce(max(n), -1) + 1 FROM numbers UNION ALL SELECT n + 1 FROM missing WHERE n < ?1
+)
+SELECT n FROM missing WHERE n < ?1
+"""
 _SNAPSHOTS = "INSERT OR REPLACE INTO snapshots VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 # SQLite cuts the chunks itself: rows that Python cuts cost more CPU time, and take the GIL some hundred times.
 _CHUNKS = f"""
@@ -22,7 +29,6 @@ INSERT OR REPLACE INTO chunks
 SELECT ?1, ?2, ?3 + n, substr(?4, {BYTES} * n + 1, {BYTES}), substr(?5, {BYTES} * n + 1, {BYTES})
 FROM numbers WHERE n < ?6
 """  # noqa: S608
-_HISTOGRAMS = "INSERT OR REPLACE INTO histograms VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 
 
 @dataclass(frozen=True)
@@ -31,7 +37,6 @@ class Snapshot:
 
     batchno: int
     arrays: Mapping[Place, tuple[Array, Array]]
-    histograms: tuple[HistogramRow, ...] = ()
 
 
 def write_snapshot(connection: sqlite3.Connection, start_id: int, snapshot: Snapshot) -> None:
@@ -41,8 +46,6 @@ def write_snapshot(connection: sqlite3.Connection, start_id: int, snapshot: Snap
     _count_to(connection, max(PIECE, *(max(p.matrices, p.rows, p.cols) for p in snapshot.arrays)))
     connection.executemany(_SNAPSHOTS, rows)
     connection.executemany(_CHUNKS, _pieces(start_id, snapshot))
-    histograms = [(start_id, *row) for row in snapshot.histograms]
-    connection.executemany(_HISTOGRAMS, histograms)
 
 
 def _pieces(start_id: int, snapshot: Snapshot) -> Iterator[tuple[object, ...]]:
@@ -57,5 +60,4 @@ def _pieces(start_id: int, snapshot: Snapshot) -> Iterator[tuple[object, ...]]:
 
 def _count_to(connection: sqlite3.Connection, count: int) -> None:
     """Have at least the numbers 0 to `count` - 1 in the table that the view counts with."""
-    (there,) = connection.execute("SELECT coalesce(max(n), -1) + 1 FROM numbers").fetchone()
-    connection.executemany("INSERT OR IGNORE INTO numbers VALUES (?)", ((n,) for n in range(there, count)))
+    connection.execute(_NUMBERS, (count,))

@@ -11,8 +11,8 @@ from engine.errors import RecordsError
 from engine.records.schema import APPLICATION_ID, VERSION, schema_sql
 
 PATIENCE = 30.0  # seconds to wait for another process's transaction
-# Bytes of a page in a new database. With SQLite's usual 4,096 a chunk of a snapshot takes a page and a piece of another,
-# and writing it twice the CPU time; and this many bytes hold seven chunks almost without a remainder.
+# Bytes of a page in a new database. SQLite's usual 4,096 do not quite hold a chunk of a snapshot: it took pieces of two
+# pages, and a third more CPU time to write. These hold seven, with little left over.
 PAGE = 32_768
 WAL_BYTES = 4 << 20  # the log is brought into the database when it has grown by so much, whatever the pages are
 

@@ -10,8 +10,8 @@ from engine.records.database import explain, open_for_writing, page_bytes, trans
 from engine.records.process import alive
 from engine.records.schema import COLUMNS, PRIMARY_KEYS
 
-# Whoever trains into the same database waits while a slice is deleted, and gives up after PATIENCE: so many rows (at
-# most some 16 MB) or bytes of pages at a time, and a pause longer than the 0.1 s that SQLite sleeps before it tries again.
+# Whoever trains into the same database waits while a slice is deleted, and gives up after PATIENCE: so many rows or
+# bytes (16 MiB in either case) at a time, and a pause longer than the 0.1 s that SQLite sleeps before it tries again.
 ROWS = 4_000
 BYTES = 16 << 20
 PAUSE = 0.15

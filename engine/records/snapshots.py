@@ -7,6 +7,7 @@ snapshots has none.
 import json
 import math
 import sqlite3
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -64,6 +65,17 @@ def series(connection: sqlite3.Connection, run: int, name: str, start: int, stop
     if not 0 <= start < stop <= size:
         raise RecordsError(f"{name} has values 0 to {size - 1}; there are no {start} to {stop - 1}")
     return _read(connection, run, name, (start, stop), None)
+
+
+def every(connection: sqlite3.Connection, run: int, name: str) -> Iterator[tuple[int, Array, Array]]:
+    """Yield (step, values, gradients) of every snapshot of the array `name`, flat, ascending by step, one at a time.
+
+    Raises RecordsError for an array that has no snapshot.
+    """
+    size = math.prod(_shape(connection, run, name))
+    for step in _read(connection, run, name, (0, 1), None)[0].tolist():
+        _, [values], [gradients] = _read(connection, run, name, (0, size), step)
+        yield step, values, gradients
 
 
 def statistics(connection: sqlite3.Connection, run: int) -> list[StatisticsRow]:
