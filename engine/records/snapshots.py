@@ -8,6 +8,7 @@ import json
 import math
 import sqlite3
 from collections.abc import Iterator
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -72,10 +73,12 @@ def every(connection: sqlite3.Connection, run: int, name: str) -> Iterator[tuple
 
     Raises RecordsError for an array that has no snapshot.
     """
-    size = math.prod(_shape(connection, run, name))
-    for step in _read(connection, run, name, (0, 1), None)[0].tolist():
-        _, [values], [gradients] = _read(connection, run, name, (0, size), step)
-        yield step, values, gradients
+    last = (math.prod(_shape(connection, run, name)) - 1) // CHUNK
+    layer, _, array = name.partition(".")
+    rows = connection.execute(_CHUNKS, (0, last, run, layer, array, None))
+    for step, chunks in groupby(rows, lambda row: row[0]):
+        _, _, values, gradients = zip(*chunks, strict=True)
+        yield step, *(np.frombuffer(b"".join(blobs), "<f4").astype(np.float32) for blobs in (values, gradients))
 
 
 def statistics(connection: sqlite3.Connection, run: int) -> list[StatisticsRow]:
