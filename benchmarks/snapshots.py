@@ -140,6 +140,25 @@ def slow_down(rounds: int, steps: int, workers: int) -> dict[str, Any]:
     }
 
 
+def share(found: dict[str, Any]) -> dict[str, float]:
+    """Return what the snapshots and statistics of a run with the default settings take of its CPU time.
+
+    It is counted from what one takes, as other processes change the CPU time of whole runs by more than that.
+    """
+    from engine.model import letters
+    from engine.settings import Settings
+    from engine.snapshots import choose
+
+    choice = choose(Settings(), letters().layout())
+    steps = range(1, found["steps"] + 1)
+    counts = {
+        "snapshot": sum(map(choice.snapshot_at, steps)),
+        "statistics": sum(map(choice.statistics_at, steps)),
+    }
+    seconds = sum(count * found[name]["cpu_ms"] / 1000 for name, count in counts.items())
+    return counts | {"cpu_seconds": seconds, "percent": 100 * seconds / found["training"]["none"]["cpu_seconds"]}
+
+
 def show(found: dict[str, Any]) -> None:
     """Print what was found as Markdown tables."""
     print("| of one step | CPU ms | wall ms | training thread ms | MB |\n|---|---|---|---|---|")
@@ -156,7 +175,10 @@ def show(found: dict[str, Any]) -> None:
         print(f"| {name} | {run['images_per_second']:,.0f} | {run['cpu_seconds']:.2f} | {run['skipped']:.0f} ", end="")
         print(" ".join(f"| {run[f'{part}_percent']:+.1f} %" for part in ("first", "later", "whole")), end=" |\n")
     both = found["training"]
-    print(f"\nMedians within a round: CPU {both['cpu_more']:+.2f} s, {100 * (both['cpu_ratio'] - 1):+.1f} %; ", end="")
+    part = found["share"]
+    print(f"\n{part['snapshot']} snapshots and {part['statistics']} times statistics: ", end="")
+    print(f"{part['cpu_seconds']:.2f} CPU s, {part['percent']:.1f} % of a run without any")
+    print(f"Medians within a round: CPU {both['cpu_more']:+.2f} s, {100 * (both['cpu_ratio'] - 1):+.1f} %; ", end="")
     print(f"images/s {100 * (both['speed_ratio'] - 1):+.1f} %")
 
 
@@ -177,6 +199,7 @@ def main() -> None:
         found["queries"] = queries(path)
         found["statistics"] = fill(Path(folder) / "statistics.db", arguments.snapshots, False)
     found["training"] = slow_down(arguments.rounds, arguments.steps, arguments.workers)
+    found["share"] = share(found)
     if arguments.json:
         print(json.dumps(found))
         return

@@ -279,3 +279,16 @@ def test_the_snapshots_of_an_array_one_at_a_time(path: Path) -> None:
         want = noise(step, "c3.filter")
         assert np.array_equal(values, want[0].ravel())
         assert np.array_equal(gradients, want[1].ravel())
+
+
+def test_a_snapshot_takes_little_more_than_its_numbers(tmp_path: Path) -> None:
+    path = tmp_path / "r.db"
+    sizes = []
+    for number in range(2):
+        with Records(path) as records:
+            records.begin(RunRow("letters", "letters", "adam", 1e-3, 64, 8, 2, 7))
+            for step in range(1, 11):
+                records.snapshot(snapshot(step + 10 * number))
+        sizes.append(path.stat().st_size)
+    numbers = 137_178 * 2 * 4
+    assert numbers < (sizes[1] - sizes[0]) / 10 < 1.18 * numbers

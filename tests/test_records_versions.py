@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from engine.errors import RecordsError
-from engine.records import Records, reading, snapshots
+from engine.records import Records, database, reading, snapshots
 from tests.test_records_snapshots import KERNEL, RUN, noise, snapshot
 
 
@@ -56,3 +56,22 @@ def test_a_database_of_the_second_version_loses_its_histograms_and_nothing_else(
         assert sorted(connection.execute("SELECT * FROM chunks").fetchall()) == before
         assert connection.execute("PRAGMA user_version").fetchone() == (3,)
         assert connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'histograms'").fetchall() == []
+
+
+def test_a_database_of_small_pages_keeps_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "r.db"
+    monkeypatch.setattr(database, "PAGE", 4096)
+    with Records(path) as records:
+        records.begin(RUN)
+        records.snapshot(snapshot(1))
+    monkeypatch.undo()
+    with Records(path) as records:
+        records.resume("u1", 1)
+        records.snapshot(snapshot(2))
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("PRAGMA page_size").fetchone() == (4096,)
+        assert len(connection.execute(KERNEL).fetchall()) == 18
+        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    with reading(path) as connection:
+        for step in (1, 2):
+            assert np.array_equal(snapshots.tensor(connection, 1, "c3.filter", step)[1], noise(step, "c3.filter")[1])

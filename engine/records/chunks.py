@@ -14,7 +14,7 @@ Array = NDArray[np.float32]
 BYTES = 4 * CHUNK  # of the values of a chunk
 PIECE = 128  # chunks that SQLite cuts at a time from a blob, which it copies: no array is too large for it
 
-# Those that are missing below the given one.
+# What the view, and the statement below, count with: those that are missing below the given one.
 _NUMBERS = """
 INSERT INTO numbers
 WITH RECURSIVE missing(n) AS (
@@ -43,7 +43,7 @@ def write_snapshot(connection: sqlite3.Connection, start_id: int, snapshot: Snap
     """Write the rows of a snapshot; those of an earlier one of the same step are replaced."""
     batchno = snapshot.batchno
     rows = [place.row(start_id, batchno) for place in snapshot.arrays]
-    _count_to(connection, max(PIECE, *(max(p.matrices, p.rows, p.cols) for p in snapshot.arrays)))
+    connection.execute(_NUMBERS, (max(PIECE, *(max(p.matrices, p.rows, p.cols) for p in snapshot.arrays)),))
     connection.executemany(_SNAPSHOTS, rows)
     connection.executemany(_CHUNKS, _pieces(start_id, snapshot))
 
@@ -56,8 +56,3 @@ def _pieces(start_id: int, snapshot: Snapshot) -> Iterator[tuple[object, ...]]:
             piece = slice(start, min(start + PIECE * BYTES, len(values)))
             chunks = -(-(piece.stop - start) // BYTES)
             yield start_id, snapshot.batchno, place.chunk + start // BYTES, values[piece], gradients[piece], chunks
-
-
-def _count_to(connection: sqlite3.Connection, count: int) -> None:
-    """Have at least the numbers 0 to `count` - 1 in the table that the view counts with."""
-    connection.execute(_NUMBERS, (count,))
