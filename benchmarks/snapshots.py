@@ -1,7 +1,7 @@
 """What snapshots cost, and how fast they are read: `python -m benchmarks.snapshots [--json]`.
 
-CPU and bytes of a snapshot of the letters network; queries on a database of many; training with the default settings
-against training without any, in turns; and, within a run, the steps after a snapshot against the others.
+CPU and bytes of a snapshot of the letters network; queries on a database of many; whole runs with the default settings
+against runs without any, in turns; and, within a run, the steps after a snapshot against the others.
 """
 
 import argparse
@@ -32,6 +32,7 @@ QUERIES = {
 }
 EVERY, AFTER = 32, 3  # steps between snapshots by default, and those of them that a snapshot may slow down
 TOGETHER = 20  # steps that are taken before the disk is waited for: fewer than may wait
+STEPS = 939  # of a run with the default settings
 
 
 def fill(path: Path, snapshots: int, snapshot: bool) -> dict[str, float]:
@@ -92,7 +93,7 @@ def queries(path: Path) -> dict[str, float]:
 
 
 def train(folder: Path, steps: int, workers: int, options: tuple[str, ...]) -> dict[str, float]:
-    """Train once, in processes of its own; return images/s, and CPU ms a step of them all."""
+    """Train once, in processes of its own; return images/s, CPU seconds of them all, and `delays`."""
     program = "import sys; from engine.cli import main; sys.exit(main())"
     command = ["train", "--steps", str(steps), "--workers", str(workers), "--db", str(folder / "r.db"), "--json"]
     done = subprocess.run([sys.executable, "-c", program, *command, *options], capture_output=True, check=True)
@@ -102,7 +103,7 @@ def train(folder: Path, steps: int, workers: int, options: tuple[str, ...]) -> d
         [(cpu,)] = records.execute("SELECT max(cputime) - min(cputime) FROM training").fetchall()
         [(skipped,)] = records.execute("SELECT count(*) FROM events WHERE kind = 'skipped'").fetchall()
         elapsed = [row[0] for row in records.execute("SELECT elapsed FROM training ORDER BY batchno")]
-    found = {"images_per_second": result["images_per_second"], "cpu_ms": 1000 * cpu / (steps - 1), "skipped": skipped}
+    found = {"images_per_second": result["images_per_second"], "cpu_seconds": cpu, "skipped": skipped}
     return found | delays(elapsed)
 
 
@@ -110,14 +111,16 @@ def delays(elapsed: list[float]) -> dict[str, float]:
     """Return by how many percent snapshots slow down a run with the default settings, given the ends of its steps.
 
     `later`: the steps from the one with a snapshot to the second after it, against the others, as a part of 32 steps;
-    `first`: each of the first 32 steps. A machine that is busy for a while slows down both sides.
+    `first`: each of the first 32 steps; `whole`: what both make of all steps together. A machine that is busy for a
+    while slows down both sides. A run without snapshots has these as well: what they are of the noise.
     """
     spent = {step: end - begin for step, (begin, end) in enumerate(pairwise(elapsed), 2)}
     plain = median(spent[step] for step in spent if step > EVERY and step % EVERY >= AFTER)
     after = (median(spent[step] for step in spent if step > EVERY and step % EVERY == n) for n in range(AFTER))
-    later = sum(after) - AFTER * plain
-    first = median(spent[step] for step in spent if step <= EVERY) - plain
-    return {"later_percent": 100 * later / (EVERY * plain), "first_percent": 100 * first / plain}
+    later = 100 * (sum(after) / (AFTER * plain) - 1) * AFTER / EVERY
+    first = 100 * (median(spent[step] for step in spent if step <= EVERY) / plain - 1)
+    whole = (EVERY * first + (len(elapsed) - EVERY) * later) / len(elapsed)
+    return {"first_percent": first, "later_percent": later, "whole_percent": whole}
 
 
 def slow_down(rounds: int, steps: int, workers: int) -> dict[str, Any]:
@@ -129,10 +132,31 @@ def slow_down(rounds: int, steps: int, workers: int) -> dict[str, Any]:
                 runs[name].append(train(Path(folder), steps, workers, NONE if name == "none" else ()))
     both = list(zip(runs["default"], runs["none"], strict=True))
     return {name: {key: median(run[key] for run in found) for key in found[0]} for name, found in runs.items()} | {
-        "cpu_ratio": median(a["cpu_ms"] / b["cpu_ms"] for a, b in both),
+        "cpu_more": median(a["cpu_seconds"] - b["cpu_seconds"] for a, b in both),
+        "cpu_ratio": median(a["cpu_seconds"] / b["cpu_seconds"] for a, b in both),
         "speed_ratio": median(a["images_per_second"] / b["images_per_second"] for a, b in both),
-        "cpu_ratios": [a["cpu_ms"] / b["cpu_ms"] for a, b in both],
+        "cpu_ratios": [a["cpu_seconds"] / b["cpu_seconds"] for a, b in both],
+        "speed_ratios": [a["images_per_second"] / b["images_per_second"] for a, b in both],
     }
+
+
+def share(found: dict[str, Any]) -> dict[str, float]:
+    """Return what the snapshots and statistics of a run with the default settings take of its CPU time.
+
+    It is counted from what one takes, as other processes change the CPU time of whole runs by more than that.
+    """
+    from engine.model import letters
+    from engine.settings import Settings
+    from engine.snapshots import choose
+
+    choice = choose(Settings(), letters().layout())
+    steps = range(1, found["steps"] + 1)
+    counts = {
+        "snapshot": sum(map(choice.snapshot_at, steps)),
+        "statistics": sum(map(choice.statistics_at, steps)),
+    }
+    seconds = sum(count * found[name]["cpu_ms"] / 1000 for name, count in counts.items())
+    return counts | {"cpu_seconds": seconds, "percent": 100 * seconds / found["training"]["none"]["cpu_seconds"]}
 
 
 def show(found: dict[str, Any]) -> None:
@@ -145,12 +169,17 @@ def show(found: dict[str, Any]) -> None:
     print(f"\n| query on {found['snapshots']:,} snapshots | ms |\n|---|---|")
     for name, spent in found["queries"].items():
         print(f"| {name} | {spent:.1f} |")
-    print("\n| training | images/s | CPU ms a step | skipped | first 32 steps | later |\n|---|---|---|---|---|---|")
+    print(f"\n| training, {found['steps']} steps | images/s | CPU s | skipped | first 32 steps | later | whole run |")
+    print("|---|---|---|---|---|---|---|")
     for name, run in ((name, found["training"][name]) for name in ("default", "none")):
-        print(f"| {name} | {run['images_per_second']:,.0f} | {run['cpu_ms']:.2f} | {run['skipped']:.0f} ", end="")
-        print(f"| {run['first_percent']:+.1f} % | {run['later_percent']:+.1f} % |")
-    ratios = found["training"]
-    print(f"\nMedian of the ratios: CPU {ratios['cpu_ratio']:.3f}, images/s {ratios['speed_ratio']:.3f}")
+        print(f"| {name} | {run['images_per_second']:,.0f} | {run['cpu_seconds']:.2f} | {run['skipped']:.0f} ", end="")
+        print(" ".join(f"| {run[f'{part}_percent']:+.1f} %" for part in ("first", "later", "whole")), end=" |\n")
+    both = found["training"]
+    part = found["share"]
+    print(f"\n{part['snapshot']} snapshots and {part['statistics']} times statistics: ", end="")
+    print(f"{part['cpu_seconds']:.2f} CPU s, {part['percent']:.1f} % of a run without any")
+    print(f"Medians within a round: CPU {both['cpu_more']:+.2f} s, {100 * (both['cpu_ratio'] - 1):+.1f} %; ", end="")
+    print(f"images/s {100 * (both['speed_ratio'] - 1):+.1f} %")
 
 
 def main() -> None:
@@ -159,17 +188,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--snapshots", type=int, default=1000, help="in the database that is queried (1.25 MB each)")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--steps", type=int, default=300, help="of each training")
+    parser.add_argument("--steps", type=int, default=STEPS, help="of each training (939: a whole run by default)")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--json", action="store_true", help="print one line of JSON")
     arguments = parser.parse_args()
-    found: dict[str, Any] = {"machine": facts(), "snapshots": arguments.snapshots}
+    found: dict[str, Any] = {"machine": facts(), "snapshots": arguments.snapshots, "steps": arguments.steps}
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "r.db"
         found["snapshot"] = fill(path, arguments.snapshots, True)
         found["queries"] = queries(path)
         found["statistics"] = fill(Path(folder) / "statistics.db", arguments.snapshots, False)
     found["training"] = slow_down(arguments.rounds, arguments.steps, arguments.workers)
+    found["share"] = share(found)
     if arguments.json:
         print(json.dumps(found))
         return

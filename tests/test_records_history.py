@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.records import EventRow, HistogramRow, Records, RunRow, Snapshot, TrainingRow, WorkerRow, places, reading
+from engine.records import EventRow, Records, RunRow, Snapshot, TrainingRow, WorkerRow, places, reading
 from engine.records import snapshots as stored
-from engine.records.history import Connection, curves, events, histograms, workers
+from engine.records.history import Connection, curves, events, workers
 
 PATH = Path("r.db")
 
@@ -51,23 +51,6 @@ def test_workers_and_events(records: Records) -> None:
         assert [(row["worker"], row["images"]) for row in workers(connection, 1)] == [("b", 3), ("a", 0)]
         assert [row["kind"] for row in events(connection, 1)] == ["lapsed", "left"]
         assert workers(connection, 2) == events(connection, 2) == []
-
-
-def test_histograms_of_one_array(records: Records) -> None:
-    begin(records)
-    table = places({"c1.filter": (2, 1, 3, 3), "c1.bias": (2,)})
-    zeros = {place: (np.zeros(place.size, np.float32),) * 2 for place in table.values()}
-    for step in (2, 1, 3):
-        low = None if step == 3 else -1.0 * step
-        rows = tuple(
-            HistogramRow(step, "c1", array, what, low, low, f"[{step}, {number}]")
-            for number, (array, what) in enumerate([("filter", "values"), ("filter", "gradients"), ("bias", "values")])
-        )
-        records.snapshot(Snapshot(step, zeros, rows))
-    with reading(PATH) as connection:
-        assert histograms(connection, 1, "c1.filter", "values") == [(1, -1.0, -1.0, [1, 0]), (2, -2.0, -2.0, [2, 0])]
-        assert histograms(connection, 1, "c1.bias", "values")[0][3] == [1, 2]
-        assert histograms(connection, 1, "c1.bias", "gradients") == []
 
 
 def work(connection: Connection, run: int) -> int:

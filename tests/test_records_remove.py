@@ -15,7 +15,6 @@ import pytest
 from engine.errors import RecordsError
 from engine.records import (
     EventRow,
-    HistogramRow,
     Records,
     RunRow,
     Snapshot,
@@ -36,9 +35,10 @@ GONE = 2**22 + 1  # above the largest pid that Linux gives
 
 @pytest.fixture(autouse=True)
 def small_slices(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a few hundred rows take several slices, with no pause between them."""
+    """Let a few hundred rows take several pages and slices, with no pause between them."""
+    monkeypatch.setattr(database, "PAGE", 1024)
     monkeypatch.setattr(remove, "ROWS", 70)
-    monkeypatch.setattr(remove, "PAGES", 3)
+    monkeypatch.setattr(remove, "BYTES", 3 * 1024)
     monkeypatch.setattr(remove, "PAUSE", 0)
 
 
@@ -52,9 +52,8 @@ def write(path: Path, uuid: str, steps: int = 500) -> int:
         records.event(EventRow("left"))
         records.validation(ValidationRow(steps, 1, 0, 0, 0, 0, 0))
         records.statistics(StatisticsRow(steps, "fc1", "bias", *[0.0] * 18))
-        histograms = (HistogramRow(steps, "fc1", "bias", "values", 0.0, 0.0, "[9]"),)
         zeros = np.zeros(9, np.float32)
-        records.snapshot(Snapshot(steps, {places({"fc1.bias": (9,)})["fc1.bias"]: (zeros, zeros)}, histograms))
+        records.snapshot(Snapshot(steps, {places({"fc1.bias": (9,)})["fc1.bias"]: (zeros, zeros)}))
         records.worker(WorkerRow("w"))
         records.finish("finished")
     return number

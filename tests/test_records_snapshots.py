@@ -252,25 +252,43 @@ def test_a_resumed_run_drops_later_snapshots(tmp_path: Path) -> None:
         assert len(connection.execute("SELECT * FROM data").fetchall()) == 4 * 288
 
 
-def test_a_database_of_the_first_version_is_brought_up_to_date(tmp_path: Path) -> None:
-    path = tmp_path / "r.db"
-    with Records(path) as records:
+def test_an_array_of_many_chunks_and_few_rows(tmp_path: Path) -> None:
+    """More chunks than SQLite cuts at a time, and than the view has to count to."""
+    values = np.arange(300 * 512 + 5, dtype=np.float32)
+    [place] = places({"fc1.weights": (5, len(values) // 5)}).values()
+    values = values[: place.size]
+    with Records(tmp_path / "r.db") as records:
         records.begin(RUN)
-    with closing(sqlite3.connect(path)) as connection:
-        connection.execute("DROP VIEW data")
-        for table in ("statistics", "snapshots", "chunks", "histograms", "numbers", "float32"):
-            connection.execute(f"DROP TABLE {table}")
-        connection.execute("PRAGMA user_version = 1")
-    with reading(path) as connection:  # as it is
-        assert snapshots.steps(connection, 1) == []
-        assert snapshots.tensors(connection, 1) == {}
-        assert snapshots.statistics(connection, 1) == []
-        with pytest.raises(RecordsError, match="run 1 has no snapshots"):
-            snapshots.series(connection, 1, "c1.filter", 0, 9)
-    with Records(path) as records:
-        assert records.resume("u1", 0) == 1
-        records.snapshot(snapshot(1))
-    with closing(sqlite3.connect(path)) as connection:
-        assert connection.execute("PRAGMA user_version").fetchone() == (2,)
-        assert len(connection.execute(KERNEL).fetchall()) == 9
-        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        records.snapshot(Snapshot(1, {place: (values, -values)}))
+    with reading(tmp_path / "r.db") as connection:
+        read = snapshots.tensor(connection, 1, "fc1.weights", 1)
+        sizes = connection.execute("SELECT DISTINCT length(vals), length(grads) FROM chunks ORDER BY chunk").fetchall()
+        assert connection.execute("SELECT count(*), max(chunk) FROM chunks").fetchone()[:] == (301, 300)
+    assert np.array_equal(read[0].ravel(), values)
+    assert np.array_equal(read[1].ravel(), -values)
+    assert [tuple(row) for row in sizes] == [(2048, 2048), (4 * (place.size % 512),) * 2]
+
+
+def test_the_snapshots_of_an_array_one_at_a_time(path: Path) -> None:
+    with reading(path) as connection:
+        found = list(snapshots.every(connection, 1, "c3.filter"))
+        with pytest.raises(RecordsError, match=r"no snapshots of 'c3.filter'"):
+            next(snapshots.every(connection, 2, "c3.filter"))
+    assert [step for step, _, _ in found] == list(STEPS)
+    for step, values, gradients in found:
+        want = noise(step, "c3.filter")
+        assert np.array_equal(values, want[0].ravel())
+        assert np.array_equal(gradients, want[1].ravel())
+
+
+def test_a_snapshot_takes_little_more_than_its_numbers(tmp_path: Path) -> None:
+    path = tmp_path / "r.db"
+    sizes = []
+    for number in range(2):
+        with Records(path) as records:
+            records.begin(RunRow("letters", "letters", "adam", 1e-3, 64, 8, 2, 7))
+            for step in range(1, 11):
+                records.snapshot(snapshot(step + 10 * number))
+        sizes.append(path.stat().st_size)
+    numbers = 137_178 * 2 * 4
+    assert numbers < (sizes[1] - sizes[0]) / 10 < 1.18 * numbers

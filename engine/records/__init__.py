@@ -15,7 +15,6 @@ from engine.records.records import Records
 from engine.records.remove import remove_runs
 from engine.records.rows import (
     EventRow,
-    HistogramRow,
     RunRow,
     StatisticsRow,
     Totals,
@@ -29,7 +28,6 @@ __all__ = [
     "COLUMNS",
     "VIEWS",
     "EventRow",
-    "HistogramRow",
     "Place",
     "Records",
     "RunRecord",

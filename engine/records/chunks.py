@@ -8,14 +8,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.records.places import Place
-from engine.records.rows import HistogramRow
 from engine.records.snapshot_tables import CHUNK
 
 Array = NDArray[np.float32]
+BYTES = 4 * CHUNK  # of the values of a chunk
+PIECE = 128  # chunks that SQLite cuts at a time from a blob, which it copies: no array is too large for it
 
+# What the view, and the statement below, count with: those that are missing below the given one.
+_NUMBERS = """
+INSERT INTO numbers
+WITH RECURSIVE missing(n) AS (
+  SELECT coalesce(max(n), -1) + 1 FROM numbers UNION ALL SELECT n + 1 FROM missing WHERE n < ?1
+)
+SELECT n FROM missing WHERE n < ?1
+"""
 _SNAPSHOTS = "INSERT OR REPLACE INTO snapshots VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-_CHUNKS = "INSERT OR REPLACE INTO chunks VALUES (?, ?, ?, ?, ?)"
-_HISTOGRAMS = "INSERT OR REPLACE INTO histograms VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+# SQLite cuts the chunks itself: rows that Python cuts cost more CPU time, and take the GIL some hundred times.
+_CHUNKS = f"""
+INSERT OR REPLACE INTO chunks
+SELECT ?1, ?2, ?3 + n, substr(?4, {BYTES} * n + 1, {BYTES}), substr(?5, {BYTES} * n + 1, {BYTES})
+FROM numbers WHERE n < ?6
+"""  # noqa: S608
 
 
 @dataclass(frozen=True)
@@ -24,30 +37,22 @@ class Snapshot:
 
     batchno: int
     arrays: Mapping[Place, tuple[Array, Array]]
-    histograms: tuple[HistogramRow, ...] = ()
 
 
 def write_snapshot(connection: sqlite3.Connection, start_id: int, snapshot: Snapshot) -> None:
     """Write the rows of a snapshot; those of an earlier one of the same step are replaced."""
     batchno = snapshot.batchno
     rows = [place.row(start_id, batchno) for place in snapshot.arrays]
-    _count_to(connection, max(max(p.matrices, p.rows, p.cols) for p in snapshot.arrays))
+    connection.execute(_NUMBERS, (max(PIECE, *(max(p.matrices, p.rows, p.cols) for p in snapshot.arrays)),))
     connection.executemany(_SNAPSHOTS, rows)
-    connection.executemany(_CHUNKS, _chunks(start_id, snapshot))
-    histograms = [(start_id, *row) for row in snapshot.histograms]
-    connection.executemany(_HISTOGRAMS, histograms)
+    connection.executemany(_CHUNKS, _pieces(start_id, snapshot))
 
 
-def _chunks(start_id: int, snapshot: Snapshot) -> Iterator[tuple[object, ...]]:
-    """Yield the rows of `chunks`; the blobs are views, not copies."""
+def _pieces(start_id: int, snapshot: Snapshot) -> Iterator[tuple[object, ...]]:
+    """Yield what `_CHUNKS` wants, some chunks at a time; the blobs are views, not copies."""
     for place, arrays in snapshot.arrays.items():
         values, gradients = (np.ascontiguousarray(array, "<f4").data.cast("B") for array in arrays)
-        for number, start in enumerate(range(0, len(values), 4 * CHUNK), place.chunk):
-            piece = slice(start, start + 4 * CHUNK)
-            yield start_id, snapshot.batchno, number, values[piece], gradients[piece]
-
-
-def _count_to(connection: sqlite3.Connection, count: int) -> None:
-    """Have at least the numbers 0 to `count` - 1 in the table that the view counts with."""
-    (there,) = connection.execute("SELECT coalesce(max(n), -1) + 1 FROM numbers").fetchone()
-    connection.executemany("INSERT OR IGNORE INTO numbers VALUES (?)", ((n,) for n in range(there, count)))
+        for start in range(0, len(values), PIECE * BYTES):
+            piece = slice(start, min(start + PIECE * BYTES, len(values)))
+            chunks = -(-(piece.stop - start) // BYTES)
+            yield start_id, snapshot.batchno, place.chunk + start // BYTES, values[piece], gradients[piece], chunks

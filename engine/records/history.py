@@ -1,6 +1,5 @@
-"""Reading what happened in one run: its curves, validations, workers, events and histograms."""
+"""Reading what happened in one run: its curves, validations, workers and events."""
 
-import json
 import sqlite3
 from typing import Any, Literal
 
@@ -35,20 +34,6 @@ def workers(connection: Connection, run: int) -> list[dict[str, Any]]:
 def events(connection: Connection, run: int) -> list[dict[str, Any]]:
     """Return what happened in `run` by column, first to last."""
     return _rows(connection, "SELECT * FROM events WHERE startID = ? ORDER BY id", run)
-
-
-def histograms(connection: Connection, run: int, name: str, what: str) -> list[tuple[int, float, float, list[int]]]:
-    """Return (step, low, high, counts) of every histogram of an array ("c2.filter"), ascending by step.
-
-    `what` is "values" or "gradients". Those without a finite value are left out.
-    """
-    sql = (
-        "SELECT batchno, low, high, counts FROM histograms"
-        " WHERE startID = ? AND name = ? AND subname = ? AND what = ? AND low IS NOT NULL ORDER BY batchno"
-    )
-    layer, _, array = name.partition(".")
-    rows = connection.execute(sql, (run, layer, array, what))
-    return [(batchno, low, high, json.loads(counts)) for batchno, low, high, counts in rows]
 
 
 def _rows(connection: Connection, sql: str, run: int) -> list[dict[str, Any]]:

@@ -6,14 +6,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from engine.errors import RecordsError
-from engine.records.database import explain, open_for_writing, transaction
+from engine.records.database import explain, open_for_writing, page_bytes, transaction
 from engine.records.process import alive
 from engine.records.schema import COLUMNS, PRIMARY_KEYS
 
 # Whoever trains into the same database waits while a slice is deleted, and gives up after PATIENCE: so many rows or
-# pages at a time (some 10 MB), and a pause longer than the 0.1 s that SQLite sleeps before it tries again.
+# bytes (16 MiB in either case) at a time, and a pause longer than the 0.1 s that SQLite sleeps before it tries again.
 ROWS = 4_000
-PAGES = 4_000
+BYTES = 16 << 20
 PAUSE = 0.15
 INCREMENTAL = 2  # PRAGMA auto_vacuum: free pages can be given back a few at a time
 
@@ -43,7 +43,7 @@ def remove_runs(path: Path | str, runs: Sequence[int], force: bool = False) -> i
             for run in runs:
                 _delete(connection, table, run, check)
         _give_back(connection)
-        return max(0, before - _pages(connection)) * int(connection.execute("PRAGMA page_size").fetchone()[0])
+        return max(0, before - _pages(connection)) * page_bytes(connection)
     except sqlite3.Error as error:
         raise explain(path, error) from error
     finally:
@@ -93,11 +93,12 @@ def _give_back(connection: sqlite3.Connection) -> None:
     A database of a gradsum that could not delete runs was not made for this: its free pages are left to later runs.
     """
     (mode,) = connection.execute("PRAGMA auto_vacuum").fetchone()
+    slice_pages = BYTES // page_bytes(connection)
     while mode == INCREMENTAL:
         before = _pages(connection)
         # execute() would take one step of this statement, and with that free one page.
-        connection.executescript(f"PRAGMA incremental_vacuum({PAGES})")
-        if before - _pages(connection) < PAGES:
+        connection.executescript(f"PRAGMA incremental_vacuum({slice_pages})")
+        if before - _pages(connection) < slice_pages:
             break
         time.sleep(PAUSE)
     # Here the file shrinks, if nobody is reading; if somebody is, at a later checkpoint. Only PASSIVE does not wait for

@@ -121,15 +121,3 @@ class StatisticsRow(NamedTuple):
     updates_max: float
     updates_norm: float
     updates_zeros: float
-
-
-class HistogramRow(NamedTuple):
-    """The values or gradients (`what`) of one array at one step; `counts` is a JSON array."""
-
-    batchno: int
-    name: str
-    subname: str
-    what: str
-    low: float | None
-    high: float | None
-    counts: str

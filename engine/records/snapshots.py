@@ -7,6 +7,8 @@ snapshots has none.
 import json
 import math
 import sqlite3
+from collections.abc import Iterator
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -64,6 +66,19 @@ def series(connection: sqlite3.Connection, run: int, name: str, start: int, stop
     if not 0 <= start < stop <= size:
         raise RecordsError(f"{name} has values 0 to {size - 1}; there are no {start} to {stop - 1}")
     return _read(connection, run, name, (start, stop), None)
+
+
+def every(connection: sqlite3.Connection, run: int, name: str) -> Iterator[tuple[int, Array, Array]]:
+    """Yield (step, values, gradients) of every snapshot of the array `name`, flat, ascending by step, one at a time.
+
+    Raises RecordsError for an array that has no snapshot.
+    """
+    last = (math.prod(_shape(connection, run, name)) - 1) // CHUNK
+    layer, _, array = name.partition(".")
+    rows = connection.execute(_CHUNKS, (0, last, run, layer, array, None))
+    for step, chunks in groupby(rows, lambda row: row[0]):
+        _, _, values, gradients = zip(*chunks, strict=True)
+        yield step, *(np.frombuffer(b"".join(blobs), "<f4").astype(np.float32) for blobs in (values, gradients))
 
 
 def statistics(connection: sqlite3.Connection, run: int) -> list[StatisticsRow]:

@@ -12,9 +12,9 @@ import numpy as np
 
 from engine.errors import RecordsError
 from engine.params import Layout, Vector
-from engine.records import EventRow, HistogramRow, Records, Snapshot, StatisticsRow, places
+from engine.records import EventRow, Records, Snapshot, StatisticsRow, places
 from engine.snapshots.choice import Choice
-from engine.snapshots.measures import histogram, statistics
+from engine.snapshots.measures import statistics
 
 WAITING_BYTES = 64 << 20  # the most that copies of vectors may take while they wait to be written
 WAITING_STEPS = 2  # but so many steps may always wait
@@ -146,16 +146,11 @@ class Snapshots:
             yield StatisticsRow(look.step, place.name, place.subname, *values, *gradients, *updates)
 
     def _snapshot(self, look: _Look) -> Snapshot:
-        """Return the chosen arrays in public shape, with their histograms."""
+        """Return the chosen arrays in public shape."""
         vectors = self._layout.public(look.parameters), self._layout.public(look.gradient)
         arrays = {
             self._places[name]: (np.ascontiguousarray(values).ravel(), np.ascontiguousarray(gradients).ravel())
             for (name, values), (_, gradients) in zip(*vectors, strict=True)
             if name in self._choice.names
         }
-        histograms = tuple(
-            HistogramRow(look.step, place.name, place.subname, what, *histogram(array))
-            for place, both in arrays.items()
-            for what, array in zip(("values", "gradients"), both, strict=True)
-        )
-        return Snapshot(look.step, arrays, histograms)
+        return Snapshot(look.step, arrays)
