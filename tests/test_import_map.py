@@ -17,7 +17,7 @@ MAP = """
     engine.plots
     engine.training
     engine.warm
-    engine.loop
+    engine.loop engine.fleet
     engine.coordinator engine.notices engine.judge
     engine.current engine.pause engine.peers
     engine.collect engine.members
