@@ -15,6 +15,7 @@ MAP = """
     engine.cli
     engine
     engine.plots
+    engine.sweeps
     engine.training
     engine.warm
     engine.loop engine.fleet
@@ -72,6 +73,8 @@ ONLY = {
     "numba": {"engine/kernels/with_numba", "engine/numerics.py"},
     "rich": {"engine/cli"},
     "matplotlib": {"engine/plots"},
+    "optuna": {"engine/sweeps/tpe.py"},
+    "tomli_w": {"engine/sweeps/best.py"},
 }
 # Nothing that is received or read may ever be executed.
 NEVER = {
