@@ -271,6 +271,6 @@ def test_a_database_of_the_first_version_is_brought_up_to_date(tmp_path: Path) -
         assert records.resume("u1", 0) == 1
         records.snapshot(snapshot(1))
     with closing(sqlite3.connect(path)) as connection:
-        assert connection.execute("PRAGMA user_version").fetchone() == (2,)
+        assert connection.execute("PRAGMA user_version").fetchone() == (3,)
         assert len(connection.execute(KERNEL).fetchall()) == 9
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]

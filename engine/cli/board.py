@@ -73,7 +73,7 @@ class Board(Panel, SweepReporter):
         trials = [*self._over, *([self._current] if self._current else [])]
         if not trials:
             return super()._render()
-        room = max(BEST + 2, self._live.console.height - BELOW)
+        room = max(3 * BEST, self._live.console.height - BELOW)
         heading = Text(self._of.format(len(self._over)), "bold")
         rows = trial_table(in_sight(trials, room), list(trials[0].parameters))
         if self._current is None:
@@ -83,9 +83,9 @@ class Board(Panel, SweepReporter):
 
 
 def in_sight(trials: list[Trial], room: int) -> list[Trial | None]:
-    """Return the trials that `room` rows have a place for, in order, None for those in between.
+    """Return the trials that `room` rows have a place for, the best and the last in order, None for those in between.
 
-    These are the best and the last.
+    `room` is more than twice the number of the best.
     """
     if len(trials) <= room:
         return list(trials)

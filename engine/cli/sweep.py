@@ -99,7 +99,7 @@ def _print_summary(result: "SweepResult") -> None:
             print(f"and {more} more")
     if result.state == "interrupted":
         command = resuming(result.sweep, result.name, result.db)
-        print(f"Interrupted after {len(result.trials)} trials. Go on with:\n  {command}")
+        print(f"Interrupted in trial {max(1, len(result.trials))} of {result.wanted}. Go on with:\n  {command}")
     if result.best:
         print(f"best        trial {result.best.number} {ending(result.best)}: {in_words(result.best.parameters)}")
         print(f"settings    {result.config} (gradsum train --config {result.config})")

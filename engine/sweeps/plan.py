@@ -96,7 +96,7 @@ def begun(
         raise SettingsError(f"sampler must be one of {', '.join(SAMPLERS)}, got {sampler!r:.60}")
     if prune_after < 0:
         raise SettingsError(f"prune-after must be at least 0, got {prune_after}")
-    count = how_many(trials, sampler, space, DEFAULT_TRIALS)
+    count = how_many(trials, sampler, space)
     name = checked_name(name)
     common = {**UNLESS_GIVEN, **given}
     settings = choose_settings(common, None)
@@ -139,16 +139,16 @@ def continued(
     if base.digest != row.data_digest:
         raise SettingsError(f"the data {base.data.name} is not what it was when the sweep was begun; begin a new one")
     space = space_of(row.over)
-    row = replace(row, trials=how_many(trials, row.sampler, space, row.trials))
+    row = replace(row, trials=how_many(row.trials if trials is None else trials, row.sampler, space))
     return Plan(row, number, replace(base, uuid=row.uuid, model_name=row.model), settings, space, models)
 
 
-def how_many(trials: int | None, sampler: str, space: Space, default: int) -> int:
-    """Return how many trials there are to be: of a grid at most, and unless others are asked for, all."""
+def how_many(trials: int | None, sampler: str, space: Space) -> int:
+    """Return how many trials there are to be: of a grid at most, and by default, all; SettingsError if it is none."""
     if trials is not None and trials < 1:
         raise SettingsError(f"trials must be at least 1, got {trials}")
     if sampler != "grid":
-        return trials or default
+        return trials or DEFAULT_TRIALS
     size = Grid(space).size
     return min(trials or size, size)
 

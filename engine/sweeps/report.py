@@ -15,7 +15,7 @@ if TYPE_CHECKING:  # a reporter is there before anything slow is imported
 
 @dataclass(frozen=True)
 class SweepResult:
-    """How a sweep ended. `state` is "finished" or "interrupted"; `trials` are in order.
+    """How a sweep ended. `state` is "finished" or "interrupted"; `trials` are in order, and there are to be `wanted`.
 
     `best` is the finished trial with the most percent correct in any validation, `config` the file with its settings;
     None if no trial finished.
@@ -24,6 +24,7 @@ class SweepResult:
     sweep: int
     name: str | None
     state: str
+    wanted: int
     trials: list[Trial] = field(repr=False)
     best: Trial | None
     config: Path | None

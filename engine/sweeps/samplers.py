@@ -65,6 +65,6 @@ def _values(name: str, dimension: Dimension) -> Sequence[Value]:
     if isinstance(dimension, Choice):
         return dimension.values
     if not dimension.integer or dimension.log or dimension.high - dimension.low >= MOST:
-        text = f"{dimension.low:g}:{dimension.high:g}" + (f":{LOG}" if dimension.log else "")
+        text = f"{dimension.low:.12g}:{dimension.high:.12g}" + (f":{LOG}" if dimension.log else "")
         raise SettingsError(f"over {name}: a grid needs to know how many values of {text} to try: {name}={text}:5")
     return range(int(dimension.low), int(dimension.high) + 1)

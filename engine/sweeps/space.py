@@ -44,8 +44,9 @@ class Range:
     def at(self, u: float) -> Value:
         """Return the number for `u`, which is at least 0 and below 1."""
         low, high = self.low, self.high + (1 if self.integer else 0)
-        x = low * math.exp(math.log(high / low) * u) if self.log else low + (high - low) * u
-        return int(min(math.floor(x), self.high)) if self.integer else float(min(x, high))
+        x = math.exp(math.log(low) + u * (math.log(high) - math.log(low))) if self.log else low + u * (high - low)
+        x = min(max(math.floor(x) if self.integer else x, low), self.high)  # rounding may have led outside
+        return int(x) if self.integer else float(x)
 
 
 Dimension = Choice | Range
@@ -70,7 +71,7 @@ def written(given: Mapping[str, str | Sequence[Value]]) -> dict[str, str]:
         if name not in NAMES:
             close = get_close_matches(name, NAMES, 1)
             what = "changes no result" if name in KINDS else "is no setting"
-            hint = f"; did you mean {close[0]!r}?" if close else ""
+            hint = f"; did you mean {close[0]!r}?" if close else "."
             raise SettingsError(f"over {option!r:.60}: that {what}{hint} There are {', '.join(NAMES)}")
         if name in over:
             raise SettingsError(f"over {name}: it is given twice; give all its values together, {name}=a,b,c")

@@ -169,7 +169,7 @@ class _Sitting:
             said = f"trial {best.number} of sweep {plan.row.name or self._number}: {best.best.percent:.2f} % correct"
             write_settings(config, plan.run(best.number, best.parameters), said)
         state = FINISHED if over else INTERRUPTED
-        return SweepResult(self._number, plan.row.name, state, trials, best, config, plan.base.db)
+        return SweepResult(self._number, plan.row.name, state, plan.row.trials, trials, best, config, plan.base.db)
 
     def _command(self) -> str:
         """Return how to go on with the sweep."""
