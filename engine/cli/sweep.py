@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import shlex
 import sys
 from typing import TYPE_CHECKING
 
@@ -102,7 +103,7 @@ def _print_summary(result: "SweepResult") -> None:
         print(f"Interrupted in trial {max(1, len(result.trials))} of {result.wanted}. Go on with:\n  {command}")
     if result.best:
         print(f"best        trial {result.best.number} {ending(result.best)}: {in_words(result.best.parameters)}")
-        print(f"settings    {result.config} (gradsum train --config {result.config})")
+        print(f"settings    {result.config} (gradsum train --config {shlex.quote(str(result.config))})")
     elif result.state != "interrupted":
         print("no trial finished")
     print(f"records     {result.db} (sweep {result.sweep})")

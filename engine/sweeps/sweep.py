@@ -71,7 +71,10 @@ def sweep(
         if not is_compiled():
             reporter.status("compiling kernels, once on this machine: this takes about half a minute")
             compile_all()
-        with fleet_for(plan.base.settings, len(plan.models) == 1) as fleet, Records(plan.base.db) as records:
+        sizes = {one.layout().size for one in plan.models.values()}
+        with fleet_for(plan.base.settings, len(sizes) == 1) as fleet, Records(plan.base.db) as records:
+            if fleet:
+                fleet.listen(max(sizes), reporter)
             return _Sitting(plan, chosen, fleet, records, reporter, interrupt).run()
 
 
@@ -106,13 +109,12 @@ class _Sitting:
 
     def run(self) -> SweepResult:
         """Carry out the trials that are left, and return the result of all."""
-        if self._fleet:
-            self._fleet.listen(max(model.layout().size for model in self._plan.models.values()), self._reporter)
         self._reporter.sweep_started(self._number, self._plan.row.trials)
         try:
             self._go_through()
         except AT_ONCE as error:
-            error.add_note(f"Go on with:\n  {self._command()}")
+            command = resuming(self._number, self._plan.row.name, self._plan.base.db)
+            error.add_note(f"Go on with:\n  {command}")
             raise
         finally:
             self._reporter.sweep_ended()
@@ -155,8 +157,8 @@ class _Sitting:
             state = INTERRUPTED if result.state == INTERRUPTED else PRUNED if rule.reason else FINISHED
         [record] = read_trials(self._plan.base.db, self._number, trial.number).values()
         done = replace(_trial(record), state=state)
-        best = (done.best.percent, done.best.step) if done.best else (None, None)
-        self._records.trial(TrialRow(*row[:4], state, *best))
+        best = done.best
+        self._records.trial(row._replace(state=state, value=best and best.percent, step=best and best.step))
         return done
 
     def _result(self) -> SweepResult:
@@ -170,10 +172,6 @@ class _Sitting:
             write_settings(config, plan.run(best.number, best.parameters), said)
         state = FINISHED if over else INTERRUPTED
         return SweepResult(self._number, plan.row.name, state, plan.row.trials, trials, best, config, plan.base.db)
-
-    def _command(self) -> str:
-        """Return how to go on with the sweep."""
-        return resuming(self._number, self._plan.row.name, self._plan.base.db)
 
 
 def resuming(number: int, name: str | None, db: Path) -> str:
