@@ -25,6 +25,7 @@ from engine.snapshots import choose
 
 DEFAULT_DB = Path("runs/gradsum.db")
 MAX_NAME = 200
+OWN = "own"  # what a model is called that was given in Python
 
 
 @dataclass(frozen=True)
@@ -132,7 +133,7 @@ def prepare(
     where = db or Path(_text(stored, "db") or DEFAULT_DB)
     folder = out or _folder(resume, where, identity)
     _check_folder(folder, identity)
-    kind = _text(stored, "model_name") or ("own" if isinstance(model, Model) else str(model or "letters"))
+    kind = _text(stored, "model_name") or (OWN if isinstance(model, Model) else str(model or "letters"))
     normalisation = Normalisation.of(dataset.train.images)
     return Run(identity, settings, chosen, kind, dataset, source, digest, normalisation, where, folder, earlier, called)
 

@@ -4,8 +4,7 @@ from pathlib import Path
 
 import tomli_w
 
-from engine.model import BUILT_IN
-from engine.prepare import Run
+from engine.prepare import OWN, Run
 from engine.settings import ENDS, TRAJECTORY
 
 NAME = "best.toml"
@@ -20,15 +19,14 @@ def write_settings(path: Path, run: Run, said: str) -> None:
     names = (*TRAJECTORY, *ENDS, "validate_every")
     options = {name: settings[name] for name in names if settings[name] is not None}
     comments = [said]
-    if run.model_name in BUILT_IN or Path(run.model_name).is_file():
-        name = run.model_name
-        options = {"model": name if name in BUILT_IN else str(Path(name).absolute())} | options
-    else:
+    if run.model_name == OWN:
         comments.append("The model was given in Python: give the same one.")
-    if run.source is not None:
-        options = {"data": run.source} | options
     else:
+        options = {"model": run.model_name} | options
+    if run.source is None:
         comments.append("The data was given in Python: give the same.")
+    else:
+        options = {"data": run.source} | options
     text = "".join(f"# {comment}\n" for comment in comments) + tomli_w.dumps(options)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(".tmp")

@@ -1,7 +1,7 @@
 """Turns what was asked for into a sweep that can begin, or go on: its definition, its data and its models."""
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -88,14 +88,8 @@ def begun(
     text = written(over)
     first, text = _places(model, text)
     space = space_of(text)
-    for option in (*given, *([MODEL] if model else [])):
-        if option in space:
-            raise SettingsError(f"{option.replace('_', '-')} is given twice: for all trials, and to be swept over")
     sampler, prune_after = sampler or "random", DEFAULT_PRUNE_AFTER if prune_after is None else prune_after
-    if sampler not in SAMPLERS:
-        raise SettingsError(f"sampler must be one of {', '.join(SAMPLERS)}, got {sampler!r:.60}")
-    if prune_after < 0:
-        raise SettingsError(f"prune-after must be at least 0, got {prune_after}")
+    _check(space, [*given, *([MODEL] if model else [])], sampler, prune_after)
     count = how_many(trials, sampler, space)
     name = checked_name(name)
     common = {**UNLESS_GIVEN, **given}
@@ -120,6 +114,17 @@ def begun(
     return Plan(row, None, base, common, space, models)
 
 
+def _check(space: Space, given: Iterable[str], sampler: str, prune_after: int) -> None:
+    """Raise SettingsError if a setting is given for all trials and to be swept over, or for what is out of range."""
+    for option in given:
+        if option in space:
+            raise SettingsError(f"{option.replace('_', '-')} is given twice: for all trials, and to be swept over")
+    if sampler not in SAMPLERS:
+        raise SettingsError(f"sampler must be one of {', '.join(SAMPLERS)}, got {sampler!r:.60}")
+    if prune_after < 0:
+        raise SettingsError(f"prune-after must be at least 0, got {prune_after}")
+
+
 def continued(
     resume: str, data: Dataset | str | Path | None, trials: int | None, db: Path | None, given: Given
 ) -> Plan:
@@ -131,6 +136,8 @@ def continued(
             raise SettingsError(f"{name.replace('_', '-')} is as it was when the sweep was begun: leave the option out")
     if row.data is None and data is None:
         raise SettingsError("the sweep was begun with data given in Python: give the same data to resume it")
+    if row.data is not None and data is not None:
+        raise SettingsError("data is as it was when the sweep was begun: leave the option out")
     settings = {**row.settings, **given}
     models = {label: model_from(description) for label, description in row.models.items()}
     source = data if row.data is None else row.data
@@ -162,7 +169,7 @@ def _places(model: Model | str | Path | None, over: dict[str, str]) -> tuple[Mod
 
 
 def _place(model: str) -> str:
-    return model if model in BUILT_IN else str(Path(model).absolute())
+    return str(Path(model).absolute()) if model not in BUILT_IN and Path(model).is_file() else model
 
 
 def _models(first: Model | str, space: Space, base: Run) -> dict[str, Model]:
