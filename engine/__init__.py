@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from engine.optim import SGD, Adam, Momentum
     from engine.report import Reporter, Result
     from engine.settings import Settings
+    from engine.sweeps.report import SweepReporter, SweepResult
+    from engine.sweeps.sweep import sweep
     from engine.training import train
 
 _HOMES = {
@@ -34,6 +36,8 @@ _HOMES = {
     "engine.optim": ("SGD", "Adam", "Momentum"),
     "engine.report": ("Reporter", "Result"),
     "engine.settings": ("Settings",),
+    "engine.sweeps.report": ("SweepReporter", "SweepResult"),
+    "engine.sweeps.sweep": ("sweep",),
     "engine.training": ("train",),
 }
 _HOME_OF = {name: (home, name) for home, names in _HOMES.items() for name in names}
@@ -58,8 +62,11 @@ __all__ = [
     "Result",
     "Settings",
     "Split",
+    "SweepReporter",
+    "SweepResult",
     "load",
     "load_data",
+    "sweep",
     "train",
 ]
 

@@ -30,6 +30,14 @@ INTERRUPTED = "interrupted"
 RECENT = 100  # batches that `train_loss` is the mean of
 PACE = 0.1  # weight of the newest step in the speed that is shown
 
+# Given the epoch of a validation and the best percent so far, says why the run is not worth going on, or nothing.
+Lost = Callable[[float, float], str]
+
+
+def never(_epoch: float, _best: float) -> str:
+    """Find no reason to give a run up."""
+    return ""
+
 
 @dataclass
 class Progress:
@@ -74,6 +82,7 @@ class Loop:
     test_samples: int
     progress: Progress
     diagnose: Callable[[int, Vector], str | None]  # names the first layer whose output is not finite
+    lost: Lost = never
 
     def __post_init__(self) -> None:
         self._gradient = self.layout.zeros()
@@ -149,9 +158,11 @@ class Loop:
         if self.last_step is not None and progress.step >= self.last_step:
             return f"{progress.step} steps are done"
         seen = progress.validation
-        if settings.target is not None and seen and seen.step == progress.step and seen.percent >= settings.target:
+        if seen is None or seen.step != progress.step:
+            return ""
+        if settings.target is not None and seen.percent >= settings.target:
             return f"validation reached the target of {settings.target:g} %"
-        return ""
+        return self.lost(self._epoch(), progress.best_percent or 0.0)
 
     def _due(self, every: int) -> bool:
         """Tell whether what happens every so many steps (0: once an epoch) is due after this step."""

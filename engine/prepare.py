@@ -5,7 +5,7 @@ import time
 import uuid
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -25,6 +25,7 @@ from engine.snapshots import choose
 
 DEFAULT_DB = Path("runs/gradsum.db")
 MAX_NAME = 200
+OWN = "own"  # what a model is called that was given in Python
 
 
 @dataclass(frozen=True)
@@ -123,7 +124,7 @@ def prepare(
     Raises UsageError of the kind that says what does not fit.
     """
     stored = {} if earlier is None else earlier.metadata
-    called = _checked_name(name) or _text(stored, "name")
+    called = checked_name(name) or _text(stored, "name")
     source, dataset = _choose_data(data, stored)
     chosen = _choose_model(model, stored, dataset, settings)
     check_fits(chosen, dataset.shape, len(dataset.classes))
@@ -136,12 +137,33 @@ def prepare(
     where = db or Path(_text(stored, "db") or DEFAULT_DB)
     folder = out or _folder(resume, where, identity)
     _check_folder(folder, identity)
-    kind = _text(stored, "model_name") or ("own" if isinstance(model, Model) else str(model or "letters"))
+    kind = _text(stored, "model_name") or (OWN if isinstance(model, Model) else str(model or "letters"))
     normalisation = Normalisation.of(dataset.train.images)
     return Run(identity, settings, chosen, kind, dataset, source, digest, normalisation, where, folder, earlier, called)
 
 
-def _checked_name(name: str | None) -> str | None:
+def variant(base: Run, identity: str, settings: Settings, model: Model, model_name: str, folder: Path) -> Run:
+    """Return another run on the data of `base`, with the uuid `identity`; it goes on from what `folder` has of it.
+
+    Raises UsageError of the kind that says what does not fit.
+    """
+    chosen = model.with_dropout(settings.dropout) if settings.dropout else model
+    check_fits(chosen, base.data.shape, len(base.data.classes))
+    choose(settings, chosen.layout())
+    _check_folder(folder, identity)
+    earlier = checkpoints.load(folder) if checkpoints.has_any(folder) else None
+    return replace(
+        base,
+        uuid=identity,
+        settings=settings,
+        model=chosen,
+        model_name=model_name,
+        folder=folder,
+        checkpoint=earlier,
+    )
+
+
+def checked_name(name: str | None) -> str | None:
     """Return `name`; SettingsError unless it can be told apart from the number of a run, and be printed."""
     if name is not None and (not name.strip() or name.isdecimal() or len(name) > MAX_NAME or not name.isprintable()):
         raise SettingsError(

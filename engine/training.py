@@ -1,42 +1,30 @@
 """The public `train()`: puts a run together, carries it out, and leaves nothing behind."""
 
-import secrets
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from engine import checkpoint as checkpoints
 from engine.checkpoint import Checkpoint
 from engine.clock import MonotonicClock
-from engine.coordinator import Coordinator
 from engine.data import Dataset, Sampler
 from engine.errors import CheckpointError, RecordsError, StorageError, WorkerFailedError, WorkersError, storage_fails
-from engine.evaluate import Evaluator, Serial, Source
+from engine.evaluate import Evaluator, Source
+from engine.fleet import Fleet, fleet_for, source_for
 from engine.interrupt import Interrupt
-from engine.judge import Judge
-from engine.launch.door import Door, open_door
-from engine.launch.folder import SOCKET, meeting_folder
-from engine.launch.local import LocalWorkers
-from engine.loop import Loop, Progress
-from engine.mailbox import Mailbox, mailbox_for
-from engine.members import Members, Notice
-from engine.memory import keep_freed_memory, release_compiler
+from engine.loop import Loop, Lost, Progress, never
+from engine.memory import release_compiler
 from engine.model import Model
 from engine.network import Network
 from engine.notices import Tally, departure, recorder
-from engine.numerics import fingerprint
 from engine.optim import Optimizer, State
 from engine.params import Layout, Vector, aligned
-from engine.policy import Policy
 from engine.prepare import Run, choose_settings, prepare
 from engine.records import Records, Totals
 from engine.report import Reporter, Result, RunInfo
-from engine.settings import Settings, settings_of
+from engine.settings import settings_of
 from engine.snapshots import Snapshots, choose
 from engine.threads import one_blas_thread
-from engine.transport import Listener
 from engine.validation import Validation
 from engine.warm import compile_all, is_compiled
 
@@ -79,47 +67,29 @@ def train(
             run = prepare(model, data, chosen, db, out, resume, earlier, name)
             reporter.status("compiling kernels, once on this machine: this takes about half a minute")
             compile_all()
-        with _fleet(chosen) as fleet:  # workers take a second to start: time to load the data
+        with fleet_for(chosen) as fleet:  # workers take a second to start: time to load the data
             reporter.status("preparing data and model")
             run = run or prepare(model, data, chosen, db, out, resume, earlier, name)
             with Records(run.db) as records:
-                number = _enter(records, run)
+                number = enter(records, run)
                 with checkpoints.hinted(run.folder, run.last_step(), *AT_ONCE), storage_fails(RecordsError):
-                    return _carry_out(run, number, fleet, records, reporter, interrupt)
+                    return carry_out(run, number, fleet, records, reporter, interrupt)
 
 
-@dataclass(frozen=True)
-class _Fleet:
-    """Local workers that are starting, where they will look for the coordinator, and the door for others."""
-
-    address: str
-    workers: LocalWorkers
-    mailbox: Mailbox | None
-    door: Door | None
-
-
-@contextmanager
-def _fleet(settings: Settings) -> Iterator[_Fleet | None]:
-    """Start the workers, and in the end make sure that they are gone; None if this process is to compute alone."""
-    count = settings.workers or 0
-    if not count and not settings.bind:
-        yield None
-        return
-    with meeting_folder() as folder, mailbox_for(count, settings.mailbox and count > 0) as mailbox:
-        door = open_door(settings, folder)
-        address = f"ipc://{folder / SOCKET}"
-        with LocalWorkers(address, count, mailbox) as workers:
-            yield _Fleet(address, workers, mailbox, door)
-
-
-def _carry_out(
-    run: Run, number: int, fleet: _Fleet | None, records: Records, reporter: Reporter, interrupt: Interrupt
+def carry_out(
+    run: Run,
+    number: int,
+    fleet: Fleet | None,
+    records: Records,
+    reporter: Reporter,
+    interrupt: Interrupt,
+    lost: Lost = never,
 ) -> Result:
-    """Train, with everything at hand, and close the books."""
+    """Train, with everything at hand, and close the books of the run that has this number in the records."""
     tally = Tally(recorder(records, reporter))
     reporter.status("waiting for workers" if fleet else "compiling the network")
-    with _source(run, fleet, tally.take, reporter, lambda: bool(interrupt.requested)) as source:
-        loop = _loop(run, source, records, reporter, interrupt)
+    with source_for(run, fleet, tally.take, reporter, lambda: bool(interrupt.requested)) as source:
+        loop = _loop(run, source, records, reporter, interrupt, lost)
         reporter.started(_info(run, number, loop))
         with storage_fails(CheckpointError):
             try:
@@ -133,48 +103,15 @@ def _carry_out(
             return _finish(run, number, loop, records, state, reason)
 
 
-def _enter(records: Records, run: Run) -> int:
+def enter(records: Records, run: Run) -> int:
     """Begin the run in the records, or go on with it there, and return its number."""
     row = run.row()
-    number = records.resume(run.uuid, run.checkpoint.step, row.folder, row.name) if run.checkpoint else None
+    step = run.checkpoint.step if run.checkpoint else 0
+    number = records.resume(run.uuid, step, row.folder, row.name)
     return records.begin(row) if number is None else number
 
 
-@contextmanager
-def _source(
-    run: Run,
-    fleet: _Fleet | None,
-    notice: Callable[[Notice], None],
-    reporter: Reporter,
-    interrupted: Callable[[], bool],
-) -> Iterator[Source]:
-    """Set up what computes the gradients, wait until it can, and tell it when the run is over."""
-    if fleet is None:
-        yield Serial(run.job(), run.data)
-        return
-    job, size = run.job(), run.model.layout().size
-    keep_freed_memory()
-    if fleet.mailbox:
-        fleet.mailbox.open(size)
-    members = Members(job, secrets.token_hex(16), fingerprint(), notice, fleet.mailbox)
-    policy = Policy(run.settings.audit, run.settings.min_workers or 1)
-    sizes = (len(run.data.train), len(run.data.test))
-    with Listener(fleet.address, 4 * size) as listener:
-        if fleet.door:
-            bound = listener.bind(str(fleet.door.address.numeric()), fleet.door.keys)
-            reporter.listening(fleet.door.command(bound))
-        clock = MonotonicClock()
-        source = Coordinator(
-            job, sizes, listener, fleet.workers, clock, members, interrupted, Judge(run.job(), run.data), policy
-        )
-        try:
-            source.gather(run.settings.min_workers or run.settings.workers or 1)
-            yield source
-        finally:
-            source.close()
-
-
-def _loop(run: Run, source: Source, records: Records, reporter: Reporter, interrupt: Interrupt) -> Loop:
+def _loop(run: Run, source: Source, records: Records, reporter: Reporter, interrupt: Interrupt, lost: Lost) -> Loop:
     """Set the scene: fresh parameters and moments, or those of the checkpoint."""
     layout = run.model.layout()
     parameters = layout.zeros()
@@ -204,6 +141,7 @@ def _loop(run: Run, source: Source, records: Records, reporter: Reporter, interr
         test_samples=len(run.data.test),
         progress=progress,
         diagnose=_diagnosis(run),
+        lost=lost,
     )
 
 

@@ -14,7 +14,7 @@ from engine.coordinator import FAILURES
 from engine.errors import WorkerFailedError
 from engine.evaluate import InterruptedRoundError
 from engine.rounds import Audit, Patience
-from tests.fakes import JOB, ToyWorker
+from tests.fakes import JOB, NUMERICS, ToyWorker
 from tests.faults import Fault
 from tests.test_coordinator import SIZE, Box
 
@@ -242,3 +242,27 @@ def test_workers_elsewhere_say_nothing_about_processes_here(fault: Fault) -> Non
     for step in range(1, 4):
         box.check(step)
     assert (box.watch.useful_pids, box.watch.suspects) == ([], {box.workers[0].pid})
+
+
+class Straggler(ToyWorker):
+    """A worker that did not hear that the last run is over; told so, it says hello."""
+
+    def say(self, message: m.Message, payload: m.Frame | None = None) -> None:
+        late = m.Result("the last session", 1, 1, 0, 1, 0.5, 1, seconds=0.25, cpu=2.0)
+        super().say(late if isinstance(message, m.Hello) else message, payload)
+
+    def receive(self, message: m.Message, payload: m.Frame | None) -> None:
+        if message == m.Stop("the last session", "that run is over"):
+            super().say(m.Hello("box", self.pid, NUMERICS))
+        else:
+            super().receive(message, payload)
+
+
+def test_a_worker_that_missed_the_end_of_the_last_run_is_told_and_joins_this_one() -> None:
+    box = Box([])
+    box.gather()
+    late = Straggler(box.endpoint)
+    for step in range(1, 9):
+        box.check(step)
+    assert late.given, "it has work"
+    assert box.kinds() == {"unasked", "joined"}

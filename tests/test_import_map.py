@@ -15,9 +15,10 @@ MAP = """
     engine.cli
     engine
     engine.plots
+    engine.sweeps
     engine.training
     engine.warm
-    engine.loop
+    engine.loop engine.fleet
     engine.coordinator engine.notices engine.judge
     engine.current engine.pause engine.peers
     engine.collect engine.members
@@ -72,6 +73,8 @@ ONLY = {
     "numba": {"engine/kernels/with_numba", "engine/numerics.py"},
     "rich": {"engine/cli"},
     "matplotlib": {"engine/plots"},
+    "optuna": {"engine/sweeps/tpe.py"},
+    "tomli_w": {"engine/sweeps/best.py"},
 }
 # Nothing that is received or read may ever be executed.
 NEVER = {

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from engine.cli import COMMANDS
-from engine.cli.train import register
 from engine.records import COLUMNS, VIEWS
+from engine.sweeps.space import NAMES
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
 
@@ -32,16 +32,24 @@ def test_the_model_example_is_a_model(tmp_path: Path) -> None:
     assert model.classes == 26
 
 
-def test_every_option_of_train_is_documented() -> None:
-    parser = argparse.ArgumentParser()
-    commands = parser.add_subparsers()
-    register(commands)
+@pytest.mark.parametrize("command", ["train", "sweep"])
+def test_every_option_is_documented(command: str) -> None:
+    commands = argparse.ArgumentParser().add_subparsers()
+    import_module(f"engine.cli.{command}").register(commands)
     documented = set(re.findall(r"`(--[a-z0-9-]+)`", README))
-    for action in commands.choices["train"]._actions:
+    for action in commands.choices[command]._actions:
         for option in action.option_strings:
             if option.startswith("--") and option != "--help":
                 assert option in documented, f"{option} is not in README"
                 assert action.help, f"{option} has no help"
+
+
+def test_what_can_be_swept_over_is_documented() -> None:
+    section = README.split("## Sweeps")[1].split("\n## ")[0]
+    for name in NAMES:
+        assert f"`{name}`" in section
+    for option in ("over", "trials", "sampler", "prune-after", "name", "resume"):
+        assert f"| `--{option}` |" in section
 
 
 @pytest.mark.parametrize("command", ["plot", "demo"])

@@ -20,6 +20,7 @@ from engine.records import (
     Snapshot,
     StatisticsRow,
     TrainingRow,
+    TrialRow,
     ValidationRow,
     WorkerRow,
     database,
@@ -55,6 +56,7 @@ def write(path: Path, uuid: str, steps: int = 500) -> int:
         zeros = np.zeros(9, np.float32)
         records.snapshot(Snapshot(steps, {places({"fc1.bias": (9,)})["fc1.bias"]: (zeros, zeros)}))
         records.worker(WorkerRow("w"))
+        records.trial(TrialRow(1, number, number, "{}", "finished"))
         records.finish("finished")
     return number
 
@@ -91,7 +93,7 @@ def test_the_file_shrinks_by_what_is_said(tmp_path: Path) -> None:
     path = tmp_path / "r.db"
     write(path, "a", 10)
     before = path.stat().st_size
-    write(path, "b", 3000)
+    write(path, "b", 4000)
     full = path.stat().st_size
     assert full > 5 * before
     freed = remove_runs(path, [2])

@@ -9,6 +9,17 @@ and renamed.
 """
 
 from engine.checkpoint.content import Checkpoint, params_sha256
-from engine.checkpoint.folder import CheckpointWarning, hinted, load, newest, prepare, remove, save
+from engine.checkpoint.folder import CheckpointWarning, has_any, hinted, load, newest, prepare, remove, save
 
-__all__ = ["Checkpoint", "CheckpointWarning", "hinted", "load", "newest", "params_sha256", "prepare", "remove", "save"]
+__all__ = [
+    "Checkpoint",
+    "CheckpointWarning",
+    "has_any",
+    "hinted",
+    "load",
+    "newest",
+    "params_sha256",
+    "prepare",
+    "remove",
+    "save",
+]

@@ -65,6 +65,12 @@ def prepare(folder: Path | str, run: str | None = None) -> None:
         raise CheckpointError(f"{folder} holds checkpoints of another run ({newest_there}); choose another folder")
 
 
+def has_any(folder: Path | str) -> bool:
+    """Tell whether there is a checkpoint in `folder`, be it damaged; where there is no folder there is none."""
+    folder = Path(folder)
+    return folder.is_dir() and bool(_numbered(folder))
+
+
 def newest(folder: Path | str) -> Path:
     """Return the checkpoint of the last step in `folder`, without looking into it.
 

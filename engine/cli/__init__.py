@@ -23,6 +23,7 @@ BROKEN_PIPE = 141  # 128 + SIGPIPE, as a shell would say
 
 COMMANDS = {
     "train": "train a network",
+    "sweep": "train with many settings, and find the best",
     "coordinator": "train a network with workers on other machines",
     "worker": "join a coordinator and work for it",
     "evaluate": "measure a trained network on a test set",

@@ -20,14 +20,23 @@ def reporter_for(stream: TextIO | None, quiet: bool) -> Reporter:
     """Return the reporter that suits `stream`; a closed one is None."""
     if stream is None:
         return Reporter()
-    forgiving = cast(TextIO, _Forgiving(stream))
     if quiet:
-        return Quiet(forgiving)
-    if not stream.isatty() or os.environ.get("TERM", "dumb") == "dumb":
-        return Lines(forgiving)
+        return Quiet(forgiving(stream))
+    if not is_live(stream):
+        return Lines(forgiving(stream))
     from engine.cli.panel import Panel
 
-    return Panel(forgiving)
+    return Panel(forgiving(stream))
+
+
+def is_live(stream: TextIO) -> bool:
+    """Tell whether `stream` is a terminal in which something can be redrawn."""
+    return stream.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+
+
+def forgiving(stream: TextIO) -> TextIO:
+    """Return `stream`, to which writing never fails: what is shown goes on when nobody watches it any more."""
+    return cast(TextIO, _Forgiving(stream))
 
 
 class _Forgiving:
@@ -86,6 +95,11 @@ class Watch(Reporter):
     def started(self, info: RunInfo) -> None:
         """Keep what is known of the run."""
         self._info, self._began = info, time.monotonic()
+
+    def _forget(self) -> None:
+        """Begin anew with another run."""
+        self._report = None
+        self._recent.clear()
 
     def step(self, report: StepReport, workers: "list[WorkerReport]") -> None:  # noqa: ARG002
         """Keep the newest step."""

@@ -5,7 +5,7 @@ import json
 import shlex
 import sys
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import fields
 from difflib import get_close_matches
 from pathlib import Path
@@ -36,6 +36,13 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of a training run."""
+    add_settings(parser)
+    parser.add_argument("--name", metavar="TEXT", help="what the run is to be called in the records")
+    parser.add_argument("--resume", metavar="PATH", help="go on from a checkpoint, or a folder's newest")
+
+
+def add_settings(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say what to train with what, where things go, and what is shown."""
     parser.add_argument(
         "--data",
         metavar="NAME|PATH",
@@ -44,14 +51,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model", metavar="NAME|FILE", help="letters (the default), mlp, lenet, or a TOML file that describes one"
     )
-    parser.add_argument("--name", metavar="TEXT", help="what the run is to be called in the records")
     for f in fields(Settings):
         _add_option(parser, f.name, f.default, f.metadata)
     parser.add_argument("--db", metavar="FILE", help="database of records (default: runs/gradsum.db)")
     parser.add_argument(
         "--out", metavar="FOLDER", help="folder of checkpoints (default: a new one beside the database)"
     )
-    parser.add_argument("--resume", metavar="PATH", help="go on from a checkpoint, or a folder's newest")
     parser.add_argument(
         "--config", type=Path, metavar="FILE", help="TOML file with options (lr = 0.01); those given here win"
     )
@@ -91,12 +96,7 @@ def execute(arguments: argparse.Namespace) -> int:
     from engine.cli import INTERRUPTED
     from engine.cli.progress import reporter_for
 
-    settings = [f.name for f in fields(Settings)]
-    given = _from_file(arguments.config, settings) if arguments.config else {}
-    named = {name: getattr(arguments, name) for name in (*settings, *TEXTS, *SWITCHES)}
-    given |= {name: value for name, value in named.items() if value is not None}
-    quiet, as_json = (given.pop(name, False) for name in SWITCHES)
-    Settings.build({name: given[name] for name in settings if name in given})  # before anything slow
+    given, quiet, as_json = given_options(arguments, TEXTS)
     reporter = reporter_for(sys.stderr, quiet)
     try:
         reporter.status("loading")
@@ -111,7 +111,21 @@ def execute(arguments: argparse.Namespace) -> int:
     return INTERRUPTED if result.state == "interrupted" else 0
 
 
-def _from_file(path: Path, settings: list[str]) -> dict[str, Any]:
+def given_options(arguments: argparse.Namespace, texts: Sequence[str]) -> tuple[dict[str, Any], bool, bool]:
+    """Return the settings and `texts` that were given, in the file of --config or as options, and --quiet and --json.
+
+    SettingsError if a setting cannot have its value, before anything slow.
+    """
+    settings = [f.name for f in fields(Settings)]
+    given = _from_file(arguments.config, settings, texts) if arguments.config else {}
+    named = {name: getattr(arguments, name) for name in (*settings, *texts, *SWITCHES)}
+    given |= {name: value for name, value in named.items() if value is not None}
+    quiet, as_json = (given.pop(name, False) for name in SWITCHES)
+    Settings.build({name: given[name] for name in settings if name in given})
+    return given, quiet, as_json
+
+
+def _from_file(path: Path, settings: list[str], texts: Sequence[str]) -> dict[str, Any]:
     """Return the options in a TOML file; SettingsError if it is none, or has what is no option."""
     try:
         read = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -123,17 +137,17 @@ def _from_file(path: Path, settings: list[str]) -> dict[str, Any]:
     if len(given) < len(read):
         twice = next(name for name in read if name.replace("-", "_") != name and name.replace("-", "_") in read)
         raise SettingsError(f"--config {path}: {twice} and {twice.replace('-', '_')} are the same option")
-    known = [*settings, *TEXTS, *SWITCHES]
+    known = [*settings, *texts, *SWITCHES]
     for name, value in given.items():
         if name not in known:
             close = get_close_matches(name, known, 1)
             raise SettingsError(
                 f"--config {path}: no option {name!r}" + (f"; did you mean {close[0]}?" if close else "")
             )
-        wanted = "text" if name in TEXTS else "true or false" if name in SWITCHES else ""
-        if wanted and not isinstance(value, str if name in TEXTS else bool):
+        wanted = "text" if name in texts else "true or false" if name in SWITCHES else ""
+        if wanted and not isinstance(value, str if name in texts else bool):
             raise SettingsError(f"--config {path}: {name} must be {wanted}, got {value!r}")
-        if name in TEXTS and (not value or "\0" in value):
+        if name in texts and (not value or "\0" in value):
             raise SettingsError(f"--config {path}: {name} must be a name or path, got {value!r}")
     try:
         Settings.build({name: value for name, value in given.items() if name in settings})

@@ -1,8 +1,8 @@
 """Records of runs: one SQLite file in WAL mode, written by one thread, readable by anyone at any time.
 
-`Records` writes; `list_runs`, `read_run`, `reading` and `snapshots` read; `remove_runs` deletes. Nothing else in the
-project writes SQLite. Two runs may write into one file at the same time, and readers block neither. `COLUMNS` and
-`VIEWS` say what every column means.
+`Records` writes; `list_runs`, `read_run`, `find_sweep`, `read_trials`, `reading` and `snapshots` read; `remove_runs`
+deletes. Nothing else in the project writes SQLite. Two runs may write into one file at the same time, and readers block
+neither. `COLUMNS` and `VIEWS` say what every column means.
 """
 
 from engine.records import snapshots
@@ -17,32 +17,42 @@ from engine.records.rows import (
     EventRow,
     RunRow,
     StatisticsRow,
+    SweepRow,
     Totals,
     TrainingRow,
+    TrialRow,
     ValidationRow,
     WorkerRow,
 )
 from engine.records.schema import COLUMNS, VIEWS
+from engine.records.sweeps import Point, TrialRecord, check_idle, find_sweep, read_trials
 
 __all__ = [
     "COLUMNS",
     "VIEWS",
     "EventRow",
     "Place",
+    "Point",
     "Records",
     "RunRecord",
     "RunRow",
     "Snapshot",
     "StatisticsRow",
+    "SweepRow",
     "Totals",
     "TrainingRow",
+    "TrialRecord",
+    "TrialRow",
     "ValidationRow",
     "WorkerRow",
+    "check_idle",
     "find_run",
+    "find_sweep",
     "groups",
     "list_runs",
     "places",
     "read_run",
+    "read_trials",
     "reading",
     "remove_runs",
     "run_in",

@@ -13,8 +13,19 @@ from typing import Any, Literal, Unpack
 from engine.errors import RecordsError
 from engine.records.chunks import Snapshot, write_snapshot
 from engine.records.process import alive, facts
-from engine.records.rows import EventRow, RunRow, StatisticsRow, Totals, TrainingRow, ValidationRow, WorkerRow
+from engine.records.rows import (
+    EventRow,
+    RunRow,
+    StatisticsRow,
+    SweepRow,
+    Totals,
+    TrainingRow,
+    TrialRow,
+    ValidationRow,
+    WorkerRow,
+)
 from engine.records.schema import STEP_TABLES
+from engine.records.sweeps import insert_sweep, set_trials
 from engine.records.writer import Writer, plain
 
 State = Literal["finished", "interrupted", "failed"]
@@ -41,6 +52,7 @@ _WORKER = _insert_sql("workers", ("startID", *WorkerRow._fields)).replace(" OR R
 )
 _EVENT = _insert_sql("events", ("startID", *EventRow._fields))
 _STATISTICS = _insert_sql("statistics", ("startID", *StatisticsRow._fields))
+_TRIAL = _insert_sql("trials", TrialRow._fields)
 
 
 class Records:
@@ -134,6 +146,20 @@ class Records:
         """Write a snapshot, and return when it is on disk, too large to be queued as it is: let a thread wait."""
         start_id = self._run_id()
         self._writer.call(lambda connection: write_snapshot(connection, start_id, snapshot))
+
+    def begin_sweep(self, row: SweepRow) -> int:
+        """Enter a new sweep and return its number; RecordsError when there is one of that name."""
+        created = _now()
+        return self._writer.call(lambda connection: insert_sweep(connection, row, created))
+
+    def extend_sweep(self, sweep: int, trials: int) -> None:
+        """Change how many trials a sweep is to have."""
+        self._writer.call(lambda connection: set_trials(connection, sweep, trials))
+
+    def trial(self, row: TrialRow) -> None:
+        """Write how far a trial is, and return when it is on disk; it replaces what was there before."""
+        self._writer.put(_TRIAL, row)
+        self.flush()
 
     def flush(self) -> None:
         """Return when all rows handed over are on disk. Call it before a checkpoint, and no row can be missing."""

@@ -121,3 +121,37 @@ class StatisticsRow(NamedTuple):
     updates_max: float
     updates_norm: float
     updates_zeros: float
+
+
+@dataclass(frozen=True)
+class SweepRow:
+    """All that a sweep's trials follow from; the columns of `sweeps` say what each field means.
+
+    `over`, `settings` and `models` hold plain data and are stored as JSON.
+    """
+
+    uuid: str
+    name: str | None
+    over: Mapping[str, str]
+    sampler: str
+    trials: int
+    prune_after: int
+    seed: int
+    settings: Mapping[str, Any]
+    model: str
+    models: Mapping[str, Any]
+    data: str | None
+    data_digest: str
+    folder: str
+
+
+class TrialRow(NamedTuple):
+    """One trial of a sweep; `parameters` is a JSON object."""
+
+    sweep: int
+    number: int
+    startID: int  # noqa: N815 - the name of the column
+    parameters: str
+    state: str
+    value: float | None = None
+    step: int | None = None

@@ -2,7 +2,7 @@
 
 import sqlite3
 
-from engine.records import snapshot_tables
+from engine.records import snapshot_tables, sweep_tables
 
 VERSION = 3  # PRAGMA user_version; raise it when a table is added or changed
 APPLICATION_ID = 0x67736D31  # PRAGMA application_id, "gsm1": a SQLite file with it is ours
@@ -98,6 +98,7 @@ COLUMNS: dict[str, dict[str, tuple[str, str]]] = {
         "text": ("TEXT", "what happened, for people"),
     },
     **snapshot_tables.COLUMNS,
+    **sweep_tables.COLUMNS,
 }
 VIEWS = snapshot_tables.VIEWS  # the meaning of their columns
 
@@ -108,6 +109,7 @@ PRIMARY_KEYS: dict[str, tuple[str, ...]] = {
     "workers": ("startID", "worker"),
     "events": ("id",),
     **snapshot_tables.PRIMARY_KEYS,
+    **sweep_tables.PRIMARY_KEYS,
 }
 
 # Tables with rows for single steps: a resumed run drops those after the step it resumes from.
@@ -135,4 +137,4 @@ def schema_sql() -> list[str]:
     maker.close()
     statements.append("CREATE UNIQUE INDEX IF NOT EXISTS runs_uuid ON runs (uuid)")
     statements.append("CREATE INDEX IF NOT EXISTS events_run ON events (startID)")
-    return [*statements, *snapshot_tables.STATEMENTS]
+    return [*statements, *snapshot_tables.STATEMENTS, *sweep_tables.STATEMENTS]

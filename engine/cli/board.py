@@ -1,0 +1,100 @@
+"""The live table of a sweep: the trials so far, and below them the panel of the one that is being carried out."""
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, TextIO
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from engine.cli.panel import Panel
+from engine.cli.progress import Watch
+from engine.cli.trials import in_words, trial_table
+from engine.records import Point
+from engine.report import RunInfo
+from engine.sweeps.report import SweepReporter
+from engine.sweeps.trial import Trial, ranked
+
+if TYPE_CHECKING:
+    from engine.validation import Validation
+
+BEST = 3  # trials that stay in sight
+BELOW = 16  # lines of a terminal that the heading, the panel and what scrolls by may take
+
+
+class Board(Panel, SweepReporter):
+    """A table and a panel, redrawn in place, and gone when the sweep has ended."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._of = ""
+        self._over: list[Trial] = []
+        self._current: Trial | None = None
+        super().__init__(stream)  # which renders once
+
+    def sweep_started(self, sweep: int, trials: int) -> None:
+        """Keep what is known of the sweep."""
+        self._of = f"sweep {sweep}: {{}} of {trials} trial{'s' * (trials > 1)}"
+
+    def trial_started(self, trial: Trial) -> None:
+        """Add the trial to the table."""
+        self._current = trial
+        self._info = None
+        self._forget()
+        self._validation = None
+        self._show()
+
+    def started(self, info: RunInfo) -> None:
+        """Turn the last line into the panel of the run."""
+        Watch.started(self, info)
+        self._doing = "waiting for the first step"
+        self._show()
+
+    def validated(self, validation: "Validation") -> None:
+        """Keep the newest validation, in the panel and in the table."""
+        self._validation, self._doing = validation, ""
+        if self._current and self._info:
+            epoch = validation.step / self._info.steps_per_epoch
+            curve = (*self._current.curve, Point(epoch, validation.step, validation.percent))
+            self._current = replace(self._current, curve=curve)
+        self._show()
+
+    def ended(self) -> None:
+        """Leave the panel where it is: the next run will take it."""
+
+    def trial_ended(self, trial: Trial) -> None:
+        """Put the trial into the table as it ended."""
+        self._over.append(trial)
+        self._current = None
+
+    def sweep_ended(self) -> None:
+        """Take all away."""
+        self._live.stop()
+
+    def _render(self) -> RenderableType:
+        trials = [*self._over, *([self._current] if self._current else [])]
+        if not trials:
+            return super()._render()
+        room = max(3 * BEST, self._live.console.height - BELOW)
+        heading = Text(self._of.format(len(self._over)), "bold")
+        rows = trial_table(in_sight(trials, room), list(trials[0].parameters))
+        if self._current is None:
+            return Group(heading, rows)
+        below = Text(f"trial {self._current.number}: {in_words(self._current.parameters)}")
+        return Group(heading, rows, below, super()._render())
+
+
+def in_sight(trials: list[Trial], room: int) -> list[Trial | None]:
+    """Return the trials that `room` rows have a place for, the best and the last in order, None for those in between.
+
+    `room` is more than twice the number of the best.
+    """
+    if len(trials) <= room:
+        return list(trials)
+    best = {trial.number for trial in ranked(trials)[:BEST]}
+    recent = {trial.number for trial in trials[-(room - 2 * BEST) :]}
+    shown: list[Trial | None] = []
+    for trial in trials:
+        if trial.number in best | recent:
+            shown.append(trial)
+        elif not shown or shown[-1] is not None:
+            shown.append(None)
+    return shown

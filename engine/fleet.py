@@ -1,0 +1,100 @@
+"""Who computes: local workers, and the address where they and others join. They stay from one run to the next."""
+
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+
+from engine.clock import MonotonicClock
+from engine.coordinator import Coordinator
+from engine.evaluate import Serial, Source
+from engine.judge import Judge
+from engine.launch.door import Door, open_door
+from engine.launch.folder import SOCKET, meeting_folder
+from engine.launch.local import LocalWorkers
+from engine.mailbox import Mailbox, mailbox_for
+from engine.members import Members, Notice
+from engine.memory import keep_freed_memory
+from engine.numerics import fingerprint
+from engine.policy import Policy
+from engine.prepare import Run
+from engine.report import Reporter
+from engine.settings import Settings
+from engine.transport import Listener
+
+
+@dataclass
+class Fleet:
+    """Local workers that are starting, where they will look for the coordinator, and the door for others.
+
+    The listener is there from the first run on, and keeps the port that it got.
+    """
+
+    address: str
+    workers: LocalWorkers
+    mailbox: Mailbox | None
+    door: Door | None
+    open: ExitStack
+    listener: Listener | None = None
+
+    def listen(self, size: int, reporter: Reporter) -> Listener:
+        """Return the listener; the first call opens it, for models of at most `size` parameters."""
+        if self.listener is None:
+            self.listener = self.open.enter_context(Listener(self.address, 4 * size))
+            if self.door:
+                bound = self.listener.bind(str(self.door.address.numeric()), self.door.keys)
+                reporter.listening(self.door.command(bound))
+        return self.listener
+
+
+@contextmanager
+def fleet_for(settings: Settings, one_size: bool = True) -> Iterator[Fleet | None]:
+    """Start the workers, and in the end make sure that they are gone; None if this process is to compute alone.
+
+    `one_size`: every run will have a model of the same size, as the places of vectors in a mailbox depend on it.
+    """
+    count = settings.workers or 0
+    if not count and not settings.bind:
+        yield None
+        return
+    wanted = settings.mailbox and count > 0 and one_size
+    with meeting_folder() as folder, mailbox_for(count, wanted) as mailbox:
+        door = open_door(settings, folder)
+        address = f"ipc://{folder / SOCKET}"
+        with LocalWorkers(address, count, mailbox) as workers, ExitStack() as stack:
+            yield Fleet(address, workers, mailbox, door, stack)
+
+
+@contextmanager
+def source_for(
+    run: Run,
+    fleet: Fleet | None,
+    notice: Callable[[Notice], None],
+    reporter: Reporter,
+    interrupted: Callable[[], bool],
+) -> Iterator[Source]:
+    """Set up what computes the gradients, wait until it can, and tell it when the run is over."""
+    if fleet is None:
+        yield Serial(run.job(), run.data)
+        return
+    job, size = run.job(), run.model.layout().size
+    keep_freed_memory()
+    if fleet.mailbox:
+        fleet.mailbox.open(size)
+    members = Members(job, secrets.token_hex(16), fingerprint(), notice, fleet.mailbox)
+    source = Coordinator(
+        job,
+        (len(run.data.train), len(run.data.test)),
+        fleet.listen(size, reporter),
+        fleet.workers,
+        MonotonicClock(),
+        members,
+        interrupted,
+        Judge(job, run.data),
+        Policy(run.settings.audit, run.settings.min_workers or 1),
+    )
+    try:
+        source.gather(run.settings.min_workers or run.settings.workers or 1)
+        yield source
+    finally:
+        source.close()

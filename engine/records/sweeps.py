@@ -1,0 +1,110 @@
+"""Writes and reads sweeps and their trials."""
+
+import json
+import os
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from engine.errors import RecordsError
+from engine.records.database import check_version
+from engine.records.history import validations
+from engine.records.process import alive
+from engine.records.read import reading
+from engine.records.rows import SweepRow, TrialRow
+from engine.records.writer import plain
+
+_JSON = ("over", "settings", "models")
+_TRIALS = f"""
+SELECT {", ".join(f"t.{name}" for name in TrialRow._fields)}, r.reason, r.params_sha256
+FROM trials t LEFT JOIN runs r USING (startID)
+WHERE t.sweep = ? AND t.number = coalesce(?, t.number) ORDER BY t.number
+"""  # noqa: S608
+_RUNNING = """
+SELECT t.number, r.host, r.pid, r.process FROM trials t JOIN runs r USING (startID)
+WHERE t.sweep = ? AND r.state = 'running'
+"""
+_SINCE = 3  # version of the tables that first had sweeps
+
+
+class Point(NamedTuple):
+    """A validation: after how many epochs (with fraction) and steps, and the percent correct."""
+
+    epoch: float
+    step: int
+    percent: float
+
+
+@dataclass(frozen=True)
+class TrialRecord:
+    """A trial, and what is on record of its run: its validations in order, why it ended, and its last parameters."""
+
+    row: TrialRow
+    curve: tuple[Point, ...] = field(default_factory=tuple)
+    reason: str | None = None
+    params_sha256: str | None = None
+
+
+def insert_sweep(connection: sqlite3.Connection, row: SweepRow, created: str) -> int:
+    """Enter a sweep and return its number; RecordsError if there is one of that name."""
+    if connection.execute("SELECT 1 FROM sweeps WHERE name = ?", (plain(row.name),)).fetchone():
+        raise RecordsError(f"there is a sweep {row.name!r} already: go on with it (--resume), or choose another name")
+    values = vars(row) | {name: json.dumps(dict(getattr(row, name))) for name in _JSON} | {"created": created}
+    names = ", ".join(f'"{name}"' for name in values)
+    sql = f"INSERT INTO sweeps ({names}) VALUES ({', '.join('?' * len(values))})"  # noqa: S608
+    return int(connection.execute(sql, tuple(map(plain, values.values()))).lastrowid or 0)
+
+
+def set_trials(connection: sqlite3.Connection, sweep: int, trials: int) -> None:
+    """Change how many trials a sweep is to have."""
+    connection.execute("UPDATE sweeps SET trials = ? WHERE sweep = ?", (trials, sweep))
+
+
+def find_sweep(path: Path | str, text: str) -> tuple[int, SweepRow]:
+    """Return number and definition of the sweep of the database `path` that `text` means: its number or its name.
+
+    Raises RecordsError as `reading` does, and when there is no such sweep.
+    """
+    with reading(path) as connection:
+        old = check_version(connection, Path(path)) < _SINCE
+        rows = [] if old else connection.execute("SELECT * FROM sweeps ORDER BY sweep").fetchall()
+    for row in rows:
+        if text in (str(row["sweep"]), row["name"]):
+            return row["sweep"], _sweep(row)
+    there = ", ".join(f"{row['sweep']}" + (f" ({row['name']!a})" if row["name"] else "") for row in rows[-5:])
+    raise RecordsError(f"there is no sweep {text!a} in database {path}; it has {there or 'none'}")
+
+
+def check_idle(path: Path | str, sweep: int) -> None:
+    """Raise RecordsError if another process is known to be carrying out a sweep of the database `path`."""
+    with reading(path) as connection:
+        rows = connection.execute(_RUNNING, (sweep,)).fetchall()
+    for number, host, pid, process in rows:
+        if pid != os.getpid() and alive(host, pid, process):
+            raise RecordsError(
+                f"sweep {sweep} of database {path} is still running: trial {number}, process {pid}; stop it first"
+            )
+
+
+def read_trials(path: Path | str, sweep: int, number: int | None = None) -> dict[int, TrialRecord]:
+    """Return the trials of a sweep of the database `path` by number, or only one of them.
+
+    Raises RecordsError as `reading` does.
+    """
+    with reading(path) as connection:
+        rows = connection.execute(_TRIALS, (sweep, number)).fetchall()
+        return {row["number"]: _trial(connection, row) for row in rows}
+
+
+def _sweep(row: sqlite3.Row) -> SweepRow:
+    values: dict[str, Any] = {name: row[name] for name in SweepRow.__dataclass_fields__}
+    return SweepRow(**values | {name: json.loads(values[name]) for name in _JSON})
+
+
+def _trial(connection: sqlite3.Connection, row: Sequence[Any]) -> TrialRecord:
+    *values, reason, digest = row
+    found = validations(connection, row[TrialRow._fields.index("startID")])
+    curve = tuple(Point(v["epoch"], v["batchno"], v["corperc"]) for v in found)
+    return TrialRecord(TrialRow._make(values), curve, reason, digest)

@@ -1,0 +1,1 @@
+"""Sweeps: trials one after another on the same workers, each a run with settings of its own."""

@@ -1,0 +1,70 @@
+"""Which parameters each trial has: a pure function of the sweep, and for some samplers of the trials before."""
+
+import math
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+
+from engine.errors import SettingsError
+from engine.sweeps.space import LOG, MOST, Choice, Dimension, Parameters, Space, Value
+from engine.sweeps.trial import Trial
+
+SAMPLERS = ("grid", "random", "tpe")
+DEFAULT_TRIALS = 20
+_KEY = 3  # the streams of a run have 1 and 2: see engine.data.sampler
+
+
+class Sampler(Protocol):
+    """Suggests parameters. Trials count from 1, and are told in order, each before the next is suggested."""
+
+    def suggest(self, number: int) -> Parameters:
+        """Return the parameters of trial `number`."""
+
+    def tell(self, trial: Trial) -> None:
+        """Take note of how a trial ended."""
+
+
+class Grid:
+    """Every combination, that of the first values first; the last setting changes fastest. `size`: how many."""
+
+    def __init__(self, space: Space) -> None:
+        self._axes = {name: _values(name, dimension) for name, dimension in space.items()}
+        self.size = math.prod(map(len, self._axes.values()))
+
+    def suggest(self, number: int) -> Parameters:
+        """Return the combination `number`, from 1 to `size`."""
+        chosen, rest = {}, number - 1
+        for name, values in reversed(self._axes.items()):
+            rest, place = divmod(rest, len(values))
+            chosen[name] = values[place]
+        return {name: chosen[name] for name in self._axes}
+
+    def tell(self, trial: Trial) -> None:
+        """Do nothing."""
+
+
+class Random:
+    """Independent draws: trial k has the Philox stream with the key (seed, 3) and the counter (0, 0, k, 0)."""
+
+    def __init__(self, space: Space, seed: int) -> None:
+        self._space = space
+        self._seed = seed
+
+    def suggest(self, number: int) -> Parameters:
+        """Return the parameters of trial `number`."""
+        rng = np.random.Generator(np.random.Philox(key=[self._seed, _KEY], counter=[0, 0, number, 0]))
+        return {name: dimension.at(rng.random()) for name, dimension in self._space.items()}
+
+    def tell(self, trial: Trial) -> None:
+        """Do nothing."""
+
+
+def _values(name: str, dimension: Dimension) -> Sequence[Value]:
+    """Return all values of a dimension; SettingsError where there is no end of them."""
+    if isinstance(dimension, Choice):
+        return dimension.values
+    if not dimension.integer or dimension.log or dimension.high - dimension.low >= MOST:
+        text = f"{dimension.low:.12g}:{dimension.high:.12g}" + (f":{LOG}" if dimension.log else "")
+        raise SettingsError(f"over {name}: a grid needs to know how many values of {text} to try: {name}={text}:5")
+    return range(int(dimension.low), int(dimension.high) + 1)

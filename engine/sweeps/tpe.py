@@ -1,0 +1,75 @@
+"""Optuna's sampler TPE, by ask and tell. Optuna is an extra, and imported only here and only when asked for."""
+
+from functools import cached_property
+from pathlib import Path
+
+import optuna
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from engine.sweeps.space import Choice, Dimension, Parameters, Space
+from engine.sweeps.trial import FINISHED, Trial
+
+NAME = "gradsum"  # of the study in its storage
+_PRIME = 1_000_003  # trials of one sweep have seeds of their own, as do sweeps
+
+
+class Tpe:
+    """Tree-structured Parzen estimator (Bergstra et al., "Algorithms for Hyper-Parameter Optimization", 2011).
+
+    The sampler begins anew with each trial, so that what it suggests depends on nothing but the sweep, the number of
+    the trial, and the trials before. `storage` is a journal file for Optuna's own tools. It is written anew, as the
+    earlier trials are told again when a sweep goes on: what counts is in the records.
+    """
+
+    def __init__(self, space: Space, seed: int, storage: Path) -> None:
+        self._distributions = {name: _distribution(dimension) for name, dimension in space.items()}
+        self._seed = seed
+        self._storage = storage
+        self._asked: optuna.Trial | None = None
+
+    @cached_property
+    def _study(self) -> optuna.Study:
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        self._storage.parent.mkdir(parents=True, exist_ok=True)
+        for old in self._storage.parent.glob(f"{self._storage.name}*"):  # with its lock, if it was killed in writing
+            old.unlink()
+        journal = JournalStorage(JournalFileBackend(str(self._storage.absolute())))
+        return optuna.create_study(storage=journal, study_name=NAME, direction="maximize")
+
+    def suggest(self, number: int) -> Parameters:
+        """Return the parameters of trial `number`."""
+        self._study.sampler = optuna.samplers.TPESampler(seed=(self._seed * _PRIME + number) % (1 << 32))
+        self._asked = self._study.ask(self._distributions)
+        return {name: self._asked.params[name] for name in self._distributions}
+
+    def tell(self, trial: Trial) -> None:
+        """Report how the trial ended that was suggested last, or that an earlier sitting carried out."""
+        value = trial.best.percent if trial.state == FINISHED and trial.best else None
+        state = TrialState.PRUNED if value is None else TrialState.COMPLETE  # one that diverged counts as the worst
+        if self._asked is None:
+            self._study.add_trial(self._frozen(trial, state, value))
+            return
+        for point in trial.curve:
+            self._asked.report(point.percent, point.step)
+        self._study.tell(self._asked, value, state)
+        self._asked = None
+
+    def _frozen(self, trial: Trial, state: TrialState, value: float | None) -> FrozenTrial:
+        return create_trial(
+            state=state,
+            value=value,
+            params=dict(trial.parameters),
+            distributions=self._distributions,
+            intermediate_values={point.step: point.percent for point in trial.curve},
+        )
+
+
+def _distribution(dimension: Dimension) -> BaseDistribution:
+    if isinstance(dimension, Choice):
+        return CategoricalDistribution(dimension.values)
+    if dimension.integer:
+        return IntDistribution(int(dimension.low), int(dimension.high), log=dimension.log)
+    return FloatDistribution(dimension.low, dimension.high, log=dimension.log)

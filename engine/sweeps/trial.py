@@ -1,0 +1,50 @@
+"""A trial of a sweep, and which of several did best."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from engine.records import Point
+from engine.sweeps.space import Parameters
+
+RUNNING, FINISHED, PRUNED, FAILED, INTERRUPTED = "running", "finished", "pruned", "failed", "interrupted"
+OVER = (FINISHED, PRUNED, FAILED)  # there is nothing left to do
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A trial: `run` is its number in the records, `curve` its validations in order.
+
+    `reason` says why it ended; `params_sha256` is over the model's parameters in the end, None if it diverged.
+    """
+
+    number: int
+    parameters: Parameters
+    state: str = RUNNING
+    run: int | None = None
+    curve: tuple[Point, ...] = ()
+    reason: str | None = None
+    params_sha256: str | None = None
+
+    @property
+    def best(self) -> Point | None:
+        """The validation with the most percent correct, the first of several; None if there was none."""
+        return max(self.curve, key=lambda point: point.percent, default=None)
+
+    def asdict(self) -> dict[str, Any]:
+        """Return what `--json` prints."""
+        return {
+            "number": self.number,
+            "run": self.run,
+            "parameters": dict(self.parameters),
+            "state": self.state,
+            "value": self.best.percent if self.best else None,
+            "step": self.best.step if self.best else None,
+            "reason": self.reason,
+            "params_sha256": self.params_sha256,
+        }
+
+
+def ranked(trials: Iterable[Trial]) -> list[Trial]:
+    """Return the trials that finished, the best first and of equal ones the earlier; then the others likewise."""
+    return sorted(trials, key=lambda t: (t.state != FINISHED, -t.best.percent if t.best else 1.0, t.number))

@@ -1,0 +1,115 @@
+"""Sweeps and trials on record: what goes in comes out, an older database takes them, a deleted run takes its trial."""
+
+import os
+import sqlite3
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from engine.errors import RecordsError
+from engine.records import (
+    Point,
+    Records,
+    RunRow,
+    SweepRow,
+    TrialRow,
+    ValidationRow,
+    check_idle,
+    find_sweep,
+    read_trials,
+    remove_runs,
+)
+
+DB = Path("r.db")
+SWEEP = SweepRow(
+    uuid="5" * 32,
+    name="mine",
+    over={"lr": "1e-4:1:log", "optimizer": "sgd,adam"},
+    sampler="random",
+    trials=20,
+    prune_after=5,
+    seed=2**63 - 1,
+    settings={"epochs": 3, "lr": 1e-5},
+    model="mlp",
+    models={"mlp": {"layers": [{"type": "Flatten"}]}},
+    data=None,
+    data_digest="ab",
+    folder="/a\udcff",
+)
+
+
+def run(uuid: str) -> RunRow:
+    return RunRow("m", "d", "sgd", 1, 1, 1, 1, 1, uuid=uuid)
+
+
+def write() -> None:
+    with Records(DB) as records:
+        assert records.begin_sweep(SWEEP) == 1
+        for number, uuid in enumerate("ab", 1):
+            records.trial(TrialRow(1, number, records.begin(run(uuid)), '{"lr": 0.1}', "running"))
+            for n in (1, 2):
+                records.validation(ValidationRow(10 * n, n / 2, 0, 0, 0, 40.5 + n, 1.0))
+            records.finish("finished", "why not", params_sha256=f"sha {uuid}")
+            records.trial(TrialRow(1, number, number, '{"lr": 0.1}', "finished", 42.5, 20))
+
+
+def test_what_is_written_is_read() -> None:
+    write()
+    number, found = find_sweep(DB, "mine")
+    assert (number, found) == (1, replace(SWEEP, folder="/a\\udcff"))
+    assert find_sweep(DB, "1") == (number, found)
+    trials = read_trials(DB, 1)
+    assert list(trials) == [1, 2]
+    assert trials[2].row == TrialRow(1, 2, 2, '{"lr": 0.1}', "finished", 42.5, 20)
+    assert trials[2].curve == (Point(0.5, 10, 41.5), Point(1.0, 20, 42.5))
+    assert (trials[2].reason, trials[2].params_sha256) == ("why not", "sha b")
+    assert read_trials(DB, 1, 2) == {2: trials[2]}
+    assert read_trials(DB, 2) == {}
+    with Records(DB) as records:
+        records.extend_sweep(1, 30)
+    assert find_sweep(DB, "1")[1].trials == 30
+
+
+def test_names_are_given_once_and_sweeps_need_none() -> None:
+    with Records(DB) as records:
+        records.begin_sweep(SWEEP)
+        with pytest.raises(RecordsError, match="there is a sweep 'mine' already"):
+            records.begin_sweep(SWEEP)
+        unnamed = [records.begin_sweep(replace(SWEEP, name=None)) for _ in range(2)]
+        assert unnamed == [2, 3]
+    with pytest.raises(RecordsError, match=r"there is no sweep 'x' in database r.db; it has 1 \('mine'\), 2, 3"):
+        find_sweep(DB, "x")
+
+
+def test_a_database_from_before_there_were_sweeps() -> None:
+    with Records(DB) as records:
+        records.begin(run("old"))
+        records.finish("finished")
+    with closing(sqlite3.connect(DB)) as connection, connection:
+        connection.executescript("DROP TABLE sweeps; DROP TABLE trials; PRAGMA user_version = 2")
+    with pytest.raises(RecordsError, match=r"there is no sweep .1. in database r\.db; it has none"):
+        find_sweep(DB, "1")
+    with Records(DB) as records:
+        assert records.begin_sweep(SWEEP) == 1
+    assert find_sweep(DB, "1")[0] == 1
+
+
+def test_a_deleted_run_takes_its_trial_with_it() -> None:
+    write()
+    remove_runs(DB, [1])
+    assert list(read_trials(DB, 1)) == [2]
+    assert find_sweep(DB, "mine")[0] == 1
+
+
+def test_a_sweep_is_idle_unless_another_process_runs_a_trial() -> None:
+    write()
+    check_idle(DB, 1)
+    with closing(sqlite3.connect(DB)) as connection, connection:
+        connection.execute("UPDATE runs SET state = 'running' WHERE startID = 2")
+    check_idle(DB, 1)  # it is this process's own
+    with closing(sqlite3.connect(DB)) as connection, connection:
+        connection.execute("UPDATE runs SET pid = ?, process = NULL WHERE startID = 2", (os.getppid(),))
+    with pytest.raises(RecordsError, match=rf"sweep 1 .* is still running: trial 2, process {os.getppid()}; stop it"):
+        check_idle(DB, 1)
