@@ -89,11 +89,11 @@ class Backend(Protocol):
     def pool_phases_gradient(self, dy: Array, place: Place, route: Route, phases: Array, work: Array) -> None:
         """Write to phases [2, 2, h, w, L] the gradient: dy (a plane) for the one that won, 0 for the others."""
 
-    def winograd_filter(self, w: Array, u: Array, ut: Array, work: Array) -> None:
-        """Transform a filter w [3, 3, C, O] to u [6, 6, C, O] = G w G^T, and ut [6, 6, O, C], its transpose.
+    def winograd_filter(self, w: Array, u: Array, work: Array) -> None:
+        """Transform a filter w [3, 3, C, O] to u [6, 6, C, O] = G w G^T.
 
         This and all below is F(4x4, 3x3) of Lavin and Gray 2015 (section 4.3): 36 products in place of 144 for a tile
-        of 4 x 4 outputs. `work` has 9 C O + 4608 values.
+        of 4 x 4 outputs. `work` has 4608 values.
         """
 
     def winograd_filter_gradient(self, du: Array, dw: Array, work: Array) -> None:

@@ -13,23 +13,9 @@ PIECE = 256  # values of a filter transformed at a time
 
 
 @kernel
-def winograd_filter(w: Array, u: Array, ut: Array, work: Array) -> None:
+def winograd_filter(w: Array, u: Array, work: Array) -> None:
     """See the table."""
-    C, filters = w.shape[2:]
-    turned = work[: 9 * C * filters].reshape(3, 3, filters, C)
-    for a in range(3):
-        for b in range(3):
-            for o in range(filters):
-                for c in range(C):
-                    turned[a, b, o, c] = w[a, b, c, o]
-    rest = work[9 * C * filters :]
-    transform_filter(w.reshape(3, 3, -1), u.reshape(6, 6, -1), rest)
-    transform_filter(turned.reshape(3, 3, -1), ut.reshape(6, 6, -1), rest)
-
-
-@inner
-def transform_filter(w: Array, u: Array, work: Array) -> None:
-    """Write G w G^T, w [3, 3, X], to u [6, 6, X]."""
+    w, u = w.reshape(3, 3, -1), u.reshape(6, 6, -1)
     for start in range(0, w.shape[2], PIECE):
         p = slice(start, min(start + PIECE, w.shape[2]))
         z = work[: 18 * (p.stop - start)].reshape(6, 3, -1)

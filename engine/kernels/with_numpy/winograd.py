@@ -35,13 +35,9 @@ BB, GG, AA = (np.kron(matrix, matrix).astype(np.float32) for matrix in (BT, G, A
 BBT, GGT, AAT = (np.ascontiguousarray(matrix.T) for matrix in (BB, GG, AA))
 
 
-def winograd_filter(w: Array, u: Array, ut: Array, work: Array) -> None:
+def winograd_filter(w: Array, u: Array, work: Array) -> None:  # noqa: ARG001
     """See the table."""
-    C, filters = w.shape[2:]
     np.matmul(GG, w.reshape(9, -1), out=u.reshape(36, -1))
-    turned = work[: w.size].reshape(9, filters, C)
-    np.copyto(turned, w.reshape(9, C, filters).transpose(0, 2, 1))
-    np.matmul(GG, turned.reshape(9, -1), out=ut.reshape(36, -1))
 
 
 def winograd_filter_gradient(du: Array, dw: Array, work: Array) -> None:  # noqa: ARG001

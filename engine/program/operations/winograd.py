@@ -14,6 +14,8 @@ from engine.program.operations.base import Operation, Site, Step, accumulate, pa
 from engine.program.operations.convolution import convolution_work, geometry
 from engine.program.weights import FILTER_WORK
 
+FEW = 4  # tiles of a sample, below which the products are too small to pay for another transform of the filter
+
 
 class Winograd(Operation):
     """The convolution alone."""
@@ -25,7 +27,7 @@ class Winograd(Operation):
         layer, C = geometry(step)
         self._last, self._size = site.last, conv_size(step)
         self._filter, self._bias = (parameter(step, name, site.weights) for name in ("filter", "bias"))
-        self._transformed = site.weights.winograd(f"{layer.name}.filter")
+        self._transformed = site.weights.winograd(f"{layer.name}.filter", turned=prod(tiles(step)) >= FEW)
         self._m, self._product, self._work = self.scratch
         self._v = site.arena.keep(6, 6, *tiles(step), x.N * C)
         self._du = site.arena.scratch(f"{step.name} du", *self._product.shape)
