@@ -90,7 +90,7 @@ def plot(runs: list[Run], path: Path) -> None:
     names = list(dict.fromkeys(run.data for run in runs))
     colours = dict(zip(GRID, style.COLOURS, strict=False))
     with style.styled():
-        figure = style.new_figure(6.5 * len(names), 4.5, "How soon a network reads, letters network, batch 64")
+        figure = style.new_figure(6.5 * len(names), 5, "How soon a network reads, letters network, batch 64")
         for name, axes in zip(names, figure.subplots(1, len(names), squeeze=False)[0], strict=True):
             for run in (run for run in runs if run.data == name):
                 seconds, percent = zip(*run.curve, strict=True)
@@ -104,7 +104,7 @@ def plot(runs: list[Run], path: Path) -> None:
             axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
             axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
             axes.minorticks_off()
-            axes.legend()
+            axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=3)
         style.save(figure, path)
     print(f"plot  {path}", file=sys.stderr)
 
