@@ -49,6 +49,7 @@ def warm(backend: Backend) -> bool:
         for layers in _every_operation():
             _run(Model(layers, (12, 12, 1), loss), backend)
     _step(backend)
+    _measure(backend)
     return backend.compilations() > before
 
 
@@ -78,3 +79,9 @@ def _step(backend: Backend) -> None:
         backend.sgd(w, gradient, 1.0, 1.0, work)
         backend.momentum(w, m, gradient, 1.0, 1.0, 0.5, work)
         backend.adam(w, m, v, gradient, 1.0, 1.0, (0.5, 0.5), 1.0, work)
+
+
+def _measure(backend: Backend) -> None:
+    x = np.zeros(2, np.float32)
+    backend.moments(x)
+    backend.histogram(x, 0.0, 1.0, np.zeros(1, np.int64))

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import example, given
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
@@ -144,26 +144,6 @@ def test_counts_are_spread_evenly_over_their_bins(counts: Any, low: float, width
     expected = np.histogram(points, edges, weights=np.repeat(counts / 1000, 1000))[0] / counts.sum()
     np.testing.assert_allclose(share, expected, atol=2e-3)
     assert share.sum() == pytest.approx(1)
-
-
-@given(arrays(np.float32, st.integers(1, 300), elements=st.floats(width=32)))
-@example(np.array([3e38, -3e38, 0.0], np.float32))
-@example(np.array([1e-45, 0.0], np.float32))
-@example(np.array([np.nan, np.inf], np.float32))
-def test_the_histogram_of_any_array(array: Any) -> None:
-    finite = array[np.isfinite(array)].astype(float)
-    bins = histogram.bins_of(7, array)
-    if bins is None:
-        assert not len(finite)
-        return
-    assert (bins.step, bins.low, bins.high, bins.counts.sum()) == (7, finite.min(), finite.max(), len(finite))
-    if bins.low == bins.high:
-        return
-    number = len(bins.counts)
-    place = (finite - bins.low) * (number / (bins.high - bins.low))
-    for edge in range(1, number):  # how many are below each edge, but for those that are right at it
-        below = bins.counts[:edge].sum()
-        assert (place < edge - 1e-4).sum() <= below <= (place < edge + 1e-4).sum()
 
 
 def test_a_distribution_without_width_is_in_one_row() -> None:

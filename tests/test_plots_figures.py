@@ -1,6 +1,7 @@
 """Figures: what is on their axes and in their lines, not their pixels."""
 
-from collections.abc import Callable, Iterator
+import json
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,8 @@ from engine.plots.hill import LAST, VALLEY_START, Scene, animation
 from engine.plots.landscape import VALLEY
 from engine.records import (
     EventRow,
+    HistogramRow,
+    Place,
     Records,
     RunRow,
     Snapshot,
@@ -56,6 +59,22 @@ def statistics(step: int, name: str) -> StatisticsRow:
     return StatisticsRow(step, layer, array, *(0.0, 1.0, -1.0, 1.0, 4.0, 0.0) * 2, *(0.0, 1.0, -1.0, 1.0, 0.004, 0.0))
 
 
+def histograms(
+    step: int, arrays: Mapping[Place, tuple[NDArray[np.float32], NDArray[np.float32]]]
+) -> list[HistogramRow]:
+    """Return the rows of a snapshot by numpy's own binning."""
+    rows = []
+    for place, both in arrays.items():
+        for what, array in zip(("values", "gradients"), both, strict=True):
+            if np.isfinite(array).all():
+                counts, edges = np.histogram(array.astype(np.float64), 64)
+                row = (edges[0], edges[-1], json.dumps(counts.tolist()))
+            else:
+                row = (None, None, "[]")
+            rows.append(HistogramRow(step, place.name, place.subname, what, *row))
+    return rows
+
+
 def fill(records: Records) -> None:
     """Write run 1 (ADAM, two workers, snapshots), run 2 (SGD, serial) and run 3 (nothing)."""
     records.begin(RunRow("letters", "letters", "adam", 1e-3, 64, 16, 2, 7, generated=True))
@@ -69,7 +88,8 @@ def fill(records: Records) -> None:
     records.event(EventRow("lapsed", worker="host:2", time=BEGAN + 3))
     table = places(SHAPES)
     for step in STEPS:
-        records.snapshot(Snapshot(step, {table[name]: noise(step, name) for name in SHAPES}))
+        arrays = {table[name]: noise(step, name) for name in SHAPES}
+        records.snapshot(Snapshot(step, arrays, histograms(step, arrays)))
         for name in SHAPES:
             records.statistics(statistics(step, name))
     records.begin(RunRow("letters", "mnist", "sgd", 0.01, 32, 16, 0, 7))
@@ -222,8 +242,9 @@ def test_a_run_that_diverged_can_be_looked_at() -> None:
         records.begin(RunRow("letters", "letters", "sgd", 1e3, 64, 16, 2, 7))
         for step, factor in ((1, 1.0), (2, np.inf), (3, np.nan)):
             with np.errstate(invalid="ignore"):
-                arrays = {table[n]: tuple(np.float32(factor) * a for a in noise(step, n)) for n in SHAPES}
-            records.snapshot(Snapshot(step, arrays))  # type: ignore[arg-type]
+                drawn = {table[n]: noise(step, n) for n in SHAPES}
+                arrays = {p: (np.float32(factor) * a, np.float32(factor) * b) for p, (a, b) in drawn.items()}
+            records.snapshot(Snapshot(step, arrays, histograms(step, arrays)))
             for name in SHAPES:
                 row = statistics(step, name)._replace(values_norm=4 * factor, updates_norm=factor)
                 records.statistics(row)
@@ -237,8 +258,8 @@ def test_a_run_that_diverged_can_be_looked_at() -> None:
         style.save(figure, Path("a.png"))
     with Records(path) as records:
         records.begin(RunRow("letters", "letters", "sgd", 1e3, 64, 16, 2, 7))
-        records.snapshot(Snapshot(1, arrays))  # type: ignore[arg-type]
-    with pytest.raises(RecordsError, match="run 2 has no finite values of c1"):
+        records.snapshot(Snapshot(1, arrays, histograms(1, arrays)))
+    with pytest.raises(RecordsError, match="run 2 has no histogram of finite values of c1"):
         gather.draw_histogram(path, None, "c1")
 
 

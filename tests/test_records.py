@@ -99,7 +99,7 @@ def test_tables_are_as_documented(tmp_path: Path) -> None:
         assert found == [(name, kind) for name, (kind, _) in columns.items()]
         assert all(meaning for _, meaning in columns.values())
     assert query(tmp_path / "r.db", "PRAGMA journal_mode") == [("wal",)]
-    assert query(tmp_path / "r.db", "PRAGMA user_version") == [(3,)]
+    assert query(tmp_path / "r.db", "PRAGMA user_version") == [(4,)]
     for view, meanings in VIEWS.items():
         found = query(tmp_path / "r.db", "SELECT name FROM pragma_table_info(?)", view)
         assert found == [(name,) for name in meanings]

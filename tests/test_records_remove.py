@@ -15,6 +15,7 @@ import pytest
 from engine.errors import RecordsError
 from engine.records import (
     EventRow,
+    HistogramRow,
     Records,
     RunRow,
     Snapshot,
@@ -54,7 +55,8 @@ def write(path: Path, uuid: str, steps: int = 500) -> int:
         records.validation(ValidationRow(steps, 1, 0, 0, 0, 0, 0))
         records.statistics(StatisticsRow(steps, "fc1", "bias", *[0.0] * 18))
         zeros = np.zeros(9, np.float32)
-        records.snapshot(Snapshot(steps, {places({"fc1.bias": (9,)})["fc1.bias"]: (zeros, zeros)}))
+        rows = [HistogramRow(steps, "fc1", "bias", "values", 0.0, 0.0, "[9]")]
+        records.snapshot(Snapshot(steps, {places({"fc1.bias": (9,)})["fc1.bias"]: (zeros, zeros)}, rows))
         records.worker(WorkerRow("w"))
         records.trial(TrialRow(1, number, number, "{}", "finished"))
         records.finish("finished")

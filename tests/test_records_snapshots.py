@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from engine.errors import RecordsError
 from engine.model import letters
-from engine.records import Records, RunRow, Snapshot, StatisticsRow, places, reading, snapshots
+from engine.records import HistogramRow, Records, RunRow, Snapshot, StatisticsRow, places, reading, snapshots
 
 RUN = RunRow("letters", "letters", "adam", 1e-3, 64, 8, 2, 7, uuid="u1")
 SHAPES = {name: spec.shape for name, spec in letters().layout().specs.items()}
@@ -269,16 +269,24 @@ def test_an_array_of_many_chunks_and_few_rows(tmp_path: Path) -> None:
     assert [tuple(row) for row in sizes] == [(2048, 2048), (4 * (place.size % 512),) * 2]
 
 
-def test_the_snapshots_of_an_array_one_at_a_time(path: Path) -> None:
-    with reading(path) as connection:
-        found = list(snapshots.every(connection, 1, "c3.filter"))
-        with pytest.raises(RecordsError, match=r"no snapshots of 'c3.filter'"):
-            next(snapshots.every(connection, 2, "c3.filter"))
-    assert [step for step, _, _ in found] == list(STEPS)
-    for step, values, gradients in found:
-        want = noise(step, "c3.filter")
-        assert np.array_equal(values, want[0].ravel())
-        assert np.array_equal(gradients, want[1].ravel())
+def test_histograms_of_one_array(tmp_path: Path) -> None:
+    [place] = places({"c1.bias": (2,)}).values()
+    zeros = {place: (np.zeros(2, np.float32),) * 2}
+    with Records(tmp_path / "r.db") as records:
+        records.begin(RUN)
+        for step in (2, 1, 3):
+            low = None if step == 3 else -1.0 * step
+            arrays = [("filter", "values"), ("filter", "gradients"), ("bias", "values")]
+            rows = [
+                HistogramRow(step, "c1", array, what, low, low, f"[{step}, {number}]")
+                for number, (array, what) in enumerate(arrays)
+            ]
+            records.snapshot(Snapshot(step, zeros, rows))
+    with reading(tmp_path / "r.db") as connection:
+        found = snapshots.histograms(connection, 1, "c1.filter", "values")
+        assert found == [(1, -1.0, -1.0, [1, 0]), (2, -2.0, -2.0, [2, 0])]
+        assert snapshots.histograms(connection, 1, "c1.bias", "values")[0][3] == [1, 2]
+        assert snapshots.histograms(connection, 1, "c1.bias", "gradients") == []
 
 
 def test_a_snapshot_takes_little_more_than_its_numbers(tmp_path: Path) -> None:

@@ -103,7 +103,7 @@ def test_they_change_no_bit_and_can_be_turned_off(data: engine.Dataset) -> None:
     every = run(data, snapshot_every=1, statistics_every=1)
     none = run(data, snapshot_first=0, snapshot_every=0, statistics_every=0, db="none.db", out="none")
     assert every.params_sha256 == none.params_sha256
-    for table in ("snapshots", "chunks", "statistics"):
+    for table in ("snapshots", "chunks", "histograms", "statistics"):
         assert rows(f"SELECT count(*) FROM {table}", "none.db") == [(0,)]  # noqa: S608
         assert rows(f"SELECT count(DISTINCT batchno) FROM {table}") == [(8,)]  # noqa: S608
 
@@ -115,7 +115,7 @@ def test_a_resumed_run_leaves_the_same_snapshots(data: engine.Dataset) -> None:
     later = Path("out/step-00000007.safetensors")
     later.unlink()  # as if it had been killed after its records of step 6 and before it saved
     engine.train(data=data, resume="out", workers=0, steps=12)
-    for table in ("snapshots", "chunks", "statistics"):
+    for table in ("snapshots", "chunks", "histograms", "statistics"):
         sql = f"SELECT * FROM {table} ORDER BY batchno, rowid"  # noqa: S608
         assert rows(sql) == rows(sql, "whole.db")
     assert [step for (step,) in rows("SELECT DISTINCT batchno FROM data ORDER BY 1")] == [1, 2, 3, 6, 9, 12]

@@ -4,8 +4,9 @@ Letters: N samples, H W height and width, C O channels in and out, K classes. L 
 An image activation is [H, W, L]: one pixel of all samples is contiguous. A *plane* is a larger array of that kind with
 the image inside, and zeros around it; its place in the plane is (first row and column, first of the L values), since a
 plane may hold more samples than are computed at a time. All arrays are C-contiguous float32 unless said
-otherwise, and none overlap. No operation allocates more than a few bytes a sample, and none raises: what does not fit
-is excluded when a program is compiled. NaN and infinity in the input reach the output.
+otherwise, and none overlap. No operation allocates more than a few bytes a sample, but for the last two, which no step
+waits for; and none raises: what does not fit is excluded when a program is compiled. NaN and infinity in the input
+reach the output.
 """
 
 from typing import Any, Protocol
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float32]
 Doubles = NDArray[np.float64]
+Counts = NDArray[np.int64]
 Labels = NDArray[np.int32]
 Mask = NDArray[np.bool_]
 Place = tuple[int, int]
@@ -160,4 +162,16 @@ class Backend(Protocol):
 
         m = beta1 m + (1 - beta1) g; v = beta2 v + (1 - beta2) g^2; w -= rate * m / (sqrt(v) + eps). The caller folds
         both bias corrections into `rate` and `eps`.
+        """
+
+    def moments(self, x: Array) -> tuple[float, float, float]:
+        """Return mean, standard deviation and Euclidean norm of x [n], n > 0.
+
+        Sums are taken in float64, where squares of float32 do not overflow.
+        """
+
+    def histogram(self, x: Array, low: float, high: float, counts: Counts) -> None:
+        """Add to counts [B] how many values of x [n] are in each of B equal bins from `low` to `high`.
+
+        All values are within these two. Close to the edge of two bins either may count a value.
         """

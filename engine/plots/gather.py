@@ -88,21 +88,16 @@ def draw_histogram(db: Path, wanted: str | None, layer: str) -> Picture:
         if name is None:
             raise RecordsError(f"run {run['startID']} has no snapshots of a layer {layer!r}; it has {_layers(known)}")
         number = run["startID"]
-        values, gradients = _bins(connection, number, name)
+        values, gradients = (_bins(connection, number, name, what) for what in ("values", "gradients"))
     return histogram.draw(run, name, values, gradients), f"histogram-{name}-{number}"
 
 
-def _bins(connection: Connection, run: int, name: str) -> tuple[list[histogram.Bins], list[histogram.Bins]]:
-    """Return the histograms of an array's values and of its gradients, ascending by step."""
-    of_values, of_gradients = [], []
-    for step, values, gradients in snapshots.every(connection, run, name):
-        of_values.append(histogram.bins_of(step, values))
-        of_gradients.append(histogram.bins_of(step, gradients))
-    found = [bins for bins in of_values if bins], [bins for bins in of_gradients if bins]
-    for what, bins in zip(("values", "gradients"), found, strict=True):
-        if not bins:
-            raise RecordsError(f"run {run} has no finite {what} of {name} in its snapshots")
-    return found
+def _bins(connection: Connection, run: int, name: str, what: str) -> list[histogram.Bins]:
+    """Return the histograms of an array's values or gradients, ascending by step."""
+    rows = snapshots.histograms(connection, run, name, what)
+    if not rows:
+        raise RecordsError(f"run {run} has no histogram of finite {what} of {name}")
+    return [histogram.Bins(step, low, high, np.array(counts, np.float64)) for step, low, high, counts in rows]
 
 
 def _curves(connection: Connection, run: dict[str, Any]) -> tuple[history.Curves, history.Curves]:

@@ -15,7 +15,6 @@ from engine.plots.style import SEQUENTIAL, new_figure
 
 Floats = NDArray[np.float64]
 _ROWS = 120
-_BINS = 64
 
 
 @dataclass(frozen=True)
@@ -26,19 +25,6 @@ class Bins:
     low: float
     high: float
     counts: Floats
-
-
-def bins_of(step: int, array: NDArray[np.float32]) -> Bins | None:
-    """Return the histogram of the finite values of `array` [n]; None if there are none."""
-    finite = array[np.isfinite(array)].astype(np.float64)
-    if not finite.size:
-        return None
-    low, high = float(finite.min()), float(finite.max())
-    finite -= low
-    finite *= _BINS / (high - low) if high > low else 0.0
-    # Several times faster than np.histogram, which sees to it that a value right at an edge is in the upper bin.
-    counts = np.bincount(np.minimum(finite.astype(np.intp), _BINS - 1), minlength=_BINS)
-    return Bins(step, low, high, counts.astype(np.float64))
 
 
 def spread(bins: Bins, edges: Floats) -> Floats:

@@ -36,6 +36,7 @@ class Program:
         self._sections = sections_of(steps_of(model), microbatch, backend.chunk_bytes)
         self._chunks, outputs = Builder(backend, weights, self.arena).build(self._sections, self._images)
         self._loss = Loss(model.loss, outputs, self.arena, backend)
+        self._classes = model.classes
         ordered = [chunk for section in reversed(self._chunks) for chunk in section]
         self._forward = [operation for section in self._chunks for chunk in section for operation in chunk]
         self._backward = [o for chunk in ordered for o in reversed(chunk) if o.y.gradient is not None]
@@ -117,8 +118,8 @@ class Program:
         self._load(images)
         if labels.shape != self._labels.shape:
             raise ValueError(f"want {self.microbatch} labels, got shape {labels.shape}")
-        if labels.min() < 0 or labels.max() >= self.model.classes:
-            raise DataError(f"labels must be from 0 to {self.model.classes - 1}, got {labels.min()} to {labels.max()}")
+        if labels.min() < 0 or labels.max() >= self._classes:
+            raise DataError(f"labels must be from 0 to {self._classes - 1}, got {labels.min()} to {labels.max()}")
         self._labels[...] = labels
         for operation in self._forward:
             operation.forward(rng)

@@ -15,6 +15,7 @@ from engine.records.records import Records
 from engine.records.remove import remove_runs
 from engine.records.rows import (
     EventRow,
+    HistogramRow,
     RunRow,
     StatisticsRow,
     SweepRow,
@@ -31,6 +32,7 @@ __all__ = [
     "COLUMNS",
     "VIEWS",
     "EventRow",
+    "HistogramRow",
     "Place",
     "Point",
     "Records",

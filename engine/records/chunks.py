@@ -1,13 +1,14 @@
 """Writes a snapshot: the arrays of a model in chunks, as bytes."""
 
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.records.places import Place
+from engine.records.rows import HistogramRow
 from engine.records.snapshot_tables import CHUNK
 
 Array = NDArray[np.float32]
@@ -29,6 +30,7 @@ INSERT OR REPLACE INTO chunks
 SELECT ?1, ?2, ?3 + n, substr(?4, {BYTES} * n + 1, {BYTES}), substr(?5, {BYTES} * n + 1, {BYTES})
 FROM numbers WHERE n < ?6
 """  # noqa: S608
+_HISTOGRAMS = "INSERT OR REPLACE INTO histograms VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,7 @@ class Snapshot:
 
     batchno: int
     arrays: Mapping[Place, tuple[Array, Array]]
+    histograms: Sequence[HistogramRow] = ()
 
 
 def write_snapshot(connection: sqlite3.Connection, start_id: int, snapshot: Snapshot) -> None:
@@ -46,6 +49,7 @@ def write_snapshot(connection: sqlite3.Connection, start_id: int, snapshot: Snap
     connection.execute(_NUMBERS, (max(PIECE, *(max(p.matrices, p.rows, p.cols) for p in snapshot.arrays)),))
     connection.executemany(_SNAPSHOTS, rows)
     connection.executemany(_CHUNKS, _pieces(start_id, snapshot))
+    connection.executemany(_HISTOGRAMS, [(start_id, *row) for row in snapshot.histograms])
 
 
 def _pieces(start_id: int, snapshot: Snapshot) -> Iterator[tuple[object, ...]]:

@@ -123,6 +123,18 @@ class StatisticsRow(NamedTuple):
     updates_zeros: float
 
 
+class HistogramRow(NamedTuple):
+    """The values or gradients (`what`) of one array at one step; `counts` is a JSON array."""
+
+    batchno: int
+    name: str
+    subname: str
+    what: str
+    low: float | None
+    high: float | None
+    counts: str
+
+
 @dataclass(frozen=True)
 class SweepRow:
     """All that a sweep's trials follow from; the columns of `sweeps` say what each field means.

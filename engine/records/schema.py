@@ -4,7 +4,7 @@ import sqlite3
 
 from engine.records import snapshot_tables, sweep_tables
 
-VERSION = 3  # PRAGMA user_version; raise it when a table is added or changed
+VERSION = 4  # PRAGMA user_version; raise it when a table is added or changed
 APPLICATION_ID = 0x67736D31  # PRAGMA application_id, "gsm1": a SQLite file with it is ours
 
 _RUN = ("INTEGER", "the run: runs.startID")

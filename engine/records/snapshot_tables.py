@@ -44,6 +44,13 @@ COLUMNS: dict[str, dict[str, tuple[str, str]]] = {
         "vals": ("BLOB", f"at most {CHUNK} values, little-endian float32, C order of the public shape"),
         "grads": ("BLOB", "their mean gradients over the batch, likewise"),
     },
+    "histograms": _OF_TENSOR
+    | {
+        "what": ("TEXT", "values or gradients"),
+        "low": ("REAL", "smallest finite one, where the first bin begins; NULL if none is finite"),
+        "high": ("REAL", "largest finite one, where the last bin ends; NULL if none is finite"),
+        "counts": ("TEXT", "JSON array: how many lie in each of the bins, which are equally wide"),
+    },
     "numbers": {"n": ("INTEGER", "0, 1, 2 and so on: what the view `data` counts with")},
     "float32": {
         "head": ("INTEGER", "the upper 9 bits of a float32: sign and exponent"),
@@ -56,11 +63,12 @@ PRIMARY_KEYS: dict[str, tuple[str, ...]] = {
     "statistics": ("startID", "batchno", "name", "subname"),
     "snapshots": ("startID", "name", "subname", "batchno"),
     "chunks": ("startID", "batchno", "chunk"),
+    "histograms": ("startID", "batchno", "name", "subname", "what"),
     "numbers": ("n",),
     "float32": ("head",),
 }
 
-STEP_TABLES = ("statistics", "snapshots", "chunks")
+STEP_TABLES = ("statistics", "snapshots", "chunks", "histograms")
 
 VIEWS: dict[str, dict[str, str]] = {
     "data": {
@@ -127,6 +135,5 @@ WITH RECURSIVE
   )
 SELECT exponent, hidden, unit FROM positive UNION ALL SELECT exponent + 256, hidden, -unit FROM positive"""
 
-# What makes the view work, to be executed once the tables are there. Histograms, which version 2 had a table of, are
-# made from the chunks when somebody looks at them.
-STATEMENTS = (_FLOAT32, _DATA, "DROP TABLE IF EXISTS histograms")
+# What makes the view work, to be executed once the tables are there.
+STATEMENTS = (_FLOAT32, _DATA)

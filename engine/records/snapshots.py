@@ -7,8 +7,6 @@ snapshots has none.
 import json
 import math
 import sqlite3
-from collections.abc import Iterator
-from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -68,17 +66,20 @@ def series(connection: sqlite3.Connection, run: int, name: str, start: int, stop
     return _read(connection, run, name, (start, stop), None)
 
 
-def every(connection: sqlite3.Connection, run: int, name: str) -> Iterator[tuple[int, Array, Array]]:
-    """Yield (step, values, gradients) of every snapshot of the array `name`, flat, ascending by step, one at a time.
+def histograms(
+    connection: sqlite3.Connection, run: int, name: str, what: str
+) -> list[tuple[int, float, float, list[int]]]:
+    """Return (step, low, high, counts) of every histogram of the array `name`, ascending by step.
 
-    Raises RecordsError for an array that has no snapshot.
+    `what` is "values" or "gradients". Those without a finite value are left out.
     """
-    last = (math.prod(_shape(connection, run, name)) - 1) // CHUNK
+    sql = (
+        "SELECT batchno, low, high, counts FROM histograms"
+        " WHERE startID = ? AND name = ? AND subname = ? AND what = ? AND low IS NOT NULL ORDER BY batchno"
+    )
     layer, _, array = name.partition(".")
-    rows = connection.execute(_CHUNKS, (0, last, run, layer, array, None))
-    for step, chunks in groupby(rows, lambda row: row[0]):
-        _, _, values, gradients = zip(*chunks, strict=True)
-        yield step, *(np.frombuffer(b"".join(blobs), "<f4").astype(np.float32) for blobs in (values, gradients))
+    rows = _rows(connection, "histograms", sql, run, layer, array, what)
+    return [(batchno, low, high, json.loads(counts)) for batchno, low, high, counts in rows]
 
 
 def statistics(connection: sqlite3.Connection, run: int) -> list[StatisticsRow]:

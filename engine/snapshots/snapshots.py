@@ -4,17 +4,17 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
-from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import Self
 
 import numpy as np
 
 from engine.errors import RecordsError
+from engine.kernels import Backend, choose
 from engine.params import Layout, Vector
-from engine.records import EventRow, Records, Snapshot, StatisticsRow, places
+from engine.records import EventRow, HistogramRow, Records, Snapshot, StatisticsRow, places
 from engine.snapshots.choice import Choice
-from engine.snapshots.measures import statistics
+from engine.snapshots.measures import histogram, statistics
 
 WAITING_BYTES = 64 << 20  # the most that copies of vectors may take while they wait to be written
 WAITING_STEPS = 2  # but so many steps may always wait
@@ -39,14 +39,23 @@ class Snapshots:
     Steps that could not be written are events, `skipped` counts them, and `notice` is told in the end.
     """
 
-    def __init__(self, choice: Choice, layout: Layout, records: Records, notice: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        choice: Choice,
+        layout: Layout,
+        records: Records,
+        notice: Callable[[str], None],
+        backend: Backend | None = None,
+    ) -> None:
+        """`backend`: of the kernels that measure (default: `kernels.choose()`)."""
         self._skipped: list[int] = []  # may grow in either thread
         self._choice = choice
         self._layout = layout
         self._records = records
         self._notice = notice
+        self._backend = backend or choose()
         self._places = places({name: spec.shape for name, spec in layout.specs.items()})
-        self._free: SimpleQueue[_Look] = SimpleQueue()
+        self._free: list[_Look] = []  # the newest is taken first: its memory is still in some cache
         self._unmade = max(WAITING_STEPS, WAITING_BYTES // (3 * 4 * layout.size))
         self._open: _Look | None = None
         self._thread = ThreadPoolExecutor(1, "snapshots")
@@ -102,8 +111,8 @@ class Snapshots:
 
     def _take_free(self) -> _Look | None:
         """Return vectors to copy into, None if all of them wait for the disk."""
-        with suppress(Empty):
-            return self._free.get_nowait()
+        if self._free:  # only this thread takes
+            return self._free.pop()
         if not self._unmade:
             return None
         self._unmade -= 1
@@ -119,7 +128,7 @@ class Snapshots:
             self._skip(look.step, str(error))
         elif error is not None:
             self._fault = self._fault or error
-        self._free.put(look)
+        self._free.append(look)
 
     def _skip(self, step: int, reason: str) -> None:
         self._skipped.append(step)
@@ -142,15 +151,21 @@ class Snapshots:
         """Yield the row of every array, once `look.after` holds the update; the order of its values does not matter."""
         for name, part in self._layout.slices.items():
             place = self._places[name]
-            values, gradients, updates = (statistics(x[part]) for x in (look.parameters, look.gradient, look.after))
+            vectors = look.parameters, look.gradient, look.after
+            values, gradients, updates = (statistics(x[part], self._backend) for x in vectors)
             yield StatisticsRow(look.step, place.name, place.subname, *values, *gradients, *updates)
 
     def _snapshot(self, look: _Look) -> Snapshot:
-        """Return the chosen arrays in public shape."""
+        """Return the chosen arrays in public shape, with their histograms."""
         vectors = self._layout.public(look.parameters), self._layout.public(look.gradient)
         arrays = {
             self._places[name]: (np.ascontiguousarray(values).ravel(), np.ascontiguousarray(gradients).ravel())
             for (name, values), (_, gradients) in zip(*vectors, strict=True)
             if name in self._choice.names
         }
-        return Snapshot(look.step, arrays)
+        histograms = [
+            HistogramRow(look.step, place.name, place.subname, what, *histogram(array, self._backend))
+            for place, both in arrays.items()
+            for what, array in zip(("values", "gradients"), both, strict=True)
+        ]
+        return Snapshot(look.step, arrays, histograms)

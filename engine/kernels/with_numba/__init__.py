@@ -4,6 +4,7 @@ from engine.kernels.with_numba.convolution import add_bias, add_bias_gradient, c
 from engine.kernels.with_numba.elementwise import gelu, gelu_gradient, relu, relu_gradient
 from engine.kernels.with_numba.jit import compilations
 from engine.kernels.with_numba.loss import mean_squared_error, softmax_cross_entropy
+from engine.kernels.with_numba.measures import histogram, moments
 from engine.kernels.with_numba.optimizers import adam, momentum, sgd
 from engine.kernels.with_numba.pooling import max_pool, max_pool_gradient, pool_phases, pool_phases_gradient
 from engine.kernels.with_numba.winograd import (
@@ -29,10 +30,12 @@ __all__ = [
     "compilations",
     "gelu",
     "gelu_gradient",
+    "histogram",
     "im2col",
     "max_pool",
     "max_pool_gradient",
     "mean_squared_error",
+    "moments",
     "momentum",
     "name",
     "pool_phases",

@@ -3,6 +3,7 @@
 from engine.kernels.with_numpy.convolution import add_bias, add_bias_gradient, col2im, im2col
 from engine.kernels.with_numpy.elementwise import gelu, gelu_gradient, relu, relu_gradient
 from engine.kernels.with_numpy.loss import mean_squared_error, softmax_cross_entropy
+from engine.kernels.with_numpy.measures import histogram, moments
 from engine.kernels.with_numpy.optimizers import adam, momentum, sgd
 from engine.kernels.with_numpy.pooling import max_pool, max_pool_gradient, pool_phases, pool_phases_gradient
 from engine.kernels.with_numpy.stem import stem_patches
@@ -35,10 +36,12 @@ __all__ = [
     "compilations",
     "gelu",
     "gelu_gradient",
+    "histogram",
     "im2col",
     "max_pool",
     "max_pool_gradient",
     "mean_squared_error",
+    "moments",
     "momentum",
     "name",
     "pool_phases",
