@@ -21,7 +21,7 @@ import tempfile
 import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.optimize import nnls
@@ -33,12 +33,16 @@ from engine.settings import usable_cores
 from engine.threads import ONE_THREAD
 from tests.chaos.arena import TELLING, free_port
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
 IMAGES = 64  # of each worker in a step
 BYTES = 4 * 137_178  # parameters of `letters`
 WARM = 5  # steps with all workers before the clock starts
 QUANTILE = 20  # percent of the steps that are faster than what is shown: the machine may have other work, too
 PATIENCE = 120.0  # seconds without a step
 NAMES = ("compute", "fixed", "worker", "curve", "link")
+LINKS = (100, 1000, 10_000, 25_000)  # Mbit/s for which a prediction is made
 PREDICTED = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 
 
@@ -143,6 +147,11 @@ def link(mbit: int | None) -> str:
     return "as it is" if mbit is None else f"{mbit} Mbit/s" if mbit < 1000 else f"{mbit // 1000} Gbit/s"
 
 
+def name_of(mbit: int | None, curve: bool) -> str:
+    """Return how to call a link with or without keys."""
+    return link(mbit) + (", CURVE" if curve else "")
+
+
 def show(points: list[Point], constants: dict[str, float]) -> None:
     """Print what was measured, the constants, and what they predict."""
     print("| link | keys | workers | step ms | model ms | residual |\n|---|---|---|---|---|---|")
@@ -152,7 +161,7 @@ def show(points: list[Point], constants: dict[str, float]) -> None:
         print(f"| {link(p.mbit)} | {keys} | {p.workers} | {p.step_ms:.1f} | {p.fitted_ms:.1f} | {residual} |")
     print("\n" + ", ".join(f"{name} {value:.2f}" for name, value in constants.items()) + " (ms; link: a factor)\n")
     print("| link | keys | " + " | ".join(map(str, PREDICTED)) + " |\n" + "|---" * (2 + len(PREDICTED)) + "|")
-    for mbit in (100, 1000, 10_000, 25_000):
+    for mbit in LINKS:
         for curve in (False, True):
             found = [f"{100 * efficiency(constants, n, mbit, curve):.0f} %" for n in PREDICTED]
             print(f"| {link(mbit)} | {'CURVE' if curve else 'none'} | " + " | ".join(found) + " |")
@@ -160,47 +169,43 @@ def show(points: list[Point], constants: dict[str, float]) -> None:
 
 def plot(points: list[Point], constants: dict[str, float], path: Path) -> None:
     """Draw the step times with the model, and the efficiency that it predicts."""
-    import matplotlib as mpl
+    from engine.plots import style
 
-    mpl.use("Agg")
-    from matplotlib import pyplot as plt
+    with style.styled():
+        figure = style.new_figure(11, 5, "Workers behind a link, letters network, 64 images a worker")
+        left, right = figure.subplots(1, 2)
+        colours = dict(zip((*LINKS, None), style.COLOURS, strict=False))
+        _draw_steps(left, [p for p in points if p.workers], constants, colours)
+        _draw_efficiency(right, constants, colours)
+        style.save(figure, path)
+    print(f"plot  {path}", file=sys.stderr)
 
-    figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.5), layout="constrained")
-    colours = {100: "#D55E00", 1000: "#0072B2", 10_000: "#009E73", 25_000: "#CC79A7", None: "#555555"}
-    points = [p for p in points if p.workers]
-    for mbit in dict.fromkeys(p.mbit for p in points):
-        for curve in (False, True):
-            some = [p for p in points if (p.mbit, p.curve) == (mbit, curve)]
-            style: dict[str, Any] = {"color": colours[mbit], "linestyle": "--" if curve else "-"}
-            counts = np.linspace(1, max(p.workers for p in points), 50)
-            model = [predict(constants, n, mbit, curve, usable_cores()) for n in counts]
-            left.plot(counts, model, **style, linewidth=1, label=f"{link(mbit)}{', CURVE' if curve else ''}")
-            face = "white" if curve else colours[mbit]
-            left.plot(
-                [p.workers for p in some], [p.step_ms for p in some], "o", color=colours[mbit], markerfacecolor=face
-            )
-    left.set(
-        xlabel="workers", ylabel="step (ms)", yscale="log", title="measured (points) and model, 64 images a worker"
-    )
-    left.set_ylim(10, 3 * max(p.step_ms for p in points))  # room for the legend
-    left.set_yticks([10, 30, 100, 300, 1000], labels=["10", "30", "100", "300", "1,000"])
-    left.minorticks_off()
-    left.set_xticks(sorted({p.workers for p in points}))
-    left.legend(fontsize="small", title="link", ncols=2, loc="upper left")
-    counts = np.geomspace(1, 256, 100)
-    for mbit in (100, 1000, 10_000, 25_000):
+
+def _draw_steps(axes: "Axes", points: list[Point], constants: dict[str, float], colours: dict[int | None, str]) -> None:
+    counts = np.linspace(1, max(p.workers for p in points), 50)
+    for mbit, curve in dict.fromkeys((p.mbit, p.curve) for p in points):
+        measured = [(p.workers, p.step_ms) for p in points if (p.mbit, p.curve) == (mbit, curve)]
+        model = [predict(constants, n, mbit, curve, usable_cores()) for n in counts]
+        axes.plot(counts, model, "--" if curve else "-", color=colours[mbit], label=name_of(mbit, curve))
+        axes.plot(*zip(*measured, strict=True), "o", color=colours[mbit], mfc="white" if curve else colours[mbit])
+    axes.set(xlabel="workers", ylabel="step [ms]", yscale="log", title="measured (points) and model")
+    axes.set_ylim(5, 4 * max(p.step_ms for p in points))  # room for the legend
+    axes.yaxis.set_major_formatter("{x:,.0f}")
+    axes.set_xticks(sorted({p.workers for p in points}))
+    axes.legend(ncols=2, loc="upper left")
+
+
+def _draw_efficiency(axes: "Axes", constants: dict[str, float], colours: dict[int | None, str]) -> None:
+    counts = np.geomspace(1, PREDICTED[-1], 100)
+    for mbit in LINKS:
         for curve in (False, True):
             found = [100 * efficiency(constants, n, mbit, curve) for n in counts]
-            label = f"{link(mbit)}{', CURVE' if curve else ''}"
-            right.plot(counts, found, "--" if curve else "-", color=colours[mbit], label=label)
-    right.set(
-        xlabel="workers", ylabel="efficiency (%)", xscale="log", ylim=(0, 100), title="predicted, a core for each"
-    )
-    right.set_xticks(PREDICTED, labels=map(str, PREDICTED))
-    right.minorticks_off()
-    right.legend(fontsize="small", title="link")
-    figure.savefig(path, dpi=100)
-    print(f"plot: {path}")
+            axes.plot(counts, found, "--" if curve else "-", color=colours[mbit], label=name_of(mbit, curve))
+    axes.set(xlabel="workers", ylabel="efficiency [%]", xscale="log", ylim=(0, 100))
+    axes.set_title("predicted, a core for each worker")
+    axes.set_xticks(PREDICTED, labels=map(str, PREDICTED))
+    axes.minorticks_off()
+    axes.legend(loc="upper right")
 
 
 def main() -> None:
