@@ -50,15 +50,20 @@ def inner(function: F) -> F:
     return _compiled(function)
 
 
+def reduction(function: F) -> F:
+    """Compile a sum that may be taken in any order, for LLVM to vectorise: one that no parameter depends on."""
+    return _compiled(function, "reassoc")
+
+
 def compilations() -> int:
     """Return how many kernels this process compiled itself because they were not in the cache."""
     return sum(sum(f.stats.cache_misses.values()) for f in COMPILED)
 
 
-def _compiled(function: F) -> F:
+def _compiled(function: F, *also: str) -> F:
     function.__qualname__ += f"_{SOURCES}"
     # Contracting a * b + c to one instruction and ignoring the sign of zero keep NaN and infinity as they are.
-    options = {"cache": True, "nogil": True, "error_model": "numpy", "fastmath": {"nsz", "contract"}}
+    options = {"cache": True, "nogil": True, "error_model": "numpy", "fastmath": {"nsz", "contract", *also}}
     dispatcher = numba.njit(pipeline_class=NoAlias, **options)(function)  # type: ignore[call-overload]
     COMPILED.append(dispatcher)
     return cast(F, dispatcher)

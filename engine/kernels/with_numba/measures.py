@@ -1,54 +1,54 @@
-"""What is said of an array, compiled: sums in lanes, so that LLVM vectorises them and yet changes no order."""
+"""What is said of an array, compiled."""
 
 from math import sqrt
 
 import numpy as np
 
-from engine.kernels.table import Array, Counts, Doubles, Labels
-from engine.kernels.with_numba.jit import inner, kernel
+from engine.kernels.table import Array, Counts, Labels
+from engine.kernels.with_numba.jit import inner, kernel, reduction
 
-LANES = 256  # so few that their sums stay in the L1 cache
+PIECE = 1024  # values whose bins are found at a time
 
 
 @kernel
 def moments(x: Array) -> tuple[float, float, float]:
     """See the table."""
-    sums, squares, deviations = np.zeros((3, LANES))
-    for start in range(0, x.size, LANES):
-        add_up(x[start : start + LANES], sums, squares)
-    mean = sums.sum() / x.size
-    for start in range(0, x.size, LANES):
-        deviate(x[start : start + LANES], mean, deviations)
-    return mean, sqrt(deviations.sum() / x.size), sqrt(squares.sum())
+    total, squares = sums(x)
+    mean = total / x.size
+    return mean, sqrt(deviations(x, mean) / x.size), sqrt(squares)
 
 
 @kernel
 def histogram(x: Array, low: float, high: float, counts: Counts) -> None:
     """See the table."""
     scale = counts.size / (high - low) if high > low else 0.0
-    places = np.empty(LANES, np.int32)
-    for start in range(0, x.size, LANES):
-        piece = x[start : start + LANES]
+    places = np.empty(PIECE, np.int32)
+    for start in range(0, x.size, PIECE):
+        piece = x[start : start + PIECE]
         locate(piece, low, scale, places)
         for k in range(piece.size):
             counts[min(places[k], counts.size - 1)] += 1
 
 
-@inner
-def add_up(x: Array, sums: Doubles, squares: Doubles) -> None:
-    """Add values and their squares to the sums of their lanes."""
+@reduction
+def sums(x: Array) -> tuple[float, float]:
+    """Return the sum of the values and that of their squares."""
+    total = squares = 0.0
     for k in range(x.size):
         wide = np.float64(x[k])
-        sums[k] += wide
-        squares[k] += wide * wide
+        total += wide
+        squares += wide * wide
+    return total, squares
 
 
-@inner
-def deviate(x: Array, mean: float, deviations: Doubles) -> None:
-    """Add squared differences from the mean to the sums of their lanes."""
+@reduction
+def deviations(x: Array, mean: float) -> float:
+    """Return the sum of the squared differences from the mean."""
+    total = 0.0
     for k in range(x.size):
         difference = np.float64(x[k]) - mean
-        deviations[k] += difference * difference
+        total += difference * difference
+    return total
 
 
 @inner
