@@ -172,7 +172,7 @@ class Coordinator:
                 self._lose(peer, "it began anew")
                 self._peers.greet(peer, message)
             case m.Fetch() | m.Ready() | m.Result() | m.Failed() | m.Goodbye() if (
-                message.session != self._members.session
+                message.session != self._members.session or self._members.get(peer) is None
             ):
                 self._peers.redirect(peer, message)
             case m.Fetch():
@@ -190,20 +190,16 @@ class Coordinator:
                 raise ProtocolError(f"{type(message).__name__} is not for the coordinator")
 
     def _failed(self, peer: bytes, message: m.Failed) -> None:
-        member = self._members.get(peer)
-        if member is None:
-            raise ProtocolError("a failure of a peer that has not joined")
-        last, local = message.error.strip().rpartition("\n")[2], self._peers.local(peer)
+        member = self._peers.local(peer)  # others may say what they like
+        last = message.error.strip().rpartition("\n")[2]
         self._lose(peer, f"it failed: {last}")
-        if self._current is not None and member.ready and local:  # others may say what they like
+        if self._current is not None and member is not None and member.ready:
             self._current.failures += 1
             if self._current.failures >= FAILURES:
                 raise WorkerFailedError(f"worker {member.name} failed, as did others before it", message.error)
 
     def _result(self, peer: bytes, result: m.Result, payload: m.Frame | None) -> None:
         """Count the sums of a block if `rounds` finds that they are the first for it."""
-        if self._members.get(peer) is None:
-            raise ProtocolError("a result from a peer that has not joined")
         self._peers.useful(peer)
         current, block = self._current, (result.start, result.stop)
         if current is None or result.round != current.work.round:

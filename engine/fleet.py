@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from engine.clock import MonotonicClock
 from engine.coordinator import Coordinator
+from engine.data import cache
 from engine.evaluate import Serial, Source
 from engine.judge import Judge
 from engine.launch.door import Door, open_door
@@ -81,7 +82,8 @@ def source_for(
     keep_freed_memory()
     if fleet.mailbox:
         fleet.mailbox.open(size)
-    members = Members(job, secrets.token_hex(16), fingerprint(), notice, fleet.mailbox)
+    # Mapped now: whoever makes room in the cache may delete the file.
+    members = Members(job, cache.content(job.data), secrets.token_hex(16), fingerprint(), notice, fleet.mailbox)
     source = Coordinator(
         job,
         (len(run.data.train), len(run.data.test)),

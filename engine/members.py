@@ -5,7 +5,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from engine import messages as m
-from engine.data import cache
 from engine.errors import ProtocolError
 from engine.evaluate import WorkerReport
 from engine.job import Job
@@ -49,13 +48,19 @@ class Members:
     """The workers of one session, by their identity on the transport."""
 
     def __init__(
-        self, job: Job, session: str, numerics: str, notice: Callable[[Notice], None], mailbox: Mailbox | None = None
+        self,
+        job: Job,
+        content: m.Frame,
+        session: str,
+        numerics: str,
+        notice: Callable[[Notice], None],
+        mailbox: Mailbox | None = None,
     ) -> None:
+        """`content`: the bytes of the data set, for workers that do not have it."""
         self.session = session
         self.mailbox = mailbox
         self._job = m.pack(job.describe())
-        self._digest = job.data
-        self._data: memoryview | None = None  # mapped when the first worker asks for it
+        self._content = memoryview(content)
         self._schema = job.model.layout().digest
         self._numerics = numerics
         self._notice = notice
@@ -79,21 +84,18 @@ class Members:
 
     def chunk(self, peer: bytes, fetch: m.Fetch) -> list[m.Frame]:
         """Answer a FETCH with the next piece of the data; ProtocolError if it was not to be asked for."""
-        member = self._members.get(peer)
-        if member is None or member.ready:
-            raise ProtocolError("FETCH is for a worker that was welcomed and is not ready")
-        if self._data is None:
-            self._data = cache.content(self._digest)
-        total = len(self._data)
+        if self._members[peer].ready:
+            raise ProtocolError("FETCH is for a worker that is not ready")
+        total = len(self._content)
         if fetch.offset >= total:
             raise ProtocolError(f"data from byte {fetch.offset} on, where there are {total}")
-        piece = self._data[fetch.offset : fetch.offset + m.CHUNK_LIMIT]
+        piece = self._content[fetch.offset : fetch.offset + m.CHUNK_LIMIT]
         return m.encode(m.Chunk(self.session, fetch.offset, total), piece)
 
     def admit(self, peer: bytes, ready: m.Ready) -> None:
         """Take a READY: the worker can now be given work. ProtocolError if it cannot."""
-        member = self._members.get(peer)
-        if member is None or member.ready:
+        member = self._members[peer]
+        if member.ready:
             raise ProtocolError("READY is the answer to WELCOME, once")
         if ready.schema != self._schema:
             raise ProtocolError(f"its parameters have the layout {ready.schema}, here it is {self._schema}")

@@ -158,7 +158,7 @@ class Result(Message):
     """The sums over block [start, stop): loss, correct answers, and in training the gradient (payload).
 
     The gradient is in slot `slot` of the worker's mailbox if that is not 0. `seconds` is the time it took to compute,
-    `cpu` the processor seconds the worker has used since it started.
+    `cpu` the processor seconds the worker has used in this stay, its start included if that is its first.
     """
 
     opcode: ClassVar[int] = 6

@@ -40,10 +40,10 @@ class Peers:
         self._endpoint.send(peer, self._members.chunk(peer, fetch))
 
     def redirect(self, peer: bytes, message: m.Fetch | m.Ready | m.Result | m.Failed | m.Goodbye) -> None:
-        """Answer a message of another session, from a worker that has not seen that the last one here is over."""
-        self._members.note("unasked", peer, f"{type(message).__name__} of another session")
+        """Answer a message of another session or connection, from a worker that has not seen that these are over."""
+        self._members.note("unasked", peer, f"{type(message).__name__} of a peer that has not joined this session")
         if self._members.get(peer) is None:  # it may have missed the end
-            self.send(peer, m.Stop(message.session, "that run is over"))
+            self.send(peer, m.Stop(message.session, "that stay is over"))
 
     def refuse(self, peer: bytes, reason: str) -> None:
         """Answer a message that something is wrong with; after some of these the connection ends."""

@@ -53,7 +53,7 @@ class Cluster:
         normalisation = Normalisation.of(train.images)
         job = Job(MODEL, cache.store(data), normalisation, batch_size=22, microbatch=4, seed=1, augment=False)
         self.notices: list[Notice] = []
-        members = Members(job, "s", numerics, self.notices.append, mailbox)
+        members = Members(job, cache.content(job.data), "s", numerics, self.notices.append, mailbox)
         clock, judge = MonotonicClock(), Judge(job, data)
         self.coordinator = Coordinator(job, (60, 23), listener, watch, clock, members, lambda: False, judge, policy)
         self.serial = Serial(job, data)

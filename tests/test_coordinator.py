@@ -64,7 +64,7 @@ class Box:
         self.notices: list[Notice] = []
         self.judged: list[plan.Block] = []
         self.stop = False
-        members = Members(JOB, "this session", NUMERICS, self.notices.append, mailbox)
+        members = Members(JOB, b"", "this session", NUMERICS, self.notices.append, mailbox)
         sizes, stop = (TRAIN_SIZE, TEST_SIZE), lambda: self.stop
         policy = Policy(audit, least)
         self.coordinator = Coordinator(
@@ -130,7 +130,10 @@ def test_every_fault(fault: Fault, turn: int) -> None:
     box.clock.time += 1000.0
     box.check(4)
     # A lease may lapse before a message shows that somebody is gone; one who is refused may have said more.
-    may = {Fault.DIES_UNNOTICED: {"lapsed"}, Fault.LATE: {"lapsed"}, Fault.NAN: {"bad message"}}.get(fault, set())
+    may = {Fault.DIES_UNNOTICED: {"lapsed"}, Fault.LATE: {"lapsed"}, Fault.NAN: {"bad message", "unasked"}}.get(
+        fault, set()
+    )
+    may |= {"unasked"} if fault in REFUSED else set()
     assert box.kinds() - may == NOTED[fault], box.notices
     assert bool(box.workers[0].refused) == (fault in REFUSED or fault is Fault.NAN)
 

@@ -115,7 +115,7 @@ def test_sums_that_are_not_finite_are_computed_again(workers: int, kind: int) ->
 
     (box.check if kind == m.TRAIN else box.check_validation)(1)
     box.check(2)
-    kinds = box.kinds() - {"bad message", "waiting", "joined", "continued"}
+    kinds = box.kinds() - {"bad message", "unasked", "waiting", "joined", "continued"}
     assert kinds == {"not finite", "audit", "left"} | ({"differs"} if workers > 1 else set())
     assert box.workers[0].refused
     assert not any(worker.refused for worker in box.workers[1:])
@@ -252,7 +252,7 @@ class Straggler(ToyWorker):
         super().say(late if isinstance(message, m.Hello) else message, payload)
 
     def receive(self, message: m.Message, payload: m.Frame | None) -> None:
-        if message == m.Stop("the last session", "that run is over"):
+        if message == m.Stop("the last session", "that stay is over"):
             super().say(m.Hello("box", self.pid, NUMERICS))
         else:
             super().receive(message, payload)
@@ -266,3 +266,35 @@ def test_a_worker_that_missed_the_end_of_the_last_run_is_told_and_joins_this_one
         box.check(step)
     assert late.given, "it has work"
     assert box.kinds() == {"unasked", "joined"}
+
+
+class Reconnected(ToyWorker):
+    """A worker that loses its connection while it computes: the answer comes by a new one, and before the hello."""
+
+    lost = False
+
+    def receive(self, message: m.Message, payload: m.Frame | None) -> None:
+        if isinstance(message, m.Work) and not self.lost:
+            self.lost = True
+            self._endpoint.hang_up(self.peer)
+            self.peer += b" again"
+            self._endpoint.workers[self.peer] = self
+            self._work(message, payload)
+        elif isinstance(message, m.Stop):
+            if self._session:  # the others are for a stay that is over
+                self._session = ""
+                self.say(m.Hello("box", self.pid, NUMERICS))
+        else:
+            super().receive(message, payload)
+
+
+@pytest.mark.parametrize("others", [0, 1, 2])
+def test_a_worker_that_lost_its_connection_while_it_computed_joins_again(others: int) -> None:
+    box = Box(*[()] * others)
+    worker = Reconnected(box.endpoint)
+    box.coordinator.gather(others + 1)
+    for step in range(1, 9):
+        box.check(step)
+    assert (worker.lost, worker.refused) == (True, "")
+    assert len(worker.given) > 1, "it has work again"
+    assert box.kinds() - {"waiting", "continued"} == {"joined", "unasked", "left"}

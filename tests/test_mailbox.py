@@ -84,7 +84,7 @@ def test_further_blocks_go_by_socket(mailbox: Mailbox) -> None:
 
 
 def test_only_slots_of_its_own_are_read(mailbox: Mailbox) -> None:
-    members = Members(JOB, "s", NUMERICS, lambda notice: None, mailbox)
+    members = Members(JOB, b"", "s", NUMERICS, lambda notice: None, mailbox)
     members.greet(b"local", m.Hello("box", 1, NUMERICS, read_token(mailbox.descriptor, 2)))
     members.greet(b"remote", m.Hello("far", 1, NUMERICS))
     mailbox.gradient(2, 0)[:] = 7

@@ -214,6 +214,19 @@ def test_data_that_is_not_there_is_fetched_and_kept(
     assert cache.path_of(job.data).read_bytes() == content
 
 
+def test_damaged_data_is_fetched_anew(
+    dialer: FakeDialer, job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Workers with the same damaged file would agree on wrong sums."""
+    content = bytes(cache.content(job.data))
+    monkeypatch.setenv("GRADSUM_CACHE", str(tmp_path))
+    cache.path_of(job.data).write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    dialer.script = [welcome(job), m.encode(m.Chunk("s", 0, len(content)), content), enough]
+    assert Worker("x", tied=False, patience=60).run() == ENOUGH
+    assert dialer.said[1:3] == [m.Fetch("s", 0), m.Ready("s", LAYOUT.digest)]
+    assert cache.path_of(job.data).read_bytes() == content
+
+
 def test_it_waits_while_another_process_fetches_the_data(
     dialer: FakeDialer, job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -253,6 +266,19 @@ def test_a_new_connection_is_a_new_beginning(dialer: FakeDialer, job: Job) -> No
     said = [m.Hello, m.Ready, m.Hello, m.Ready, m.Goodbye]
     assert [type(x) for x in dialer.said] == said, "the share of the last session is not computed"
     assert dialer.said[3] == m.Ready("t", LAYOUT.digest)
+
+
+def test_processor_seconds_are_those_of_each_stay(
+    dialer: FakeDialer, job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    used = iter(range(3, 100, 3))
+    monkeypatch.setattr("workers.worker.time.process_time", lambda: float(next(used)))
+    other = m.encode(m.Welcome("t", "me"), m.pack(job.describe()))
+    work = m.encode(WORK, PARAMETERS.tobytes())
+    again = m.encode(replace(WORK, session="t"), PARAMETERS.tobytes())
+    dialer.script = [welcome(job), work, STOP, other, again, enough]
+    assert Worker("x", tied=False, patience=60).run() == ENOUGH
+    assert [x.cpu for x in dialer.said if isinstance(x, m.Result)] == [3.0, 3.0]
 
 
 @pytest.mark.parametrize("frames", [[b"\xc1"], m.encode(m.Hello("box", 1, "n")), m.encode(m.Ready("s", "x"))])

@@ -5,7 +5,7 @@ import contextlib
 from engine.data import Dataset
 from engine.data.cache import open_cached, path_of
 from engine.data.download import Download
-from engine.errors import ProtocolError
+from engine.errors import DataError, ProtocolError
 from engine.messages import Frame
 
 
@@ -22,14 +22,23 @@ class Supply:
         return self._download.offset if self._download else None
 
     def get(self) -> Dataset | None:
-        """Return the data set if the cache has it; otherwise begin to fetch it, unless another process does."""
+        """Return the data set if the cache has it, undamaged; else begin to fetch it, unless another process does."""
         if path_of(self._digest).exists():
             self.close()
-            return open_cached(self._digest, verify=False)
+            if data := self._open():
+                return data
         if self._download is None:
             with contextlib.suppress(BlockingIOError):
                 self._download = Download(self._digest)
         return None
+
+    def _open(self) -> Dataset | None:
+        """Open the cached file; None, and it is gone, where its content is not what its name says."""
+        try:
+            return open_cached(self._digest)
+        except DataError:
+            path_of(self._digest).unlink(missing_ok=True)
+            return None
 
     def put(self, piece: Frame, total: int) -> None:
         """Take a piece of the data, of `total` bytes, that was asked for."""

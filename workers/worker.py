@@ -52,6 +52,7 @@ class Worker:
         self._session = self._new_session()
         self._waiting: tuple[Job, Supply] | None = None  # for its data
         self._leaving = ""
+        self._told = 0.0  # processor seconds that an earlier coordinator, or the same before we came back, knows of
         self._dialer = Dialer(address, LARGEST, keys)
 
     def run(self) -> Quit:
@@ -75,6 +76,8 @@ class Worker:
     def _begin(self) -> None:
         """Ask to join whoever listens now."""
         self._stop_waiting()
+        if self._session.id:
+            self._told = time.process_time()
         self._session = self._new_session()
         token = self._mail.token if self._mail else ""
         self._send(m.Hello(platform.node()[:64], os.getpid(), self._numerics, token))
@@ -187,7 +190,7 @@ class Worker:
             self._answer(work, block, sums, slot, time.perf_counter() - began)
 
     def _answer(self, work: m.Work, block: plan.Block, sums: Sums, slot: int, seconds: float) -> None:
-        loss, correct, cpu = float(sums.loss), int(sums.correct), time.process_time()
+        loss, correct, cpu = float(sums.loss), int(sums.correct), time.process_time() - self._told
         result = m.Result(work.session, work.round, work.attempt, *block, loss, correct, seconds, cpu, slot)
         self._send(result, None if slot else sums.gradient)
 

@@ -41,6 +41,8 @@ def path_of(digest: str, folder: Path | None = None) -> Path:
 def store(dataset: Dataset, folder: Path | None = None) -> str:
     """Put `dataset` into the cache, unless it is there, and return its digest, which depends on its content only.
 
+    A file of that name with other content, which a disk or a person has damaged, is replaced.
+
     Raises DataError if the folder cannot be written.
     """
     pieces = layout.pieces(dataset)
@@ -48,22 +50,31 @@ def store(dataset: Dataset, folder: Path | None = None) -> str:
     for piece in pieces:
         digest.update(piece)
     path = path_of(digest.hexdigest(), folder)
-    if not path.exists() or path.stat().st_size != sum(piece.nbytes for piece in pieces):
+    if not (path.exists() and _digest_of(path) == digest.hexdigest()):
         room.make(path.parent, sum(piece.nbytes for piece in pieces))
         _write(path, pieces)
     return digest.hexdigest()
 
 
-def open_cached(digest: str, folder: Path | None = None, *, verify: bool = True) -> Dataset:
+def open_cached(digest: str, folder: Path | None = None) -> Dataset:
     """Open a data set of the cache: read-only arrays over a memory map, shared by all processes that open it.
 
-    `verify` reads the whole file once to see that its digest is still `digest`. Raises DataError if the file is
-    missing or damaged; a damaged one has to be deleted and stored again.
+    The whole file is read once to see that its digest is still `digest`: two workers with the same damaged file would
+    send the same wrong sums. Raises DataError if it is missing or damaged; a damaged one has to be deleted and stored
+    again.
     """
     path, mapped = path_of(digest, folder), content(digest, folder)
-    if verify and hashlib.sha256(mapped).hexdigest() != digest:
+    if hashlib.sha256(mapped).hexdigest() != digest:
         raise DataError(f"{path}: its content is not what its name says; delete it and load the data set again")
     return layout.parse(np.frombuffer(mapped, np.uint8), path)
+
+
+def _digest_of(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror or error}); delete it") from error
 
 
 def content(digest: str, folder: Path | None = None) -> memoryview:
