@@ -68,6 +68,20 @@ def test_a_round_waits_for_its_first_worker() -> None:
     assert rounds.handle(Joined(B), 5.0) == [], "everything is handed out"
 
 
+def test_shares_are_small_until_all_speeds_are_known() -> None:
+    """A first share of a large batch would take longer than a lease without an answer that shows that all is well."""
+    rounds = joined(A, B)
+    given = [x for x in begin(rounds, 400) if isinstance(x, Assign)]
+    assert [x.share for x in given] == [(0, 32), (32, 64)]
+    now = 0.0
+    while given:
+        now += 1.0
+        assert all(x.share[1] - x.share[0] <= 32 for x in given)
+        given = [x for one in given for x in answer_all(rounds, one, 400, now) if isinstance(x, Assign)]
+    known = shares(begin(rounds, 400, number=2, now=now))
+    assert all(stop - start > 150 for start, stop in known.values())
+
+
 def test_what_the_gone_had_is_handed_out_again() -> None:
     rounds = joined(A, B)
     first = begin(rounds, 6)

@@ -17,20 +17,20 @@ class Ledger:
         self.number = begin.round
         self.total = begin.total
         self.version = begin.version
+        self.cap = begin.cap
         self.planned = False
         self.missing: set[Block] = set()  # blocks that are not counted yet
         self.waiting: deque[list[Block]] = deque()  # shares that nobody has, as runs of blocks
         self.ballots: dict[Block, Ballot] = {}  # blocks in question
         self._copies: dict[Block, int] = {}  # how many have a block besides the one whose share it is in
-        self._cap = begin.cap
         self._audit = begin.audit
 
-    def cut(self, speeds: list[float]) -> list[Block]:
-        """Cut the round into shares, proportional to `speeds`, and return these."""
+    def cut(self, speeds: list[float], cap: int) -> list[Block]:
+        """Cut the round into shares, proportional to `speeds`, and return these; they are given out `cap` at a time."""
         shares = plan.shares(self.total, speeds)
         for start, stop in shares:
-            for low in range(start, stop, self._cap):
-                self.waiting.append(plan.cover(low, min(low + self._cap, stop), self.total))
+            for low in range(start, stop, cap):
+                self.waiting.append(plan.cover(low, min(low + cap, stop), self.total))
         self.missing = {block for share in self.waiting for block in share}
         if self._audit:
             self.ballots = {block: Ballot() for block in self.missing if self._audit.chooses(block)}

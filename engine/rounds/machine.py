@@ -26,6 +26,8 @@ from engine.rounds.hands import Member, Task
 from engine.rounds.ledger import Ledger
 from engine.rounds.patience import Patience
 
+UNTRIED = 32  # micro-batches in a share while a speed is unknown: answers come, and speeds, before a first lease lapses
+
 
 class Rounds:
     """The state machine. Feed it events with `handle`, carry out what it returns in order."""
@@ -201,7 +203,8 @@ class Rounds:
         known = [speed for w in self._idle if (speed := self._members[w].speed)]
         usual = sum(known) / len(known) if known else 1.0
         order = sorted(self._idle, key=lambda w: -(self._members[w].speed or usual))
-        shares = current.cut([self._members[w].speed or usual for w in order])
+        cap = current.cap if len(known) == len(order) else min(current.cap, UNTRIED)
+        shares = current.cut([self._members[w].speed or usual for w in order], cap)
         for worker, (start, stop) in zip(order, shares, strict=True):
             self._members[worker].pass_over(start == stop)
         self._idle = dict.fromkeys(order)
