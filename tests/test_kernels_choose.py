@@ -51,6 +51,16 @@ def test_warming_twice_compiles_nothing(kernels: object) -> None:
     for backend in BACKENDS:
         warm(backend)
         assert not warm(backend)
+        assert backend.cached(), "every kernel is used in warming"
+
+
+@pytest.mark.skipif(not WITH_NUMBA, reason="numba is not installed")
+def test_compiled_code_that_was_deleted_is_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+    from engine.kernels.with_numba import jit
+
+    warm(BACKENDS[-1])
+    monkeypatch.setattr(jit, "SOURCES", "0" * 8)
+    assert not BACKENDS[-1].cached()
 
 
 @pytest.mark.skipif(not WITH_NUMBA, reason="numba is not installed")

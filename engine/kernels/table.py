@@ -35,6 +35,9 @@ class Backend(Protocol):
     def chunk_bytes(self) -> int:
         """What the buffers of the samples computed at a time may take: few calls against a warm cache."""
 
+    def cached(self) -> bool:
+        """Tell whether there are compiled versions of all operations for processes that start later."""
+
     def compilations(self) -> int:
         """Return how many operations this process had to compile, because no cache had them."""
 

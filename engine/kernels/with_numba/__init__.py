@@ -2,7 +2,7 @@
 
 from engine.kernels.with_numba.convolution import add_bias, add_bias_gradient, col2im, im2col, stem_patches
 from engine.kernels.with_numba.elementwise import gelu, gelu_gradient, relu, relu_gradient
-from engine.kernels.with_numba.jit import compilations
+from engine.kernels.with_numba.jit import cached, compilations
 from engine.kernels.with_numba.loss import mean_squared_error, softmax_cross_entropy
 from engine.kernels.with_numba.measures import histogram, moments
 from engine.kernels.with_numba.optimizers import adam, momentum, sgd
@@ -25,6 +25,7 @@ __all__ = [
     "adam",
     "add_bias",
     "add_bias_gradient",
+    "cached",
     "chunk_bytes",
     "col2im",
     "compilations",

@@ -60,6 +60,13 @@ def compilations() -> int:
     return sum(sum(f.stats.cache_misses.values()) for f in COMPILED)
 
 
+def cached() -> bool:
+    """Tell whether the cache has files of every kernel, in the versions of this source."""
+    folders = {Path(f.stats.cache_path) for f in COMPILED}
+    there = {path.name.rpartition("-")[0] for folder in folders for path in folder.glob(f"*_{SOURCES}-*.nbi")}
+    return {f"{f.__module__.rpartition('.')[2]}.{f.__qualname__}" for f in COMPILED} <= there
+
+
 def _compiled(function: F, *also: str) -> F:
     function.__qualname__ += f"_{SOURCES}"
     # Contracting a * b + c to one instruction and ignoring the sign of zero keep NaN and infinity as they are.
