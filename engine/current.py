@@ -8,7 +8,7 @@ from engine import plan
 from engine.collect import Collector
 from engine.params import Vector
 from engine.rounds import Assign
-from engine.transport import snapshot
+from engine.transport import frame_of
 
 
 @dataclass
@@ -42,6 +42,6 @@ class Current:
             self._slots[box] += len(plan.cover(start, stop, self.work.total))
         elif assign.with_parameters:
             if self._frame is None:
-                self._frame = snapshot(self.parameters)  # the same for every worker that has no mailbox
+                self._frame = frame_of(self.parameters)  # the same for every worker that has no mailbox
             payload = self._frame
         return m.encode(replace(self.work, attempt=assign.attempt, start=start, stop=stop, slot=slot), payload)

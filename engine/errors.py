@@ -9,7 +9,7 @@
     |   `-- RecordsError        a database that cannot be used
     |-- StorageError            either of these two once the run had begun: a full disk, a deleted file
     |-- DivergedError           loss or gradient became nan or infinite
-    |-- WorkersError            workers could not be started, or none is left
+    |-- WorkersError            workers cannot be started, or end before they computed anything
     |-- ProtocolError           a message that breaks the protocol
     `-- WorkerFailedError       a worker raised an exception; carries its traceback
 
@@ -61,7 +61,7 @@ class DivergedError(GradsumError):
 
 
 class WorkersError(GradsumError):
-    """Workers could not be started, or all of them were lost."""
+    """Workers cannot be started, end before they computed anything, or cannot be listened to."""
 
 
 class ProtocolError(GradsumError):

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from engine import plan
 from engine.data import Dataset, Sampler, augment, stream
@@ -46,7 +45,7 @@ class Evaluator:
         self._sampler = Sampler(len(data.train), job.batch_size, job.seed)
         self._layout = job.model.layout()
         self._random = job.augment or any(isinstance(layer, Dropout) for layer in job.model.layers)
-        self._table = job.normalisation.table()
+        self._normalise = job.normalisation.apply
         self._main = compile_model(job.model, job.microbatch)
         self._programs = {job.microbatch: self._main}  # by number of samples; the last micro-batch may be smaller
         self._scratch: list[Vector] = []
@@ -59,7 +58,7 @@ class Evaluator:
         """Evaluate one micro-batch for nothing, so that kernels are loaded before the first step."""
         self.prepare(self._layout.zeros())
         samples = min(self._job.microbatch, len(self._data.train))
-        images = self._normalised(self._data.train.images[:samples])
+        images = self._normalise(self._data.train.images[:samples])
         self._program(samples).gradient(images, self._data.train.labels[:samples], None, self._layout.zeros())
 
     def batch_length(self, step: int) -> int:
@@ -78,7 +77,7 @@ class Evaluator:
                 augment(images, rng)
             target = self._buffer(depth - 1) if depth else out
             program = self._program(len(chosen))
-            loss, correct = program.gradient(self._normalised(images), labels, rng, target)
+            loss, correct = program.gradient(self._normalise(images), labels, rng, target)
             return Sums(loss, correct, target)
 
         return plan.evaluate_block(block, leaf, add)
@@ -90,7 +89,7 @@ class Evaluator:
         def leaf(number: int, _: int) -> Sums:
             chosen = slice(number * size, (number + 1) * size)
             images, labels = test.images[chosen], test.labels[chosen]
-            return Sums(*self._program(len(labels)).evaluate(self._normalised(images), labels))
+            return Sums(*self._program(len(labels)).evaluate(self._normalise(images), labels))
 
         return plan.evaluate_block(block, leaf, add)
 
@@ -100,7 +99,7 @@ class Evaluator:
         for start in range(0, len(indices), size):
             chosen = indices[start : start + size]
             images, labels = self._data.train.images[chosen], self._data.train.labels[chosen]
-            layer = self._program(len(chosen)).first_nonfinite(self._normalised(images), labels)
+            layer = self._program(len(chosen)).first_nonfinite(self._normalise(images), labels)
             if layer:
                 return layer
         return None
@@ -115,11 +114,6 @@ class Evaluator:
         while len(self._scratch) <= number:
             self._scratch.append(self._layout.zeros())
         return self._scratch[number]
-
-    def _normalised(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        if len(self._table) == 1:
-            return np.take(self._table[0], images)
-        return np.stack([np.take(row, images[..., c]) for c, row in enumerate(self._table)], axis=-1)
 
 
 @dataclass(frozen=True)
@@ -188,9 +182,6 @@ class Source(Protocol):
     def cpu_seconds(self) -> float:
         """Return the processor seconds used by all workers."""
 
-    def close(self) -> None:
-        """Tell whoever computes that the run is over."""
-
 
 class Serial:
     """The whole of every batch evaluated in this process: the reference that any number of workers must equal."""
@@ -232,6 +223,3 @@ class Serial:
     def cpu_seconds(self) -> float:
         """Return 0: there are no workers."""
         return 0.0
-
-    def close(self) -> None:
-        """Do nothing: all there is is memory."""

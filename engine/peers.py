@@ -89,7 +89,8 @@ class Peers:
         place = "" if step is None else f" of step {step}"
         match instruction:
             case rounds.Ignore(peer, kind, block):
-                self._members.note(kind, peer, f"its answer for block {block} is not used")
+                fate = "in question" if kind == "not finite" else "not used"
+                self._members.note(kind, peer, f"its answer for block {block} is {fate}")
             case rounds.Lapsed(peer, blocks):
                 self._members.note("lapsed", peer, f"no answer in time for blocks {list(blocks)}")
                 self._suspect(peer)

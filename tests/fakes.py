@@ -105,9 +105,6 @@ class FakeEndpoint:
     def blame(self, peer: bytes) -> None:
         self.blamed.append(peer)
 
-    def close(self) -> None:
-        self.workers.clear()
-
     def arrive(self, peer: bytes, frames: Sequence[m.Frame], delay: float = 0.0) -> None:
         """Let something come in from `peer`."""
         self._inbox.append((self.clock.time + delay, Received(peer, frames)))

@@ -78,7 +78,7 @@ def test_normalised_images_have_mean_0_and_deviation_1() -> None:
 
 
 def test_the_table_holds_the_normalised_value_of_every_byte() -> None:
-    table = Normalisation((100.0, 0.0), (50.0, 1.0)).table()
+    table = Normalisation((100.0, 0.0), (50.0, 1.0)).table
     assert table.dtype == np.float32
     assert table.shape == (2, 256)
     assert (table[0, 100], table[0, 0], table[0, 200], table[1, 255]) == (0, -2, 2, 255)

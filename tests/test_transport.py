@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from engine.errors import SettingsError, WorkersError
-from engine.transport import Dialer, Listener, Received, snapshot
+from engine.transport import Dialer, Listener, Received, frame_of
 from engine.transport.door import AT_ONCE
 
 ROOT = Path(__file__).parent.parent
@@ -111,8 +111,8 @@ def test_one_snapshot_for_many(listener: Listener, dialer: Dialer) -> None:
     vector = np.arange(20_000, dtype=np.float32)
     dialer.send([b"hello"])
     (hello,) = receive(listener)
-    frame = snapshot(vector)
-    vector[:] = -1  # the snapshot is a copy
+    frame = frame_of(vector)
+    vector[:] = -1  # the frame is a copy
     for _ in range(3):
         assert listener.send(hello.peer, [b"header", frame])
     for _ in range(3):

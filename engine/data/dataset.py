@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -108,8 +109,9 @@ class Normalisation:
             deviations.append(math.sqrt(n * squares - total * total) / n or 1.0)
         return cls(tuple(means), tuple(deviations))
 
+    @cached_property
     def table(self) -> NDArray[np.float32]:
-        """Return the normalised value of every byte in every channel, float32 [C, 256]."""
+        """The normalised value of every byte in every channel, float32 [C, 256]."""
         mean, deviation = np.array(self.mean)[:, None], np.array(self.deviation)[:, None]
         values: NDArray[np.float64] = (np.arange(256.0) - mean) / deviation
         return values.astype(np.float32)
@@ -118,11 +120,9 @@ class Normalisation:
         """Normalise `images`, uint8 [N, H, W, C], to float32 of the same shape; DataError if C differs."""
         if images.shape[-1] != len(self.mean):
             raise DataError(f"images with {images.shape[-1]} channels, but the normalisation has {len(self.mean)}")
-        table = self.table()
-        out = np.empty(images.shape, np.float32)
-        for channel, values in enumerate(table):
-            out[..., channel] = values[images[..., channel]]
-        return out
+        if len(self.mean) == 1:
+            return np.take(self.table[0], images)
+        return np.stack([np.take(row, images[..., c]) for c, row in enumerate(self.table)], axis=-1)
 
 
 def _histograms(images: NDArray[np.uint8]) -> list[list[int]]:

@@ -22,7 +22,7 @@ from engine.rounds.events import (
     Tick,
     Worker,
 )
-from engine.rounds.hands import Member, Task
+from engine.rounds.hands import Hands, Task
 from engine.rounds.ledger import Ledger
 from engine.rounds.patience import Patience
 
@@ -34,17 +34,12 @@ class Rounds:
 
     def __init__(self, patience: Patience = Patience()) -> None:  # noqa: B008 - it is frozen
         self._patience = patience
-        self._members: dict[Worker, Member] = {}
+        self._members: dict[Worker, Hands] = {}
         self._idle: dict[Worker, None] = {}  # those without a share, in order
         self._late: dict[Worker, None] = {}
         self._round: Ledger | None = None
         self._attempts = 0
         self._due = math.inf  # nothing has to be done before, unless something happens
-
-    @property
-    def members(self) -> list[Worker]:
-        """The workers at hand."""
-        return list(self._members)
 
     def __len__(self) -> int:
         return len(self._members)
@@ -61,7 +56,7 @@ class Rounds:
                 return self._tick(now)
             case Joined(worker):
                 self._forget(worker)
-                self._members[worker] = Member()
+                self._members[worker] = Hands()
                 self._idle[worker] = None
                 return self._go_on(now)
             case Left(worker):

@@ -7,6 +7,6 @@ most one share in hand. Time-outs are in seconds.
 from engine.transport.dialer import Dialer
 from engine.transport.endpoint import Endpoint, Received
 from engine.transport.listener import Listener
-from engine.transport.sockets import snapshot
+from engine.transport.sockets import frame_of
 
-__all__ = ["Dialer", "Endpoint", "Listener", "Received", "snapshot"]
+__all__ = ["Dialer", "Endpoint", "Listener", "Received", "frame_of"]

@@ -32,6 +32,3 @@ class Endpoint(Protocol):
 
     def blame(self, peer: bytes) -> None:
         """Take note that `peer` sent a bad message; one that sends many is cut off."""
-
-    def close(self) -> None:
-        """Close; nothing is left to be sent."""

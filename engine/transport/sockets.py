@@ -14,7 +14,7 @@ EVENT = struct.Struct("=Hi")  # what a monitor says: the event, and a file descr
 PARTING = 500  # milliseconds that messages have to leave when a socket is closed
 
 
-def snapshot(vector: Vector) -> Frame:
+def frame_of(vector: Vector) -> Frame:
     """Copy `vector` once into a frame that can be sent to any number of peers without further copies."""
     return zmq.Frame(vector.data.cast("B"), copy=True)
 
