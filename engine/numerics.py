@@ -11,6 +11,20 @@ from threadpoolctl import threadpool_info
 from engine.kernels import choose
 
 PACKAGE = Path(__file__).parent
+# Where it is decided what is computed, and in which order: files and folders of this package.
+PROGRAM = (
+    "collect.py",
+    "data",
+    "evaluate.py",
+    "job.py",
+    "kernels",
+    "layers",
+    "model.py",
+    "optim.py",
+    "params.py",
+    "plan.py",
+    "program",
+)
 
 
 def fingerprint() -> str:
@@ -33,19 +47,26 @@ def _is_ours(library: Path) -> bool:
 def _program() -> str:
     """Return a digest of the source of everything that computes: two versions may round differently."""
     digest = hashlib.sha256()
-    for path in sorted(path for name in ("program", "kernels") for path in (PACKAGE / name).rglob("*.py")):
-        digest.update(path.read_bytes())
+    for place in (PACKAGE / name for name in PROGRAM):
+        for path in sorted(place.rglob("*.py")) if place.is_dir() else [place]:
+            digest.update(path.read_bytes())
     return f"program {digest.hexdigest()[:12]}"
 
 
 def _kernels() -> str:
-    """Return what the kernels' bits depend on; numba compiles for the processor it finds."""
+    """Return what the kernels' bits depend on; numba compiles for the processor it finds, numpy chooses by it."""
     backend = choose()
     if backend.name != "numba":
         import scipy  # noqa: PLC0415 - only where it is used
 
-        return f"kernels {backend.name} with scipy {scipy.__version__}"
+        return f"kernels {backend.name} for {_targets()} with scipy {scipy.__version__}"
     import numba  # noqa: PLC0415 - only where it is used
     from llvmlite.binding import get_host_cpu_name  # noqa: PLC0415
 
     return f"kernels numba {numba.__version__} {get_host_cpu_name()}"
+
+
+def _targets() -> str:
+    """Return the sets of instructions for which numpy has the code of its functions that is in use here."""
+    functions = np.lib.introspect.opt_func_info().values()
+    return " ".join(sorted({chosen["current"] for types in functions for chosen in types.values()}))
