@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+from engine.display import shown
 from engine.evaluate import WorkerReport
 from engine.members import STRANGER, Notice
 from engine.numerics import fingerprint
@@ -26,22 +27,29 @@ class Tally:
         self._more: Counter[tuple[str, str]] = Counter()  # only counted
 
     def take(self, notice: Notice) -> None:
-        """Pass `notice` on, or count it. That a worker joined or left, or the run waits, is always passed on."""
-        if notice.report is None and notice.worker:
-            key = notice.kind, STRANGER if notice.worker.startswith(STRANGER) else notice.worker
-            if self._kinds[notice.kind] >= MOST:
-                self._more[notice.kind, ""] += 1
-                return
-            if self._passed[key] >= FIRST:
-                self._more[key] += 1
-                return
-            self._kinds[notice.kind] += 1
-            self._passed[key] += 1
+        """Pass `notice` on, or count it. That the run waits always passes, and that one left whose joining passed."""
+        passes = not notice.worker or self._passes(notice)
         if notice.kind == "left":
             for key in [key for key in self._passed if key[1] == notice.worker]:
                 self._sum_up(key)
                 del self._passed[key]
-        self._take(notice)
+        if passes:
+            self._take(notice)
+
+    def _passes(self, notice: Notice) -> bool:
+        """Tell whether there have not been too many of these, and count it."""
+        had_joined = notice.kind == "left" and notice.report is not None
+        if had_joined and self._passed["joined", notice.worker]:
+            return True
+        key = notice.kind, STRANGER if notice.worker.startswith(f"{STRANGER} ") else notice.worker
+        if self._kinds[notice.kind] >= MOST or had_joined:
+            key = notice.kind, ""
+        elif self._passed[key] < FIRST:
+            self._kinds[notice.kind] += 1
+            self._passed[key] += 1
+            return True
+        self._more[key] += 1
+        return False
 
     def close(self) -> None:
         """Tell how many were not passed on."""
@@ -65,7 +73,7 @@ def recorder(records: Records, reporter: Reporter) -> Callable[[Notice], None]:
             records.worker(departure(notice.report, notice.text))
         if notice.kind not in QUIET:
             who = f"worker {notice.worker} " if notice.worker else ""
-            reporter.notice(f"{who}{notice.kind}: {notice.text}")
+            reporter.notice(shown(f"{who}{notice.kind}: {notice.text}"))  # peers may say what they like
         if notice.kind in ("waiting", "continued"):
             reporter.status("waiting for workers" if notice.kind == "waiting" else "")
 

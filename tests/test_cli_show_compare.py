@@ -55,6 +55,16 @@ def test_show_without_rows_says_none(tmp_path: Path, gradsum: Gradsum) -> None:
         assert f"\n{table}  none\n" in out
 
 
+@pytest.mark.parametrize("form", ["--json", "--csv"])
+def test_no_form_steers_a_terminal(
+    form: str, database: Path, gradsum: Gradsum, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    out = gradsum("show", 2, "--db", database, form).out
+    assert "it said [red]a" in out
+    assert "\x1b" not in out
+
+
 def test_show_as_json_and_csv(database: Path, gradsum: Gradsum) -> None:
     found = json.loads(gradsum("show", "1bcdef", "--db", database, "--json").out)
     assert found["run"] == list_runs(database)[0]

@@ -47,11 +47,12 @@ def test_of_a_flood_the_first_are_passed_on_and_the_rest_is_counted(tally: Tally
 
 
 def test_what_a_worker_did_is_summed_up_when_it_leaves(tally: Tally, taken: list[Notice]) -> None:
+    tally.take(Notice("joined", "a", "", REPORT))
     for i in range(FIRST + 3):
         tally.take(Notice("late", "a", f"{i}"))
     left = Notice("left", "a", "tired", REPORT)
     tally.take(left)
-    assert taken[FIRST:] == [Notice("late", "a", "3 more of these"), left]
+    assert taken[1 + FIRST :] == [Notice("late", "a", "3 more of these"), left]
     tally.take(Notice("late", "a", "again"))
     assert taken[-1].text == "again", "a new worker of the same name"
     assert tally._passed.total() == 1, "nothing is kept of those who left"
@@ -81,6 +82,22 @@ def test_joining_leaving_and_waiting_are_always_told(tally: Tally, taken: list[N
     assert len(taken) == 15 * FIRST
 
 
+def test_a_flood_of_workers_that_come_and_go_is_counted_and_who_was_there_before_is_told(
+    tally: Tally, taken: list[Notice]
+) -> None:
+    tally.take(Notice("joined", "first", "", REPORT))
+    for i in range(20_000):
+        tally.take(Notice("joined", f"box:7#{i}", "", REPORT))
+        tally.take(Notice("left", f"box:7#{i}", "it began anew", REPORT))
+    tally.take(Notice("left", "first", "the end", REPORT))
+    kinds = Counter(notice.kind for notice in taken)
+    assert kinds == {"joined": MOST, "left": MOST}
+    assert {n.worker for n in taken if n.kind == "joined"} == {n.worker for n in taken if n.kind == "left"}
+    tally.close()
+    more = f"{20_001 - MOST} more of these"
+    assert taken[2 * MOST :] == [Notice("joined", "", more), Notice("left", "", more)]
+
+
 class Teller(Reporter):
     def __init__(self) -> None:
         self.said: list[str] = []
@@ -90,6 +107,15 @@ class Teller(Reporter):
 
     def status(self, text: str) -> None:
         self.said.append(f"({text})")
+
+
+def test_what_a_peer_says_cannot_steer_a_terminal(tmp_path: Path) -> None:
+    teller = Teller()
+    with Records(tmp_path / "x.db") as records:
+        records.begin(RUN)
+        take = recorder(records, teller)
+        take(Notice("left", "\x1b]0;owned\x07:1", "it failed: \x1b[2J\n\u202e"))
+    assert teller.said == [r"worker \x1b]0;owned\x07:1 left: it failed: \x1b[2J\n\u202e"]
 
 
 def test_everything_is_recorded_and_what_is_unusual_is_said(tmp_path: Path) -> None:

@@ -204,6 +204,23 @@ def test_workers(db: Path) -> None:
     assert timeline.get_title().startswith("median step 1000.0 ms (64 images/s)")
 
 
+def test_workers_with_odd_names() -> None:
+    path = Path("odd.db")
+    with Records(path) as records:
+        records.begin(RunRow("letters", "letters", "sgd", 1e3, 64, 16, 2, 7))
+        for step in (1, 2):
+            records.training(training(step))
+        for name in (r"$\frac{$:1", "\x1b[2J:2", r"\x1b[2J:2"):
+            records.worker(WorkerRow(name, joined="1970-01-12T13:46:40+00:00", images=1, seconds=1.0))
+    figure, _ = gather.draw_workers(path, None)
+    style.save(figure, Path("a.png"))
+    use, there, _ = figure.axes
+    for axes in (use, there):
+        texts = [tick.get_text() for tick in axes.get_yticklabels()]
+        assert sorted(texts) == [r"\$\frac{\$:1", r"\x1b[2J:2", r"\x1b[2J:2"]
+    assert len(use.patches) == 3 * 3
+
+
 def test_a_run_without_workers_has_only_steps(db: Path) -> None:
     figure, _ = gather.draw_workers(db, "2")
     [timeline] = figure.axes

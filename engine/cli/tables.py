@@ -8,6 +8,8 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from engine.display import shown
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
@@ -38,11 +40,16 @@ def _finite(data: object) -> object:
 
 
 def print_csv(header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print a header and a line a row: nothing for None, 1 and 0 for truth, JSON for objects and lists."""
+    """Print a header and a line a row: nothing for None, 1 and 0 for truth, JSON for objects and lists.
+
+    Programs get text as it is; in a terminal, which it could steer, what cannot be printed is escaped.
+    """
+    to_terminal = sys.stdout.isatty()
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(header)
     for row in rows:
-        writer.writerow([_csv_cell(value) for value in row])
+        cells = [_csv_cell(value) for value in row]
+        writer.writerow([shown(cell) if to_terminal and isinstance(cell, str) else cell for cell in cells])
 
 
 def _csv_cell(value: object) -> object:

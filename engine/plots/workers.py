@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from engine.display import shown
 from engine.errors import RecordsError
 from engine.plots import titles
 from engine.plots.style import COLOURS, GREY, new_figure, unit_of_time
@@ -120,15 +121,19 @@ def draw(
     return figure
 
 
+def _label(name: str) -> str:
+    """Return the name of a worker, which may be anything, as matplotlib shows it: a dollar begins no formula."""
+    return shown(name).replace("$", r"\$")
+
+
 def _use(axes: Axes, stays: list[Stay]) -> None:
     """Draw what each worker's time went to, as percent bars with the speeds beside them."""
     left = np.zeros(len(stays))
     whole = np.array([max(stay.went - stay.came, stay.computing, 1e-9) for stay in stays])
     kinds = (("computing gradients", COLOURS[0]), ("validation", COLOURS[5]), ("waiting and the rest", "#D0D0D0"))
     parts = np.array([(stay.computing, stay.validating, stay.waiting) for stay in stays]).T
-    names = [stay.name for stay in stays]
     for (label, colour), part in zip(kinds, 100 * parts / whole, strict=True):
-        axes.barh(names, part, left=left, color=colour, label=label, height=0.7)
+        axes.barh(range(len(stays)), part, left=left, color=colour, label=label, height=0.7)
         left = left + part
     for i, stay in enumerate(stays):
         alone = stay.images / stay.computing if stay.computing else 0.0
@@ -136,6 +141,7 @@ def _use(axes: Axes, stays: list[Stay]) -> None:
         axes.text(101.5, i, text, va="center", fontsize="small")
     axes.set(xlim=(0, 160), title="what the workers' time went to")
     axes.set_xticks(range(0, 101, 20), [f"{percent} %" for percent in range(0, 101, 20)])
+    axes.set_yticks(range(len(stays)), [_label(stay.name) for stay in stays])
     axes.spines["bottom"].set_bounds(0, 100)
     axes.invert_yaxis()
     axes.grid(visible=False, axis="y")
@@ -162,7 +168,7 @@ def _there(
         x = [(event["time"] - began) / divisor for event in some]
         axes.plot(x, [place[e["worker"]] for e in some], marker, color=colour, markeredgecolor="white", label=kind)
     _shade(axes, validations, divisor)
-    axes.set_yticks(range(len(stays)), [stay.name for stay in stays])
+    axes.set_yticks(range(len(stays)), [_label(stay.name) for stay in stays])
     axes.set_ylim(len(stays) - 0.5, -0.5)
     axes.grid(visible=False, axis="y")
     axes.tick_params(labelbottom=False)
