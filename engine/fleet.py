@@ -1,14 +1,15 @@
 """Who computes: local workers, and the address where they and others join. They stay from one run to the next."""
 
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
-from engine.clock import MonotonicClock
+from engine.clock import MonotonicClock, TimeLimit
 from engine.coordinator import Coordinator
 from engine.data import cache
 from engine.evaluate import Serial, Source
+from engine.interrupt import Interrupt
 from engine.judge import Judge
 from engine.launch.door import Door, open_door
 from engine.launch.folder import SOCKET, meeting_folder
@@ -71,32 +72,45 @@ def source_for(
     run: Run,
     fleet: Fleet | None,
     notice: Callable[[Notice], None],
+    known: Collection[str],
     reporter: Reporter,
-    interrupted: Callable[[], bool],
+    interrupt: Interrupt,
+    limit: TimeLimit,
 ) -> Iterator[Source]:
-    """Set up what computes the gradients, wait until it can, and tell it when the run is over."""
+    """Set up what computes the gradients, wait until it can, and tell it when the run is over.
+
+    `known`: names of workers that the run had before. `limit` is started when our own processes are ready; it may be
+    reached while others are waited for.
+    """
     if fleet is None:
-        yield Serial(run.job(), run.data)
+        source = Serial(run.job(), run.data)
+        limit.start()
+        yield source
         return
     job, size = run.job(), run.model.layout().size
     keep_freed_memory()
     if fleet.mailbox:
         fleet.mailbox.open(size)
     # Mapped now: whoever makes room in the cache may delete the file.
-    members = Members(job, cache.content(job.data), secrets.token_hex(16), fingerprint(), notice, fleet.mailbox)
-    source = Coordinator(
+    content = cache.content(job.data)
+    members = Members(job, content, secrets.token_hex(16), fingerprint(), notice, fleet.mailbox, known)
+    coordinator = Coordinator(
         job,
         (len(run.data.train), len(run.data.test)),
         fleet.listen(size, reporter),
         fleet.workers,
         MonotonicClock(),
         members,
-        interrupted,
+        lambda: bool(interrupt.requested) or limit.reached(),
         Judge(job, run.data),
         Policy(run.settings.audit, run.settings.min_workers or 1),
     )
     try:
-        source.gather(run.settings.min_workers or run.settings.workers or 1)
-        yield source
+        own = run.settings.workers or 0
+        wanted = run.settings.min_workers or own or 1
+        coordinator.gather(min(own, wanted))
+        limit.start()
+        coordinator.gather(wanted)
+        yield coordinator
     finally:
-        source.close()
+        coordinator.close()

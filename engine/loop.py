@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from engine import checkpoint as checkpoints
-from engine.clock import Clock
+from engine.clock import Clock, TimeLimit
 from engine.data import Sampler
 from engine.errors import DivergedError, RecordsError
 from engine.evaluate import InterruptedRoundError, Source, Sums
@@ -79,6 +79,7 @@ class Loop:
     reporter: Reporter
     interrupt: Interrupt
     clock: Clock
+    limit: TimeLimit
     test_samples: int
     progress: Progress
     diagnose: Callable[[int, Vector], str | None]  # names the first layer whose output is not finite
@@ -113,7 +114,7 @@ class Loop:
         try:
             return self._train()
         except InterruptedRoundError:
-            return self._reached() or INTERRUPTED
+            return self._reason()  # the reason for which the round was given up is still there
         finally:
             self._settle()
 
@@ -147,9 +148,8 @@ class Loop:
             return reached  # even if interrupted: there is nothing left to go on with
         if self.interrupt.requested:
             return INTERRUPTED
-        limit = self.settings.time_limit
-        if limit is not None and self.clock.now() - self._began >= limit:
-            return f"the time limit of {limit:g} seconds is reached"
+        if self.limit.reached():
+            return f"the time limit of {self.settings.time_limit:g} seconds is reached"
         return ""
 
     def _reached(self) -> str:

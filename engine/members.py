@@ -1,7 +1,7 @@
 """Who is there: greets workers, checks that they compute the same bits, and keeps count of what each has done."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from engine import messages as m
@@ -55,8 +55,12 @@ class Members:
         numerics: str,
         notice: Callable[[Notice], None],
         mailbox: Mailbox | None = None,
+        known: Collection[str] = (),
     ) -> None:
-        """`content`: the bytes of the data set, for workers that do not have it."""
+        """`content`: the bytes of the data set, for workers that do not have it.
+
+        `known`: names that workers had in earlier sessions of the run, and nobody gets again.
+        """
         self.session = session
         self.mailbox = mailbox
         self._job = m.pack(job.describe())
@@ -66,6 +70,7 @@ class Members:
         self._notice = notice
         self._members: dict[bytes, Member] = {}
         self._names: Counter[str] = Counter()
+        self._known = frozenset(known)
         self._gone_cpu = 0.0
 
     def greet(self, peer: bytes, hello: m.Hello) -> list[m.Frame]:
@@ -75,12 +80,19 @@ class Members:
             reason = f"its numbers depend on other software or hardware: {hello.numerics} (here: {self._numerics})"
             self._notice(Notice("refused", name, reason))
             return m.encode(m.Refuse(m.clip(reason, 600)))
-        self._names[name] += 1
-        if self._names[name] > 1:
-            name += f"#{self._names[name]}"
+        name = self._new_name(name)
         box = self.mailbox.owner(hello.token) if self.mailbox else None
         self._members[peer] = Member(name, hello.host, hello.pid, box=box)
         return m.encode(m.Welcome(self.session, name), self._job)
+
+    def _new_name(self, plain: str) -> str:
+        """Return a name that no worker of the run has had: the plain one, or with a number behind it."""
+        while True:
+            self._names[plain] += 1
+            number = self._names[plain]
+            name = f"{plain}#{number}" if number > 1 else plain
+            if name not in self._known:
+                return name
 
     def chunk(self, peer: bytes, fetch: m.Fetch) -> list[m.Frame]:
         """Answer a FETCH with the next piece of the data; ProtocolError if it was not to be asked for."""

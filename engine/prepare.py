@@ -25,6 +25,7 @@ from engine.snapshots import choose
 
 DEFAULT_DB = Path("runs/gradsum.db")
 MAX_NAME = 200
+NUMERICS = "numerics"  # what the fingerprint is called among the versions
 OWN = "own"  # what a model is called that was given in Python
 
 
@@ -68,7 +69,7 @@ class Run:
             "settings": self.settings.asdict(),
             "data": data | {"generated": self.data.generated, "source": self.source},
             "normalisation": asdict(self.normalisation),
-            "versions": versions(),
+            "versions": versions() | {NUMERICS: fingerprint()},
             "db": str(self.db.absolute()),
         }
 
@@ -89,8 +90,23 @@ class Run:
             generated=self.data.generated,
             data_digest=self.digest,
             settings=s.asdict(),
-            versions=versions() | {"numerics": fingerprint()},
+            versions=versions() | {NUMERICS: fingerprint()},
             folder=str(self.folder.absolute()),
+        )
+
+    def other_numerics(self) -> str:
+        """Say so if the checkpoint that is continued has another fingerprint; one of an old version has none."""
+        here = fingerprint()
+        there = _text(self.checkpoint.metadata, "versions", NUMERICS) if self.checkpoint else None
+        if there in (None, here):
+            return ""
+        was, now = (
+            "; ".join(part for part in one.split("; ") if part not in other.split("; "))
+            for one, other in ((there, here), (here, there))
+        )
+        return (
+            "this machine or version computes other bits than the one that saved the checkpoint: "
+            f"the run goes on, but not to the bit ({was} then, {now} now)"
         )
 
 

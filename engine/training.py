@@ -6,13 +6,14 @@ from typing import Any
 
 from engine import checkpoint as checkpoints
 from engine.checkpoint import Checkpoint
-from engine.clock import MonotonicClock
+from engine.clock import MonotonicClock, TimeLimit
 from engine.data import Dataset, Sampler
 from engine.errors import CheckpointError, RecordsError, StorageError, WorkerFailedError, WorkersError, storage_fails
 from engine.evaluate import Evaluator, Source
 from engine.fleet import Fleet, fleet_for, source_for
 from engine.interrupt import Interrupt
 from engine.loop import Loop, Lost, Progress, never
+from engine.members import Notice
 from engine.memory import release_compiler
 from engine.model import Model
 from engine.network import Network
@@ -88,9 +89,12 @@ def carry_out(
     """Train, with everything at hand, and close the books of the run that has this number in the records."""
     tally = Tally(recorder(records, reporter))
     reporter.status("waiting for workers" if fleet else "compiling the network")
-    with source_for(run, fleet, tally.take, reporter, lambda: bool(interrupt.requested)) as source:
-        loop = _loop(run, source, records, reporter, interrupt, lost)
+    limit = TimeLimit(MonotonicClock(), run.settings.time_limit)
+    with source_for(run, fleet, tally.take, records.worker_names(), reporter, interrupt, limit) as source:
+        loop = _loop(run, source, records, reporter, interrupt, limit, lost)
         reporter.started(_info(run, number, loop))
+        if changed := run.other_numerics():
+            tally.take(Notice("resumed", "", changed))
         with storage_fails(CheckpointError):
             try:
                 with loop.snapshots:
@@ -111,7 +115,15 @@ def enter(records: Records, run: Run) -> int:
     return records.begin(row) if number is None else number
 
 
-def _loop(run: Run, source: Source, records: Records, reporter: Reporter, interrupt: Interrupt, lost: Lost) -> Loop:
+def _loop(
+    run: Run,
+    source: Source,
+    records: Records,
+    reporter: Reporter,
+    interrupt: Interrupt,
+    limit: TimeLimit,
+    lost: Lost,
+) -> Loop:
     """Set the scene: fresh parameters and moments, or those of the checkpoint."""
     layout = run.model.layout()
     parameters = layout.zeros()
@@ -138,6 +150,7 @@ def _loop(run: Run, source: Source, records: Records, reporter: Reporter, interr
         reporter=reporter,
         interrupt=interrupt,
         clock=MonotonicClock(),
+        limit=limit,
         test_samples=len(run.data.test),
         progress=progress,
         diagnose=_diagnosis(run),
@@ -185,7 +198,7 @@ def _info(run: Run, number: int, loop: Loop) -> RunInfo:
         workers=run.settings.workers or len(loop.source.workers()),
         step=loop.progress.step,
         last_step=loop.last_step,
-        time_limit=run.settings.time_limit,
+        time_limit=loop.limit.left(),
         steps_per_epoch=loop.sampler.steps_per_epoch,
         db=run.db,
         folder=run.folder,

@@ -205,7 +205,7 @@ def test_resuming_a_run_that_reached_its_target_says_that_nothing_is_left(gradsu
     gradsum(*SMALL, *PLACES, "--target", 1, "--validate-every", 1)
     answer = gradsum("train", "--resume", "out")
     assert answer.code == 0
-    assert answer.out.splitlines()[0].startswith("No step was left to take: validation reached the target of 1 %.")
+    assert answer.out.splitlines()[0].startswith("No step was taken: validation reached the target of 1 %.")
 
 
 def test_a_run_can_be_resumed_from_another_folder(gradsum: Gradsum, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -74,6 +74,16 @@ def test_no_two_workers_share_a_name(members: Members) -> None:
     assert names == ["box:7", "box:7#2", "box:7#3"]
 
 
+def test_the_name_of_a_worker_of_an_earlier_session_is_not_given_again(notices: list[Notice]) -> None:
+    members = Members(JOB, b"", "s", NUMERICS, notices.append, known=["box:7", "box:7#3", "other:1"])
+    names = []
+    for peer in (b"a", b"b", b"c"):
+        message, _ = m.decode(members.greet(peer, HELLO))
+        assert isinstance(message, m.Welcome)
+        names.append(message.name)
+    assert names == ["box:7#2", "box:7#4", "box:7#5"]
+
+
 def test_the_longest_host_name_fits(members: Members) -> None:
     hello = m.Hello("\N{SNOWMAN}" * 64, 2**32, NUMERICS)
     for _ in range(3):

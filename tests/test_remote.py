@@ -5,14 +5,19 @@ import socket
 import sqlite3
 import stat
 import tomllib
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from tests.command import PATIENCE, SMALL, Gradsum, finish, save_data, start
-from tests.remote import ALONE, coordinator, worker
+from engine import messages as m
+from engine.checkpoint import load
+from engine.transport import Dialer
+from tests.command import PATIENCE, SMALL, Answer, Gradsum, finish, save_data, start, wait_for
+from tests.remote import ALONE, coordinator, printed, worker
 
 STEPS = ("--steps", 12)
+PLACES = ("--db", "r.db", "--out", "out")
 
 
 @pytest.fixture
@@ -70,6 +75,71 @@ def test_no_worker_comes_and_ctrl_c_ends_it(tidy: Path) -> None:
     run, _ = coordinator(*STEPS)
     run.send_signal(signal.SIGINT)
     assert finish(run).code == 130
+
+
+def ended_by_the_clock(answer: Answer) -> None:
+    """Assert that the run in r.db ended in the usual way, because its time was over."""
+    reason = "the time limit of 0.5 seconds is reached"
+    assert (answer.code, answer.json()["state"], answer.json()["reason"]) == (0, "finished", reason)
+    assert answer.json()["steps"] == load(Path("out")).step
+    with closing(sqlite3.connect("r.db")) as db:
+        assert db.execute("SELECT state, reason FROM runs").fetchall() == [("finished", reason)]
+
+
+def test_the_time_is_over_and_no_worker_came(tidy: Path) -> None:
+    save_data()
+    run, _ = coordinator(*PLACES, "--time-limit", 0.5)
+    answer = finish(run)
+    ended_by_the_clock(answer)
+    assert answer.out.startswith("No step was taken: the time limit of 0.5 seconds is reached. ")
+
+
+def test_the_time_is_over_while_the_run_waits_for_another_worker(tidy: Path) -> None:
+    save_data()
+    run = start(*SMALL, "--json", "--bind", "tcp://127.0.0.1:0", *PLACES, "--time-limit", 0.5)
+    with worker(printed(run)) as process:
+        wait_for(run.stderr, "run 1: ")
+        process.kill()
+        ended_by_the_clock(finish(run))
+
+
+def test_what_a_peer_calls_itself_cannot_steer_the_terminal(gradsum: Gradsum) -> None:
+    save_data()
+    run = start(*SMALL, "--bind", "tcp://127.0.0.1:0", "--insecure", *PLACES)
+    dialer = Dialer(printed(run)[0], 0)
+    try:
+        while not dialer.connected():
+            dialer.poll(0.02)
+        dialer.send(m.encode(m.Hello("\x1b]0;owned\x07\x1b[2J", 7, "other numbers\x1b[2J")))
+        assert run.stderr is not None
+        said = next(line for line in run.stderr if line.startswith("worker "))
+        run.send_signal(signal.SIGINT)
+        finish(run)
+    finally:
+        dialer.close()
+    host = r"\x1b]0;owned\x07\x1b[2J"
+    assert said.startswith(f"worker {host}:7 refused: ")
+    for text in (said, gradsum("show", 1, "--db", "r.db").out):
+        assert host in text
+        assert text.replace("\n", "").isprintable()
+    assert gradsum("report", 1, "--db", "r.db", "-o", "page.html").code == 0
+    page = Path("page.html").read_text(encoding="utf-8")
+    assert host in page
+    assert "\x1b" not in page
+
+
+def test_a_worker_that_stays_for_the_rest_of_the_run_has_another_name_then(tidy: Path) -> None:
+    save_data()
+    run, command = coordinator("--key", "k", *PLACES, "--steps", 8, "--validate-every", 4)
+    with worker(command):
+        assert finish(run).code == 0
+        rest = start("train", "--resume", "out", "--bind", command[0], "--key", "k", "--steps", 12, "--quiet")
+        assert finish(rest).code == 0
+    with closing(sqlite3.connect("r.db")) as db:
+        workers = db.execute("SELECT worker, pid, images FROM workers ORDER BY joined").fetchall()
+    (first, pid, before), (second, same, after) = workers
+    assert (second, same) == (f"{first}#2", pid)
+    assert (before, after) == (8 * 8, 4 * 8)
 
 
 @pytest.mark.parametrize(

@@ -185,6 +185,34 @@ def test_a_worker_run_that_diverges_says_the_same(data: engine.Dataset) -> None:
         run(data, optimizer=engine.SGD(lr=1e18), epochs=1, workers=1)
 
 
+class Noticing(engine.Reporter):
+    def __init__(self) -> None:
+        self.notices: list[str] = []
+
+    def notice(self, text: str) -> None:
+        self.notices.append(text)
+
+
+@pytest.mark.parametrize("stored", ["the same", "none", "numpy 0.1; openblas 9; kernels of wood"])
+def test_a_resumed_run_says_whether_its_bits_are_others(data: engine.Dataset, stored: str) -> None:
+    run(data, steps=2)
+    checkpoint = load_checkpoint(Path("out"))
+    versions = dict(checkpoint.metadata["versions"])
+    here = versions["numerics"]
+    if stored == "none":  # an old checkpoint
+        del versions["numerics"]
+    elif stored != "the same":
+        versions["numerics"] = "; ".join([stored, *here.split("; ")[1:]])
+    save_checkpoint("out", replace(checkpoint, metadata=dict(checkpoint.metadata) | {"versions": versions}))
+    reporter = Noticing()
+    assert engine.train(data=data, resume="out", workers=0, steps=3, reporter=reporter).steps == 3
+    expected = f"other bits than the one that saved the checkpoint: the run goes on, but not to the bit ({stored} then"
+    events = [text for (text,) in rows("SELECT text FROM events WHERE kind = 'resumed'")]
+    assert reporter.notices == [f"resumed: {text}" for text in events]
+    assert [expected in text for text in events] == ([True] if stored.startswith("numpy") else [])
+    assert all(text.endswith(f"{here.split('; ')[0]} now)") for text in events)
+
+
 def test_resume_continues_the_same_run(data: engine.Dataset) -> None:
     first = run(data, steps=6)
     rest = engine.train(data=data, resume="out", steps=9, workers=0)

@@ -119,6 +119,11 @@ class Records:
         self._start_id = self._writer.call(work)
         return self._start_id
 
+    def worker_names(self) -> list[str]:
+        """Return the names of all workers that the run has had so far."""
+        sql, start_id = "SELECT worker FROM workers WHERE startID = ?", self._run_id()
+        return self._writer.call(lambda connection: [name for (name,) in connection.execute(sql, (start_id,))])
+
     def training(self, row: TrainingRow) -> None:
         """Queue the row of one step; a row of the same step is replaced."""
         self._writer.put(_TRAINING, (self._run_id(), *row))
