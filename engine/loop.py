@@ -114,12 +114,14 @@ class Loop:
         try:
             return self._train()
         except InterruptedRoundError:
-            return self._reason()  # the reason for which the round was given up is still there
+            return self._told()  # the reason for which the round was given up is still there
         finally:
             self._settle()
 
     def _train(self) -> str:
         """Take steps until there is a reason to stop, and return it; without an interruption, validate in the end."""
+        if self.progress.step and self._validated != self.progress.step and self._due(self.settings.validate_every):
+            self._validate()  # the last sitting was interrupted in it
         while not (reason := self._reason()):
             self._step()
             if self._due(self.settings.validate_every):
@@ -146,6 +148,10 @@ class Loop:
         """Return why there should be no further step, or nothing."""
         if reached := self._reached():
             return reached  # even if interrupted: there is nothing left to go on with
+        return self._told()
+
+    def _told(self) -> str:
+        """Return what ends the sitting however far the run is, or nothing."""
         if self.interrupt.requested:
             return INTERRUPTED
         if self.limit.reached():

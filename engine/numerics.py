@@ -34,8 +34,9 @@ def fingerprint() -> str:
         for library in threadpool_info()
         if library["user_api"] == "blas" and _is_ours(Path(library["filepath"]))
     )
-    parts = [f"numpy {np.__version__}", *blas]
-    return "; ".join([*parts, _program(), _kernels(), f"{platform.machine()} {sys.byteorder}-endian"])
+    machine = f"{platform.machine()} {sys.byteorder}-endian"
+    libc = " ".join(platform.libc_ver())  # compiled kernels take exp and erf from it
+    return "; ".join([f"numpy {np.__version__}", *blas, _program(), _kernels(), libc, machine])
 
 
 def _is_ours(library: Path) -> bool:

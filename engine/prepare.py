@@ -148,7 +148,7 @@ def prepare(
     digest = store(dataset)
     if earlier is not None:
         _check_same(stored, digest, dataset.name, chosen)
-        check_end(settings.last_step(len(dataset.train)), earlier.step)
+        check_end(settings.last_step(len(dataset.train)), earlier)
     identity = _text(stored, "run") or uuid.uuid4().hex
     where = db or Path(_text(stored, "db") or DEFAULT_DB)
     folder = out or _folder(resume, where, identity)
@@ -212,11 +212,12 @@ def continued(stored: Mapping[str, Any], given: Mapping[str, Any]) -> Settings:
     return Settings.build(values | {name: value for name, value in given.items() if value is not None})
 
 
-def check_end(last_step: int | None, step: int) -> None:
-    """Raise SettingsError if a run that is at `step` has nothing left to do."""
-    if last_step is not None and step >= last_step:
+def check_end(last_step: int | None, earlier: Checkpoint) -> None:
+    """Raise SettingsError if a run has nothing left to do, not even a last validation that was interrupted."""
+    seen = earlier.metadata.get("validation") or {}
+    if last_step is not None and earlier.step >= last_step and seen.get("step") == earlier.step:
         raise SettingsError(
-            f"the run is at step {step} already and was to end at {last_step}: steps and epochs count from the "
+            f"the run is at step {earlier.step} already and was to end at {last_step}: steps and epochs count from the "
             "beginning of the run; give more --steps or --epochs to go on"
         )
 

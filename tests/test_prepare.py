@@ -1,5 +1,6 @@
 """Putting a run together: defaults, what a resumed run takes from its checkpoint, and what is left behind: nothing."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -168,11 +169,15 @@ def test_odd_metadata_is_replaced_by_defaults() -> None:
 
 
 def test_a_run_that_has_nothing_left_to_do() -> None:
-    check_end(None, 5)
-    check_end(6, 5)
+    seen = {"step": 5, "correct": 1, "total": 2, "loss": 0.5}
+    earlier = Checkpoint(5, {}, {}, {"validation": seen})
+    check_end(None, earlier)
+    check_end(6, earlier)
+    check_end(5, replace(earlier, metadata={"validation": seen | {"step": 4}}))
+    check_end(5, replace(earlier, metadata={"validation": None}))
     with pytest.raises(SettingsError, match=r"at step 5 already and was to end at 5: .* give more --steps or --epochs"):
-        check_end(5, 5)
-    folder = saved(put_together(steps=5))
+        check_end(5, earlier)
+    folder = saved(put_together(steps=5), validation=seen)
     with pytest.raises(SettingsError, match="at step 5 already"):
         put_together(None, None, resume=folder)
 

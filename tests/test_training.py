@@ -16,7 +16,7 @@ from engine.checkpoint import load as load_checkpoint
 from engine.checkpoint import save as save_checkpoint
 from engine.data.letters import letters
 from engine.errors import CheckpointError, DivergedError, ModelError, SettingsError, WorkersError
-from engine.evaluate import Serial, Sums, WorkerReport
+from engine.evaluate import InterruptedRoundError, Serial, Sums, WorkerReport
 from engine.report import RunInfo, StepReport
 from engine.validation import Validation
 
@@ -126,6 +126,29 @@ def test_the_validation_of_an_earlier_step_ends_nothing(data: engine.Dataset) ->
     assert first.validation
     rest = engine.train(data=data, resume="out", workers=0, steps=9, target=first.validation.percent)
     assert rest.steps > 6
+
+
+@pytest.mark.parametrize("step", [4, 8])
+def test_a_validation_that_was_interrupted_is_made_up_for(
+    data: engine.Dataset, monkeypatch: pytest.MonkeyPatch, step: int
+) -> None:
+    """Step 8 is the last; a round is given up where no worker is left and Ctrl-C has come."""
+    whole = run(data, steps=8, validate_every=2, db="whole.db", out="whole")
+    validate = Serial.validate
+
+    def give_up(self: Serial, at: int, parameters: Any) -> Sums:
+        if at == step:
+            os.kill(os.getpid(), signal.SIGINT)
+            raise InterruptedRoundError
+        return validate(self, at, parameters)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Serial, "validate", give_up)
+        first = run(data, steps=8, validate_every=2)
+    assert (first.state, first.steps, first.validation and first.validation.step) == ("interrupted", step, step - 2)
+    rest = engine.train(data=data, resume="out", workers=0)
+    assert (rest.state, rest.params_sha256, rest.validation) == ("finished", whole.params_sha256, whole.validation)
+    assert rows("SELECT batchno FROM validation") == [(2,), (4,), (6,), (8,)]
 
 
 @pytest.mark.parametrize(
