@@ -141,6 +141,7 @@ def let_workers_be(monkeypatch: pytest.MonkeyPatch, command: Callable[[], list[s
     monkeypatch.setattr("engine.launch.crew.worker_command", lambda *_: command())
 
 
+@pytest.mark.timeout(20)  # one that is not told stays for ever
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_when_told_to_leave_while_they_start_no_more_do(
     clock: FakeClock, monkeypatch: pytest.MonkeyPatch, how: signal.Signals
