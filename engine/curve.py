@@ -7,6 +7,7 @@ key. Which public keys of clients may come in ZeroMQ asks over ZAP (rfc.zeromq.o
 import os
 import re
 import stat
+import struct
 import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,24 +30,24 @@ HEAD = "# Keys of a gradsum coordinator. Whoever can read this file can join it,
 
 @dataclass(frozen=True)
 class Keys:
-    """What is in a key file, in Z85. A worker needs no `server_secret`, a coordinator no `client_secret`.
+    """What is in a key file, 32 bytes each. A worker needs no `server_secret`, a coordinator no `client_secret`.
 
     `clients`: public keys of further clients that are let in besides `client_public`.
     """
 
-    server_public: str
-    client_public: str
-    client_secret: str = field(repr=False)
-    server_secret: str = field(repr=False)
-    clients: tuple[str, ...] = ()
+    server_public: bytes
+    client_public: bytes
+    client_secret: bytes = field(repr=False)
+    server_secret: bytes = field(repr=False)
+    clients: tuple[bytes, ...] = ()
 
     @classmethod
     def make(cls) -> Self:
         """Return new random keys; UsageError if this ZeroMQ cannot encrypt."""
         if not zmq.has("curve"):
             raise UsageError("this build of pyzmq has no CURVE: install the one of PyPI, or use --insecure")
-        (server, server_secret), (client, client_secret) = zmq.curve_keypair(), zmq.curve_keypair()
-        return cls(server.decode(), client.decode(), client_secret.decode(), server_secret.decode())
+        server, server_secret, client, client_secret = map(z85.decode, (*zmq.curve_keypair(), *zmq.curve_keypair()))
+        return cls(server, client, client_secret, server_secret)
 
     @classmethod
     def read(cls, path: Path, for_server: bool) -> Self:
@@ -57,43 +58,42 @@ class Keys:
         except tomllib.TOMLDecodeError:
             values = {}
         secret = "server_secret" if for_server else "client_secret"
-        needed = ("server_public", "client_public", secret)
+        keys = {name: _decode(path, name, values.get(name)) for name in ("server_public", "client_public", secret)}
         clients = values.get("clients", [])
-        listed = [*(values.get(name) for name in needed), *(clients if isinstance(clients, list) else [clients])]
-        if not all(isinstance(key, str) and KEY.fullmatch(key) for key in listed):  # and no word about what they are
-            raise UsageError(f"the key file {path} is damaged: it must have {', '.join(needed)}, 40 characters each")
-        if zmq.curve_public(values[secret].encode()).decode() != values[secret.replace("secret", "public")]:
+        if not isinstance(clients, list):
+            raise UsageError(f"the key file {path} is damaged: clients must be a list of keys")
+        others = tuple(_decode(path, f"key {number} of clients", key) for number, key in enumerate(clients, 1))
+        if z85.decode(zmq.curve_public(z85.encode(keys[secret]))) != keys[secret.replace("secret", "public")]:
             raise UsageError(f"the key file {path} is damaged: {secret} does not belong to its public key")
-        secrets = {"client_secret": "", "server_secret": ""} | {secret: values[secret]}
-        return cls(values["server_public"], values["client_public"], clients=tuple(clients), **secrets)
+        return cls(clients=others, **{"client_secret": b"", "server_secret": b""} | keys)
 
     def write(self, path: Path) -> None:
         """Write a new file that only this user can read; UsageError if that is impossible."""
         names = ("server_public", "server_secret", "client_public", "client_secret")
-        lines = [HEAD, *(f'{name} = "{getattr(self, name)}"' for name in names), "clients = []", ""]
+        keys = [f'{name} = "{z85.encode(getattr(self, name)).decode()}"' for name in names]
         try:
             with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE), "w") as file:
-                file.write("\n".join(lines))
+                file.write("\n".join([HEAD, *keys, "clients = []", ""]))
         except OSError as error:
             raise UsageError(f"the key file {path} cannot be written: {error.strerror}") from None
 
     def listed(self) -> frozenset[bytes]:
-        """Return the public keys that are let in, 32 bytes each."""
-        return frozenset(z85.decode(key) for key in (self.client_public, *self.clients))
+        """Return the public keys that are let in."""
+        return frozenset((self.client_public, *self.clients))
 
     def serve(self, socket: "zmq.Socket[bytes]") -> None:
         """Let `socket`, before it is bound, take only connections with CURVE that a gatekeeper has allowed."""
         socket.setsockopt(zmq.CURVE_SERVER, 1)
-        socket.setsockopt(zmq.CURVE_PUBLICKEY, self.server_public.encode())
-        socket.setsockopt(zmq.CURVE_SECRETKEY, self.server_secret.encode())
+        socket.setsockopt(zmq.CURVE_PUBLICKEY, self.server_public)
+        socket.setsockopt(zmq.CURVE_SECRETKEY, self.server_secret)
         socket.setsockopt(zmq.ZAP_DOMAIN, DOMAIN)
         socket.setsockopt(zmq.ZAP_ENFORCE_DOMAIN, 1)  # without a gatekeeper nobody comes in, rather than everybody
 
     def join(self, socket: "zmq.Socket[bytes]") -> None:
         """Let `socket`, before it is connected, talk only to the coordinator that has these keys."""
-        socket.setsockopt(zmq.CURVE_SERVERKEY, self.server_public.encode())
-        socket.setsockopt(zmq.CURVE_PUBLICKEY, self.client_public.encode())
-        socket.setsockopt(zmq.CURVE_SECRETKEY, self.client_secret.encode())
+        socket.setsockopt(zmq.CURVE_SERVERKEY, self.server_public)
+        socket.setsockopt(zmq.CURVE_PUBLICKEY, self.client_public)
+        socket.setsockopt(zmq.CURVE_SECRETKEY, self.client_secret)
 
 
 def keys_to_join(address: str, file: Path | None, insecure: bool) -> Keys | None:
@@ -112,6 +112,16 @@ def keys_to_join(address: str, file: Path | None, insecure: bool) -> Keys | None
             "or --insecure where everybody on the way may read and change what is sent"
         )
     return None
+
+
+def _decode(path: Path, name: str, text: object) -> bytes:
+    """Return the key that is called `name` in the key file; UsageError, and no word of what it is, if it is none."""
+    try:
+        if isinstance(text, str) and KEY.fullmatch(text):
+            return z85.decode(text)
+    except struct.error:  # five characters that stand for more than 32 bits
+        pass
+    raise UsageError(f"the key file {path} is damaged: {name} is no key, which is 40 characters in Z85") from None
 
 
 def _read_private(path: Path) -> str:

@@ -11,7 +11,7 @@ from engine.data import cache
 from engine.evaluate import Serial, Source
 from engine.interrupt import Interrupt
 from engine.judge import Judge
-from engine.launch.door import Door, open_door
+from engine.launch.entrance import Entrance, entrance_for
 from engine.launch.folder import SOCKET, meeting_folder
 from engine.launch.local import LocalWorkers
 from engine.mailbox import Mailbox, mailbox_for
@@ -27,7 +27,7 @@ from engine.transport import Listener
 
 @dataclass
 class Fleet:
-    """Local workers that are starting, where they will look for the coordinator, and the door for others.
+    """Local workers that are starting, where they will look for the coordinator, and the entrance for others.
 
     The listener is there from the first run on, and keeps the port that it got.
     """
@@ -35,7 +35,7 @@ class Fleet:
     address: str
     workers: LocalWorkers
     mailbox: Mailbox | None
-    door: Door | None
+    entrance: Entrance | None
     open: ExitStack
     listener: Listener | None = None
 
@@ -43,9 +43,9 @@ class Fleet:
         """Return the listener; the first call opens it, for models of at most `size` parameters."""
         if self.listener is None:
             self.listener = self.open.enter_context(Listener(self.address, 4 * size))
-            if self.door:
-                bound = self.listener.bind(str(self.door.address.numeric()), self.door.keys)
-                reporter.listening(self.door.command(bound))
+            if self.entrance:
+                bound = self.listener.bind(str(self.entrance.address.numeric()), self.entrance.keys)
+                reporter.listening(self.entrance.command(bound))
         return self.listener
 
 
@@ -61,10 +61,10 @@ def fleet_for(settings: Settings, one_size: bool = True) -> Iterator[Fleet | Non
         return
     wanted = settings.mailbox and count > 0 and one_size
     with meeting_folder() as folder, mailbox_for(count, wanted) as mailbox:
-        door = open_door(settings, folder)
+        entrance = entrance_for(settings, folder)
         address = f"ipc://{folder / SOCKET}"
         with LocalWorkers(address, count, mailbox) as workers, ExitStack() as stack:
-            yield Fleet(address, workers, mailbox, door, stack)
+            yield Fleet(address, workers, mailbox, entrance, stack)
 
 
 @contextmanager

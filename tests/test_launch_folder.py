@@ -1,5 +1,7 @@
 """The folder in which workers meet the coordinator: private, gone in the end, and where a socket can be."""
 
+import errno
+import fcntl
 import os
 import stat
 import subprocess
@@ -10,20 +12,30 @@ from pathlib import Path
 import pytest
 
 from engine.errors import UsageError
+from engine.launch import folder as launch
 from engine.launch.folder import LONGEST, PREFIX, SOCKET, meeting_folder
 from engine.transport import Listener
 from tests.command import PATIENCE, SMALL, save_data
 
+ROOT = Path(__file__).parent.parent
 TMP = "/tmp"  # noqa: S108
+# Makes the folder, says where it is, and waits to be killed.
+OWNER = """
+import signal
+from engine.launch.folder import meeting_folder
+with meeting_folder() as folder:
+    print(folder, flush=True)
+    signal.pause()
+"""
 
 
 def test_the_meeting_folder_is_private_and_does_not_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     with subprocess.Popen(["true"]) as done:
         pass
-    dead, odd, own = (tmp_path / f"{PREFIX}{name}-x" for name in (done.pid, "soup", os.getpid()))
+    dead, odd, own, person = (tmp_path / f"{PREFIX}{x}" for x in (f"{done.pid}-x", "soup-x", f"{os.getpid()}-x", "x-1"))
     (tmp_path / f"{PREFIX}{10**30}-x").mkdir()
-    for folder in (dead, odd, own):
+    for folder in (dead, odd, own, person):
         folder.mkdir()
         (folder / "file").touch()
     with pytest.raises(KeyError), meeting_folder() as folder:
@@ -34,6 +46,51 @@ def test_the_meeting_folder_is_private_and_does_not_stay(tmp_path: Path, monkeyp
     assert not folder.exists()
     assert odd.exists()
     assert own.exists()
+    assert person.exists()
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder for temporary files that another machine has, too: none of its processes is known here."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr(launch, "exists", lambda _: False)
+    return tmp_path
+
+
+def test_a_folder_stays_while_its_process_lives_wherever_that_is(elsewhere: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", OWNER], stdout=subprocess.PIPE, text=True, cwd=ROOT) as owner:
+        try:
+            assert owner.stdout is not None
+            theirs = Path(owner.stdout.readline().strip())
+            assert theirs.name.startswith(f"{PREFIX}{owner.pid}-")
+            (theirs / SOCKET).touch()
+            with meeting_folder() as one, meeting_folder() as other:
+                assert sorted(elsewhere.iterdir()) == sorted([theirs, one, other])
+            assert list(theirs.iterdir()) == [theirs / SOCKET]
+        finally:
+            owner.kill()
+    with meeting_folder() as one:
+        assert list(elsewhere.iterdir()) == [one]
+
+
+def test_a_folder_that_cannot_be_locked_is_left_alone(elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on some network file systems, where the machine that has the disk can lock it nevertheless."""
+
+    def flock(descriptor: int, how: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(fcntl, "flock", flock)
+        with meeting_folder() as theirs:
+            assert stat.S_IMODE(theirs.stat().st_mode) == 0o700
+            with meeting_folder():
+                assert theirs.exists()
+            patch.undo()
+            monkeypatch.setattr(launch, "exists", lambda _: False)
+            with meeting_folder():
+                assert theirs.exists()
+        assert list(elsewhere.iterdir()) == []
 
 
 def long_folder(tmp_path: Path, length: int) -> Path:

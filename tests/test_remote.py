@@ -12,6 +12,7 @@ import pytest
 
 from engine import messages as m
 from engine.checkpoint import load
+from engine.curve import Keys
 from engine.transport import Dialer
 from tests.command import PATIENCE, SMALL, Answer, Gradsum, finish, save_data, start, wait_for
 from tests.remote import ALONE, coordinator, printed, worker
@@ -58,6 +59,26 @@ def test_the_coordinator_command_is_a_run_without_workers_of_its_own(gradsum: Gr
     assert command[1:] == ["--insecure"]
     with worker(command[:1]):  # on the same machine it goes without saying
         assert finish(run).json()["params_sha256"] == serial
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ([], "wants a key: give --key FILE here, a copy of its key file, or start it with --insecure"),
+        (["--insecure"], "takes no keys: give --insecure in place of --key here, or start it without --insecure"),
+    ],
+)
+def test_a_worker_that_differs_on_keys_says_so_and_ends(tidy: Path, options: list[str], said: str) -> None:
+    save_data()
+    key = Path("key").absolute()
+    Keys.make().write(key)
+    run, (address, *_) = coordinator(*STEPS, *options)
+    with worker([address, *(["--key", str(key)] if options else [])]) as process:
+        assert process.stderr is not None
+        assert process.stderr.readlines() == [f"gradsum worker: the coordinator at {address} {said}\n"]
+        assert process.wait(PATIENCE) == 1
+    run.send_signal(signal.SIGINT)
+    assert finish(run).code == 130
 
 
 def test_keys_of_ones_own_are_kept_and_open_the_next_run(serial: str) -> None:

@@ -86,7 +86,7 @@ def memory() -> int:
         pytest.param(None, ANY_FAILURE, id="no key"),
         pytest.param(OTHER, ANY_FAILURE, id="wrong key"),
         pytest.param(
-            Keys(KEYS.server_public, OTHER.client_public, OTHER.client_secret, ""), AUTH, id="right key, not listed"
+            Keys(KEYS.server_public, OTHER.client_public, OTHER.client_secret, b""), AUTH, id="right key, not listed"
         ),
     ],
 )
@@ -106,9 +106,9 @@ def test_only_listed_keys_come_in(locked: Listener, keys: Keys | None, event: in
 
 
 def test_further_clients_may_be_listed() -> None:
-    both = Keys(KEYS.server_public, KEYS.client_public, "", KEYS.server_secret, (OTHER.client_public,))
+    both = Keys(KEYS.server_public, KEYS.client_public, b"", KEYS.server_secret, (OTHER.client_public,))
     with Listener("tcp://127.0.0.1:0", LARGEST, both) as listener:
-        serves_honest_peers(listener, Keys(KEYS.server_public, OTHER.client_public, OTHER.client_secret, ""))
+        serves_honest_peers(listener, Keys(KEYS.server_public, OTHER.client_public, OTHER.client_secret, b""))
         serves_honest_peers(listener, KEYS)
 
 
@@ -294,11 +294,21 @@ def test_ten_thousand_connections(stack: ExitStack) -> None:
                 peer.close()
 
 
-def test_a_dialer_whose_key_is_not_listed_knows(locked: Listener) -> None:
-    keys = Keys(KEYS.server_public, OTHER.client_public, OTHER.client_secret, "")
-    dialer = Dialer(locked.address, LARGEST, keys)
-    while not dialer.unwelcome:
-        assert locked.poll(0.02) == []
-        dialer.poll(0)
-    assert not dialer.connected()
-    dialer.close()
+UNLISTED = Keys(KEYS.server_public, OTHER.client_public, OTHER.client_secret, b"")
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours", "said"),
+    [
+        pytest.param(KEYS, UNLISTED, "does not list this key", id="a key that is not listed"),
+        pytest.param(KEYS, None, "wants a key: give --key FILE", id="no key where one is wanted"),
+        pytest.param(None, KEYS, "takes no keys: give --insecure", id="a key where none is taken"),
+    ],
+)
+def test_a_dialer_that_is_unwelcome_knows_why(theirs: Keys | None, ours: Keys | None, said: str) -> None:
+    with Listener("tcp://127.0.0.1:0", LARGEST, theirs) as listener:
+        dialer = Dialer(listener.address, LARGEST, ours)
+        assert until(listener, lambda: dialer.poll(0) is None and bool(dialer.unwelcome)) == []
+        assert dialer.unwelcome.startswith(said)
+        assert not dialer.connected()
+        dialer.close()

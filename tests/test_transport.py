@@ -15,6 +15,7 @@ import pytest
 from engine.errors import SettingsError, WorkersError
 from engine.transport import Dialer, Listener, Received, frame_of
 from engine.transport.door import AT_ONCE
+from tests.strangers import COMMAND, HANDSHAKE, frame
 
 ROOT = Path(__file__).parent.parent
 LARGEST = 100_000
@@ -269,3 +270,35 @@ def test_what_is_said_without_a_connection_is_never_heard(address: str) -> None:
             (received,) = receive(listener)
             assert frames(received) == [word]
     dialer.close()
+
+
+def accept(server: socket.socket) -> socket.socket:
+    """Shake hands with a dialer by hand, and return the connection when the dialer has been told of it.
+
+    Its I/O thread tells of the handshake, and after that answers a PING.
+    """
+    connection, _ = server.accept()
+    connection.settimeout(PATIENCE)
+    for words, answer in ((HANDSHAKE, b"READY"), (frame(b"\x04PING" + bytes(2) + b"there?", COMMAND), b"PONGthere?")):
+        connection.sendall(words)
+        said = b""
+        while answer not in said:
+            more = connection.recv(1000)
+            assert more, "the dialer hung up"
+            said += more
+    return connection
+
+
+def test_two_connections_between_two_looks_are_one_beginning() -> None:
+    """Whoever says hello twice on one connection is welcomed twice, which no worker puts up with."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(PATIENCE)
+        dialer = Dialer(f"tcp://127.0.0.1:{server.getsockname()[1]}", LARGEST)
+        accept(server).close()
+        with accept(server):
+            beginnings = []
+            for _ in range(3):
+                dialer.poll(0)
+                beginnings.append(dialer.connected())
+        dialer.close()
+    assert beginnings == [True, False, False]

@@ -38,7 +38,7 @@ class FakeDialer:
         self.said: list[m.Message] = []
         self.payloads: list[m.Frame | None] = []
         self.closed = False
-        self.unwelcome = False
+        self.unwelcome = ""
         self.new = True  # a connection
 
     def __call__(self, address: str, largest: int, keys: Keys | None) -> "FakeDialer":
@@ -169,10 +169,10 @@ def test_sigterm_lets_it_finish_its_share(dialer: FakeDialer, job: Job, monkeypa
     assert [type(x) for x in dialer.said[2:]] == [m.Result, m.Goodbye]
 
 
-def test_a_key_that_is_not_listed_is_no_reason_to_wait(dialer: FakeDialer) -> None:
-    dialer.unwelcome = True
+def test_one_that_is_unwelcome_does_not_wait(dialer: FakeDialer) -> None:
+    dialer.script = [lambda: setattr(dialer, "unwelcome", "does not list this key")]
     ended = Worker("tcp://box:1", tied=False, patience=60).run()
-    assert ended == Quit("the coordinator at tcp://box:1 does not list this key; ask for its key file", 1)
+    assert ended == Quit("the coordinator at tcp://box:1 does not list this key", 1)
 
 
 def test_ctrl_c_before_the_welcome(dialer: FakeDialer) -> None:

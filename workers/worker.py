@@ -103,7 +103,7 @@ class Worker:
                     lifeline.clear(self._address)
                 return Quit("its parent ended", 1)
             if self._dialer.unwelcome:
-                return Quit(f"the coordinator at {self._address} does not list this key; ask for its key file", 1)
+                return Quit(f"the coordinator at {self._address} {self._dialer.unwelcome}", 1)
             if self._dialer.connected():
                 self._begin()
             if frames is not None:

@@ -26,6 +26,7 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
 
 def execute(arguments: argparse.Namespace) -> int:
     """Run the workers until they leave; return the worst of their exit codes."""
+    from engine.clock import MonotonicClock
     from engine.curve import keys_to_join
     from engine.errors import UsageError
     from engine.launch.crew import Crew
@@ -40,4 +41,4 @@ def execute(arguments: argparse.Namespace) -> int:
     options = [arguments.address, "--patience", repr(arguments.patience)]
     options += ["--key", str(arguments.key)] if arguments.key else []
     options += ["--insecure"] if arguments.insecure else []
-    return Crew(count, options).run()
+    return Crew(count, options, MonotonicClock()).run()

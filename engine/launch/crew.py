@@ -5,10 +5,21 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import dataclass
 
+from engine.clock import Clock
 from engine.errors import WorkersError
 from engine.launch.command import worker_command, worker_environment
-from engine.launch.local import pin
+from engine.launch.local import HOPELESS, describe_end, pin
+
+SETTLED = 10.0  # seconds after which a worker that gets a signal had at least begun to work
+
+
+@dataclass(frozen=True)
+class _Process:
+    number: int
+    popen: subprocess.Popen[bytes]
+    started: float
 
 
 class Crew:
@@ -17,36 +28,57 @@ class Crew:
     After SIGTERM or Ctrl-C they finish their shares and leave.
     """
 
-    def __init__(self, count: int, arguments: list[str]) -> None:
+    def __init__(self, count: int, arguments: list[str], clock: Clock) -> None:
         self._count = count
         self._arguments = ["--tied", *arguments]
+        self._clock = clock
         self._leaving = False
-        self._workers: dict[int, tuple[int, subprocess.Popen[bytes]]] = {}  # by process id, with its number
+        self._early = 0  # deaths in a row before SETTLED
+        self._processes: dict[int, _Process] = {}  # by process id
 
     def run(self) -> int:
-        """Work, and return the worst exit code of a worker; WorkersError if one cannot be started."""
+        """Work, and return the worst exit code of a worker.
+
+        WorkersError if one cannot be started, or if signals end one after the other as soon as it has started.
+        """
         for wish in (signal.SIGTERM, signal.SIGINT):
             signal.signal(wish, lambda *_: self._end())
         worst = 0
         try:
             for number in range(self._count):
                 self._start(number)
-            while self._workers:
+            while self._processes:
                 pid, status = os.wait()
-                number, worker = self._workers.pop(pid)
-                worker.returncode = os.waitstatus_to_exitcode(status)
-                if worker.returncode < 0 and not self._leaving:
-                    print(
-                        f"gradsum worker: process {pid} got signal {-worker.returncode}; a new one starts",
-                        file=sys.stderr,
-                    )
-                    self._start(number)
-                worst = max(worst, worker.returncode)
+                process = self._processes.pop(pid)
+                process.popen.returncode = code = os.waitstatus_to_exitcode(status)
+                process.popen.communicate()  # to close the lifeline
+                if code < 0 and not self._leaving:
+                    self._replace(process)
+                worst = max(worst, code)
         finally:
             self._end()
+            for process in self._processes.values():
+                process.popen.communicate()  # to close the lifeline and wait
         return worst
 
+    def _replace(self, process: _Process) -> None:
+        """Start a worker in place of one that a signal ended, unless that is hopeless."""
+        settled = self._clock.now() - process.started >= SETTLED
+        self._early = 0 if settled else self._early + 1
+        if self._early >= HOPELESS + self._count:
+            raise WorkersError(
+                f"{self._early} workers in a row ended soon after their start, the last one with "
+                f"{describe_end(process.popen.returncode)}; is memory short, or is software for another processor?"
+            )
+        end = f"process {process.popen.pid} got signal {-process.popen.returncode}"
+        print(f"gradsum worker: {end}; a new one starts", file=sys.stderr)
+        self._start(process.number)
+
     def _start(self, number: int) -> None:
+        """Start worker `number`, or not if all are leaving."""
+        if self._leaving:
+            return
+        started = self._clock.now()
         try:
             worker = subprocess.Popen(
                 worker_command(*self._arguments),
@@ -57,11 +89,13 @@ class Crew:
         except OSError as error:
             raise WorkersError(f"worker {number + 1} of {self._count} cannot be started: {error}") from None
         pin(worker.pid, number, self._count)
-        self._workers[worker.pid] = number, worker
+        self._processes[worker.pid] = _Process(number, worker, started)
+        if self._leaving:  # since a moment ago, when it was not yet among those that were told
+            self._end()
 
     def _end(self) -> None:
         """Ask all workers to finish their share and leave."""
         self._leaving = True
-        for _, worker in list(self._workers.values()):
+        for process in list(self._processes.values()):
             with contextlib.suppress(ProcessLookupError):
-                worker.terminate()
+                process.popen.terminate()

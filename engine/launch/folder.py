@@ -1,7 +1,9 @@
 """The private folder in which local workers meet the coordinator: mode 0700, gone when the run is over."""
 
 import contextlib
+import fcntl
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -12,6 +14,7 @@ from engine.errors import UsageError
 from engine.processes import exists
 
 PREFIX = "gradsum-"
+LOCKED = re.compile(PREFIX + r"(\d+)-\w+")  # the name of a folder that its process has locked
 SOCKET = "coordinator"  # the name of the coordinator's socket in the folder
 LONGEST = 103  # bytes of a socket's path: sun_path of <sys/un.h>, which is 104 on BSD and macOS, 108 on Linux
 
@@ -20,24 +23,26 @@ LONGEST = 103  # bytes of a socket's path: sun_path of <sys/un.h>, which is 104 
 def meeting_folder() -> Iterator[Path]:
     """Make the folder, and remove it at the end; first remove those of runs that were killed.
 
+    A run holds a lock on its folder, which the kernel takes away when its process ends. A process number alone tells
+    nothing where machines or containers share the folder for temporary files.
+
     It is in the folder for temporary files, or where that is too long for the path of a socket, in /tmp or
     $XDG_RUNTIME_DIR. Raises UsageError if it can be in none of them.
     """
-    folder = _make()
-    try:
+    with contextlib.ExitStack() as stack:
+        folder = _make(stack)
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)
         yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
-def _make() -> Path:
-    """Make the folder in the first place that will do."""
+def _make(stack: contextlib.ExitStack) -> Path:
+    """Make the folder in the first place that will do, locked until the end of `stack`."""
     parents = dict.fromkeys([tempfile.gettempdir(), "/tmp", os.environ.get("XDG_RUNTIME_DIR", "")])  # noqa: S108
     reasons = []
     for parent in map(Path, filter(None, parents)):
         try:
             _sweep(parent)
-            folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=parent.absolute()))
+            folder = _make_locked(parent, stack)
         except OSError as error:
             reasons.append(f"{parent}: {error.strerror}")
             continue
@@ -61,10 +66,34 @@ def _unfit(socket: Path) -> str:
     return f"a path of {length} bytes where {LONGEST} is the most" if length > LONGEST else ""
 
 
+def _make_locked(parent: Path, stack: contextlib.ExitStack) -> Path:
+    """Make a folder that gets a name by which others may sweep it only when it is locked.
+
+    Without a lock, which some network file systems do not have, nobody but its own process ever removes it.
+    """
+    folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent.absolute()))
+    with contextlib.suppress(OSError):
+        stack.enter_context(_lock(folder))
+        folder = folder.rename(folder.with_name(f"{PREFIX}{os.getpid()}-{folder.name.removeprefix(PREFIX)}"))
+    return folder
+
+
+@contextmanager
+def _lock(folder: Path) -> Iterator[int]:
+    """Hold the lock of a folder, and give its descriptor; OSError if somebody else does, or there are no locks."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
 def _sweep(parent: Path) -> None:
-    """Remove folders of this user whose process no longer exists."""
+    """Remove folders of this user that nobody holds and whose process is not known here."""
     for folder in parent.glob(f"{PREFIX}*-*"):
-        with contextlib.suppress(OSError, ValueError, OverflowError):  # another process may be sweeping, too
-            pid = int(folder.name.removeprefix(PREFIX).partition("-")[0])
-            if folder.stat().st_uid == os.getuid() and not exists(pid):
-                shutil.rmtree(folder)
+        found = LOCKED.fullmatch(folder.name)
+        if found and not exists(int(found[1])):
+            with contextlib.suppress(OSError), _lock(folder) as descriptor:  # another process may be sweeping, too
+                if os.fstat(descriptor).st_uid == os.getuid():
+                    shutil.rmtree(folder)

@@ -108,7 +108,7 @@ class LocalWorkers:
             if self._failed >= HOPELESS + self._count:
                 raise WorkersError(
                     "workers end before they computed anything; "
-                    f"the last one ended with {_code(process.popen.returncode)} and said: {said}"
+                    f"the last one ended with {describe_end(process.popen.returncode)} and said: {said}"
                 )
         self._fill()
         return killed
@@ -180,6 +180,6 @@ def _end(process: _Process, grace: float) -> str:
         return errors.read(SAID).decode(errors="replace").strip()
 
 
-def _code(code: int) -> str:
+def describe_end(code: int) -> str:
     """Say what an exit code means: a negative one is a signal."""
     return f"exit code {code}" if code >= 0 else f"signal {-code} ({signal.strsignal(-code)})"

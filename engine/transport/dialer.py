@@ -10,6 +10,12 @@ from engine.errors import SettingsError
 from engine.messages import Frame
 from engine.transport.sockets import EVENT, PARTING, beat, configure, milliseconds
 
+EVENTS = zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_HANDSHAKE_FAILED_AUTH | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
+OTHER_MECHANISM = (zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL, zmq.PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH)
+UNLISTED = "does not list this key; ask for its key file"
+INSECURE = "takes no keys: give --insecure in place of --key here, or start it without --insecure"
+LOCKED = "wants a key: give --key FILE here, a copy of its key file, or start it with --insecure"
+
 
 class Dialer:
     """A worker's end: connects to one coordinator, the one that has the `keys` if there are any."""
@@ -17,6 +23,7 @@ class Dialer:
     def __init__(self, address: str, largest: int, keys: Keys | None = None) -> None:
         self._context = zmq.Context()
         self._socket = self._context.socket(zmq.DEALER)
+        self._keys = keys
         configure(self._socket, largest)
         beat(self._socket)
         if keys:
@@ -24,9 +31,9 @@ class Dialer:
         if address.startswith("tcp://["):
             self._socket.setsockopt(zmq.IPV6, 1)
         self._socket.setsockopt(zmq.IMMEDIATE, 1)  # nothing said to one coordinator may reach the next
-        self._monitor = self._socket.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_HANDSHAKE_FAILED_AUTH)
+        self._monitor = self._socket.get_monitor_socket(EVENTS)
         self._connected = False
-        self.unwelcome = False  # whether the other end does not list our key
+        self.unwelcome = ""  # why the other end does not let us in, and never will
         self._poller = zmq.Poller()
         self._poller.register(self._socket, zmq.POLLIN)
         self._poller.register(self._monitor, zmq.POLLIN)
@@ -54,12 +61,21 @@ class Dialer:
         """Wait at most `timeout` seconds for a message; None if none came."""
         ready = dict(self._poller.poll(milliseconds(timeout)))
         if self._monitor in ready:
-            event, _ = EVENT.unpack(self._monitor.recv_multipart()[0])
-            self._connected = self._connected or event == zmq.EVENT_HANDSHAKE_SUCCEEDED
-            self.unwelcome = self.unwelcome or event == zmq.EVENT_HANDSHAKE_FAILED_AUTH
+            self._take_events()
         if self._socket not in ready:
             return None
         return [frame.buffer.toreadonly() for frame in self._socket.recv_multipart(copy=False)]
+
+    def _take_events(self) -> None:
+        """Take note of all that happened: of several connections since the last look, only the last one is left."""
+        while self._monitor.poll(0):
+            event, value = EVENT.unpack(self._monitor.recv_multipart()[0])
+            if event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
+                self._connected = True
+            elif event == zmq.EVENT_HANDSHAKE_FAILED_AUTH:
+                self.unwelcome = UNLISTED
+            elif (event, value) == OTHER_MECHANISM:
+                self.unwelcome = INSECURE if self._keys else LOCKED
 
     def close(self) -> None:
         """Close the socket, after a moment for the last messages to leave, and end the I/O thread."""

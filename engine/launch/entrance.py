@@ -10,7 +10,7 @@ from engine.settings import Settings
 
 
 @dataclass(frozen=True)
-class Door:
+class Entrance:
     """`address` is what can be bound; `keys` is None where everybody may come in, and `file` then, too."""
 
     address: Address
@@ -24,8 +24,8 @@ class Door:
         return f"gradsum worker {address} {key}"
 
 
-def open_door(settings: Settings, folder: Path) -> Door | None:
-    """Return the door that the settings ask for, None if they do not; keys for this run alone go into `folder`.
+def entrance_for(settings: Settings, folder: Path) -> Entrance | None:
+    """Return the entrance that the settings ask for, None if they do not; keys for this run alone go into `folder`.
 
     UsageError if the address makes no sense, or there is something wrong with the key file.
     """
@@ -34,10 +34,10 @@ def open_door(settings: Settings, folder: Path) -> Door | None:
     address = Address.parse(settings.bind)
     address.numeric()  # to see whether it can be bound
     if settings.insecure:
-        return Door(address, None, None)
+        return Entrance(address, None, None)
     file = Path(settings.key).absolute() if settings.key else folder / "key"
     if file.exists():
-        return Door(address, Keys.read(file, for_server=True), file)
+        return Entrance(address, Keys.read(file, for_server=True), file)
     keys = Keys.make()
     keys.write(file)
-    return Door(address, keys, file)
+    return Entrance(address, keys, file)
