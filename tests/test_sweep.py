@@ -16,6 +16,7 @@ import pytest
 import engine
 from engine.errors import RecordsError, SettingsError, UsageError, WorkersError
 from engine.evaluate import WorkerReport
+from engine.records import remove_runs
 from engine.report import StepReport
 from engine.sweeps.trial import FAILED, FINISHED, INTERRUPTED, PRUNED, Trial
 from tests.command import PATIENCE, save_data
@@ -250,6 +251,25 @@ def test_objects_from_python() -> None:
     save_data(seed=2)
     with pytest.raises(SettingsError, match="is not what it was when the sweep was begun"):
         engine.sweep(data="data.npz", resume="1", db="r.db")
+
+
+def test_what_no_optimizer_of_the_sweep_has_may_have_any_value() -> None:
+    over = {"optimizer": "sgd,momentum", "epsilon": "1e-50,1e-8"}
+    assert engine.sweep(over, **SWEEP | {"trials": 1, "epochs": 1}).state == "finished"
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+def test_a_trial_whose_run_was_deleted_is_carried_out_again(stopped: bool) -> None:
+    """And no checkpoint that was kept of it is taken for its beginning: its curve is gone."""
+    engine.sweep(OVER, **SWEEP | {"db": "whole.db", "out": "whole"})
+    engine.sweep(OVER, **SWEEP)
+    remove_runs("r.db", [2])
+    assert list(Path("out/trial-2").iterdir())
+    if stopped:
+        killed([2, 3], resume="1", db="r.db")  # before the first checkpoint of its own
+        assert rows("SELECT state, value FROM trials WHERE number = 2") == [("running", None)]
+    engine.sweep(resume="1", db="r.db")
+    assert table() == table("whole.db")
 
 
 def test_a_sweep_can_have_more_trials_later() -> None:

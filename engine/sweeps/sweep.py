@@ -133,17 +133,21 @@ class _Sitting:
                 if self._interrupt.requested:
                     break
                 parameters = trial.parameters if trial else self._sampler.suggest(number)
-                trial = self._carry_out(Trial(number, parameters))
+                recorded = known[number].steps if number in known else 0
+                trial = self._carry_out(Trial(number, parameters), recorded)
             self._trials.append(trial)
             self._reporter.trial_ended(trial)
             if trial.state == INTERRUPTED:
                 break
             self._sampler.tell(trial)
 
-    def _carry_out(self, trial: Trial) -> Trial:
-        """Carry out a trial, or what is left of it, and return it as it is on record then."""
+    def _carry_out(self, trial: Trial, recorded: int) -> Trial:
+        """Carry out a trial, or what is left of it after `recorded` steps, and return it as it is on record then."""
         label = self._plan.row.name or self._number
         run = replace(self._plan.run(trial.number, trial.parameters), name=f"sweep/{label}/{trial.number}")
+        if run.checkpoint and run.checkpoint.step > recorded:
+            # Rows are on disk before their checkpoint is: this one was kept when the run was deleted, with its curve.
+            run = replace(run, checkpoint=None)
         start_id = enter(self._records, run)
         row = TrialRow(self._number, trial.number, start_id, json.dumps(dict(trial.parameters)), trial.state)
         self._records.trial(row)
