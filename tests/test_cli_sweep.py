@@ -110,7 +110,7 @@ def test_options_for_all_trials_may_be_in_a_file(gradsum: Gradsum) -> None:
         (["--over", "rate=1"], "over 'rate': that is no setting. There are model, batch_size"),
         (["--over", "lr=1:2:log", "--sampler", "grid"], "to try: lr=1:2:log:5"),
         (["--over", "lr=1:2", "--lr", "3"], "lr is given twice"),
-        (["--over", "lr=1:2", "--trials", "0"], "trials must be at least 1, got 0"),
+        (["--over", "lr=1:2", "--trials", "0"], "trials must be from 1 to 1000000, got 0"),
         (["--over", "lr=1:2", "--sampler", "x"], "sampler must be one of grid, random, tpe, got 'x'"),
         (["--resume", "3"], "there is no database r.db"),
         (["--over", "lr=1:2", "--bind", "nonsense"], "'nonsense' is no address"),

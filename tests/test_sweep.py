@@ -291,11 +291,12 @@ def test_a_sweep_can_have_more_trials_later() -> None:
         ({"prune_after": 3}, SettingsError, "prune-after is as it was"),
         ({"validate_every": 2}, SettingsError, "validate-every is as it was"),
         ({"resume": "2"}, RecordsError, "there is no sweep '2' in database r.db; it has 1 ('mine')"),
-        ({"resume": "1", "trials": 0}, SettingsError, "trials must be at least 1, got 0"),
+        ({"resume": "1", "trials": 0}, SettingsError, "trials must be from 1 to 1000000, got 0"),
+        ({"resume": "1", "trials": 1}, SettingsError, "the sweep has 2 trials; it can have more, not fewer: got 1"),
     ],
 )
 def test_what_a_resumed_sweep_may_not_change(options: dict[str, Any], error: type[Exception], text: str) -> None:
-    engine.sweep(OVER, **SWEEP | {"trials": 1, "name": "mine"})
+    engine.sweep(OVER, **SWEEP | {"trials": 2, "name": "mine"})
     with pytest.raises(error) as caught:
         engine.sweep(**{"resume": "mine", "db": "r.db", **options})
     assert text in str(caught.value)
@@ -308,8 +309,19 @@ def test_what_a_resumed_sweep_may_not_change(options: dict[str, Any], error: typ
         ({"lr": 0.1}, SettingsError, "lr is given twice: for all trials, and to be swept over"),
         ({"over": {"model": "mlp,lenet"}}, SettingsError, "model is given twice"),
         ({"sampler": "bayes"}, SettingsError, "sampler must be one of grid, random, tpe, got 'bayes'"),
-        ({"prune_after": -1}, SettingsError, "prune-after must be at least 0, got -1"),
-        ({"trials": 0}, SettingsError, "trials must be at least 1, got 0"),
+        ({"prune_after": -1}, SettingsError, "prune-after must be from 0 to 1000000, got -1"),
+        ({"prune_after": 10**20}, SettingsError, "prune-after must be from 0 to 1000000, got 100000000000000000000"),
+        ({"trials": 0}, SettingsError, "trials must be from 1 to 1000000, got 0"),
+        ({"trials": 10**20}, SettingsError, "trials must be from 1 to 1000000, got 100000000000000000000"),
+        (
+            {"over": {"seed": "0:99999", "lr": "1:2:11"}, "sampler": "grid", "trials": None},
+            SettingsError,
+            "the grid has 1100000 combinations; say how many of them to try, up to 1000000",
+        ),
+        ({"over": {"lr": "1e-3,1e39"}}, SettingsError, "Adam: lr must be from .* the range of float32, got 1e[+]39"),
+        ({"over": {"lr": "1e-50:1e-3:log"}}, SettingsError, "Adam: lr must be from .* got 1e-50"),
+        ({"over": OVER | {"lr": "1e-50,1e-3"}}, SettingsError, "SGD: lr must be from .* got 1e-50"),
+        ({"over": {"epsilon": "1e-50,1e-8"}}, SettingsError, "Adam: epsilon must be from .* got 1e-50"),
         ({"name": "7"}, SettingsError, "name must be text"),
         ({"sampler": "grid"}, SettingsError, "a grid needs to know how many values of 0.0001:0.1:log to try"),
         ({"model": None, "over": {"model": "mlp,nope"}}, UsageError, "no model 'nope': use letters"),
