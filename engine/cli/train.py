@@ -5,7 +5,7 @@ import json
 import shlex
 import sys
 import tomllib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from difflib import get_close_matches
 from pathlib import Path
@@ -93,10 +93,14 @@ def _reader(kind: type) -> Callable[[str], Any]:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Train, and print where everything is."""
+    return train_with(*given_options(arguments, TEXTS))
+
+
+def train_with(given: Mapping[str, Any], quiet: bool, as_json: bool) -> int:
+    """Train with what `given_options` returns, and print where everything is."""
     from engine.cli import INTERRUPTED
     from engine.cli.progress import reporter_for
 
-    given, quiet, as_json = given_options(arguments, TEXTS)
     reporter = reporter_for(sys.stderr, quiet)
     try:
         reporter.status("loading")
