@@ -155,6 +155,33 @@ def test_an_interrupted_sweep_says_how_to_go_on(gradsum: Gradsum, monkeypatch: p
     assert rest.json()["trials"] == whole["trials"]
 
 
+class BetweenTrials(SweepReporter):
+    """Sends Ctrl-C when a trial is over, or before the first."""
+
+    def __init__(self, trial: int) -> None:
+        self.trial = trial
+
+    def sweep_started(self, sweep: int, trials: int) -> None:
+        self.over(0)
+
+    def trial_ended(self, trial: Trial) -> None:
+        self.over(trial.number)
+
+    def over(self, number: int) -> None:
+        if number == self.trial:
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+@pytest.mark.parametrize(("trial", "moment"), [(0, "before trial 1"), (2, "after trial 2")])
+def test_between_two_trials_it_is_interrupted_in_none(
+    gradsum: Gradsum, monkeypatch: pytest.MonkeyPatch, trial: int, moment: str
+) -> None:
+    monkeypatch.setattr("engine.cli.trials.sweep_reporter_for", lambda *_: BetweenTrials(trial))
+    answer = gradsum(*SWEEP, *OVER)
+    assert answer.code == 130
+    assert f"Interrupted {moment} of 4. Go on with:" in answer.out.splitlines()
+
+
 def test_workers_of_other_machines_stay_for_all_trials_at_the_same_port(tidy: Path) -> None:
     arguments = [word for word in SWEEP if word != "--epochs"]
     arguments[arguments.index(3)] = "--quiet"

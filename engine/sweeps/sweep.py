@@ -3,6 +3,7 @@
 import json
 import shlex
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -158,6 +159,10 @@ class _Sitting:
         except DivergedError as error:
             self._records.finish("failed", f"{type(error).__name__}: {error}")
             state = FAILED
+        except AT_ONCE:
+            with suppress(RecordsError):  # if it is they that failed, the trial stays "running"
+                self._records.trial(row._replace(state=INTERRUPTED))
+            raise
         else:
             state = INTERRUPTED if result.state == INTERRUPTED else PRUNED if rule.reason else FINISHED
         [record] = read_trials(self._plan.base.db, self._number, trial.number).values()
