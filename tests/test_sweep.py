@@ -1,5 +1,6 @@
 """`engine.sweep`: trials on the same workers, each the run it would be alone, and the same again after a kill."""
 
+import errno
 import json
 import os
 import signal
@@ -14,7 +15,7 @@ from typing import Any
 import pytest
 
 import engine
-from engine.errors import RecordsError, SettingsError, UsageError, WorkersError
+from engine.errors import RecordsError, SettingsError, StorageError, UsageError, WorkersError
 from engine.evaluate import WorkerReport
 from engine.records import remove_runs
 from engine.report import StepReport
@@ -361,7 +362,37 @@ def test_what_ends_a_sweep_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch) ->
     def hopeless(*_: object) -> None:
         raise WorkersError("no")
 
-    monkeypatch.setattr("engine.sweeps.sweep.carry_out", hopeless)
-    with pytest.raises(WorkersError) as caught:
+    with monkeypatch.context() as patch, pytest.raises(WorkersError) as caught:
+        patch.setattr("engine.sweeps.sweep.carry_out", hopeless)
         engine.sweep(OVER, **SWEEP | {"name": "my sweep"})
     assert caught.value.__notes__ == ["Go on with:\n  gradsum sweep --resume 'my sweep' --db r.db"]
+    assert rows("SELECT state FROM trials") == [("interrupted",)]
+    assert engine.sweep(resume="my sweep", db="r.db").state == "finished"
+
+
+def test_a_file_whose_name_is_no_unicode_is_a_comment_of_the_best_settings() -> None:
+    names = [os.fsdecode(b"\xff." + suffix) for suffix in (b"toml", b"npz")]
+    Path(names[0]).write_text('[[layers]]\ntype = "Flatten"\n[[layers]]\ntype = "Dense"\nfeatures = 3\n')
+    Path("data.npz").rename(names[1])
+    result = engine.sweep({"lr": "0.01,0.02"}, **SWEEP | {"model": names[0], "data": names[1]})
+    assert result.config
+    text = result.config.read_text()
+    assert "\n# The name of the model is no Unicode: give it with --model.\n" in text
+    assert "\n# The name of the data is no Unicode: give it with --data.\n" in text
+    again = engine.train(*names, **tomllib.loads(text), workers=0, db="again.db")
+    assert result.best
+    assert again.params_sha256 == result.best.params_sha256
+
+
+def test_best_settings_that_cannot_be_written_are_a_failure_of_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: Path, text: str, **_: object) -> None:
+        path.write_bytes(text.encode()[:7])
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch, pytest.raises(StorageError) as caught:
+        patch.setattr("pathlib.Path.write_text", full)
+        engine.sweep(OVER, **SWEEP | {"trials": 1})
+    assert str(caught.value) == "the best settings cannot be written to out/best.toml: No space left on device"
+    assert caught.value.__notes__ == ["Go on with:\n  gradsum sweep --resume 1 --db r.db"]
+    assert [path.name for path in Path("out").iterdir()] == ["trial-1"]
+    assert engine.sweep(resume="1", db="r.db").config == Path("out/best.toml").absolute()

@@ -114,13 +114,13 @@ class _Sitting:
         try:
             with storage_fails(RecordsError):
                 self._go_through()
+            return self._result()
         except AT_ONCE as error:
             command = resuming(self._number, self._plan.row.name, self._plan.base.db)
             error.add_note(f"Go on with:\n  {command}")
             raise
         finally:
             self._reporter.sweep_ended()
-        return self._result()
 
     def _go_through(self) -> None:
         """Take trial after trial from the records, or carry it out, until one is interrupted or there are enough.
