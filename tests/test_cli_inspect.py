@@ -127,3 +127,15 @@ def test_bad_usage(gradsum: Gradsum, arguments: str, said: str) -> None:
     assert (answer.code, answer.out) == (2, "")
     assert said in answer.err
     assert len(answer.err.splitlines()) == 1
+
+
+def test_a_model_that_no_machine_has_memory_for(gradsum: Gradsum) -> None:
+    head, tail = (
+        '[[layers]]\ntype = "Conv2d"\n',
+        '[[layers]]\ntype = "Flatten"\n[[layers]]\ntype = "Dense"\nfeatures = 2\n',
+    )
+    Path("model.toml").write_text(f"{head}filters = 1048576\nkernel = 1048576\npadding = 1048575\n{tail}")
+    answer = gradsum("inspect", "model.toml")
+    assert (answer.code, answer.out, answer.err.count("\n")) == (2, "", 1)
+    size = 1048576**3 + 1048576 + (28 + 1048575) ** 2 * 1048576 * 2 + 2
+    assert answer.err == f"gradsum: the model has {size:,} parameters; 1,099,511,627,776 is the limit\n"
