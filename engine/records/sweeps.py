@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from engine.errors import RecordsError
 from engine.records.database import check_version
+from engine.records.find import last_of
 from engine.records.history import validations
 from engine.records.process import alive
 from engine.records.read import reading
@@ -78,8 +79,8 @@ def find_sweep(path: Path | str, text: str) -> tuple[int, SweepRow]:
     for row in rows:
         if text in (str(row["sweep"]), row["name"]):
             return row["sweep"], _sweep(row)
-    there = ", ".join(f"{row['sweep']}" + (f" ({row['name']!a})" if row["name"] else "") for row in rows[-5:])
-    raise RecordsError(f"there is no sweep {text!a} in database {path}; it has {there or 'none'}")
+    there = last_of((row["sweep"], row["name"]) for row in rows) or "none"
+    raise RecordsError(f"there is no sweep {text!a} in database {path}; it has {there}")
 
 
 def check_idle(path: Path | str, sweep: int) -> None:
