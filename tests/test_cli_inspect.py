@@ -69,6 +69,7 @@ def test_the_figures_are_those_of_the_definitions(gradsum: Gradsum, name: str, m
         # Backward: as much for the parameters, and as much for the input, where that is not the images.
         assert o["flops_backward"] == 2 * products * (1 if o is operations[0] else 2)
         assert 1 <= o["chunk"] <= microbatch
+        assert o["memory"] % o["chunk"] == 0 < o["memory"], "the same for every sample"
         values = sum(len(list(np.ndindex(*shape))) for shape in (input_, output))
         assert o["bytes"] == 4 * (values + parameters // o["chunk"]), "float32, the parameters shared by a chunk"
 

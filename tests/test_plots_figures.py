@@ -281,7 +281,7 @@ def test_filters_at_the_first_and_the_last_snapshot(db: Path) -> None:
     figure, name = gather.draw_filters(db, "1", "c1")
     assert name == "filters-c1-1"
     left, right, bar = figure.axes
-    assert [axes.get_title() for axes in (left, right)] == ["at step 1", "at step 32"]
+    assert [axes.get_title() for axes in (left, right)] == ["as initialised (step 1)", "at step 32"]
     assert bar.get_ylabel() == "value"
     for axes, step in ((left, 1), (right, 32)):
         shown = np.ma.filled(shown_by(axes.images[0]), np.nan)

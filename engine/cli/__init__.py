@@ -1,4 +1,7 @@
-"""The command line: one file a command. Exit codes: 0 done, 1 failed run, 2 bad usage, 130 interrupted."""
+"""The command line: one file a command.
+
+Exit codes: 0 done, 1 failed run, 2 bad usage, 130 interrupted, 141 nobody reads the output any more.
+"""
 
 import argparse
 import codecs
