@@ -1,6 +1,5 @@
 """A model: an ordered list of layers, the shape of its input, and its loss. Data only; no numerics."""
 
-import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import count
@@ -10,10 +9,12 @@ from typing import Any
 from engine.errors import ModelError
 from engine.layers import Conv2d, Dense, Dropout, Flatten, Gelu, Layer, MaxPool2d, Relu, Shape, layer_from
 from engine.params import Layout
+from engine.toml import read_toml
 
 CROSS_ENTROPY = "softmax_cross_entropy"
 SQUARED_ERROR = "mean_squared_error"
 LOSSES = (CROSS_ENTROPY, SQUARED_ERROR)
+MOST_PARAMETERS = 1 << 40  # more than any machine has memory for
 BUILT_IN = ("letters", "mlp", "lenet")
 
 
@@ -53,9 +54,12 @@ class Model:
         return self.shapes()[-1][0]
 
     def layout(self) -> Layout:
-        """Return where each parameter lives in the flat vector."""
+        """Return where each parameter lives in the flat vector; ModelError for more than any machine could hold."""
         pairs = zip(self.layers, self.shapes(), strict=False)
-        return Layout({f"{layer.name}.{s.name}": s for layer, shape in pairs for s in layer.parameters(shape)})
+        layout = Layout({f"{layer.name}.{s.name}": s for layer, shape in pairs for s in layer.parameters(shape)})
+        if layout.size > MOST_PARAMETERS:
+            raise ModelError(f"the model has {layout.size:,} parameters; {MOST_PARAMETERS:,} is the limit")
+        return layout
 
     def describe(self) -> dict[str, Any]:
         """Return plain data from which `model_from` rebuilds the model."""
@@ -135,12 +139,9 @@ def load_model(name: str, shape: tuple[int, int, int], classes: int) -> Model:
     path = Path(name)
     if not path.is_file():
         raise ModelError(f"no model {name!r}: use {', '.join(BUILT_IN)}, or the path of a TOML file")
+    read = read_toml(path, ModelError, str(path))
     try:
-        return model_from({"shape": list(shape)} | tomllib.loads(path.read_text(encoding="utf-8")))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ModelError(f"{path} is not valid TOML: {error}") from None
-    except OSError as error:
-        raise ModelError(f"{path} cannot be read: {error.strerror or error}") from None
+        return model_from({"shape": list(shape)} | read)
     except ModelError as error:
         raise ModelError(f"{path}: {error}") from None
 

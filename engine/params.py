@@ -5,6 +5,7 @@ best; people see the documented *public* shape. The two differ by a permutation 
 """
 
 import hashlib
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import prod
@@ -45,9 +46,16 @@ class Spec:
 
 def aligned(size: int) -> Vector:
     """Return a zeroed float32 vector of `size` elements that starts on a cache line."""
-    raw = np.zeros(size * 4 + ALIGNMENT, np.uint8)
+    return zeroed(size * 4).view(np.float32)
+
+
+def zeroed(size: int) -> NDArray[np.uint8]:
+    """Return `size` bytes, all zero, that start on a cache line; MemoryError where there are not so many."""
+    if size > sys.maxsize - ALIGNMENT:  # for numpy a wrong argument
+        raise MemoryError(f"{size:,} bytes are wanted at once")
+    raw = np.zeros(size + ALIGNMENT, np.uint8)
     start = -raw.ctypes.data % ALIGNMENT
-    return raw[start : start + size * 4].view(np.float32)
+    return raw[start : start + size]
 
 
 class Layout:

@@ -175,12 +175,12 @@ def _check(name: str, value: object, rule: Mapping[str, Any]) -> None:
         return
     if rule["kind"] is bool:
         if not isinstance(value, bool):
-            raise SettingsError(f"{option} must be true or false, got {value!r:.60}")
+            raise SettingsError(f"{option} must be true or false, got {_shown(value)}")
     elif rule["kind"] is str:
         if "choices" in rule and value not in rule["choices"]:
-            raise SettingsError(f"{option} must be one of {', '.join(rule['choices'])}, got {value!r:.60}")
+            raise SettingsError(f"{option} must be one of {', '.join(rule['choices'])}, got {_shown(value)}")
         if not isinstance(value, str):
-            raise SettingsError(f"{option} must be text, got {value!r:.60}")
+            raise SettingsError(f"{option} must be text, got {_shown(value)}")
     else:
         _check_number(option, value, rule)
 
@@ -192,7 +192,15 @@ def _check_number(option: str, value: object, rule: Mapping[str, Any]) -> None:
         below = value < high if rule.get("below") else value <= high
         if above and below:  # nan is neither
             return
-    raise SettingsError(f"{option} must be {_wanted(rule)}, got {value!r:.60}")
+    raise SettingsError(f"{option} must be {_wanted(rule)}, got {_shown(value)}")
+
+
+def _shown(value: object) -> str:
+    """Return `value` for a message, if it is not an integer so large that Python refuses to print it."""
+    try:
+        return f"{value!r:.60}"
+    except ValueError:
+        return "a number with too many digits"
 
 
 def _wanted(rule: Mapping[str, Any]) -> str:

@@ -1,6 +1,7 @@
 """Bad input: a message that says what was wrong, exit code 2, no traceback, and nothing left behind."""
 
 import gzip
+import os
 import shutil
 import sqlite3
 from collections.abc import Callable
@@ -310,6 +311,33 @@ def test_databases(refused: Refused) -> None:
 def test_config_files(refused: Refused, config: str, texts: tuple[str, ...]) -> None:
     Path("c.toml").write_text(config, encoding="latin-1")
     refused("train", "--config", "c.toml", texts=texts)
+
+
+HUGE = {
+    "lr = " + "[" * 5000 + "]" * 5000: "has values that are nested too deeply",
+    ".".join("a" * 5000) + " = 1": "has values that are nested too deeply",
+    "steps = " + "9" * 5000: "has a number with too many digits",
+    "steps = 0x" + "f" * 5000: "has a number with too many digits",
+    "data = 0x" + "f" * 5000: "has a number with too many digits",
+}
+
+
+@pytest.mark.parametrize(("content", "said"), HUGE.items(), ids=range(len(HUGE)))
+def test_what_python_can_read_but_not_print(refused: Refused, content: str, said: str) -> None:
+    Path("c.toml").write_text(content)
+    for command, name in (("train --config", "--config c.toml"), ("inspect", "c.toml")):
+        answer = refused(*command.split(), "c.toml", texts=(f"gradsum: {name} {said}\n",))
+        assert answer.err.count("\n") == 1
+
+
+def test_a_current_folder_that_was_deleted(gradsum: Gradsum) -> None:
+    Path("gone").mkdir()
+    os.chdir("gone")
+    Path("../gone").rmdir()
+    for command in ("train --steps 1", "demo hill", "runs", "inspect mlp"):
+        answer = gradsum(*command.split())
+        assert (answer.code, answer.out) == (2, "")
+        assert answer.err == "gradsum: the current folder is not there any more; go to another one\n"
 
 
 def test_images(refused: Refused, trained: Path) -> None:

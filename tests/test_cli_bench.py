@@ -159,7 +159,7 @@ def test_what_is_drawn() -> None:
         ("--workers two", "invalid int value: 'two'"),
         ("--workers 0 --plot a.png", "give --workers a number above 0"),
         ("--plot a.doc", "--plot a.doc: a picture ends in .png, .svg, .pdf; .doc is not one"),
-        ("--plot nowhere/a.png", "--plot nowhere/a.png cannot be written: No such file"),
+        ("--plot /proc/nowhere/a.png", "--plot /proc/nowhere/a.png cannot be written: No such file"),
     ],
 )
 def test_bad_usage_is_said_before_anything_is_measured(gradsum: Gradsum, calls: Calls, options: str, said: str) -> None:

@@ -69,6 +69,7 @@ def test_the_figures_are_those_of_the_definitions(gradsum: Gradsum, name: str, m
         # Backward: as much for the parameters, and as much for the input, where that is not the images.
         assert o["flops_backward"] == 2 * products * (1 if o is operations[0] else 2)
         assert 1 <= o["chunk"] <= microbatch
+        assert o["memory"] % o["chunk"] == 0 < o["memory"], "the same for every sample"
         values = sum(len(list(np.ndindex(*shape))) for shape in (input_, output))
         assert o["bytes"] == 4 * (values + parameters // o["chunk"]), "float32, the parameters shared by a chunk"
 
@@ -127,3 +128,15 @@ def test_bad_usage(gradsum: Gradsum, arguments: str, said: str) -> None:
     assert (answer.code, answer.out) == (2, "")
     assert said in answer.err
     assert len(answer.err.splitlines()) == 1
+
+
+def test_a_model_that_no_machine_has_memory_for(gradsum: Gradsum) -> None:
+    head, tail = (
+        '[[layers]]\ntype = "Conv2d"\n',
+        '[[layers]]\ntype = "Flatten"\n[[layers]]\ntype = "Dense"\nfeatures = 2\n',
+    )
+    Path("model.toml").write_text(f"{head}filters = 1048576\nkernel = 1048576\npadding = 1048575\n{tail}")
+    answer = gradsum("inspect", "model.toml")
+    assert (answer.code, answer.out, answer.err.count("\n")) == (2, "", 1)
+    size = 1048576**3 + 1048576 + (28 + 1048575) ** 2 * 1048576 * 2 + 2
+    assert answer.err == f"gradsum: the model has {size:,} parameters; 1,099,511,627,776 is the limit\n"

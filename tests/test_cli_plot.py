@@ -167,7 +167,28 @@ def test_a_place_where_nothing_can_be_written(gradsum: Gradsum, db: Path) -> Non
     Path("file").write_text("")
     answer = gradsum("plot", "progress", "--run", 1, "-o", "file/a.png")
     assert answer.code == 2
-    assert "picture file/a.png cannot be written: " in answer.err
+    assert "--out file/a.png cannot be written: " in answer.err
+
+
+@pytest.mark.parametrize("command", ["plot progress --run 1 --db r.png", "plot confusion r.png"])
+def test_a_picture_never_replaces_what_it_is_drawn_from(gradsum: Gradsum, db: Path, command: str) -> None:
+    db.rename("r.png")
+    before = Path("r.png").read_bytes()
+    Path("link.png").symlink_to("r.png")
+    for name in ("r.png", "link.png"):
+        answer = gradsum(*command.split(), "-o", name)
+        assert (answer.code, answer.out) == (2, "")
+        assert f"{name} is the " in answer.err
+        assert "itself; name another file" in answer.err
+    assert Path("r.png").read_bytes() == before
+
+
+def test_what_is_not_drawn_leaves_no_folder(gradsum: Gradsum) -> None:
+    for command in ("plot progress --db no.db -o new/folder/a.png", "demo hill -o /proc/new/a.png"):
+        answer = gradsum(*command.split())
+        assert (answer.code, answer.out, len(answer.err.splitlines())) == (2, "", 1)
+    assert "--out /proc/new/a.png cannot be written: " in answer.err
+    assert not list(Path().iterdir())
 
 
 def test_databases_without_what_is_wanted(refused: Refused) -> None:

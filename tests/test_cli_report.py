@@ -1,5 +1,6 @@
 """`gradsum report` of real runs: what is there is drawn, what is not is said, and nothing is asked of the network."""
 
+import os
 import signal
 import sqlite3
 from contextlib import closing
@@ -144,6 +145,18 @@ def test_a_killed_run(gradsum: Gradsum, tidy: Path) -> None:
     assert int(worker[5].replace(",", "")) >= 8 * (load(Path("out")).step - 1), "images, as of the last checkpoint"
     assert gradsum("rm", 1, "--db", "r.db").code == 0
     assert (list_runs("r.db"), Path("out").exists()) == ([], False)
+
+
+def test_data_whose_name_is_neither_unicode_nor_plain(gradsum: Gradsum) -> None:
+    name = os.fsdecode(b"\xff$\\nope{$.npz")
+    Path(save_data()).rename(name)
+    arguments = (*SMALL, "--data", name, "--steps", 6, "--db", "r.db", "--out", "out")
+    assert finish(start(*arguments, text=False)).code == 0  # it prints the name as it is: bytes
+    answer = gradsum("report", 1, "--db", "r.db")
+    assert (answer.code, answer.err) == (0, "")
+    assert {"loss and percent correct", "what is taken for what"} < set(page("run-1.html").descriptions)
+    answer = gradsum("plot", "confusion", "out")
+    assert (answer.code, answer.err, answer.out) == (0, "", "confusion-out.png\n")
 
 
 def test_where_a_page_cannot_go(gradsum: Gradsum, monkeypatch: pytest.MonkeyPatch) -> None:

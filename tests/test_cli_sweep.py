@@ -110,7 +110,7 @@ def test_options_for_all_trials_may_be_in_a_file(gradsum: Gradsum) -> None:
         (["--over", "rate=1"], "over 'rate': that is no setting. There are model, batch_size"),
         (["--over", "lr=1:2:log", "--sampler", "grid"], "to try: lr=1:2:log:5"),
         (["--over", "lr=1:2", "--lr", "3"], "lr is given twice"),
-        (["--over", "lr=1:2", "--trials", "0"], "trials must be at least 1, got 0"),
+        (["--over", "lr=1:2", "--trials", "0"], "trials must be from 1 to 1000000, got 0"),
         (["--over", "lr=1:2", "--sampler", "x"], "sampler must be one of grid, random, tpe, got 'x'"),
         (["--resume", "3"], "there is no database r.db"),
         (["--over", "lr=1:2", "--bind", "nonsense"], "'nonsense' is no address"),
@@ -153,6 +153,33 @@ def test_an_interrupted_sweep_says_how_to_go_on(gradsum: Gradsum, monkeypatch: p
     rest = gradsum("sweep", "--resume", "my sweep", "--db", "r.db", "--json")
     assert rest.code == 0
     assert rest.json()["trials"] == whole["trials"]
+
+
+class BetweenTrials(SweepReporter):
+    """Sends Ctrl-C when a trial is over, or before the first."""
+
+    def __init__(self, trial: int) -> None:
+        self.trial = trial
+
+    def sweep_started(self, sweep: int, trials: int) -> None:
+        self.over(0)
+
+    def trial_ended(self, trial: Trial) -> None:
+        self.over(trial.number)
+
+    def over(self, number: int) -> None:
+        if number == self.trial:
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+@pytest.mark.parametrize(("trial", "moment"), [(0, "before trial 1"), (2, "after trial 2")])
+def test_between_two_trials_it_is_interrupted_in_none(
+    gradsum: Gradsum, monkeypatch: pytest.MonkeyPatch, trial: int, moment: str
+) -> None:
+    monkeypatch.setattr("engine.cli.trials.sweep_reporter_for", lambda *_: BetweenTrials(trial))
+    answer = gradsum(*SWEEP, *OVER)
+    assert answer.code == 130
+    assert f"Interrupted {moment} of 4. Go on with:" in answer.out.splitlines()
 
 
 def test_workers_of_other_machines_stay_for_all_trials_at_the_same_port(tidy: Path) -> None:

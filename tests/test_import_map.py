@@ -50,6 +50,7 @@ MAP = """
     engine.params
     engine.address
     engine.processes engine.memory engine.display engine.validation engine.interrupt engine.threads engine.clock
+    engine.toml
     engine.errors
 """
 WORKERS_MAP = """

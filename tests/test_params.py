@@ -90,3 +90,9 @@ def test_sha256_does_not_depend_on_the_storage() -> None:
     public = dict(LAYOUT.public(vector))
     want = hashlib.sha256(b"".join(np.ascontiguousarray(public[n]).tobytes() for n in ("a.bias", "a.filter")))
     assert LAYOUT.sha256(vector) == want.hexdigest()
+
+
+@pytest.mark.parametrize("size", [1 << 61, 1 << 62, 1 << 80])
+def test_more_than_can_be_counted_is_more_than_there_is(size: int) -> None:
+    with pytest.raises(MemoryError):
+        aligned(size)

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+import matplotlib as mpl
 import numpy as np
 import pytest
 from matplotlib.cm import ScalarMappable
@@ -297,7 +298,7 @@ def test_filters_at_the_first_and_the_last_snapshot(db: Path) -> None:
     figure, name = gather.draw_filters(db, "1", "c1")
     assert name == "filters-c1-1"
     left, right, bar = figure.axes
-    assert [axes.get_title() for axes in (left, right)] == ["at step 1", "at step 32"]
+    assert [axes.get_title() for axes in (left, right)] == ["as initialised (step 1)", "at step 32"]
     assert bar.get_ylabel() == "value"
     for axes, step in ((left, 1), (right, 32)):
         shown = np.ma.filled(shown_by(axes.images[0]), np.nan)
@@ -391,6 +392,37 @@ def test_many_classes_and_no_mistake_and_colours() -> None:
     assert "mistakes" in [axes.get_ylabel() for axes in figure.axes]
     swapped = confusion.answers(np.roll(np.eye(50), 1, axis=1), labels)
     assert confusion.draw(swapped, images, classes, "t").axes[2].images[0].get_array().shape == (4, 4, 3)  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4, 5])
+def test_images_of_any_number_of_channels(channels: int) -> None:
+    images = np.arange(2 * 4 * 6 * channels, dtype=np.uint8).reshape(2, 4, 6, channels)
+    swapped = confusion.answers(np.eye(2)[::-1], np.arange(2, dtype=np.int32))
+    figure = confusion.draw(swapped, images, "ab", "t")
+    style.save(figure, Path("a.png"))
+    expected = images[0] if channels in (3, 4) else np.einsum("hwc->hw", images[0].astype(float)) / channels
+    np.testing.assert_allclose(np.asarray(figure.axes[1].images[0].get_array()), expected)
+
+
+def test_names_are_drawn_to_the_letter() -> None:
+    swapped = confusion.answers(np.eye(2)[::-1], np.arange(2, dtype=np.int32))
+    with mpl.rc_context({"svg.fonttype": "none"}):  # which leaves texts as they are
+        figure = confusion.draw(swapped, np.zeros((2, 4, 4, 1), np.uint8), ["$x_1$", "\\$y"], "$\\nope{$ \udcff")
+        style.save(figure, Path("a.svg"))
+        style.save(progress_of(model="$a$.toml", data="$b$"), Path("b.svg"))
+    first, second = (Path(name).read_text() for name in ("a.svg", "b.svg"))
+    for text in ("$\\nope{$ \\udcff: 0 of 2 right", ">$x_1$<", ">\\$y<", "said \\$y (100 %)"):
+        assert text in first
+    assert "$a$.toml on $b$" in second
+
+
+def progress_of(**names: str) -> Figure:
+    """Return the curves of a run of two steps."""
+    with Records("n.db") as records:
+        records.begin(RunRow(names["model"], names["data"], "sgd", 0.1, 8, 4, 0, 1))
+        for step in (1, 2):
+            records.training(TrainingRow(step, step / 2, BEGAN + step, step, step, 50.0, 1.0, 8, 0.1))
+    return gather.draw_progress(Path("n.db"), ["1"], "batch")[0]
 
 
 def test_the_hill_and_the_valley() -> None:

@@ -201,4 +201,4 @@ def test_operations_describe_the_program() -> None:
     assert c2.flops_forward == 2 * 11 * 11 * 64 * 9 * 32
     assert c2.flops_backward == 2 * c2.flops_forward
     assert c1.flops_backward == c1.flops_forward == 2 * 26 * 26 * 32 * 9  # no gradient of the images
-    assert c2.bytes == c2.chunk * 36 * 9 * (32 + 64) * 4  # v and m of Winograd's transforms
+    assert c2.memory == c2.chunk * 36 * 9 * (32 + 64) * 4  # v and m of Winograd's transforms

@@ -142,3 +142,9 @@ def test_every_setting_has_a_help_text_and_a_default_that_is_valid() -> None:
 def test_keys_belong_to_an_address_and_exclude_none(given: dict[str, Any]) -> None:
     with pytest.raises(SettingsError, match=r"^key|^insecure"):
         Settings(**given).resolved()
+
+
+@pytest.mark.parametrize("name", ["steps", "lr", "augment", "optimizer", "bind"])
+def test_a_number_that_python_does_not_print(name: str) -> None:
+    with pytest.raises(SettingsError, match="got a number with too many digits"):
+        Settings.build({name: 1 << 20_000})

@@ -1,5 +1,6 @@
 """`engine.sweep`: trials on the same workers, each the run it would be alone, and the same again after a kill."""
 
+import errno
 import json
 import os
 import signal
@@ -14,8 +15,9 @@ from typing import Any
 import pytest
 
 import engine
-from engine.errors import RecordsError, SettingsError, UsageError, WorkersError
+from engine.errors import RecordsError, SettingsError, StorageError, UsageError, WorkersError
 from engine.evaluate import WorkerReport
+from engine.records import remove_runs
 from engine.report import StepReport
 from engine.sweeps.trial import FAILED, FINISHED, INTERRUPTED, PRUNED, Trial
 from tests.command import PATIENCE, save_data
@@ -252,6 +254,25 @@ def test_objects_from_python() -> None:
         engine.sweep(data="data.npz", resume="1", db="r.db")
 
 
+def test_what_no_optimizer_of_the_sweep_has_may_have_any_value() -> None:
+    over = {"optimizer": "sgd,momentum", "epsilon": "1e-50,1e-8"}
+    assert engine.sweep(over, **SWEEP | {"trials": 1, "epochs": 1}).state == "finished"
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+def test_a_trial_whose_run_was_deleted_is_carried_out_again(stopped: bool) -> None:
+    """And no checkpoint that was kept of it is taken for its beginning: its curve is gone."""
+    engine.sweep(OVER, **SWEEP | {"db": "whole.db", "out": "whole"})
+    engine.sweep(OVER, **SWEEP)
+    remove_runs("r.db", [2])
+    assert list(Path("out/trial-2").iterdir())
+    if stopped:
+        killed([2, 3], resume="1", db="r.db")  # before the first checkpoint of its own
+        assert rows("SELECT state, value FROM trials WHERE number = 2") == [("running", None)]
+    engine.sweep(resume="1", db="r.db")
+    assert table() == table("whole.db")
+
+
 def test_a_sweep_can_have_more_trials_later() -> None:
     engine.sweep(OVER, **SWEEP | {"db": "whole.db", "out": "whole"})
     engine.sweep(OVER, **SWEEP | {"trials": 2})
@@ -271,11 +292,12 @@ def test_a_sweep_can_have_more_trials_later() -> None:
         ({"prune_after": 3}, SettingsError, "prune-after is as it was"),
         ({"validate_every": 2}, SettingsError, "validate-every is as it was"),
         ({"resume": "2"}, RecordsError, "there is no sweep '2' in database r.db; it has 1 ('mine')"),
-        ({"resume": "1", "trials": 0}, SettingsError, "trials must be at least 1, got 0"),
+        ({"resume": "1", "trials": 0}, SettingsError, "trials must be from 1 to 1000000, got 0"),
+        ({"resume": "1", "trials": 1}, SettingsError, "the sweep has 2 trials; it can have more, not fewer: got 1"),
     ],
 )
 def test_what_a_resumed_sweep_may_not_change(options: dict[str, Any], error: type[Exception], text: str) -> None:
-    engine.sweep(OVER, **SWEEP | {"trials": 1, "name": "mine"})
+    engine.sweep(OVER, **SWEEP | {"trials": 2, "name": "mine"})
     with pytest.raises(error) as caught:
         engine.sweep(**{"resume": "mine", "db": "r.db", **options})
     assert text in str(caught.value)
@@ -288,8 +310,19 @@ def test_what_a_resumed_sweep_may_not_change(options: dict[str, Any], error: typ
         ({"lr": 0.1}, SettingsError, "lr is given twice: for all trials, and to be swept over"),
         ({"over": {"model": "mlp,lenet"}}, SettingsError, "model is given twice"),
         ({"sampler": "bayes"}, SettingsError, "sampler must be one of grid, random, tpe, got 'bayes'"),
-        ({"prune_after": -1}, SettingsError, "prune-after must be at least 0, got -1"),
-        ({"trials": 0}, SettingsError, "trials must be at least 1, got 0"),
+        ({"prune_after": -1}, SettingsError, "prune-after must be from 0 to 1000000, got -1"),
+        ({"prune_after": 10**20}, SettingsError, "prune-after must be from 0 to 1000000, got 100000000000000000000"),
+        ({"trials": 0}, SettingsError, "trials must be from 1 to 1000000, got 0"),
+        ({"trials": 10**20}, SettingsError, "trials must be from 1 to 1000000, got 100000000000000000000"),
+        (
+            {"over": {"seed": "0:99999", "lr": "1:2:11"}, "sampler": "grid", "trials": None},
+            SettingsError,
+            "the grid has 1100000 combinations; say how many of them to try, up to 1000000",
+        ),
+        ({"over": {"lr": "1e-3,1e39"}}, SettingsError, "Adam: lr must be from .* the range of float32, got 1e[+]39"),
+        ({"over": {"lr": "1e-50:1e-3:log"}}, SettingsError, "Adam: lr must be from .* got 1e-50"),
+        ({"over": OVER | {"lr": "1e-50,1e-3"}}, SettingsError, "SGD: lr must be from .* got 1e-50"),
+        ({"over": {"epsilon": "1e-50,1e-8"}}, SettingsError, "Adam: epsilon must be from .* got 1e-50"),
         ({"name": "7"}, SettingsError, "name must be text"),
         ({"sampler": "grid"}, SettingsError, "a grid needs to know how many values of 0.0001:0.1:log to try"),
         ({"model": None, "over": {"model": "mlp,nope"}}, UsageError, "no model 'nope': use letters"),
@@ -329,7 +362,37 @@ def test_what_ends_a_sweep_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch) ->
     def hopeless(*_: object) -> None:
         raise WorkersError("no")
 
-    monkeypatch.setattr("engine.sweeps.sweep.carry_out", hopeless)
-    with pytest.raises(WorkersError) as caught:
+    with monkeypatch.context() as patch, pytest.raises(WorkersError) as caught:
+        patch.setattr("engine.sweeps.sweep.carry_out", hopeless)
         engine.sweep(OVER, **SWEEP | {"name": "my sweep"})
     assert caught.value.__notes__ == ["Go on with:\n  gradsum sweep --resume 'my sweep' --db r.db"]
+    assert rows("SELECT state FROM trials") == [("interrupted",)]
+    assert engine.sweep(resume="my sweep", db="r.db").state == "finished"
+
+
+def test_a_file_whose_name_is_no_unicode_is_a_comment_of_the_best_settings() -> None:
+    names = [os.fsdecode(b"\xff." + suffix) for suffix in (b"toml", b"npz")]
+    Path(names[0]).write_text('[[layers]]\ntype = "Flatten"\n[[layers]]\ntype = "Dense"\nfeatures = 3\n')
+    Path("data.npz").rename(names[1])
+    result = engine.sweep({"lr": "0.01,0.02"}, **SWEEP | {"model": names[0], "data": names[1]})
+    assert result.config
+    text = result.config.read_text()
+    assert "\n# The name of the model is no Unicode: give it with --model.\n" in text
+    assert "\n# The name of the data is no Unicode: give it with --data.\n" in text
+    again = engine.train(*names, **tomllib.loads(text), workers=0, db="again.db")
+    assert result.best
+    assert again.params_sha256 == result.best.params_sha256
+
+
+def test_best_settings_that_cannot_be_written_are_a_failure_of_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: Path, text: str, **_: object) -> None:
+        path.write_bytes(text.encode()[:7])
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch, pytest.raises(StorageError) as caught:
+        patch.setattr("pathlib.Path.write_text", full)
+        engine.sweep(OVER, **SWEEP | {"trials": 1})
+    assert str(caught.value) == "the best settings cannot be written to out/best.toml: No space left on device"
+    assert caught.value.__notes__ == ["Go on with:\n  gradsum sweep --resume 1 --db r.db"]
+    assert [path.name for path in Path("out").iterdir()] == ["trial-1"]
+    assert engine.sweep(resume="1", db="r.db").config == Path("out/best.toml").absolute()

@@ -1,4 +1,7 @@
-"""The command line: one file a command. Exit codes: 0 done, 1 failed run, 2 bad usage, 130 interrupted."""
+"""The command line: one file a command.
+
+Exit codes: 0 done, 1 failed run, 2 bad usage, 130 interrupted, 141 nobody reads the output any more.
+"""
 
 import argparse
 import codecs
@@ -11,10 +14,11 @@ import sys
 import warnings
 from collections.abc import Iterator, Sequence
 from importlib import import_module
+from pathlib import Path
 from types import FrameType
 
 from engine.cli.parser import Parser
-from engine.errors import GradsumError, UsageError, WorkerFailedError
+from engine.errors import GradsumError, SettingsError, UsageError, WorkerFailedError
 from engine.threads import ONE_THREAD
 
 INTERRUPTED = 130
@@ -88,6 +92,7 @@ def _run(given: list[str]) -> int:
         parser = _parser(given)
         _check_words(parser, given)
         parsed = parser.parse_args(given)
+        _check_here()
         return int(parsed.execute(parsed))
     finally:
         if sys.stdout:  # None where it is closed
@@ -127,6 +132,14 @@ def _check_words(parser: Parser, given: list[str]) -> None:
             parser.error("an empty argument" + (f" after {before}" if before else "") + "; is a variable not set?")
         if option.startswith("--") and equals and not value:
             parser.error(f"{option} is empty; is a variable not set?")
+
+
+def _check_here() -> None:
+    """Raise SettingsError if the current folder was deleted: no name that is not a full path means anything there."""
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        raise SettingsError("the current folder is not there any more; go to another one") from None
 
 
 class _Version(argparse.Action):

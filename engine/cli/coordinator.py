@@ -20,8 +20,17 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
 
 def execute(arguments: argparse.Namespace) -> int:
     """Train with others."""
-    if arguments.workers is None:
-        arguments.workers = 0
-    if not (arguments.bind or arguments.config or arguments.resume):
+    given, quiet, as_json = train.given_options(arguments, train.TEXTS)
+    if not (given.get("bind") or _bound(given.get("resume"))):
         raise SettingsError("give --bind tcp://HOST:PORT, where workers of other machines join")
-    return train.execute(arguments)
+    return train.train_with({"workers": 0} | given, quiet, as_json)
+
+
+def _bound(resume: str | None) -> bool:
+    """Tell whether workers of other machines could join the run that is to go on from the checkpoint `resume`."""
+    if resume is None:
+        return False
+    from engine.checkpoint import load
+
+    settings = load(resume).metadata.get("settings")
+    return bool(settings and settings.get("bind"))

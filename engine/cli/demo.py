@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from engine.cli.pictures import add_out, check_suffix, need_matplotlib
+from engine.cli.pictures import add_out, check_place, need_matplotlib
 
 
 def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -23,7 +23,7 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
 def execute(arguments: argparse.Namespace) -> int:
     """Write the picture and the animation, and print where they are."""
     still: Path = arguments.out or Path("runs/hill.png")
-    check_suffix(still)
+    check_place(still)
     need_matplotlib()
     from engine.plots import hill, style
 

@@ -1,6 +1,7 @@
 """What the commands that make pictures have in common."""
 
 import argparse
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -14,15 +15,6 @@ def add_out(parser: argparse.ArgumentParser, default: str) -> None:
     parser.add_argument("-o", "--out", type=Path, metavar="FILE", help=f"PNG, SVG or PDF (default: {default})")
 
 
-def check_suffix(path: Path, option: str = "--out") -> None:
-    """Raise SettingsError unless the name of the file says which picture format it is to have."""
-    if path.suffix.lower() not in FORMATS:
-        has = f"{path.suffix} is not one" if path.suffix else "it has none"
-        raise SettingsError(f"{option} {path}: a picture ends in {', '.join(FORMATS)}; {has}")
-    if path.is_dir():
-        raise SettingsError(f"{option} {path} is a folder; name a file in it, such as {path / 'picture.png'}")
-
-
 def need_matplotlib() -> None:
     """Raise SettingsError where matplotlib is not installed; it is not loaded here, which takes a while."""
     if find_spec("matplotlib") is None:
@@ -31,11 +23,25 @@ def need_matplotlib() -> None:
 
 def check_place(path: Path, option: str = "--out") -> None:
     """Raise SettingsError unless a picture can be written to `path`: better now than after all has been measured."""
-    check_suffix(path, option)
+    if path.suffix.lower() not in FORMATS:
+        has = f"{path.suffix} is not one" if path.suffix else "it has none"
+        raise SettingsError(f"{option} {path}: a picture ends in {', '.join(FORMATS)}; {has}")
+    if path.is_dir():
+        raise SettingsError(f"{option} {path} is a folder; name a file in it, such as {path / 'picture.png'}")
+    made: list[Path] = []
     try:
-        there = path.exists()
+        made += (place for place in (path, *path.parents) if not place.exists())
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.open("ab").close()
     except OSError as error:
         raise SettingsError(f"{option} {path} cannot be written: {error.strerror}") from None
-    if not there:
-        path.unlink()
+    finally:
+        for place in made:
+            with suppress(OSError):  # it was not made after all, or someone else has put something there meanwhile
+                place.rmdir() if place.is_dir() else place.unlink()
+
+
+def check_spares(path: Path, source: Path, what: str) -> None:
+    """Raise SettingsError if writing to `path` would replace `source`, the database or whatever is drawn."""
+    if path.exists() and source.exists() and path.samefile(source):
+        raise SettingsError(f"{path} is the {what} itself; name another file")

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.cli.choice import WHICH, add_database
-from engine.cli.pictures import add_out, check_suffix, need_matplotlib
+from engine.cli.pictures import add_out, check_place, check_spares, need_matplotlib
 
 if TYPE_CHECKING:
     from engine.plots.gather import Picture
@@ -65,14 +65,15 @@ def _parser(kinds: "Kinds", name: str, text: str) -> argparse.ArgumentParser:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Draw, save, and print where the picture is."""
+    source, what = (arguments.checkpoint, "checkpoint") if "checkpoint" in arguments else (arguments.db, "database")
     if arguments.out is not None:
-        check_suffix(arguments.out)
+        check_place(arguments.out)
+        check_spares(arguments.out, source, what)
     need_matplotlib()
     from engine.plots import style
 
     with style.styled():
         figure, name = arguments.draw(arguments)
-        source = arguments.checkpoint if "checkpoint" in arguments else arguments.db
         path = arguments.out or source.parent / f"{name}.png"
         style.save(figure, path)
     print(path)

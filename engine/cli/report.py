@@ -5,7 +5,7 @@ from datetime import datetime
 from pathlib import Path
 
 from engine.cli.choice import add_run
-from engine.cli.pictures import need_matplotlib
+from engine.cli.pictures import check_spares, need_matplotlib
 from engine.display import size
 from engine.errors import SettingsError
 
@@ -57,5 +57,4 @@ def _check(path: Path, db: Path) -> None:
         raise SettingsError(f"the page {path} is a folder; name a file in it, such as {path / 'run.html'}")
     if not path.absolute().parent.is_dir():
         raise SettingsError(f"the page {path} cannot be written: there is no folder {path.absolute().parent}")
-    if path.exists() and path.samefile(db):
-        raise SettingsError(f"{path} is the database itself; name another file for the page")
+    check_spares(path, db, "database")

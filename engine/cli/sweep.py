@@ -11,6 +11,7 @@ from engine.errors import SettingsError
 
 if TYPE_CHECKING:
     from engine.sweeps.report import SweepResult
+    from engine.sweeps.trial import Trial
 
 SHOWN = 10  # trials in the table at the end
 TEXTS = ("data", "model", "db", "out")  # options with a text that are no settings and may be in the file of --config
@@ -100,10 +101,17 @@ def _print_summary(result: "SweepResult") -> None:
             print(f"and {more} more")
     if result.state == "interrupted":
         command = resuming(result.sweep, result.name, result.db)
-        print(f"Interrupted in trial {max(1, len(result.trials))} of {result.wanted}. Go on with:\n  {command}")
+        print(f"Interrupted {_moment(result.trials)} of {result.wanted}. Go on with:\n  {command}")
     if result.best:
         print(f"best        trial {result.best.number} {ending(result.best)}: {in_words(result.best.parameters)}")
         print(f"settings    {result.config} (gradsum train --config {shlex.quote(str(result.config))})")
     elif result.state != "interrupted":
         print("no trial finished")
     print(f"records     {result.db} (sweep {result.sweep})")
+
+
+def _moment(trials: "list[Trial]") -> str:
+    """Return when a sweep was interrupted that has come to these trials."""
+    if not trials:
+        return "before trial 1"
+    return f"{'in' if trials[-1].state == 'interrupted' else 'after'} trial {trials[-1].number}"

@@ -4,8 +4,7 @@ import argparse
 import json
 import shlex
 import sys
-import tomllib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from difflib import get_close_matches
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine.errors import SettingsError
 from engine.settings import Settings
+from engine.toml import read_toml
 
 if TYPE_CHECKING:
     from engine.report import Result
@@ -93,10 +93,14 @@ def _reader(kind: type) -> Callable[[str], Any]:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Train, and print where everything is."""
+    return train_with(*given_options(arguments, TEXTS))
+
+
+def train_with(given: Mapping[str, Any], quiet: bool, as_json: bool) -> int:
+    """Train with what `given_options` returns, and print where everything is."""
     from engine.cli import INTERRUPTED
     from engine.cli.progress import reporter_for
 
-    given, quiet, as_json = given_options(arguments, TEXTS)
     reporter = reporter_for(sys.stderr, quiet)
     try:
         reporter.status("loading")
@@ -127,12 +131,7 @@ def given_options(arguments: argparse.Namespace, texts: Sequence[str]) -> tuple[
 
 def _from_file(path: Path, settings: list[str], texts: Sequence[str]) -> dict[str, Any]:
     """Return the options in a TOML file; SettingsError if it is none, or has what is no option."""
-    try:
-        read = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise SettingsError(f"--config {path} cannot be read: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"--config {path} is not valid TOML: {error}") from None
+    read = read_toml(path, SettingsError, f"--config {path}")
     given = {name.replace("-", "_"): value for name, value in read.items()}
     if len(given) < len(read):
         twice = next(name for name in read if name.replace("-", "_") != name and name.replace("-", "_") in read)

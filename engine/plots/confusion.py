@@ -11,6 +11,7 @@ from matplotlib.figure import Figure, SubFigure
 from numpy.typing import NDArray
 
 from engine.plots.style import GREY, new_figure
+from engine.plots.titles import literal
 
 MISTAKES = 24  # images shown at most
 _COLUMNS = 4
@@ -53,10 +54,14 @@ def worst(found: Answers, most: int = MISTAKES) -> NDArray[np.int64]:
 
 
 def draw(found: Answers, images: NDArray[np.uint8], classes: Sequence[str], title: str) -> Figure:
-    """Return the picture for test images, uint8 [N, H, W, C], whose classes have these names."""
+    """Return the picture for test images, uint8 [N, H, W, C], whose classes have these names.
+
+    Images with 3 or 4 channels are shown in colour, of others the mean over the channels.
+    """
+    classes = [literal(name) for name in classes]
     right = int((found.said == found.truth).sum())
     total = len(found.truth)
-    figure = new_figure(12.5, 7.2, f"{title}: {right:,} of {total:,} right ({100 * right / total:.2f} %)")
+    figure = new_figure(12.5, 7.2, f"{literal(title)}: {right:,} of {total:,} right ({100 * right / total:.2f} %)")
     left, side = figure.subfigures(1, 2, width_ratios=[1.45, 1], squeeze=False)[0]
     _draw_matrix(left, matrix(found, len(classes)), classes)
     _draw_worst(side, found, images, classes)
@@ -108,6 +113,6 @@ def _draw_worst(part: SubFigure, found: Answers, images: NDArray[np.uint8], clas
         axes.axis("off")
     for axes, number in zip(grid.flat, chosen, strict=False):
         image = images[number]
-        axes.imshow(image[..., 0] if image.shape[-1] == 1 else image, cmap="gray", vmin=0, vmax=255)
+        axes.imshow(image if image.shape[-1] in (3, 4) else image.mean(axis=-1), cmap="gray", vmin=0, vmax=255)
         said, truth = classes[found.said[number]], classes[found.truth[number]]
         axes.set_title(f"said {said} ({100 * found.sure[number]:.0f} %)\ntrue {truth}", fontsize=8, pad=2)

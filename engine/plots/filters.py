@@ -32,7 +32,9 @@ def tiled(filters: Values) -> NDArray[np.float32]:
 
 
 def draw(run: dict[str, Any], layer: str, first: tuple[int, Values], last: tuple[int, Values]) -> Figure:
-    """Return the picture; `first` and `last` are a step and the kernels [out, in, H, W] after it."""
+    """Return the picture; `first` and `last` are a step and the kernels [out, in, H, W] that its gradient was taken at,
+    before it changed them.
+    """
     out, inputs = first[1].shape[:2]
     images = [tiled(values) for _, values in (first, last)]
     tall = 9.2 * images[0].shape[0] / (2 * images[0].shape[1])
@@ -42,7 +44,7 @@ def draw(run: dict[str, Any], layer: str, first: tuple[int, Values], last: tuple
     for axes, image, (step, _) in zip(both, images, (first, last), strict=True):
         axes.set_facecolor("#c4c4c4")
         shown = axes.imshow(image, cmap=DIVERGING, vmin=-limit, vmax=limit)
-        axes.set_title("before the first step" if step == 0 else f"at step {step}")
+        axes.set_title("as initialised (step 1)" if step == 1 else f"at step {step}")
         axes.set_xticks([])
         axes.set_yticks([])
         axes.spines[:].set_visible(False)

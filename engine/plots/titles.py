@@ -3,13 +3,23 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from engine.display import shown
+
 Run = Mapping[str, Any]
+
+
+def literal(text: str) -> str:
+    """Return a name that a person gave so that it is drawn to the letter: no $ begins a formula of matplotlib's.
+
+    Formulas as such cannot be forbidden: the ticks of logarithmic axes are some. What cannot be printed is escaped.
+    """
+    return shown(text).replace("$", r"\$")
 
 
 def task(run: Run) -> str:
     """Return what was learned: "letters on generated letters"."""
-    data = f"generated {run['data']}" if run["generated"] else run["data"]
-    return f"{run['model']} on {data}"
+    kind = "generated " if run["generated"] else ""
+    return f"{literal(run['model'])} on {kind}{literal(run['data'])}"
 
 
 def method(run: Run) -> str:

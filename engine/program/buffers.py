@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from engine.kernels import Array
 from engine.kernels.table import Place
 from engine.layers import Shape
-from engine.params import ALIGNMENT
+from engine.params import ALIGNMENT, zeroed
 
 NOTHING = np.empty((0, 0, 0), np.float32)
 
@@ -92,9 +92,7 @@ class Arena:
     def keep(self, *shape: int, dtype: type[Any] | np.dtype[Any] = np.float32) -> NDArray[Any]:
         """Return a new buffer, zeroed, on a cache line: for what must live from forward to backward."""
         kind = np.dtype(dtype)
-        raw = np.zeros(prod(shape) * kind.itemsize + ALIGNMENT, np.uint8)
-        start = -raw.ctypes.data % ALIGNMENT
-        buffer = raw[start : start + prod(shape) * kind.itemsize].view(kind).reshape(shape)
+        buffer = zeroed(prod(shape) * kind.itemsize).view(kind).reshape(shape)
         self.buffers.append(buffer)
         return buffer
 

@@ -12,7 +12,7 @@ class OperationInfo:
 
     `flops_forward` and `flops_backward` count the multiplications and additions of the direct formula for one sample;
     a fast algorithm does fewer. `parameters` is a number of float32 values, `chunk` of samples computed at a time, and
-    `bytes` roughly what their buffers take.
+    `memory` roughly how many bytes these need meanwhile.
     """
 
     name: str
@@ -23,7 +23,7 @@ class OperationInfo:
     flops_forward: int
     flops_backward: int
     chunk: int
-    bytes: int
+    memory: int
 
 
 def describe(step: Step, chunk: int, needs_input_gradient: bool) -> OperationInfo:

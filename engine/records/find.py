@@ -1,13 +1,13 @@
 """Which run of a database a person means: by its number, its name, or the beginning of its uuid."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from engine.errors import RecordsError
 
 UUID = 6  # characters of a uuid that are enough, as many as the name of its folder has
-_LISTED = 5  # runs that a message names
+LISTED = 5  # runs or sweeps that a message names
 _SHOWN = 60  # characters of what was asked for that a message repeats
 
 
@@ -38,6 +38,11 @@ def _begins(run: Mapping[str, Any], text: str) -> bool:
 
 def _listed(runs: Sequence[Mapping[str, Any]]) -> str:
     """Return the last of `runs` by number, and by name where they have one."""
-    last = [f"{run['startID']}" + (f" ({run['name']!a})" if run["name"] else "") for run in runs[-_LISTED:]]
-    more = f" and {len(runs) - len(last)} earlier" if len(runs) > len(last) else ""
-    return f"run{'s' * (len(runs) > 1)} {', '.join(last)}{more}"
+    earlier = len(runs) - LISTED
+    more = f" and {earlier} earlier" if earlier > 0 else ""
+    return f"run{'s' * (len(runs) > 1)} {last_of((run['startID'], run['name']) for run in runs)}{more}"
+
+
+def last_of(named: Iterable[tuple[int, str | None]]) -> str:
+    """Return for a message the last of what has a number and maybe a name, in this order."""
+    return ", ".join(f"{number}" + (f" ({name!a})" if name else "") for number, name in [*named][-LISTED:])

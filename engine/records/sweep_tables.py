@@ -23,7 +23,11 @@ COLUMNS: dict[str, dict[str, tuple[str, str]]] = {
         "number": ("INTEGER", "number of the trial in the sweep; the first is 1"),
         "startID": ("INTEGER", "the run: runs.startID"),
         "parameters": ("TEXT", "JSON object: what the settings of the sweep are in this trial"),
-        "state": ("TEXT", "running, finished, pruned (stopped early), failed (diverged) or interrupted"),
+        "state": (
+            "TEXT",
+            "running (and so it stays if the process is killed), "
+            "finished, pruned (stopped early), failed (diverged) or interrupted",
+        ),
         "value": ("REAL", "best percent correct of any validation; NULL if there was none"),
         "step": ("INTEGER", "the first step with that"),
     },

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from engine.errors import RecordsError
 from engine.records.database import check_version
+from engine.records.find import last_of
 from engine.records.history import validations
 from engine.records.process import alive
 from engine.records.read import reading
@@ -18,7 +19,8 @@ from engine.records.writer import plain
 
 _JSON = ("over", "settings", "models")
 _TRIALS = f"""
-SELECT {", ".join(f"t.{name}" for name in TrialRow._fields)}, r.reason, r.params_sha256
+SELECT {", ".join(f"t.{name}" for name in TrialRow._fields)}, r.reason, r.params_sha256,
+  (SELECT max(batchno) FROM training s WHERE s.startID = t.startID) AS steps
 FROM trials t LEFT JOIN runs r USING (startID)
 WHERE t.sweep = ? AND t.number = coalesce(?, t.number) ORDER BY t.number
 """  # noqa: S608
@@ -39,12 +41,16 @@ class Point(NamedTuple):
 
 @dataclass(frozen=True)
 class TrialRecord:
-    """A trial, and what is on record of its run: its validations in order, why it ended, and its last parameters."""
+    """A trial, and what is on record of its run: its validations in order, why it ended, and its last parameters.
+
+    `steps` is the last one on record, 0 if there is none.
+    """
 
     row: TrialRow
     curve: tuple[Point, ...] = field(default_factory=tuple)
     reason: str | None = None
     params_sha256: str | None = None
+    steps: int = 0
 
 
 def insert_sweep(connection: sqlite3.Connection, row: SweepRow, created: str) -> int:
@@ -73,8 +79,8 @@ def find_sweep(path: Path | str, text: str) -> tuple[int, SweepRow]:
     for row in rows:
         if text in (str(row["sweep"]), row["name"]):
             return row["sweep"], _sweep(row)
-    there = ", ".join(f"{row['sweep']}" + (f" ({row['name']!a})" if row["name"] else "") for row in rows[-5:])
-    raise RecordsError(f"there is no sweep {text!a} in database {path}; it has {there or 'none'}")
+    there = last_of((row["sweep"], row["name"]) for row in rows) or "none"
+    raise RecordsError(f"there is no sweep {text!a} in database {path}; it has {there}")
 
 
 def check_idle(path: Path | str, sweep: int) -> None:
@@ -104,7 +110,7 @@ def _sweep(row: sqlite3.Row) -> SweepRow:
 
 
 def _trial(connection: sqlite3.Connection, row: Sequence[Any]) -> TrialRecord:
-    *values, reason, digest = row
+    *values, reason, digest, steps = row
     found = validations(connection, row[TrialRow._fields.index("startID")])
     curve = tuple(Point(v["epoch"], v["batchno"], v["corperc"]) for v in found)
-    return TrialRecord(TrialRow._make(values), curve, reason, digest)
+    return TrialRecord(TrialRow._make(values), curve, reason, digest, steps or 0)

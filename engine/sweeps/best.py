@@ -4,6 +4,7 @@ from pathlib import Path
 
 import tomli_w
 
+from engine.errors import StorageError
 from engine.prepare import OWN, Run
 from engine.settings import ENDS, TRAJECTORY
 
@@ -13,22 +14,37 @@ NAME = "best.toml"
 def write_settings(path: Path, run: Run, said: str) -> None:
     """Write what the result of `run` depends on, below the comment `said`: whoever trains with it gets the same bits.
 
-    A model or data set that was given in Python has no name; a comment says so.
+    A model or data set that was given in Python has no name, and TOML, which is Unicode, has none for a file whose name
+    is not; a comment says so. Raises StorageError where the file cannot be written.
     """
     settings = run.settings.asdict()
     names = (*TRAJECTORY, *ENDS, "validate_every")
     options = {name: settings[name] for name in names if settings[name] is not None}
     comments = [said]
-    if run.model_name == OWN:
-        comments.append("The model was given in Python: give the same one.")
-    else:
-        options = {"model": run.model_name} | options
-    if run.source is None:
-        comments.append("The data was given in Python: give the same.")
-    else:
-        options = {"data": run.source} | options
+    for what, source in (("model", None if run.model_name == OWN else run.model_name), ("data", run.source)):
+        if source is None:
+            comments.append(f"The {what} was given in Python: give the same.")
+        elif not _is_unicode(source):
+            comments.append(f"The name of the {what} is no Unicode: give it with --{what}.")
+        else:
+            options = {what: source} | options
     text = "".join(f"# {comment}\n" for comment in comments) + tomli_w.dumps(options)
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(".tmp")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            temporary.write_text(text, encoding="utf-8")
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise StorageError(f"the best settings cannot be written to {path}: {error.strerror or error}") from error
+
+
+def _is_unicode(text: str) -> bool:
+    """Tell whether `text` is not a file's name with bytes that are no UTF-8, which Python has as surrogates."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

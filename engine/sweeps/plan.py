@@ -2,13 +2,14 @@
 
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 from engine.data import Dataset
 from engine.errors import SettingsError, UsageError
 from engine.model import BUILT_IN, Model, load_model, model_from
+from engine.optim import OPTIMIZERS
 from engine.prepare import DEFAULT_DB, Run, checked_name, choose_settings, prepare, variant
 from engine.records import SweepRow, check_idle, find_sweep
 from engine.sweeps.samplers import DEFAULT_TRIALS, SAMPLERS, Grid, Random, Sampler
@@ -16,6 +17,8 @@ from engine.sweeps.space import MODEL, Choice, Parameters, Space, Value, ends, s
 
 Given = Mapping[str, Any]
 DEFAULT_PRUNE_AFTER = 5
+MOST_TRIALS = 1_000_000
+OF_OPTIMIZERS = {f.name for kind in OPTIMIZERS.values() for f in fields(kind)}
 # Snapshots of every parameter take more room than all the rest, and sweeps are many runs.
 UNLESS_GIVEN = {"snapshot_first": 0, "snapshot_every": 0}
 # What changes no trial, so that another sitting may have it otherwise.
@@ -48,11 +51,21 @@ class Plan:
         return variant(self.base, identity, settings, self.models[label], label, self.base.folder / f"trial-{number}")
 
     def check(self) -> None:
-        """Raise UsageError if some model or dropout cannot be had; all other settings have been looked at already."""
+        """Raise UsageError if some trial could not be carried out, before anything is written.
+
+        Every value is a setting by itself. What else has to be looked at is whether models fit the data and take
+        dropout, and whether optimizers, whose numbers are float32, can have theirs.
+        """
         rates = [{"dropout": value} for value in ends(self.space["dropout"])] if "dropout" in self.space else [{}]
         for label in self.models:
             for rate in rates:
                 self.run(0, {MODEL: label, **rate})
+        optimizers = ends(self.space["optimizer"]) if "optimizer" in self.space else (self.base.settings.optimizer,)
+        for name in OF_OPTIMIZERS & self.space.keys():
+            values = [float(value) for value in ends(self.space[name])]
+            for optimizer in optimizers:
+                for value in (min(values), max(values)):
+                    choose_settings({**self.given, "optimizer": optimizer, name: value}, None)
 
     def sampler(self) -> Sampler:
         """Return what suggests the parameters of the trials; UsageError if it takes a package that is not there."""
@@ -121,8 +134,8 @@ def _check(space: Space, given: Iterable[str], sampler: str, prune_after: int) -
             raise SettingsError(f"{option.replace('_', '-')} is given twice: for all trials, and to be swept over")
     if sampler not in SAMPLERS:
         raise SettingsError(f"sampler must be one of {', '.join(SAMPLERS)}, got {sampler!r:.60}")
-    if prune_after < 0:
-        raise SettingsError(f"prune-after must be at least 0, got {prune_after}")
+    if not 0 <= prune_after <= MOST_TRIALS:
+        raise SettingsError(f"prune-after must be from 0 to {MOST_TRIALS}, got {prune_after}")
 
 
 def continued(
@@ -146,17 +159,23 @@ def continued(
     if base.digest != row.data_digest:
         raise SettingsError(f"the data {base.data.name} is not what it was when the sweep was begun; begin a new one")
     space = space_of(row.over)
-    row = replace(row, trials=how_many(row.trials if trials is None else trials, row.sampler, space))
-    return Plan(row, number, replace(base, uuid=row.uuid, model_name=row.model), settings, space, models)
+    count = how_many(row.trials if trials is None else trials, row.sampler, space)
+    if count < row.trials:
+        raise SettingsError(f"the sweep has {row.trials} trials; it can have more, not fewer: got {trials}")
+    return Plan(
+        replace(row, trials=count), number, replace(base, uuid=row.uuid, model_name=row.model), settings, space, models
+    )
 
 
 def how_many(trials: int | None, sampler: str, space: Space) -> int:
     """Return how many trials there are to be: of a grid at most, and by default, all; SettingsError if it is none."""
-    if trials is not None and trials < 1:
-        raise SettingsError(f"trials must be at least 1, got {trials}")
+    if trials is not None and not 1 <= trials <= MOST_TRIALS:
+        raise SettingsError(f"trials must be from 1 to {MOST_TRIALS}, got {trials}")
     if sampler != "grid":
         return trials or DEFAULT_TRIALS
     size = Grid(space).size
+    if trials is None and size > MOST_TRIALS:
+        raise SettingsError(f"the grid has {size} combinations; say how many of them to try, up to {MOST_TRIALS}")
     return min(trials or size, size)
 
 

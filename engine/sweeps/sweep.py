@@ -3,6 +3,7 @@
 import json
 import shlex
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -113,13 +114,13 @@ class _Sitting:
         try:
             with storage_fails(RecordsError):
                 self._go_through()
+            return self._result()
         except AT_ONCE as error:
             command = resuming(self._number, self._plan.row.name, self._plan.base.db)
             error.add_note(f"Go on with:\n  {command}")
             raise
         finally:
             self._reporter.sweep_ended()
-        return self._result()
 
     def _go_through(self) -> None:
         """Take trial after trial from the records, or carry it out, until one is interrupted or there are enough.
@@ -133,17 +134,21 @@ class _Sitting:
                 if self._interrupt.requested:
                     break
                 parameters = trial.parameters if trial else self._sampler.suggest(number)
-                trial = self._carry_out(Trial(number, parameters))
+                recorded = known[number].steps if number in known else 0
+                trial = self._carry_out(Trial(number, parameters), recorded)
             self._trials.append(trial)
             self._reporter.trial_ended(trial)
             if trial.state == INTERRUPTED:
                 break
             self._sampler.tell(trial)
 
-    def _carry_out(self, trial: Trial) -> Trial:
-        """Carry out a trial, or what is left of it, and return it as it is on record then."""
+    def _carry_out(self, trial: Trial, recorded: int) -> Trial:
+        """Carry out a trial, or what is left of it after `recorded` steps, and return it as it is on record then."""
         label = self._plan.row.name or self._number
         run = replace(self._plan.run(trial.number, trial.parameters), name=f"sweep/{label}/{trial.number}")
+        if run.checkpoint and run.checkpoint.step > recorded:
+            # Rows are on disk before their checkpoint is: this one was kept when the run was deleted, with its curve.
+            run = replace(run, checkpoint=None)
         start_id = enter(self._records, run)
         row = TrialRow(self._number, trial.number, start_id, json.dumps(dict(trial.parameters)), trial.state)
         self._records.trial(row)
@@ -154,6 +159,10 @@ class _Sitting:
         except DivergedError as error:
             self._records.finish("failed", f"{type(error).__name__}: {error}")
             state = FAILED
+        except AT_ONCE:
+            with suppress(RecordsError):  # if it is they that failed, the trial stays "running"
+                self._records.trial(row._replace(state=INTERRUPTED))
+            raise
         else:
             state = INTERRUPTED if result.state == INTERRUPTED else PRUNED if rule.reason else FINISHED
         [record] = read_trials(self._plan.base.db, self._number, trial.number).values()
