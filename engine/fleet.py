@@ -36,13 +36,13 @@ class Fleet:
     workers: LocalWorkers
     mailbox: Mailbox | None
     entrance: Entrance | None
-    open: ExitStack
+    closing: ExitStack  # in which the listener is closed
     listener: Listener | None = None
 
     def listen(self, size: int, reporter: Reporter) -> Listener:
         """Return the listener; the first call opens it, for models of at most `size` parameters."""
         if self.listener is None:
-            self.listener = self.open.enter_context(Listener(self.address, 4 * size))
+            self.listener = self.closing.enter_context(Listener(self.address, 4 * size))
             if self.entrance:
                 bound = self.listener.bind(str(self.entrance.address.numeric()), self.entrance.keys)
                 reporter.listening(self.entrance.command(bound))
