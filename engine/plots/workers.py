@@ -9,7 +9,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from engine.display import shown
 from engine.errors import RecordsError
 from engine.plots import titles
 from engine.plots.style import COLOURS, GREY, new_figure, unit_of_time
@@ -121,11 +120,6 @@ def draw(
     return figure
 
 
-def _label(name: str) -> str:
-    """Return the name of a worker, which may be anything, as matplotlib shows it: a dollar begins no formula."""
-    return shown(name).replace("$", r"\$")
-
-
 def _use(axes: Axes, stays: list[Stay]) -> None:
     """Draw what each worker's time went to, as percent bars with the speeds beside them."""
     left = np.zeros(len(stays))
@@ -141,7 +135,7 @@ def _use(axes: Axes, stays: list[Stay]) -> None:
         axes.text(101.5, i, text, va="center", fontsize="small")
     axes.set(xlim=(0, 160), title="what the workers' time went to")
     axes.set_xticks(range(0, 101, 20), [f"{percent} %" for percent in range(0, 101, 20)])
-    axes.set_yticks(range(len(stays)), [_label(stay.name) for stay in stays])
+    axes.set_yticks(range(len(stays)), [titles.literal(stay.name) for stay in stays])
     axes.spines["bottom"].set_bounds(0, 100)
     axes.invert_yaxis()
     axes.grid(visible=False, axis="y")
@@ -168,7 +162,7 @@ def _there(
         x = [(event["time"] - began) / divisor for event in some]
         axes.plot(x, [place[e["worker"]] for e in some], marker, color=colour, markeredgecolor="white", label=kind)
     _shade(axes, validations, divisor)
-    axes.set_yticks(range(len(stays)), [_label(stay.name) for stay in stays])
+    axes.set_yticks(range(len(stays)), [titles.literal(stay.name) for stay in stays])
     axes.set_ylim(len(stays) - 0.5, -0.5)
     axes.grid(visible=False, axis="y")
     axes.tick_params(labelbottom=False)
