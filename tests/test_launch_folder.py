@@ -7,6 +7,7 @@ import stat
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -50,12 +51,13 @@ def test_the_meeting_folder_is_private_and_does_not_stay(tmp_path: Path, monkeyp
 
 
 @pytest.fixture
-def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def elsewhere(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A folder for temporary files that another machine has, too: none of its processes is known here."""
-    monkeypatch.setenv("TMPDIR", str(tmp_path))
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    monkeypatch.setattr(launch, "exists", lambda _: False)
-    return tmp_path
+    with tempfile.TemporaryDirectory(dir=TMP) as folder:  # short enough for the path of a socket
+        monkeypatch.setenv("TMPDIR", folder)
+        monkeypatch.setattr("tempfile.tempdir", folder)
+        monkeypatch.setattr(launch, "exists", lambda _: False)
+        yield Path(folder)
 
 
 def test_a_folder_stays_while_its_process_lives_wherever_that_is(elsewhere: Path) -> None:

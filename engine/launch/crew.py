@@ -98,4 +98,4 @@ class Crew:
         self._leaving = True
         for process in list(self._processes.values()):
             with contextlib.suppress(ProcessLookupError):
-                process.popen.terminate()
+                os.kill(process.popen.pid, signal.SIGTERM)  # terminate() would take its exit code from os.wait()
