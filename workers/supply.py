@@ -3,9 +3,9 @@
 import contextlib
 
 from engine.data import Dataset
-from engine.data.cache import open_cached, path_of
+from engine.data.cache import DamagedError, open_cached, path_of
 from engine.data.download import Download
-from engine.errors import DataError, ProtocolError
+from engine.errors import ProtocolError
 from engine.messages import Frame
 
 
@@ -33,11 +33,14 @@ class Supply:
         return None
 
     def _open(self) -> Dataset | None:
-        """Open the cached file; None, and it is gone, where its content is not what its name says."""
+        """Open the cached file; None, and it is gone, where it is damaged. DataError if it cannot be had or removed."""
         try:
             return open_cached(self._digest)
-        except DataError:
-            path_of(self._digest).unlink(missing_ok=True)
+        except DamagedError as error:
+            try:
+                path_of(self._digest).unlink(missing_ok=True)
+            except OSError:  # of a cache that may only be read
+                raise error from None
             return None
 
     def put(self, piece: Frame, total: int) -> None:

@@ -26,6 +26,10 @@ _STALE = 3600.0  # seconds; nobody writes one file for that long
 PART = ".part-"
 
 
+class DamagedError(DataError):
+    """The content of a file is not what its name says."""
+
+
 def default_folder() -> Path:
     """Return $GRADSUM_CACHE, or else this user's cache folder for gradsum."""
     return Path(os.environ.get("GRADSUM_CACHE") or platformdirs.user_cache_dir("gradsum"))
@@ -42,7 +46,6 @@ def store(dataset: Dataset, folder: Path | None = None) -> str:
     """Put `dataset` into the cache, unless it is there, and return its digest, which depends on its content only.
 
     A file of that name with other content, which a disk or a person has damaged, is replaced.
-
     Raises DataError if the folder cannot be written.
     """
     pieces = layout.pieces(dataset)
@@ -50,7 +53,7 @@ def store(dataset: Dataset, folder: Path | None = None) -> str:
     for piece in pieces:
         digest.update(piece)
     path = path_of(digest.hexdigest(), folder)
-    if not (path.exists() and _digest_of(path) == digest.hexdigest()):
+    if not _holds(path, pieces):
         room.make(path.parent, sum(piece.nbytes for piece in pieces))
         _write(path, pieces)
     return digest.hexdigest()
@@ -60,21 +63,28 @@ def open_cached(digest: str, folder: Path | None = None) -> Dataset:
     """Open a data set of the cache: read-only arrays over a memory map, shared by all processes that open it.
 
     The whole file is read once to see that its digest is still `digest`: two workers with the same damaged file would
-    send the same wrong sums. Raises DataError if it is missing or damaged; a damaged one has to be deleted and stored
-    again.
+    send the same wrong sums. Raises DataError if it is missing, and DamagedError if it is damaged: it has to be deleted
+    and stored again.
     """
     path, mapped = path_of(digest, folder), content(digest, folder)
     if hashlib.sha256(mapped).hexdigest() != digest:
-        raise DataError(f"{path}: its content is not what its name says; delete it and load the data set again")
+        raise DamagedError(f"{path}: its content is not what its name says; delete it and load the data set again")
     return layout.parse(np.frombuffer(mapped, np.uint8), path)
 
 
-def _digest_of(path: Path) -> str:
+def _holds(path: Path, pieces: Iterable[memoryview]) -> bool:
+    """Tell whether the content of the file is `pieces`, which is several times faster to see than to hash it."""
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror or error}); delete it") from error
+        mapped = np.memmap(path, np.uint8, mode="r")
+    except (OSError, ValueError):
+        return False  # there is none, or it is empty; whatever else is wrong, writing it will tell
+    start = 0
+    for piece in pieces:
+        end = start + piece.nbytes
+        if not np.array_equal(mapped[start:end], np.frombuffer(piece, np.uint8)):
+            return False
+        start = end
+    return start == mapped.size
 
 
 def content(digest: str, folder: Path | None = None) -> memoryview:
