@@ -20,7 +20,7 @@ from typing import Any
 from benchmarks.machine import facts
 from engine.data import load
 from engine.settings import Settings
-from engine.threads import ONE_THREAD
+from engine.system.blas import ONE_THREAD
 from tests.chaos.arena import MAIN, Arena
 from tests.chaos.books import audit, delays
 from tests.chaos.schedule import Fault, schedule

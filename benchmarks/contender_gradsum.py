@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from benchmarks.session import tell
-from engine.threads import ONE_THREAD
+from engine.system.blas import ONE_THREAD
 
 WARM = 10  # steps before the clock starts
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from benchmarks.machine import facts
 from engine.errors import DataError
-from engine.threads import ONE_THREAD
+from engine.system.blas import ONE_THREAD
 
 TARGETS = {"letters": 80.0, "mnist": 98.0}
 GRID = {"sgd": (0.01, 0.03, 0.1), "momentum": (0.003, 0.01, 0.03), "adam": (0.0005, 0.001, 0.002)}

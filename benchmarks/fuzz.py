@@ -21,7 +21,7 @@ from benchmarks.machine import facts
 from engine import messages as m
 from engine.errors import ProtocolError
 from engine.job import job_from
-from engine.threads import ONE_THREAD
+from engine.system.blas import ONE_THREAD
 from tests.chaos.arena import MAIN, Arena
 from tests.chaos.flood import Flood
 from tests.chaos.mutate import corpus, mutate

@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from benchmarks.machine import facts
-from engine.threads import ONE_THREAD
+from engine.system.blas import ONE_THREAD
 from tests.chaos.arena import Arena
 from tests.chaos.books import delays
 from tests.chaos.schedule import Event, Fault

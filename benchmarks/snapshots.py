@@ -21,7 +21,7 @@ from statistics import median
 from typing import Any
 
 from benchmarks.machine import facts
-from engine.threads import ONE_THREAD
+from engine.system.blas import ONE_THREAD
 
 NONE = ("--snapshot-first", "0", "--snapshot-every", "0", "--statistics-every", "0")
 KERNEL = "SELECT * FROM data WHERE startID = 1 AND name = 'c2' AND idx = 20 AND subname = 'filter' ORDER BY batchno"

@@ -29,8 +29,8 @@ from scipy.optimize import nnls
 from benchmarks.machine import facts
 from benchmarks.network import HERE, namespace, possible
 from engine.launch.command import worker_command
-from engine.settings import usable_cores
-from engine.threads import ONE_THREAD
+from engine.system.blas import ONE_THREAD
+from engine.system.processes import usable_cores
 from tests.chaos.arena import TELLING, free_port
 
 if TYPE_CHECKING:

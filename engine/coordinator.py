@@ -6,7 +6,6 @@ import numpy as np
 
 from engine import messages as m
 from engine import rounds
-from engine.clock import Clock
 from engine.collect import Collector, bits_of, is_finite
 from engine.current import Current
 from engine.data import Sampler
@@ -20,6 +19,7 @@ from engine.pause import Pause
 from engine.peers import LOOK, Peers
 from engine.plan import Block
 from engine.policy import Policy
+from engine.system.clock import Clock
 from engine.transport import Endpoint, Received
 
 VALIDATION_CAP = 32  # micro-batches in a share of a validation: small enough that the fast wait little for the slow

@@ -5,23 +5,23 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
-from engine.clock import MonotonicClock, TimeLimit
 from engine.coordinator import Coordinator
 from engine.data import cache
 from engine.evaluate import Serial, Source
-from engine.interrupt import Interrupt
 from engine.judge import Judge
 from engine.launch.entrance import Entrance, entrance_for
 from engine.launch.folder import SOCKET, meeting_folder
 from engine.launch.local import LocalWorkers
 from engine.mailbox import Mailbox, mailbox_for
 from engine.members import Members, Notice
-from engine.memory import keep_freed_memory
 from engine.numerics import fingerprint
 from engine.policy import Policy
 from engine.prepare import Run
 from engine.report import Reporter
 from engine.settings import Settings
+from engine.system.allocator import keep_freed_memory
+from engine.system.clock import MonotonicClock, TimeLimit
+from engine.system.signals import Interrupt
 from engine.transport import Listener
 
 

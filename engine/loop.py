@@ -12,11 +12,9 @@ from typing import Any
 import numpy as np
 
 from engine import checkpoint as checkpoints
-from engine.clock import Clock, TimeLimit
 from engine.data import Sampler
 from engine.errors import DivergedError, RecordsError
 from engine.evaluate import InterruptedRoundError, Source, Sums
-from engine.interrupt import Interrupt
 from engine.notices import worker_row
 from engine.optim import State
 from engine.params import Layout, Vector, all_finite
@@ -24,6 +22,8 @@ from engine.records import Records, TrainingRow, ValidationRow
 from engine.report import Reporter, StepReport
 from engine.settings import Settings
 from engine.snapshots import Snapshots
+from engine.system.clock import Clock, TimeLimit
+from engine.system.signals import Interrupt
 from engine.validation import Validation
 
 INTERRUPTED = "interrupted"

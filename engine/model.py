@@ -9,7 +9,7 @@ from typing import Any
 from engine.errors import ModelError
 from engine.layers import Conv2d, Dense, Dropout, Flatten, Gelu, Layer, MaxPool2d, Relu, Shape, layer_from
 from engine.params import Layout
-from engine.toml import read_toml
+from engine.system.toml import read_toml
 
 CROSS_ENTROPY = "softmax_cross_entropy"
 SQUARED_ERROR = "mean_squared_error"

@@ -14,7 +14,7 @@ from engine.job import Job
 from engine.model import Model, check_fits, model_from
 from engine.params import Vector
 from engine.program import compile_model
-from engine.threads import one_blas_thread
+from engine.system.blas import one_blas_thread
 from engine.validation import Validation
 
 CHUNK = 16  # images evaluated at a time

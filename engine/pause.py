@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from engine.clock import Clock
+from engine.system.clock import Clock
 
 
 class Pause:

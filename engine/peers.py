@@ -2,9 +2,9 @@
 
 from engine import messages as m
 from engine import rounds
-from engine.clock import Clock
 from engine.launch.watch import Watch
 from engine.members import Member, Members
+from engine.system.clock import Clock
 from engine.transport import Endpoint
 
 LOOK = 0.25  # seconds between looks at the local workers while nothing comes in

@@ -1,7 +1,6 @@
 """What a person can set: frozen, validated; the command line, a TOML file and Python all build the same thing."""
 
 import math
-import os
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -10,14 +9,10 @@ from typing import Any, Self
 
 from engine.errors import SettingsError
 from engine.optim import OPTIMIZERS, Optimizer, optimizer_from
+from engine.system.processes import usable_cores
 
 MAX_WORKERS = 4096
 DEFAULT_EPOCHS = 3
-
-
-def usable_cores() -> int:
-    """Return how many processor cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def setting(kind: type, default: Any, text: str, low: float | None = None, high: float = math.inf, **more: Any) -> Any:

@@ -6,15 +6,12 @@ from typing import Any
 
 from engine import checkpoint as checkpoints
 from engine.checkpoint import Checkpoint
-from engine.clock import MonotonicClock, TimeLimit
 from engine.data import Dataset, Sampler
 from engine.errors import CheckpointError, RecordsError, StorageError, WorkerFailedError, WorkersError, storage_fails
 from engine.evaluate import Evaluator, Source
 from engine.fleet import Fleet, fleet_for, source_for
-from engine.interrupt import Interrupt
 from engine.loop import Loop, Lost, Progress, never
 from engine.members import Notice
-from engine.memory import release_compiler
 from engine.model import Model
 from engine.network import Network
 from engine.notices import Tally, departure, recorder
@@ -25,7 +22,10 @@ from engine.records import Records, Totals
 from engine.report import Reporter, Result, RunInfo
 from engine.settings import settings_of
 from engine.snapshots import Snapshots, choose
-from engine.threads import one_blas_thread
+from engine.system.allocator import release_compiler
+from engine.system.blas import one_blas_thread
+from engine.system.clock import MonotonicClock, TimeLimit
+from engine.system.signals import Interrupt
 from engine.validation import Validation
 from engine.warm import compile_all, is_compiled
 

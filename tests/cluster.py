@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 
-from engine.clock import MonotonicClock
 from engine.coordinator import Coordinator
 from engine.data import Dataset, Normalisation, Split, cache
 from engine.evaluate import Serial
@@ -22,7 +21,8 @@ from engine.members import Members, Notice
 from engine.model import Model
 from engine.numerics import fingerprint
 from engine.policy import Policy
-from engine.threads import one_blas_thread
+from engine.system.blas import one_blas_thread
+from engine.system.clock import MonotonicClock
 from engine.transport import Listener
 
 MODEL = Model((Flatten(), Dropout(0.5), Dense(3)), shape=(4, 4, 1))

@@ -17,7 +17,7 @@ from engine.cli import INTERRUPTED, bench
 from engine.cli.pictures import check_place
 from engine.plots import speedup, style
 from engine.report import Reporter
-from engine.settings import usable_cores
+from engine.system.processes import usable_cores
 from tests.command import Answer, Gradsum
 
 PARTS = ("compute", "wire", "reduce", "optimizer", "other")
@@ -75,7 +75,7 @@ def test_all_take_turns_and_every_run_has_ten_steps_at_least(gradsum: Gradsum, c
 def test_the_numbers_of_workers_go_up_to_the_cores(
     gradsum: Gradsum, calls: Calls, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("engine.settings.usable_cores", lambda: 6)
+    monkeypatch.setattr("engine.system.processes.usable_cores", lambda: 6)
     gradsum("bench", "--batch-size", 8, "--rounds", 1)
     assert [workers for workers, _, _ in calls] == [0, 1, 2, 4, 6]
 

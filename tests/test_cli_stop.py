@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from engine import interrupt
 from engine.checkpoint import load
 from engine.cli import INTERRUPTED
 from engine.evaluate import InterruptedRoundError, WorkerReport
-from engine.interrupt import Interrupt
+from engine.system import signals
+from engine.system.signals import Interrupt
 from tests.command import SMALL, Gradsum, finish, save_data, start, wait_for, wait_for_end
 from tests.leaks import processes
 from tests.saboteur import Action, Sabotage
@@ -131,7 +131,7 @@ def test_a_run_whose_last_step_is_done_is_finished_even_if_nobody_is_left_to_val
 def test_a_second_ctrl_c_leaves_at_once(
     gradsum: Gradsum, sabotage: Sabotage, monkeypatch: pytest.MonkeyPatch, workers: int
 ) -> None:
-    monkeypatch.setattr(interrupt, "TOGETHER", 0.0)
+    monkeypatch.setattr(signals, "TOGETHER", 0.0)
     sabotage("validating", send(signal.SIGINT, signal.SIGINT))
     stopped = gradsum(*SMALL, *STEPS, *PLACES, "--workers", workers, "--checkpoint-every", 2)
     assert stopped.code == INTERRUPTED
@@ -149,7 +149,7 @@ def test_a_second_ctrl_c_after_the_last_step_has_nothing_to_go_on_with(
     gradsum: Gradsum, sabotage: Sabotage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The last step has its checkpoint, and is being validated."""
-    monkeypatch.setattr(interrupt, "TOGETHER", 0.0)
+    monkeypatch.setattr(signals, "TOGETHER", 0.0)
     sabotage("validating", send(signal.SIGINT, signal.SIGINT))
     stopped = gradsum(*SMALL, "--steps", 5, "--validate-every", 100, "--checkpoint-every", 5, *PLACES)
     assert (stopped.code, stopped.out) == (INTERRUPTED, "")
@@ -162,14 +162,14 @@ def test_a_second_ctrl_c_after_the_last_step_has_nothing_to_go_on_with(
 def test_a_second_ctrl_c_before_there_is_a_checkpoint(
     gradsum: Gradsum, sabotage: Sabotage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(interrupt, "TOGETHER", 0.0)
+    monkeypatch.setattr(signals, "TOGETHER", 0.0)
     sabotage("validating", send(signal.SIGINT, signal.SIGINT))
     stopped = gradsum(*SMALL, *STEPS, *PLACES)
     assert (stopped.code, stopped.out, stopped.err) == (INTERRUPTED, "", "gradsum: interrupted\n")
 
 
 def test_signals_are_one_wish_two_ctrl_c_an_order_and_more_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(interrupt, "TOGETHER", 0.0)
+    monkeypatch.setattr(signals, "TOGETHER", 0.0)
     heard: list[str] = []
     with Interrupt(lambda: heard.append("first")) as wish:
         assert wish.requested == ""
@@ -184,7 +184,7 @@ def test_signals_are_one_wish_two_ctrl_c_an_order_and_more_change_nothing(monkey
 
 
 def test_signals_that_come_together_are_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(interrupt, "TOGETHER", 1e9)
+    monkeypatch.setattr(signals, "TOGETHER", 1e9)
     with Interrupt() as wish:
         os.kill(os.getpid(), signal.SIGINT)
         os.kill(os.getpid(), signal.SIGINT)
@@ -194,11 +194,11 @@ def test_signals_that_come_together_are_one(monkeypatch: pytest.MonkeyPatch) -> 
 def test_the_handlers_of_others_come_back_and_what_was_ignored_stays_so() -> None:
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
     try:
-        others = [signal.getsignal(number) for number in interrupt.SIGNALS]
+        others = [signal.getsignal(number) for number in signals.SIGNALS]
         with Interrupt():
             assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
             assert signal.getsignal(signal.SIGINT) is not others[0]
-        assert [signal.getsignal(number) for number in interrupt.SIGNALS] == others
+        assert [signal.getsignal(number) for number in signals.SIGNALS] == others
     finally:
         signal.signal(signal.SIGHUP, before)
 

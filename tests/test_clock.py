@@ -1,6 +1,6 @@
 """A time limit counts from its start, and not before."""
 
-from engine.clock import TimeLimit
+from engine.system.clock import TimeLimit
 from tests.fakes import FakeClock
 
 

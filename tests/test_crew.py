@@ -17,7 +17,7 @@ from engine.launch.crew import SETTLED, Crew
 from engine.launch.local import HOPELESS
 from engine.numerics import fingerprint
 from engine.policy import Policy
-from engine.threads import one_blas_thread
+from engine.system.blas import one_blas_thread
 from engine.transport import Listener
 from tests.cluster import MODEL, Cluster, exists
 from tests.command import Gradsum, start, wait_for_end
@@ -130,7 +130,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeClock]:
     """The clock of crews in this process, which may handle signals as they like."""
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     clock = FakeClock()
-    monkeypatch.setattr("engine.clock.MonotonicClock", lambda: clock)
+    monkeypatch.setattr("engine.system.clock.MonotonicClock", lambda: clock)
     yield clock
     for number, handler in before.items():
         signal.signal(number, handler)

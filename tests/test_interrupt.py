@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 
-from engine import interrupt
-from engine.interrupt import SIGNALS, TOGETHER, Interrupt
+from engine.system import signals
+from engine.system.signals import SIGNALS, TOGETHER, Interrupt
 from tests.fakes import FakeClock
 
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
     clock = FakeClock()
-    monkeypatch.setattr(interrupt, "time", SimpleNamespace(monotonic=clock.now))
+    monkeypatch.setattr(signals, "time", SimpleNamespace(monotonic=clock.now))
     return clock
 
 

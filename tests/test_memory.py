@@ -20,7 +20,7 @@ def resident(kind):
 RELEASE = """
 import numpy as np
 from engine.kernels.choose import numba_backend
-from engine.memory import release_compiler
+from engine.system.allocator import release_compiler
 backend, x = numba_backend(), np.linspace(-3, 3, 1000, dtype=np.float32)
 before, after = np.empty_like(x), np.empty_like(x)
 backend.relu(x, before, np.empty(1000, bool))
@@ -33,7 +33,7 @@ backend.sgd(x, before, 1.0, 1.0, np.empty(10, np.float32))  # another kernel, fo
 """
 
 KEEP = """
-from engine.memory import keep_freed_memory
+from engine.system.allocator import keep_freed_memory
 {call}
 blocks = [bytearray(8_000_000) for _ in range(5)]
 full = resident("RssAnon")

@@ -28,7 +28,7 @@ from engine.records import (
     reading,
     writer,
 )
-from engine.records.process import alive, identity
+from engine.system.processes import alive, identity
 
 RUN = RunRow("letters", "letters", "adam", 1e-3, 64, 8, 2, 7, uuid="u1", generated=True, settings={"beta1": 0.9})
 ROOT = Path(__file__).parent.parent

@@ -10,7 +10,8 @@ import pytest
 
 from engine.errors import SettingsError
 from engine.optim import SGD, Adam, Momentum, Optimizer
-from engine.settings import ENDS, TRAJECTORY, Settings, settings_of, usable_cores
+from engine.settings import ENDS, TRAJECTORY, Settings, settings_of
+from engine.system.processes import usable_cores
 
 
 def test_the_defaults_are_valid_and_resolve() -> None:

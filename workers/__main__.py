@@ -8,7 +8,7 @@ from pathlib import Path
 
 from engine.curve import keys_to_join
 from engine.errors import GradsumError
-from engine.threads import ONE_THREAD
+from engine.system.blas import ONE_THREAD
 
 
 def main() -> int:

@@ -10,7 +10,7 @@ from shlex import quote
 
 from engine.checkpoint.content import Checkpoint, Owner, UnusableError, owner_of, pack, read
 from engine.errors import CheckpointError
-from engine.processes import exists
+from engine.system.processes import exists
 
 _NAME = re.compile(r"step-\d{8,18}\.safetensors")
 _TEMPORARY = re.compile(r"\.step-\d+\.safetensors\.(\d+)\.tmp")

@@ -19,7 +19,7 @@ from types import FrameType
 
 from engine.cli.parser import Parser
 from engine.errors import GradsumError, SettingsError, UsageError, WorkerFailedError
-from engine.threads import ONE_THREAD
+from engine.system.blas import ONE_THREAD
 
 INTERRUPTED = 130
 NAMED_WRONGLY = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG, errno.ELOOP)  # a place that will not do

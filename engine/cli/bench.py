@@ -36,7 +36,7 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
 
 def execute(arguments: argparse.Namespace) -> int:
     """Measure, print and draw."""
-    from engine.settings import usable_cores
+    from engine.system.processes import usable_cores
 
     counts = sorted({0, *(arguments.workers or _up_to(usable_cores()))})
     _check(counts, arguments)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine.errors import SettingsError
 from engine.settings import Settings
-from engine.toml import read_toml
+from engine.system.toml import read_toml
 
 if TYPE_CHECKING:
     from engine.report import Result

@@ -3,7 +3,7 @@
 import os
 import sys
 
-from engine.threads import ONE_THREAD
+from engine.system.blas import ONE_THREAD
 
 
 def worker_command(*arguments: str) -> list[str]:

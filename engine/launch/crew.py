@@ -7,10 +7,10 @@ import subprocess
 import sys
 from dataclasses import dataclass
 
-from engine.clock import Clock
 from engine.errors import WorkersError
 from engine.launch.command import worker_command, worker_environment
 from engine.launch.local import HOPELESS, describe_end, pin
+from engine.system.clock import Clock
 
 SETTLED = 10.0  # seconds after which a worker that gets a signal had at least begun to work
 

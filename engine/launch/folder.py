@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from engine.errors import UsageError
-from engine.processes import exists
+from engine.system.processes import exists
 
 PREFIX = "gradsum-"
 LOCKED = re.compile(PREFIX + r"(\d+)-\w+")  # the name of a folder that its process has locked

@@ -13,7 +13,7 @@ from engine.errors import RecordsError
 from engine.records.database import check_path, check_version, connect, explain
 from engine.records.find import find_run
 from engine.records.history import events, validations, workers
-from engine.records.process import alive
+from engine.system.processes import alive
 
 # A run that was killed, or still runs, has no totals yet: take them from its rows, by key, as there may be many. Speed
 # is that of its last 50 steps.

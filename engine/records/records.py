@@ -12,7 +12,7 @@ from typing import Any, Literal, Unpack
 
 from engine.errors import RecordsError
 from engine.records.chunks import Snapshot, write_snapshot
-from engine.records.process import alive, facts
+from engine.records.process import facts
 from engine.records.rows import (
     EventRow,
     RunRow,
@@ -27,6 +27,7 @@ from engine.records.rows import (
 from engine.records.schema import STEP_TABLES
 from engine.records.sweeps import insert_sweep, set_trials
 from engine.records.writer import Writer, plain
+from engine.system.processes import alive
 
 State = Literal["finished", "interrupted", "failed"]
 

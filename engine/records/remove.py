@@ -7,8 +7,8 @@ from pathlib import Path
 
 from engine.errors import RecordsError
 from engine.records.database import explain, open_for_writing, page_bytes, transaction
-from engine.records.process import alive
 from engine.records.schema import COLUMNS, PRIMARY_KEYS
+from engine.system.processes import alive
 
 # Whoever trains into the same database waits while a slice is deleted, and gives up after PATIENCE: so many rows or
 # bytes (16 MiB in either case) at a time, and a pause longer than the 0.1 s that SQLite sleeps before it tries again.

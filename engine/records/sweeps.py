@@ -12,10 +12,10 @@ from engine.errors import RecordsError
 from engine.records.database import check_version
 from engine.records.find import last_of
 from engine.records.history import validations
-from engine.records.process import alive
 from engine.records.read import reading
 from engine.records.rows import SweepRow, TrialRow
 from engine.records.writer import plain
+from engine.system.processes import alive
 
 _JSON = ("over", "settings", "models")
 _TRIALS = f"""

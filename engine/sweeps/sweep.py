@@ -11,7 +11,6 @@ from typing import Any
 from engine.data import Dataset
 from engine.errors import DivergedError, RecordsError, SettingsError, storage_fails
 from engine.fleet import Fleet, fleet_for
-from engine.interrupt import Interrupt
 from engine.model import Model
 from engine.optim import Optimizer
 from engine.prepare import DEFAULT_DB
@@ -24,7 +23,8 @@ from engine.sweeps.report import SweepReporter, SweepResult
 from engine.sweeps.samplers import Sampler
 from engine.sweeps.space import Value
 from engine.sweeps.trial import FAILED, FINISHED, INTERRUPTED, OVER, PRUNED, Trial, ranked
-from engine.threads import one_blas_thread
+from engine.system.blas import one_blas_thread
+from engine.system.signals import Interrupt
 from engine.training import AT_ONCE, carry_out, enter
 from engine.warm import compile_all, is_compiled
 
