@@ -18,7 +18,7 @@ from rich.table import Table
 from threadpoolctl import threadpool_limits
 
 from engine.kernels import choose
-from engine.model import letters
+from engine.nn.model import letters
 from engine.program import OperationInfo, compile_model
 from engine.program.operations import Operation
 

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from engine.data import Dataset, Split
     from engine.data import load as load_data
     from engine.errors import GradsumError
-    from engine.layers import Conv2d, Dense, Dropout, Flatten, Gelu, MaxPool2d, Relu
-    from engine.model import Model
     from engine.network import Network, load
-    from engine.optim import SGD, Adam, Momentum
+    from engine.nn.layers import Conv2d, Dense, Dropout, Flatten, Gelu, MaxPool2d, Relu
+    from engine.nn.model import Model
+    from engine.nn.optimizers import SGD, Adam, Momentum
     from engine.report import Reporter, Result
     from engine.settings import Settings
     from engine.sweeps.report import SweepReporter, SweepResult
@@ -30,10 +30,10 @@ if TYPE_CHECKING:
 _HOMES = {
     "engine.data": ("Dataset", "Split"),
     "engine.errors": ("GradsumError",),
-    "engine.layers": ("Conv2d", "Dense", "Dropout", "Flatten", "Gelu", "MaxPool2d", "Relu"),
-    "engine.model": ("Model",),
+    "engine.nn.layers": ("Conv2d", "Dense", "Dropout", "Flatten", "Gelu", "MaxPool2d", "Relu"),
+    "engine.nn.model": ("Model",),
     "engine.network": ("Network", "load"),
-    "engine.optim": ("SGD", "Adam", "Momentum"),
+    "engine.nn.optimizers": ("SGD", "Adam", "Momentum"),
     "engine.report": ("Reporter", "Result"),
     "engine.settings": ("Settings",),
     "engine.sweeps.report": ("SweepReporter", "SweepResult"),

@@ -12,7 +12,7 @@ from engine import messages as m
 from engine import plan
 from engine.errors import ProtocolError
 from engine.evaluate import Sums
-from engine.params import Vector, all_finite
+from engine.nn.parameters import Vector, all_finite
 
 
 class Collector:

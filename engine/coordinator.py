@@ -14,7 +14,7 @@ from engine.evaluate import InterruptedRoundError, Sums, Timing, WorkerReport, n
 from engine.job import Job
 from engine.launch.watch import Watch
 from engine.members import Members
-from engine.params import Vector
+from engine.nn.parameters import Vector
 from engine.pause import Pause
 from engine.peers import LOOK, Peers
 from engine.plan import Block

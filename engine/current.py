@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from engine import messages as m
 from engine import plan
 from engine.collect import Collector
-from engine.params import Vector
+from engine.nn.parameters import Vector
 from engine.rounds import Assign
 from engine.transport import frame_of
 

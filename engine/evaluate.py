@@ -10,8 +10,8 @@ import numpy as np
 from engine import plan
 from engine.data import Dataset, Sampler, augment, stream
 from engine.job import Job
-from engine.layers import Dropout
-from engine.params import Vector
+from engine.nn.layers import Dropout
+from engine.nn.parameters import Vector
 from engine.program import Program, compile_model
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from engine.data import Normalisation
 from engine.errors import GradsumError, ProtocolError
-from engine.model import Model, model_from
+from engine.nn.model import Model, model_from
 
 
 @dataclass(frozen=True)

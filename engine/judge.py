@@ -6,7 +6,7 @@ from engine.data import Dataset
 from engine.evaluate import Evaluator, Sums
 from engine.job import Job
 from engine.messages import VALIDATE, Work
-from engine.params import Vector
+from engine.nn.parameters import Vector
 from engine.plan import Block
 
 

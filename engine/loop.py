@@ -15,9 +15,9 @@ from engine import checkpoint as checkpoints
 from engine.data import Sampler
 from engine.errors import DivergedError, RecordsError
 from engine.evaluate import InterruptedRoundError, Source, Sums
+from engine.nn.optimizers import State
+from engine.nn.parameters import Layout, Vector, all_finite
 from engine.notices import worker_row
-from engine.optim import State
-from engine.params import Layout, Vector, all_finite
 from engine.records import Records, TrainingRow, ValidationRow
 from engine.report import Reporter, StepReport
 from engine.settings import Settings

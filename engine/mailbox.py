@@ -17,7 +17,7 @@ from typing import Self
 
 import numpy as np
 
-from engine.params import Vector
+from engine.nn.parameters import Vector
 
 SLOTS = 4  # gradients of a worker in one round; further blocks go by socket
 TOKEN = 16  # bytes; by knowing its token a worker shows that it has the memory

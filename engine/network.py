@@ -11,8 +11,8 @@ from engine.data import Dataset, Normalisation
 from engine.errors import CheckpointError, DataError, GradsumError
 from engine.evaluate import Serial
 from engine.job import Job
-from engine.model import Model, check_fits, model_from
-from engine.params import Vector
+from engine.nn.model import Model, check_fits, model_from
+from engine.nn.parameters import Vector
 from engine.program import compile_model
 from engine.system.blas import one_blas_thread
 from engine.validation import Validation

@@ -17,7 +17,7 @@ from engine.data import NAMES, Dataset, Normalisation, load
 from engine.data.cache import store
 from engine.errors import CheckpointError, SettingsError
 from engine.job import Job
-from engine.model import Model, check_fits, load_model, model_from
+from engine.nn.model import Model, check_fits, load_model, model_from
 from engine.numerics import fingerprint
 from engine.records import RunRow
 from engine.settings import ENDS, TRAJECTORY, Settings

@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from typing import Any, Self
 
 from engine.errors import SettingsError
-from engine.optim import OPTIMIZERS, Optimizer, optimizer_from
+from engine.nn.optimizers import OPTIMIZERS, Optimizer, optimizer_from
 from engine.system.processes import usable_cores
 
 MAX_WORKERS = 4096

@@ -12,11 +12,11 @@ from engine.evaluate import Evaluator, Source
 from engine.fleet import Fleet, fleet_for, source_for
 from engine.loop import Loop, Lost, Progress, never
 from engine.members import Notice
-from engine.model import Model
 from engine.network import Network
+from engine.nn.model import Model
+from engine.nn.optimizers import Optimizer, State
+from engine.nn.parameters import Layout, Vector, aligned
 from engine.notices import Tally, departure, recorder
-from engine.optim import Optimizer, State
-from engine.params import Layout, Vector, aligned
 from engine.prepare import Run, choose_settings, prepare
 from engine.records import Records, Totals
 from engine.report import Reporter, Result, RunInfo

@@ -10,8 +10,8 @@ from engine import numerics
 from engine.data.cache import default_folder
 from engine.errors import SettingsError
 from engine.kernels import Array, Backend, choose
-from engine.layers import Conv2d, Dense, Dropout, Flatten, Gelu, Layer, MaxPool2d, Relu
-from engine.model import LOSSES, Model
+from engine.nn.layers import Conv2d, Dense, Dropout, Flatten, Gelu, Layer, MaxPool2d, Relu
+from engine.nn.model import LOSSES, Model
 from engine.program.program import Program
 from engine.program.weights import Weights
 

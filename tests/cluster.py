@@ -15,10 +15,10 @@ from engine.judge import Judge
 from engine.launch.folder import meeting_folder
 from engine.launch.local import LocalWorkers
 from engine.launch.watch import Watch
-from engine.layers import Dense, Dropout, Flatten
 from engine.mailbox import Mailbox, mailbox_for
 from engine.members import Members, Notice
-from engine.model import Model
+from engine.nn.layers import Dense, Dropout, Flatten
+from engine.nn.model import Model
 from engine.numerics import fingerprint
 from engine.policy import Policy
 from engine.system.blas import one_blas_thread

@@ -13,10 +13,10 @@ from engine import plan
 from engine.data import Normalisation
 from engine.evaluate import Sums
 from engine.job import Job
-from engine.layers import Dense, Flatten
 from engine.mailbox import SLOTS, Mailbox, read_token
-from engine.model import Model
-from engine.params import Vector
+from engine.nn.layers import Dense, Flatten
+from engine.nn.model import Model
+from engine.nn.parameters import Vector
 from engine.transport import Received
 from tests.faults import Fault
 

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.kernels import Array, Backend
-from engine.model import Model
-from engine.params import Vector
+from engine.nn.model import Model
+from engine.nn.parameters import Vector
 from engine.program import Program, compile_model
 from tests.reference import gradients
 

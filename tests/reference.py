@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine import layers
-from engine.model import CROSS_ENTROPY, Model
+from engine.nn import layers
+from engine.nn.model import CROSS_ENTROPY, Model
 
 Doubles = NDArray[np.float64]
 Parameters = dict[str, Doubles]

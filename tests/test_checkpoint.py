@@ -18,7 +18,7 @@ from safetensors.numpy import load_file, save_file
 
 from engine.checkpoint import Checkpoint, CheckpointWarning, load, newest, params_sha256, prepare, save
 from engine.errors import CheckpointError
-from engine.model import letters
+from engine.nn.model import letters
 
 ROOT = Path(__file__).parent.parent
 SHAPES = {"c1.filter": (4, 1, 3, 3), "c1.bias": (4,), "fc1.weights": (3, 16)}

@@ -16,7 +16,7 @@ from engine import plan
 from engine.collect import Collector, bits_of, is_finite
 from engine.errors import ProtocolError
 from engine.evaluate import Sums
-from engine.params import Vector
+from engine.nn.parameters import Vector
 from tests.fakes import MODEL, sums_of
 
 SIZE = MODEL.layout().size

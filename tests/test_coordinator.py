@@ -16,7 +16,7 @@ from engine.errors import WorkersError
 from engine.evaluate import InterruptedRoundError, Sums
 from engine.mailbox import Mailbox
 from engine.members import Members, Notice
-from engine.params import Vector
+from engine.nn.parameters import Vector
 from engine.peers import PING
 from engine.policy import Policy
 from engine.transport import Received

@@ -11,8 +11,8 @@ from engine import messages as m
 from engine.data import Normalisation
 from engine.errors import ProtocolError
 from engine.job import Job, job_from
-from engine.layers import Conv2d, Dense, Dropout, Flatten, Gelu, MaxPool2d, Relu
-from engine.model import SQUARED_ERROR, Model, lenet, letters, mlp
+from engine.nn.layers import Conv2d, Dense, Dropout, Flatten, Gelu, MaxPool2d, Relu
+from engine.nn.model import SQUARED_ERROR, Model, lenet, letters, mlp
 from tests.fakes import JOB
 
 COLOUR = Model(

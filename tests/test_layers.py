@@ -6,7 +6,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from engine.errors import ModelError
-from engine.layers import REGISTRY, Conv2d, Dense, Dropout, Flatten, Gelu, Layer, MaxPool2d, Relu, layer_from
+from engine.nn.layers import REGISTRY, Conv2d, Dense, Dropout, Flatten, Gelu, Layer, MaxPool2d, Relu, layer_from
 
 EXAMPLES = [Conv2d(3, 5, 2, 1), Dense(4), Dropout(0.25), Flatten(name="flat"), Gelu(), MaxPool2d(3), Relu()]
 sizes = st.integers(1, 20)

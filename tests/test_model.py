@@ -7,8 +7,8 @@ import msgpack
 import pytest
 
 from engine.errors import ModelError
-from engine.layers import Conv2d, Dense, Dropout, Flatten, Gelu, Layer, MaxPool2d, Relu
-from engine.model import BUILT_IN, Model, check_fits, lenet, letters, load_model, mlp, model_from
+from engine.nn.layers import Conv2d, Dense, Dropout, Flatten, Gelu, Layer, MaxPool2d, Relu
+from engine.nn.model import BUILT_IN, Model, check_fits, lenet, letters, load_model, mlp, model_from
 
 FILE = """
 loss = "mean_squared_error"

@@ -30,7 +30,7 @@ def needed(*modules: str) -> Iterator[str]:
 
 
 # What turns parameters and samples into sums, sums into one sum, and that into the next parameters.
-DECIDING = sorted({*needed("engine.evaluate", "engine.optim"), "engine.collect"} - HARMLESS)
+DECIDING = sorted({*needed("engine.evaluate", "engine.nn.optimizers"), "engine.collect"} - HARMLESS)
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +56,7 @@ def test_an_edit_of_whatever_decides_bits_is_another_fingerprint(
     package: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(numerics, "PACKAGE", package)
-    assert {"engine.data.sampler", "engine.plan", "engine.layers.conv2d", "engine.params"} < set(DECIDING)
+    assert {"engine.data.sampler", "engine.plan", "engine.nn.layers.conv2d", "engine.nn.parameters"} < set(DECIDING)
     assert [module for module in DECIDING if not edited(package, module)] == []
 
 

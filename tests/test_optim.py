@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from engine.errors import SettingsError
 from engine.kernels import Backend, numpy_backend
-from engine.optim import NAMES, PIECE, SGD, Adam, Momentum, Optimizer, optimizer_from
-from engine.params import aligned
+from engine.nn.optimizers import NAMES, PIECE, SGD, Adam, Momentum, Optimizer, optimizer_from
+from engine.nn.parameters import aligned
 from tests.backends import each_backend, normal
 
 SIZE, STEPS, SCALE = 5, 4, 1 / 64

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.params import ALIGNMENT, Layout, Spec, aligned
+from engine.nn.parameters import ALIGNMENT, Layout, Spec, aligned
 
 LAYOUT = Layout({"a.filter": Spec("filter", (2, 3, 5, 5), 75, axes=(2, 3, 1, 0)), "a.bias": Spec("bias", (2,), 75)})
 

@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from engine.errors import RecordsError
-from engine.model import letters
+from engine.nn.model import letters
 from engine.plots import confusion, gather, style
 from engine.plots.hill import LAST, VALLEY_START, Scene, animation
 from engine.plots.landscape import VALLEY

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.optim import SGD, Adam, Momentum
+from engine.nn.optimizers import SGD, Adam, Momentum
 from engine.plots.landscape import FLAT, HILL, LOW, VALLEY, Landscape, Point, descend
 
 coordinate = st.floats(-5, 5)

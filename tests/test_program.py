@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from engine.errors import ModelError
 from engine.kernels import Backend
-from engine.layers import Conv2d, Dense, Flatten, Gelu, Layer, MaxPool2d, Relu
-from engine.model import LOSSES, Model, lenet, letters, mlp
+from engine.nn.layers import Conv2d, Dense, Flatten, Gelu, Layer, MaxPool2d, Relu
+from engine.nn.model import LOSSES, Model, lenet, letters, mlp
 from tests.backends import BACKENDS, each_backend
 from tests.programs import case, check_against_reference
 from tests.reference import forward

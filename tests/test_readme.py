@@ -24,7 +24,7 @@ def test_the_python_example_runs(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_the_model_example_is_a_model(tmp_path: Path) -> None:
-    from engine.model import load_model
+    from engine.nn.model import load_model
 
     [example] = re.findall(r"```toml\n(.*?)```", README, flags=re.DOTALL)
     (tmp_path / "model.toml").write_text(example, encoding="utf-8")

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from engine.errors import RecordsError
-from engine.model import letters
+from engine.nn.model import letters
 from engine.records import HistogramRow, Records, RunRow, Snapshot, StatisticsRow, places, reading, snapshots
 
 RUN = RunRow("letters", "letters", "adam", 1e-3, 64, 8, 2, 7, uuid="u1")

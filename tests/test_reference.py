@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from engine.layers import Conv2d, Dense, Dropout, Flatten, Gelu, MaxPool2d, Relu
-from engine.model import LOSSES, Model
+from engine.nn.layers import Conv2d, Dense, Dropout, Flatten, Gelu, MaxPool2d, Relu
+from engine.nn.model import LOSSES, Model
 from tests.reference import forward, gradients, loss_of
 
 LAYERS = (

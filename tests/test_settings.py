@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from engine.errors import SettingsError
-from engine.optim import SGD, Adam, Momentum, Optimizer
+from engine.nn.optimizers import SGD, Adam, Momentum, Optimizer
 from engine.settings import ENDS, TRAJECTORY, Settings, settings_of
 from engine.system.processes import usable_cores
 

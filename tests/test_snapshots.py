@@ -19,7 +19,7 @@ import engine
 from engine.checkpoint import load as load_checkpoint
 from engine.data.letters import letters
 from engine.errors import DivergedError, RecordsError, SettingsError
-from engine.params import Layout, Spec
+from engine.nn.parameters import Layout, Spec
 from engine.records import Records, RunRow, reading, snapshots
 from engine.settings import Settings
 from engine.snapshots import Choice, Snapshots, choose

@@ -3,7 +3,7 @@
 from typing import Self
 
 from engine.mailbox import SLOTS, Mailbox, read_token
-from engine.params import Vector
+from engine.nn.parameters import Vector
 
 
 class Mail:

@@ -21,7 +21,7 @@ import numpy as np
 from engine import messages as m
 from engine.errors import ProtocolError
 from engine.job import Job, job_from
-from engine.params import Vector
+from engine.nn.parameters import Vector
 
 
 @dataclass(frozen=True)

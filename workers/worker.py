@@ -14,8 +14,8 @@ from engine.data import Dataset
 from engine.errors import ProtocolError
 from engine.evaluate import Evaluator, Sums
 from engine.job import Job
+from engine.nn.parameters import Vector
 from engine.numerics import fingerprint
-from engine.params import Vector
 from engine.system.allocator import keep_freed_memory, release_compiler
 from engine.transport import Dialer
 from workers import lifeline

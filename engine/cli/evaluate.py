@@ -51,7 +51,7 @@ def data_for(checkpoint: "Checkpoint", network: "Network", arguments: argparse.N
     DataError if there is none, ModelError if it does not suit the network.
     """
     from engine.data import load
-    from engine.model import check_fits
+    from engine.nn.model import check_fits
 
     source = arguments.data or checkpoint.metadata["data"].get("source")
     if not isinstance(source, str):

@@ -32,7 +32,7 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
 def execute(arguments: argparse.Namespace) -> int:
     """Compile the model and print its operations."""
     from engine.kernels import choose
-    from engine.model import load_model
+    from engine.nn.model import load_model
     from engine.program import compile_model
     from engine.settings import Settings
 

@@ -61,7 +61,7 @@ def probabilities(outputs: "NDArray[np.float32]", loss: str) -> "NDArray[np.floa
     """Return the softmax of outputs [N, classes], float64; after training on squared error they are it themselves."""
     import numpy as np
 
-    from engine.model import CROSS_ENTROPY
+    from engine.nn.model import CROSS_ENTROPY
 
     wide = outputs.astype(np.float64)
     if loss != CROSS_ENTROPY:

@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 from PIL import Image
 
-from engine.optim import SGD, Adam, Momentum, Optimizer
+from engine.nn.optimizers import SGD, Adam, Momentum, Optimizer
 from engine.plots.landscape import FLAT, HILL, LOW, VALLEY, Landscape, Point, descend
 from engine.plots.style import COLOURS, GREY, new_figure
 

@@ -7,8 +7,8 @@ from math import cos, sin
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.optim import Optimizer
-from engine.params import aligned
+from engine.nn.optimizers import Optimizer
+from engine.nn.parameters import aligned
 
 Point = NDArray[np.float64]
 

@@ -1,7 +1,7 @@
 """Compiles a model for one micro-batch size: fused operations, every buffer allocated once, forward and backward."""
 
 from engine.kernels import Backend, choose
-from engine.model import Model
+from engine.nn.model import Model
 from engine.program.inspection import OperationInfo
 from engine.program.program import Program
 from engine.program.weights import Weights

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from engine.kernels import Array
 from engine.kernels.table import Place
-from engine.layers import Shape
-from engine.params import ALIGNMENT, zeroed
+from engine.nn.layers import Shape
+from engine.nn.parameters import ALIGNMENT, zeroed
 
 NOTHING = np.empty((0, 0, 0), np.float32)
 

@@ -1,8 +1,8 @@
 """From layers to steps: which operation does which layers, and which layers are done together."""
 
 from engine.errors import ModelError
-from engine.layers import Conv2d, Layer, MaxPool2d, Relu, Shape
-from engine.model import Model
+from engine.nn.layers import Conv2d, Layer, MaxPool2d, Relu, Shape
+from engine.nn.model import Model
 from engine.program.operations import OPERATIONS, Copy, Operation, Stem, Step, Winograd, WinogradPool
 
 # From which on Winograd's transforms cost less than they save:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from engine.layers import Shape
+from engine.nn.layers import Shape
 from engine.program.operations import Step
 
 

@@ -5,8 +5,8 @@ from numpy.typing import NDArray
 
 from engine.errors import DataError
 from engine.kernels import Array, Backend
-from engine.model import Model
-from engine.params import Layout, Vector
+from engine.nn.model import Model
+from engine.nn.parameters import Layout, Vector
 from engine.program.buffers import Arena
 from engine.program.build import Builder
 from engine.program.fusion import steps_of

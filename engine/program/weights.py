@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from engine.kernels import Array, Backend
-from engine.params import Layout, Vector, aligned
+from engine.nn.parameters import Layout, Vector, aligned
 
 FILTER_WORK = 4608  # values of scratch that transforming a filter takes
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from engine.errors import SettingsError
-from engine.params import Layout
+from engine.nn.parameters import Layout
 from engine.settings import Settings
 
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from engine.kernels import Backend
-from engine.params import Vector
+from engine.nn.parameters import Vector
 
 BINS = 64
 

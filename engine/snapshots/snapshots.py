@@ -11,7 +11,7 @@ import numpy as np
 
 from engine.errors import RecordsError
 from engine.kernels import Backend, choose
-from engine.params import Layout, Vector
+from engine.nn.parameters import Layout, Vector
 from engine.records import EventRow, HistogramRow, Records, Snapshot, StatisticsRow, places
 from engine.snapshots.choice import Choice
 from engine.snapshots.measures import histogram, statistics

@@ -11,8 +11,8 @@ from typing import Any
 from engine.data import Dataset
 from engine.errors import DivergedError, RecordsError, SettingsError, storage_fails
 from engine.fleet import Fleet, fleet_for
-from engine.model import Model
-from engine.optim import Optimizer
+from engine.nn.model import Model
+from engine.nn.optimizers import Optimizer
 from engine.prepare import DEFAULT_DB
 from engine.records import Records, TrialRecord, TrialRow, read_trials
 from engine.settings import settings_of

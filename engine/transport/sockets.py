@@ -7,7 +7,7 @@ import zmq
 
 from engine.guard import SILENCE
 from engine.messages import HEADER_LIMIT, Frame
-from engine.params import Vector
+from engine.nn.parameters import Vector
 
 HEARTBEAT = 2.0  # seconds between heartbeats of a connection
 EVENT = struct.Struct("=Hi")  # what a monitor says: the event, and a file descriptor or a code

@@ -1,6 +1,6 @@
 """The operations that a program is made of, and which layer becomes which."""
 
-from engine import layers
+from engine.nn import layers
 from engine.program.operations.base import Operation, Site, Step
 from engine.program.operations.convolution import Convolution
 from engine.program.operations.dense import Dense

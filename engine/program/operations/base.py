@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from engine.kernels import Array, Backend
-from engine.layers import Layer, Shape
+from engine.nn.layers import Layer, Shape
 from engine.program.buffers import Activation, Arena, Frame, carve, plain_frame
 from engine.program.weights import Parameter, Weights
 

@@ -5,7 +5,7 @@ from typing import cast
 
 import numpy as np
 
-from engine.layers import Conv2d
+from engine.nn.layers import Conv2d
 from engine.program.buffers import Activation, Frame
 from engine.program.operations.base import Operation, Site, Step, accumulate, parameter
 

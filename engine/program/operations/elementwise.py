@@ -4,7 +4,7 @@ from typing import cast
 
 import numpy as np
 
-from engine.layers import Dropout as DropoutLayer
+from engine.nn.layers import Dropout as DropoutLayer
 from engine.program.buffers import Activation
 from engine.program.operations.base import Operation, Site, Step
 

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.kernels import Backend
-from engine.model import CROSS_ENTROPY
+from engine.nn.model import CROSS_ENTROPY
 from engine.program.buffers import Activation, Arena
 
 

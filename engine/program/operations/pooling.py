@@ -4,7 +4,7 @@ from typing import cast
 
 import numpy as np
 
-from engine.layers import MaxPool2d
+from engine.nn.layers import MaxPool2d
 from engine.program.buffers import Activation
 from engine.program.operations.base import Operation, Site, Step
 

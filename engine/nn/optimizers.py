@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from engine.errors import SettingsError
-from engine.params import Vector, aligned
+from engine.nn.parameters import Vector, aligned
 
 if TYPE_CHECKING:
     from engine.kernels import Backend

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar
 
 from engine.errors import ModelError
-from engine.params import Spec
+from engine.nn.parameters import Spec
 
 Shape = tuple[int, ...]  # of one sample: (H, W, C) for images, (F,) for features
 

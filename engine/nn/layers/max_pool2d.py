@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from engine.layers.base import Layer, Shape, need_image, need_positive
+from engine.nn.layers.base import Layer, Shape, need_image, need_positive
 
 
 @dataclass(frozen=True)

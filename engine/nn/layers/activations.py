@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from engine.errors import ModelError
-from engine.layers.base import Layer, Shape
+from engine.nn.layers.base import Layer, Shape
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from engine.errors import ModelError
-from engine.layers.base import Layer, Shape, need_positive
-from engine.params import Spec
+from engine.nn.layers.base import Layer, Shape, need_positive
+from engine.nn.parameters import Spec
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import ModelError
-from engine.layers import Conv2d, Dense, Dropout, Flatten, Gelu, Layer, MaxPool2d, Relu, Shape, layer_from
-from engine.params import Layout
+from engine.nn.layers import Conv2d, Dense, Dropout, Flatten, Gelu, Layer, MaxPool2d, Relu, Shape, layer_from
+from engine.nn.parameters import Layout
 from engine.system.toml import read_toml
 
 CROSS_ENTROPY = "softmax_cross_entropy"
