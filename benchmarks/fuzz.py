@@ -19,15 +19,15 @@ from typing import Any
 
 from benchmarks.machine import facts
 from engine import messages as m
+from engine.compute.job import job_from
 from engine.errors import ProtocolError
-from engine.job import job_from
 from engine.system.blas import ONE_THREAD
 from tests.chaos.arena import MAIN, Arena
 from tests.chaos.flood import Flood
 from tests.chaos.mutate import corpus, mutate
 
 MEMORY = 256 << 20  # bytes that either may take besides
-FINGERPRINT = "from engine.numerics import fingerprint; print(fingerprint())"
+FINGERPRINT = "from engine.compute.fingerprint import fingerprint; print(fingerprint())"
 
 
 def decoder(messages: int, seed: int) -> dict[str, Any]:

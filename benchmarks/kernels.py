@@ -17,10 +17,10 @@ from rich.console import Console
 from rich.table import Table
 from threadpoolctl import threadpool_limits
 
+from engine.compute.program import OperationInfo, compile_model
+from engine.compute.program.operations import Operation
 from engine.kernels import choose
 from engine.nn.model import letters
-from engine.program import OperationInfo, compile_model
-from engine.program.operations import Operation
 
 MICROBATCHES = (8, 16, 32)
 BATCH = 64  # samples a step; parameters are prepared once a step

@@ -6,18 +6,19 @@ import numpy as np
 
 from engine import messages as m
 from engine import rounds
-from engine.collect import Collector, bits_of, is_finite
+from engine.collect import Collector
+from engine.compute.job import Job
+from engine.compute.sums import Sums, bits_of, is_finite
+from engine.compute.tree import Block
+from engine.coordinator_.source import InterruptedRoundError, Timing, WorkerReport, nothing
 from engine.current import Current
 from engine.data import Sampler
 from engine.errors import ProtocolError, WorkerFailedError
-from engine.evaluate import InterruptedRoundError, Sums, Timing, WorkerReport, nothing
-from engine.job import Job
 from engine.launch.watch import Watch
 from engine.members import Members
 from engine.nn.parameters import Vector
 from engine.pause import Pause
 from engine.peers import LOOK, Peers
-from engine.plan import Block
 from engine.policy import Policy
 from engine.system.clock import Clock
 from engine.transport import Endpoint, Received

@@ -4,8 +4,8 @@ from collections import defaultdict
 from dataclasses import dataclass, field, replace
 
 from engine import messages as m
-from engine import plan
 from engine.collect import Collector
+from engine.compute import tree
 from engine.nn.parameters import Vector
 from engine.rounds import Assign
 from engine.transport import frame_of
@@ -39,7 +39,7 @@ class Current:
         slot, payload = 0, None
         if box is not None:
             slot = self._slots[box] + 1
-            self._slots[box] += len(plan.cover(start, stop, self.work.total))
+            self._slots[box] += len(tree.cover(start, stop, self.work.total))
         elif assign.with_parameters:
             if self._frame is None:
                 self._frame = frame_of(self.parameters)  # the same for every worker that has no mailbox

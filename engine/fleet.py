@@ -5,16 +5,17 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
+from engine.compute.fingerprint import fingerprint
 from engine.coordinator import Coordinator
+from engine.coordinator_.serial import Serial
+from engine.coordinator_.source import Source
 from engine.data import cache
-from engine.evaluate import Serial, Source
 from engine.judge import Judge
 from engine.launch.entrance import Entrance, entrance_for
 from engine.launch.folder import SOCKET, meeting_folder
 from engine.launch.local import LocalWorkers
 from engine.mailbox import Mailbox, mailbox_for
 from engine.members import Members, Notice
-from engine.numerics import fingerprint
 from engine.policy import Policy
 from engine.prepare import Run
 from engine.report import Reporter

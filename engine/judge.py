@@ -2,12 +2,13 @@
 
 from functools import cached_property
 
+from engine.compute.evaluator import Evaluator
+from engine.compute.job import Job
+from engine.compute.sums import Sums
+from engine.compute.tree import Block
 from engine.data import Dataset
-from engine.evaluate import Evaluator, Sums
-from engine.job import Job
 from engine.messages import VALIDATE, Work
 from engine.nn.parameters import Vector
-from engine.plan import Block
 
 
 class Judge:

@@ -12,9 +12,11 @@ from typing import Any
 import numpy as np
 
 from engine import checkpoint as checkpoints
+from engine.compute.sums import Sums
+from engine.compute.validation import Validation
+from engine.coordinator_.source import InterruptedRoundError, Source
 from engine.data import Sampler
 from engine.errors import DivergedError, RecordsError
-from engine.evaluate import InterruptedRoundError, Source, Sums
 from engine.nn.optimizers import State
 from engine.nn.parameters import Layout, Vector, all_finite
 from engine.notices import worker_row
@@ -24,7 +26,6 @@ from engine.settings import Settings
 from engine.snapshots import Snapshots
 from engine.system.clock import Clock, TimeLimit
 from engine.system.signals import Interrupt
-from engine.validation import Validation
 
 INTERRUPTED = "interrupted"
 RECENT = 100  # batches that `train_loss` is the mean of

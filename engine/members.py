@@ -5,9 +5,9 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from engine import messages as m
+from engine.compute.job import Job
+from engine.coordinator_.source import WorkerReport
 from engine.errors import ProtocolError
-from engine.evaluate import WorkerReport
-from engine.job import Job
 from engine.mailbox import SLOTS, Mailbox
 
 STRANGER = "stranger"  # what a peer is called that has not been welcomed

@@ -7,15 +7,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine import checkpoint as checkpoints
+from engine.compute.job import Job
+from engine.compute.program import compile_model
+from engine.compute.validation import Validation
+from engine.coordinator_.serial import Serial
 from engine.data import Dataset, Normalisation
 from engine.errors import CheckpointError, DataError, GradsumError
-from engine.evaluate import Serial
-from engine.job import Job
 from engine.nn.model import Model, check_fits, model_from
 from engine.nn.parameters import Vector
-from engine.program import compile_model
 from engine.system.blas import one_blas_thread
-from engine.validation import Validation
 
 CHUNK = 16  # images evaluated at a time
 

@@ -4,10 +4,10 @@ from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+from engine.compute.fingerprint import fingerprint
+from engine.coordinator_.source import WorkerReport
 from engine.display import shown
-from engine.evaluate import WorkerReport
 from engine.members import STRANGER, Notice
-from engine.numerics import fingerprint
 from engine.records import EventRow, Records, WorkerRow
 from engine.report import Reporter
 

@@ -13,12 +13,12 @@ from typing import Any
 
 from engine import checkpoint as checkpoints
 from engine.checkpoint import Checkpoint
+from engine.compute.fingerprint import fingerprint
+from engine.compute.job import Job
 from engine.data import NAMES, Dataset, Normalisation, load
 from engine.data.cache import store
 from engine.errors import CheckpointError, SettingsError
-from engine.job import Job
 from engine.nn.model import Model, check_fits, load_model, model_from
-from engine.numerics import fingerprint
 from engine.records import RunRow
 from engine.settings import ENDS, TRAJECTORY, Settings
 from engine.snapshots import choose

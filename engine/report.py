@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:  # a reporter is there before anything slow is imported
     from pathlib import Path
 
-    from engine.evaluate import WorkerReport
+    from engine.compute.validation import Validation
+    from engine.coordinator_.source import WorkerReport
     from engine.network import Network
-    from engine.validation import Validation
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,12 @@ from typing import Any
 
 from engine import checkpoint as checkpoints
 from engine.checkpoint import Checkpoint
+from engine.compute.evaluator import Evaluator
+from engine.compute.precompile import compile_all, is_compiled
+from engine.compute.validation import Validation
+from engine.coordinator_.source import Source
 from engine.data import Dataset, Sampler
 from engine.errors import CheckpointError, RecordsError, StorageError, WorkerFailedError, WorkersError, storage_fails
-from engine.evaluate import Evaluator, Source
 from engine.fleet import Fleet, fleet_for, source_for
 from engine.loop import Loop, Lost, Progress, never
 from engine.members import Notice
@@ -26,8 +29,6 @@ from engine.system.allocator import release_compiler
 from engine.system.blas import one_blas_thread
 from engine.system.clock import MonotonicClock, TimeLimit
 from engine.system.signals import Interrupt
-from engine.validation import Validation
-from engine.warm import compile_all, is_compiled
 
 # What ends a run in the middle of things: they say which checkpoint there is.
 AT_ONCE = (KeyboardInterrupt, WorkersError, WorkerFailedError, StorageError)

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
+from engine.compute.fingerprint import fingerprint
+from engine.compute.job import Job
 from engine.coordinator import Coordinator
+from engine.coordinator_.serial import Serial
 from engine.data import Dataset, Normalisation, Split, cache
-from engine.evaluate import Serial
-from engine.job import Job
 from engine.judge import Judge
 from engine.launch.folder import meeting_folder
 from engine.launch.local import LocalWorkers
@@ -19,7 +20,6 @@ from engine.mailbox import Mailbox, mailbox_for
 from engine.members import Members, Notice
 from engine.nn.layers import Dense, Dropout, Flatten
 from engine.nn.model import Model
-from engine.numerics import fingerprint
 from engine.policy import Policy
 from engine.system.blas import one_blas_thread
 from engine.system.clock import MonotonicClock

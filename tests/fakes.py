@@ -9,10 +9,10 @@ from itertools import count
 import numpy as np
 
 from engine import messages as m
-from engine import plan
+from engine.compute import tree
+from engine.compute.job import Job
+from engine.compute.sums import Sums
 from engine.data import Normalisation
-from engine.evaluate import Sums
-from engine.job import Job
 from engine.mailbox import SLOTS, Mailbox, read_token
 from engine.nn.layers import Dense, Flatten
 from engine.nn.model import Model
@@ -140,7 +140,7 @@ def add_up(leaves: list[Sums]) -> Sums:
         return Sums(a.loss + b.loss, a.correct + b.correct, a.gradient + b.gradient)
 
 
-def sums_of(kind: int, step: int, block: plan.Block, parameters: Vector) -> Sums:
+def sums_of(kind: int, step: int, block: tree.Block, parameters: Vector) -> Sums:
     """Return what an honest worker answers."""
     return add_up([leaf(kind, step, number, parameters) for number in range(*block)])
 
@@ -216,7 +216,7 @@ class ToyWorker:
             self._version, self._parameters = work.version, self._mail[0].parameters().copy()
         assert work.version == self._version, "the coordinator believes that I hold other parameters"
         fault = next(self._faults, Fault.NONE)
-        blocks = plan.cover(work.start, work.stop, work.total)
+        blocks = tree.cover(work.start, work.stop, work.total)
         answers = [self._answer(work, block, number, fault) for number, block in enumerate(blocks)]
         for frames in self._lies(fault, work):
             self._endpoint.arrive(self.peer, frames)
@@ -235,7 +235,7 @@ class ToyWorker:
             self._endpoint.hang_up(self.peer)
         self._before = answers
 
-    def _answer(self, work: m.Work, block: plan.Block, number: int, fault: Fault) -> list[m.Frame]:
+    def _answer(self, work: m.Work, block: tree.Block, number: int, fault: Fault) -> list[m.Frame]:
         """Return an answer, true or not; the gradient is in the mailbox if there is one, and a slot in it."""
         sums = _spoilt(sums_of(work.kind, work.step, block, self._parameters), fault, self.pid)
         assert sums.gradient is not None
@@ -268,7 +268,7 @@ class ToyWorker:
 
     def _lie(self, fault: Fault, work: m.Work) -> dict[str, object] | None:
         """Return the fields of a RESULT that is false in one way, None if `fault` is of another kind."""
-        blocks = plan.cover(work.start, work.stop, work.total)
+        blocks = tree.cover(work.start, work.stop, work.total)
         nodes = [(0, work.total), (0, 1), (work.total - 1, work.total), (0, work.total + 1)]
         foreign = next(node for node in nodes if node not in blocks)
         changes: dict[Fault, dict[str, object]] = {

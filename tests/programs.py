@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.compute.program import Program, compile_model
 from engine.kernels import Array, Backend
 from engine.nn.model import Model
 from engine.nn.parameters import Vector
-from engine.program import Program, compile_model
 from tests.reference import gradients
 
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 
-from engine.evaluate import WorkerReport
+from engine.compute.validation import Validation
+from engine.coordinator_.source import WorkerReport
 from engine.report import Reporter, RunInfo, StepReport
-from engine.validation import Validation
 
 Action = Callable[[list[WorkerReport]], None]
 

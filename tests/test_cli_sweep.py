@@ -15,12 +15,12 @@ import pytest
 
 from engine.cli.board import BEST, in_sight
 from engine.cli.trials import QuietSweep, SweepLines, sweep_reporter_for
-from engine.evaluate import WorkerReport
+from engine.compute.validation import Validation
+from engine.coordinator_.source import WorkerReport
 from engine.records import Point
 from engine.report import StepReport
 from engine.sweeps.report import SweepReporter
 from engine.sweeps.trial import FINISHED, PRUNED, Trial
-from engine.validation import Validation
 from tests.command import SMALL, Gradsum, finish, save_data, start, wait_for, wait_for_end
 from tests.leaks import processes
 from tests.remote import printed, worker

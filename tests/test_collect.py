@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine import messages as m
-from engine import plan
-from engine.collect import Collector, bits_of, is_finite
+from engine.collect import Collector
+from engine.compute import tree
+from engine.compute.sums import Sums, bits_of, is_finite
 from engine.errors import ProtocolError
-from engine.evaluate import Sums
 from engine.nn.parameters import Vector
 from tests.fakes import MODEL, sums_of
 
@@ -23,14 +23,14 @@ SIZE = MODEL.layout().size
 PARAMETERS = np.linspace(-1, 1, SIZE, dtype=np.float32)
 
 
-def result_of(block: plan.Block, sums: Sums) -> m.Result:
+def result_of(block: tree.Block, sums: Sums) -> m.Result:
     return m.Result("s", 1, 1, *block, sums.loss, sums.correct, 0.0, 0.0)
 
 
-def cut(total: int, rng: random.Random) -> list[plan.Block]:
+def cut(total: int, rng: random.Random) -> list[tree.Block]:
     """Cut the tree at random into blocks, in random order."""
     ends = sorted({0, total, *(rng.randrange(total + 1) for _ in range(rng.randrange(6)))})
-    blocks = [b for start, stop in pairwise(ends) for b in plan.cover(start, stop, total)]
+    blocks = [b for start, stop in pairwise(ends) for b in tree.cover(start, stop, total)]
     rng.shuffle(blocks)
     return blocks
 
@@ -80,7 +80,7 @@ GOOD = np.zeros(SIZE, np.float32).tobytes()
 @pytest.mark.parametrize(
     ("block", "correct"), [((0, 7), 0), ((1, 3), 0), ((2, 2), 0), ((3, 1), 0), ((6, 7), 0), ((0, 2), 9), ((5, 6), 3)]
 )
-def test_impossible_blocks(block: plan.Block, correct: int) -> None:
+def test_impossible_blocks(block: tree.Block, correct: int) -> None:
     collector = Collector(22, 4, np.zeros(SIZE, np.float32))  # six micro-batches, the last one of two
     with pytest.raises(ProtocolError, match="is impossible in this round"):
         collector.check(m.Result("s", 1, 1, *block, 0.0, correct, 0.0, 0.0), GOOD)

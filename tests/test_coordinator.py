@@ -9,11 +9,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from engine import messages as m
-from engine import plan
+from engine.compute import tree
+from engine.compute.sums import Sums
 from engine.coordinator import FAILURES, Coordinator
+from engine.coordinator_.source import InterruptedRoundError
 from engine.data import Sampler
 from engine.errors import WorkersError
-from engine.evaluate import InterruptedRoundError, Sums
 from engine.mailbox import Mailbox
 from engine.members import Members, Notice
 from engine.nn.parameters import Vector
@@ -62,7 +63,7 @@ class Box:
         self.endpoint = FakeEndpoint(self.clock)
         self.watch = FakeWatch()
         self.notices: list[Notice] = []
-        self.judged: list[plan.Block] = []
+        self.judged: list[tree.Block] = []
         self.stop = False
         members = Members(JOB, b"", "this session", NUMERICS, self.notices.append, mailbox)
         sizes, stop = (TRAIN_SIZE, TEST_SIZE), lambda: self.stop
@@ -73,7 +74,7 @@ class Box:
         self.workers = [ToyWorker(self.endpoint, script) for script in scripts]
         self.out = np.zeros(SIZE, np.float32)
 
-    def judge(self, work: m.Work, block: plan.Block, parameters: Vector) -> Sums:
+    def judge(self, work: m.Work, block: tree.Block, parameters: Vector) -> Sums:
         self.judged.append(block)
         sums = sums_of(work.kind, work.step, block, parameters)
         return sums if work.kind == m.TRAIN else replaced(sums, gradient=None)

@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine import messages as m
-from engine import plan
+from engine.compute import tree
 from engine.coordinator import FAILURES
+from engine.coordinator_.source import InterruptedRoundError
 from engine.errors import WorkerFailedError
-from engine.evaluate import InterruptedRoundError
 from engine.rounds import Audit, Patience
 from tests.fakes import JOB, NUMERICS, ToyWorker
 from tests.faults import Fault
@@ -52,7 +52,7 @@ def test_an_audit_of_honest_workers_finds_nothing(workers: int, audit: float) ->
     given: dict[tuple[int, int], list[bytes]] = {}
     for peer, work in box.endpoint.sent:
         if isinstance(work, m.Work) and work.kind == m.TRAIN:
-            for block in plan.cover(work.start, work.stop, work.total):
+            for block in tree.cover(work.start, work.stop, work.total):
                 given.setdefault((work.step, *block)[:3], []).append(peer)  # type: ignore[arg-type]
     chosen = {key for key in given if Audit(audit, JOB.seed, key[0]).chooses(key[1:])}  # type: ignore[arg-type]
     assert len(chosen) == len(given) if audit == 1.0 else 0 < len(chosen) < len(given)

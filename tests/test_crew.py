@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from engine.cli import main
+from engine.compute.fingerprint import fingerprint
 from engine.errors import WorkersError
 from engine.launch.crew import SETTLED, Crew
 from engine.launch.local import HOPELESS
-from engine.numerics import fingerprint
 from engine.policy import Policy
 from engine.system.blas import one_blas_thread
 from engine.transport import Listener

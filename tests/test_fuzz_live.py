@@ -12,7 +12,7 @@ from tests.command import Gradsum, save_data
 
 RUN = ("train", "--data", "data.npz", "--model", "lenet", "--batch-size", 64, "--microbatch", 8, "--steps", 25)
 MEMORY = 200 << 20  # bytes that a flood may take
-FINGERPRINT = "from engine.numerics import fingerprint; print(fingerprint())"
+FINGERPRINT = "from engine.compute.fingerprint import fingerprint; print(fingerprint())"
 
 
 @pytest.mark.timeout(240)

@@ -7,8 +7,8 @@ import tracemalloc
 import pytest
 
 from engine import messages as m
+from engine.compute.job import job_from
 from engine.errors import ProtocolError
-from engine.job import job_from
 from tests.chaos.mutate import corpus, mutate
 from tests.fakes import JOB
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 import engine.kernels
+from engine.compute.precompile import warm
 from engine.errors import SettingsError
 from engine.kernels import choose, numpy_backend
-from engine.warm import warm
 from tests.backends import BACKENDS, each_backend
 
 WITH_NUMBA = len(BACKENDS) > 1
@@ -40,7 +40,7 @@ def test_without_numba(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_numba_is_imported_only_when_chosen() -> None:
-    script = "import sys, engine.program, engine.nn.optimizers, engine.kernels as k; k.choose('numpy')"
+    script = "import sys, engine.compute.program, engine.nn.optimizers, engine.kernels as k; k.choose('numpy')"
     script += "; print('numba' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"

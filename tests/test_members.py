@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from engine import messages as m
+from engine.compute.job import job_from
+from engine.coordinator_.source import WorkerReport
 from engine.errors import ProtocolError
-from engine.evaluate import WorkerReport
-from engine.job import job_from
 from engine.members import Members, Notice
 from tests.fakes import JOB, MODEL, NUMERICS
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.evaluate import WorkerReport
+from engine.coordinator_.source import WorkerReport
 from engine.members import STRANGER, Notice
 from engine.notices import FIRST, MOST, QUIET, Tally, recorder
 from engine.records import Records

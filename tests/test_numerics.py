@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine import numerics
+from engine.compute import fingerprint
 from tests.test_import_map import MODULES, ROOT, TREES, imported, module_of
 
 PATHS = {module_of(path): path for path in TREES}
 HARMLESS = {"engine.errors", "engine.system.toml"}  # they decide what is said and what is read, not what is computed
-SAY = "from engine.numerics import fingerprint; print(fingerprint())"
+SAY = "from engine.compute.fingerprint import fingerprint; print(fingerprint())"
 
 
 def needed(*modules: str) -> Iterator[str]:
@@ -30,38 +30,40 @@ def needed(*modules: str) -> Iterator[str]:
 
 
 # What turns parameters and samples into sums, sums into one sum, and that into the next parameters.
-DECIDING = sorted({*needed("engine.evaluate", "engine.nn.optimizers"), "engine.collect"} - HARMLESS)
+DECIDING = sorted({*needed("engine.compute.evaluator", "engine.nn.optimizers")} - HARMLESS)
 
 
 @pytest.fixture(scope="module")
 def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a copy of the package."""
     copy = tmp_path_factory.mktemp("copy") / "engine"
-    shutil.copytree(numerics.PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(fingerprint.PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
     return copy
 
 
 def edited(package: Path, module: str) -> bool:
     """Tell whether an edit of `module` is seen."""
     path = package.parent / PATHS[module].relative_to(ROOT)
-    before, text = numerics.fingerprint(), path.read_text(encoding="utf-8")
+    before, text = fingerprint.fingerprint(), path.read_text(encoding="utf-8")
     path.write_text(f"{text}\n# edited", encoding="utf-8")
-    after = numerics.fingerprint()
+    after = fingerprint.fingerprint()
     path.write_text(text, encoding="utf-8")
-    assert numerics.fingerprint() == before
+    assert fingerprint.fingerprint() == before
     return after != before
 
 
 def test_an_edit_of_whatever_decides_bits_is_another_fingerprint(
     package: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(numerics, "PACKAGE", package)
-    assert {"engine.data.sampler", "engine.plan", "engine.nn.layers.conv2d", "engine.nn.parameters"} < set(DECIDING)
+    monkeypatch.setattr(fingerprint, "PACKAGE", package)
+    assert {"engine.data.sampler", "engine.compute.tree", "engine.nn.layers.conv2d", "engine.nn.parameters"} < set(
+        DECIDING
+    )
     assert [module for module in DECIDING if not edited(package, module)] == []
 
 
 def test_an_edit_of_anything_else_is_not(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(numerics, "PACKAGE", package)
+    monkeypatch.setattr(fingerprint, "PACKAGE", package)
     others = ("engine.cli.show", "engine.records.read", "engine.coordinator", "engine.errors")
     assert [module for module in others if edited(package, module)] == []
 

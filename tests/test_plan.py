@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine import plan
+from engine.compute import tree
+from engine.coordinator_.rounds.shares import shares
 
 
-def all_nodes(total: int) -> set[plan.Block]:
+def all_nodes(total: int) -> set[tree.Block]:
     """Every node, found level by level: aligned ranges of a power of two, cut off at the end."""
     nodes, width = set(), 1
     while width < 2 * total:
@@ -24,7 +25,7 @@ def all_nodes(total: int) -> set[plan.Block]:
 def test_cover_is_the_fewest_nodes(total: int, data: st.DataObject) -> None:
     start = data.draw(st.integers(0, total))
     stop = data.draw(st.integers(start, total))
-    blocks = plan.cover(start, stop, total)
+    blocks = tree.cover(start, stop, total)
     nodes = all_nodes(total)
     assert [i for a, b in blocks for i in range(a, b)] == list(range(start, stop))
     assert set(blocks) <= nodes
@@ -37,7 +38,7 @@ def test_is_block_agrees_with_the_levels(total: int) -> None:
     nodes = all_nodes(total)
     for start in range(-1, total + 1):
         for stop in range(total + 2):
-            assert plan.is_block((start, stop), total) == ((start, stop) in nodes)
+            assert tree.is_block((start, stop), total) == ((start, stop) in nodes)
 
 
 def add(a: str, b: str) -> str:
@@ -49,7 +50,7 @@ def add(a: str, b: str) -> str:
     [(1, "0"), (2, "(0+1)"), (3, "((0+1)+2)"), (6, "(((0+1)+(2+3))+(4+5))"), (7, "(((0+1)+(2+3))+((4+5)+6))")],
 )
 def test_order_of_additions(total: int, text: str) -> None:
-    assert plan.evaluate_block((0, total), lambda i, _: str(i), add) == text
+    assert tree.evaluate_block((0, total), lambda i, _: str(i), add) == text
 
 
 @given(st.integers(1, 100), st.lists(st.floats(0.01, 100), min_size=1, max_size=9), st.randoms())
@@ -57,12 +58,12 @@ def test_any_cut_and_any_order_of_arrival_gives_the_same_additions(
     total: int, speeds: list[float], rng: random.Random
 ) -> None:
     leaf: Callable[[int, int], str] = lambda i, _: str(i)  # noqa: E731
-    blocks = [b for start, stop in plan.shares(total, speeds) for b in plan.cover(start, stop, total)]
+    blocks = [b for start, stop in shares(total, speeds) for b in tree.cover(start, stop, total)]
     rng.shuffle(blocks)
-    tree = plan.TreeSum(total, add)
+    sums = tree.TreeSum(total, add)
     for block in blocks:
-        tree.put(block, plan.evaluate_block(block, leaf, add))
-    assert tree.result() == plan.evaluate_block((0, total), leaf, add)
+        sums.put(block, tree.evaluate_block(block, leaf, add))
+    assert sums.result() == tree.evaluate_block((0, total), leaf, add)
 
 
 @given(st.integers(1, 300))
@@ -79,20 +80,20 @@ def test_one_buffer_a_depth_is_enough(total: int) -> None:
         del alive[b[0]]
         return a[0], a[1] + b[1]
 
-    assert plan.evaluate_block((0, total), leaf, combine) == (0, total)
+    assert tree.evaluate_block((0, total), leaf, combine) == (0, total)
     assert max(total.bit_length(), 1) >= len(alive)
 
 
 def test_a_tree_with_a_missing_block_has_no_result() -> None:
-    tree = plan.TreeSum(4, add)
-    tree.put((0, 2), "left")
+    sums = tree.TreeSum(4, add)
+    sums.put((0, 2), "left")
     with pytest.raises(KeyError):
-        tree.result()
+        sums.result()
 
 
 @given(st.integers(0, 500), st.lists(st.floats(0.001, 1000), min_size=1, max_size=40))
 def test_shares_are_contiguous_complete_and_proportional(total: int, speeds: list[float]) -> None:
-    cut = plan.shares(total, speeds)
+    cut = shares(total, speeds)
     assert [i for a, b in cut for i in range(a, b)] == list(range(total))
     for (a, b), speed in zip(cut, speeds, strict=True):
         assert abs((b - a) - total * speed / sum(speeds)) < 1 + 1e-6
@@ -100,5 +101,5 @@ def test_shares_are_contiguous_complete_and_proportional(total: int, speeds: lis
 
 @given(st.integers(1, 10_000), st.integers(1, 300))
 def test_microbatches_hold_every_sample(samples: int, size: int) -> None:
-    count = plan.microbatches(samples, size)
+    count = tree.microbatches(samples, size)
     assert (count - 1) * size < samples <= count * size

@@ -6,12 +6,12 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from engine.compute.program import compile_model
 from engine.errors import DataError, ModelError
 from engine.kernels import Backend, numpy_backend
 from engine.nn.layers import Conv2d, Dense, Dropout, Flatten, Layer, Shape
 from engine.nn.layers.base import REGISTRY
 from engine.nn.model import Model, lenet, letters, mlp
-from engine.program import compile_model
 from tests.backends import each_backend, normal
 from tests.programs import Case, case
 

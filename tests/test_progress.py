@@ -13,9 +13,9 @@ import pytest
 from engine.cli import progress
 from engine.cli.panel import Panel
 from engine.cli.progress import Lines, Quiet, Watch, describe, reporter_for
-from engine.evaluate import WorkerReport
+from engine.compute.validation import Validation
+from engine.coordinator_.source import WorkerReport
 from engine.report import Reporter, RunInfo, StepReport
-from engine.validation import Validation
 from tests.command import SMALL, finish, save_data, start
 
 ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")

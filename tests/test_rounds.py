@@ -4,8 +4,8 @@ import random
 
 import pytest
 
-from engine import plan
-from engine.plan import Block
+from engine.compute import tree
+from engine.compute.tree import Block
 from engine.rounds import (
     Accept,
     Answered,
@@ -47,7 +47,7 @@ def shares(instructions: list[Instruction]) -> dict[bytes, Block]:
 def answer_all(rounds: Rounds, assign: Assign, total: int, now: float) -> list[Instruction]:
     """Answer every block of a share at the moment `now`."""
     out: list[Instruction] = []
-    for block in plan.cover(*assign.share, total):
+    for block in tree.cover(*assign.share, total):
         out += rounds.handle(Answered(assign.worker, assign.round, assign.attempt, block), now)
     return out
 

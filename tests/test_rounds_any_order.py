@@ -6,8 +6,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from engine import plan
-from engine.plan import Block
+from engine.compute import tree
+from engine.compute.tree import Block
 from engine.rounds import (
     Accept,
     Answered,
@@ -118,7 +118,7 @@ class AnyOrder(RuleBasedStateMachine):
         assert stop - start <= self.begun.cap
         missing = set(range(start, stop)) - self.counted
         assert missing, "nothing of it is missing"
-        blocks = set(plan.cover(start, stop, self.begun.total))
+        blocks = set(tree.cover(start, stop, self.begun.total))
         for block in blocks:
             assert assign.worker not in self.votes.get(block, {}), "asked twice for its opinion"
             on_time = [s for s in self.holders(block) if self.now - s.given < PATIENCE.least_late - SLACK]
@@ -242,7 +242,7 @@ class AnyOrder(RuleBasedStateMachine):
     @rule(data=st.data(), off=st.sampled_from([-1, 1]))
     def somebody_answers_in_the_name_of_another_round(self, data: st.DataObject, off: int) -> None:
         share = self.hands[data.draw(st.sampled_from(sorted(self.hands)))].assign
-        block = plan.cover(*share.share, self.hands[share.worker].total)[0]
+        block = tree.cover(*share.share, self.hands[share.worker].total)[0]
         (ignore,) = self.feed(Answered(share.worker, share.round + off, share.attempt, block))
         assert isinstance(ignore, Ignore)
 

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 import engine
+from engine.coordinator_.source import WorkerReport
 from engine.errors import RecordsError, SettingsError, StorageError, UsageError, WorkersError
-from engine.evaluate import WorkerReport
 from engine.records import remove_runs
 from engine.report import StepReport
 from engine.sweeps.trial import FAILED, FINISHED, INTERRUPTED, PRUNED, Trial

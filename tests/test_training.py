@@ -14,11 +14,13 @@ import pytest
 import engine
 from engine.checkpoint import load as load_checkpoint
 from engine.checkpoint import save as save_checkpoint
+from engine.compute.sums import Sums
+from engine.compute.validation import Validation
+from engine.coordinator_.serial import Serial
+from engine.coordinator_.source import InterruptedRoundError, WorkerReport
 from engine.data.letters import letters
 from engine.errors import CheckpointError, DivergedError, ModelError, SettingsError, WorkersError
-from engine.evaluate import InterruptedRoundError, Serial, Sums, WorkerReport
 from engine.report import RunInfo, StepReport
-from engine.validation import Validation
 
 MLP = engine.Model((engine.Flatten(), engine.Dense(64), engine.Relu(), engine.Dense(26)))
 

@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 
 from engine import messages as m
+from engine.compute.fingerprint import fingerprint
+from engine.compute.job import Job
+from engine.coordinator_.serial import Serial
 from engine.curve import Keys
 from engine.data import Dataset, Normalisation, Split, cache
 from engine.data.download import Download
 from engine.errors import ProtocolError
-from engine.evaluate import Serial
-from engine.job import Job
-from engine.numerics import fingerprint
 from tests.fakes import MODEL, FakeClock
 from workers import lifeline, worker
 from workers.session import Quit
@@ -188,7 +188,7 @@ def test_whatever_goes_wrong_is_reported(
     def fail(*_: object) -> None:
         raise error("bad luck \N{SNOWMAN}")
 
-    monkeypatch.setattr("engine.evaluate.Evaluator.train_block", fail)
+    monkeypatch.setattr("engine.compute.evaluator.Evaluator.train_block", fail)
     dialer.script = [welcome(job), m.encode(WORK, PARAMETERS.tobytes())]
     ended = Worker("x", tied=False, patience=60).run()
     assert (ended.code, ended.reason) == (1, f"{error.__name__}: bad luck \N{SNOWMAN}")

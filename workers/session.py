@@ -19,8 +19,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from engine import messages as m
+from engine.compute.job import Job, job_from
 from engine.errors import ProtocolError
-from engine.job import Job, job_from
 from engine.nn.parameters import Vector
 
 

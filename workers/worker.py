@@ -8,14 +8,15 @@ import traceback
 from types import FrameType
 
 from engine import messages as m
-from engine import plan
+from engine.compute import tree
+from engine.compute.evaluator import Evaluator
+from engine.compute.fingerprint import fingerprint
+from engine.compute.job import Job
+from engine.compute.sums import Sums
 from engine.curve import Keys
 from engine.data import Dataset
 from engine.errors import ProtocolError
-from engine.evaluate import Evaluator, Sums
-from engine.job import Job
 from engine.nn.parameters import Vector
-from engine.numerics import fingerprint
 from engine.system.allocator import keep_freed_memory, release_compiler
 from engine.transport import Dialer
 from workers import lifeline
@@ -178,7 +179,7 @@ class Worker:
     def _compute(self, work: m.Work, parameters: Vector | None) -> None:
         if parameters is not None:
             self._evaluator.prepare(parameters)
-        for number, block in enumerate(plan.cover(work.start, work.stop, work.total)):
+        for number, block in enumerate(tree.cover(work.start, work.stop, work.total)):
             began = time.perf_counter()
             slot = 0
             if work.kind == m.TRAIN:
@@ -189,7 +190,7 @@ class Worker:
                 sums = self._evaluator.test_block(block)
             self._answer(work, block, sums, slot, time.perf_counter() - began)
 
-    def _answer(self, work: m.Work, block: plan.Block, sums: Sums, slot: int, seconds: float) -> None:
+    def _answer(self, work: m.Work, block: tree.Block, sums: Sums, slot: int, seconds: float) -> None:
         loss, correct, cpu = float(sums.loss), int(sums.correct), time.process_time() - self._told
         result = m.Result(work.session, work.round, work.attempt, *block, loss, correct, seconds, cpu, slot)
         self._send(result, None if slot else sums.gradient)

@@ -15,7 +15,7 @@ from engine.sweeps.report import SweepReporter
 from engine.sweeps.trial import Trial, ranked
 
 if TYPE_CHECKING:
-    from engine.validation import Validation
+    from engine.compute.validation import Validation
 
 BEST = 3  # trials that stay in sight
 BELOW = 16  # lines of a terminal that the heading, the panel and what scrolls by may take

@@ -8,7 +8,7 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from engine.program import OperationInfo
+    from engine.compute.program import OperationInfo
 
 
 def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -31,9 +31,9 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
 
 def execute(arguments: argparse.Namespace) -> int:
     """Compile the model and print its operations."""
+    from engine.compute.program import compile_model
     from engine.kernels import choose
     from engine.nn.model import load_model
-    from engine.program import compile_model
     from engine.settings import Settings
 
     Settings(microbatch=arguments.microbatch)

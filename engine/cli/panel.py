@@ -14,8 +14,8 @@ from engine.cli.progress import Watch, describe, join_with
 from engine.report import RunInfo, StepReport
 
 if TYPE_CHECKING:
-    from engine.evaluate import WorkerReport
-    from engine.validation import Validation
+    from engine.compute.validation import Validation
+    from engine.coordinator_.source import WorkerReport
 
 REFRESHES = 4  # a second: more would flicker
 WIDTH = 76

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, TextIO, cast
 from engine.report import Reporter, RunInfo, StepReport
 
 if TYPE_CHECKING:
-    from engine.evaluate import WorkerReport
-    from engine.validation import Validation
+    from engine.compute.validation import Validation
+    from engine.coordinator_.source import WorkerReport
 
 LINE_EVERY = 5.0  # seconds between plain lines
 RECENT = 100  # batches that loss and % correct are the mean of: single ones jump about

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from engine.plan import Block
+from engine.compute.tree import Block
 from engine.rounds.questions import Audit
 
 Worker = bytes  # a peer's identity on the transport

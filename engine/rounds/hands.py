@@ -3,7 +3,7 @@
 from collections import deque
 from dataclasses import dataclass, field
 
-from engine.plan import Block
+from engine.compute.tree import Block
 
 SMOOTHING = 0.2  # weight of the newest speed in its moving average
 FORGET = 100  # rounds in a row without a share, after which a worker's speed counts as unknown

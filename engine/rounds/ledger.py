@@ -3,8 +3,9 @@
 from collections import Counter, deque
 from collections.abc import Iterable
 
-from engine import plan
-from engine.plan import Block
+from engine.compute import tree
+from engine.compute.tree import Block
+from engine.coordinator_.rounds.shares import shares
 from engine.rounds.events import Begin, Worker
 from engine.rounds.hands import Task
 from engine.rounds.questions import Ballot
@@ -27,15 +28,15 @@ class Ledger:
 
     def cut(self, speeds: list[float], cap: int) -> list[Block]:
         """Cut the round into shares, proportional to `speeds`, and return these; they are given out `cap` at a time."""
-        shares = plan.shares(self.total, speeds)
-        for start, stop in shares:
+        cut = shares(self.total, speeds)
+        for start, stop in cut:
             for low in range(start, stop, cap):
-                self.waiting.append(plan.cover(low, min(low + cap, stop), self.total))
+                self.waiting.append(tree.cover(low, min(low + cap, stop), self.total))
         self.missing = {block for share in self.waiting for block in share}
         if self._audit:
             self.ballots = {block: Ballot() for block in self.missing if self._audit.chooses(block)}
         self.planned = True
-        return shares
+        return cut
 
     def take(self) -> list[Block]:
         """Return the next share that waits for a worker, nothing if there is none."""

@@ -2,7 +2,7 @@
 
 import math
 
-from engine.plan import Block
+from engine.compute.tree import Block
 from engine.rounds.events import (
     Accept,
     Answered,

@@ -5,7 +5,7 @@ import struct
 from collections import Counter
 from dataclasses import dataclass, field
 
-from engine.plan import Block
+from engine.compute.tree import Block
 
 AGREE = 2  # workers whose bits must be the same
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from engine.compute.precompile import compile_all, is_compiled
 from engine.data import Dataset
 from engine.errors import DivergedError, RecordsError, SettingsError, storage_fails
 from engine.fleet import Fleet, fleet_for
@@ -26,7 +27,6 @@ from engine.sweeps.trial import FAILED, FINISHED, INTERRUPTED, OVER, PRUNED, Tri
 from engine.system.blas import one_blas_thread
 from engine.system.signals import Interrupt
 from engine.training import AT_ONCE, carry_out, enter
-from engine.warm import compile_all, is_compiled
 
 
 def sweep(

@@ -12,7 +12,7 @@ from typing import Self
 import zmq
 
 from engine import messages as m
-from engine.job import job_from
+from engine.compute.job import job_from
 from tests.chaos.mutate import corpus, mutate
 
 ANSWER = 5000  # milliseconds to wait for an answer to HELLO

@@ -6,19 +6,19 @@ from pathlib import Path
 
 import numpy as np
 
-from engine import numerics
+from engine.compute import fingerprint
+from engine.compute.program.program import Program
+from engine.compute.program.weights import Weights
 from engine.data.cache import default_folder
 from engine.errors import SettingsError
 from engine.kernels import Array, Backend, choose
 from engine.nn.layers import Conv2d, Dense, Dropout, Flatten, Gelu, Layer, MaxPool2d, Relu
 from engine.nn.model import LOSSES, Model
-from engine.program.program import Program
-from engine.program.weights import Weights
 
 
 def mark() -> Path:
     """Return the file that says that this program's kernels were compiled for this numba, Python and processor."""
-    made_of = f"{numerics.fingerprint()} {sys.version} {Path(__file__).parent}"
+    made_of = f"{fingerprint.fingerprint()} {sys.version} {fingerprint.PACKAGE}"
     return default_folder() / f"kernels-{hashlib.sha256(made_of.encode()).hexdigest()[:16]}.compiled"
 
 

@@ -1,9 +1,9 @@
 """From layers to steps: which operation does which layers, and which layers are done together."""
 
+from engine.compute.program.operations import OPERATIONS, Copy, Operation, Stem, Step, Winograd, WinogradPool
 from engine.errors import ModelError
 from engine.nn.layers import Conv2d, Layer, MaxPool2d, Relu, Shape
 from engine.nn.model import Model
-from engine.program.operations import OPERATIONS, Copy, Operation, Stem, Step, Winograd, WinogradPool
 
 # From which on Winograd's transforms cost less than they save:
 CHANNELS = 8  # in and out

@@ -5,9 +5,8 @@ length. A range that is a node of that tree is a *block*. Sums are only ever for
 node, so the order of additions, and with it every bit of the result, does not depend on who computed what.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from functools import lru_cache
-from itertools import accumulate
 from typing import Generic, TypeVar
 
 Block = tuple[int, int]  # micro-batches [start, stop)
@@ -49,20 +48,6 @@ def is_block(block: Block, total: int) -> bool:
     """Tell whether `block` is a node of the tree over [0, total)."""
     start, stop = block
     return 0 <= start < stop <= total and cover(start, stop, total) == [block]
-
-
-def shares(total: int, speeds: Sequence[float]) -> list[Block]:
-    """Cut [0, total) into one contiguous range for each speed, as near to proportional as whole numbers allow.
-
-    Largest-remainder apportionment; ranges may be empty. Speeds are positive, in any unit.
-    """
-    whole = sum(speeds)
-    exact = [total * speed / whole for speed in speeds]
-    counts = [int(x) for x in exact]
-    by_remainder = sorted(range(len(speeds)), key=lambda i: counts[i] - exact[i])
-    for i in by_remainder[: total - sum(counts)]:
-        counts[i] += 1
-    return [(end - count, end) for end, count in zip(accumulate(counts), counts, strict=True)]
 
 
 def evaluate_block(block: Block, leaf: Callable[[int, int], T], add: Callable[[T, T], T], depth: int = 0) -> T:

@@ -6,7 +6,7 @@ The images part of a network works on small chunks, so that a chunk's buffers st
 
 from dataclasses import dataclass
 
-from engine.program.operations import Copy, Step
+from engine.compute.program.operations import Copy, Step
 
 
 @dataclass(frozen=True)

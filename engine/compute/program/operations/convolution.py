@@ -5,9 +5,9 @@ from typing import cast
 
 import numpy as np
 
+from engine.compute.program.buffers import Activation, Frame
+from engine.compute.program.operations.base import Operation, Site, Step, accumulate, parameter
 from engine.nn.layers import Conv2d
-from engine.program.buffers import Activation, Frame
-from engine.program.operations.base import Operation, Site, Step, accumulate, parameter
 
 
 def geometry(step: Step) -> tuple[Conv2d, int]:

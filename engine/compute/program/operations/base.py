@@ -7,10 +7,10 @@ from typing import ClassVar
 
 import numpy as np
 
+from engine.compute.program.buffers import Activation, Arena, Frame, carve, plain_frame
+from engine.compute.program.weights import Parameter, Weights
 from engine.kernels import Array, Backend
 from engine.nn.layers import Layer, Shape
-from engine.program.buffers import Activation, Arena, Frame, carve, plain_frame
-from engine.program.weights import Parameter, Weights
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.compute.program.buffers import Activation, Arena
 from engine.kernels import Backend
 from engine.nn.model import CROSS_ENTROPY
-from engine.program.buffers import Activation, Arena
 
 
 class Loss:

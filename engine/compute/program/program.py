@@ -3,18 +3,18 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.compute.program.buffers import Arena
+from engine.compute.program.build import Builder
+from engine.compute.program.fusion import steps_of
+from engine.compute.program.inspection import OperationInfo, describe
+from engine.compute.program.operations import Operation
+from engine.compute.program.operations.loss import Loss
+from engine.compute.program.sections import sections_of
+from engine.compute.program.weights import Weights
 from engine.errors import DataError
 from engine.kernels import Array, Backend
 from engine.nn.model import Model
 from engine.nn.parameters import Layout, Vector
-from engine.program.buffers import Arena
-from engine.program.build import Builder
-from engine.program.fusion import steps_of
-from engine.program.inspection import OperationInfo, describe
-from engine.program.operations import Operation
-from engine.program.operations.loss import Loss
-from engine.program.sections import sections_of
-from engine.program.weights import Weights
 
 
 class Program:

@@ -9,10 +9,10 @@ from math import prod
 
 import numpy as np
 
-from engine.program.buffers import Activation, Frame
-from engine.program.operations.base import Operation, Site, Step, accumulate, parameter
-from engine.program.operations.convolution import convolution_work, geometry
-from engine.program.weights import FILTER_WORK
+from engine.compute.program.buffers import Activation, Frame
+from engine.compute.program.operations.base import Operation, Site, Step, accumulate, parameter
+from engine.compute.program.operations.convolution import convolution_work, geometry
+from engine.compute.program.weights import FILTER_WORK
 
 FEW = 4  # tiles of a sample, below which the products are too small to pay for another transform of the filter
 

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
+from engine.compute.program.operations import Step
 from engine.nn.layers import Shape
-from engine.program.operations import Step
 
 
 @dataclass(frozen=True)

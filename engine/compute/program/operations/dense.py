@@ -4,8 +4,8 @@ from math import prod
 
 import numpy as np
 
-from engine.program.buffers import Activation
-from engine.program.operations.base import Operation, Site, Step, parameter
+from engine.compute.program.buffers import Activation
+from engine.compute.program.operations.base import Operation, Site, Step, parameter
 
 
 class Dense(Operation):

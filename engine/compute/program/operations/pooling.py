@@ -4,9 +4,9 @@ from typing import cast
 
 import numpy as np
 
+from engine.compute.program.buffers import Activation
+from engine.compute.program.operations.base import Operation, Site, Step
 from engine.nn.layers import MaxPool2d
-from engine.program.buffers import Activation
-from engine.program.operations.base import Operation, Site, Step
 
 
 class Pool(Operation):

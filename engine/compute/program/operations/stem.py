@@ -6,10 +6,10 @@ apart. Nobody needs the gradient of the images.
 
 import numpy as np
 
-from engine.program.buffers import Activation
-from engine.program.operations.base import Operation, Site, Step, accumulate, parameter
-from engine.program.operations.convolution import convolution_work, geometry
-from engine.program.operations.winograd import conv_size
+from engine.compute.program.buffers import Activation
+from engine.compute.program.operations.base import Operation, Site, Step, accumulate, parameter
+from engine.compute.program.operations.convolution import convolution_work, geometry
+from engine.compute.program.operations.winograd import conv_size
 
 
 class Stem(Operation):

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from engine.compute.program.buffers import Activation, Arena, Frame, plain_frame, space
+from engine.compute.program.operations import Operation, Site, Step
+from engine.compute.program.sections import Section
+from engine.compute.program.weights import Weights
 from engine.kernels import Array, Backend
-from engine.program.buffers import Activation, Arena, Frame, plain_frame, space
-from engine.program.operations import Operation, Site, Step
-from engine.program.sections import Section
-from engine.program.weights import Weights
 
 Chunk = list[Operation]
 

@@ -1,10 +1,10 @@
 """Compiles a model for one micro-batch size: fused operations, every buffer allocated once, forward and backward."""
 
+from engine.compute.program.inspection import OperationInfo
+from engine.compute.program.program import Program
+from engine.compute.program.weights import Weights
 from engine.kernels import Backend, choose
 from engine.nn.model import Model
-from engine.program.inspection import OperationInfo
-from engine.program.program import Program
-from engine.program.weights import Weights
 
 __all__ = ["OperationInfo", "Program", "compile_model"]
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from engine.program.buffers import Activation
-from engine.program.operations.base import Operation, Site, Step
+from engine.compute.program.buffers import Activation
+from engine.compute.program.operations.base import Operation, Site, Step
 
 
 class Copy(Operation):

@@ -10,21 +10,9 @@ from threadpoolctl import threadpool_info
 
 from engine.kernels import choose
 
-PACKAGE = Path(__file__).parent
-# Where it is decided what is computed, and in which order: files and folders of this package.
-PROGRAM = (
-    "collect.py",
-    "data",
-    "evaluate.py",
-    "job.py",
-    "kernels",
-    "layers",
-    "model.py",
-    "optim.py",
-    "params.py",
-    "plan.py",
-    "program",
-)
+PACKAGE = Path(__file__).parent.parent
+# The rooms in which it is decided what is computed, and in which order.
+PROGRAM = ("compute", "data", "kernels", "nn")
 
 
 def fingerprint() -> str:
@@ -48,8 +36,8 @@ def _is_ours(library: Path) -> bool:
 def _program() -> str:
     """Return a digest of the source of everything that computes: two versions may round differently."""
     digest = hashlib.sha256()
-    for place in (PACKAGE / name for name in PROGRAM):
-        for path in sorted(place.rglob("*.py")) if place.is_dir() else [place]:
+    for room in PROGRAM:
+        for path in sorted((PACKAGE / room).rglob("*.py")):
             digest.update(path.read_bytes())
     return f"program {digest.hexdigest()[:12]}"
 

@@ -1,0 +1,89 @@
+"""From parameters and samples to sums: what a worker does with its share, and the serial path with the whole batch."""
+
+from engine.compute import tree
+from engine.compute.job import Job
+from engine.compute.program import Program, compile_model
+from engine.compute.sums import Sums, add
+from engine.data import Dataset, Sampler, augment, stream
+from engine.nn.layers import Dropout
+from engine.nn.parameters import Vector
+
+
+class Evaluator:
+    """Evaluates blocks of a batch, or of the test set, with the parameters it was last given."""
+
+    def __init__(self, job: Job, data: Dataset) -> None:
+        self._job = job
+        self._data = data
+        self._sampler = Sampler(len(data.train), job.batch_size, job.seed)
+        self._layout = job.model.layout()
+        self._random = job.augment or any(isinstance(layer, Dropout) for layer in job.model.layers)
+        self._normalise = job.normalisation.apply
+        self._main = compile_model(job.model, job.microbatch)
+        self._programs = {job.microbatch: self._main}  # by number of samples; the last micro-batch may be smaller
+        self._scratch: list[Vector] = []
+
+    def prepare(self, parameters: Vector) -> None:
+        """Use these parameters (flat vector, copied) until the next call."""
+        self._main.prepare(parameters)
+
+    def rehearse(self) -> None:
+        """Evaluate one micro-batch for nothing, so that kernels are loaded before the first step."""
+        self.prepare(self._layout.zeros())
+        samples = min(self._job.microbatch, len(self._data.train))
+        images = self._normalise(self._data.train.images[:samples])
+        self._program(samples).gradient(images, self._data.train.labels[:samples], None, self._layout.zeros())
+
+    def batch_length(self, step: int) -> int:
+        """Return how many samples the batch of `step` has."""
+        return len(self._sampler.indices(step))
+
+    def train_block(self, step: int, block: tree.Block, out: Vector) -> Sums:
+        """Return the sums over `block` of the batch of `step`, its gradient in `out`."""
+        indices = self._sampler.indices(step)
+
+        def leaf(number: int, depth: int) -> Sums:
+            chosen = indices[number * self._job.microbatch : (number + 1) * self._job.microbatch]
+            rng = stream(self._job.seed, step, number) if self._random else None
+            images, labels = self._data.train.images[chosen], self._data.train.labels[chosen]
+            if self._job.augment and rng:
+                augment(images, rng)
+            target = self._buffer(depth - 1) if depth else out
+            program = self._program(len(chosen))
+            loss, correct = program.gradient(self._normalise(images), labels, rng, target)
+            return Sums(loss, correct, target)
+
+        return tree.evaluate_block(block, leaf, add)
+
+    def test_block(self, block: tree.Block) -> Sums:
+        """Return the sums over `block` of the test set, dropout and augmentation off."""
+        test, size = self._data.test, self._job.microbatch
+
+        def leaf(number: int, _: int) -> Sums:
+            chosen = slice(number * size, (number + 1) * size)
+            images, labels = test.images[chosen], test.labels[chosen]
+            return Sums(*self._program(len(labels)).evaluate(self._normalise(images), labels))
+
+        return tree.evaluate_block(block, leaf, add)
+
+    def first_nonfinite(self, step: int) -> str | None:
+        """Return the name of the first layer whose output is not finite for the batch of `step`, if there is one."""
+        indices, size = self._sampler.indices(step), self._job.microbatch
+        for start in range(0, len(indices), size):
+            chosen = indices[start : start + size]
+            images, labels = self._data.train.images[chosen], self._data.train.labels[chosen]
+            layer = self._program(len(chosen)).first_nonfinite(self._normalise(images), labels)
+            if layer:
+                return layer
+        return None
+
+    def _program(self, samples: int) -> Program:
+        """Return a program for this many samples."""
+        if samples not in self._programs:
+            self._programs[samples] = compile_model(self._job.model, samples, like=self._main)
+        return self._programs[samples]
+
+    def _buffer(self, number: int) -> Vector:
+        while len(self._scratch) <= number:
+            self._scratch.append(self._layout.zeros())
+        return self._scratch[number]

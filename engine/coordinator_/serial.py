@@ -1,0 +1,54 @@
+"""The whole of every batch evaluated in this process: the reference that any number of workers must equal."""
+
+import time
+from collections.abc import Callable
+
+from engine.compute import tree
+from engine.compute.evaluator import Evaluator
+from engine.compute.job import Job
+from engine.compute.sums import Sums
+from engine.coordinator_.source import Timing, WorkerReport, nothing
+from engine.data import Dataset
+from engine.nn.parameters import Vector
+
+
+class Serial:
+    """The whole of every batch evaluated in this process: the reference that any number of workers must equal."""
+
+    def __init__(self, job: Job, data: Dataset) -> None:
+        self._evaluator = Evaluator(job, data)
+        self._evaluator.rehearse()
+        self.timing = Timing()
+        self._microbatch = job.microbatch
+        self._test_size = len(data.test)
+
+    def gradient(
+        self,
+        step: int,
+        parameters: Vector,
+        out: Vector,
+        meanwhile: Callable[[], None] = nothing,
+        thorough: bool = False,  # noqa: ARG002
+    ) -> Sums:
+        """Return the sums over the batch of `step`, the summed gradient in `out`; call `meanwhile` first."""
+        meanwhile()
+        began = time.perf_counter()
+        self._evaluator.prepare(parameters)
+        total = tree.microbatches(self._evaluator.batch_length(step), self._microbatch)
+        sums = self._evaluator.train_block(step, (0, total), out)
+        seconds = time.perf_counter() - began
+        self.timing.add(seconds, seconds, 0.0)
+        return sums
+
+    def validate(self, step: int, parameters: Vector) -> Sums:  # noqa: ARG002
+        """Return loss and correct answers over the whole test set."""
+        self._evaluator.prepare(parameters)
+        return self._evaluator.test_block((0, tree.microbatches(self._test_size, self._microbatch)))
+
+    def workers(self) -> list[WorkerReport]:
+        """Return nothing: there are no workers."""
+        return []
+
+    def cpu_seconds(self) -> float:
+        """Return 0: there are no workers."""
+        return 0.0

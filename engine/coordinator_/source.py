@@ -1,0 +1,79 @@
+"""Where the training loop gets its sums from."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from engine.compute.sums import Sums
+from engine.nn.parameters import Vector
+
+
+def nothing() -> None:
+    """Do nothing."""
+
+
+@dataclass(frozen=True)
+class WorkerReport:
+    """What one worker has done: `images` evaluated in training, `seconds` busy, `cpu` processor seconds used."""
+
+    name: str
+    host: str
+    pid: int
+    images: int
+    seconds: float
+    cpu: float
+
+
+@dataclass
+class Timing:
+    """Where the time of training rounds went, in seconds since the start.
+
+    `compute`: the longest that a worker computed in each round; `reduce`: adding up in the coordinator; `wire`: all the
+    rest, which is sending, receiving and waiting for the slowest.
+    """
+
+    compute: float = 0.0
+    reduce: float = 0.0
+    wire: float = 0.0
+
+    def add(self, whole: float, compute: float, reduce: float) -> None:
+        """Add a round that took `whole` seconds."""
+        self.compute += compute
+        self.reduce += reduce
+        self.wire += max(0.0, whole - compute - reduce)
+
+
+class InterruptedRoundError(Exception):
+    """The run is to stop, and nobody is left who could finish the round."""
+
+
+class Source(Protocol):
+    """Where the training loop gets its sums from.
+
+    `validate(step)` and `gradient(step + 1)` must be given the same parameters, those after `step`: they travel once.
+    Both raise InterruptedRoundError.
+    """
+
+    timing: Timing
+
+    def gradient(
+        self,
+        step: int,
+        parameters: Vector,
+        out: Vector,
+        meanwhile: Callable[[], None] = nothing,
+        thorough: bool = False,
+    ) -> Sums:
+        """Return the sums over the batch of `step`, the summed gradient in `out`; call `meanwhile` once.
+
+        `thorough`: for sums that were not finite. Whatever is not finite now has been computed twice.
+        """
+
+    def validate(self, step: int, parameters: Vector) -> Sums:
+        """Return loss and correct answers over the whole test set, with the parameters after `step`."""
+
+    def workers(self) -> list[WorkerReport]:
+        """Return what each worker that is at hand has done."""
+
+    def cpu_seconds(self) -> float:
+        """Return the processor seconds used by all workers."""
