@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.machine import facts
-from engine import messages as m
 from engine.compute.job import job_from
 from engine.errors import ProtocolError
 from engine.system.blas import ONE_THREAD
+from engine.wire import messages as m
 from tests.chaos.arena import MAIN, Arena
 from tests.chaos.flood import Flood
 from tests.chaos.mutate import corpus, mutate

@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from engine import messages as m
 from engine.compute import tree
 from engine.compute.sums import Adder, Sums
 from engine.errors import ProtocolError
 from engine.nn.parameters import Vector
+from engine.wire import messages as m
 
 
 class Collector:

@@ -4,7 +4,6 @@ from collections.abc import Callable
 
 import numpy as np
 
-from engine import messages as m
 from engine import rounds
 from engine.collect import Collector
 from engine.compute.job import Job
@@ -21,7 +20,8 @@ from engine.pause import Pause
 from engine.peers import LOOK, Peers
 from engine.policy import Policy
 from engine.system.clock import Clock
-from engine.transport import Endpoint, Received
+from engine.wire import Endpoint, Received
+from engine.wire import messages as m
 
 VALIDATION_CAP = 32  # micro-batches in a share of a validation: small enough that the fast wait little for the slow
 FAILURES = 3  # failures of workers in one round after which it is not the workers' fault

@@ -3,12 +3,12 @@
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
 
-from engine import messages as m
 from engine.collect import Collector
 from engine.compute import tree
 from engine.nn.parameters import Vector
 from engine.rounds import Assign
-from engine.transport import frame_of
+from engine.wire import frame_of
+from engine.wire import messages as m
 
 
 @dataclass

@@ -14,7 +14,6 @@ from engine.judge import Judge
 from engine.launch.entrance import Entrance, entrance_for
 from engine.launch.folder import SOCKET, meeting_folder
 from engine.launch.local import LocalWorkers
-from engine.mailbox import Mailbox, mailbox_for
 from engine.members import Members, Notice
 from engine.policy import Policy
 from engine.prepare import Run
@@ -23,7 +22,8 @@ from engine.settings import Settings
 from engine.system.allocator import keep_freed_memory
 from engine.system.clock import MonotonicClock, TimeLimit
 from engine.system.signals import Interrupt
-from engine.transport import Listener
+from engine.wire import Listener
+from engine.wire.shared_memory import Mailbox, mailbox_for
 
 
 @dataclass

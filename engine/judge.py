@@ -7,8 +7,8 @@ from engine.compute.job import Job
 from engine.compute.sums import Sums
 from engine.compute.tree import Block
 from engine.data import Dataset
-from engine.messages import VALIDATE, Work
 from engine.nn.parameters import Vector
+from engine.wire.messages import VALIDATE, Work
 
 
 class Judge:

@@ -4,11 +4,11 @@ from collections import Counter
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
-from engine import messages as m
 from engine.compute.job import Job
 from engine.coordinator_.source import WorkerReport
 from engine.errors import ProtocolError
-from engine.mailbox import SLOTS, Mailbox
+from engine.wire import messages as m
+from engine.wire.shared_memory import SLOTS, Mailbox
 
 STRANGER = "stranger"  # what a peer is called that has not been welcomed
 

@@ -1,11 +1,11 @@
 """What the coordinator does with its peers besides giving them work: greets and refuses them, finds out who is gone."""
 
-from engine import messages as m
 from engine import rounds
 from engine.launch.watch import Watch
 from engine.members import Member, Members
 from engine.system.clock import Clock
-from engine.transport import Endpoint
+from engine.wire import Endpoint
+from engine.wire import messages as m
 
 LOOK = 0.25  # seconds between looks at the local workers while nothing comes in
 PING = 5.0  # seconds between messages to workers that may have nothing to do, so that they know we are here

@@ -16,14 +16,14 @@ from engine.judge import Judge
 from engine.launch.folder import meeting_folder
 from engine.launch.local import LocalWorkers
 from engine.launch.watch import Watch
-from engine.mailbox import Mailbox, mailbox_for
 from engine.members import Members, Notice
 from engine.nn.layers import Dense, Dropout, Flatten
 from engine.nn.model import Model
 from engine.policy import Policy
 from engine.system.blas import one_blas_thread
 from engine.system.clock import MonotonicClock
-from engine.transport import Listener
+from engine.wire import Listener
+from engine.wire.shared_memory import Mailbox, mailbox_for
 
 MODEL = Model((Flatten(), Dropout(0.5), Dense(3)), shape=(4, 4, 1))
 LOST = "its connection was lost"

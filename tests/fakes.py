@@ -8,16 +8,16 @@ from itertools import count
 
 import numpy as np
 
-from engine import messages as m
 from engine.compute import tree
 from engine.compute.job import Job
 from engine.compute.sums import Sums
 from engine.data import Normalisation
-from engine.mailbox import SLOTS, Mailbox, read_token
 from engine.nn.layers import Dense, Flatten
 from engine.nn.model import Model
 from engine.nn.parameters import Vector
-from engine.transport import Received
+from engine.wire import Received
+from engine.wire import messages as m
+from engine.wire.shared_memory import SLOTS, Mailbox, read_token
 from tests.faults import Fault
 
 NUMERICS = "numbers of the test"

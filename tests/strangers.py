@@ -3,7 +3,7 @@
 import socket
 from collections.abc import Callable
 
-from engine.transport import Listener, Received
+from engine.wire import Listener, Received
 
 PATIENCE = 20.0  # seconds for what should take milliseconds
 GREETING = b"\xff" + bytes(8) + b"\x7f" + b"\x03\x01" + b"NULL".ljust(20, b"\0") + bytes(32)  # ZMTP 3.1

@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine import messages as m
 from engine.collect import Collector
 from engine.compute import tree
 from engine.compute.sums import Sums, bits_of, is_finite
 from engine.errors import ProtocolError
 from engine.nn.parameters import Vector
+from engine.wire import messages as m
 from tests.fakes import MODEL, sums_of
 
 SIZE = MODEL.layout().size

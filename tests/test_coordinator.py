@@ -8,19 +8,19 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from engine import messages as m
 from engine.compute import tree
 from engine.compute.sums import Sums
 from engine.coordinator import FAILURES, Coordinator
 from engine.coordinator_.source import InterruptedRoundError
 from engine.data import Sampler
 from engine.errors import WorkersError
-from engine.mailbox import Mailbox
 from engine.members import Members, Notice
 from engine.nn.parameters import Vector
 from engine.peers import PING
 from engine.policy import Policy
-from engine.transport import Received
+from engine.wire import Received
+from engine.wire import messages as m
+from engine.wire.shared_memory import Mailbox
 from tests.fakes import (
     JOB,
     MODEL,

@@ -18,7 +18,7 @@ from engine.launch.crew import SETTLED, Crew
 from engine.launch.local import HOPELESS
 from engine.policy import Policy
 from engine.system.blas import one_blas_thread
-from engine.transport import Listener
+from engine.wire import Listener
 from tests.cluster import MODEL, Cluster, exists
 from tests.command import Gradsum, start, wait_for_end
 from tests.fakes import FakeClock

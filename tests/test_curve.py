@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import tomli_w
 
-from engine.curve import Keys
+from engine.wire.keys import Keys
 from tests.command import SMALL, Gradsum, save_data
 
 FILE = Path("keys")

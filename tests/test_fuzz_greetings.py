@@ -5,7 +5,7 @@ import socket
 
 import pytest
 
-from engine.transport import Dialer, Listener, Received
+from engine.wire import Dialer, Listener, Received
 
 HELLO = b"hello"
 OLD = {

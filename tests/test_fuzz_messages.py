@@ -6,9 +6,9 @@ import tracemalloc
 
 import pytest
 
-from engine import messages as m
 from engine.compute.job import job_from
 from engine.errors import ProtocolError
+from engine.wire import messages as m
 from tests.chaos.mutate import corpus, mutate
 from tests.fakes import JOB
 

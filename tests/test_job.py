@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine import messages as m
 from engine.compute.job import Job, job_from
 from engine.data import Normalisation
 from engine.errors import ProtocolError
 from engine.nn.layers import Conv2d, Dense, Dropout, Flatten, Gelu, MaxPool2d, Relu
 from engine.nn.model import SQUARED_ERROR, Model, lenet, letters, mlp
+from engine.wire import messages as m
 from tests.fakes import JOB
 
 COLOUR = Model(

@@ -23,7 +23,7 @@ PARENT = """
 import os, signal, sys
 from engine.launch.folder import SOCKET, meeting_folder
 from engine.launch.local import LocalWorkers
-from engine.transport import Listener
+from engine.wire import Listener
 with meeting_folder() as folder:
     address = f"ipc://{folder / SOCKET}"
     with Listener(address, 1000) as listener, LocalWorkers(address, 2) as workers:

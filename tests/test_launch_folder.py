@@ -15,7 +15,7 @@ import pytest
 from engine.errors import UsageError
 from engine.launch import folder as launch
 from engine.launch.folder import LONGEST, PREFIX, SOCKET, meeting_folder
-from engine.transport import Listener
+from engine.wire import Listener
 from tests.command import PATIENCE, SMALL, save_data
 
 ROOT = Path(__file__).parent.parent

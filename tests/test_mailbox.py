@@ -9,10 +9,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from engine import messages as m
 from engine.errors import ProtocolError
-from engine.mailbox import SLOTS, TOKEN, Mailbox, mailbox_for, read_token
 from engine.members import Members
+from engine.wire import messages as m
+from engine.wire.shared_memory import SLOTS, TOKEN, Mailbox, mailbox_for, read_token
 from tests.fakes import JOB, MODEL, NUMERICS, ToyWorker
 from tests.faults import HARMLESS, Fault
 from tests.test_coordinator import Box

@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from engine import messages as m
 from engine.compute.job import job_from
 from engine.coordinator_.source import WorkerReport
 from engine.errors import ProtocolError
 from engine.members import Members, Notice
+from engine.wire import messages as m
 from tests.fakes import JOB, MODEL, NUMERICS
 
 HELLO = m.Hello("box", 7, NUMERICS)

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine import messages as m
 from engine.errors import ProtocolError
+from engine.wire import messages as m
 
 COUNTS = st.integers(0, 2**53 - 1)
 

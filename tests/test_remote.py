@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from engine import messages as m
 from engine.checkpoint import load
-from engine.curve import Keys
-from engine.transport import Dialer
+from engine.wire import Dialer
+from engine.wire import messages as m
+from engine.wire.keys import Keys
 from tests.command import PATIENCE, SMALL, Answer, Gradsum, finish, save_data, start, wait_for
 from tests.remote import ALONE, coordinator, printed, worker
 

@@ -12,12 +12,11 @@ import pytest
 import zmq
 from zmq.utils.monitor import recv_monitor_message
 
-from engine import guard
-from engine import messages as m
-from engine.curve import Keys
 from engine.errors import ProtocolError
-from engine.transport import Dialer, Listener, Received
-from engine.transport.door import MOST_FRAMES, UNSENT
+from engine.wire import Dialer, Listener, Received, connection_limits
+from engine.wire import messages as m
+from engine.wire.bound_socket import MOST_FRAMES, UNSENT
+from engine.wire.keys import Keys
 from tests.strangers import GREETING, HANDSHAKE, MORE, PATIENCE, dial, ended, enter, frame, until
 
 LARGEST = 100_000
@@ -173,7 +172,7 @@ def test_a_stranger_that_sends_much_before_it_is_known_is_cut_off(
 def test_one_that_never_finishes_a_word_is_cut_off(
     said: bytes, open_to_all: Listener, stack: ExitStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(guard, "HANDSHAKE", 0.2)
+    monkeypatch.setattr(connection_limits, "HANDSHAKE", 0.2)
     peer = stack.enter_context(dial(open_to_all.address))
     peer.sendall(said)
     assert until(open_to_all, lambda: ended(peer)) == []
@@ -226,7 +225,7 @@ def test_bad_messages_are_forgiven_three_times(place: str, tmp_path: Path, stack
     peers = {}
     for name, dialer in ((b"bad", bad), (b"good", good)):
         peers[name] = introduce(dialer, listener, name).peer
-    for _ in range(guard.BAD):
+    for _ in range(connection_limits.BAD):
         listener.blame(peers[b"bad"])
         listener.poll(0)
         assert listener.send(peers[b"bad"], [b"refused"])
@@ -286,7 +285,7 @@ def test_ten_thousand_connections(stack: ExitStack) -> None:
                     for peer in (peer for peer, gone in fates if gone):
                         peer.close()
                     most = max(most, len(list(Path("/proc/self/fd").iterdir())) - len(crowd))
-            assert most < guard.STRANGERS + 500  # some come between two looks
+            assert most < connection_limits.STRANGERS + 500  # some come between two looks
             assert listener.send(hello.peer, [b"still here"])
             serves_honest_peers(listener, KEYS)
         finally:

@@ -6,8 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from engine import messages as m
 from engine.errors import ProtocolError
+from engine.wire import messages as m
 from tests.fakes import JOB, MODEL
 from workers.session import Action, Compute, Leave, Prepare, Quit, Send, Session, Store
 

@@ -7,8 +7,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 
-from engine import messages as m
 from engine.errors import ProtocolError
+from engine.wire import messages as m
 from tests.fakes import JOB, MODEL
 from workers.session import Action, Compute, Leave, Prepare, Send, Session, Store
 

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from engine.errors import SettingsError, WorkersError
-from engine.transport import Dialer, Listener, Received, frame_of
-from engine.transport.door import AT_ONCE
+from engine.wire import Dialer, Listener, Received, frame_of
+from engine.wire.bound_socket import AT_ONCE
 from tests.strangers import COMMAND, HANDSHAKE, frame
 
 ROOT = Path(__file__).parent.parent
@@ -23,7 +23,7 @@ PATIENCE = 20.0  # seconds for what should take milliseconds
 # Says hello, and then nothing more until it is killed.
 PEER = """
 import sys
-from engine.transport import Dialer
+from engine.wire import Dialer
 d = Dialer(sys.argv[1], 1000)
 while not d.connected():
     d.poll(60)

@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine import messages as m
 from engine.compute.fingerprint import fingerprint
 from engine.compute.job import Job
 from engine.coordinator_.serial import Serial
-from engine.curve import Keys
 from engine.data import Dataset, Normalisation, Split, cache
 from engine.data.download import Download
 from engine.errors import ProtocolError
+from engine.wire import messages as m
+from engine.wire.keys import Keys
 from tests.fakes import MODEL, FakeClock
 from workers import lifeline, worker
 from workers.session import Quit

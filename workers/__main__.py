@@ -6,9 +6,9 @@ import os
 import sys
 from pathlib import Path
 
-from engine.curve import keys_to_join
 from engine.errors import GradsumError
 from engine.system.blas import ONE_THREAD
+from engine.wire.keys import keys_to_join
 
 
 def main() -> int:

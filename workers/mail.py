@@ -2,8 +2,8 @@
 
 from typing import Self
 
-from engine.mailbox import SLOTS, Mailbox, read_token
 from engine.nn.parameters import Vector
+from engine.wire.shared_memory import SLOTS, Mailbox, read_token
 
 
 class Mail:

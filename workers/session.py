@@ -18,10 +18,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from engine import messages as m
 from engine.compute.job import Job, job_from
 from engine.errors import ProtocolError
 from engine.nn.parameters import Vector
+from engine.wire import messages as m
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from engine.data import Dataset
 from engine.data.cache import DamagedError, open_cached, path_of
 from engine.data.download import Download
 from engine.errors import ProtocolError
-from engine.messages import Frame
+from engine.wire.messages import Frame
 
 
 class Supply:

@@ -7,18 +7,18 @@ import time
 import traceback
 from types import FrameType
 
-from engine import messages as m
 from engine.compute import tree
 from engine.compute.evaluator import Evaluator
 from engine.compute.fingerprint import fingerprint
 from engine.compute.job import Job
 from engine.compute.sums import Sums
-from engine.curve import Keys
 from engine.data import Dataset
 from engine.errors import ProtocolError
 from engine.nn.parameters import Vector
 from engine.system.allocator import keep_freed_memory, release_compiler
-from engine.transport import Dialer
+from engine.wire import Dialer
+from engine.wire import messages as m
+from engine.wire.keys import Keys
 from workers import lifeline
 from workers.mail import Mail
 from workers.session import Action, Compute, Leave, Prepare, Quit, Send, Session, Store

@@ -4,9 +4,9 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.address import Address
-from engine.curve import Keys
 from engine.settings import Settings
+from engine.wire.address import Address
+from engine.wire.keys import Keys
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from typing import IO, Self
 
 from engine.errors import WorkersError
 from engine.launch.command import worker_command, worker_environment
-from engine.mailbox import Mailbox
+from engine.wire.shared_memory import Mailbox
 
 GRACE = 5.0  # seconds that workers have to end by themselves before they are killed
 HUNG = 5.0  # seconds that a worker under suspicion has to show that it works

@@ -11,8 +11,8 @@ from typing import Self
 
 import zmq
 
-from engine import messages as m
 from engine.compute.job import job_from
+from engine.wire import messages as m
 from tests.chaos.mutate import corpus, mutate
 
 ANSWER = 5000  # milliseconds to wait for an answer to HELLO

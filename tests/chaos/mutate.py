@@ -7,8 +7,8 @@ from typing import Any
 
 import msgpack
 
-from engine import messages as m
 from engine.errors import ProtocolError
+from engine.wire import messages as m
 
 Change = Callable[[random.Random, list[bytes], Sequence[Sequence[bytes]]], list[bytes]]
 

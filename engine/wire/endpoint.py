@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from engine.messages import Frame
+from engine.wire.messages import Frame
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 
 import zmq
 
-from engine.curve import Keys
 from engine.errors import SettingsError
-from engine.messages import Frame
-from engine.transport.sockets import EVENT, PARTING, beat, configure, milliseconds
+from engine.wire.keys import Keys
+from engine.wire.messages import Frame
+from engine.wire.sockets import EVENT, PARTING, beat, configure, milliseconds
 
 EVENTS = zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_HANDSHAKE_FAILED_AUTH | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
 OTHER_MECHANISM = (zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL, zmq.PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH)

@@ -7,12 +7,13 @@ from typing import Self
 
 import zmq
 
-from engine.curve import Gatekeeper, Keys
 from engine.errors import WorkersError
-from engine.messages import Frame
-from engine.transport.door import Door
-from engine.transport.endpoint import Received
-from engine.transport.sockets import milliseconds
+from engine.wire.bound_socket import Door
+from engine.wire.endpoint import Received
+from engine.wire.keys import Keys
+from engine.wire.messages import Frame
+from engine.wire.sockets import milliseconds
+from engine.wire.zap import Gatekeeper
 
 TOGETHER = 0.05  # seconds in which several losses count as one: strangers come and go as fast as they like
 SETTLING = (0.0, 0.01, 0.03, 0.1, 0.3)  # seconds after a loss: a send may still succeed when ZeroMQ tells of it

@@ -16,15 +16,14 @@ from typing import Self
 import zmq
 from zmq.utils import z85
 
-from engine.address import Address
 from engine.errors import UsageError
+from engine.wire.address import Address
 
 PRIVATE = 0o600
 FILE_LIMIT = 1 << 20  # bytes
 KEY = re.compile(r"[0-9A-Za-z.:+=^!/*?&<>()\[\]{}@%$#-]{40}")  # Z85: 32 bytes
 DOMAIN = b"gradsum"
 OPEN = b"gradsum-open"  # of sockets that let everybody in
-AT_ONCE = 256  # questions answered in one go
 HEAD = "# Keys of a gradsum coordinator. Whoever can read this file can join it, or pretend to be it."
 
 
@@ -141,32 +140,3 @@ def _read_private(path: Path) -> str:
             return file.read(FILE_LIMIT).decode(errors="replace")
     except OSError as error:
         raise UsageError(f"the key file {path} cannot be read: {error.strerror}") from None
-
-
-class Gatekeeper:
-    """Answers ZeroMQ's questions about who may come in: those whose public keys are in `allowed`.
-
-    It has a socket to be polled rather than a thread (as pyzmq's own authenticator has), so that nothing runs beside
-    the coordinator.
-    """
-
-    def __init__(self, context: "zmq.Context[zmq.Socket[bytes]]", allowed: frozenset[bytes]) -> None:
-        self.socket = context.socket(zmq.REP)
-        self.socket.bind("inproc://zeromq.zap.01")
-        self._allowed = allowed
-
-    def answer(self) -> None:
-        """Answer the questions that are there."""
-        for _ in range(AT_ONCE):
-            try:
-                version, request, domain, _, _, mechanism, *credentials = self.socket.recv_multipart(zmq.NOBLOCK)
-            except zmq.Again:
-                return
-            known = (domain, mechanism) == (DOMAIN, b"CURVE") and credentials[0] in self._allowed
-            known = known or (domain, mechanism) == (OPEN, b"NULL")
-            status, text = (b"200", b"OK") if known else (b"400", b"this key is not listed")
-            self.socket.send_multipart([version, request, status, text, b"", b""])
-
-    def close(self) -> None:
-        """Close the socket."""
-        self.socket.close(linger=0)

@@ -4,9 +4,9 @@ ROUTER to DEALER, lists of frames. A send never blocks: the protocol itself is t
 most one share in hand. Time-outs are in seconds.
 """
 
-from engine.transport.dialer import Dialer
-from engine.transport.endpoint import Endpoint, Received
-from engine.transport.listener import Listener
-from engine.transport.sockets import frame_of
+from engine.wire.dialer import Dialer
+from engine.wire.endpoint import Endpoint, Received
+from engine.wire.listener import Listener
+from engine.wire.sockets import frame_of
 
 __all__ = ["Dialer", "Endpoint", "Listener", "Received", "frame_of"]

@@ -5,9 +5,9 @@ import struct
 
 import zmq
 
-from engine.guard import SILENCE
-from engine.messages import HEADER_LIMIT, Frame
 from engine.nn.parameters import Vector
+from engine.wire.connection_limits import SILENCE
+from engine.wire.messages import HEADER_LIMIT, Frame
 
 HEARTBEAT = 2.0  # seconds between heartbeats of a connection
 EVENT = struct.Struct("=Hi")  # what a monitor says: the event, and a file descriptor or a code

@@ -2,11 +2,11 @@
 
 import zmq
 
-from engine.curve import OPEN, Keys
-from engine.guard import HANDSHAKE, STRANGERS, WAITING, Guard
-from engine.messages import HEADER_LIMIT, Frame
-from engine.transport.endpoint import Received
-from engine.transport.sockets import EVENT, PARTING, beat, configure
+from engine.wire.connection_limits import HANDSHAKE, STRANGERS, WAITING, Guard
+from engine.wire.endpoint import Received
+from engine.wire.keys import OPEN, Keys
+from engine.wire.messages import HEADER_LIMIT, Frame
+from engine.wire.sockets import EVENT, PARTING, beat, configure
 
 AT_ONCE = 256  # messages taken in one poll: no flood of them may keep the coordinator from its other duties
 BYTES_AT_ONCE = 1 << 26  # and about so many bytes
