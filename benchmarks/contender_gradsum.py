@@ -16,7 +16,7 @@ WARM = 10  # steps before the clock starts
 def train(workers: int, batch: int, steps: int) -> dict[str, float]:
     """Return images/s of training steps, and the wall-clock time of the first one."""
     import engine
-    from engine.coordinator_.source import WorkerReport
+    from engine.coordinator.source import WorkerReport
     from engine.report import StepReport
 
     ends: list[float] = []

@@ -6,16 +6,17 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 from engine.compute.fingerprint import fingerprint
-from engine.coordinator import Coordinator
-from engine.coordinator_.serial import Serial
-from engine.coordinator_.source import Source
+from engine.coordinator.arbiter import Judge
+from engine.coordinator.coordinator import Coordinator
+from engine.coordinator.membership import Members
+from engine.coordinator.notices import Notice
+from engine.coordinator.policy import Policy
+from engine.coordinator.serial import Serial
+from engine.coordinator.source import Source
 from engine.data import cache
-from engine.judge import Judge
 from engine.launch.entrance import Entrance, entrance_for
 from engine.launch.folder import SOCKET, meeting_folder
 from engine.launch.local import LocalWorkers
-from engine.members import Members, Notice
-from engine.policy import Policy
 from engine.prepare import Run
 from engine.report import Reporter
 from engine.settings import Settings

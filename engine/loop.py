@@ -14,7 +14,7 @@ import numpy as np
 from engine import checkpoint as checkpoints
 from engine.compute.sums import Sums
 from engine.compute.validation import Validation
-from engine.coordinator_.source import InterruptedRoundError, Source
+from engine.coordinator.source import InterruptedRoundError, Source
 from engine.data import Sampler
 from engine.errors import DivergedError, RecordsError
 from engine.nn.optimizers import State

@@ -10,7 +10,7 @@ from engine import checkpoint as checkpoints
 from engine.compute.job import Job
 from engine.compute.program import compile_model
 from engine.compute.validation import Validation
-from engine.coordinator_.serial import Serial
+from engine.coordinator.serial import Serial
 from engine.data import Dataset, Normalisation
 from engine.errors import CheckpointError, DataError, GradsumError
 from engine.nn.model import Model, check_fits, model_from

@@ -9,7 +9,7 @@ if TYPE_CHECKING:  # a reporter is there before anything slow is imported
     from pathlib import Path
 
     from engine.compute.validation import Validation
-    from engine.coordinator_.source import WorkerReport
+    from engine.coordinator.source import WorkerReport
     from engine.network import Network
 
 

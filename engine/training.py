@@ -9,17 +9,17 @@ from engine.checkpoint import Checkpoint
 from engine.compute.evaluator import Evaluator
 from engine.compute.precompile import compile_all, is_compiled
 from engine.compute.validation import Validation
-from engine.coordinator_.source import Source
+from engine.coordinator.notices import Notice, Tally
+from engine.coordinator.source import Source
 from engine.data import Dataset, Sampler
 from engine.errors import CheckpointError, RecordsError, StorageError, WorkerFailedError, WorkersError, storage_fails
 from engine.fleet import Fleet, fleet_for, source_for
 from engine.loop import Loop, Lost, Progress, never
-from engine.members import Notice
 from engine.network import Network
 from engine.nn.model import Model
 from engine.nn.optimizers import Optimizer, State
 from engine.nn.parameters import Layout, Vector, aligned
-from engine.notices import Tally, departure, recorder
+from engine.notices import departure, recorder
 from engine.prepare import Run, choose_settings, prepare
 from engine.records import Records, Totals
 from engine.report import Reporter, Result, RunInfo

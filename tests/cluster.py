@@ -9,17 +9,18 @@ import numpy as np
 
 from engine.compute.fingerprint import fingerprint
 from engine.compute.job import Job
-from engine.coordinator import Coordinator
-from engine.coordinator_.serial import Serial
+from engine.coordinator.arbiter import Judge
+from engine.coordinator.coordinator import Coordinator
+from engine.coordinator.membership import Members
+from engine.coordinator.notices import Notice
+from engine.coordinator.policy import Policy
+from engine.coordinator.serial import Serial
+from engine.coordinator.supervisor import Watch
 from engine.data import Dataset, Normalisation, Split, cache
-from engine.judge import Judge
 from engine.launch.folder import meeting_folder
 from engine.launch.local import LocalWorkers
-from engine.launch.watch import Watch
-from engine.members import Members, Notice
 from engine.nn.layers import Dense, Dropout, Flatten
 from engine.nn.model import Model
-from engine.policy import Policy
 from engine.system.blas import one_blas_thread
 from engine.system.clock import MonotonicClock
 from engine.wire import Listener

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from engine.compute.validation import Validation
-from engine.coordinator_.source import WorkerReport
+from engine.coordinator.source import WorkerReport
 from engine.report import Reporter, RunInfo, StepReport
 
 Action = Callable[[list[WorkerReport]], None]

@@ -11,7 +11,7 @@ import pytest
 
 from engine.checkpoint import load
 from engine.cli import INTERRUPTED
-from engine.coordinator_.source import InterruptedRoundError, WorkerReport
+from engine.coordinator.source import InterruptedRoundError, WorkerReport
 from engine.system import signals
 from engine.system.signals import Interrupt
 from tests.command import SMALL, Gradsum, finish, save_data, start, wait_for, wait_for_end
@@ -120,7 +120,7 @@ def test_a_run_whose_last_step_is_done_is_finished_even_if_nobody_is_left_to_val
         raise InterruptedRoundError
 
     whole = uninterrupted(gradsum)
-    sabotage("step 12", lambda _: monkeypatch.setattr("engine.coordinator_.serial.Serial.validate", nobody))
+    sabotage("step 12", lambda _: monkeypatch.setattr("engine.coordinator.serial.Serial.validate", nobody))
     answer = gradsum(*SMALL, *STEPS, *PLACES)
     assert (answer.code, answer.json()["params_sha256"]) == (0, whole["params_sha256"])
     assert "after 8 steps" in answer.out, "the last validation that there was"

@@ -16,7 +16,7 @@ import pytest
 from engine.cli.board import BEST, in_sight
 from engine.cli.trials import QuietSweep, SweepLines, sweep_reporter_for
 from engine.compute.validation import Validation
-from engine.coordinator_.source import WorkerReport
+from engine.coordinator.source import WorkerReport
 from engine.records import Point
 from engine.report import StepReport
 from engine.sweeps.report import SweepReporter

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.collect import Collector
 from engine.compute import tree
 from engine.compute.sums import Sums, bits_of, is_finite
+from engine.coordinator.reduction import Collector
 from engine.errors import ProtocolError
 from engine.nn.parameters import Vector
 from engine.wire import messages as m

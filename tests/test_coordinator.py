@@ -10,14 +10,15 @@ from hypothesis import strategies as st
 
 from engine.compute import tree
 from engine.compute.sums import Sums
-from engine.coordinator import FAILURES, Coordinator
-from engine.coordinator_.source import InterruptedRoundError
+from engine.coordinator.coordinator import FAILURES, Coordinator
+from engine.coordinator.membership import Members
+from engine.coordinator.notices import Notice
+from engine.coordinator.peers import PING
+from engine.coordinator.policy import Policy
+from engine.coordinator.source import InterruptedRoundError
 from engine.data import Sampler
 from engine.errors import WorkersError
-from engine.members import Members, Notice
 from engine.nn.parameters import Vector
-from engine.peers import PING
-from engine.policy import Policy
 from engine.wire import Received
 from engine.wire import messages as m
 from engine.wire.shared_memory import Mailbox

@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.compute import tree
-from engine.coordinator import FAILURES
-from engine.coordinator_.source import InterruptedRoundError
+from engine.coordinator.coordinator import FAILURES
+from engine.coordinator.rounds import Audit, Patience
+from engine.coordinator.source import InterruptedRoundError
 from engine.errors import WorkerFailedError
-from engine.rounds import Audit, Patience
 from engine.wire import messages as m
 from tests.fakes import JOB, NUMERICS, ToyWorker
 from tests.faults import Fault

@@ -13,10 +13,10 @@ import pytest
 
 from engine.cli import main
 from engine.compute.fingerprint import fingerprint
+from engine.coordinator.policy import Policy
 from engine.errors import WorkersError
 from engine.launch.crew import SETTLED, Crew
 from engine.launch.local import HOPELESS
-from engine.policy import Policy
 from engine.system.blas import one_blas_thread
 from engine.wire import Listener
 from tests.cluster import MODEL, Cluster, exists

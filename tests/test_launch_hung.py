@@ -6,10 +6,10 @@ import signal
 
 import pytest
 
+from engine.coordinator.policy import Policy
+from engine.coordinator.rounds import Patience
 from engine.launch import local
 from engine.launch.local import LocalWorkers
-from engine.policy import Policy
-from engine.rounds import Patience
 from tests.cluster import LOST, cluster, exists
 
 pytestmark = [pytest.mark.timeout(60), pytest.mark.usefixtures("numpy_kernels")]

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from engine.coordinator.membership import Members
 from engine.errors import ProtocolError
-from engine.members import Members
 from engine.wire import messages as m
 from engine.wire.shared_memory import SLOTS, TOKEN, Mailbox, mailbox_for, read_token
 from tests.fakes import JOB, MODEL, NUMERICS, ToyWorker

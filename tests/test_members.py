@@ -5,9 +5,10 @@ from dataclasses import replace
 import pytest
 
 from engine.compute.job import job_from
-from engine.coordinator_.source import WorkerReport
+from engine.coordinator.membership import Members
+from engine.coordinator.notices import Notice
+from engine.coordinator.source import WorkerReport
 from engine.errors import ProtocolError
-from engine.members import Members, Notice
 from engine.wire import messages as m
 from tests.fakes import JOB, MODEL, NUMERICS
 

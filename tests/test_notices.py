@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from engine.coordinator_.source import WorkerReport
-from engine.members import STRANGER, Notice
-from engine.notices import FIRST, MOST, QUIET, Tally, recorder
+from engine.coordinator.notices import FIRST, MOST, STRANGER, Notice, Tally
+from engine.coordinator.source import WorkerReport
+from engine.notices import QUIET, recorder
 from engine.records import Records
 from engine.report import Reporter
 from tests.test_records import RUN, query

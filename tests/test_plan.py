@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.compute import tree
-from engine.coordinator_.rounds.shares import shares
+from engine.coordinator.rounds.shares import shares
 
 
 def all_nodes(total: int) -> set[tree.Block]:

@@ -14,7 +14,7 @@ from engine.cli import progress
 from engine.cli.panel import Panel
 from engine.cli.progress import Lines, Quiet, Watch, describe, reporter_for
 from engine.compute.validation import Validation
-from engine.coordinator_.source import WorkerReport
+from engine.coordinator.source import WorkerReport
 from engine.report import Reporter, RunInfo, StepReport
 from tests.command import SMALL, finish, save_data, start
 

@@ -6,7 +6,7 @@ import pytest
 
 from engine.compute import tree
 from engine.compute.tree import Block
-from engine.rounds import (
+from engine.coordinator.rounds import (
     Accept,
     Answered,
     Assign,
@@ -22,7 +22,7 @@ from engine.rounds import (
     Rounds,
     Tick,
 )
-from engine.rounds.hands import FORGET
+from engine.coordinator.rounds.worker import FORGET
 
 PATIENCE = Patience()
 FIRST_LEASE = PATIENCE.first_lease

@@ -8,7 +8,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from engine.compute import tree
 from engine.compute.tree import Block
-from engine.rounds import (
+from engine.coordinator.rounds import (
     Accept,
     Answered,
     Assign,

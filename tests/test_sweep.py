@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 import engine
-from engine.coordinator_.source import WorkerReport
+from engine.coordinator.source import WorkerReport
 from engine.errors import RecordsError, SettingsError, StorageError, UsageError, WorkersError
 from engine.records import remove_runs
 from engine.report import StepReport

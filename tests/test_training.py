@@ -16,8 +16,8 @@ from engine.checkpoint import load as load_checkpoint
 from engine.checkpoint import save as save_checkpoint
 from engine.compute.sums import Sums
 from engine.compute.validation import Validation
-from engine.coordinator_.serial import Serial
-from engine.coordinator_.source import InterruptedRoundError, WorkerReport
+from engine.coordinator.serial import Serial
+from engine.coordinator.source import InterruptedRoundError, WorkerReport
 from engine.data.letters import letters
 from engine.errors import CheckpointError, DivergedError, ModelError, SettingsError, WorkersError
 from engine.report import RunInfo, StepReport

@@ -13,7 +13,7 @@ import pytest
 
 from engine.compute.fingerprint import fingerprint
 from engine.compute.job import Job
-from engine.coordinator_.serial import Serial
+from engine.coordinator.serial import Serial
 from engine.data import Dataset, Normalisation, Split, cache
 from engine.data.download import Download
 from engine.errors import ProtocolError

@@ -15,7 +15,7 @@ from engine.report import RunInfo, StepReport
 
 if TYPE_CHECKING:
     from engine.compute.validation import Validation
-    from engine.coordinator_.source import WorkerReport
+    from engine.coordinator.source import WorkerReport
 
 REFRESHES = 4  # a second: more would flicker
 WIDTH = 76

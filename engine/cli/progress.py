@@ -10,7 +10,7 @@ from engine.report import Reporter, RunInfo, StepReport
 
 if TYPE_CHECKING:
     from engine.compute.validation import Validation
-    from engine.coordinator_.source import WorkerReport
+    from engine.coordinator.source import WorkerReport
 
 LINE_EVERY = 5.0  # seconds between plain lines
 RECENT = 100  # batches that loss and % correct are the mean of: single ones jump about

@@ -35,6 +35,7 @@ class Adder:
         self._free = [] if out is None else [out]
 
     def __call__(self, a: Sums, b: Sums) -> Sums:
+        """Return a + b; it may overwrite either gradient."""
         if a.gradient is None or b.gradient is None:
             return Sums(a.loss + b.loss, a.correct + b.correct)
         target = self._target(a.gradient, b.gradient)

@@ -1,6 +1,8 @@
-"""Which clients may come in: ZeroMQ asks over ZAP (rfc.zeromq.org/spec/27), and those whose keys are listed are let in."""
+"""The gatekeeper: ZeroMQ asks it over ZAP (rfc.zeromq.org/spec/27) which clients it may let in."""
 
 import zmq
+
+from engine.wire.keys import DOMAIN, OPEN
 
 AT_ONCE = 256  # questions answered in one go
 

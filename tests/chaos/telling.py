@@ -8,7 +8,7 @@ import os
 import sys
 
 from engine.cli import main, progress
-from engine.coordinator_.source import WorkerReport
+from engine.coordinator.source import WorkerReport
 from engine.report import Reporter, RunInfo, StepReport
 
 

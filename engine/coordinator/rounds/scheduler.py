@@ -3,7 +3,7 @@
 import math
 
 from engine.compute.tree import Block
-from engine.rounds.events import (
+from engine.coordinator.rounds.events import (
     Accept,
     Answered,
     Assign,
@@ -22,9 +22,9 @@ from engine.rounds.events import (
     Tick,
     Worker,
 )
-from engine.rounds.hands import Hands, Task
-from engine.rounds.ledger import Ledger
-from engine.rounds.patience import Patience
+from engine.coordinator.rounds.leases import Patience
+from engine.coordinator.rounds.round import Ledger
+from engine.coordinator.rounds.worker import Hands, Task
 
 UNTRIED = 32  # micro-batches in a share while a speed is unknown: answers come, and speeds, before a first lease lapses
 

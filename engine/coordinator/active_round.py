@@ -3,10 +3,10 @@
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
 
-from engine.collect import Collector
 from engine.compute import tree
+from engine.coordinator.reduction import Collector
+from engine.coordinator.rounds import Assign
 from engine.nn.parameters import Vector
-from engine.rounds import Assign
 from engine.wire import frame_of
 from engine.wire import messages as m
 

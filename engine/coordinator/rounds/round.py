@@ -5,10 +5,10 @@ from collections.abc import Iterable
 
 from engine.compute import tree
 from engine.compute.tree import Block
-from engine.coordinator_.rounds.shares import shares
-from engine.rounds.events import Begin, Worker
-from engine.rounds.hands import Task
-from engine.rounds.questions import Ballot
+from engine.coordinator.rounds.events import Begin, Worker
+from engine.coordinator.rounds.shares import shares
+from engine.coordinator.rounds.voting import Ballot
+from engine.coordinator.rounds.worker import Task
 
 
 class Ledger:

@@ -1,8 +1,27 @@
-"""Says when there are too few workers, and when there are enough again."""
+"""How the coordinator deals with workers."""
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 
+from engine.coordinator.rounds import Audit, Patience
 from engine.system.clock import Clock
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What a run asks of its workers.
+
+    `audit`: the part of the training blocks, 0 to 1, that two workers must agree on. `least`: how many workers must be
+    there for a round to begin.
+    """
+
+    audit: float = 0.0
+    least: int = 1
+    patience: Patience = field(default_factory=Patience)
+
+    def chooser(self, seed: int, step: int) -> Audit | None:
+        """Return what chooses the blocks of `step` that are audited; None if there is no audit."""
+        return Audit(self.audit, seed, step) if self.audit else None
 
 
 class Pause:

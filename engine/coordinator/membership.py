@@ -5,25 +5,11 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from engine.compute.job import Job
-from engine.coordinator_.source import WorkerReport
+from engine.coordinator.notices import STRANGER, Notice
+from engine.coordinator.source import WorkerReport
 from engine.errors import ProtocolError
 from engine.wire import messages as m
 from engine.wire.shared_memory import SLOTS, Mailbox
-
-STRANGER = "stranger"  # what a peer is called that has not been welcomed
-
-
-@dataclass(frozen=True)
-class Notice:
-    """Something for the records: a worker joined, left, was refused, or an answer was not used.
-
-    `report` is there when a worker joined, or left after that: what it has done so far.
-    """
-
-    kind: str
-    worker: str
-    text: str
-    report: WorkerReport | None = None
 
 
 @dataclass

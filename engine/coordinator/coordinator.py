@@ -4,21 +4,20 @@ from collections.abc import Callable
 
 import numpy as np
 
-from engine import rounds
-from engine.collect import Collector
 from engine.compute.job import Job
 from engine.compute.sums import Sums, bits_of, is_finite
 from engine.compute.tree import Block
-from engine.coordinator_.source import InterruptedRoundError, Timing, WorkerReport, nothing
-from engine.current import Current
+from engine.coordinator import rounds
+from engine.coordinator.active_round import Current
+from engine.coordinator.membership import Members
+from engine.coordinator.peers import LOOK, Peers
+from engine.coordinator.policy import Pause, Policy
+from engine.coordinator.reduction import Collector
+from engine.coordinator.source import InterruptedRoundError, Timing, WorkerReport, nothing
+from engine.coordinator.supervisor import Watch
 from engine.data import Sampler
 from engine.errors import ProtocolError, WorkerFailedError
-from engine.launch.watch import Watch
-from engine.members import Members
 from engine.nn.parameters import Vector
-from engine.pause import Pause
-from engine.peers import LOOK, Peers
-from engine.policy import Policy
 from engine.system.clock import Clock
 from engine.wire import Endpoint, Received
 from engine.wire import messages as m

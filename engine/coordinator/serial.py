@@ -7,7 +7,7 @@ from engine.compute import tree
 from engine.compute.evaluator import Evaluator
 from engine.compute.job import Job
 from engine.compute.sums import Sums
-from engine.coordinator_.source import Timing, WorkerReport, nothing
+from engine.coordinator.source import Timing, WorkerReport, nothing
 from engine.data import Dataset
 from engine.nn.parameters import Vector
 

@@ -18,7 +18,7 @@ often, so a block is given to a worker
     Judged                    ->     Accept, Expel ..., then Assign ... or Complete
 """
 
-from engine.rounds.events import (
+from engine.coordinator.rounds.events import (
     Accept,
     Answered,
     Assign,
@@ -37,9 +37,9 @@ from engine.rounds.events import (
     Tick,
     Worker,
 )
-from engine.rounds.machine import Rounds
-from engine.rounds.patience import Patience
-from engine.rounds.questions import Audit
+from engine.coordinator.rounds.leases import Patience
+from engine.coordinator.rounds.scheduler import Rounds
+from engine.coordinator.rounds.voting import Audit
 
 __all__ = [
     "Accept",

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from engine.compute.tree import Block
-from engine.rounds.questions import Audit
+from engine.coordinator.rounds.voting import Audit
 
 Worker = bytes  # a peer's identity on the transport
 

@@ -1,8 +1,8 @@
 """What the coordinator does with its peers besides giving them work: greets and refuses them, finds out who is gone."""
 
-from engine import rounds
-from engine.launch.watch import Watch
-from engine.members import Member, Members
+from engine.coordinator import rounds
+from engine.coordinator.membership import Member, Members
+from engine.coordinator.supervisor import Watch
 from engine.system.clock import Clock
 from engine.wire import Endpoint
 from engine.wire import messages as m
