@@ -14,9 +14,9 @@ from engine.coordinator.policy import Policy
 from engine.coordinator.serial import Serial
 from engine.coordinator.source import Source
 from engine.data import cache
-from engine.launch.entrance import Entrance, entrance_for
-from engine.launch.folder import SOCKET, meeting_folder
-from engine.launch.local import LocalWorkers
+from engine.launch.local_workers import LocalWorkers
+from engine.launch.remote_access import Entrance, entrance_for
+from engine.launch.rendezvous import SOCKET, meeting_folder
 from engine.prepare import Run
 from engine.report import Reporter
 from engine.settings import Settings

@@ -17,8 +17,8 @@ from engine.coordinator.policy import Policy
 from engine.coordinator.serial import Serial
 from engine.coordinator.supervisor import Watch
 from engine.data import Dataset, Normalisation, Split, cache
-from engine.launch.folder import meeting_folder
-from engine.launch.local import LocalWorkers
+from engine.launch.local_workers import LocalWorkers
+from engine.launch.rendezvous import meeting_folder
 from engine.nn.layers import Dense, Dropout, Flatten
 from engine.nn.model import Model
 from engine.system.blas import one_blas_thread

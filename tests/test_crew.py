@@ -15,8 +15,8 @@ from engine.cli import main
 from engine.compute.fingerprint import fingerprint
 from engine.coordinator.policy import Policy
 from engine.errors import WorkersError
-from engine.launch.crew import SETTLED, Crew
-from engine.launch.local import HOPELESS
+from engine.launch.local_workers import HOPELESS
+from engine.launch.worker_pool import SETTLED, Crew
 from engine.system.blas import one_blas_thread
 from engine.wire import Listener
 from tests.cluster import MODEL, Cluster, exists

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from engine.errors import WorkersError
-from engine.launch import local
-from engine.launch.local import LocalWorkers
+from engine.launch import local_workers
+from engine.launch.local_workers import LocalWorkers
 from tests.cluster import LOST, cluster, descriptors, exists
 
 pytestmark = [pytest.mark.timeout(60), pytest.mark.usefixtures("numpy_kernels")]
@@ -21,8 +21,8 @@ PATIENCE = 30.0  # seconds for the end of a process that has nothing to wait for
 # Starts two workers in a meeting folder, freezes them if asked to, says who they are, and waits to be killed.
 PARENT = """
 import os, signal, sys
-from engine.launch.folder import SOCKET, meeting_folder
-from engine.launch.local import LocalWorkers
+from engine.launch.rendezvous import SOCKET, meeting_folder
+from engine.launch.local_workers import LocalWorkers
 from engine.wire import Listener
 with meeting_folder() as folder:
     address = f"ipc://{folder / SOCKET}"
@@ -66,7 +66,7 @@ def test_workers_that_end_are_replaced_and_the_sums_stay_the_same() -> None:
 
 
 def test_a_frozen_worker_is_killed_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(local, "GRACE", 0.1)
+    monkeypatch.setattr(local_workers, "GRACE", 0.1)
     before = descriptors()
     with cluster(1) as box:
         box.coordinator.gather(1)
@@ -78,7 +78,7 @@ def test_a_frozen_worker_is_killed_in_the_end(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_workers_with_other_numbers_end_the_run_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(local, "HOPELESS", 0)
+    monkeypatch.setattr(local_workers, "HOPELESS", 0)
     refused = r"exit code 1 and said: .*refused: its numbers depend on.*here: other"
     with pytest.raises(WorkersError, match=refused), cluster(1, "other") as box:
         box.coordinator.gather(1)
@@ -93,7 +93,7 @@ def wave(workers: LocalWorkers) -> list[int]:
 
 
 def test_workers_that_cannot_work_end_the_run_with_what_they_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(local, "HOPELESS", 0)
+    monkeypatch.setattr(local_workers, "HOPELESS", 0)
     monkeypatch.setenv("GRADSUM_BACKEND", "nonsense")
     said = r"ended with exit code 2 and said: gradsum worker: no kernel backend 'nonsense'"
     with LocalWorkers("ipc:///nowhere", 1) as workers:
@@ -113,7 +113,7 @@ def test_workers_that_cannot_work_end_the_run_with_what_they_said(monkeypatch: p
 def test_workers_are_replaced_once_and_then_given_up(
     script: str, message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(local, "worker_command", lambda *_: ["sh", "-c", script])
+    monkeypatch.setattr(local_workers, "worker_command", lambda *_: ["sh", "-c", script])
     before = descriptors()
     with LocalWorkers("nowhere", 3) as workers:
         first = wave(workers)
@@ -127,7 +127,7 @@ def test_workers_are_replaced_once_and_then_given_up(
 
 
 def test_an_answer_in_between_gives_hope(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(local, "worker_command", lambda *_: ["true"])
+    monkeypatch.setattr(local_workers, "worker_command", lambda *_: ["true"])
     with LocalWorkers("nowhere", 3) as workers:
         for _ in range(5):
             workers.useful(wave(workers)[0])
@@ -135,7 +135,7 @@ def test_an_answer_in_between_gives_hope(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_a_worker_that_is_still_starting_ends_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(local, "worker_command", lambda *_: ["sleep", "1000"])
+    monkeypatch.setattr(local_workers, "worker_command", lambda *_: ["sleep", "1000"])
     with LocalWorkers("nowhere", 1) as workers:
         popen = workers._processes[0].popen
     assert popen.returncode == -signal.SIGTERM

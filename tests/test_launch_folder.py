@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from engine.errors import UsageError
-from engine.launch import folder as launch
-from engine.launch.folder import LONGEST, PREFIX, SOCKET, meeting_folder
+from engine.launch import rendezvous as launch
+from engine.launch.rendezvous import LONGEST, PREFIX, SOCKET, meeting_folder
 from engine.wire import Listener
 from tests.command import PATIENCE, SMALL, save_data
 
@@ -23,7 +23,7 @@ TMP = "/tmp"  # noqa: S108
 # Makes the folder, says where it is, and waits to be killed.
 OWNER = """
 import signal
-from engine.launch.folder import meeting_folder
+from engine.launch.rendezvous import meeting_folder
 with meeting_folder() as folder:
     print(folder, flush=True)
     signal.pause()

@@ -8,8 +8,8 @@ import pytest
 
 from engine.coordinator.policy import Policy
 from engine.coordinator.rounds import Patience
-from engine.launch import local
-from engine.launch.local import LocalWorkers
+from engine.launch import local_workers
+from engine.launch.local_workers import LocalWorkers
 from tests.cluster import LOST, cluster, exists
 
 pytestmark = [pytest.mark.timeout(60), pytest.mark.usefixtures("numpy_kernels")]
@@ -19,7 +19,7 @@ IMPATIENT = Patience(first_lease=0.6, least_lease=0.6, first_late=0.2, least_lat
 @pytest.mark.parametrize("count", [1, 2])
 def test_a_hung_worker_is_killed_and_replaced(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is frozen, so that it is still there, and connected, and ends by nothing but SIGKILL."""
-    monkeypatch.setattr(local, "HUNG", 0.3)
+    monkeypatch.setattr(local_workers, "HUNG", 0.3)
     with cluster(count, policy=Policy(patience=IMPATIENT)) as box:
         box.coordinator.gather(count)
         box.check(1)
@@ -54,8 +54,8 @@ def test_the_coordinator_computes_the_same_bits_as_its_only_worker() -> None:
 
 
 def test_suspicion_is_about_processes_of_this_machine_and_can_be_dispelled(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(local, "worker_command", lambda *_: ["sleep", "1000"])
-    monkeypatch.setattr(local, "HUNG", 0.0)
+    monkeypatch.setattr(local_workers, "worker_command", lambda *_: ["sleep", "1000"])
+    monkeypatch.setattr(local_workers, "HUNG", 0.0)
     here = platform.node()[:64]
     with LocalWorkers("nowhere", 2) as workers:
         first, second = workers.pids

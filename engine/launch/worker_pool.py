@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from engine.errors import WorkersError
 from engine.launch.command import worker_command, worker_environment
-from engine.launch.local import HOPELESS, describe_end, pin
+from engine.launch.local_workers import HOPELESS, describe_end, pin
 from engine.system.clock import Clock
 
 SETTLED = 10.0  # seconds after which a worker that gets a signal had at least begun to work
