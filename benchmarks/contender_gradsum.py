@@ -17,7 +17,7 @@ def train(workers: int, batch: int, steps: int) -> dict[str, float]:
     """Return images/s of training steps, and the wall-clock time of the first one."""
     import engine
     from engine.coordinator.source import WorkerReport
-    from engine.report import StepReport
+    from engine.training.reporter import StepReport
 
     ends: list[float] = []
 

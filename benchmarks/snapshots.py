@@ -41,7 +41,7 @@ def fill(path: Path, snapshots: int, snapshot: bool) -> dict[str, float]:
 
     from engine.nn.model import letters
     from engine.records import Records, RunRow
-    from engine.snapshots import Choice, Snapshots
+    from engine.training.snapshots import Choice, Snapshots
 
     layout = letters().layout()
     choice = Choice(snapshots if snapshot else 0, 0, 0 if snapshot else 1, frozenset(layout.specs))
@@ -147,7 +147,7 @@ def share(found: dict[str, Any]) -> dict[str, float]:
     """
     from engine.nn.model import letters
     from engine.settings import Settings
-    from engine.snapshots import choose
+    from engine.training.snapshots import choose
 
     choice = choose(Settings(), letters().layout())
     steps = range(1, found["steps"] + 1)

@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from engine.nn.layers import Conv2d, Dense, Dropout, Flatten, Gelu, MaxPool2d, Relu
     from engine.nn.model import Model
     from engine.nn.optimizers import SGD, Adam, Momentum
-    from engine.report import Reporter, Result
     from engine.settings import Settings
     from engine.sweeps.report import SweepReporter, SweepResult
     from engine.sweeps.sweep import sweep
-    from engine.training import train
+    from engine.training.reporter import Reporter, Result
+    from engine.training.train import train
 
 _HOMES = {
     "engine.data": ("Dataset", "Split"),
@@ -34,11 +34,11 @@ _HOMES = {
     "engine.nn.model": ("Model",),
     "engine.network": ("Network", "load"),
     "engine.nn.optimizers": ("SGD", "Adam", "Momentum"),
-    "engine.report": ("Reporter", "Result"),
+    "engine.training.reporter": ("Reporter", "Result"),
     "engine.settings": ("Settings",),
     "engine.sweeps.report": ("SweepReporter", "SweepResult"),
     "engine.sweeps.sweep": ("sweep",),
-    "engine.training": ("train",),
+    "engine.training.train": ("train",),
 }
 _HOME_OF = {name: (home, name) for home, names in _HOMES.items() for name in names}
 _HOME_OF["load_data"] = ("engine.data", "load")

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from engine.compute.validation import Validation
 from engine.coordinator.source import WorkerReport
-from engine.report import Reporter, RunInfo, StepReport
+from engine.training.reporter import Reporter, RunInfo, StepReport
 
 Action = Callable[[list[WorkerReport]], None]
 

@@ -16,8 +16,8 @@ import engine
 from engine.cli import INTERRUPTED, bench
 from engine.cli.pictures import check_place
 from engine.plots import speedup, style
-from engine.report import Reporter
 from engine.system.processes import usable_cores
+from engine.training.reporter import Reporter
 from tests.command import Answer, Gradsum
 
 PARTS = ("compute", "wire", "reduce", "optimizer", "other")
@@ -198,7 +198,7 @@ def test_ctrl_c_ends_the_whole_study(gradsum: Gradsum, monkeypatch: pytest.Monke
 
 
 def test_ctrl_c_in_a_real_run(gradsum: Gradsum, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("engine.training.Reporter.started", lambda *_: os.kill(os.getpid(), signal.SIGINT))
+    monkeypatch.setattr("engine.training.train.Reporter.started", lambda *_: os.kill(os.getpid(), signal.SIGINT))
     answer = gradsum("bench", "--workers", 1, "--batch-size", 8, "--images", 80)
     assert (answer.code, answer.out, answer.err) == (INTERRUPTED, "", "gradsum: interrupted\n")
 

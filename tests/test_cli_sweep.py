@@ -18,9 +18,9 @@ from engine.cli.trials import QuietSweep, SweepLines, sweep_reporter_for
 from engine.compute.validation import Validation
 from engine.coordinator.source import WorkerReport
 from engine.records import Point
-from engine.report import StepReport
 from engine.sweeps.report import SweepReporter
 from engine.sweeps.trial import FINISHED, PRUNED, Trial
+from engine.training.reporter import StepReport
 from tests.command import SMALL, Gradsum, finish, save_data, start, wait_for, wait_for_end
 from tests.leaks import processes
 from tests.remote import printed, worker

@@ -7,9 +7,9 @@ import pytest
 
 from engine.coordinator.notices import FIRST, MOST, STRANGER, Notice, Tally
 from engine.coordinator.source import WorkerReport
-from engine.notices import QUIET, recorder
 from engine.records import Records
-from engine.report import Reporter
+from engine.training.bookkeeping import QUIET, recorder
+from engine.training.reporter import Reporter
 from tests.test_records import RUN, query
 
 REPORT = WorkerReport("a", "box", 7, 100, 2.0, 1.0)

@@ -11,8 +11,8 @@ import engine
 from engine import checkpoint as checkpoints
 from engine.checkpoint import Checkpoint
 from engine.errors import CheckpointError, DataError, ModelError, SettingsError
-from engine.prepare import Run, check_end, choose_settings, continued, prepare
 from engine.settings import Settings
+from engine.training.prepare import Run, check_end, choose_settings, continued, prepare
 from tests.command import save_data
 
 MLP = engine.Model((engine.Flatten(), engine.Dense(4), engine.Relu(), engine.Dense(3)), shape=(8, 8, 1))

@@ -15,7 +15,7 @@ from engine.cli.panel import Panel
 from engine.cli.progress import Lines, Quiet, Watch, describe, reporter_for
 from engine.compute.validation import Validation
 from engine.coordinator.source import WorkerReport
-from engine.report import Reporter, RunInfo, StepReport
+from engine.training.reporter import Reporter, RunInfo, StepReport
 from tests.command import SMALL, finish, save_data, start
 
 ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")

@@ -22,8 +22,8 @@ from engine.errors import DivergedError, RecordsError, SettingsError
 from engine.nn.parameters import Layout, Spec
 from engine.records import Records, RunRow, reading, snapshots
 from engine.settings import Settings
-from engine.snapshots import Choice, Snapshots, choose
-from engine.snapshots import snapshots as module
+from engine.training.snapshots import Choice, Snapshots, choose
+from engine.training.snapshots import recorder as module
 from tests.command import Gradsum, save_data
 
 MODEL = engine.Model((engine.Conv2d(4), engine.MaxPool2d(4), engine.Flatten(), engine.Dense(26)))

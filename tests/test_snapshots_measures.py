@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
 
 from engine.kernels import Backend
-from engine.snapshots.measures import BINS, histogram, statistics
+from engine.training.snapshots.statistics import BINS, histogram, statistics
 from tests.backends import each_backend
 
 Array = NDArray[np.float32]

@@ -18,8 +18,8 @@ import engine
 from engine.coordinator.source import WorkerReport
 from engine.errors import RecordsError, SettingsError, StorageError, UsageError, WorkersError
 from engine.records import remove_runs
-from engine.report import StepReport
 from engine.sweeps.trial import FAILED, FINISHED, INTERRUPTED, PRUNED, Trial
+from engine.training.reporter import StepReport
 from tests.command import PATIENCE, save_data
 
 OVER: dict[str, str] = {"lr": "1e-4:1e-1:log", "optimizer": "sgd,momentum,adam"}

@@ -20,7 +20,7 @@ from engine.coordinator.serial import Serial
 from engine.coordinator.source import InterruptedRoundError, WorkerReport
 from engine.data.letters import letters
 from engine.errors import CheckpointError, DivergedError, ModelError, SettingsError, WorkersError
-from engine.report import RunInfo, StepReport
+from engine.training.reporter import RunInfo, StepReport
 
 MLP = engine.Model((engine.Flatten(), engine.Dense(64), engine.Relu(), engine.Dense(26)))
 

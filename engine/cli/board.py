@@ -10,9 +10,9 @@ from engine.cli.panel import Panel
 from engine.cli.progress import Watch
 from engine.cli.trials import in_words, trial_table
 from engine.records import Point
-from engine.report import RunInfo
 from engine.sweeps.report import SweepReporter
 from engine.sweeps.trial import Trial, ranked
+from engine.training.reporter import RunInfo
 
 if TYPE_CHECKING:
     from engine.compute.validation import Validation

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from engine.cli.progress import Watch, describe, join_with
-from engine.report import RunInfo, StepReport
+from engine.training.reporter import RunInfo, StepReport
 
 if TYPE_CHECKING:
     from engine.compute.validation import Validation

@@ -6,7 +6,7 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
-from engine.report import Reporter, RunInfo, StepReport
+from engine.training.reporter import Reporter, RunInfo, StepReport
 
 if TYPE_CHECKING:
     from engine.compute.validation import Validation

@@ -15,7 +15,7 @@ from engine.settings import Settings
 from engine.system.toml import read_toml
 
 if TYPE_CHECKING:
-    from engine.report import Result
+    from engine.training.reporter import Result
 
 TEXTS = ("data", "model", "name", "db", "out", "resume")  # options with a text that are no fields of `Settings`
 SWITCHES = ("quiet", "json")
@@ -104,7 +104,7 @@ def train_with(given: Mapping[str, Any], quiet: bool, as_json: bool) -> int:
     reporter = reporter_for(sys.stderr, quiet)
     try:
         reporter.status("loading")
-        from engine.training import train
+        from engine.training.train import train
 
         result = train(reporter=reporter, **given)
     finally:

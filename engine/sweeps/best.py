@@ -5,8 +5,8 @@ from pathlib import Path
 import tomli_w
 
 from engine.errors import StorageError
-from engine.prepare import OWN, Run
 from engine.settings import ENDS, TRAJECTORY
+from engine.training.prepare import OWN, Run
 
 NAME = "best.toml"
 

@@ -10,10 +10,10 @@ from engine.data import Dataset
 from engine.errors import SettingsError, UsageError
 from engine.nn.model import BUILT_IN, Model, load_model, model_from
 from engine.nn.optimizers import OPTIMIZERS
-from engine.prepare import DEFAULT_DB, Run, checked_name, choose_settings, prepare, variant
 from engine.records import SweepRow, check_idle, find_sweep
 from engine.sweeps.samplers import DEFAULT_TRIALS, SAMPLERS, Grid, Random, Sampler
 from engine.sweeps.space import MODEL, Choice, Parameters, Space, Value, ends, space_of, written
+from engine.training.prepare import DEFAULT_DB, Run, checked_name, choose_settings, prepare, variant
 
 Given = Mapping[str, Any]
 DEFAULT_PRUNE_AFTER = 5

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from engine.report import Reporter
+from engine.training.reporter import Reporter
 
 if TYPE_CHECKING:  # a reporter is there before anything slow is imported
     from pathlib import Path

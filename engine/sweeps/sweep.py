@@ -11,10 +11,8 @@ from typing import Any
 from engine.compute.precompile import compile_all, is_compiled
 from engine.data import Dataset
 from engine.errors import DivergedError, RecordsError, SettingsError, storage_fails
-from engine.fleet import Fleet, fleet_for
 from engine.nn.model import Model
 from engine.nn.optimizers import Optimizer
-from engine.prepare import DEFAULT_DB
 from engine.records import Records, TrialRecord, TrialRow, read_trials
 from engine.settings import settings_of
 from engine.sweeps.best import NAME, write_settings
@@ -26,7 +24,9 @@ from engine.sweeps.space import Value
 from engine.sweeps.trial import FAILED, FINISHED, INTERRUPTED, OVER, PRUNED, Trial, ranked
 from engine.system.blas import one_blas_thread
 from engine.system.signals import Interrupt
-from engine.training import AT_ONCE, carry_out, enter
+from engine.training.cluster import Fleet, fleet_for
+from engine.training.prepare import DEFAULT_DB
+from engine.training.train import AT_ONCE, carry_out, enter
 
 
 def sweep(

@@ -1,7 +1,7 @@
-"""CURVE keys: the file that holds them, and the gatekeeper who lets in those whose keys are listed.
+"""CURVE keys, and the file that holds them.
 
 CURVE (rfc.zeromq.org/spec/26) encrypts a connection and proves to each side that the other has the secret to its public
-key. Which public keys of clients may come in ZeroMQ asks over ZAP (rfc.zeromq.org/spec/27).
+key.
 """
 
 import os

@@ -9,7 +9,7 @@ import sys
 
 from engine.cli import main, progress
 from engine.coordinator.source import WorkerReport
-from engine.report import Reporter, RunInfo, StepReport
+from engine.training.reporter import Reporter, RunInfo, StepReport
 
 
 class Telling(Reporter):

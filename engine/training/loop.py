@@ -2,9 +2,8 @@
 
 import math
 import time
-from collections import deque
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,16 +18,16 @@ from engine.data import Sampler
 from engine.errors import DivergedError, RecordsError
 from engine.nn.optimizers import State
 from engine.nn.parameters import Layout, Vector, all_finite
-from engine.notices import worker_row
 from engine.records import Records, TrainingRow, ValidationRow
-from engine.report import Reporter, StepReport
 from engine.settings import Settings
-from engine.snapshots import Snapshots
 from engine.system.clock import Clock, TimeLimit
 from engine.system.signals import Interrupt
+from engine.training.bookkeeping import worker_row
+from engine.training.progress import Progress
+from engine.training.reporter import Reporter, StepReport
+from engine.training.snapshots import Snapshots
 
 INTERRUPTED = "interrupted"
-RECENT = 100  # batches that `train_loss` is the mean of
 PACE = 0.1  # weight of the newest step in the speed that is shown
 
 # Given the epoch of a validation and the best percent so far, says why the run is not worth going on, or nothing.
@@ -38,29 +37,6 @@ Lost = Callable[[float, float], str]
 def never(_epoch: float, _best: float) -> str:
     """Find no reason to give a run up."""
     return ""
-
-
-@dataclass
-class Progress:
-    """How far a run is. `elapsed` and `cpu` (seconds) count earlier sittings of a resumed run, too."""
-
-    step: int = 0
-    elapsed: float = 0.0
-    cpu: float = 0.0
-    best_percent: float | None = None
-    validation: Validation | None = None
-    saved: Path | None = None
-    images: int = 0
-    seconds: float = 0.0  # in training steps, without validations and checkpoints
-    optimizer_seconds: float = 0.0
-    recent: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=RECENT))
-    history: list[StepReport] = field(default_factory=list)
-
-    @property
-    def train_loss(self) -> float | None:
-        """Mean loss of a sample over the recent batches."""
-        samples = sum(n for _, n in self.recent)
-        return sum(loss for loss, _ in self.recent) / samples if samples else None
 
 
 @dataclass

@@ -13,8 +13,8 @@ from engine.errors import RecordsError
 from engine.kernels import Backend, choose
 from engine.nn.parameters import Layout, Vector
 from engine.records import EventRow, HistogramRow, Records, Snapshot, StatisticsRow, places
-from engine.snapshots.choice import Choice
-from engine.snapshots.measures import histogram, statistics
+from engine.training.snapshots.schedule import Choice
+from engine.training.snapshots.statistics import histogram, statistics
 
 WAITING_BYTES = 64 << 20  # the most that copies of vectors may take while they wait to be written
 WAITING_STEPS = 2  # but so many steps may always wait

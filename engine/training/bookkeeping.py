@@ -8,7 +8,7 @@ from engine.coordinator.notices import Notice
 from engine.coordinator.source import WorkerReport
 from engine.display import shown
 from engine.records import EventRow, Records, WorkerRow
-from engine.report import Reporter
+from engine.training.reporter import Reporter
 
 # What happens in a healthy run, or is of no concern: on record, but not shown.
 QUIET = ("joined", "late", "repeated", "doubled", "unasked", "not finite")

@@ -21,7 +21,7 @@ from engine.errors import CheckpointError, SettingsError
 from engine.nn.model import Model, check_fits, load_model, model_from
 from engine.records import RunRow
 from engine.settings import ENDS, TRAJECTORY, Settings
-from engine.snapshots import choose
+from engine.training.snapshots import choose
 
 DEFAULT_DB = Path("runs/gradsum.db")
 MAX_NAME = 200

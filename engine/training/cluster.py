@@ -17,12 +17,12 @@ from engine.data import cache
 from engine.launch.local_workers import LocalWorkers
 from engine.launch.remote_access import Entrance, entrance_for
 from engine.launch.rendezvous import SOCKET, meeting_folder
-from engine.prepare import Run
-from engine.report import Reporter
 from engine.settings import Settings
 from engine.system.allocator import keep_freed_memory
 from engine.system.clock import MonotonicClock, TimeLimit
 from engine.system.signals import Interrupt
+from engine.training.prepare import Run
+from engine.training.reporter import Reporter
 from engine.wire import Listener
 from engine.wire.shared_memory import Mailbox, mailbox_for
 

@@ -13,22 +13,23 @@ from engine.coordinator.notices import Notice, Tally
 from engine.coordinator.source import Source
 from engine.data import Dataset, Sampler
 from engine.errors import CheckpointError, RecordsError, StorageError, WorkerFailedError, WorkersError, storage_fails
-from engine.fleet import Fleet, fleet_for, source_for
-from engine.loop import Loop, Lost, Progress, never
 from engine.network import Network
 from engine.nn.model import Model
 from engine.nn.optimizers import Optimizer, State
 from engine.nn.parameters import Layout, Vector, aligned
-from engine.notices import departure, recorder
-from engine.prepare import Run, choose_settings, prepare
 from engine.records import Records, Totals
-from engine.report import Reporter, Result, RunInfo
 from engine.settings import settings_of
-from engine.snapshots import Snapshots, choose
 from engine.system.allocator import release_compiler
 from engine.system.blas import one_blas_thread
 from engine.system.clock import MonotonicClock, TimeLimit
 from engine.system.signals import Interrupt
+from engine.training.bookkeeping import departure, recorder
+from engine.training.cluster import Fleet, fleet_for, source_for
+from engine.training.loop import Loop, Lost, never
+from engine.training.prepare import Run, choose_settings, prepare
+from engine.training.progress import Progress
+from engine.training.reporter import Reporter, Result, RunInfo
+from engine.training.snapshots import Snapshots, choose
 
 # What ends a run in the middle of things: they say which checkpoint there is.
 AT_ONCE = (KeyboardInterrupt, WorkersError, WorkerFailedError, StorageError)
