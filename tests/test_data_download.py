@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.data import Dataset, Split, cache, room
+from engine.data import Dataset, Split, cache, cache_limit
 from engine.data.download import Download
 from engine.errors import DataError, SettingsError
 
@@ -116,17 +116,17 @@ def test_the_least_recently_used_goes_first(tmp_path: Path, monkeypatch: pytest.
     for age, digest in enumerate(digests):
         os.utime(cache.path_of(digest, tmp_path), (1e9 - age, 1e9 - age))  # the last one stored is the oldest
     opened = cache.open_cached(digests[2], tmp_path)  # which makes it the newest
-    monkeypatch.setenv(room.VARIABLE, repr(3.5 * size / 1e9))
+    monkeypatch.setenv(cache_limit.VARIABLE, repr(3.5 * size / 1e9))
     newest = cache.store(made(3), tmp_path)
     assert used(tmp_path) == sorted([digests[0], digests[2], newest])
-    monkeypatch.setenv(room.VARIABLE, repr(1.5 * size / 1e9))
+    monkeypatch.setenv(cache_limit.VARIABLE, repr(1.5 * size / 1e9))
     last = cache.store(made(4), tmp_path)
     assert used(tmp_path) == [last]
     assert (opened.train.images == made(2).train.images).all(), "what is open stays"
 
 
 def test_a_data_set_larger_than_the_cache(digest: str, there: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(room.VARIABLE, "1e-9")
+    monkeypatch.setenv(cache_limit.VARIABLE, "1e-9")
     with pytest.raises(DataError, match="set GRADSUM_CACHE_GB higher"):
         cache.store(made(), there)
     with Download(digest, there) as download, pytest.raises(DataError, match="GRADSUM_CACHE_GB"):
@@ -135,6 +135,6 @@ def test_a_data_set_larger_than_the_cache(digest: str, there: Path, monkeypatch:
 
 @pytest.mark.parametrize("text", ["ten", "-1", "nan", "inf"])
 def test_a_limit_that_is_no_number(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(room.VARIABLE, text)
+    monkeypatch.setenv(cache_limit.VARIABLE, text)
     with pytest.raises(SettingsError, match="GRADSUM_CACHE_GB must be a number"):
-        room.limit()
+        cache_limit.limit()

@@ -26,7 +26,7 @@ from engine.records import (
     WorkerRow,
     list_runs,
     reading,
-    writer,
+    writer_thread,
 )
 from engine.system.processes import alive, identity
 
@@ -164,8 +164,8 @@ def test_a_run_is_not_resumed_while_another_process_runs_it(tmp_path: Path) -> N
 
 
 def test_a_full_queue_holds_rows_back_and_drops_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(writer, "LIMIT_ROWS", 10)
-    monkeypatch.setattr(writer, "BATCH_ROWS", 5)
+    monkeypatch.setattr(writer_thread, "LIMIT_ROWS", 10)
+    monkeypatch.setattr(writer_thread, "BATCH_ROWS", 5)
     with Records(tmp_path / "r.db") as records:
         records.begin(RUN)
         third = threading.Event()

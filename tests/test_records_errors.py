@@ -12,15 +12,7 @@ from typing import Any
 import pytest
 
 from engine.errors import RecordsError
-from engine.records import (
-    Records,
-    RunRow,
-    TrainingRow,
-    list_runs,
-    read_run,
-    remove_runs,
-    writer,
-)
+from engine.records import Records, RunRow, TrainingRow, list_runs, read_run, remove_runs, writer_thread
 
 RUN = RunRow("letters", "letters", "adam", 1e-3, 64, 8, 2, 7, uuid="u1", generated=True, settings={"beta1": 0.9})
 ROOT = Path(__file__).parent.parent
@@ -195,7 +187,7 @@ def test_what_goes_wrong_in_the_thread_is_raised_by_every_later_call(tmp_path: P
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_fault_in_the_thread_leaves_nobody_waiting(tmp_path: Path) -> None:
-    shell = writer.Writer(tmp_path / "r.db")
+    shell = writer_thread.Writer(tmp_path / "r.db")
 
     def fault(_: sqlite3.Connection) -> None:
         raise KeyError("nobody thought of it")

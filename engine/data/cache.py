@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import platformdirs
 
-from engine.data import layout, room
+from engine.data import cache_limit, layout
 from engine.data.dataset import Dataset
 from engine.errors import DataError
 
@@ -54,7 +54,7 @@ def store(dataset: Dataset, folder: Path | None = None) -> str:
         digest.update(piece)
     path = path_of(digest.hexdigest(), folder)
     if not _holds(path, pieces):
-        room.make(path.parent, sum(piece.nbytes for piece in pieces))
+        cache_limit.make(path.parent, sum(piece.nbytes for piece in pieces))
         _write(path, pieces)
     return digest.hexdigest()
 

@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from typing import Self
 
-from engine.data import cache, room
+from engine.data import cache, cache_limit
 from engine.errors import DataError
 
 
@@ -53,7 +53,7 @@ class Download:
             raise DataError(f"{self.offset + len(piece)} bytes of data came, where {total} were announced")
         try:
             if self.offset == 0:
-                room.make(self.path.parent, total)
+                cache_limit.make(self.path.parent, total)
             self._file.write(piece)
         except OSError as error:
             raise cache.unwritable(self._part, error) from error

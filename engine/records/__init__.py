@@ -11,7 +11,7 @@ from engine.records.find import find_run
 from engine.records.groups import groups
 from engine.records.places import Place, places
 from engine.records.read import RunRecord, list_runs, read_run, reading, run_in
-from engine.records.records import Records
+from engine.records.recorder import Records
 from engine.records.remove import remove_runs
 from engine.records.rows import (
     EventRow,

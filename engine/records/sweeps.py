@@ -14,7 +14,7 @@ from engine.records.find import last_of
 from engine.records.history import validations
 from engine.records.read import reading
 from engine.records.rows import SweepRow, TrialRow
-from engine.records.writer import plain
+from engine.records.writer_thread import plain
 from engine.system.processes import alive
 
 _JSON = ("over", "settings", "models")

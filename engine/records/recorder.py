@@ -26,7 +26,7 @@ from engine.records.rows import (
 )
 from engine.records.schema import STEP_TABLES
 from engine.records.sweeps import insert_sweep, set_trials
-from engine.records.writer import Writer, plain
+from engine.records.writer_thread import Writer, plain
 from engine.system.processes import alive
 
 State = Literal["finished", "interrupted", "failed"]
