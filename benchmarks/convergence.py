@@ -85,7 +85,7 @@ def plot(runs: list[Run], path: Path) -> None:
     """Draw percent correct against wall time, a panel a data set."""
     from matplotlib.ticker import LogLocator
 
-    from engine.plots import style
+    from engine.reports.plots import style
 
     names = list(dict.fromkeys(run.data for run in runs))
     colours = dict(zip(GRID, style.COLOURS, strict=False))

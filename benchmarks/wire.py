@@ -169,7 +169,7 @@ def show(points: list[Point], constants: dict[str, float]) -> None:
 
 def plot(points: list[Point], constants: dict[str, float], path: Path) -> None:
     """Draw the step times with the model, and the efficiency that it predicts."""
-    from engine.plots import style
+    from engine.reports.plots import style
 
     with style.styled():
         figure = style.new_figure(11, 5, "Workers behind a link, letters network, 64 images a worker")

@@ -15,7 +15,7 @@ from PIL import Image
 import engine
 from engine.cli import INTERRUPTED, bench
 from engine.cli.pictures import check_place
-from engine.plots import speedup, style
+from engine.reports.plots import speedup, style
 from engine.system.processes import usable_cores
 from engine.training.reporter import Reporter
 from tests.command import Answer, Gradsum

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from engine.cli.compare import compare
-from engine.records import COLUMNS, EventRow, Records, RunRow, ValidationRow, WorkerRow, groups, list_runs
+from engine.records import COLUMNS, EventRow, Records, RunRow, ValidationRow, WorkerRow, list_runs
+from engine.reports.groups import groups
 from tests.command import Gradsum
 
 HOSTILE = "[red]a\x1b[2J<b>"  # rich's markup, a terminal's, and HTML's

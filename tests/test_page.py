@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from engine.page import Picture, Pictures, build
-from engine.page.html import MOST_ROWS, text
 from engine.records import COLUMNS, RunRecord
+from engine.reports.page import Picture, Pictures, build
+from engine.reports.page.html import MOST_ROWS, text
 from tests.pages import Page
 
 HOSTILE = "</style></td><script>alert(1)</script>\"'&amp; onload=x ${title} $$ {0} %s\x00\x1b[2J"

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
-from engine.plots import confusion, filters, histogram, kernel, layers, workers
-from engine.plots.progress import smoothed
-from engine.plots.style import limit_of, unit_of_time
+from engine.reports.plots import confusion, filters, histogram, kernel, layers, workers
+from engine.reports.plots.progress import smoothed
+from engine.reports.plots.style import limit_of, unit_of_time
 
 
 @given(st.lists(st.floats(-100, 100) | st.just(float("nan")), max_size=30), st.floats(1, 50))

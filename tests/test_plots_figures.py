@@ -15,9 +15,6 @@ from numpy.typing import NDArray
 
 from engine.errors import RecordsError
 from engine.nn.model import letters
-from engine.plots import confusion, gather, style
-from engine.plots.hill import LAST, VALLEY_START, Scene, animation
-from engine.plots.landscape import VALLEY
 from engine.records import (
     EventRow,
     HistogramRow,
@@ -31,6 +28,9 @@ from engine.records import (
     WorkerRow,
     places,
 )
+from engine.reports.plots import confusion, gather, style
+from engine.reports.plots.hill import LAST, VALLEY_START, Scene, animation
+from engine.reports.plots.landscape import VALLEY
 
 SHAPES = {name: spec.shape for name, spec in letters().layout().specs.items()}
 STEPS = (1, 2, 3, 32)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.nn.optimizers import SGD, Adam, Momentum
-from engine.plots.landscape import FLAT, HILL, LOW, VALLEY, Landscape, Point, descend
+from engine.reports.plots.landscape import FLAT, HILL, LOW, VALLEY, Landscape, Point, descend
 
 coordinate = st.floats(-5, 5)
 
@@ -71,7 +71,7 @@ def test_the_descents_are_those_of_the_rules() -> None:
 
 
 def test_the_lesson_of_the_hill_is_true() -> None:
-    from engine.plots.hill import hill_balls
+    from engine.reports.plots.hill import hill_balls
 
     small, large, momentum, adam = (ball.path[:, 0] for ball in hill_balls())
     assert small.max() < FLAT, "a small rate does not even get over the shelf"
@@ -84,7 +84,7 @@ def test_the_lesson_of_the_hill_is_true() -> None:
 
 
 def test_the_lesson_of_the_valley_is_true() -> None:
-    from engine.plots.hill import valley_balls
+    from engine.reports.plots.hill import valley_balls
 
     ends = [math.dist(ball.path[-1], VALLEY.lowest) for ball in valley_balls()]
     assert min(ends[:2]) > 0.5

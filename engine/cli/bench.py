@@ -47,7 +47,7 @@ def execute(arguments: argparse.Namespace) -> int:
     else:
         show(rows)
     if arguments.plot:
-        from engine.plots import speedup, style
+        from engine.reports.plots import speedup, style
 
         with style.styled():
             style.save(speedup.draw(rows, weak=arguments.weak, cores=usable_cores()), arguments.plot)

@@ -6,9 +6,10 @@ from typing import Any, NamedTuple
 
 from engine.cli.choice import add_runs
 from engine.cli.tables import add_forms, console, print_csv, print_json, table
-from engine.display import shown
 from engine.errors import RecordsError
-from engine.records import find_run, groups, list_runs
+from engine.records import find_run, list_runs
+from engine.reports.groups import groups
+from engine.reports.text import shown
 
 _SHORT = 16  # characters of a digest that are shown to a person
 _DIGESTS = ("data_digest", "params_sha256", "git_commit")

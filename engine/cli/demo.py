@@ -25,7 +25,7 @@ def execute(arguments: argparse.Namespace) -> int:
     still: Path = arguments.out or Path("runs/hill.png")
     check_place(still)
     need_matplotlib()
-    from engine.plots import hill, style
+    from engine.reports.plots import hill, style
 
     moving = still.with_suffix(".gif")
     with style.styled():

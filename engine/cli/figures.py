@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from engine.errors import CheckpointError, UsageError
-from engine.page import Picture, Pictures
 from engine.records import reading, snapshots
 from engine.records.history import Connection
+from engine.reports.page import Picture, Pictures
 
 if TYPE_CHECKING:
-    from engine.plots.gather import Picture as Drawn
+    from engine.reports.plots.gather import Picture as Drawn
 
 Run = dict[str, Any]
 SHARPNESS = 160  # dots an inch: more than most screens show, and legible in print
@@ -24,7 +24,7 @@ CSS = 96  # of CSS's pixels an inch
 
 def pictures(db: Path, run: Run) -> Pictures:
     """Return all pictures of `run`, as `list_runs` has it, from the database `db` and the run's checkpoints."""
-    from engine.plots import gather
+    from engine.reports.plots import gather
 
     number, name = run["startID"], str(run["startID"])
     return Pictures(
@@ -50,7 +50,7 @@ def _drawn(what: str, draw: "Callable[[], Drawn]") -> Picture:
 
 def _kernels(db: Path, number: int) -> Iterator[Picture]:
     """Yield the kernels that see the image, and of every convolution the one that moved most, over time."""
-    from engine.plots import gather
+    from engine.reports.plots import gather
 
     with reading(db) as connection:
         filters = {n: s for n, s in snapshots.tensors(connection, number).items() if len(s) == 4}
@@ -67,7 +67,7 @@ def _kernels(db: Path, number: int) -> Iterator[Picture]:
 
 def _weights(db: Path, number: int) -> Iterator[Picture]:
     """Yield how the weights of every layer are distributed, over time."""
-    from engine.plots import gather
+    from engine.reports.plots import gather
 
     with reading(db) as connection:
         names = [name for name, shape in snapshots.tensors(connection, number).items() if len(shape) > 1]
@@ -89,7 +89,7 @@ def _draw_mistakes(run: Run) -> "Drawn":
     from engine.cli.predict import probabilities
     from engine.data.cache import open_cached
     from engine.network import network_from
-    from engine.plots import confusion
+    from engine.reports.plots import confusion
 
     if not run["folder"] or not run["data_digest"]:
         raise CheckpointError("where its checkpoints or its data are is not on record")

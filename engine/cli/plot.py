@@ -8,7 +8,7 @@ from engine.cli.choice import WHICH, add_database
 from engine.cli.pictures import add_out, check_place, check_spares, need_matplotlib
 
 if TYPE_CHECKING:
-    from engine.plots.gather import Picture
+    from engine.reports.plots.gather import Picture
 
     Kinds = argparse._SubParsersAction[argparse.ArgumentParser]
 
@@ -70,7 +70,7 @@ def execute(arguments: argparse.Namespace) -> int:
         check_place(arguments.out)
         check_spares(arguments.out, source, what)
     need_matplotlib()
-    from engine.plots import style
+    from engine.reports.plots import style
 
     with style.styled():
         figure, name = arguments.draw(arguments)
@@ -82,7 +82,7 @@ def execute(arguments: argparse.Namespace) -> int:
 
 def _draw_records(arguments: argparse.Namespace) -> "Picture":
     """Draw what is in the database."""
-    from engine.plots import gather
+    from engine.reports.plots import gather
 
     db, run = arguments.db, arguments.run
     match arguments.kind:
@@ -106,7 +106,7 @@ def _draw_confusion(arguments: argparse.Namespace) -> "Picture":
     from engine.cli.evaluate import data_for
     from engine.cli.predict import probabilities
     from engine.network import network_from
-    from engine.plots import confusion
+    from engine.reports.plots import confusion
 
     checkpoint = load(arguments.checkpoint)
     network = network_from(checkpoint, arguments.checkpoint)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from engine.cli.choice import add_run
 from engine.cli.pictures import check_spares, need_matplotlib
-from engine.display import size
 from engine.errors import SettingsError
+from engine.reports.text import size
 
 
 def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -36,8 +36,8 @@ def execute(arguments: argparse.Namespace) -> int:
     _check(path, arguments.db)
 
     from engine.cli.figures import pictures
-    from engine.page import build
-    from engine.plots.style import styled
+    from engine.reports.page import build
+    from engine.reports.plots.style import styled
 
     with styled():
         found = pictures(arguments.db, record.run)

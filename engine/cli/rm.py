@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from engine.cli.choice import add_runs
-from engine.display import shown, size
 from engine.records import find_run, list_runs, remove_runs
+from engine.reports.text import shown, size
 
 
 def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -6,8 +6,8 @@ from typing import Any, Literal
 
 from engine.cli.choice import add_database
 from engine.cli.tables import STYLES, add_forms, console, print_csv, print_json, table
-from engine.display import number, shown, when
 from engine.records import COLUMNS, list_runs
+from engine.reports.text import number, shown, when
 
 _WIDE = 120  # columns from which on a run takes one line
 _NUMBERS = ("id", "workers", "steps", "best %", "images/s")

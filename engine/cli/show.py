@@ -6,8 +6,9 @@ from dataclasses import asdict
 
 from engine.cli.choice import add_run
 from engine.cli.tables import STYLES, add_forms, console, print_csv, print_json, table
-from engine.display import EVENTS, VALIDATION, WORKERS, Column, Row, fact, shown
-from engine.records import RunRecord, groups, read_run
+from engine.records import RunRecord, read_run
+from engine.reports.groups import groups
+from engine.reports.text import EVENTS, VALIDATION, WORKERS, Column, Row, fact, shown
 
 HEADER = ("table", "row", "column", "value")
 _KEYS = {"validation": "batchno", "workers": "worker", "events": "id"}

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from engine.display import shown
+from engine.reports.text import shown
 
 if TYPE_CHECKING:
     from rich.console import Console

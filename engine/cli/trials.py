@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from engine.cli.progress import Lines, Quiet, forgiving, is_live
 from engine.cli.tables import STYLES, table
-from engine.display import number, shown
+from engine.reports.text import number, shown
 from engine.sweeps.report import SweepReporter
 
 if TYPE_CHECKING:

@@ -8,7 +8,6 @@ neither. `COLUMNS` and `VIEWS` say what every column means.
 from engine.records import snapshots
 from engine.records.chunks import Snapshot
 from engine.records.find import find_run
-from engine.records.groups import groups
 from engine.records.places import Place, places
 from engine.records.read import RunRecord, list_runs, read_run, reading, run_in
 from engine.records.recorder import Records
@@ -50,7 +49,6 @@ __all__ = [
     "check_idle",
     "find_run",
     "find_sweep",
-    "groups",
     "list_runs",
     "places",
     "read_run",

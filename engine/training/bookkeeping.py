@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from engine.compute.fingerprint import fingerprint
 from engine.coordinator.notices import Notice
 from engine.coordinator.source import WorkerReport
-from engine.display import shown
 from engine.records import EventRow, Records, WorkerRow
+from engine.reports.text import shown
 from engine.training.reporter import Reporter
 
 # What happens in a healthy run, or is of no concern: on record, but not shown.

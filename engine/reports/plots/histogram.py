@@ -10,8 +10,8 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from engine.plots import titles
-from engine.plots.style import SEQUENTIAL, new_figure
+from engine.reports.plots import titles
+from engine.reports.plots.style import SEQUENTIAL, new_figure
 
 Floats = NDArray[np.float64]
 _ROWS = 120

@@ -13,9 +13,9 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from engine.errors import RecordsError
-from engine.plots import filters, histogram, kernel, layers, progress, workers
 from engine.records import history, reading, run_in, snapshots
 from engine.records.history import Connection
+from engine.reports.plots import filters, histogram, kernel, layers, progress, workers
 
 Picture = tuple[Figure, str]
 

@@ -8,8 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from engine.plots import titles
-from engine.plots.style import DIVERGING, GREY, NINE, limit_of, new_figure
+from engine.reports.plots import titles
+from engine.reports.plots.style import DIVERGING, GREY, NINE, limit_of, new_figure
 
 Floats = NDArray[np.float64]
 Values = NDArray[np.float32]

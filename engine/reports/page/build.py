@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from engine.page import sections
-from engine.page.document import document
-from engine.page.html import text
-from engine.page.sections import Picture
 from engine.records import RunRecord
+from engine.reports.page import sections
+from engine.reports.page.document import document
+from engine.reports.page.html import text
+from engine.reports.page.sections import Picture
 
 
 @dataclass(frozen=True)

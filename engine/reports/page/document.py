@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from string import Template
 
-from engine.page.html import Html, join, tag, text
+from engine.reports.page.html import Html, join, tag, text
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Section:
 
 def document(title: str, header: Html, sections: Sequence[Section], footer: Html) -> str:
     """Return a whole page. It needs nothing from anywhere else, and its policy forbids browsers to look for more."""
-    template = Template(files("engine.page").joinpath("page.html").read_text(encoding="utf-8"))
+    template = Template(files("engine.reports.page").joinpath("page.html").read_text(encoding="utf-8"))
     bodies = (tag("section", tag("h2", text(s.title)), s.content, id=s.anchor) for s in sections)
     contents = (tag("a", text(s.title), href=f"#{s.anchor}") for s in sections)
     return template.substitute(

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from engine.nn.optimizers import SGD, Adam, Momentum, Optimizer
-from engine.plots.landscape import FLAT, HILL, LOW, VALLEY, Landscape, Point, descend
-from engine.plots.style import COLOURS, GREY, new_figure
+from engine.reports.plots.landscape import FLAT, HILL, LOW, VALLEY, Landscape, Point, descend
+from engine.reports.plots.style import COLOURS, GREY, new_figure
 
 HILL_START, HILL_STEPS = (1.0,), 60
 VALLEY_START, VALLEY_STEPS = (-4.0, 1.5), 100

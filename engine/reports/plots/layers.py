@@ -7,8 +7,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from engine.plots import titles
-from engine.plots.style import COLOURS, GREY, new_figure
+from engine.reports.plots import titles
+from engine.reports.plots.style import COLOURS, GREY, new_figure
 
 Floats = NDArray[np.float64]
 

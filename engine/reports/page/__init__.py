@@ -3,7 +3,7 @@
 `html` makes pieces in which nothing is unescaped, `sections` says what is told, `document` puts the page together.
 """
 
-from engine.page.build import Pictures, build
-from engine.page.sections import Picture
+from engine.reports.page.build import Pictures, build
+from engine.reports.page.sections import Picture
 
 __all__ = ["Picture", "Pictures", "build"]

@@ -10,9 +10,9 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from engine.errors import RecordsError
-from engine.plots import titles
-from engine.plots.style import COLOURS, GREY, new_figure, unit_of_time
 from engine.records.history import Curves
+from engine.reports.plots import titles
+from engine.reports.plots.style import COLOURS, GREY, new_figure, unit_of_time
 
 Floats = NDArray[np.float64]
 Spans = list[tuple[float, float]]  # begin and end

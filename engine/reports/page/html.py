@@ -5,7 +5,7 @@ import html
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NewType
 
-from engine.display import Column, Row, fact
+from engine.reports.text import Column, Row, fact
 
 Html = NewType("Html", str)
 MOST_ROWS = 1000

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from engine.display import shown
+from engine.reports.text import shown
 
 Run = Mapping[str, Any]
 

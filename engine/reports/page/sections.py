@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from engine.display import EVENTS, VALIDATION, WORKERS, duration, number, shown, when
-from engine.page.document import Section
-from engine.page.html import Html, join, pairs, picture, remark, table, tag, text
-from engine.records import RunRecord, groups
+from engine.records import RunRecord
+from engine.reports.groups import groups
+from engine.reports.page.document import Section
+from engine.reports.page.html import Html, join, pairs, picture, remark, table, tag, text
+from engine.reports.text import EVENTS, VALIDATION, WORKERS, duration, number, shown, when
 
 Run = Mapping[str, Any]
 

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from engine.plots.style import COLOURS, GREY, new_figure
+from engine.reports.plots.style import COLOURS, GREY, new_figure
 
 Row = dict[str, Any]
 

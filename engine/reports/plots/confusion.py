@@ -10,8 +10,8 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure, SubFigure
 from numpy.typing import NDArray
 
-from engine.plots.style import GREY, new_figure
-from engine.plots.titles import literal
+from engine.reports.plots.style import GREY, new_figure
+from engine.reports.plots.titles import literal
 
 MISTAKES = 24  # images shown at most
 _COLUMNS = 4

@@ -11,9 +11,9 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from engine.errors import RecordsError
-from engine.plots import titles
-from engine.plots.style import COLOURS, GREY, new_figure, percent_axis, unit_of_time
 from engine.records.history import Curves
+from engine.reports.plots import titles
+from engine.reports.plots.style import COLOURS, GREY, new_figure, percent_axis, unit_of_time
 
 Floats = NDArray[np.float64]
 AXES = {"batch": "batchno", "epoch": "epoch", "wall": "elapsed", "cpu": "cputime"}
