@@ -16,7 +16,7 @@ from engine.wire.shared_memory import SLOTS, TOKEN, Mailbox, mailbox_for, read_t
 from tests.fakes import JOB, MODEL, NUMERICS, ToyWorker
 from tests.faults import HARMLESS, Fault
 from tests.test_coordinator import Box
-from workers.mail import Mail
+from workers.shared_memory import Mail
 
 SIZE = MODEL.layout().size
 WORKERS = 3

@@ -20,7 +20,7 @@ from engine.errors import ProtocolError
 from engine.wire import messages as m
 from engine.wire.keys import Keys
 from tests.fakes import MODEL, FakeClock
-from workers import lifeline, worker
+from workers import parent, worker
 from workers.session import Quit
 from workers.worker import Worker
 
@@ -291,10 +291,10 @@ def test_a_message_that_breaks_the_protocol_ends_it(dialer: FakeDialer, frames: 
 
 def test_it_ends_with_its_parent(dialer: FakeDialer, monkeypatch: pytest.MonkeyPatch) -> None:
     cleared: list[str] = []
-    monkeypatch.setattr(lifeline, "hold", lambda: None)
-    monkeypatch.setattr(lifeline, "broken", lambda: not dialer.script)
-    monkeypatch.setattr(lifeline, "clear", cleared.append)
+    monkeypatch.setattr(parent, "hold", lambda: None)
+    monkeypatch.setattr(parent, "broken", lambda: not dialer.script)
+    monkeypatch.setattr(parent, "clear", cleared.append)
     dialer.script = [lambda: None] * 3
     assert Worker("ipc:///a/b", tied=True, patience=60, clear=True).run() == Quit("its parent ended", 1)
     assert cleared == ["ipc:///a/b"]
-    assert dialer.watched == lifeline.STDIN
+    assert dialer.watched == parent.STDIN

@@ -25,7 +25,7 @@ def main() -> int:
     if not arguments.patience > 0:
         parser.error(f"--patience must be a number of seconds above 0, got {arguments.patience:g}")
     os.environ.update(ONE_THREAD)  # before numpy is imported
-    from workers.mail import Mail  # noqa: PLC0415
+    from workers.shared_memory import Mail  # noqa: PLC0415
     from workers.worker import Worker  # noqa: PLC0415
 
     try:

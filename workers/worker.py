@@ -19,10 +19,10 @@ from engine.system.allocator import keep_freed_memory, release_compiler
 from engine.wire import Dialer
 from engine.wire import messages as m
 from engine.wire.keys import Keys
-from workers import lifeline
-from workers.mail import Mail
+from workers import parent
+from workers.dataset import Supply
 from workers.session import Action, Compute, Leave, Prepare, Quit, Send, Session, Store
-from workers.supply import Supply
+from workers.shared_memory import Mail
 
 WAKE = 0.25  # seconds between looks at signals and the clock while nothing comes in
 LARGEST = 1 << 40  # bytes of a message; the coordinator is trusted
@@ -63,8 +63,8 @@ class Worker:
         signal.signal(signal.SIGTERM, self._leave)
         signal.signal(signal.SIGINT, self._leave)
         if self._tied:
-            lifeline.hold()
-            self._dialer.watch(lifeline.STDIN)
+            parent.hold()
+            self._dialer.watch(parent.STDIN)
         try:
             return self._loop()
         finally:
@@ -99,9 +99,9 @@ class Worker:
                 if self._session.id:
                     self._send(m.Goodbye(self._session.id, self._leaving))
                 return Quit(self._leaving, 0)
-            if self._tied and lifeline.broken():
+            if self._tied and parent.broken():
                 if self._clear:
-                    lifeline.clear(self._address)
+                    parent.clear(self._address)
                 return Quit("its parent ended", 1)
             if self._dialer.unwelcome:
                 return Quit(f"the coordinator at {self._address} {self._dialer.unwelcome}", 1)
