@@ -81,7 +81,7 @@ def sabotage(monkeypatch: pytest.MonkeyPatch) -> Sabotage:
 
     def arrange(moment: str, action: Action) -> Saboteur:
         saboteur = Saboteur(moment, action)
-        monkeypatch.setattr("engine.cli.progress.reporter_for", lambda *_: saboteur)
+        monkeypatch.setattr("engine.cli.live.reporters.reporter_for", lambda *_: saboteur)
         return saboteur
 
     return arrange

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import engine
-from engine.cli.predict import probabilities, read_images
+from engine.cli.commands.predict import probabilities, read_images
 from engine.data.letters import letters
 from engine.errors import DataError
 from tests.command import SMALL, Gradsum, save_data

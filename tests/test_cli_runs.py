@@ -13,13 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from engine.cli.runs import execute, register
+from engine.cli.commands.runs import execute, register
 from engine.errors import RecordsError
 from engine.records import COLUMNS, Records, RunRow
 
 ROOT = Path(__file__).parent.parent
 SCRIPT = """
-import argparse, sys; from engine.cli.runs import register
+import argparse, sys; from engine.cli.commands.runs import register
 parser = argparse.ArgumentParser(); register(parser.add_subparsers())
 arguments = parser.parse_args(sys.argv[1:]); sys.exit(arguments.execute(arguments))
 """

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.cli.compare import compare
+from engine.cli.commands.compare import compare
 from engine.records import COLUMNS, EventRow, Records, RunRow, ValidationRow, WorkerRow, list_runs
 from engine.reports.groups import groups
 from tests.command import Gradsum

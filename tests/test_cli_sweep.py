@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
-from engine.cli.board import BEST, in_sight
-from engine.cli.trials import QuietSweep, SweepLines, sweep_reporter_for
+from engine.cli.live.board import BEST, in_sight
+from engine.cli.live.reporters import sweep_reporter_for
+from engine.cli.live.trials import QuietSweep, SweepLines
 from engine.compute.validation import Validation
 from engine.coordinator.source import WorkerReport
 from engine.records import Point
@@ -144,7 +145,7 @@ class Stopping(SweepReporter):
 def test_an_interrupted_sweep_says_how_to_go_on(gradsum: Gradsum, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = gradsum(*SWEEP, *OVER, "--db", "whole.db", "--out", "whole", "--json").json()
     with monkeypatch.context() as patch:
-        patch.setattr("engine.cli.trials.sweep_reporter_for", lambda *_: Stopping())
+        patch.setattr("engine.cli.live.reporters.sweep_reporter_for", lambda *_: Stopping())
         stopped = gradsum(*SWEEP, *OVER, "--name", "my sweep")
     assert stopped.code == 130
     lines = stopped.out.splitlines()
@@ -176,7 +177,7 @@ class BetweenTrials(SweepReporter):
 def test_between_two_trials_it_is_interrupted_in_none(
     gradsum: Gradsum, monkeypatch: pytest.MonkeyPatch, trial: int, moment: str
 ) -> None:
-    monkeypatch.setattr("engine.cli.trials.sweep_reporter_for", lambda *_: BetweenTrials(trial))
+    monkeypatch.setattr("engine.cli.live.reporters.sweep_reporter_for", lambda *_: BetweenTrials(trial))
     answer = gradsum(*SWEEP, *OVER)
     assert answer.code == 130
     assert f"Interrupted {moment} of 4. Go on with:" in answer.out.splitlines()

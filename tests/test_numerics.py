@@ -64,7 +64,7 @@ def test_an_edit_of_whatever_decides_bits_is_another_fingerprint(
 
 def test_an_edit_of_anything_else_is_not(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fingerprint, "PACKAGE", package)
-    others = ("engine.cli.show", "engine.records.read", "engine.coordinator", "engine.errors")
+    others = ("engine.cli.commands.show", "engine.records.read", "engine.coordinator", "engine.errors")
     assert [module for module in others if edited(package, module)] == []
 
 

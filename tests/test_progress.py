@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 
-from engine.cli import progress
-from engine.cli.panel import Panel
-from engine.cli.progress import Lines, Quiet, Watch, describe, reporter_for
+from engine.cli.live import lines
+from engine.cli.live.display import RECENT, Watch, describe
+from engine.cli.live.lines import Lines, Quiet
+from engine.cli.live.panel import Panel
+from engine.cli.live.reporters import reporter_for
 from engine.compute.validation import Validation
 from engine.coordinator.source import WorkerReport
 from engine.training.reporter import Reporter, RunInfo, StepReport
@@ -131,15 +133,15 @@ def test_lines_are_few(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_loss_and_percentage_are_means_over_images(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(progress, "LINE_EVERY", 0.0)
+    monkeypatch.setattr(lines, "LINE_EVERY", 0.0)
     stream = io.StringIO()
-    lines = Lines(stream)
-    lines.started(info())
-    lines.step(step(1, loss=1.0, percent=0.0, images=30), [])
-    lines.step(step(2, loss=5.0, percent=100.0, images=10), [])
+    shown = Lines(stream)
+    shown.started(info())
+    shown.step(step(1, loss=1.0, percent=0.0, images=30), [])
+    shown.step(step(2, loss=5.0, percent=100.0, images=10), [])
     assert "loss 2.0000  25.0 % correct" in stream.getvalue().splitlines()[-1]
-    for number in range(progress.RECENT):
-        lines.step(step(3 + number, loss=7.0, percent=50.0), [])
+    for number in range(RECENT):
+        shown.step(step(3 + number, loss=7.0, percent=50.0), [])
     assert "loss 7.0000  50.0 % correct" in stream.getvalue().splitlines()[-1]
 
 

@@ -35,7 +35,7 @@ def test_the_model_example_is_a_model(tmp_path: Path) -> None:
 @pytest.mark.parametrize("command", ["train", "sweep"])
 def test_every_option_is_documented(command: str) -> None:
     commands = argparse.ArgumentParser().add_subparsers()
-    import_module(f"engine.cli.{command}").register(commands)
+    import_module(f"engine.cli.commands.{command}").register(commands)
     documented = set(re.findall(r"`(--[a-z0-9-]+)`", README))
     for action in commands.choices[command]._actions:
         for option in action.option_strings:
@@ -55,7 +55,7 @@ def test_what_can_be_swept_over_is_documented() -> None:
 @pytest.mark.parametrize("command", ["plot", "demo"])
 def test_every_kind_of_picture_and_its_options_are_documented(command: str) -> None:
     commands = argparse.ArgumentParser().add_subparsers()
-    import_module(f"engine.cli.{command}").register(commands)
+    import_module(f"engine.cli.commands.{command}").register(commands)
     section = README.split("## Pictures")[1].split("\n## ")[0]
     [kinds] = [action for action in commands.choices[command]._actions if isinstance(action.choices, dict)]
     for kind, parser in kinds.choices.items():  # type: ignore[union-attr]

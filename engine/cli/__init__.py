@@ -109,7 +109,7 @@ def _parser(given: list[str]) -> Parser:
     wanted = next((word for word in given if not word.startswith("-")), None)
     for name, text in COMMANDS.items():
         if name == wanted:
-            import_module(f"engine.cli.{name}").register(commands)
+            import_module(f"engine.cli.commands.{name}").register(commands)
         else:
             commands.add_parser(name, help=text)
     return parser

@@ -86,7 +86,7 @@ def _moved_most(connection: Connection, run: int, name: str) -> int:
 def _draw_mistakes(run: Run) -> "Drawn":
     """Let the run's newest network read the test images that it was validated on, if they are in the cache."""
     from engine.checkpoint import load
-    from engine.cli.predict import probabilities
+    from engine.cli.commands.predict import probabilities
     from engine.data.cache import open_cached
     from engine.network import network_from
     from engine.reports.plots import confusion

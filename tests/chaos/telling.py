@@ -7,7 +7,8 @@ step STEP PID PID ...      with the process ids of the workers at hand
 import os
 import sys
 
-from engine.cli import main, progress
+from engine.cli import main
+from engine.cli.live import reporters
 from engine.coordinator.source import WorkerReport
 from engine.training.reporter import Reporter, RunInfo, StepReport
 
@@ -36,5 +37,5 @@ class Telling(Reporter):
 
 if __name__ == "__main__":
     teller = Telling(int(sys.argv[1]))
-    progress.reporter_for = lambda *_: teller
+    reporters.reporter_for = lambda *_: teller
     sys.exit(main(sys.argv[2:]))

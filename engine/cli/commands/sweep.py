@@ -6,7 +6,7 @@ import shlex
 import sys
 from typing import TYPE_CHECKING
 
-from engine.cli import train
+from engine.cli.commands import train
 from engine.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
 def execute(arguments: argparse.Namespace) -> int:
     """Carry out the sweep, and print what was best."""
     from engine.cli import INTERRUPTED
-    from engine.cli.trials import sweep_reporter_for
+    from engine.cli.live.reporters import sweep_reporter_for
 
     given, quiet, as_json = train.given_options(arguments, TEXTS)
     own = {name: getattr(arguments, name) for name in ("trials", "sampler", "prune_after", "name", "resume")}
@@ -89,8 +89,8 @@ def _over(words: list[str]) -> dict[str, str]:
 
 def _print_summary(result: "SweepResult") -> None:
     """Print the best trials, and where everything is."""
+    from engine.cli.live.trial_table import ending, in_words, trial_table
     from engine.cli.tables import console
-    from engine.cli.trials import ending, in_words, trial_table
     from engine.sweeps.sweep import resuming
     from engine.sweeps.trial import ranked
 

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 
-from engine.cli.choice import add_run
+from engine.cli.arguments import add_run
 from engine.cli.tables import STYLES, add_forms, console, print_csv, print_json, table
 from engine.records import RunRecord, read_run
 from engine.reports.groups import groups

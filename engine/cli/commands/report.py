@@ -4,7 +4,7 @@ import argparse
 from datetime import datetime
 from pathlib import Path
 
-from engine.cli.choice import add_run
+from engine.cli.arguments import add_run
 from engine.cli.pictures import check_spares, need_matplotlib
 from engine.errors import SettingsError
 from engine.reports.text import size

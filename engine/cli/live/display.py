@@ -1,4 +1,4 @@
-"""What a person sees while a network trains: a live panel in a terminal, plain lines elsewhere, nothing if quiet."""
+"""How far a run is: what every way of showing it has in common."""
 
 import contextlib
 import os
@@ -9,24 +9,9 @@ from typing import TYPE_CHECKING, Any, TextIO, cast
 from engine.training.reporter import Reporter, RunInfo, StepReport
 
 if TYPE_CHECKING:
-    from engine.compute.validation import Validation
     from engine.coordinator.source import WorkerReport
 
-LINE_EVERY = 5.0  # seconds between plain lines
 RECENT = 100  # batches that loss and % correct are the mean of: single ones jump about
-
-
-def reporter_for(stream: TextIO | None, quiet: bool) -> Reporter:
-    """Return the reporter that suits `stream`; a closed one is None."""
-    if stream is None:
-        return Reporter()
-    if quiet:
-        return Quiet(forgiving(stream))
-    if not is_live(stream):
-        return Lines(forgiving(stream))
-    from engine.cli.panel import Panel
-
-    return Panel(forgiving(stream))
 
 
 def is_live(stream: TextIO) -> bool:
@@ -64,17 +49,6 @@ def describe(info: RunInfo) -> str:
     workers = f"{info.workers} worker{'s' * (info.workers > 1)}" if info.workers else "this process"
     text = f"run {info.run}: {info.model} ({info.parameters:,} parameters) on {info.train_samples:,} {data}, {workers}"
     return text + (f", from step {info.step}" if info.step else "")
-
-
-class Quiet(Reporter):
-    """Says nothing but what nobody could guess."""
-
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-
-    def listening(self, command: str) -> None:
-        """Say how workers on other machines join."""
-        print(join_with(command), file=self._stream, flush=True)
 
 
 def join_with(command: str) -> str:
@@ -119,50 +93,3 @@ class Watch(Reporter):
             spent = time.monotonic() - self._began
             ways.append((min(1.0, spent / info.time_limit), max(0.0, info.time_limit - spent)))
         return min(ways, key=lambda way: way[1], default=None)
-
-
-class Lines(Watch):
-    """A line now and then, for log files and pipes."""
-
-    def __init__(self, stream: TextIO) -> None:
-        super().__init__()
-        self._stream = stream
-        self._last = 0.0
-
-    def _say(self, text: str) -> None:
-        print(text, file=self._stream, flush=True)
-
-    def status(self, text: str) -> None:
-        """Say it, until the run has begun."""
-        if self._info is None:
-            self._say(f"{text} ...")
-
-    def listening(self, command: str) -> None:
-        """Say how workers on other machines join."""
-        self._say(join_with(command))
-
-    def started(self, info: RunInfo) -> None:
-        """Say what begins."""
-        super().started(info)
-        self._last = self._began
-        self._say(describe(info))
-
-    def step(self, report: StepReport, workers: "list[WorkerReport]") -> None:
-        """Say where training is, every few seconds."""
-        super().step(report, workers)
-        if time.monotonic() - self._last < LINE_EVERY:
-            return
-        self._last = time.monotonic()
-        (loss, percent), progress = self._means, self.progress()
-        self._say(
-            f"epoch {report.epoch:.2f}  step {report.step}  loss {loss:.4f}  {percent:.1f} % correct  "
-            f"{report.images_per_second:,.0f} images/s" + (f"  {progress[1]:.0f} s left" if progress else "")
-        )
-
-    def validated(self, validation: "Validation") -> None:
-        """Say what the validation found."""
-        self._say(f"validation after step {validation.step}: {validation.percent:.2f} % correct")
-
-    def notice(self, text: str) -> None:
-        """Say it."""
-        self._say(text)

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from engine.cli.choice import add_database
+from engine.cli.arguments import add_database
 from engine.cli.tables import STYLES, add_forms, console, print_csv, print_json, table
 from engine.records import COLUMNS, list_runs
 from engine.reports.text import number, shown, when

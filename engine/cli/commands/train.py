@@ -99,7 +99,7 @@ def execute(arguments: argparse.Namespace) -> int:
 def train_with(given: Mapping[str, Any], quiet: bool, as_json: bool) -> int:
     """Train with what `given_options` returns, and print where everything is."""
     from engine.cli import INTERRUPTED
-    from engine.cli.progress import reporter_for
+    from engine.cli.live.reporters import reporter_for
 
     reporter = reporter_for(sys.stderr, quiet)
     try:

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, TextIO
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from engine.cli.panel import Panel
-from engine.cli.progress import Watch
-from engine.cli.trials import in_words, trial_table
+from engine.cli.live.display import Watch
+from engine.cli.live.panel import Panel
+from engine.cli.live.trial_table import in_words, trial_table
 from engine.records import Point
 from engine.sweeps.report import SweepReporter
 from engine.sweeps.trial import Trial, ranked

@@ -1,12 +1,10 @@
-"""What a person sees while a sweep goes on: lines, or nothing if quiet; and trials as rows of a table."""
+"""Trials as rows of a table."""
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
-from engine.cli.progress import Lines, Quiet, forgiving, is_live
 from engine.cli.tables import STYLES, table
 from engine.reports.text import number, shown
-from engine.sweeps.report import SweepReporter
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -15,45 +13,6 @@ if TYPE_CHECKING:
     from engine.sweeps.trial import Trial
 
 _STYLES = STYLES | {"pruned": "yellow"}
-
-
-def sweep_reporter_for(stream: TextIO | None, quiet: bool) -> SweepReporter:
-    """Return the reporter that suits `stream`; a closed one is None."""
-    if stream is None:
-        return SweepReporter()
-    if quiet:
-        return QuietSweep(forgiving(stream))
-    if not is_live(stream):
-        return SweepLines(forgiving(stream))
-    from engine.cli.board import Board
-
-    return Board(forgiving(stream))
-
-
-class QuietSweep(Quiet, SweepReporter):
-    """Says nothing but what nobody could guess."""
-
-
-class SweepLines(Lines, SweepReporter):
-    """A line when a trial begins and when it is over, and now and then one in between."""
-
-    def __init__(self, stream: TextIO) -> None:
-        super().__init__(stream)
-        self._trials = 0
-
-    def sweep_started(self, sweep: int, trials: int) -> None:
-        """Say what begins."""
-        self._trials = trials
-        self._say(f"sweep {sweep}: {trials} trial{'s' * (trials > 1)}")
-
-    def trial_started(self, trial: "Trial") -> None:
-        """Say what is tried."""
-        self._forget()
-        self._say(f"trial {trial.number} of {self._trials}: {in_words(trial.parameters)}")
-
-    def trial_ended(self, trial: "Trial") -> None:
-        """Say how it ended."""
-        self._say(f"trial {trial.number} {ending(trial)}")
 
 
 def in_words(parameters: "Parameters") -> str:

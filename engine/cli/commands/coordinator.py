@@ -2,7 +2,7 @@
 
 import argparse
 
-from engine.cli import train
+from engine.cli.commands import train
 from engine.errors import SettingsError
 
 

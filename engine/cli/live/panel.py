@@ -10,7 +10,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from engine.cli.progress import Watch, describe, join_with
+from engine.cli.live.display import Watch, describe, join_with
 from engine.training.reporter import RunInfo, StepReport
 
 if TYPE_CHECKING:

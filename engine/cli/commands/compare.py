@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from engine.cli.choice import add_runs
+from engine.cli.arguments import add_runs
 from engine.cli.tables import add_forms, console, print_csv, print_json, table
 from engine.errors import RecordsError
 from engine.records import find_run, list_runs

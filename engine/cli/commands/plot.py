@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine.cli.choice import WHICH, add_database
+from engine.cli.arguments import WHICH, add_database
 from engine.cli.pictures import add_out, check_place, check_spares, need_matplotlib
 
 if TYPE_CHECKING:
@@ -103,8 +103,8 @@ def _draw_records(arguments: argparse.Namespace) -> "Picture":
 def _draw_confusion(arguments: argparse.Namespace) -> "Picture":
     """Let the network read the test images, and draw what it said."""
     from engine.checkpoint import load
-    from engine.cli.evaluate import data_for
-    from engine.cli.predict import probabilities
+    from engine.cli.commands.evaluate import data_for
+    from engine.cli.commands.predict import probabilities
     from engine.network import network_from
     from engine.reports.plots import confusion
 

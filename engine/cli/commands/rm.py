@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from engine.cli.choice import add_runs
+from engine.cli.arguments import add_runs
 from engine.records import find_run, list_runs, remove_runs
 from engine.reports.text import shown, size
 

@@ -1,0 +1,71 @@
+"""Progress of a run as plain lines, for log files and pipes; or only what is needed, if quiet."""
+
+import time
+from typing import TYPE_CHECKING, TextIO
+
+from engine.cli.live.display import Watch, describe, join_with
+from engine.training.reporter import Reporter, RunInfo, StepReport
+
+if TYPE_CHECKING:
+    from engine.compute.validation import Validation
+    from engine.coordinator.source import WorkerReport
+
+LINE_EVERY = 5.0  # seconds between plain lines
+
+
+class Quiet(Reporter):
+    """Says nothing but what nobody could guess."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def listening(self, command: str) -> None:
+        """Say how workers on other machines join."""
+        print(join_with(command), file=self._stream, flush=True)
+
+
+class Lines(Watch):
+    """A line now and then, for log files and pipes."""
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__()
+        self._stream = stream
+        self._last = 0.0
+
+    def _say(self, text: str) -> None:
+        print(text, file=self._stream, flush=True)
+
+    def status(self, text: str) -> None:
+        """Say it, until the run has begun."""
+        if self._info is None:
+            self._say(f"{text} ...")
+
+    def listening(self, command: str) -> None:
+        """Say how workers on other machines join."""
+        self._say(join_with(command))
+
+    def started(self, info: RunInfo) -> None:
+        """Say what begins."""
+        super().started(info)
+        self._last = self._began
+        self._say(describe(info))
+
+    def step(self, report: StepReport, workers: "list[WorkerReport]") -> None:
+        """Say where training is, every few seconds."""
+        super().step(report, workers)
+        if time.monotonic() - self._last < LINE_EVERY:
+            return
+        self._last = time.monotonic()
+        (loss, percent), progress = self._means, self.progress()
+        self._say(
+            f"epoch {report.epoch:.2f}  step {report.step}  loss {loss:.4f}  {percent:.1f} % correct  "
+            f"{report.images_per_second:,.0f} images/s" + (f"  {progress[1]:.0f} s left" if progress else "")
+        )
+
+    def validated(self, validation: "Validation") -> None:
+        """Say what the validation found."""
+        self._say(f"validation after step {validation.step}: {validation.percent:.2f} % correct")
+
+    def notice(self, text: str) -> None:
+        """Say it."""
+        self._say(text)
