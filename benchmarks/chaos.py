@@ -21,10 +21,10 @@ from benchmarks.machine import facts
 from engine.data import load
 from engine.settings import Settings
 from engine.system.blas import ONE_THREAD
-from tests.chaos.arena import MAIN, Arena
-from tests.chaos.books import audit, delays
-from tests.chaos.schedule import Fault, schedule
-from tests.leaks import MARK, Leaks
+from tests.support.chaos.arena import MAIN, Arena
+from tests.support.chaos.books import audit, delays
+from tests.support.chaos.schedule import Fault, schedule
+from tests.support.leaks import MARK, Leaks
 
 BATCH = Settings().batch_size
 

@@ -22,9 +22,9 @@ from engine.compute.job import job_from
 from engine.errors import ProtocolError
 from engine.system.blas import ONE_THREAD
 from engine.wire import messages as m
-from tests.chaos.arena import MAIN, Arena
-from tests.chaos.flood import Flood
-from tests.chaos.mutate import corpus, mutate
+from tests.support.chaos.arena import MAIN, Arena
+from tests.support.chaos.flood import Flood
+from tests.support.chaos.mutate import corpus, mutate
 
 MEMORY = 256 << 20  # bytes that either may take besides
 FINGERPRINT = "from engine.compute.fingerprint import fingerprint; print(fingerprint())"

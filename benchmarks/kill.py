@@ -19,9 +19,9 @@ from pathlib import Path
 
 from benchmarks.machine import facts
 from engine.system.blas import ONE_THREAD
-from tests.chaos.arena import Arena
-from tests.chaos.books import delays
-from tests.chaos.schedule import Event, Fault
+from tests.support.chaos.arena import Arena
+from tests.support.chaos.books import delays
+from tests.support.chaos.schedule import Event, Fault
 
 STEPS, EVERY, KILLED = 200, 30, 100
 PATIENCE = 90.0  # seconds

@@ -31,7 +31,7 @@ from benchmarks.network import HERE, namespace, possible
 from engine.launch.command import worker_command
 from engine.system.blas import ONE_THREAD
 from engine.system.processes import usable_cores
-from tests.chaos.arena import TELLING, free_port
+from tests.support.chaos.arena import TELLING, free_port
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

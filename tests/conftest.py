@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from engine.cli import main
-from tests.command import Answer, Gradsum
-from tests.leaks import MARK, Leaks, processes
-from tests.saboteur import Action, Sabotage, Saboteur
+from tests.support.command import Answer, Gradsum
+from tests.support.leaks import MARK, Leaks, processes
+from tests.support.saboteur import Action, Sabotage, Saboteur
 
 
 @pytest.fixture(scope="session", autouse=True)

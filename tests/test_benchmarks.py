@@ -4,13 +4,12 @@ import json
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-from tests.command import PATIENCE
+from tests.support.command import PATIENCE
+from tests.support.repository import ROOT
 
-ROOT = Path(__file__).parent.parent
 FOLDER = ROOT / "benchmarks"
 NO_SCRIPT = {"contender_elastic"}  # torchrun starts it for `kill`
 MAINS = {path.stem for path in FOLDER.glob("*.py") if '__name__ == "__main__"' in path.read_text("utf-8")}

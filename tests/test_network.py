@@ -11,7 +11,7 @@ from engine import checkpoint as checkpoints
 from engine.data import Normalisation
 from engine.errors import CheckpointError, DataError, ModelError
 from engine.network import CHUNK, Network
-from tests import reference
+from tests.support import reference
 
 MODEL = engine.Model((engine.Conv2d(4), engine.MaxPool2d(), engine.Flatten(), engine.Dense(3)), shape=(6, 5, 1))
 COLOUR = engine.Model((engine.Flatten(), engine.Dense(3)), shape=(6, 5, 3))

@@ -1,0 +1,253 @@
+"""Checkpoints come back as they were, or not at all with a clear error."""
+
+import json
+import os
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from safetensors import safe_open
+from safetensors.numpy import load_file, save_file
+
+from engine.checkpoint import Checkpoint, CheckpointWarning, load, newest, params_sha256, prepare, save
+from engine.errors import CheckpointError
+from engine.nn.model import letters
+
+SHAPES = {"c1.filter": (4, 1, 3, 3), "c1.bias": (4,), "fc1.weights": (3, 16)}
+METADATA = {"run": "u1", "data": {"name": "letters", "classes": 26, "generated": True}, "model": {"layers": []}}
+
+
+def arrays(seed: int) -> dict[str, Any]:
+    rng = np.random.default_rng(seed)
+    return {name: rng.standard_normal(shape).astype(np.float32) for name, shape in SHAPES.items()}
+
+
+def checkpoint(step: int = 100, run: str = "u1") -> Checkpoint:
+    return Checkpoint(step, arrays(step), {"m": arrays(1), "v": arrays(2)}, METADATA | {"run": run})
+
+
+def same(one: Checkpoint, two: Checkpoint) -> bool:
+    def flat(c: Checkpoint) -> dict[tuple[str, str], tuple[tuple[int, ...], bytes]]:
+        states = {"": c.parameters, **c.optimizer}
+        return {(s, name): (a.shape, a.tobytes()) for s, values in states.items() for name, a in values.items()}
+
+    return one.step == two.step and one.metadata == two.metadata and flat(one) == flat(two)
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_it_comes_back_and_plain_safetensors_reads_it(tmp_path: Path) -> None:
+    saved = checkpoint()
+    path = save(tmp_path / "a" / "b", saved)
+    assert path == tmp_path / "a" / "b" / "step-00000100.safetensors"
+    assert same(load(path), saved)
+    assert same(load(path.parent), saved)
+    tensors = load_file(path)
+    assert tensors.keys() == {f"{prefix}{n}" for n in SHAPES for prefix in ("", "optimizer.m.", "optimizer.v.")}
+    assert all(tensors[n].tobytes() == saved.parameters[n].tobytes() for n in SHAPES)
+    assert tensors["optimizer.v.c1.bias"].tobytes() == saved.optimizer["v"]["c1.bias"].tobytes()
+    assert path.stat().st_mode & 0o777 == 0o666 & ~current_umask()
+    assert names(path.parent) == [path.name]
+
+
+def current_umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def test_arrays_of_any_memory_order_and_value(tmp_path: Path) -> None:
+    odd = np.array([[np.nan, np.inf, -0.0], [1e-45, -np.inf, 3.4e38]], np.float32)
+    saved = Checkpoint(0, {"a.x": odd.T, "b.x": odd[:, ::2], "c.x": np.array(2, np.float32)})
+    loaded = load(save(tmp_path, saved))
+    assert same(loaded, Checkpoint(0, {n: np.array(a, order="C") for n, a in saved.parameters.items()}))
+
+
+def test_params_sha256_is_as_documented() -> None:
+    layout = letters().layout()
+    vector = layout.zeros()
+    layout.initialise(vector, 5)
+    parameters = dict(layout.public(vector))
+    oracle = sha256(b"".join(np.array(parameters[n], "<f4", order="C").tobytes() for n in sorted(parameters)))
+    assert params_sha256(parameters) == layout.sha256(vector) == oracle.hexdigest()
+
+
+def test_the_last_ones_are_kept_and_later_steps_go(tmp_path: Path) -> None:
+    for step in (10, 20, 30, 40):
+        save(tmp_path, checkpoint(step), keep=2)
+    assert names(tmp_path) == ["step-00000030.safetensors", "step-00000040.safetensors"]
+    (tmp_path / "step-notes.txt").write_text("mine")
+    save(tmp_path, checkpoint(35), keep=2)  # resumed from 30: what came after is another future
+    assert names(tmp_path) == ["step-00000030.safetensors", "step-00000035.safetensors", "step-notes.txt"]
+    assert newest(tmp_path).name == "step-00000035.safetensors"
+    save(tmp_path, checkpoint(10**9), keep=1)
+    assert newest(tmp_path).name == "step-1000000000.safetensors"
+
+
+def test_a_folder_belongs_to_one_run(tmp_path: Path) -> None:
+    path = save(tmp_path, checkpoint())
+    prepare(tmp_path, "u1")
+    for use in (lambda: prepare(tmp_path, "u2"), lambda: save(tmp_path, checkpoint(5, "u2"))):
+        with pytest.raises(CheckpointError, match=r"holds checkpoints of another run .*step-00000100.*choose another"):
+            use()
+    assert same(load(path), checkpoint())
+    (tmp_path / "file").write_text("")
+    with pytest.raises(CheckpointError, match="file for checkpoints cannot be made"):
+        prepare(tmp_path / "file")
+
+
+def rewrite(path: Path, **changes: str) -> None:
+    """Write the file again with other metadata, and a digest that is right."""
+    with safe_open(path, framework="numpy") as file:
+        header = file.metadata() | changes
+    tensors = load_file(path)
+    digest = sha256(f"{header['step']}\n{header['metadata']}\n".encode())
+    for name in sorted(tensors):
+        digest.update(f"{name} {tensors[name].shape}\n".encode() + tensors[name].tobytes())
+    save_file(tensors, path, header | {"sha256": digest.hexdigest()} | changes)
+
+
+def damage(path: Path, kind: str) -> None:
+    content = path.read_bytes()
+    if kind == "foreign":
+        save_file(arrays(0), path)
+    elif kind == "newer":
+        rewrite(path, format="2")
+    else:
+        flipped = content[:-100] + bytes([content[-100] ^ 4]) + content[-99:]
+        path.write_bytes({"text": b"hello " * 50, "empty": b"", "truncated": content[:-9], "flipped": flipped}[kind])
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("text", "is no safetensors file, or damaged or cut short"),
+        ("empty", "is no safetensors file, or damaged or cut short"),
+        ("truncated", "is no safetensors file, or damaged or cut short"),
+        ("flipped", "is damaged: its contents do not match its sha256"),
+        ("foreign", "is a safetensors file, but no checkpoint of gradsum"),
+    ],
+)
+def test_a_damaged_file_is_named_and_an_earlier_one_stands_in(tmp_path: Path, kind: str, words: str) -> None:
+    first, second = save(tmp_path, checkpoint(1)), save(tmp_path, checkpoint(2))
+    damage(second, kind)
+    with pytest.raises(CheckpointError, match=f"{re.escape(str(second))} {words}"):
+        load(second)
+    with pytest.warns(CheckpointWarning, match=f"{second.name} {words}.*going on with .*{first.name} instead"):
+        assert same(load(tmp_path), checkpoint(1))
+    damage(first, kind)
+    with pytest.raises(CheckpointError, match=f"has no good checkpoint: .*{second.name} .*{first.name}"):
+        load(tmp_path)
+
+
+def test_a_newer_format_is_not_passed_over(tmp_path: Path) -> None:
+    save(tmp_path, checkpoint(1))
+    path = save(tmp_path, checkpoint(2))
+    damage(path, "newer")
+    for place in (path, tmp_path):
+        with pytest.raises(CheckpointError, match="has format 2, this gradsum reads up to 1; update gradsum"):
+            load(place)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"metadata": "[1]"}, "metadata that is no JSON object"),
+        ({"metadata": "{"}, "metadata that is no JSON object"),
+        ({"metadata": "[" * 100_000}, "metadata that is no JSON object"),
+        ({"metadata": '{"run": 5}'}, "has run of the wrong type: 5"),
+        ({"metadata": '{"data": []}'}, "has data of the wrong type"),
+        ({"metadata": '{"data": {"classes": true}}'}, "has data.classes of the wrong type: True"),
+        ({"metadata": '{"elapsed": "long"}'}, "has elapsed of the wrong type: 'long'"),
+        ({"metadata": '{"best_percent": true}'}, "has best_percent of the wrong type: True"),
+        ({"metadata": '{"data": {"generated": 1}}'}, "has data.generated of the wrong type"),
+        ({"step": "-5"}, "step, metadata or sha256 is missing or wrong"),
+        ({"format": "one"}, "is damaged: format 'one'"),
+    ],
+)
+def test_metadata_of_the_wrong_kind_is_an_error(tmp_path: Path, changes: dict[str, str], words: str) -> None:
+    path = save(tmp_path, checkpoint())
+    rewrite(path, **changes)
+    with pytest.raises(CheckpointError, match=words):
+        load(path)
+
+
+def test_optimizer_state_that_does_not_fit_is_an_error(tmp_path: Path) -> None:
+    path = save(tmp_path, checkpoint())
+    for odd, words in (("optimizer.m.c9.bias", "different names: c9.bias"), ("optimizer.q", "different names")):
+        with safe_open(path, framework="numpy") as file:
+            header = file.metadata()
+        save_file(load_file(path) | {odd: np.zeros(4, np.float32)}, tmp_path / "x.safetensors", header)
+        rewrite(tmp_path / "x.safetensors")
+        with pytest.raises(CheckpointError, match=words):
+            load(tmp_path / "x.safetensors")
+    save_file(load_file(path) | {"d.x": np.zeros(4)}, tmp_path / "x.safetensors", header)
+    with pytest.raises(CheckpointError, match=r"d\.x is not float32"):
+        load(tmp_path / "x.safetensors")
+
+
+@given(st.data())
+def test_any_flipped_bit_is_found_or_harmless(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
+    folder = tmp_path_factory.getbasetemp() / "flipped"
+    path = save(folder, checkpoint())
+    content = bytearray(path.read_bytes())
+    content[data.draw(st.integers(0, len(content) - 1))] ^= 1 << data.draw(st.integers(0, 7))
+    (folder / "x.safetensors").write_bytes(content)
+    try:
+        loaded = load(folder / "x.safetensors")
+    except CheckpointError:
+        return
+    assert same(loaded, checkpoint())
+
+
+def test_missing_and_empty_places(tmp_path: Path) -> None:
+    cases: list[tuple[Callable[[Path], object], Path, str]] = [
+        (load, tmp_path / "no", "there is no checkpoint file .*no"),
+        (newest, tmp_path / "no", "there is no folder .*no"),
+        (load, tmp_path, r"has no checkpoint; looked for step-\*\.safetensors"),
+        (newest, tmp_path, r"has no checkpoint; looked for step-\*\.safetensors"),
+    ]
+    for use, place, words in cases:
+        with pytest.raises(CheckpointError, match=words):
+            use(place)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"step": -1}, "step -1"),
+        ({"parameters": {"optimizer.x": np.zeros(1, np.float32)}, "optimizer": {}}, "cannot be called 'optimizer.x'"),
+        ({"optimizer": {"m.x": arrays(0)}}, "cannot be called 'm.x'"),
+        ({"optimizer": {"m": {}}}, "state 'm' and the parameters have different names"),
+        ({"optimizer": {"m": {n: a.ravel() for n, a in arrays(0).items()}}}, "of shape"),
+        ({"parameters": {"a.x": np.zeros(2)}, "optimizer": {}}, "a.x is float64"),
+        ({"metadata": {"x": object()}}, "must be plain data"),
+        ({"metadata": {"run": 1}}, "run of the wrong type: 1"),
+    ],
+)
+def test_what_cannot_be_saved(tmp_path: Path, changes: dict[str, Any], words: str) -> None:
+    with pytest.raises(CheckpointError, match=words):
+        save(tmp_path, replace(checkpoint(), **changes))
+    with pytest.raises(CheckpointError, match="keep >= 1"):
+        save(tmp_path, checkpoint(), keep=0)
+    assert names(tmp_path) == []
+
+
+def test_metadata_can_be_read_by_anyone(tmp_path: Path) -> None:
+    with safe_open(save(tmp_path, checkpoint()), framework="numpy") as file:
+        header = file.metadata()
+    assert {key: header[key] for key in ("gradsum", "format", "step")} == {
+        "gradsum": "checkpoint",
+        "format": "1",
+        "step": "100",
+    }
+    assert json.loads(header["metadata"]) == METADATA

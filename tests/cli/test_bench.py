@@ -1,0 +1,210 @@
+"""`gradsum bench`: one small real study, and the arithmetic of its table and picture on figures that are given."""
+
+import argparse
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib import colors
+from PIL import Image
+
+import engine
+from engine.cli import INTERRUPTED
+from engine.cli.commands import bench
+from engine.cli.pictures import check_place
+from engine.reports.plots import speedup, style
+from engine.system.processes import usable_cores
+from engine.training.reporter import Reporter
+from tests.support.command import Answer, Gradsum
+
+PARTS = ("compute", "wire", "reduce", "optimizer", "other")
+HEAD = ["batch", "workers", "images/s", "speed-up", "limit", *(f"{part} ms" for part in PARTS)]
+Calls = list[tuple[int, int, int]]
+
+
+def table(answer: Answer) -> list[dict[str, str]]:
+    """Return the rows of the Markdown table that was printed."""
+    lines = [[cell.strip() for cell in line.strip("|").split("|")] for line in answer.out.splitlines() if "|" in line]
+    assert lines[0] == HEAD
+    assert set(lines[1]) == {"---"}
+    return [dict(zip(HEAD, line, strict=True)) for line in lines[2:]]
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> Calls:
+    """Let measurements take no time. A step of B samples on w workers: compute B / w ms, and 4 + 2 + 1 + 1 ms more.
+
+    Round r is slower by a factor of r, and so is all of it: this cancels in every ratio of a round.
+    """
+    asked: Calls = []
+
+    def measure(workers: int, batch: int, steps: int) -> dict[str, float]:
+        round_ = 1 + sum(call[:2] == (workers, batch) for call in asked)
+        asked.append((workers, batch, steps))
+        compute = round_ * batch / max(workers, 1)
+        rest = {"wire": 4.0, "reduce": 2.0, "optimizer": 1.0, "other": 1.0} if workers else dict.fromkeys(PARTS, 0.0)
+        parts = {"compute": compute} | {part: round_ * rest[part] for part in PARTS[1:]}
+        return {"images_per_second": 1000 * batch / sum(parts.values())} | parts
+
+    monkeypatch.setattr(bench, "measure", measure)
+    return asked
+
+
+def test_a_real_study(gradsum: Gradsum) -> None:
+    answer = gradsum("bench", "--workers", 1, 2, "--batch-size", 16, "--images", 1, "--rounds", 1, "--json")
+    assert (answer.code, len(answer.out.splitlines())) == (0, 1)
+    found = answer.json()
+    assert (found["cores"], found["weak"]) == (usable_cores(), False)
+    assert [(row["workers"], row["batch"]) for row in found["rows"]] == [(0, 16), (1, 16), (2, 16)]
+    for row in found["rows"]:
+        rate, whole = row["images_per_second"], sum(row[part] for part in PARTS)
+        assert 16 * 1000 / rate == pytest.approx(whole, rel=0.02), "the parts make up the step"
+        assert row["compute"] > 0
+        assert (row["wire"] > 0) == (row["workers"] > 0)
+        assert row["speedup"] == row["slowest"] == row["fastest"] == rate / found["rows"][0]["images_per_second"]
+
+
+def test_all_take_turns_and_every_run_has_ten_steps_at_least(gradsum: Gradsum, calls: Calls) -> None:
+    gradsum("bench", "--workers", 2, 1, 2, "--batch-size", 64, 8, 64, "--images", 320, "--rounds", 2)
+    assert calls == [(w, 64, 10) for w in (0, 1, 2)] * 2 + [(w, 8, 40) for w in (0, 1, 2)] * 2
+
+
+def test_the_numbers_of_workers_go_up_to_the_cores(
+    gradsum: Gradsum, calls: Calls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.system.processes.usable_cores", lambda: 6)
+    gradsum("bench", "--batch-size", 8, "--rounds", 1)
+    assert [workers for workers, _, _ in calls] == [0, 1, 2, 4, 6]
+
+
+def test_strong_scaling(gradsum: Gradsum, calls: Calls) -> None:
+    rows = table(gradsum("bench", "--workers", 1, 4, "--batch-size", 64, "--images", 640, "--rounds", 3))
+    # The median round is the second, in which all takes twice as long: 128 ms, 128 + 16 and 32 + 16.
+    assert [row["images/s"] for row in rows] == ["500", "444", "1,333"]
+    assert [row["speed-up"] for row in rows] == ["1.00", f"{128 / 144:.2f}", f"{128 / 48:.2f}"]
+    assert [row["limit"] for row in rows] == ["", f"{64 / 72:.2f}", f"{64 / (8 + 64 / 4):.2f}"]
+    assert [row["compute ms"] for row in rows] == ["128.00", "128.00", "32.00"]
+    assert [rows[1][f"{part} ms"] for part in PARTS[1:]] == ["8.00", "4.00", "2.00", "2.00"]
+
+
+def test_weak_scaling(gradsum: Gradsum, calls: Calls) -> None:
+    answer = gradsum("bench", "--workers", 1, 4, "--batch-size", 64, "--images", 2560, "--rounds", 1, "--weak")
+    assert calls == [(0, 64, 40), (1, 64, 40), (4, 256, 10)]
+    rows = table(answer)
+    assert [row["batch"] for row in rows] == ["64", "64", "256"]
+    assert [row["speed-up"] for row in rows] == ["1.00", f"{64 / 72:.2f}", f"{4 * 64 / 72:.2f}"]
+    assert [row["limit"] for row in rows] == ["", f"{64 / 72:.2f}", f"{4 * 64 / 72:.2f}"], "nothing else slows it down"
+
+
+def test_without_one_worker_there_is_no_limit(gradsum: Gradsum, calls: Calls) -> None:
+    rows = table(gradsum("bench", "--workers", 2, "--batch-size", 64, "--rounds", 1))
+    assert [row["limit"] for row in rows] == ["", ""]
+
+
+def test_the_spread_of_the_rounds(gradsum: Gradsum, monkeypatch: pytest.MonkeyPatch) -> None:
+    speeds = {0: [100.0, 200.0, 400.0], 1: [100.0, 300.0, 300.0]}
+    nothing = dict.fromkeys(PARTS, 1.0)
+    monkeypatch.setattr(bench, "measure", lambda w, *_: {"images_per_second": speeds[w].pop(0)} | nothing)
+    row = gradsum("bench", "--workers", 1, "--batch-size", 8, "--rounds", 3, "--json").json()["rows"][1]
+    assert [row[key] for key in ("slowest", "speedup", "fastest")] == [0.75, 1.0, 1.5]
+    assert row["images_per_second"] == 300
+
+
+def coloured(path: Path, colour: str) -> int:
+    """Count the pixels of a colour."""
+    wanted = np.round(255 * np.array(colors.to_rgb(colour)))
+    return int((np.asarray(Image.open(path).convert("RGB")) == wanted).all(axis=2).sum())
+
+
+@pytest.mark.parametrize("form", [(), ("--json",), ("--weak",)])
+def test_the_picture_is_a_png_with_a_line_for_each_batch(gradsum: Gradsum, calls: Calls, form: tuple[str, ...]) -> None:
+    options = ("--workers", 1, 2, "--batch-size", 64, 256, "--rounds", 2, "--plot", "speed.png")
+    answer = gradsum("bench", *options, *form)
+    assert answer.code == 0
+    assert ("plot  speed.png\n" in answer.err) == ("--json" in form)
+    assert ("plot  speed.png\n" in answer.out) == ("--json" not in form)
+    with Image.open("speed.png") as image:
+        assert image.format == "PNG"
+    for colour in (style.GREY, *style.COLOURS[:2]):
+        assert coloured(Path("speed.png"), colour) > 100
+    assert coloured(Path("speed.png"), style.COLOURS[2]) == 0
+
+
+def test_what_is_drawn() -> None:
+    names = ("study", "batch", "workers", "speedup", "slowest", "fastest", "limit")
+    values = [(64, 64, 0, 1.0, 1.0, 1.0, None), (64, 64, 1, 0.9, 0.8, 1.1, 0.9), (64, 64, 3, 2.0, 1.5, 2.5, 2.4)]
+    figure = speedup.draw([dict(zip(names, row, strict=True)) for row in values], weak=False, cores=2)
+    [axis] = figure.axes
+    drawn = [(np.asarray(line.get_xdata()).tolist(), np.asarray(line.get_ydata()).tolist()) for line in axis.lines]
+    for line in (([0, 1, 3], [0, 1, 3]), ([1, 3], [0.9, 2.0]), ([1, 3], [0.9, 2.4])):
+        assert line in drawn, "ideal, measured, limit"
+    assert {text.get_text() for text in figure.legends[0].get_texts()} >= {"ideal", "batch 64"}
+    assert any("limit" in text.get_text() for text in figure.legends[0].get_texts())
+    assert [text.get_text().strip() for text in axis.texts] == ["2 cores"]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ("--rounds 0", "--rounds must be at least 1, got 0"),
+        ("--images 0", "--images must be at least 1, got 0"),
+        ("--batch-size 64 0", "--batch-size must be at least 1, got 0"),
+        ("--batch-size 99999999", "batch-size must be a whole number from 1 to 16777216, got 99999999"),
+        ("--batch-size 9999999 --workers 4 --weak", "got 39999996"),
+        ("--workers -1", "workers must be a whole number from 0 to 4096, got -1"),
+        ("--workers 5000", "workers must be a whole number from 0 to 4096, got 5000"),
+        ("--workers two", "invalid int value: 'two'"),
+        ("--workers 0 --plot a.png", "give --workers a number above 0"),
+        ("--plot a.doc", "--plot a.doc: a picture ends in .png, .svg, .pdf; .doc is not one"),
+        ("--plot /proc/nowhere/a.png", "--plot /proc/nowhere/a.png cannot be written: No such file"),
+    ],
+)
+def test_bad_usage_is_said_before_anything_is_measured(gradsum: Gradsum, calls: Calls, options: str, said: str) -> None:
+    answer = gradsum("bench", *options.split())
+    assert (answer.code, answer.out, calls) == (2, "", [])
+    assert said in answer.err
+    assert len(answer.err.splitlines()) == 1
+    assert list(Path().iterdir()) == []
+
+
+def test_a_picture_without_matplotlib(gradsum: Gradsum, calls: Calls, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    answer = gradsum("bench", "--plot", "a.png")
+    assert (answer.code, calls) == (2, [])
+    assert "pip install 'gradsum[plot]'" in answer.err
+
+
+def test_a_picture_that_is_there_stays_until_there_is_a_new_one() -> None:
+    Path("a.png").write_text("old")
+    check_place(Path("a.png"))
+    assert Path("a.png").read_text() == "old"
+
+
+def test_ctrl_c_ends_the_whole_study(gradsum: Gradsum, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where the run that it comes in is all but over, and counts as finished."""
+    runs: list[int] = []
+
+    def train(*_: object, reporter: Reporter, workers: int, **__: object) -> argparse.Namespace:
+        runs.append(workers)
+        reporter.interrupted()
+        return argparse.Namespace(images_per_second=1.0, step_ms={}, state="finished")
+
+    monkeypatch.setattr(engine, "train", train)
+    answer = gradsum("bench", "--workers", 1)
+    assert (answer.code, answer.out, answer.err, runs) == (INTERRUPTED, "", "gradsum: interrupted\n", [0])
+
+
+def test_ctrl_c_in_a_real_run(gradsum: Gradsum, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.training.train.Reporter.started", lambda *_: os.kill(os.getpid(), signal.SIGINT))
+    answer = gradsum("bench", "--workers", 1, "--batch-size", 8, "--images", 80)
+    assert (answer.code, answer.out, answer.err) == (INTERRUPTED, "", "gradsum: interrupted\n")
+
+
+def test_the_json_is_json(gradsum: Gradsum, calls: Calls) -> None:
+    found = json.loads(gradsum("bench", "--workers", 1, "--batch-size", 64, "--rounds", 1, "--json", "--weak").out)
+    assert found["weak"] is True
+    assert [row["limit"] for row in found["rows"]] == [None, 64 / 72]

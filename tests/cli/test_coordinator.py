@@ -1,0 +1,46 @@
+"""`gradsum coordinator`: a run with workers of other machines, and never one that nobody can join."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.command import SMALL, Gradsum, finish, save_data, start
+from tests.support.remote import printed, worker
+
+ALONE = [word for word in SMALL[1:] if word not in ("--workers", 0)]
+BOUND = 'bind = "tcp://127.0.0.1:0"\n'
+
+
+@pytest.mark.parametrize("config", [None, "steps = 3\n", "workers = 2\n", 'bind = ""\n'])
+def test_a_place_to_join_is_needed_wherever_it_is_given(gradsum: Gradsum, config: str | None) -> None:
+    save_data()
+    if config:
+        Path("c.toml").write_text(config)
+    answer = gradsum("coordinator", *ALONE, *(["--config", "c.toml"] if config else []))
+    assert (answer.code, answer.out) == (2, "")
+    assert answer.err == "gradsum: give --bind tcp://HOST:PORT, where workers of other machines join\n"
+
+
+def test_a_run_that_nobody_could_join_is_not_resumed_without_a_place(gradsum: Gradsum) -> None:
+    save_data()
+    assert gradsum(*SMALL, "--epochs", 1, "--db", "r.db", "--out", "out", "--quiet").code == 0
+    answer = gradsum("coordinator", "--resume", "out", "--epochs", 2)
+    assert answer.code == 2
+    assert "give --bind tcp://HOST:PORT" in answer.err
+    answer = gradsum("coordinator", "--resume", "nowhere")
+    assert answer.code == 2
+    assert "there is no checkpoint file nowhere" in answer.err
+
+
+def test_the_number_of_workers_is_that_of_the_file_or_none(gradsum: Gradsum) -> None:
+    save_data()
+    Path("c.toml").write_text(BOUND + "workers = 1\n")
+    common = ("--config", "c.toml", "--out", "out", "--quiet", "--json")
+    answer = gradsum("coordinator", *ALONE, *common, "--epochs", 1)
+    assert answer.code == 0, answer.err
+    assert answer.json()["workers"] == 1
+    process = start("coordinator", "--resume", "out", "--epochs", 2, "--quiet", "--json")
+    with worker(printed(process)):  # it waits for one, at the place of the checkpoint
+        again = finish(process)
+    assert again.code == 0, again.err
+    assert again.json()["steps"] == 10

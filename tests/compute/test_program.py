@@ -1,0 +1,114 @@
+"""Whole networks against double precision: the built-in ones, and any that hypothesis makes up."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from engine.errors import ModelError
+from engine.kernels import Backend
+from engine.nn.layers import Conv2d, Dense, Flatten, Gelu, Layer, MaxPool2d, Relu
+from engine.nn.model import LOSSES, Model, lenet, letters, mlp
+from tests.support.backends import BACKENDS, each_backend
+from tests.support.programs import case, check_against_reference
+from tests.support.reference import forward
+
+
+@each_backend
+@pytest.mark.parametrize("make", [letters, lenet, mlp])
+@pytest.mark.parametrize("microbatch", [1, 8, 19])
+def test_built_in_networks(kernels: Backend, make: Callable[[], Model], microbatch: int) -> None:
+    check_against_reference(case(make(), microbatch, kernels))
+
+
+def test_the_largest_of_them_is_cut_into_chunks() -> None:
+    chunks = [operation.chunk for operation in case(letters(), 19, BACKENDS[0]).program.operations()]
+    assert chunks == sorted(chunks)
+    assert len(set(chunks)) > 1
+
+
+layers_of_images = st.lists(
+    st.one_of(
+        st.builds(Conv2d, st.integers(1, 10), st.just(3), padding=st.integers(0, 2)),
+        st.builds(Conv2d, st.integers(1, 10), st.just(3), padding=st.just(0)).flatmap(st.just),
+        st.builds(Conv2d, st.integers(1, 3), st.integers(1, 4), st.integers(1, 3)),
+        st.builds(MaxPool2d, st.integers(1, 3)),
+        st.just(MaxPool2d(2)),
+        st.builds(Relu),
+        st.builds(Gelu),
+    ),
+    max_size=5,
+)
+shapes = st.tuples(st.integers(3, 13), st.integers(3, 13), st.sampled_from([1, 2, 8, 9]))
+
+
+@each_backend
+@settings(max_examples=60)
+@given(layers_of_images, shapes, st.sampled_from(LOSSES), st.integers(1, 9), st.integers(0, 9))
+def test_any_network(
+    kernels: Backend, layers: list[Layer], shape: tuple[int, int, int], loss: str, microbatch: int, seed: int
+) -> None:
+    try:
+        model = Model((*layers, Flatten(), Dense(4)), shape, loss)
+    except ModelError:
+        assume(False)
+    check_against_reference(case(model, microbatch, kernels, seed))
+
+
+@each_backend
+@pytest.mark.parametrize("padding", [0, 1])
+@pytest.mark.parametrize("pool", [(), (MaxPool2d(),)])
+@pytest.mark.parametrize("shape", [(5, 5, 8), (6, 9, 8), (13, 11, 11)])
+def test_winograd(kernels: Backend, padding: int, pool: tuple[Layer, ...], shape: tuple[int, int, int]) -> None:
+    first = Conv2d(8, 1)  # so that the 3 x 3 convolution must give a gradient to its input
+    c = case(Model((first, Conv2d(9, 3, padding=padding), *pool, Flatten(), Dense(3)), shape), 5, kernels)
+    assert "Winograd" in c.program.operations()[1].kernel
+    check_against_reference(c)
+
+
+@each_backend
+def test_chunks_that_grow_after_an_activation(kernels: Backend) -> None:
+    layers = (Conv2d(16), Gelu(), MaxPool2d(), Conv2d(8), Relu(), Flatten(), Dense(3))
+    c = case(Model(layers), 29, kernels)
+    chunks = [operation.chunk for operation in c.program.operations()]
+    assert chunks[1] < chunks[2]
+    check_against_reference(c)
+
+
+@each_backend
+@pytest.mark.parametrize("layers", [(Flatten(),), (Relu(), Flatten()), (MaxPool2d(), Gelu(), Flatten())])
+def test_networks_without_parameters(kernels: Backend, layers: tuple[Layer, ...]) -> None:
+    c = case(Model(layers, (4, 3, 2)), 3, kernels)
+    out, loss, _ = c.gradient()
+    assert out.size == 0
+    assert loss > 0
+    check_against_reference(c)
+
+
+@each_backend
+def test_logits_and_evaluate(kernels: Backend) -> None:
+    c = case(letters(), 9, kernels)
+    exact = {name: array.astype(float) for name, array in c.program.layout.public(c.parameters)}
+    want, _ = forward(c.model, exact, c.images.astype(float))
+    z = c.program.logits(c.images)
+    np.testing.assert_allclose(z, want, atol=2e-6)
+    _, loss, correct = c.gradient()
+    assert c.program.evaluate(c.images, c.labels) == (loss, correct)
+    assert correct == (want.argmax(1) == c.labels).sum()
+    c.program.logits(c.images * 2)
+    np.testing.assert_allclose(z, want, atol=2e-6)  # it is a copy
+
+
+@each_backend
+def test_equal_pixels_tie_everywhere(kernels: Backend) -> None:
+    c = case(letters(), 4, kernels)
+    c.images[:] = 0.5
+    out, loss, _ = c.gradient()
+    assert np.isfinite(loss)
+    bias = c.program.layout.view(out, "c1.bias")
+    assert np.abs(bias).max() > 0
+    # All pixels of c1 are equal, and so are the gradients of its nine taps: each is 0.5 times that of the bias.
+    filters = c.program.layout.view(out, "c1.filter")
+    np.testing.assert_allclose(filters, np.broadcast_to(bias * np.float32(0.5), filters.shape), rtol=1e-3, atol=1e-6)

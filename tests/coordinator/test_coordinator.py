@@ -1,0 +1,307 @@
+"""The coordinator against scripted workers, a fake clock, a network in memory: the sums are exact whatever happens."""
+
+from collections.abc import Iterable
+from dataclasses import replace as replaced
+
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from engine.compute import tree
+from engine.compute.sums import Sums
+from engine.coordinator.coordinator import FAILURES, Coordinator
+from engine.coordinator.membership import Members
+from engine.coordinator.notices import Notice
+from engine.coordinator.peers import PING
+from engine.coordinator.policy import Policy
+from engine.coordinator.source import InterruptedRoundError
+from engine.data import Sampler
+from engine.errors import WorkersError
+from engine.nn.parameters import Vector
+from engine.wire import Received
+from engine.wire import messages as m
+from engine.wire.shared_memory import Mailbox
+from tests.support.fakes import (
+    JOB,
+    MODEL,
+    NUMERICS,
+    TEST_SIZE,
+    TRAIN_SIZE,
+    FakeClock,
+    FakeEndpoint,
+    FakeWatch,
+    ToyWorker,
+    sums_of,
+)
+from tests.support.faults import HARMLESS, REFUSED, Fault
+
+SIZE = MODEL.layout().size
+# What must be on record after a fault; anything else that is noted is a surprise.
+UNASKED = {Fault.WRONG_ROUND, Fault.WRONG_ATTEMPT, Fault.FOREIGN_BLOCK, Fault.WRONG_SESSION}
+LEFT = {Fault.DIES, Fault.DIES_HALFWAY, Fault.DIES_UNNOTICED, Fault.FAILED, Fault.GOODBYE}
+NOTED: dict[Fault, set[str]] = {
+    Fault.NONE: set(),
+    Fault.SILENT: {"lapsed"},
+    Fault.LATE: {"late"},
+    Fault.TWICE: {"doubled"},
+    Fault.OLD: {"doubled"},
+    Fault.NAN: {"not finite", "differs", "audit", "left"},
+    Fault.HELLO_AGAIN: {"left", "joined"},
+    **{fault: {"unasked"} for fault in UNASKED},
+    **{fault: {"left"} for fault in LEFT},
+    **{fault: {"bad message", "left"} for fault in REFUSED},
+}
+
+
+class Box:
+    """A coordinator with everything around it."""
+
+    def __init__(
+        self, *scripts: Iterable[Fault], mailbox: Mailbox | None = None, audit: float = 0.0, least: int = 1
+    ) -> None:
+        self.clock = FakeClock()
+        self.endpoint = FakeEndpoint(self.clock)
+        self.watch = FakeWatch()
+        self.notices: list[Notice] = []
+        self.judged: list[tree.Block] = []
+        self.stop = False
+        members = Members(JOB, b"", "this session", NUMERICS, self.notices.append, mailbox)
+        sizes, stop = (TRAIN_SIZE, TEST_SIZE), lambda: self.stop
+        policy = Policy(audit, least)
+        self.coordinator = Coordinator(
+            JOB, sizes, self.endpoint, self.watch, self.clock, members, stop, self.judge, policy
+        )
+        self.workers = [ToyWorker(self.endpoint, script) for script in scripts]
+        self.out = np.zeros(SIZE, np.float32)
+
+    def judge(self, work: m.Work, block: tree.Block, parameters: Vector) -> Sums:
+        self.judged.append(block)
+        sums = sums_of(work.kind, work.step, block, parameters)
+        return sums if work.kind == m.TRAIN else replaced(sums, gradient=None)
+
+    def gather(self) -> None:
+        self.coordinator.gather(len(self.workers))
+        self.notices.clear()
+
+    def check(self, step: int) -> None:
+        """Evaluate the batch of `step`, and compare with the oracle."""
+        parameters = np.random.default_rng(step).random(SIZE, np.float32)
+        samples = len(Sampler(TRAIN_SIZE, JOB.batch_size, JOB.seed).indices(step))
+        expected = sums_of(m.TRAIN, step, (0, -(-samples // JOB.microbatch)), parameters)
+        sums = self.coordinator.gradient(step, parameters, self.out)
+        if not (np.isfinite(sums.loss) and np.isfinite(self.out).all()):  # as the training loop does
+            sums = self.coordinator.gradient(step, parameters, self.out, thorough=True)
+        same(sums, expected)
+        assert expected.gradient is not None
+        assert self.out.tobytes() == expected.gradient.tobytes()
+
+    def check_validation(self, step: int) -> None:
+        parameters = np.random.default_rng(step + 1).random(SIZE, np.float32)
+        expected = sums_of(m.VALIDATE, step, (0, TEST_SIZE // JOB.microbatch), parameters)
+        same(self.coordinator.validate(step, parameters), expected)
+
+    def kinds(self) -> set[str]:
+        return {notice.kind for notice in self.notices}
+
+
+def same(sums: Sums, expected: Sums) -> None:
+    assert (sums.loss, sums.correct) == (expected.loss, expected.correct)
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3, 5, 8, 20])
+def test_any_number_of_workers(workers: int) -> None:
+    box = Box(*[()] * workers)
+    box.gather()
+    for step in range(1, 8):
+        box.check(step)
+    box.check_validation(7)
+    box.check(8)
+    assert not box.notices
+    assert set(box.watch.useful_pids) <= {worker.pid for worker in box.workers}
+
+
+@pytest.mark.parametrize("turn", [1, 2, 3])
+@pytest.mark.parametrize("fault", [fault for fault in Fault if fault in NOTED])
+def test_every_fault(fault: Fault, turn: int) -> None:
+    box = Box([*[Fault.NONE] * turn, fault], [])
+    box.gather()
+    for step in range(1, 4):
+        box.check(step)
+        box.check_validation(step)
+    box.clock.time += 1000.0
+    box.check(4)
+    # A lease may lapse before a message shows that somebody is gone; one who is refused may have said more.
+    may = {Fault.DIES_UNNOTICED: {"lapsed"}, Fault.LATE: {"lapsed"}, Fault.NAN: {"bad message", "unasked"}}.get(
+        fault, set()
+    )
+    may |= {"unasked"} if fault in REFUSED else set()
+    assert box.kinds() - may == NOTED[fault], box.notices
+    assert bool(box.workers[0].refused) == (fault in REFUSED or fault is Fault.NAN)
+
+
+@pytest.mark.parametrize("fault", [fault for fault in HARMLESS if fault not in (Fault.SILENT, Fault.NONE)])
+def test_a_fault_of_the_only_worker_until_another_comes(fault: Fault) -> None:
+    box = Box([fault])
+    box.gather()
+    box.watch.replace = lambda: None if box.endpoint.workers else replace()
+
+    def replace() -> None:
+        ToyWorker(box.endpoint)
+
+    for step in range(1, 4):
+        box.check(step)
+
+
+# Three workers that failed end a run; two that agree on nan are believed.
+ANY = [fault for fault in HARMLESS if fault not in (Fault.FAILED, Fault.NAN)]
+SCRIPTS = st.lists(st.lists(st.sampled_from(ANY), max_size=6), max_size=4)
+
+
+@settings(max_examples=60, deadline=None)
+@given(SCRIPTS, st.lists(st.booleans(), min_size=1, max_size=6))
+@example([[Fault.WRONG_ROUND], [Fault.SILENT]], [True, False])
+def test_any_mixture_of_faults(scripts: list[list[Fault]], kinds: list[bool]) -> None:
+    box = Box([], *scripts)
+    waiting = list(scripts)
+
+    def replace() -> None:
+        if waiting and len(box.endpoint.workers) <= len(scripts):
+            ToyWorker(box.endpoint, waiting.pop())
+
+    box.watch.replace = replace
+    box.gather()
+    for step, training in enumerate(kinds, 1):
+        (box.check if training else box.check_validation)(step)
+
+
+def test_parameters_travel_once_a_version() -> None:
+    box = Box([], [])
+    box.gather()
+    parameters = np.ones(SIZE, np.float32)
+    box.coordinator.gradient(1, parameters, box.out)
+    box.coordinator.validate(1, 2 * parameters)
+    box.coordinator.gradient(2, 2 * parameters, box.out)
+    # 75 micro-batches of validation are four shares of at most 32.
+    assert [worker.given for worker in box.workers] == [[True, True, False, False]] * 2
+
+
+def test_failures_of_strangers_and_of_workers_not_yet_ready_do_not_count() -> None:
+    box = Box([])
+    box.gather()
+    for number in range(2 * FAILURES):
+        box.endpoint.arrive(b"stranger", m.encode(m.Failed("this session", "ha")))
+        peer = b"late %d" % number
+        box.endpoint.arrive(peer, m.encode(m.Hello("box", number, NUMERICS)))
+        box.endpoint.arrive(peer, m.encode(m.Failed("this session", "no data")))
+    box.check(1)
+
+
+def test_an_interrupted_run_finishes_its_round_if_anybody_can() -> None:
+    box = Box([Fault.LATE], [Fault.DIES], [])
+    box.gather()
+    box.stop = True
+    box.check(1)
+    box.check_validation(1)
+
+
+@pytest.mark.parametrize("fault", [Fault.DIES, Fault.DIES_UNNOTICED, Fault.SILENT, Fault.GOODBYE, Fault.WRONG_SIZE])
+def test_an_interrupted_round_without_hope_ends(fault: Fault) -> None:
+    box = Box([fault], [fault])
+    box.gather()
+    box.stop = True
+    with pytest.raises(InterruptedRoundError):
+        box.check(1)
+    with pytest.raises(InterruptedRoundError):
+        box.check_validation(1)
+
+
+def test_gather_ends_when_interrupted_or_when_workers_cannot_start() -> None:
+    box = Box()
+    box.stop = True
+    box.coordinator.gather(3)
+    box.stop = False
+
+    def hopeless() -> None:
+        raise WorkersError("no")
+
+    box.watch.replace = hopeless
+    with pytest.raises(WorkersError):
+        box.coordinator.gather(3)
+
+
+def test_a_worker_that_dies_while_its_answer_is_taken_is_credited() -> None:
+    """It answers late, and is given what another one had, which cannot be sent; the answer counts all the same."""
+    box = Box([Fault.LATE], [Fault.DIES])
+    box.gather()
+    first = box.workers[0]
+    take = box.endpoint.poll
+
+    def poll(timeout: float) -> list[Received]:
+        received = take(timeout)
+        if any(r.peer == first.peer for r in received):
+            box.endpoint.hang_up(first.peer, noticed=False)
+        return received
+
+    box.endpoint.poll = poll  # type: ignore[method-assign]
+    box.watch.replace = lambda: None if box.endpoint.workers else spare()
+
+    def spare() -> None:
+        ToyWorker(box.endpoint)
+
+    box.check(1)
+    left = [n.report for n in box.notices if n.kind == "left"]
+    assert [(report.pid, report.images) for report in left if report] == [(box.workers[1].pid, 0), (first.pid, 12)]
+
+
+def test_a_worker_that_dies_before_it_is_ready_is_forgotten() -> None:
+    box = Box([])
+    half = ToyWorker(box.endpoint)
+    half.deaf = True
+    box.gather()
+    assert [report.pid for report in box.coordinator.workers()] == [box.workers[0].pid]
+    box.endpoint.hang_up(half.peer)
+    box.check(1)
+    assert [(n.kind, n.worker) for n in box.notices] == [("left", f"box:{half.pid}")]
+
+
+def test_one_who_computes_other_bits_is_refused() -> None:
+    box = Box([])
+    other = ToyWorker(box.endpoint, numerics="other numbers")
+    box.gather()
+    box.check(1)
+    assert "other numbers" in other.refused
+    assert NUMERICS in other.refused
+    assert other.peer not in box.endpoint.workers
+
+
+def test_idle_workers_hear_from_the_coordinator() -> None:
+    box = Box([Fault.SILENT, Fault.SILENT], [], [], [], [], [], [], [], [])
+    box.gather()
+    before = box.clock.time
+    box.check(1)
+    waited = box.clock.time - before
+    assert waited > 2 * PING
+    for worker in box.workers[1:]:
+        assert worker.pings >= waited // (PING + 1)
+
+
+def test_who_did_what_is_counted_once_and_over_training_only() -> None:
+    box = Box([Fault.TWICE], [])
+    box.gather()
+    box.check(1)
+    box.check_validation(1)
+    reports = box.coordinator.workers()
+    assert sum(report.images for report in reports) == 22
+    assert box.coordinator.cpu_seconds() == 2.0
+    box.endpoint.hang_up(box.workers[0].peer)
+    box.check(2)
+    assert len(box.coordinator.workers()) == 1
+    assert box.coordinator.cpu_seconds() == 2.0
+
+
+def test_close_tells_everybody() -> None:
+    box = Box([], [])
+    box.gather()
+    box.coordinator.close()
+    assert [type(message) for _, message in box.endpoint.sent[-2:]] == [m.Stop, m.Stop]

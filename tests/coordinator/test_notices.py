@@ -1,0 +1,146 @@
+"""What becomes of notices: rows and words for what matters, numbers for a flood."""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from engine.coordinator.notices import FIRST, MOST, STRANGER, Notice, Tally
+from engine.coordinator.source import WorkerReport
+from engine.records import Records
+from engine.training.bookkeeping import QUIET, recorder
+from engine.training.reporter import Reporter
+from tests.records.test_recorder import RUN, query
+
+REPORT = WorkerReport("a", "box", 7, 100, 2.0, 1.0)
+
+
+@pytest.fixture
+def taken() -> list[Notice]:
+    return []
+
+
+@pytest.fixture
+def tally(taken: list[Notice]) -> Tally:
+    return Tally(taken.append)
+
+
+def test_a_few_notices_are_passed_on_as_they_are(tally: Tally, taken: list[Notice]) -> None:
+    notices = [Notice("late", "a", f"{i}") for i in range(FIRST)] + [
+        Notice("late", "b", "x"),
+        Notice("lapsed", "a", "y"),
+    ]
+    for notice in notices:
+        tally.take(notice)
+    tally.close()
+    assert taken == notices
+
+
+def test_of_a_flood_the_first_are_passed_on_and_the_rest_is_counted(tally: Tally, taken: list[Notice]) -> None:
+    for i in range(500):
+        tally.take(Notice("repeated", "a", f"{i}"))
+        tally.take(Notice("unasked", "a", f"{i}"))
+    assert len(taken) == 2 * FIRST
+    tally.close()
+    tally.close()
+    assert taken[2 * FIRST :] == [Notice(k, "a", f"{500 - FIRST} more of these") for k in ("repeated", "unasked")]
+
+
+def test_what_a_worker_did_is_summed_up_when_it_leaves(tally: Tally, taken: list[Notice]) -> None:
+    tally.take(Notice("joined", "a", "", REPORT))
+    for i in range(FIRST + 3):
+        tally.take(Notice("late", "a", f"{i}"))
+    left = Notice("left", "a", "tired", REPORT)
+    tally.take(left)
+    assert taken[1 + FIRST :] == [Notice("late", "a", "3 more of these"), left]
+    tally.take(Notice("late", "a", "again"))
+    assert taken[-1].text == "again", "a new worker of the same name"
+    assert tally._passed.total() == 1, "nothing is kept of those who left"
+
+
+def test_strangers_count_as_one(tally: Tally, taken: list[Notice]) -> None:
+    for i in range(5 * FIRST):
+        tally.take(Notice("bad message", f"{STRANGER} {i:x}", "what?"))
+    tally.close()
+    assert Counter(n.worker == STRANGER for n in taken) == {False: FIRST, True: 1}
+    assert taken[-1].text == f"{4 * FIRST} more of these"
+
+
+def test_a_flood_from_ever_new_workers_is_counted_too(tally: Tally, taken: list[Notice]) -> None:
+    for i in range(MOST + 500):
+        tally.take(Notice("refused", f"box:{i}", "other numbers"))
+    tally.close()
+    assert len(taken) == MOST + 1
+    assert taken[-1] == Notice("refused", "", "500 more of these")
+
+
+def test_joining_leaving_and_waiting_are_always_told(tally: Tally, taken: list[Notice]) -> None:
+    for _ in range(5 * FIRST):
+        tally.take(Notice("joined", "a", "", REPORT))
+        tally.take(Notice("waiting", "", ""))
+        tally.take(Notice("left", "a", "", REPORT))
+    assert len(taken) == 15 * FIRST
+
+
+def test_a_flood_of_workers_that_come_and_go_is_counted_and_who_was_there_before_is_told(
+    tally: Tally, taken: list[Notice]
+) -> None:
+    tally.take(Notice("joined", "first", "", REPORT))
+    for i in range(20_000):
+        tally.take(Notice("joined", f"box:7#{i}", "", REPORT))
+        tally.take(Notice("left", f"box:7#{i}", "it began anew", REPORT))
+    tally.take(Notice("left", "first", "the end", REPORT))
+    kinds = Counter(notice.kind for notice in taken)
+    assert kinds == {"joined": MOST, "left": MOST}
+    assert {n.worker for n in taken if n.kind == "joined"} == {n.worker for n in taken if n.kind == "left"}
+    tally.close()
+    more = f"{20_001 - MOST} more of these"
+    assert taken[2 * MOST :] == [Notice("joined", "", more), Notice("left", "", more)]
+
+
+class Teller(Reporter):
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def notice(self, text: str) -> None:
+        self.said.append(text)
+
+    def status(self, text: str) -> None:
+        self.said.append(f"({text})")
+
+
+def test_what_a_peer_says_cannot_steer_a_terminal(tmp_path: Path) -> None:
+    teller = Teller()
+    with Records(tmp_path / "x.db") as records:
+        records.begin(RUN)
+        take = recorder(records, teller)
+        take(Notice("left", "\x1b]0;owned\x07:1", "it failed: \x1b[2J\n\u202e"))
+    assert teller.said == [r"worker \x1b]0;owned\x07:1 left: it failed: \x1b[2J\n\u202e"]
+
+
+def test_everything_is_recorded_and_what_is_unusual_is_said(tmp_path: Path) -> None:
+    teller = Teller()
+    with Records(tmp_path / "x.db") as records:
+        records.begin(RUN)
+        take = recorder(records, teller)
+        take(Notice("joined", "a", "pid 7 on box", REPORT))
+        for kind in QUIET[1:]:
+            take(Notice(kind, "a", "x"))
+        take(Notice("audit", "a", "bad memory"))
+        take(Notice("waiting", "", "0 of 1 workers are there"))
+        take(Notice("continued", "", "after 3.0 seconds"))
+        take(Notice("left", "a", "tired", REPORT))
+        take(Notice("left", "b", "it never was ready"))
+    assert teller.said == [
+        "worker a audit: bad memory",
+        "waiting: 0 of 1 workers are there",
+        "(waiting for workers)",
+        "continued: after 3.0 seconds",
+        "()",
+        "worker a left: tired",
+        "worker b left: it never was ready",
+    ]
+    rows = query(tmp_path / "x.db", "SELECT kind, worker, text FROM events ORDER BY id")
+    assert [kind for kind, _, _ in rows] == [*QUIET, "audit", "waiting", "continued", "left", "left"]
+    assert ("waiting", None, "0 of 1 workers are there") in rows
+    assert query(tmp_path / "x.db", "SELECT worker, pid, images, reason FROM workers") == [("a", 7, 100, "tired")]

@@ -1,0 +1,74 @@
+"""Which backend is taken, and that numba is not imported before it is wanted."""
+
+import hashlib
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import engine.kernels
+from engine.compute.precompile import warm
+from engine.errors import SettingsError
+from engine.kernels import choose, numpy_backend
+from tests.support.backends import BACKENDS, each_backend
+
+WITH_NUMBA = len(BACKENDS) > 1
+
+
+def test_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("GRADSUM_BACKEND", raising=False)
+    best = BACKENDS[-1].name
+    assert choose("numpy") is numpy_backend()
+    assert choose().name == choose("auto").name == best
+    monkeypatch.setenv("GRADSUM_BACKEND", "numpy")
+    assert choose().name == "numpy"
+    assert choose("auto").name == best
+    monkeypatch.setenv("GRADSUM_BACKEND", "cuda")
+    with pytest.raises(SettingsError, match="no kernel backend 'cuda'; there are auto, numpy, numba"):
+        choose()
+
+
+def test_without_numba(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "numba", None)
+    monkeypatch.delattr(engine.kernels, "with_numba", raising=False)
+    for name in [name for name in sys.modules if name.startswith("engine.kernels.with_numba")]:
+        monkeypatch.delitem(sys.modules, name)
+    with pytest.raises(SettingsError, match="needs numba"):
+        choose("numba")
+    assert choose("auto") is numpy_backend()
+
+
+def test_numba_is_imported_only_when_chosen() -> None:
+    script = "import sys, engine.compute.program, engine.nn.optimizers, engine.kernels as k; k.choose('numpy')"
+    script += "; print('numba' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
+@each_backend
+def test_warming_twice_compiles_nothing(kernels: object) -> None:
+    for backend in BACKENDS:
+        warm(backend)
+        assert not warm(backend)
+        assert backend.cached(), "every kernel is used in warming"
+
+
+@pytest.mark.skipif(not WITH_NUMBA, reason="numba is not installed")
+def test_compiled_code_that_was_deleted_is_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+    from engine.kernels.with_numba import jit
+
+    warm(BACKENDS[-1])
+    monkeypatch.setattr(jit, "SOURCES", "0" * 8)
+    assert not BACKENDS[-1].cached()
+
+
+@pytest.mark.skipif(not WITH_NUMBA, reason="numba is not installed")
+def test_a_change_in_any_kernel_file_makes_the_cache_stale() -> None:
+    from engine.kernels.with_numba import jit
+
+    folder = Path(jit.__file__).parent
+    text = b"".join(path.read_bytes() for path in sorted(folder.glob("*.py")))
+    assert len(jit.COMPILED) > 30
+    for dispatcher in jit.COMPILED:
+        assert dispatcher.py_func.__qualname__.endswith(f"_{hashlib.sha256(text).hexdigest()[:8]}")

@@ -1,0 +1,184 @@
+"""Real worker processes: started, replaced, ended; nothing of them is left, whoever is killed."""
+
+import os
+import select
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from engine.errors import WorkersError
+from engine.launch import local_workers
+from engine.launch.local_workers import LocalWorkers
+from tests.support.cluster import LOST, cluster, descriptors, exists
+from tests.support.repository import ROOT
+
+pytestmark = [pytest.mark.timeout(60), pytest.mark.usefixtures("numpy_kernels")]
+PATIENCE = 30.0  # seconds for the end of a process that has nothing to wait for
+
+# Starts two workers in a meeting folder, freezes them if asked to, says who they are, and waits to be killed.
+PARENT = """
+import os, signal, sys
+from engine.launch.rendezvous import SOCKET, meeting_folder
+from engine.launch.local_workers import LocalWorkers
+from engine.wire import Listener
+with meeting_folder() as folder:
+    address = f"ipc://{folder / SOCKET}"
+    with Listener(address, 1000) as listener, LocalWorkers(address, 2) as workers:
+        hellos = 0
+        while hellos < 2:
+            hellos += len(listener.poll(1.0))
+        for pid in workers.pids if sys.argv[1] == "frozen" else []:
+            os.kill(pid, signal.SIGSTOP)
+            os.waitpid(pid, os.WUNTRACED)
+        print(folder, *workers.pids, flush=True)
+        signal.pause()
+"""
+
+
+def test_workers_that_end_are_replaced_and_the_sums_stay_the_same() -> None:
+    before = descriptors()
+    with cluster(2) as box:
+        box.coordinator.gather(2)
+        started = box.workers.pids
+        box.check(1)
+        os.kill(started[0], signal.SIGTERM)
+        box.check(2)
+        while started[0] in box.workers.pids:
+            box.check(3)
+        assert box.left() in (["it got SIGTERM"], [LOST]), "whichever the coordinator comes to know first"
+        box.coordinator.gather(2)
+        assert box.workers.pids[0] == started[1]
+        started += box.workers.pids[1:]
+        box.check(4)
+        for pid in started[1:]:
+            os.kill(pid, signal.SIGKILL)
+        box.check(5)
+        assert box.left()[1:] == [LOST] * 2
+        started += box.workers.pids
+        box.coordinator.close()
+    del box  # and with it the shared memory
+    assert len(set(started)) == 5
+    assert not any(map(exists, started))
+    assert descriptors() == before
+
+
+def test_a_frozen_worker_is_killed_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(local_workers, "GRACE", 0.1)
+    before = descriptors()
+    with cluster(1) as box:
+        box.coordinator.gather(1)
+        (pid,) = box.workers.pids
+        os.kill(pid, signal.SIGSTOP)
+    del box  # and with it the shared memory
+    assert not exists(pid)
+    assert descriptors() == before
+
+
+def test_workers_with_other_numbers_end_the_run_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(local_workers, "HOPELESS", 0)
+    refused = r"exit code 1 and said: .*refused: its numbers depend on.*here: other"
+    with pytest.raises(WorkersError, match=refused), cluster(1, "other") as box:
+        box.coordinator.gather(1)
+
+
+def wave(workers: LocalWorkers) -> list[int]:
+    """Wait until all workers have ended, and return which they were."""
+    pids = workers.pids
+    for pid in pids:
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+    return pids
+
+
+def test_workers_that_cannot_work_end_the_run_with_what_they_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(local_workers, "HOPELESS", 0)
+    monkeypatch.setenv("GRADSUM_BACKEND", "nonsense")
+    said = r"ended with exit code 2 and said: gradsum worker: no kernel backend 'nonsense'"
+    with LocalWorkers("ipc:///nowhere", 1) as workers:
+        wave(workers)
+        with pytest.raises(WorkersError, match=said):
+            workers.look()
+
+
+@pytest.mark.parametrize(
+    ("script", "message"),
+    [
+        ("echo sorry >&2; exit 3", r"ended with exit code 3 and said: sorry$"),
+        ("kill -9 $$", r"ended with signal 9 \(Killed\) and said: nothing$"),
+        ("seq 1000000 >&2", r"exit code 0 and said: \d*\n(\d{6}\n){200,300}1000000$"),
+    ],
+)
+def test_workers_are_replaced_once_and_then_given_up(
+    script: str, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(local_workers, "worker_command", lambda *_: ["sh", "-c", script])
+    before = descriptors()
+    with LocalWorkers("nowhere", 3) as workers:
+        first = wave(workers)
+        workers.look()
+        second = wave(workers)
+        assert not set(first) & set(second)
+        with pytest.raises(WorkersError, match=message):
+            workers.look()
+    assert not any(map(exists, first + second))
+    assert descriptors() == before
+
+
+def test_an_answer_in_between_gives_hope(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(local_workers, "worker_command", lambda *_: ["true"])
+    with LocalWorkers("nowhere", 3) as workers:
+        for _ in range(5):
+            workers.useful(wave(workers)[0])
+            workers.look()
+
+
+def test_a_worker_that_is_still_starting_ends_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(local_workers, "worker_command", lambda *_: ["sleep", "1000"])
+    with LocalWorkers("nowhere", 1) as workers:
+        popen = workers._processes[0].popen
+    assert popen.returncode == -signal.SIGTERM
+
+
+def test_a_worker_that_is_no_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/no/such/python")
+    before = descriptors()
+    with pytest.raises(WorkersError, match=r"worker 1 of 2 cannot be started: .*No such file"):
+        LocalWorkers("ipc:///nowhere", 2)
+    assert descriptors() == before
+
+
+@pytest.mark.parametrize("state", ["running", "frozen"])
+def test_workers_end_with_a_parent_that_is_killed(state: str) -> None:
+    with subprocess.Popen([sys.executable, "-c", PARENT, state], stdout=subprocess.PIPE, text=True, cwd=ROOT) as parent:
+        assert parent.stdout is not None
+        try:
+            folder, *pids = parent.stdout.readline().split()
+            waits = [os.pidfd_open(int(pid)) for pid in pids]
+        finally:
+            parent.kill()
+    assert len(pids) == 2
+    for wait in waits:
+        assert select.select([wait], [], [], PATIENCE)[0], "a worker outlived its parent"
+        os.close(wait)
+    assert not Path(folder).exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        ([], 2, "the following arguments are required: address"),
+        (["nonsense"], 2, "'nonsense' is no address; try tcp://HOST:PORT"),
+        ([""], 2, "'' is no address; try tcp://HOST:PORT"),
+        (["tcp://nowhere"], 2, "'tcp://nowhere' is no address; try tcp://HOST:PORT"),
+        (["ipc:///no/such/place", "--patience", "0.1"], 1, "nothing came from ipc:///no/such/place for 0.1 seconds"),
+        (["ipc:///no/such/place", "--tied"], 1, "its parent ended"),
+    ],
+)
+def test_a_worker_that_nobody_wants(arguments: list[str], code: int, said: str) -> None:
+    command = [sys.executable, "-m", "workers", *arguments]
+    ended = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, cwd=ROOT, check=False)
+    assert ended.returncode == code
+    assert said in ended.stderr
+    assert "Traceback" not in ended.stderr

@@ -1,0 +1,233 @@
+"""`gradsum worker`: real processes that come before the coordinator, bring no data, and stay for the next run."""
+
+import os
+import signal
+import socket
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.cli import main
+from engine.compute.fingerprint import fingerprint
+from engine.coordinator.policy import Policy
+from engine.errors import WorkersError
+from engine.launch.local_workers import HOPELESS
+from engine.launch.worker_pool import SETTLED, Crew
+from engine.system.blas import one_blas_thread
+from engine.wire import Listener
+from tests.support.cluster import MODEL, Cluster, exists
+from tests.support.command import Gradsum, start, wait_for_end
+from tests.support.fakes import FakeClock
+
+pytestmark = pytest.mark.timeout(120)
+
+
+class Nobody:
+    """No local workers to watch."""
+
+    def look(self) -> list[int]:
+        return []
+
+    def useful(self, pid: int) -> None:
+        pass
+
+    def suspect(self, host: str, pid: int) -> None:
+        pass
+
+    def trust(self, host: str, pid: int) -> None:
+        pass
+
+
+@pytest.fixture
+def address() -> str:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return f"tcp://127.0.0.1:{free.getsockname()[1]}"
+
+
+@pytest.fixture
+def crew(
+    tidy: Path, tmp_path: Path, address: str, monkeypatch: pytest.MonkeyPatch
+) -> Iterator["subprocess.Popen[Any]"]:
+    """Two workers with a cache of their own, before anybody listens."""
+    with monkeypatch.context() as patch:
+        patch.setenv("GRADSUM_CACHE", str(tmp_path / "theirs"))
+        process = start("worker", address, "--processes", 2)
+    yield process
+    process.terminate()
+    assert process.communicate(timeout=30)[1] == ""
+    assert process.returncode == 0
+
+
+@contextmanager
+def run(address: str, count: int) -> Iterator[Cluster]:
+    """A coordinator with `count` workers."""
+    with one_blas_thread(), Listener(address, 4 * MODEL.layout().size) as listener:
+        cluster = Cluster(listener, Nobody(), fingerprint(), None, Policy())
+        cluster.coordinator.gather(count)
+        yield cluster
+        cluster.coordinator.close()
+
+
+def pids(cluster: Cluster) -> list[int]:
+    return [worker.pid for worker in cluster.coordinator.workers()]
+
+
+def test_they_fetch_the_data_and_serve_one_run_after_the_other(
+    crew: "subprocess.Popen[Any]", address: str, tmp_path: Path
+) -> None:
+    with run(address, 2) as first:
+        for step in range(1, 4):
+            first.check(step)
+        served = pids(first)
+    with run(address, 2) as second:
+        second.check(1)
+        assert sorted(pids(second)) == sorted(served)
+    assert len(list((tmp_path / "theirs").glob("*.safetensors"))) == 1
+    assert not list((tmp_path / "theirs").glob(".part*"))
+
+
+def test_one_that_is_killed_is_replaced_and_joins_in_mid_run(tidy: Path, address: str) -> None:
+    crew = start("worker", address, "--processes", 2)
+    with run(address, 2) as cluster:
+        cluster.check(1)
+        before = pids(cluster)
+        os.kill(before[0], signal.SIGKILL)
+        cluster.coordinator.gather(2)
+        step = 2
+        while len(pids(cluster)) < 2 or before[0] in pids(cluster):
+            cluster.check(step)
+            step += 1
+        cluster.check(step)
+    crew.send_signal(signal.SIGINT)
+    said = crew.communicate(timeout=30)[1]
+    assert said == f"gradsum worker: process {before[0]} got signal 9; a new one starts\n"
+    assert crew.returncode == 0
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_they_end_with_the_command_that_started_them(tidy: Path, address: str, how: signal.Signals) -> None:
+    crew = start("worker", address, "--processes", 2)
+    with run(address, 2) as cluster:
+        working = pids(cluster)
+        crew.send_signal(how)
+        crew.communicate(timeout=30)
+        assert wait_for_end(working) == []
+        while pids(cluster):
+            cluster.coordinator._wait()
+
+
+STAYS = ["cat"]  # until it is told to leave
+DIES = ["sh", "-c", "kill -9 $$"]
+LEAVES = ["true"]
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeClock]:
+    """The clock of crews in this process, which may handle signals as they like."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    clock = FakeClock()
+    monkeypatch.setattr("engine.system.clock.MonotonicClock", lambda: clock)
+    yield clock
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def let_workers_be(monkeypatch: pytest.MonkeyPatch, command: Callable[[], list[str]]) -> None:
+    """Let each worker be what `command` returns when it is to start."""
+    monkeypatch.setattr("engine.launch.crew.worker_command", lambda *_: command())
+
+
+@pytest.mark.timeout(20)  # one that is not told stays for ever
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_when_told_to_leave_while_they_start_no_more_do(
+    clock: FakeClock, monkeypatch: pytest.MonkeyPatch, how: signal.Signals
+) -> None:
+    started = []
+
+    def pin(pid: int, number: int, count: int) -> None:
+        started.append(pid)
+        assert (number, count) == (len(started) - 1, 4)
+        if number == 1:  # which has started a moment ago, and of which nobody knows yet
+            os.kill(os.getpid(), how)
+
+    let_workers_be(monkeypatch, lambda: STAYS)
+    monkeypatch.setattr("engine.launch.crew.pin", pin)
+    assert Crew(4, [], clock).run() == 0
+    assert len(started) == 2
+    assert not any(map(exists, started))
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_workers_that_die_at_once_are_given_up(
+    gradsum: Gradsum, clock: FakeClock, monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    let_workers_be(monkeypatch, lambda: DIES)
+    answer = gradsum("worker", "tcp://127.0.0.1:1", "--processes", count)
+    *replaced, last = answer.err.splitlines()
+    deaths = HOPELESS + count
+    said = f"gradsum: {deaths} workers in a row ended soon after their start, the last one with signal 9 (Killed);"
+    assert (answer.code, last[: len(said)]) == (1, said)
+    assert len(replaced) == deaths - 1
+    assert all(line.endswith("got signal 9; a new one starts") for line in replaced)
+
+
+def test_the_others_leave_when_one_is_given_up(clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[int] = []
+    let_workers_be(monkeypatch, lambda: DIES if started else STAYS)
+    monkeypatch.setattr("engine.launch.crew.pin", lambda pid, *_: started.append(pid))
+    with pytest.raises(WorkersError, match="in a row ended soon after their start"):
+        Crew(2, [], clock).run()
+    assert len(started) == 1 + HOPELESS + 2
+    assert not any(map(exists, started))
+
+
+def test_one_that_lived_for_a_while_gives_hope(clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    lives = [*[0.0] * HOPELESS, SETTLED] * 3
+
+    def command() -> list[str]:
+        if not lives:
+            return LEAVES
+        clock.time += lives.pop(0)
+        return DIES
+
+    let_workers_be(monkeypatch, command)
+    assert Crew(1, [], clock).run() == 0
+    assert not lives
+
+
+@pytest.mark.parametrize(
+    ("address", "key", "said"),
+    [
+        ("tcp://127.0.0.1:1", "missing", "the key file missing cannot be read: No such file or directory"),
+        ("tcp://127.0.0.1:1", "open", "the key file open has mode 644: others may have read it"),
+        ("tcp://127.0.0.1:1", "damaged", "the key file damaged is damaged: server_public is no key"),
+        ("ipc:///x", "damaged", "--key is for a tcp:// address"),
+        ("tcp://192.0.2.1:1", "", "tcp://192.0.2.1:1 is on another machine: copy the key file"),
+        ("nonsense", "", "'nonsense' is no address; try tcp://HOST:PORT"),
+    ],
+)
+def test_what_is_wrong_with_the_keys_is_said_once(
+    tidy: Path, capfd: pytest.CaptureFixture[str], address: str, key: str, said: str
+) -> None:
+    """Whatever the processes would say, they would say it to the same terminal."""
+    for name, mode in (("open", 0o644), ("damaged", 0o600)):
+        Path(name).write_text("server_public = 'short'")
+        Path(name).chmod(mode)
+    code = main(["worker", address, "--processes", "3", *(["--key", key] if key else [])])
+    err = capfd.readouterr().err
+    assert (code, len(err.splitlines())) == (2, 1)
+    assert err.startswith(f"gradsum: {said}")
+
+
+def test_bad_usage(gradsum: Gradsum) -> None:
+    for options, message in [
+        (("tcp://127.0.0.1:1", "--processes", 0), "--processes must be from 1 to 4096, got 0"),
+        (("tcp://127.0.0.1:1", "--patience", "-1"), "--patience must be a number of seconds above 0, got -1"),
+        (("tcp://127.0.0.1:1", "--patience", "nan"), "--patience must be a number of seconds above 0, got nan"),
+    ]:
+        answer = gradsum("worker", *options)
+        assert (answer.code, message in answer.err) == (2, True), answer

@@ -1,0 +1,288 @@
+"""Stand-ins for tests: a clock set by hand, a network in memory, workers that follow a script of faults."""
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, replace
+from functools import cache
+from itertools import count
+
+import numpy as np
+
+from engine.compute import tree
+from engine.compute.job import Job
+from engine.compute.sums import Sums
+from engine.data import Normalisation
+from engine.nn.layers import Dense, Flatten
+from engine.nn.model import Model
+from engine.nn.parameters import Vector
+from engine.wire import Received
+from engine.wire import messages as m
+from engine.wire.shared_memory import SLOTS, Mailbox, read_token
+from tests.support.faults import Fault
+
+NUMERICS = "numbers of the test"
+MODEL = Model((Flatten(), Dense(2)), shape=(2, 2, 1))  # ten parameters
+JOB = Job(MODEL, "0" * 64, Normalisation((0.0,), (1.0,)), batch_size=22, microbatch=4, seed=1, augment=False)
+TRAIN_SIZE, TEST_SIZE = 50, 300  # batches of 22, 22 and 6; 75 micro-batches to validate
+POLLS = 3000  # more than any honest test needs; the fake clock moves on with each
+
+
+class FakeClock:
+    """Time that passes when told to."""
+
+    def __init__(self) -> None:
+        self.time = 1000.0
+
+    def now(self) -> float:
+        return self.time
+
+
+class FakeWatch:
+    """Notes who was useful; `replace` is called at every look."""
+
+    def __init__(self, replace: Callable[[], None] = lambda: None) -> None:
+        self.replace = replace
+        self.useful_pids: list[int] = []
+        self.suspects: set[int] = set()
+
+    def look(self) -> list[int]:
+        self.replace()
+        return []
+
+    def useful(self, pid: int) -> None:
+        self.useful_pids.append(pid)
+
+    def suspect(self, host: str, pid: int) -> None:
+        assert host == "box"
+        self.suspects.add(pid)
+
+    def trust(self, host: str, pid: int) -> None:
+        assert host == "box"
+        self.suspects.discard(pid)
+
+
+class FakeEndpoint:
+    """An `Endpoint` in memory. While the coordinator waits, workers act; when nothing comes in, time passes."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        self.clock = clock
+        self.workers: dict[bytes, ToyWorker] = {}
+        self.remote: set[bytes] = set()
+        self.sent: list[tuple[bytes, m.Message]] = []
+        self.blamed: list[bytes] = []
+        self._mail: list[tuple[bytes, Sequence[m.Frame]]] = []
+        self._inbox: list[tuple[float, Received]] = []
+        self._lost = False
+        self._polls = 0
+
+    def send(self, peer: bytes, frames: Sequence[m.Frame]) -> bool:
+        if peer not in self.workers:
+            return False
+        self.sent.append((peer, m.decode(frames)[0]))
+        self._mail.append((peer, frames))
+        return True
+
+    def poll(self, timeout: float) -> list[Received]:
+        self._polls += 1
+        assert self._polls < POLLS, "the coordinator waits for ever"
+        mail, self._mail = self._mail, []
+        for peer, frames in mail:
+            if peer in self.workers:
+                self.workers[peer].receive(*m.decode(frames))
+        arrived = [received for due, received in self._inbox if due <= self.clock.time]
+        self._inbox = [(due, received) for due, received in self._inbox if due > self.clock.time]
+        if not arrived:
+            self.clock.time += timeout
+        return arrived
+
+    def is_local(self, peer: bytes) -> bool:
+        return peer not in self.remote
+
+    def lost_connections(self) -> bool:
+        lost, self._lost = self._lost, False
+        return lost
+
+    def blame(self, peer: bytes) -> None:
+        self.blamed.append(peer)
+
+    def arrive(self, peer: bytes, frames: Sequence[m.Frame], delay: float = 0.0) -> None:
+        """Let something come in from `peer`."""
+        self._inbox.append((self.clock.time + delay, Received(peer, frames)))
+
+    def hang_up(self, peer: bytes, noticed: bool = True) -> None:
+        """Cut the connection of a worker."""
+        self.workers.pop(peer, None)
+        self._lost = self._lost or noticed
+
+
+@cache
+def _noise(*key: int) -> Vector:
+    return np.random.default_rng(key).standard_normal(MODEL.layout().size).astype(np.float32)
+
+
+def leaf(kind: int, step: int, number: int, parameters: Vector) -> Sums:
+    """Invent the sums of one micro-batch: they depend on everything that real ones depend on."""
+    noise = _noise(kind, step if kind == m.TRAIN else 0, number)
+    return Sums(float(noise[0]) + float(parameters.sum()), number % 2, noise * (1 + parameters))
+
+
+def add_up(leaves: list[Sums]) -> Sums:
+    """Add along the tree as DESIGN words it: split at the largest power of two below the length."""
+    if len(leaves) == 1:
+        return leaves[0]
+    half = 1
+    while 2 * half < len(leaves):
+        half *= 2
+    a, b = add_up(leaves[:half]), add_up(leaves[half:])
+    assert a.gradient is not None
+    assert b.gradient is not None
+    with np.errstate(all="ignore"):
+        return Sums(a.loss + b.loss, a.correct + b.correct, a.gradient + b.gradient)
+
+
+def sums_of(kind: int, step: int, block: tree.Block, parameters: Vector) -> Sums:
+    """Return what an honest worker answers."""
+    return add_up([leaf(kind, step, number, parameters) for number in range(*block)])
+
+
+def _spoilt(sums: Sums, fault: Fault, pid: int) -> Sums:
+    """Return what a worker with bad memory answers: each has its own."""
+    if sums.gradient is None or fault not in (Fault.NAN, Fault.NAN_GRADIENT, Fault.FLIP):
+        return sums
+    gradient = sums.gradient.copy()
+    if fault in (Fault.NAN, Fault.NAN_GRADIENT):
+        gradient[pid % len(gradient)] = np.nan
+        return replace(sums, loss=math.nan if fault is Fault.NAN else sums.loss, gradient=gradient)
+    gradient.view(np.uint32)[pid % len(gradient)] ^= 1
+    return replace(sums, loss=math.nextafter(sums.loss, pid), gradient=gradient)
+
+
+class ToyWorker:
+    """A worker that knows the protocol, computes `leaf`, and follows its script of faults: one a share, then none."""
+
+    pids = count(1)
+
+    def __init__(
+        self,
+        endpoint: FakeEndpoint,
+        faults: Iterable[Fault] = (),
+        numerics: str = NUMERICS,
+        mail: tuple[Mailbox, int] | None = None,
+    ) -> None:
+        self.pid = next(self.pids)
+        self.peer = b"worker %d" % self.pid
+        self.refused = ""
+        self.pings = 0
+        self.deaf = False
+        self.given: list[bool] = []  # for every share, whether parameters came with it
+        self._endpoint = endpoint
+        self._faults: Iterator[Fault] = iter(faults)
+        self._session = ""
+        self._version = -1
+        self._parameters = np.zeros(MODEL.layout().size, np.float32)
+        self._before: list[list[m.Frame]] = []
+        self._mail = mail
+        endpoint.workers[self.peer] = self
+        token = read_token(mail[0].descriptor, mail[1]) if mail else ""
+        self.say(m.Hello("box", self.pid, numerics, token))
+
+    def say(self, message: m.Message, payload: m.Frame | None = None) -> None:
+        self._endpoint.arrive(self.peer, m.encode(message, payload))
+
+    def receive(self, message: m.Message, payload: m.Frame | None) -> None:
+        match message:
+            case _ if self.deaf:
+                pass
+            case m.Welcome():
+                self._session = message.session
+                self.say(m.Ready(message.session, MODEL.layout().digest))
+            case m.Work():
+                self._work(message, payload)
+            case m.Refuse(reason):
+                self.refused = reason
+                self._endpoint.hang_up(self.peer)
+            case m.Stop():
+                self._endpoint.hang_up(self.peer)
+            case m.Ping():
+                self.pings += 1
+            case _:
+                raise AssertionError(f"{message} is not for a worker")
+
+    def _work(self, work: m.Work, payload: m.Frame | None) -> None:
+        self.given.append(payload is not None)
+        if payload is not None:
+            self._version, self._parameters = work.version, np.frombuffer(payload, np.float32).copy()
+        elif self._mail and work.version != self._version:
+            self._version, self._parameters = work.version, self._mail[0].parameters().copy()
+        assert work.version == self._version, "the coordinator believes that I hold other parameters"
+        fault = next(self._faults, Fault.NONE)
+        blocks = tree.cover(work.start, work.stop, work.total)
+        answers = [self._answer(work, block, number, fault) for number, block in enumerate(blocks)]
+        for frames in self._lies(fault, work):
+            self._endpoint.arrive(self.peer, frames)
+        match fault:
+            case Fault.DIES | Fault.DIES_HALFWAY | Fault.DIES_UNNOTICED:
+                self._endpoint.hang_up(self.peer, noticed=fault is not Fault.DIES_UNNOTICED)
+                answers = answers[: fault is Fault.DIES_HALFWAY]
+            case Fault.SILENT | Fault.FAILED | Fault.GOODBYE | Fault.HELLO_AGAIN:
+                answers = []
+        for frames in answers:
+            self._endpoint.arrive(self.peer, frames, 100.0 if fault is Fault.LATE else 0.0)
+        if fault is Fault.TWICE:
+            for frames in answers:
+                self._endpoint.arrive(self.peer, [frames[0], b"\x7f" * len(frames[1])] if len(frames) > 1 else frames)
+        if fault in (Fault.FAILED, Fault.GOODBYE):
+            self._endpoint.hang_up(self.peer)
+        self._before = answers
+
+    def _answer(self, work: m.Work, block: tree.Block, number: int, fault: Fault) -> list[m.Frame]:
+        """Return an answer, true or not; the gradient is in the mailbox if there is one, and a slot in it."""
+        sums = _spoilt(sums_of(work.kind, work.step, block, self._parameters), fault, self.pid)
+        assert sums.gradient is not None
+        result = m.Result(work.session, work.round, work.attempt, *block, sums.loss, sums.correct, 0.25, 1.0)
+        slot = work.slot + number if work.slot else 0
+        if work.kind == m.TRAIN and self._mail and 0 < slot <= SLOTS:
+            self._mail[0].gradient(self._mail[1], slot - 1)[:] = sums.gradient
+            return m.encode(replace(result, slot=slot))
+        return m.encode(result, sums.gradient.tobytes() if work.kind == m.TRAIN else None)
+
+    def _lies(self, fault: Fault, work: m.Work) -> list[list[m.Frame]]:
+        """Return what is sent before the true answers; whoever counts any of it gets other sums."""
+        if fault is Fault.OLD:
+            return self._before
+        others: dict[Fault, m.Message] = {
+            Fault.NOT_FOR_US: m.Stop(work.session, "now"),
+            Fault.READY_AGAIN: m.Ready(work.session, MODEL.layout().digest),
+            Fault.HELLO_AGAIN: m.Hello("box", self.pid, NUMERICS),
+            Fault.FAILED: m.Failed(work.session, "Traceback ...\nValueError: bad luck"),
+            Fault.GOODBYE: m.Goodbye(work.session, "enough"),
+        }
+        if fault in others:
+            return [m.encode(others[fault])]
+        values = self._lie(fault, work)
+        if values is None:
+            return []
+        header = b"\xc1" if fault is Fault.BAD_HEADER else m.pack([m.VERSION, m.Result.opcode, *values.values()])
+        payload = b"\x7f" * (self._parameters.nbytes - 4 * (fault is Fault.WRONG_SIZE))
+        return [[header, payload] if work.kind == m.TRAIN or fault is Fault.WRONG_SIZE else [header]]
+
+    def _lie(self, fault: Fault, work: m.Work) -> dict[str, object] | None:
+        """Return the fields of a RESULT that is false in one way, None if `fault` is of another kind."""
+        blocks = tree.cover(work.start, work.stop, work.total)
+        nodes = [(0, work.total), (0, 1), (work.total - 1, work.total), (0, work.total + 1)]
+        foreign = next(node for node in nodes if node not in blocks)
+        changes: dict[Fault, dict[str, object]] = {
+            Fault.WRONG_ROUND: {"round": work.round + 1},
+            Fault.WRONG_ATTEMPT: {"attempt": work.attempt + 1},
+            Fault.FOREIGN_BLOCK: dict(zip(("start", "stop"), foreign, strict=True)),
+            Fault.IMPOSSIBLE_BLOCK: {"stop": work.total + 1},
+            Fault.TOO_CORRECT: {"correct": 10_000},
+            Fault.WRONG_SESSION: {"session": "another"},
+            Fault.BAD_SECONDS: {"seconds": -1.0},
+            Fault.WRONG_SIZE: {},
+            Fault.BAD_HEADER: {},
+        }
+        if fault not in changes:
+            return None
+        truth = m.Result(work.session, work.round, work.attempt, *blocks[0], 1e9, 0, 0.0, 0.0)
+        return asdict(truth) | changes[fault]

@@ -1,0 +1,106 @@
+"""Signals as a wish: the first is noted, Ctrl-C after that interrupts once, and all is put back in the end."""
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from engine.system import signals
+from engine.system.signals import SIGNALS, TOGETHER, Interrupt
+from tests.support.fakes import FakeClock
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
+    clock = FakeClock()
+    monkeypatch.setattr(signals, "time", SimpleNamespace(monotonic=clock.now))
+    return clock
+
+
+@pytest.fixture(autouse=True)
+def handlers() -> Iterator[None]:
+    """What was in place before a test is so after it, whatever `Interrupt` does."""
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def send(number: int) -> None:
+    os.kill(os.getpid(), number)
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_the_first_signal_is_a_wish(number: signal.Signals, clock: FakeClock) -> None:
+    told: list[str] = []
+    signal.signal(number, signal.default_int_handler)
+    with Interrupt(lambda: told.append("once")) as wish:
+        assert not wish.requested
+        send(number)
+        assert (wish.requested, told) == (number.name, ["once"])
+    assert signal.getsignal(number) is signal.default_int_handler
+
+
+def test_a_second_ctrl_c_interrupts_and_a_third_does_not_disturb(clock: FakeClock) -> None:
+    with Interrupt() as wish:
+        send(signal.SIGTERM)
+        clock.time += 2 * TOGETHER
+        with pytest.raises(KeyboardInterrupt):
+            send(signal.SIGINT)
+        clock.time += 10
+        send(signal.SIGINT)
+        assert wish.requested == "SIGTERM"
+
+
+def test_the_same_ctrl_c_may_come_twice(clock: FakeClock) -> None:
+    with Interrupt() as wish:
+        send(signal.SIGINT)
+        clock.time += TOGETHER / 2
+        send(signal.SIGINT)
+        assert wish.requested == "SIGINT"
+
+
+def test_other_signals_never_interrupt(clock: FakeClock) -> None:
+    with Interrupt() as wish:
+        for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGTERM):
+            send(number)
+            clock.time += 10
+        assert wish.requested == "SIGHUP"
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_what_was_ignored_stays_ignored(number: signal.Signals) -> None:
+    signal.signal(number, signal.SIG_IGN)
+    with Interrupt() as wish:
+        send(number)
+        assert not wish.requested
+    assert signal.getsignal(number) is signal.SIG_IGN
+
+
+def test_handlers_come_back_after_an_exception(clock: FakeClock) -> None:
+    before: list[Any] = [signal.getsignal(number) for number in SIGNALS]
+    with pytest.raises(KeyError), Interrupt():
+        raise KeyError
+    assert [signal.getsignal(number) for number in SIGNALS] == before
+
+
+def test_in_another_thread_it_does_nothing() -> None:
+    seen: list[object] = []
+
+    def enter() -> None:
+        with Interrupt() as wish:
+            seen.append((wish.requested, [signal.getsignal(number) for number in SIGNALS]))
+
+    before = [signal.getsignal(number) for number in SIGNALS]
+    run_in_thread(enter)
+    assert seen == [("", before)]
+
+
+def run_in_thread(function: Callable[[], None]) -> None:
+    thread = threading.Thread(target=function)
+    thread.start()
+    thread.join()

@@ -1,0 +1,89 @@
+"""Key files: what is written is read, what is damaged is named, and of what it holds no word is said."""
+
+import tomllib
+from pathlib import Path
+
+import pytest
+import tomli_w
+
+from engine.wire.keys import Keys
+from tests.support.command import SMALL, Gradsum, save_data
+
+FILE = Path("keys")
+# Of zmq_curve(7), the manual of ZeroMQ, in Z85 and in hexadecimal.
+SERVER = "rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7"
+CLIENT = (
+    "Yne@$w-vo<fVvi]a<NY6T1ed:M$fCG*[IaLV{hID",
+    "BB88471D65E2659B30C55A5321CEBB5AAB2B70A398645C26DCA2B2FCB43FC518",
+)
+SECRET = (
+    "D:)Q[IlAW!ahhC2ac:9*A}h:p?([4%wOTJ%JR%cs",
+    "7BB864B489AFA3671FBE69101F94B38972F24816DFB01B51656B3FEC8DFD0888",
+)
+NO_KEYS = ["", "0" * 39, "0" * 41, "#" * 40, "0" * 35 + "%nSc1", '"' * 40, "\u00e4" * 40, 5, True, 1.5, ["0" * 40], {}]
+
+
+def save(values: dict[str, object]) -> None:
+    FILE.write_text(tomli_w.dumps(values), encoding="utf-8")
+    FILE.chmod(0o600)
+
+
+def test_a_key_file_is_read_by_both_sides() -> None:
+    keys = Keys.make()
+    keys.write(FILE)
+    server, client = Keys.read(FILE, for_server=True), Keys.read(FILE, for_server=False)
+    assert server == Keys(keys.server_public, keys.client_public, b"", keys.server_secret)
+    assert client == Keys(keys.server_public, keys.client_public, keys.client_secret, b"")
+    assert not any(repr(secret) in repr((server, client)) for secret in (keys.server_secret, keys.client_secret))
+
+
+def test_published_keys() -> None:
+    largest = "%nSc0" * 8  # 32 bits each, and all of them 1
+    names = ("server_public", "client_public", "client_secret", "clients")
+    save(dict(zip(names, (SERVER, CLIENT[0], SECRET[0], [SERVER, largest]), strict=True)))
+    keys = Keys.read(FILE, for_server=False)
+    assert (keys.client_public.hex().upper(), keys.client_secret.hex().upper()) == (CLIENT[1], SECRET[1])
+    assert keys.listed() == {keys.client_public, keys.server_public, b"\xff" * 32}
+
+
+def damage(name: str, value: object) -> None:
+    """Write a key file that is right except for one value, None if it is not to be there."""
+    Keys.make().write(FILE)
+    values: dict[str, object] = tomllib.loads(FILE.read_text())
+    values[name] = value
+    save({name: value for name, value in values.items() if value is not None})
+
+
+@pytest.mark.parametrize("side", ["coordinator", "worker"])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [(name, value) for name in ("server_public", "client_public", "secret") for value in (*NO_KEYS, None)]
+    + [("clients", value) for value in NO_KEYS],
+    ids=repr,
+)
+def test_a_key_that_is_none_is_named(gradsum: Gradsum, side: str, name: str, value: object) -> None:
+    if name == "secret":
+        name = "server_secret" if side == "coordinator" else "client_secret"
+    damage(name, ["0" * 40, value] if name == "clients" else value)
+    save_data()
+    run, join = [*SMALL, "--quiet", "--bind", "tcp://127.0.0.1:0"], ["worker", "tcp://127.0.0.1:1"]
+    arguments = run if side == "coordinator" else join
+    answer = gradsum(*arguments, "--key", FILE)
+    wrong = "key 2 of clients" if name == "clients" else name
+    path = FILE.absolute() if side == "coordinator" else FILE
+    said = f"gradsum: the key file {path} is damaged: {wrong} is no key, which is 40 characters in Z85\n"
+    assert (answer.code, answer.out, answer.err) == (2, "", said)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("clients", "0" * 40, "clients must be a list of keys"),
+        ("clients", {"a": "0" * 40}, "clients must be a list of keys"),
+        ("client_secret", SECRET[0], "client_secret does not belong to its public key"),
+    ],
+)
+def test_other_damage(gradsum: Gradsum, name: str, value: object, said: str) -> None:
+    damage(name, value)
+    answer = gradsum("worker", "tcp://127.0.0.1:1", "--key", FILE)
+    assert (answer.code, answer.err) == (2, f"gradsum: the key file {FILE} is damaged: {said}\n")
