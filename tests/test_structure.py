@@ -19,8 +19,8 @@ MAP = """
     engine.sweeps
     engine.training
     engine.warm
-    engine.loop engine.fleet
-    engine.coordinator engine.notices engine.judge
+    engine.loop engine.cluster
+    engine.coordinator engine.notices engine.arbiter
     engine.current engine.pause engine.peers
     engine.collect engine.members
     engine.policy
@@ -29,7 +29,7 @@ MAP = """
     engine.transport
     engine.guard engine.curve
     engine.messages
-    engine.mailbox
+    engine.shared_memory
     engine.prepare
     engine.report
     engine.network

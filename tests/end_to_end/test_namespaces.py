@@ -20,7 +20,13 @@ MACHINES = ("coordinator", "one", "two")
 SELDOM = ("--validate-every", 1 << 30, "--checkpoint-every", 1 << 30, "--snapshot-first", 0, "--statistics-every", 0)
 ENDLESS = (*ALONE, *SELDOM, "--steps", 1 << 30, "--bind", "tcp://*:0", "--db", "r.db", "--out", "out")
 # A coordinator that takes a peer for gone after 4 seconds of silence, where heartbeats come every 2, rather than 10.
-PROGRAM = "import sys; from engine import guard; guard.SILENCE = 4.0; from engine.cli import main; sys.exit(main())"
+PROGRAM = """
+import sys
+from engine.wire import connection_limits
+connection_limits.SILENCE = 4.0
+from engine.cli import main
+sys.exit(main())
+"""
 PRESENT = "SELECT count(*) FROM workers WHERE left IS NULL"
 STEP = "SELECT max(batchno) FROM training"
 

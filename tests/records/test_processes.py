@@ -13,7 +13,7 @@ from typing import IO
 import pytest
 
 from engine.errors import RecordsError
-from engine.records import Records, RunRow, TrainingRow, list_runs, read_run
+from engine.records import Recorder, RunRow, TrainingRow, list_runs, read_run
 from tests.support.repository import ROOT
 
 # Waits for a line on stdin, so that all begin together; then writes rows in many small transactions.
@@ -105,7 +105,7 @@ def test_a_killed_writer_loses_nothing_that_was_flushed_and_its_run_goes_on(tmp_
     assert run["steps"] >= flushed
     ((_, count, last),) = rows(path)
     assert count == last == run["steps"]
-    with Records(path) as records:
+    with Recorder(path) as records:
         assert records.resume("a", flushed - 5) == 1
         for n in range(flushed - 4, flushed + 21):
             records.training(TrainingRow(n, 0, 0, 0, 0, 0, 0, 1, 1))
@@ -119,7 +119,7 @@ def test_a_running_run_cannot_be_resumed_and_another_may_begin(tmp_path: Path) -
     with process(path, "a", 10, "wait") as child:
         go(child)
         assert pipes(child)[1].readline() == "10\n"
-        with Records(path) as records:
+        with Recorder(path) as records:
             with pytest.raises(RecordsError, match=f"process {child.pid} on"):
                 records.resume("a", 5)
             assert records.begin(RunRow("m", "d", "sgd", 1, 1, 1, 1, 1)) == 2
