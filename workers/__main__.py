@@ -8,6 +8,7 @@ from pathlib import Path
 
 from engine.errors import GradsumError
 from engine.system.blas import ONE_THREAD
+from engine.system.signals import near_limit_ignored
 from engine.wire.keys import keys_to_join
 
 
@@ -41,4 +42,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    with near_limit_ignored():  # sent to every process of a job, but for the coordinator alone to act on
+        sys.exit(main())

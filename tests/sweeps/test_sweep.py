@@ -175,9 +175,10 @@ class Stopping(engine.SweepReporter):
             os.kill(os.getpid(), self.number)
 
 
-def test_ctrl_c_ends_a_sweep_that_then_goes_on() -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGUSR1, signal.SIGXCPU])
+def test_a_signal_ends_a_sweep_that_then_goes_on(number: int) -> None:
     whole = engine.sweep(OVER, **SWEEP | {"db": "whole.db", "out": "whole"})
-    stopped = engine.sweep(OVER, **SWEEP, reporter=Stopping(2, 7))
+    stopped = engine.sweep(OVER, **SWEEP, reporter=Stopping(2, 7, number))
     assert (stopped.state, [t.state for t in stopped.trials]) == ("interrupted", [FINISHED, INTERRUPTED])
     assert stopped.best == stopped.trials[0]
     assert rows("SELECT state FROM trials") == [(FINISHED,), (INTERRUPTED,)]
