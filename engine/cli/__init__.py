@@ -173,11 +173,7 @@ def _terminable() -> Iterator[None]:
             leaving = True  # SIGXCPU comes every second: it must not disturb the tidying up
             raise KeyboardInterrupt
 
-    try:
-        before = {number: signal.signal(number, interrupt) for number in heard((signal.SIGTERM, *NEAR_LIMIT))}
-    except ValueError:  # only the main thread can handle signals
-        yield
-        return
+    before = {number: signal.signal(number, interrupt) for number in heard((signal.SIGTERM, *NEAR_LIMIT))}
     try:
         yield
     finally:

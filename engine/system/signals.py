@@ -2,7 +2,7 @@
 
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any, Self
@@ -31,8 +31,7 @@ class Interrupt:
         self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Self:
-        if threading.current_thread() is threading.main_thread():
-            self._before = {number: signal.signal(number, self._handle) for number in heard(SIGNALS)}
+        self._before = {number: signal.signal(number, self._handle) for number in heard(SIGNALS)}
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -48,8 +47,10 @@ class Interrupt:
             raise KeyboardInterrupt
 
 
-def heard(numbers: tuple[signal.Signals, ...]) -> list[signal.Signals]:
-    """Return those of the signals that are neither ignored nor handled outside of Python."""
+def heard(numbers: Iterable[signal.Signals]) -> list[signal.Signals]:
+    """Return those of the signals that can be handled: not ignored, and none outside of the main thread."""
+    if threading.current_thread() is not threading.main_thread():
+        return []
     return [number for number in numbers if signal.getsignal(number) not in (signal.SIG_IGN, None)]
 
 

@@ -111,7 +111,7 @@ class Loop:
 
     def timing(self) -> dict[str, float]:
         """Return where the mean step of this sitting went, in milliseconds; `other` is records and reports."""
-        steps = max(len(self.progress.history), 1)
+        steps = max(self.progress.taken, 1)
         seconds = asdict(self.source.timing) | {"optimizer": self.progress.optimizer_seconds}
         seconds["other"] = max(0.0, self.progress.seconds - sum(seconds.values()))
         return {name: 1000 * value / steps for name, value in seconds.items()}
@@ -195,6 +195,7 @@ class Loop:
     def _account(self, loss: float, correct: int, samples: int, seconds: float) -> None:
         """Record and report a step that took `seconds`."""
         progress = self.progress
+        progress.taken += 1
         progress.images += samples
         progress.recent.append((loss, samples))
         elapsed, cpu = self._times()
@@ -206,7 +207,6 @@ class Loop:
         rate = samples / max(seconds, 1e-9)
         self._rate += (rate - self._rate) * (PACE if self._rate else 1.0)
         report = StepReport(progress.step, self._epoch(), mean, percent, samples, self._rate, elapsed)
-        progress.history.append(report)
         self.reporter.step(report, self.source.workers())
 
     def _validate(self) -> None:

@@ -171,7 +171,7 @@ def _print_summary(result: "Result") -> None:
     if result.state == "interrupted":
         folder = shlex.quote(str(result.checkpoint.parent))
         print(f"Interrupted after step {result.steps}. Go on with:\n  gradsum train --resume {folder}")
-    elif not result.history:
+    elif not result.steps_taken:
         print(f"No step was taken: {result.reason}. Give more --steps, --epochs, --time-limit or --target to go on.")
     if seen is not None:
         data = f"generated {result.data}" if result.generated else result.data
