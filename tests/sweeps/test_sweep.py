@@ -386,12 +386,15 @@ def test_a_file_whose_name_is_no_unicode_is_a_comment_of_the_best_settings() -> 
 
 
 def test_best_settings_that_cannot_be_written_are_a_failure_of_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(path: Path, text: str, **_: object) -> None:
-        path.write_bytes(text.encode()[:7])
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    rename = Path.replace
+
+    def full(path: Path, target: Path) -> Path:
+        if target.name == "best.toml":
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return rename(path, target)
 
     with monkeypatch.context() as patch, pytest.raises(StorageError) as caught:
-        patch.setattr("pathlib.Path.write_text", full)
+        patch.setattr(Path, "replace", full)
         engine.sweep(OVER, **SWEEP | {"trials": 1})
     assert str(caught.value) == "the best settings cannot be written to out/best.toml: No space left on device"
     assert caught.value.__notes__ == ["Go on with:\n  gradsum sweep --resume 1 --db r.db"]
