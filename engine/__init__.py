@@ -3,7 +3,7 @@
     import engine
 
     result = engine.train("letters", "letters", optimizer=engine.Adam(lr=1e-3), workers=4, epochs=2)
-    network = engine.load(result.checkpoint)
+    network = engine.load_network(result.checkpoint)
     network.predict(images)  # uint8 [N, H, W]
 
 Names are imported when they are first used: a process must be able to set its number of BLAS threads before numpy
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from engine.data import Dataset, Split
     from engine.data import load as load_data
     from engine.errors import GradsumError
-    from engine.network import Network, load
+    from engine.network import Network, load, load_network
     from engine.nn.layers import Conv2d, Dense, Dropout, Flatten, Gelu, MaxPool2d, Relu
     from engine.nn.model import Model
     from engine.nn.optimizers import SGD, Adam, Momentum
@@ -32,7 +32,7 @@ _HOMES = {
     "engine.errors": ("GradsumError",),
     "engine.nn.layers": ("Conv2d", "Dense", "Dropout", "Flatten", "Gelu", "MaxPool2d", "Relu"),
     "engine.nn.model": ("Model",),
-    "engine.network": ("Network", "load"),
+    "engine.network": ("Network", "load", "load_network"),
     "engine.nn.optimizers": ("SGD", "Adam", "Momentum"),
     "engine.training.reporter": ("Reporter", "Result"),
     "engine.settings": ("Settings",),
@@ -66,6 +66,7 @@ __all__ = [
     "SweepResult",
     "load",
     "load_data",
+    "load_network",
     "sweep",
     "train",
 ]
