@@ -40,20 +40,20 @@ def fill(path: Path, snapshots: int, snapshot: bool) -> dict[str, float]:
     import numpy as np
 
     from engine.nn.model import letters
-    from engine.records import Records, RunRow
-    from engine.training.snapshots import Choice, Snapshots
+    from engine.records import Recorder, RunRow
+    from engine.training.snapshots import SnapshotRecorder, SnapshotSchedule
 
     layout = letters().layout()
-    choice = Choice(snapshots if snapshot else 0, 0, 0 if snapshot else 1, frozenset(layout.specs))
+    choice = SnapshotSchedule(snapshots if snapshot else 0, 0, 0 if snapshot else 1, frozenset(layout.specs))
     parameters, gradient = layout.zeros(), layout.zeros()
     layout.initialise(parameters, 3)
     gradient[:] = np.random.default_rng(0).standard_normal(layout.size)
     held_up = 0.0
-    with Records(path) as records:
+    with Recorder(path) as records:
         records.begin(RunRow("letters", "noise", "adam", 1e-3, 64, 16, 0, 3))
         before = path.stat().st_size
         cpu = time.process_time()
-        with Snapshots(choice, layout, records, print) as taker:
+        with SnapshotRecorder(choice, layout, records, print) as taker:
             for step in range(1, snapshots + 1):
                 began = time.perf_counter()
                 taker.before(step, parameters, gradient, 64)

@@ -23,6 +23,9 @@ def setting(kind: type, default: Any, text: str, low: float | None = None, high:
     return field(default=default, metadata={"kind": kind, "help": text, "low": low, "high": high} | more)
 
 
+FORMER_NAMES = {"mailbox": "shared_memory"}  # in checkpoints, configuration files and commands of earlier versions
+
+
 @dataclass(frozen=True)
 class Settings:
     """Settings of a training run. Raises SettingsError for a value out of range, naming the setting and the value."""
@@ -62,7 +65,7 @@ class Settings:
     )
     augment: bool = setting(bool, False, "shift each training image by up to 2 pixels and invert 5 random ones")
     seed: int = setting(int, 3, "seed of initialisation, order, dropout and augmentation", 0, (1 << 63) - 1)
-    mailbox: bool = setting(bool, True, "pass vectors to local workers through shared memory")
+    shared_memory: bool = setting(bool, True, "pass vectors to local workers through shared memory")
     bind: str | None = setting(
         str, None, "let workers of other machines join at tcp://HOST:PORT; port 0: any that is free", optional=True
     )
@@ -85,7 +88,8 @@ class Settings:
 
     @classmethod
     def build(cls, values: dict[str, Any]) -> Self:
-        """Build settings from names and values; SettingsError for an unknown name."""
+        """Build settings from names and values; SettingsError for an unknown name. Former names are understood."""
+        values = {FORMER_NAMES.get(name, name): value for name, value in values.items()}
         names = [f.name for f in fields(cls)]
         for name in values:
             if name not in names:

@@ -14,6 +14,11 @@ from engine.settings import ENDS, TRAJECTORY, Settings, settings_of
 from engine.system.processes import usable_cores
 
 
+def test_a_former_name_is_understood() -> None:
+    assert Settings.build({"mailbox": False}).shared_memory is False
+    assert Settings.build({"shared_memory": True, "mailbox": False}).shared_memory is False
+
+
 def test_the_defaults_are_valid_and_resolve() -> None:
     settings = Settings().resolved()
     assert settings.workers == usable_cores() == len(os.sched_getaffinity(0))
@@ -131,7 +136,7 @@ def test_every_setting_has_a_help_text_and_a_default_that_is_valid() -> None:
         "workers",
         "min_workers",
         "audit",
-        "mailbox",
+        "shared_memory",
         "validate_every",
         "checkpoint_every",
         "statistics_every",

@@ -20,17 +20,17 @@ def main() -> int:
     parser.add_argument("--insecure", action="store_true", help="join another machine without keys")
     parser.add_argument("--tied", action="store_true", help="end when standard input, a pipe, is closed")
     parser.add_argument("--clear", action="store_true", help="and then remove the socket that is the address")
-    parser.add_argument("--mail", help=argparse.SUPPRESS)  # a descriptor of the parent's mailbox
+    parser.add_argument("--shared-memory", help=argparse.SUPPRESS)  # a descriptor of the parent's shared memory
     arguments = parser.parse_args()
     if not arguments.patience > 0:
         parser.error(f"--patience must be a number of seconds above 0, got {arguments.patience:g}")
     os.environ.update(ONE_THREAD)  # before numpy is imported
-    from workers.shared_memory import Mail  # noqa: PLC0415
+    from workers.shared_memory import WorkerMemory  # noqa: PLC0415
     from workers.worker import Worker  # noqa: PLC0415
 
     try:
         keys = keys_to_join(arguments.address, arguments.key, arguments.insecure)
-        mail = Mail.parse(arguments.mail) if arguments.mail else None
+        mail = WorkerMemory.parse(arguments.shared_memory) if arguments.shared_memory else None
         ended = Worker(arguments.address, arguments.tied, arguments.patience, mail, keys, arguments.clear).run()
     except GradsumError as error:
         print(f"gradsum worker: {error}", file=sys.stderr)

@@ -9,7 +9,7 @@ from engine.errors import ProtocolError
 from engine.wire.messages import Frame
 
 
-class Supply:
+class DatasetFetcher:
     """Gets one data set. `get` until it is there; while `wanted` is a number, ask for the data from there on."""
 
     def __init__(self, digest: str) -> None:

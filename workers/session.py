@@ -73,9 +73,9 @@ Action = Prepare | Send | Compute | Store | Leave | Quit
 class Session:
     """One stay of a worker with a coordinator."""
 
-    def __init__(self, mailed: Callable[[], Vector] | None = None) -> None:
-        """`mailed` returns the parameters in the mailbox, for a worker that has one."""
-        self._mailed = mailed
+    def __init__(self, in_memory: Callable[[], Vector] | None = None) -> None:
+        """`in_memory` returns the parameters in shared memory, for a worker that has it."""
+        self._in_memory = in_memory
         self.name = ""
         self.id = ""
         self._size = -1  # parameters in the layout, -1 until prepared
@@ -139,10 +139,10 @@ class Session:
         if payload is None:
             if work.version == self._version:
                 return [Compute(work, None)]
-            if self._mailed is None:
+            if self._in_memory is None:
                 raise ProtocolError(f"WORK for parameters {work.version}, but {self._version} are at hand")
             self._version = work.version
-            return [Compute(work, self._mailed())]
+            return [Compute(work, self._in_memory())]
         if len(payload) != 4 * self._size:
             raise ProtocolError(f"parameters of {len(payload)} bytes, {4 * self._size} are expected")
         self._version = work.version

@@ -1,13 +1,13 @@
-"""A worker's part of the mailbox, the memory it shares with the coordinator on the same machine."""
+"""A worker's part of the memory it shares with the coordinator on the same machine."""
 
 from typing import Self
 
 from engine.nn.parameters import Vector
-from engine.wire.shared_memory import SLOTS, Mailbox, read_token
+from engine.wire.shared_memory import SLOTS, SharedMemory, read_token
 
 
-class Mail:
-    """What worker number `worker` of `workers` sees of the mailbox in the inherited `descriptor`."""
+class WorkerMemory:
+    """What worker number `worker` of `workers` sees of the memory in the inherited `descriptor`."""
 
     def __init__(self, descriptor: int, worker: int, workers: int) -> None:
         self.token = read_token(descriptor, worker)
@@ -22,7 +22,7 @@ class Mail:
 
     def open(self, size: int) -> None:
         """Look into the memory, now that the number of parameters is known."""
-        self._box = Mailbox(self._descriptor, self._workers)
+        self._box = SharedMemory(self._descriptor, self._workers)
         self._box.open(size)
         self._slots = [self._box.gradient(self._worker, slot) for slot in range(SLOTS)]
 

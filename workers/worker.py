@@ -20,9 +20,9 @@ from engine.wire import Dialer
 from engine.wire import messages as m
 from engine.wire.keys import Keys
 from workers import parent
-from workers.dataset import Supply
+from workers.dataset import DatasetFetcher
 from workers.session import Action, Compute, Leave, Prepare, Quit, Send, Session, Store
-from workers.shared_memory import Mail
+from workers.shared_memory import WorkerMemory
 
 WAKE = 0.25  # seconds between looks at signals and the clock while nothing comes in
 LARGEST = 1 << 40  # bytes of a message; the coordinator is trusted
@@ -41,7 +41,7 @@ class Worker:
         address: str,
         tied: bool,
         patience: float,
-        mail: Mail | None = None,
+        mail: WorkerMemory | None = None,
         keys: Keys | None = None,
         clear: bool = False,
     ) -> None:
@@ -51,7 +51,7 @@ class Worker:
         self._mail = mail
         self._clear = clear
         self._session = self._new_session()
-        self._waiting: tuple[Job, Supply] | None = None  # for its data
+        self._waiting: tuple[Job, DatasetFetcher] | None = None  # for its data
         self._leaving = ""
         self._told = 0.0  # processor seconds that an earlier coordinator, or the same before we came back, knows of
         self._dialer = Dialer(address, LARGEST, keys)
@@ -150,7 +150,7 @@ class Worker:
         """Get ready to work, or ask for the data that it takes."""
         if self._waiting is None or self._waiting[0] is not job:
             self._stop_waiting()
-            self._waiting = job, Supply(job.data)
+            self._waiting = job, DatasetFetcher(job.data)
         supply = self._waiting[1]
         if data := supply.get():
             self._stop_waiting()

@@ -4,7 +4,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field, replace
 
 from engine.compute import tree
-from engine.coordinator.reduction import Collector
+from engine.coordinator.reduction import Reduction
 from engine.coordinator.rounds import Assign
 from engine.nn.parameters import Vector
 from engine.wire import frame_of
@@ -12,7 +12,7 @@ from engine.wire import messages as m
 
 
 @dataclass
-class Current:
+class ActiveRound:
     """`work` is what each share's message is made from; `busy` has the seconds that each worker computed.
 
     `thorough`: every gradient that comes in must be finite, which takes about as long to find out as to add it up.
@@ -20,16 +20,16 @@ class Current:
 
     work: m.Work
     parameters: Vector
-    sums: Collector
+    sums: Reduction
     thorough: bool = False
     failures: int = 0
     done: bool = False
     busy: defaultdict[bytes, float] = field(default_factory=lambda: defaultdict(float))
-    _slots: defaultdict[int, int] = field(default_factory=lambda: defaultdict(int))  # in use, by number in the mailbox
+    _slots: defaultdict[int, int] = field(default_factory=lambda: defaultdict(int))  # in use, by worker
     _frame: m.Frame = None
 
     def share(self, assign: Assign, box: int | None) -> list[m.Frame]:
-        """Return the message that gives a worker its share; `box` is its number in the mailbox, if it has one.
+        """Return the message that gives a worker its share; `box` is its number in shared memory, if it has one.
 
         A slot is used once a round, even if its worker is replaced: what is in it may not have been added up yet. The
         next round has nothing in it for a worker that is still busy with this one, so that nobody writes to a slot
@@ -42,6 +42,6 @@ class Current:
             self._slots[box] += len(tree.cover(start, stop, self.work.total))
         elif assign.with_parameters:
             if self._frame is None:
-                self._frame = frame_of(self.parameters)  # the same for every worker that has no mailbox
+                self._frame = frame_of(self.parameters)  # the same for every worker without shared memory
             payload = self._frame
         return m.encode(replace(self.work, attempt=assign.attempt, start=start, stop=stop, slot=slot), payload)

@@ -11,7 +11,7 @@ from engine.nn.parameters import Vector
 from engine.wire.messages import VALIDATE, Work
 
 
-class Judge:
+class Arbiter:
     """Its numbers are those that workers must show to be admitted, so what it finds is right by definition."""
 
     def __init__(self, job: Job, data: Dataset) -> None:

@@ -8,13 +8,13 @@ from engine.compute.job import Job
 from engine.compute.sums import Sums, bits_of, is_finite
 from engine.compute.tree import Block
 from engine.coordinator import rounds
-from engine.coordinator.active_round import Current
-from engine.coordinator.membership import Members
+from engine.coordinator.active_round import ActiveRound
+from engine.coordinator.membership import Membership
 from engine.coordinator.peers import LOOK, Peers
-from engine.coordinator.policy import Pause, Policy
-from engine.coordinator.reduction import Collector
+from engine.coordinator.policy import Policy, WorkerGate
+from engine.coordinator.reduction import Reduction
 from engine.coordinator.source import InterruptedRoundError, Timing, WorkerReport, nothing
-from engine.coordinator.supervisor import Watch
+from engine.coordinator.supervisor import Supervisor
 from engine.data import Sampler
 from engine.errors import ProtocolError, WorkerFailedError
 from engine.nn.parameters import Vector
@@ -34,31 +34,31 @@ class Coordinator:
         job: Job,
         sizes: tuple[int, int],
         endpoint: Endpoint,
-        watch: Watch,
+        supervisor: Supervisor,
         clock: Clock,
-        members: Members,
+        members: Membership,
         interrupted: Callable[[], bool],
-        judge: Callable[[m.Work, Block, Vector], Sums],
+        arbiter: Callable[[m.Work, Block, Vector], Sums],
         policy: Policy = Policy(),  # noqa: B008 - it is frozen
     ) -> None:
         """`sizes`: how many samples the training and the test set have. `interrupted`: whether the run is to stop.
 
-        `judge` computes in this process what workers cannot agree on, with the parameters that it is given.
+        `arbiter` computes in this process what workers cannot agree on, with the parameters that it is given.
         """
         self._job = job
         self._sizes = sizes
         self._endpoint = endpoint
         self._clock = clock
         self._members = members
-        self._peers = Peers(endpoint, watch, clock, members)
+        self._peers = Peers(endpoint, supervisor, clock, members)
         self._interrupted = interrupted
-        self._judge = judge
+        self._arbiter = arbiter
         self._policy = policy
-        self._rounds = rounds.Rounds(policy.patience)
-        self._current: Current | None = None
+        self._rounds = rounds.Scheduler(policy.patience)
+        self._current: ActiveRound | None = None
         self._number = 0
-        self._mailed = -1  # version of the parameters in the mailbox
-        self._pause = Pause(clock, members.announce)
+        self._in_memory = -1  # version of the parameters in shared memory
+        self._pause = WorkerGate(clock, members.announce)
         self.timing = Timing()
         self._sampler = Sampler(sizes[0], job.batch_size, job.seed)
 
@@ -92,10 +92,10 @@ class Coordinator:
         if thorough:
             self._members.announce("not finite", f"the sum of step {step} is not; every block is computed again")
         meanwhile = self._muster(meanwhile)
-        sums = Collector(len(self._sampler.indices(step)), self._job.microbatch, out)
+        sums = Reduction(len(self._sampler.indices(step)), self._job.microbatch, out)
         work = self._work(kind=m.TRAIN, step=step, version=step - 1, total=sums.total)
         began = self._clock.now()
-        current = Current(work, parameters, sums, thorough)
+        current = ActiveRound(work, parameters, sums, thorough)
         total = self._run(current, sums.total, meanwhile)
         self.timing.add(self._clock.now() - began, max(current.busy.values(), default=0.0), sums.seconds)
         return total
@@ -103,9 +103,9 @@ class Coordinator:
     def validate(self, step: int, parameters: Vector) -> Sums:
         """Return loss and correct answers over the whole test set, with the parameters after `step`."""
         self._muster(nothing)
-        sums = Collector(self._sizes[1], self._job.microbatch, None)
+        sums = Reduction(self._sizes[1], self._job.microbatch, None)
         work = self._work(kind=m.VALIDATE, step=step, version=step, total=sums.total)
-        return self._run(Current(work, parameters, sums), VALIDATION_CAP)
+        return self._run(ActiveRound(work, parameters, sums), VALIDATION_CAP)
 
     def _muster(self, meanwhile: Callable[[], None]) -> Callable[[], None]:
         """Wait until there are workers enough for a round; return what is left to be done meanwhile."""
@@ -122,13 +122,13 @@ class Coordinator:
         self._number += 1
         return m.Work(self._members.session, self._number, 0, kind, step, 0, 0, total, version)
 
-    def _run(self, current: Current, cap: int, meanwhile: Callable[[], None] = nothing) -> Sums:
+    def _run(self, current: ActiveRound, cap: int, meanwhile: Callable[[], None] = nothing) -> Sums:
         """Carry out one round and return its sums."""
         self._current = current
         work = current.work
-        if self._members.mailbox and self._mailed != work.version:
-            np.copyto(self._members.mailbox.parameters(), current.parameters)
-            self._mailed = work.version
+        if self._members.shared_memory and self._in_memory != work.version:
+            np.copyto(self._members.shared_memory.parameters(), current.parameters)
+            self._in_memory = work.version
         audit = self._policy.chooser(self._job.seed, work.step) if work.kind == m.TRAIN else None
         self._handle(rounds.Begin(work.round, work.total, work.version, cap, audit))
         meanwhile()
@@ -222,9 +222,9 @@ class Coordinator:
         current = self._current
         if current is None or current.done:
             return
-        sums = self._judge(current.work, block, current.parameters)
-        judged = rounds.Judged(current.work.round, block, bits_of(sums))
-        instructions = self._rounds.handle(judged, self._clock.now())
+        sums = self._arbiter(current.work, block, current.parameters)
+        arbitrated = rounds.Arbitrated(current.work.round, block, bits_of(sums))
+        instructions = self._rounds.handle(arbitrated, self._clock.now())
         if rounds.Accept(block) in instructions:
             current.sums.put(block, sums)
         self._carry_out(instructions)
@@ -245,7 +245,7 @@ class Coordinator:
                     shares.append((instruction.worker, current.share(instruction, member.box if member else None)))
                 case rounds.Complete() if current is not None:
                     current.done = True
-                case rounds.Judge(block):
+                case rounds.Arbitrate(block):
                     disputed.append(block)
                 case rounds.Expel(worker):
                     self._peers.note(instruction, current.work.step if current else None)

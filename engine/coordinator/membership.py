@@ -9,7 +9,7 @@ from engine.coordinator.notices import STRANGER, Notice
 from engine.coordinator.source import WorkerReport
 from engine.errors import ProtocolError
 from engine.wire import messages as m
-from engine.wire.shared_memory import SLOTS, Mailbox
+from engine.wire.shared_memory import SLOTS, SharedMemory
 
 
 @dataclass
@@ -23,14 +23,14 @@ class Member:
     images: int = 0
     seconds: float = 0.0
     cpu: float = 0.0
-    box: int | None = None  # its number in the mailbox
+    box: int | None = None  # its number in shared memory
 
     def report(self) -> WorkerReport:
         """Return what the worker has done so far."""
         return WorkerReport(self.name, self.host, self.pid, self.images, self.seconds, self.cpu)
 
 
-class Members:
+class Membership:
     """The workers of one session, by their identity on the transport."""
 
     def __init__(
@@ -40,7 +40,7 @@ class Members:
         session: str,
         numerics: str,
         notice: Callable[[Notice], None],
-        mailbox: Mailbox | None = None,
+        shared_memory: SharedMemory | None = None,
         known: Collection[str] = (),
     ) -> None:
         """`content`: the bytes of the data set, for workers that do not have it.
@@ -48,7 +48,7 @@ class Members:
         `known`: names that workers had in earlier sessions of the run, and nobody gets again.
         """
         self.session = session
-        self.mailbox = mailbox
+        self.shared_memory = shared_memory
         self._job = m.pack(job.describe())
         self._content = memoryview(content)
         self._schema = job.model.layout().digest
@@ -67,7 +67,7 @@ class Members:
             self._notice(Notice("refused", name, reason))
             return m.encode(m.Refuse(m.clip(reason, 600)))
         name = self._new_name(name)
-        box = self.mailbox.owner(hello.token) if self.mailbox else None
+        box = self.shared_memory.owner(hello.token) if self.shared_memory else None
         self._members[peer] = Member(name, hello.host, hello.pid, box=box)
         return m.encode(m.Welcome(self.session, name), self._job)
 
@@ -116,11 +116,11 @@ class Members:
         member.cpu = max(member.cpu, result.cpu)
 
     def mail(self, peer: bytes, slot: int) -> memoryview:
-        """Return the bytes in slot `slot` (from 1) of the worker's mailbox; ProtocolError if there is no such slot."""
+        """Return the bytes in slot `slot` (from 1) of the worker's shared memory; ProtocolError if it has none."""
         member = self._members[peer]
-        if self.mailbox is None or member.box is None or not 1 <= slot <= SLOTS:
-            raise ProtocolError(f"slot {slot} of a mailbox that the worker does not have")
-        return self.mailbox.read_only(member.box, slot - 1)
+        if self.shared_memory is None or member.box is None or not 1 <= slot <= SLOTS:
+            raise ProtocolError(f"slot {slot} of shared memory that the worker does not have")
+        return self.shared_memory.read_only(member.box, slot - 1)
 
     def get(self, peer: bytes) -> Member | None:
         """Return the worker known as `peer`, if it was welcomed."""

@@ -28,7 +28,7 @@ FIRST = 10  # notices of one kind about one worker that are passed on
 MOST = 1000  # notices of one kind that are passed on in a run
 
 
-class Tally:
+class NoticeLimit:
     """Passes notices on to `take`, up to a limit. Strangers count as one worker, whatever they call themselves."""
 
     def __init__(self, take: Callable[[Notice], None]) -> None:

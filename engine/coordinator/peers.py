@@ -1,8 +1,8 @@
 """What the coordinator does with its peers besides giving them work: greets and refuses them, finds out who is gone."""
 
 from engine.coordinator import rounds
-from engine.coordinator.membership import Member, Members
-from engine.coordinator.supervisor import Watch
+from engine.coordinator.membership import Member, Membership
+from engine.coordinator.supervisor import Supervisor
 from engine.system.clock import Clock
 from engine.wire import Endpoint
 from engine.wire import messages as m
@@ -15,12 +15,12 @@ class Peers:
     """Whoever is at the other end of `endpoint`, welcomed or not.
 
     Those elsewhere may say what they like. A process on this machine is known by the socket that it came by, so only of
-    such a one `watch` is told: that it is to be suspected, or trusted again.
+    such a one `supervisor` is told: that it is to be suspected, or trusted again.
     """
 
-    def __init__(self, endpoint: Endpoint, watch: Watch, clock: Clock, members: Members) -> None:
+    def __init__(self, endpoint: Endpoint, supervisor: Supervisor, clock: Clock, members: Membership) -> None:
         self._endpoint = endpoint
-        self._watch = watch
+        self._supervisor = supervisor
         self._clock = clock
         self._members = members
         self._looked = self._pinged = clock.now()
@@ -32,7 +32,7 @@ class Peers:
     def greet(self, peer: bytes, hello: m.Hello) -> None:
         """Answer a HELLO."""
         if self._endpoint.is_local(peer):
-            self._watch.trust(hello.host, hello.pid)
+            self._supervisor.trust(hello.host, hello.pid)
         self._endpoint.send(peer, self._members.greet(peer, hello))
 
     def feed(self, peer: bytes, fetch: m.Fetch) -> None:
@@ -58,7 +58,7 @@ class Peers:
     def useful(self, peer: bytes) -> None:
         """Take note that a worker does its work."""
         if member := self.local(peer):
-            self._watch.useful(member.pid)
+            self._supervisor.useful(member.pid)
 
     def part(self, peer: bytes, reason: str) -> None:
         """Forget a worker; one on this machine is suspected until it ends, or comes back."""
@@ -71,7 +71,7 @@ class Peers:
         if not idle and now - self._looked <= LOOK:
             return False
         self._looked = now
-        for pid in self._watch.look():
+        for pid in self._supervisor.look():
             self._members.announce("killed", f"process {pid} gave no sign of life, and is replaced")
         return True
 
@@ -104,4 +104,4 @@ class Peers:
 
     def _suspect(self, peer: bytes) -> None:
         if member := self.local(peer):
-            self._watch.suspect(member.host, member.pid)
+            self._supervisor.suspect(member.host, member.pid)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from engine.coordinator.rounds import Audit, Patience
+from engine.coordinator.rounds import Audit, Leases
 from engine.system.clock import Clock
 
 
@@ -17,14 +17,14 @@ class Policy:
 
     audit: float = 0.0
     least: int = 1
-    patience: Patience = field(default_factory=Patience)
+    patience: Leases = field(default_factory=Leases)
 
     def chooser(self, seed: int, step: int) -> Audit | None:
         """Return what chooses the blocks of `step` that are audited; None if there is no audit."""
         return Audit(self.audit, seed, step) if self.audit else None
 
 
-class Pause:
+class WorkerGate:
     """Tells `announce`, which takes one word and a sentence, when a pause begins and when it ends."""
 
     def __init__(self, clock: Clock, announce: Callable[[str, str], None]) -> None:

@@ -12,7 +12,7 @@ from engine.nn.parameters import Vector
 from engine.wire import messages as m
 
 
-class Collector:
+class Reduction:
     """The sums of a round of `samples` samples. In training the summed gradient ends up in `out`."""
 
     def __init__(self, samples: int, microbatch: int, out: Vector | None) -> None:

@@ -3,7 +3,7 @@
 from typing import Protocol
 
 
-class Watch(Protocol):
+class Supervisor(Protocol):
     """Starts workers and looks after them."""
 
     def look(self) -> list[int]:

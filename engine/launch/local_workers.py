@@ -12,7 +12,7 @@ from typing import IO, Self
 
 from engine.errors import WorkersError
 from engine.launch.command import worker_command, worker_environment
-from engine.wire.shared_memory import Mailbox
+from engine.wire.shared_memory import SharedMemory
 
 GRACE = 5.0  # seconds that workers have to end by themselves before they are killed
 HUNG = 5.0  # seconds that a worker under suspicion has to show that it works
@@ -34,9 +34,9 @@ class _Process:
 class LocalWorkers:
     """Keeps `count` workers running that connect to `address`."""
 
-    def __init__(self, address: str, count: int, mailbox: Mailbox | None = None) -> None:
+    def __init__(self, address: str, count: int, shared_memory: SharedMemory | None = None) -> None:
         self._address = address
-        self._mailbox = mailbox
+        self._shared_memory = shared_memory
         self._count = count
         self._failed = 0
         self._processes: list[_Process] = []
@@ -52,7 +52,7 @@ class LocalWorkers:
             try:
                 taken = [process.number for process in self._processes]
                 number = next(n for n in range(self._count) if n not in taken)
-                self._processes.append(_start(self._address, number, self._count, self._mailbox))
+                self._processes.append(_start(self._address, number, self._count, self._shared_memory))
             except OSError as error:
                 number = len(self._processes) + 1
                 raise WorkersError(f"worker {number} of {self._count} cannot be started: {error}") from None
@@ -123,13 +123,13 @@ class LocalWorkers:
             _end(self._processes.pop(), max(0.0, deadline - time.monotonic()))
 
 
-def _start(address: str, number: int, count: int, mailbox: Mailbox | None) -> _Process:
+def _start(address: str, number: int, count: int, shared_memory: SharedMemory | None) -> _Process:
     """Start worker `number` of `count`, which connects to `address`."""
     options = ["--tied", "--clear"]
     inherited: tuple[int, ...] = ()
-    if mailbox:
-        options += ["--mail", f"{mailbox.descriptor}:{number}:{count}"]
-        inherited = (mailbox.descriptor,)
+    if shared_memory:
+        options += ["--shared-memory", f"{shared_memory.descriptor}:{number}:{count}"]
+        inherited = (shared_memory.descriptor,)
     errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the worker
     try:
         popen = subprocess.Popen(

@@ -10,7 +10,7 @@ from engine.wire.keys import Keys
 
 
 @dataclass(frozen=True)
-class Entrance:
+class RemoteAccess:
     """`address` is what can be bound; `keys` is None where everybody may come in, and `file` then, too."""
 
     address: Address
@@ -24,7 +24,7 @@ class Entrance:
         return f"gradsum worker {address} {key}"
 
 
-def entrance_for(settings: Settings, folder: Path) -> Entrance | None:
+def remote_access_for(settings: Settings, folder: Path) -> RemoteAccess | None:
     """Return the entrance that the settings ask for, None if they do not; keys for this run alone go into `folder`.
 
     UsageError if the address makes no sense, or there is something wrong with the key file.
@@ -34,10 +34,10 @@ def entrance_for(settings: Settings, folder: Path) -> Entrance | None:
     address = Address.parse(settings.bind)
     address.numeric()  # to see whether it can be bound
     if settings.insecure:
-        return Entrance(address, None, None)
+        return RemoteAccess(address, None, None)
     file = Path(settings.key).absolute() if settings.key else folder / "key"
     if file.exists():
-        return Entrance(address, Keys.read(file, for_server=True), file)
+        return RemoteAccess(address, Keys.read(file, for_server=True), file)
     keys = Keys.make()
     keys.write(file)
-    return Entrance(address, keys, file)
+    return RemoteAccess(address, keys, file)

@@ -20,7 +20,7 @@ LONGEST = 103  # bytes of a socket's path: sun_path of <sys/un.h>, which is 104 
 
 
 @contextmanager
-def meeting_folder() -> Iterator[Path]:
+def rendezvous_folder() -> Iterator[Path]:
     """Make the folder, and remove it at the end; first remove those of runs that were killed.
 
     A run holds a lock on its folder, which the kernel takes away when its process ends. A process number alone tells

@@ -22,7 +22,7 @@ class _Process:
     started: float
 
 
-class Crew:
+class WorkerPool:
     """Runs `count` workers with the same arguments until all have ended; one that a signal ended is replaced.
 
     After SIGTERM or Ctrl-C they finish their shares and leave.

@@ -1,6 +1,6 @@
 """Records of runs: one SQLite file in WAL mode, written by one thread, readable by anyone at any time.
 
-`Records` writes; `list_runs`, `read_run`, `find_sweep`, `read_trials`, `reading` and `snapshots` read; `remove_runs`
+`Recorder` writes; `list_runs`, `read_run`, `find_sweep`, `read_trials`, `reading` and `snapshots` read; `remove_runs`
 deletes. Nothing else in the project writes SQLite. Two runs may write into one file at the same time, and readers block
 neither. `COLUMNS` and `VIEWS` say what every column means.
 """
@@ -10,7 +10,7 @@ from engine.records.chunks import Snapshot
 from engine.records.find import find_run
 from engine.records.places import Place, places
 from engine.records.read import RunRecord, list_runs, read_run, reading, run_in
-from engine.records.recorder import Records
+from engine.records.recorder import Recorder
 from engine.records.remove import remove_runs
 from engine.records.rows import (
     EventRow,
@@ -34,7 +34,7 @@ __all__ = [
     "HistogramRow",
     "Place",
     "Point",
-    "Records",
+    "Recorder",
     "RunRecord",
     "RunRow",
     "Snapshot",

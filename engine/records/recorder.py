@@ -26,7 +26,7 @@ from engine.records.rows import (
 )
 from engine.records.schema import STEP_TABLES
 from engine.records.sweeps import insert_sweep, set_trials
-from engine.records.writer_thread import Writer, plain
+from engine.records.writer_thread import WriterThread, plain
 from engine.system.processes import alive
 
 State = Literal["finished", "interrupted", "failed"]
@@ -56,7 +56,7 @@ _STATISTICS = _insert_sql("statistics", ("startID", *StatisticsRow._fields))
 _TRIAL = _insert_sql("trials", TrialRow._fields)
 
 
-class Records:
+class Recorder:
     """Writes runs into the database `path` (made, with its folder, if missing), one run at a time.
 
     Rows (`training`, `validation`, `worker`, `event`) are only queued: a thread writes them within half a second. They
@@ -70,7 +70,7 @@ class Records:
 
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
-        self._writer = Writer(self.path)
+        self._writer = WriterThread(self.path)
         self._start_id: int | None = None
 
     def begin(self, run: RunRow) -> int:
@@ -194,7 +194,7 @@ class Records:
         """
         self._end("interrupted", "its records were closed before it finished")
 
-    def __enter__(self) -> "Records":
+    def __enter__(self) -> "Recorder":
         return self
 
     def __exit__(

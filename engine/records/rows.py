@@ -11,7 +11,7 @@ class RunRow:
     """What is known of a run when it begins; the columns of `runs` say what each field means.
 
     `settings` and `versions` hold plain data and are stored as JSON. Host, process, cores, command, commit and the
-    time are found by `Records.begin`.
+    time are found by `Recorder.begin`.
     """
 
     model: str
@@ -72,7 +72,7 @@ class ValidationRow(NamedTuple):
 
 
 class WorkerRow(NamedTuple):
-    """One worker as far as it is known; `Records.worker` says what a later row of the same `worker` replaces."""
+    """One worker as far as it is known; `Recorder.worker` says what a later row of the same `worker` replaces."""
 
     worker: str
     host: str | None = None

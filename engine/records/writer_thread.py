@@ -36,7 +36,7 @@ class Order:
     answer: "Future[Any]" = field(default_factory=Future)
 
 
-class Writer:
+class WriterThread:
     """Owns the connection to `path`; other threads hand it rows and orders.
 
     Raises RecordsError when the database cannot be opened. After an error in the thread every `put`, `call` and

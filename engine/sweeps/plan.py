@@ -23,7 +23,7 @@ OF_OPTIMIZERS = {f.name for kind in OPTIMIZERS.values() for f in fields(kind)}
 UNLESS_GIVEN = {"snapshot_first": 0, "snapshot_every": 0}
 # What changes no trial, so that another sitting may have it otherwise.
 PER_SITTING = (
-    *("workers", "min_workers", "audit", "mailbox", "bind", "key", "insecure", "checkpoint_every"),
+    *("workers", "min_workers", "audit", "shared_memory", "bind", "key", "insecure", "checkpoint_every"),
     *("snapshot_first", "snapshot_every", "snapshot_layers", "statistics_every"),
 )
 

@@ -13,7 +13,7 @@ from engine.data import Dataset
 from engine.errors import DivergedError, RecordsError, SettingsError, storage_fails
 from engine.nn.model import Model
 from engine.nn.optimizers import Optimizer
-from engine.records import Records, TrialRecord, TrialRow, read_trials
+from engine.records import Recorder, TrialRecord, TrialRow, read_trials
 from engine.settings import settings_of
 from engine.sweeps.best import NAME, write_settings
 from engine.sweeps.plan import Plan, begun, continued
@@ -24,7 +24,7 @@ from engine.sweeps.space import Value
 from engine.sweeps.trial import FAILED, FINISHED, INTERRUPTED, OVER, PRUNED, Trial, ranked
 from engine.system.blas import one_blas_thread
 from engine.system.signals import Interrupt
-from engine.training.cluster import Fleet, fleet_for
+from engine.training.cluster import Cluster, cluster_for
 from engine.training.prepare import DEFAULT_DB
 from engine.training.train import AT_ONCE, carry_out, enter
 
@@ -73,10 +73,10 @@ def sweep(
             reporter.status("compiling kernels, once on this machine: this takes about half a minute")
             compile_all()
         sizes = {one.layout().size for one in plan.models.values()}
-        with fleet_for(plan.base.settings, len(sizes) == 1) as fleet, Records(plan.base.db) as records:
-            if fleet:
-                fleet.listen(max(sizes), reporter)
-            return _Sitting(plan, chosen, fleet, records, reporter, interrupt).run()
+        with cluster_for(plan.base.settings, len(sizes) == 1) as cluster, Recorder(plan.base.db) as records:
+            if cluster:
+                cluster.listen(max(sizes), reporter)
+            return _Sitting(plan, chosen, cluster, records, reporter, interrupt).run()
 
 
 def _check_nothing_else(**given: object) -> None:
@@ -92,14 +92,14 @@ class _Sitting:
         self,
         plan: Plan,
         sampler: Sampler,
-        fleet: Fleet | None,
-        records: Records,
+        cluster: Cluster | None,
+        records: Recorder,
         reporter: SweepReporter,
         interrupt: Interrupt,
     ) -> None:
         self._plan = plan
         self._sampler = sampler
-        self._fleet = fleet
+        self._cluster = cluster
         self._records = records
         self._reporter = reporter
         self._interrupt = interrupt
@@ -155,7 +155,7 @@ class _Sitting:
         self._reporter.trial_started(replace(trial, run=start_id))
         rule = MedianRule(self._trials, self._plan.row.prune_after)
         try:
-            result = carry_out(run, start_id, self._fleet, self._records, self._reporter, self._interrupt, rule)
+            result = carry_out(run, start_id, self._cluster, self._records, self._reporter, self._interrupt, rule)
         except DivergedError as error:
             self._records.finish("failed", f"{type(error).__name__}: {error}")
             state = FAILED

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from engine.compute.fingerprint import fingerprint
 from engine.coordinator.notices import Notice
 from engine.coordinator.source import WorkerReport
-from engine.records import EventRow, Records, WorkerRow
+from engine.records import EventRow, Recorder, WorkerRow
 from engine.reports.text import shown
 from engine.training.reporter import Reporter
 
@@ -14,7 +14,7 @@ from engine.training.reporter import Reporter
 QUIET = ("joined", "late", "repeated", "doubled", "unasked", "not finite")
 
 
-def recorder(records: Records, reporter: Reporter) -> Callable[[Notice], None]:
+def recorder(records: Recorder, reporter: Reporter) -> Callable[[Notice], None]:
     """Return a function that puts notices about workers on record, and tells the reporter the unusual ones."""
     numerics = fingerprint()
 

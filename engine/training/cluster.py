@@ -6,17 +6,17 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 from engine.compute.fingerprint import fingerprint
-from engine.coordinator.arbiter import Judge
+from engine.coordinator.arbiter import Arbiter
 from engine.coordinator.coordinator import Coordinator
-from engine.coordinator.membership import Members
+from engine.coordinator.membership import Membership
 from engine.coordinator.notices import Notice
 from engine.coordinator.policy import Policy
 from engine.coordinator.serial import Serial
 from engine.coordinator.source import Source
 from engine.data import cache
 from engine.launch.local_workers import LocalWorkers
-from engine.launch.remote_access import Entrance, entrance_for
-from engine.launch.rendezvous import SOCKET, meeting_folder
+from engine.launch.remote_access import RemoteAccess, remote_access_for
+from engine.launch.rendezvous import SOCKET, rendezvous_folder
 from engine.settings import Settings
 from engine.system.allocator import keep_freed_memory
 from engine.system.clock import MonotonicClock, TimeLimit
@@ -24,11 +24,11 @@ from engine.system.signals import Interrupt
 from engine.training.prepare import Run
 from engine.training.reporter import Reporter
 from engine.wire import Listener
-from engine.wire.shared_memory import Mailbox, mailbox_for
+from engine.wire.shared_memory import SharedMemory, shared_memory_for
 
 
 @dataclass
-class Fleet:
+class Cluster:
     """Local workers that are starting, where they will look for the coordinator, and the entrance for others.
 
     The listener is there from the first run on, and keeps the port that it got.
@@ -36,8 +36,8 @@ class Fleet:
 
     address: str
     workers: LocalWorkers
-    mailbox: Mailbox | None
-    entrance: Entrance | None
+    shared_memory: SharedMemory | None
+    remote_access: RemoteAccess | None
     closing: ExitStack  # in which the listener is closed
     listener: Listener | None = None
 
@@ -45,34 +45,34 @@ class Fleet:
         """Return the listener; the first call opens it, for models of at most `size` parameters."""
         if self.listener is None:
             self.listener = self.closing.enter_context(Listener(self.address, 4 * size))
-            if self.entrance:
-                bound = self.listener.bind(str(self.entrance.address.numeric()), self.entrance.keys)
-                reporter.listening(self.entrance.command(bound))
+            if self.remote_access:
+                bound = self.listener.bind(str(self.remote_access.address.numeric()), self.remote_access.keys)
+                reporter.listening(self.remote_access.command(bound))
         return self.listener
 
 
 @contextmanager
-def fleet_for(settings: Settings, one_size: bool = True) -> Iterator[Fleet | None]:
+def cluster_for(settings: Settings, one_size: bool = True) -> Iterator[Cluster | None]:
     """Start the workers, and in the end make sure that they are gone; None if this process is to compute alone.
 
-    `one_size`: every run will have a model of the same size, as the places of vectors in a mailbox depend on it.
+    `one_size`: every run will have a model of the same size, as the places of vectors in shared memory depend on it.
     """
     count = settings.workers or 0
     if not count and not settings.bind:
         yield None
         return
-    wanted = settings.mailbox and count > 0 and one_size
-    with meeting_folder() as folder, mailbox_for(count, wanted) as mailbox:
-        entrance = entrance_for(settings, folder)
+    wanted = settings.shared_memory and count > 0 and one_size
+    with rendezvous_folder() as folder, shared_memory_for(count, wanted) as shared_memory:
+        remote_access = remote_access_for(settings, folder)
         address = f"ipc://{folder / SOCKET}"
-        with LocalWorkers(address, count, mailbox) as workers, ExitStack() as stack:
-            yield Fleet(address, workers, mailbox, entrance, stack)
+        with LocalWorkers(address, count, shared_memory) as workers, ExitStack() as stack:
+            yield Cluster(address, workers, shared_memory, remote_access, stack)
 
 
 @contextmanager
 def source_for(
     run: Run,
-    fleet: Fleet | None,
+    cluster: Cluster | None,
     notice: Callable[[Notice], None],
     known: Collection[str],
     reporter: Reporter,
@@ -84,27 +84,27 @@ def source_for(
     `known`: names of workers that the run had before. `limit` is started when our own processes are ready; it may be
     reached while others are waited for.
     """
-    if fleet is None:
+    if cluster is None:
         source = Serial(run.job(), run.data)
         limit.start()
         yield source
         return
     job, size = run.job(), run.model.layout().size
     keep_freed_memory()
-    if fleet.mailbox:
-        fleet.mailbox.open(size)
+    if cluster.shared_memory:
+        cluster.shared_memory.open(size)
     # Mapped now: whoever makes room in the cache may delete the file.
     content = cache.content(job.data)
-    members = Members(job, content, secrets.token_hex(16), fingerprint(), notice, fleet.mailbox, known)
+    members = Membership(job, content, secrets.token_hex(16), fingerprint(), notice, cluster.shared_memory, known)
     coordinator = Coordinator(
         job,
         (len(run.data.train), len(run.data.test)),
-        fleet.listen(size, reporter),
-        fleet.workers,
+        cluster.listen(size, reporter),
+        cluster.workers,
         MonotonicClock(),
         members,
         lambda: bool(interrupt.requested) or limit.reached(),
-        Judge(job, run.data),
+        Arbiter(job, run.data),
         Policy(run.settings.audit, run.settings.min_workers or 1),
     )
     try:

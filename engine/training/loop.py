@@ -18,14 +18,14 @@ from engine.data import Sampler
 from engine.errors import DivergedError, RecordsError
 from engine.nn.optimizers import State
 from engine.nn.parameters import Layout, Vector, all_finite
-from engine.records import Records, TrainingRow, ValidationRow
+from engine.records import Recorder, TrainingRow, ValidationRow
 from engine.settings import Settings
 from engine.system.clock import Clock, TimeLimit
 from engine.system.signals import Interrupt
 from engine.training.bookkeeping import worker_row
 from engine.training.progress import Progress
 from engine.training.reporter import Reporter, StepReport
-from engine.training.snapshots import Snapshots
+from engine.training.snapshots import SnapshotRecorder
 
 INTERRUPTED = "interrupted"
 PACE = 0.1  # weight of the newest step in the speed that is shown
@@ -49,8 +49,8 @@ class Loop:
     parameters: Vector
     state: State
     source: Source
-    records: Records
-    snapshots: Snapshots
+    records: Recorder
+    snapshots: SnapshotRecorder
     folder: Path
     metadata: dict[str, Any]
     reporter: Reporter

@@ -9,7 +9,7 @@ from engine.checkpoint import Checkpoint
 from engine.compute.evaluator import Evaluator
 from engine.compute.precompile import compile_all, is_compiled
 from engine.compute.validation import Validation
-from engine.coordinator.notices import Notice, Tally
+from engine.coordinator.notices import Notice, NoticeLimit
 from engine.coordinator.source import Source
 from engine.data import Dataset, Sampler
 from engine.errors import CheckpointError, RecordsError, StorageError, WorkerFailedError, WorkersError, storage_fails
@@ -17,19 +17,19 @@ from engine.network import Network
 from engine.nn.model import Model
 from engine.nn.optimizers import Optimizer, State
 from engine.nn.parameters import Layout, Vector, aligned
-from engine.records import Records, Totals
+from engine.records import Recorder, Totals
 from engine.settings import settings_of
 from engine.system.allocator import release_compiler
 from engine.system.blas import one_blas_thread
 from engine.system.clock import MonotonicClock, TimeLimit
 from engine.system.signals import Interrupt
 from engine.training.bookkeeping import departure, recorder
-from engine.training.cluster import Fleet, fleet_for, source_for
+from engine.training.cluster import Cluster, cluster_for, source_for
 from engine.training.loop import Loop, Lost, never
 from engine.training.prepare import Run, choose_settings, prepare
 from engine.training.progress import Progress
 from engine.training.reporter import Reporter, Result, RunInfo
-from engine.training.snapshots import Snapshots, choose
+from engine.training.snapshots import SnapshotRecorder, choose
 
 # What ends a run in the middle of things: they say which checkpoint there is.
 AT_ONCE = (KeyboardInterrupt, WorkersError, WorkerFailedError, StorageError)
@@ -70,29 +70,29 @@ def train(
             run = prepare(model, data, chosen, db, out, resume, earlier, name)
             reporter.status("compiling kernels, once on this machine: this takes about half a minute")
             compile_all()
-        with fleet_for(chosen) as fleet:  # workers take a second to start: time to load the data
+        with cluster_for(chosen) as cluster:  # workers take a second to start: time to load the data
             reporter.status("preparing data and model")
             run = run or prepare(model, data, chosen, db, out, resume, earlier, name)
-            with Records(run.db) as records:
+            with Recorder(run.db) as records:
                 number = enter(records, run)
                 with checkpoints.hinted(run.folder, run.last_step(), *AT_ONCE), storage_fails(RecordsError):
-                    return carry_out(run, number, fleet, records, reporter, interrupt)
+                    return carry_out(run, number, cluster, records, reporter, interrupt)
 
 
 def carry_out(
     run: Run,
     number: int,
-    fleet: Fleet | None,
-    records: Records,
+    cluster: Cluster | None,
+    records: Recorder,
     reporter: Reporter,
     interrupt: Interrupt,
     lost: Lost = never,
 ) -> Result:
     """Train, with everything at hand, and close the books of the run that has this number in the records."""
-    tally = Tally(recorder(records, reporter))
-    reporter.status("waiting for workers" if fleet else "compiling the network")
+    tally = NoticeLimit(recorder(records, reporter))
+    reporter.status("waiting for workers" if cluster else "compiling the network")
     limit = TimeLimit(MonotonicClock(), run.settings.time_limit)
-    with source_for(run, fleet, tally.take, records.worker_names(), reporter, interrupt, limit) as source:
+    with source_for(run, cluster, tally.take, records.worker_names(), reporter, interrupt, limit) as source:
         loop = _loop(run, source, records, reporter, interrupt, limit, lost)
         reporter.started(_info(run, number, loop))
         if changed := run.other_numerics():
@@ -109,7 +109,7 @@ def carry_out(
             return _finish(run, number, loop, records, state, reason)
 
 
-def enter(records: Records, run: Run) -> int:
+def enter(records: Recorder, run: Run) -> int:
     """Begin the run in the records, or go on with it there, and return its number."""
     row = run.row()
     step = run.checkpoint.step if run.checkpoint else 0
@@ -120,7 +120,7 @@ def enter(records: Records, run: Run) -> int:
 def _loop(
     run: Run,
     source: Source,
-    records: Records,
+    records: Recorder,
     reporter: Reporter,
     interrupt: Interrupt,
     limit: TimeLimit,
@@ -146,7 +146,7 @@ def _loop(
         state=state,
         source=source,
         records=records,
-        snapshots=Snapshots(choose(run.settings, layout), layout, records, reporter.notice),
+        snapshots=SnapshotRecorder(choose(run.settings, layout), layout, records, reporter.notice),
         folder=run.folder,
         metadata=run.metadata(),
         reporter=reporter,
@@ -207,7 +207,7 @@ def _info(run: Run, number: int, loop: Loop) -> RunInfo:
     )
 
 
-def _finish(run: Run, number: int, loop: Loop, records: Records, state: str, reason: str) -> Result:
+def _finish(run: Run, number: int, loop: Loop, records: Recorder, state: str, reason: str) -> Result:
     """Close the books and return the result."""
     progress = loop.progress
     digest = loop.layout.sha256(loop.parameters)

@@ -2,7 +2,7 @@
 
 import zmq
 
-from engine.wire.connection_limits import HANDSHAKE, STRANGERS, WAITING, Guard
+from engine.wire.connection_limits import HANDSHAKE, STRANGERS, WAITING, ConnectionLimits
 from engine.wire.endpoint import Received
 from engine.wire.keys import OPEN, Keys
 from engine.wire.messages import HEADER_LIMIT, Frame
@@ -14,7 +14,7 @@ MOST_FRAMES = 3  # frames kept of a message: one more than any may have, so that
 UNSENT = 64  # messages to a peer that may wait; one that lets more of them wait counts as gone
 
 
-class Door:
+class BoundSocket:
     """One address of a listener: a ROUTER socket, what ZeroMQ tells of its connections, and the guard over them.
 
     `mark` is put before the identity of each peer, since identities are unique at one socket only.
@@ -31,7 +31,7 @@ class Door:
         self.socket.setsockopt(zmq.HANDSHAKE_IVL, int(HANDSHAKE * 1000))
         self.monitor = context.socket(zmq.PAIR)
         self.monitor.rcvhwm = 0  # the I/O thread would wait for us if it were full; it holds what descriptors allow
-        self.guard: Guard | None = None
+        self.guard: ConnectionLimits | None = None
         self.lost = False  # whether a connection was
         self.local = False
 
@@ -59,7 +59,9 @@ class Door:
         self.monitor.connect(events)
         self.socket.bind(address)
         bound = self.socket.getsockopt_string(zmq.LAST_ENDPOINT)
-        self.guard = Guard(int(bound.rpartition(":")[2]) if tcp else bound.removeprefix("ipc://"), self._largest)
+        self.guard = ConnectionLimits(
+            int(bound.rpartition(":")[2]) if tcp else bound.removeprefix("ipc://"), self._largest
+        )
         return bound
 
     def take_events(self) -> None:

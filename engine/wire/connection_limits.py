@@ -45,7 +45,7 @@ class _Connection:
     ended: bool = False  # by us; ZeroMQ has not told yet
 
 
-class Guard:
+class ConnectionLimits:
     """Keeps the connections of one listening socket within limits.
 
     `place` is the port, or the path of a Unix socket. At most `WAITING` messages of `largest` bytes should be waiting.

@@ -8,7 +8,7 @@ from typing import Self
 import zmq
 
 from engine.errors import WorkersError
-from engine.wire.bound_socket import Door
+from engine.wire.bound_socket import BoundSocket
 from engine.wire.endpoint import Received
 from engine.wire.keys import Keys
 from engine.wire.messages import Frame
@@ -30,7 +30,7 @@ class Listener:
         self._largest = largest
         self._context = zmq.Context(io_threads=2)
         self._poller = zmq.Poller()
-        self._doors: list[Door] = []
+        self._doors: list[BoundSocket] = []
         self._gatekeeper: Gatekeeper | None = None
         self._suspected = 0.0
         self._suspicions: list[float] = []  # when to say that a connection may have been lost
@@ -45,7 +45,7 @@ class Listener:
         if keys:
             self._gatekeeper = Gatekeeper(self._context, keys.listed())
             self._poller.register(self._gatekeeper.socket, zmq.POLLIN)
-        door = Door(self._context, bytes([len(self._doors)]), self._largest)
+        door = BoundSocket(self._context, bytes([len(self._doors)]), self._largest)
         self._doors.append(door)
         self._poller.register(door.socket, zmq.POLLIN)
         self._poller.register(door.monitor, zmq.POLLIN)

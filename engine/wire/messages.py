@@ -95,7 +95,7 @@ def _check(message: Message, name: str, value: object, kind: type, limit: float 
 class Hello(Message):
     """A worker asks to join. `numerics`: the fingerprint of everything its bits depend on.
 
-    `token` shows that it shares memory with the coordinator (see `mailbox`), and which part of it is its own.
+    `token` shows that it shares memory with the coordinator (see `shared_memory`), and which part of it is its own.
     """
 
     opcode: ClassVar[int] = 1
@@ -136,8 +136,9 @@ class Work(Message):
     """Evaluate micro-batches [start, stop) of `total`, and answer one RESULT a block.
 
     `kind`: TRAIN, of the batch of `step`, or VALIDATE, of the test set. `version` names the parameters: those of the
-    payload, or the ones the worker already holds, or else those in the mailbox. `slot` is where in its mailbox the
-    worker puts the gradient of the first block, counting from 1, the next block's behind it; 0: into the payload.
+    payload, or the ones the worker already holds, or else those in shared memory. `slot` is where in its part of
+    shared memory the worker puts the gradient of the first block, counting from 1, the next block's behind it; 0:
+    into the payload.
     """
 
     opcode: ClassVar[int] = 5
@@ -157,8 +158,8 @@ class Work(Message):
 class Result(Message):
     """The sums over block [start, stop): loss, correct answers, and in training the gradient (payload).
 
-    The gradient is in slot `slot` of the worker's mailbox if that is not 0. `seconds` is the time it took to compute,
-    `cpu` the processor seconds the worker has used in this stay, its start included if that is its first.
+    The gradient is in slot `slot` of the worker's shared memory if that is not 0. `seconds` is the time it took to
+    compute, `cpu` the processor seconds the worker has used in this stay, its start included if that is its first.
     """
 
     opcode: ClassVar[int] = 6

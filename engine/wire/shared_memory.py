@@ -24,7 +24,7 @@ TOKEN = 16  # bytes; by knowing its token a worker shows that it has the memory
 PARAMETERS = 0
 
 
-class Mailbox:
+class SharedMemory:
     """The memory of a run: one vector of parameters, and `SLOTS` gradients for each of `workers` workers.
 
     `descriptor` is a file descriptor that this process owns. Vectors have a size once `open` has been called.
@@ -81,13 +81,13 @@ def read_token(descriptor: int, worker: int) -> str:
 
 
 @contextmanager
-def mailbox_for(workers: int, wanted: bool) -> Iterator[Mailbox | None]:
-    """Make a mailbox if it is wanted and this system can have one; otherwise vectors travel by socket."""
+def shared_memory_for(workers: int, wanted: bool) -> Iterator[SharedMemory | None]:
+    """Make shared memory if it is wanted and this system has it; otherwise vectors travel by socket."""
     if not wanted or not hasattr(os, "memfd_create"):
         yield None
         return
-    mailbox = Mailbox.create(workers)
+    shared_memory = SharedMemory.create(workers)
     try:
-        yield mailbox
+        yield shared_memory
     finally:
-        mailbox.close()
+        shared_memory.close()

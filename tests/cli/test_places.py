@@ -147,7 +147,7 @@ def test_memory_that_ran_out_without_a_word(gradsum: Gradsum, monkeypatch: pytes
     def fail(_: object) -> None:
         raise MemoryError
 
-    monkeypatch.setattr("engine.cli.runs.list_runs", fail)
+    monkeypatch.setattr("engine.cli.commands.runs.list_runs", fail)
     assert gradsum("runs").err.startswith("gradsum: there is not enough memory; a smaller")
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from engine.records import Records, RunRow
+from engine.records import Recorder, RunRow
 from tests.reports.plots.test_figures import fill
 from tests.support.command import SMALL, Answer, Gradsum, save_data
 from tests.support.repository import ROOT
@@ -30,7 +30,7 @@ KINDS = (
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("plots") / "r.db"
-    with Records(path) as records:
+    with Recorder(path) as records:
         fill(records)
     return path
 
@@ -192,7 +192,7 @@ def test_what_is_not_drawn_leaves_no_folder(gradsum: Gradsum) -> None:
 
 
 def test_databases_without_what_is_wanted(refused: Refused) -> None:
-    Records("empty.db").close()
+    Recorder("empty.db").close()
     Path("zero.db").touch()
     for name in ("empty.db", "zero.db"):
         refused("plot", "progress", "--db", name, texts=(f"database {name} has no runs yet",))
@@ -202,7 +202,7 @@ def test_databases_without_what_is_wanted(refused: Refused) -> None:
 
 
 def test_a_database_of_a_newer_version(refused: Refused) -> None:
-    with Records("r.db") as records:
+    with Recorder("r.db") as records:
         records.begin(RunRow("letters", "letters", "adam", 1e-3, 64, 16, 2, 7))
     connection = sqlite3.connect("r.db")
     connection.execute("PRAGMA user_version = 99")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.records import Records, RunRow, list_runs
+from engine.records import Recorder, RunRow, list_runs
 from tests.support.command import SMALL, Gradsum, save_data
 
 
@@ -67,7 +67,7 @@ def test_nothing_is_deleted_where_one_cannot_be(gradsum: Gradsum, trained: list[
     answer = gradsum("rm", 1, 9, "--db", "r.db")
     assert (answer.code, answer.out) == (2, "")
     assert "there is no run '9' in database r.db; it has runs 1, 2 ('the second')" in answer.err
-    with Records("r.db") as records:
+    with Recorder("r.db") as records:
         records.begin(RunRow("m", "d", "sgd", 1, 1, 1, 1, 1))
         answer = gradsum("rm", 1, 3, "--db", "r.db")
         assert (answer.code, answer.out) == (2, "")

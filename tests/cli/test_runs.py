@@ -15,7 +15,7 @@ import pytest
 
 from engine.cli.commands.runs import execute, register
 from engine.errors import RecordsError
-from engine.records import COLUMNS, Records, RunRow
+from engine.records import COLUMNS, Recorder, RunRow
 from tests.support.repository import ROOT
 
 SCRIPT = """
@@ -34,7 +34,7 @@ def parse(*arguments: object) -> argparse.Namespace:
 @pytest.fixture
 def database(tmp_path: Path) -> Path:
     path = tmp_path / "r.db"
-    with Records(path) as records:
+    with Recorder(path) as records:
         records.begin(RunRow("letters", "letters", "momentum", 1e-3, 64, 8, 16, 7, generated=True, settings={"a": [1]}))
         totals = {"steps": 123456, "best_percent": 97.123, "images_per_second": 12345.6}
         records.finish("interrupted", "Ctrl-C", train_loss=math.inf, **totals)  # type: ignore[arg-type]
@@ -83,7 +83,7 @@ def test_csv_has_every_column(database: Path, capsys: pytest.CaptureFixture[str]
 
 
 def test_an_empty_and_a_missing_database(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    Records(tmp_path / "r.db").close()
+    Recorder(tmp_path / "r.db").close()
     assert execute(parse("--db", tmp_path / "r.db")) == 0
     assert capsys.readouterr().out == f"database {tmp_path / 'r.db'} has no runs yet\n"
     assert execute(parse("--db", tmp_path / "r.db", "--json")) == 0

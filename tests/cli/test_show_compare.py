@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from engine.cli.commands.compare import compare
-from engine.records import COLUMNS, EventRow, Records, RunRow, ValidationRow, WorkerRow, list_runs
+from engine.records import COLUMNS, EventRow, Recorder, RunRow, ValidationRow, WorkerRow, list_runs
 from engine.reports.groups import groups
 from tests.support.command import Gradsum
 
@@ -19,7 +19,7 @@ HOSTILE = "[red]a\x1b[2J<b>"  # rich's markup, a terminal's, and HTML's
 def database(tmp_path: Path) -> Path:
     path = tmp_path / "r.db"
     for number, optimizer in enumerate(("adam", "sgd"), 1):
-        with Records(path) as records:
+        with Recorder(path) as records:
             settings = {"optimizer": optimizer, "beta1": 0.9, "target": None}
             versions = {"numpy": "2.0", "numerics": "same"} | ({"new": "1"} if number == 2 else {})
             name = HOSTILE if number == 2 else None
@@ -49,7 +49,7 @@ def test_show_says_everything(database: Path, gradsum: Gradsum) -> None:
 
 
 def test_show_without_rows_says_none(tmp_path: Path, gradsum: Gradsum) -> None:
-    with Records(tmp_path / "r.db") as records:
+    with Recorder(tmp_path / "r.db") as records:
         records.begin(RunRow("mlp", "d", "sgd", 0.1, 64, 8, 0, 7))
     out = gradsum("show", 1, "--db", tmp_path / "r.db").out
     for table in ("validation", "workers", "events"):

@@ -188,7 +188,7 @@ def test_too_little_memory_is_said(gradsum: Gradsum, monkeypatch: pytest.MonkeyP
     def fail(_: object) -> None:
         raise MemoryError("Unable to allocate 3.64 TiB")
 
-    monkeypatch.setattr("engine.cli.runs.list_runs", fail)
+    monkeypatch.setattr("engine.cli.commands.runs.list_runs", fail)
     answer = gradsum("runs")
     assert (answer.code, answer.out) == (1, "")
     assert answer.err.startswith("gradsum: there is not enough memory (Unable to allocate 3.64 TiB); a smaller model")
@@ -241,7 +241,7 @@ def test_what_a_worker_said_is_shown_before_what_it_means(gradsum: Gradsum, monk
     def fail(_: object) -> None:
         raise WorkerFailedError("worker w1 failed", "Traceback (most recent call last):\nValueError: no")
 
-    monkeypatch.setattr("engine.cli.runs.list_runs", fail)
+    monkeypatch.setattr("engine.cli.commands.runs.list_runs", fail)
     answer = gradsum("runs")
     assert (answer.code, answer.out) == (1, "")
     assert answer.err.splitlines() == [

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from engine.compute import tree
 from engine.compute.sums import Sums
 from engine.coordinator.coordinator import FAILURES, Coordinator
-from engine.coordinator.membership import Members
+from engine.coordinator.membership import Membership
 from engine.coordinator.notices import Notice
 from engine.coordinator.peers import PING
 from engine.coordinator.policy import Policy
@@ -21,7 +21,7 @@ from engine.errors import WorkersError
 from engine.nn.parameters import Vector
 from engine.wire import Received
 from engine.wire import messages as m
-from engine.wire.shared_memory import Mailbox
+from engine.wire.shared_memory import SharedMemory
 from tests.support.fakes import (
     JOB,
     MODEL,
@@ -58,25 +58,25 @@ class Box:
     """A coordinator with everything around it."""
 
     def __init__(
-        self, *scripts: Iterable[Fault], mailbox: Mailbox | None = None, audit: float = 0.0, least: int = 1
+        self, *scripts: Iterable[Fault], shared_memory: SharedMemory | None = None, audit: float = 0.0, least: int = 1
     ) -> None:
         self.clock = FakeClock()
         self.endpoint = FakeEndpoint(self.clock)
         self.watch = FakeWatch()
         self.notices: list[Notice] = []
-        self.judged: list[tree.Block] = []
+        self.arbitrated: list[tree.Block] = []
         self.stop = False
-        members = Members(JOB, b"", "this session", NUMERICS, self.notices.append, mailbox)
+        members = Membership(JOB, b"", "this session", NUMERICS, self.notices.append, shared_memory)
         sizes, stop = (TRAIN_SIZE, TEST_SIZE), lambda: self.stop
         policy = Policy(audit, least)
         self.coordinator = Coordinator(
-            JOB, sizes, self.endpoint, self.watch, self.clock, members, stop, self.judge, policy
+            JOB, sizes, self.endpoint, self.watch, self.clock, members, stop, self.arbiter, policy
         )
         self.workers = [ToyWorker(self.endpoint, script) for script in scripts]
         self.out = np.zeros(SIZE, np.float32)
 
-    def judge(self, work: m.Work, block: tree.Block, parameters: Vector) -> Sums:
-        self.judged.append(block)
+    def arbiter(self, work: m.Work, block: tree.Block, parameters: Vector) -> Sums:
+        self.arbitrated.append(block)
         sums = sums_of(work.kind, work.step, block, parameters)
         return sums if work.kind == m.TRAIN else replaced(sums, gradient=None)
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from engine.compute import tree
 from engine.coordinator.coordinator import FAILURES
-from engine.coordinator.rounds import Audit, Patience
+from engine.coordinator.rounds import Audit, Leases
 from engine.coordinator.source import InterruptedRoundError
 from engine.errors import WorkerFailedError
 from engine.wire import messages as m
@@ -58,7 +58,7 @@ def test_an_audit_of_honest_workers_finds_nothing(workers: int, audit: float) ->
     assert len(chosen) == len(given) if audit == 1.0 else 0 < len(chosen) < len(given)
     for key, peers in given.items():
         assert len(set(peers)) == len(peers) == (2 if key in chosen and workers > 1 else 1)
-    assert bool(box.judged) == (workers == 1), "the coordinator is asked when there is nobody else"
+    assert bool(box.arbitrated) == (workers == 1), "the coordinator is asked when there is nobody else"
 
 
 @pytest.mark.parametrize("place", [0, 1, 2])
@@ -77,7 +77,7 @@ def test_one_with_bad_memory_is_found_and_has_to_go(workers: int, place: int) ->
     differs = [n for n in box.notices if n.kind == "differs"]
     assert differs
     assert all(f"box:{liar.pid}" in n.text and n.text.count("box:") >= 2 for n in differs), "both are named"
-    assert bool(box.judged) == (workers == 2), "a third worker is asked if there is one"
+    assert bool(box.arbitrated) == (workers == 2), "a third worker is asked if there is one"
 
 
 def test_if_all_have_bad_memory_the_run_still_gets_the_right_sums() -> None:
@@ -91,7 +91,7 @@ def test_if_all_have_bad_memory_the_run_still_gets_the_right_sums() -> None:
     box.check(1)
     box.check(2)
     assert all(worker.refused for worker in box.workers)
-    assert len(box.judged) >= 1
+    assert len(box.arbitrated) >= 1
 
 
 @settings(max_examples=60, deadline=None)
@@ -145,7 +145,7 @@ def test_a_divergence_that_two_agree_on_is_one(workers: int, thorough: bool) -> 
     assert np.isnan(sums.loss)
     assert np.isnan(box.out).all()
     assert box.kinds() == {"not finite"}
-    assert bool(box.judged) == (workers == 1)
+    assert bool(box.arbitrated) == (workers == 1)
     assert len(box.coordinator.workers()) == workers
 
 
@@ -156,10 +156,10 @@ def test_a_silent_worker_is_helped_before_its_lease_is_over() -> None:
         box.check(step)
     before = box.clock.time
     box.check(7)
-    assert box.clock.time - before < Patience().least_lease
+    assert box.clock.time - before < Leases().least_lease
     assert not box.notices
     assert not box.watch.suspects
-    box.clock.time += Patience().first_lease
+    box.clock.time += Leases().first_lease
     box.check(8)
     assert box.kinds() == {"lapsed"}
     assert box.watch.suspects == {box.workers[0].pid}

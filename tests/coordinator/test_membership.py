@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from engine.compute.job import job_from
-from engine.coordinator.membership import Members
+from engine.coordinator.membership import Membership
 from engine.coordinator.notices import Notice
 from engine.coordinator.source import WorkerReport
 from engine.errors import ProtocolError
@@ -23,11 +23,11 @@ def notices() -> list[Notice]:
 
 
 @pytest.fixture
-def members(notices: list[Notice]) -> Members:
-    return Members(JOB, b"", "s", NUMERICS, notices.append)
+def members(notices: list[Notice]) -> Membership:
+    return Membership(JOB, b"", "s", NUMERICS, notices.append)
 
 
-def test_a_worker_joins_works_and_leaves(members: Members, notices: list[Notice]) -> None:
+def test_a_worker_joins_works_and_leaves(members: Membership, notices: list[Notice]) -> None:
     message, payload = m.decode(members.greet(b"a", HELLO))
     assert message == m.Welcome("s", "box:7")
     assert job_from(m.unpack(payload)) == JOB
@@ -50,13 +50,13 @@ def test_a_worker_joins_works_and_leaves(members: Members, notices: list[Notice]
     assert len(notices) == 2
 
 
-def test_one_that_was_never_ready_did_nothing_worth_a_row(members: Members, notices: list[Notice]) -> None:
+def test_one_that_was_never_ready_did_nothing_worth_a_row(members: Membership, notices: list[Notice]) -> None:
     members.greet(b"a", HELLO)
     members.drop(b"a", "its connection was lost")
     assert notices == [Notice("left", "box:7", "its connection was lost", None)]
 
 
-def test_processor_seconds_of_those_that_left_still_count(members: Members) -> None:
+def test_processor_seconds_of_those_that_left_still_count(members: Membership) -> None:
     for i, peer in enumerate((b"a", b"b"), 1):
         members.greet(peer, HELLO)
         members.admit(peer, READY)
@@ -65,7 +65,7 @@ def test_processor_seconds_of_those_that_left_still_count(members: Members) -> N
     assert members.cpu_seconds() == 3.0
 
 
-def test_no_two_workers_share_a_name(members: Members) -> None:
+def test_no_two_workers_share_a_name(members: Membership) -> None:
     names = []
     for peer in (b"a", b"b", b"c"):
         message, _ = m.decode(members.greet(peer, HELLO))
@@ -76,7 +76,7 @@ def test_no_two_workers_share_a_name(members: Members) -> None:
 
 
 def test_the_name_of_a_worker_of_an_earlier_session_is_not_given_again(notices: list[Notice]) -> None:
-    members = Members(JOB, b"", "s", NUMERICS, notices.append, known=["box:7", "box:7#3", "other:1"])
+    members = Membership(JOB, b"", "s", NUMERICS, notices.append, known=["box:7", "box:7#3", "other:1"])
     names = []
     for peer in (b"a", b"b", b"c"):
         message, _ = m.decode(members.greet(peer, HELLO))
@@ -85,14 +85,14 @@ def test_the_name_of_a_worker_of_an_earlier_session_is_not_given_again(notices: 
     assert names == ["box:7#2", "box:7#4", "box:7#5"]
 
 
-def test_the_longest_host_name_fits(members: Members) -> None:
+def test_the_longest_host_name_fits(members: Membership) -> None:
     hello = m.Hello("\N{SNOWMAN}" * 64, 2**32, NUMERICS)
     for _ in range(3):
         message, _ = m.decode(members.greet(b"a", hello))
     assert message == m.Welcome("s", "\N{SNOWMAN}" * 64 + f":{2**32}#3")
 
 
-def test_other_numbers_are_refused_and_both_are_named(members: Members, notices: list[Notice]) -> None:
+def test_other_numbers_are_refused_and_both_are_named(members: Membership, notices: list[Notice]) -> None:
     frames = members.greet(b"a", m.Hello("box", 7, "numpy 1; " + "x" * 400))
     message, payload = m.decode(frames)
     assert isinstance(message, m.Refuse)
@@ -102,13 +102,13 @@ def test_other_numbers_are_refused_and_both_are_named(members: Members, notices:
     assert (members.peers(), [n.kind for n in notices]) == ([], ["refused"])
 
 
-def test_the_longest_reason_fits(members: Members) -> None:
+def test_the_longest_reason_fits(members: Membership) -> None:
     message, _ = m.decode(members.greet(b"a", m.Hello("box", 7, "\N{SNOWMAN}" * 300)))
     assert isinstance(message, m.Refuse)
     assert message.reason.endswith(f"(here: {NUMERICS})")
 
 
-def test_who_may_be_ready(members: Members) -> None:
+def test_who_may_be_ready(members: Membership) -> None:
     members.greet(b"a", HELLO)
     with pytest.raises(ProtocolError, match="its parameters have the layout abc, here it is"):
         members.admit(b"a", m.Ready("s", "abc"))
@@ -118,7 +118,7 @@ def test_who_may_be_ready(members: Members) -> None:
         members.admit(b"a", READY)
 
 
-def test_names_for_the_records(members: Members, notices: list[Notice]) -> None:
+def test_names_for_the_records(members: Membership, notices: list[Notice]) -> None:
     members.greet(b"a", HELLO)
     members.note("ignored", b"a", "late")
     members.note("bad message", b"\x00\xff", "what?")
@@ -127,7 +127,7 @@ def test_names_for_the_records(members: Members, notices: list[Notice]) -> None:
 
 def test_data_is_given_to_those_that_were_welcomed_until_they_are_ready(notices: list[Notice]) -> None:
     content = bytes(range(256)) * (m.CHUNK_LIMIT // 256) + b"the end"
-    members = Members(JOB, content, "s", NUMERICS, notices.append)
+    members = Membership(JOB, content, "s", NUMERICS, notices.append)
     members.greet(b"a", HELLO)
     first, piece = m.decode(members.chunk(b"a", m.Fetch("s", 0)))
     assert (first, bytes(piece or b"")) == (m.Chunk("s", 0, len(content)), content[: m.CHUNK_LIMIT])

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from engine.coordinator.notices import FIRST, MOST, STRANGER, Notice, Tally
+from engine.coordinator.notices import FIRST, MOST, STRANGER, Notice, NoticeLimit
 from engine.coordinator.source import WorkerReport
-from engine.records import Records
+from engine.records import Recorder
 from engine.training.bookkeeping import QUIET, recorder
 from engine.training.reporter import Reporter
 from tests.records.test_recorder import RUN, query
@@ -21,11 +21,11 @@ def taken() -> list[Notice]:
 
 
 @pytest.fixture
-def tally(taken: list[Notice]) -> Tally:
-    return Tally(taken.append)
+def tally(taken: list[Notice]) -> NoticeLimit:
+    return NoticeLimit(taken.append)
 
 
-def test_a_few_notices_are_passed_on_as_they_are(tally: Tally, taken: list[Notice]) -> None:
+def test_a_few_notices_are_passed_on_as_they_are(tally: NoticeLimit, taken: list[Notice]) -> None:
     notices = [Notice("late", "a", f"{i}") for i in range(FIRST)] + [
         Notice("late", "b", "x"),
         Notice("lapsed", "a", "y"),
@@ -36,7 +36,7 @@ def test_a_few_notices_are_passed_on_as_they_are(tally: Tally, taken: list[Notic
     assert taken == notices
 
 
-def test_of_a_flood_the_first_are_passed_on_and_the_rest_is_counted(tally: Tally, taken: list[Notice]) -> None:
+def test_of_a_flood_the_first_are_passed_on_and_the_rest_is_counted(tally: NoticeLimit, taken: list[Notice]) -> None:
     for i in range(500):
         tally.take(Notice("repeated", "a", f"{i}"))
         tally.take(Notice("unasked", "a", f"{i}"))
@@ -46,7 +46,7 @@ def test_of_a_flood_the_first_are_passed_on_and_the_rest_is_counted(tally: Tally
     assert taken[2 * FIRST :] == [Notice(k, "a", f"{500 - FIRST} more of these") for k in ("repeated", "unasked")]
 
 
-def test_what_a_worker_did_is_summed_up_when_it_leaves(tally: Tally, taken: list[Notice]) -> None:
+def test_what_a_worker_did_is_summed_up_when_it_leaves(tally: NoticeLimit, taken: list[Notice]) -> None:
     tally.take(Notice("joined", "a", "", REPORT))
     for i in range(FIRST + 3):
         tally.take(Notice("late", "a", f"{i}"))
@@ -58,7 +58,7 @@ def test_what_a_worker_did_is_summed_up_when_it_leaves(tally: Tally, taken: list
     assert tally._passed.total() == 1, "nothing is kept of those who left"
 
 
-def test_strangers_count_as_one(tally: Tally, taken: list[Notice]) -> None:
+def test_strangers_count_as_one(tally: NoticeLimit, taken: list[Notice]) -> None:
     for i in range(5 * FIRST):
         tally.take(Notice("bad message", f"{STRANGER} {i:x}", "what?"))
     tally.close()
@@ -66,7 +66,7 @@ def test_strangers_count_as_one(tally: Tally, taken: list[Notice]) -> None:
     assert taken[-1].text == f"{4 * FIRST} more of these"
 
 
-def test_a_flood_from_ever_new_workers_is_counted_too(tally: Tally, taken: list[Notice]) -> None:
+def test_a_flood_from_ever_new_workers_is_counted_too(tally: NoticeLimit, taken: list[Notice]) -> None:
     for i in range(MOST + 500):
         tally.take(Notice("refused", f"box:{i}", "other numbers"))
     tally.close()
@@ -74,7 +74,7 @@ def test_a_flood_from_ever_new_workers_is_counted_too(tally: Tally, taken: list[
     assert taken[-1] == Notice("refused", "", "500 more of these")
 
 
-def test_joining_leaving_and_waiting_are_always_told(tally: Tally, taken: list[Notice]) -> None:
+def test_joining_leaving_and_waiting_are_always_told(tally: NoticeLimit, taken: list[Notice]) -> None:
     for _ in range(5 * FIRST):
         tally.take(Notice("joined", "a", "", REPORT))
         tally.take(Notice("waiting", "", ""))
@@ -83,7 +83,7 @@ def test_joining_leaving_and_waiting_are_always_told(tally: Tally, taken: list[N
 
 
 def test_a_flood_of_workers_that_come_and_go_is_counted_and_who_was_there_before_is_told(
-    tally: Tally, taken: list[Notice]
+    tally: NoticeLimit, taken: list[Notice]
 ) -> None:
     tally.take(Notice("joined", "first", "", REPORT))
     for i in range(20_000):
@@ -111,7 +111,7 @@ class Teller(Reporter):
 
 def test_what_a_peer_says_cannot_steer_a_terminal(tmp_path: Path) -> None:
     teller = Teller()
-    with Records(tmp_path / "x.db") as records:
+    with Recorder(tmp_path / "x.db") as records:
         records.begin(RUN)
         take = recorder(records, teller)
         take(Notice("left", "\x1b]0;owned\x07:1", "it failed: \x1b[2J\n\u202e"))
@@ -120,7 +120,7 @@ def test_what_a_peer_says_cannot_steer_a_terminal(tmp_path: Path) -> None:
 
 def test_everything_is_recorded_and_what_is_unusual_is_said(tmp_path: Path) -> None:
     teller = Teller()
-    with Records(tmp_path / "x.db") as records:
+    with Recorder(tmp_path / "x.db") as records:
         records.begin(RUN)
         take = recorder(records, teller)
         take(Notice("joined", "a", "pid 7 on box", REPORT))

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from engine.compute import tree
 from engine.compute.sums import Sums, bits_of, is_finite
-from engine.coordinator.reduction import Collector
+from engine.coordinator.reduction import Reduction
 from engine.errors import ProtocolError
 from engine.nn.parameters import Vector
 from engine.wire import messages as m
@@ -38,7 +38,7 @@ def cut(total: int, rng: random.Random) -> list[tree.Block]:
 @given(st.integers(1, 40), st.randoms(use_true_random=False), st.booleans())
 def test_the_sum_is_that_of_the_tree_whatever_came_when(total: int, rng: random.Random, writable: bool) -> None:
     out = np.full(SIZE, np.nan, np.float32)
-    collector = Collector(4 * total - 1, 4, out)
+    collector = Reduction(4 * total - 1, 4, out)
     sent: list[tuple[bytearray | bytes, bytes]] = []
     for block in cut(total, rng):
         sums = sums_of(m.TRAIN, 1, block, PARAMETERS)
@@ -59,7 +59,7 @@ def test_the_sum_is_that_of_the_tree_whatever_came_when(total: int, rng: random.
 
 @given(st.integers(1, 100), st.randoms(use_true_random=False))
 def test_a_validation_has_no_gradient(total: int, rng: random.Random) -> None:
-    collector = Collector(4 * total, 4, None)
+    collector = Reduction(4 * total, 4, None)
     for block in cut(total, rng):
         sums = sums_of(m.VALIDATE, 0, block, PARAMETERS)
         collector.put(block, collector.check(result_of(block, sums), None))
@@ -69,7 +69,7 @@ def test_a_validation_has_no_gradient(total: int, rng: random.Random) -> None:
 
 @given(st.integers(1, 200), st.integers(1, 40))
 def test_every_image_is_counted(samples: int, microbatch: int) -> None:
-    collector = Collector(samples, microbatch, None)
+    collector = Reduction(samples, microbatch, None)
     assert collector.images((0, collector.total)) == samples
     assert sum(collector.images((i, i + 1)) for i in range(collector.total)) == samples
 
@@ -81,21 +81,21 @@ GOOD = np.zeros(SIZE, np.float32).tobytes()
     ("block", "correct"), [((0, 7), 0), ((1, 3), 0), ((2, 2), 0), ((3, 1), 0), ((6, 7), 0), ((0, 2), 9), ((5, 6), 3)]
 )
 def test_impossible_blocks(block: tree.Block, correct: int) -> None:
-    collector = Collector(22, 4, np.zeros(SIZE, np.float32))  # six micro-batches, the last one of two
+    collector = Reduction(22, 4, np.zeros(SIZE, np.float32))  # six micro-batches, the last one of two
     with pytest.raises(ProtocolError, match="is impossible in this round"):
         collector.check(m.Result("s", 1, 1, *block, 0.0, correct, 0.0, 0.0), GOOD)
 
 
 @pytest.mark.parametrize("payload", [None, b"", GOOD[:-1], GOOD + b"\x00", GOOD[:4]])
 def test_gradients_of_the_wrong_size(payload: bytes | None) -> None:
-    collector = Collector(22, 4, np.zeros(SIZE, np.float32))
+    collector = Reduction(22, 4, np.zeros(SIZE, np.float32))
     with pytest.raises(ProtocolError, match=f"a gradient of {len(payload or b'')} bytes, where 40 are expected"):
         collector.check(m.Result("s", 1, 1, 0, 2, 0.0, 0, 0.0, 0.0), payload)
 
 
 def test_a_gradient_where_none_belongs() -> None:
     with pytest.raises(ProtocolError, match="a gradient of 40 bytes, where 0 are expected"):
-        Collector(22, 4, None).check(m.Result("s", 1, 1, 0, 2, 0.0, 0, 0.0, 0.0), GOOD)
+        Reduction(22, 4, None).check(m.Result("s", 1, 1, 0, 2, 0.0, 0, 0.0, 0.0), GOOD)
 
 
 def test_what_is_not_finite_is_added_without_a_warning() -> None:
@@ -103,7 +103,7 @@ def test_what_is_not_finite_is_added_without_a_warning() -> None:
         return np.full(SIZE, value, np.float32)
 
     out = vector(0)
-    collector = Collector(8, 4, out)
+    collector = Reduction(8, 4, out)
     collector.put((0, 1), Sums(np.inf, 0, vector(np.inf)))
     collector.put((1, 2), Sums(-np.inf, 0, vector(-np.inf)))
     assert np.isnan(collector.result().loss)
@@ -111,7 +111,7 @@ def test_what_is_not_finite_is_added_without_a_warning() -> None:
 
 
 def test_vectors_are_given_back_at_once_and_not_by_the_garbage_collector() -> None:
-    collector = Collector(16, 4, np.zeros(SIZE, np.float32))
+    collector = Reduction(16, 4, np.zeros(SIZE, np.float32))
     seen: list[weakref.ref[object]] = []
     for block in ((0, 2), (2, 4)):
         sums = sums_of(m.TRAIN, 1, block, PARAMETERS)
@@ -130,7 +130,7 @@ def test_vectors_are_given_back_at_once_and_not_by_the_garbage_collector() -> No
 
 
 def test_a_sum_with_a_missing_block() -> None:
-    collector = Collector(22, 4, None)
+    collector = Reduction(22, 4, None)
     collector.put((0, 4), Sums(1.0, 1))
     with pytest.raises(KeyError):
         collector.result()

@@ -7,13 +7,13 @@ import signal
 import pytest
 
 from engine.coordinator.policy import Policy
-from engine.coordinator.rounds import Patience
+from engine.coordinator.rounds import Leases
 from engine.launch import local_workers
 from engine.launch.local_workers import LocalWorkers
 from tests.support.cluster import LOST, cluster, exists
 
 pytestmark = [pytest.mark.timeout(60), pytest.mark.usefixtures("numpy_kernels")]
-IMPATIENT = Patience(first_lease=0.6, least_lease=0.6, first_late=0.2, least_late=0.2)
+IMPATIENT = Leases(first_lease=0.6, least_lease=0.6, first_late=0.2, least_late=0.2)
 
 
 @pytest.mark.parametrize("count", [1, 2])

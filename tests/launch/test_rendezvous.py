@@ -14,7 +14,7 @@ import pytest
 
 from engine.errors import UsageError
 from engine.launch import rendezvous as launch
-from engine.launch.rendezvous import LONGEST, PREFIX, SOCKET, meeting_folder
+from engine.launch.rendezvous import LONGEST, PREFIX, SOCKET, rendezvous_folder
 from engine.wire import Listener
 from tests.support.command import PATIENCE, SMALL, save_data
 from tests.support.repository import ROOT
@@ -23,8 +23,8 @@ TMP = "/tmp"  # noqa: S108
 # Makes the folder, says where it is, and waits to be killed.
 OWNER = """
 import signal
-from engine.launch.rendezvous import meeting_folder
-with meeting_folder() as folder:
+from engine.launch.rendezvous import rendezvous_folder
+with rendezvous_folder() as folder:
     print(folder, flush=True)
     signal.pause()
 """
@@ -39,7 +39,7 @@ def test_the_meeting_folder_is_private_and_does_not_stay(tmp_path: Path, monkeyp
     for folder in (dead, odd, own, person):
         folder.mkdir()
         (folder / "file").touch()
-    with pytest.raises(KeyError), meeting_folder() as folder:
+    with pytest.raises(KeyError), rendezvous_folder() as folder:
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700
         (folder / "coordinator").touch()
         assert not dead.exists()
@@ -67,12 +67,12 @@ def test_a_folder_stays_while_its_process_lives_wherever_that_is(elsewhere: Path
             theirs = Path(owner.stdout.readline().strip())
             assert theirs.name.startswith(f"{PREFIX}{owner.pid}-")
             (theirs / SOCKET).touch()
-            with meeting_folder() as one, meeting_folder() as other:
+            with rendezvous_folder() as one, rendezvous_folder() as other:
                 assert sorted(elsewhere.iterdir()) == sorted([theirs, one, other])
             assert list(theirs.iterdir()) == [theirs / SOCKET]
         finally:
             owner.kill()
-    with meeting_folder() as one:
+    with rendezvous_folder() as one:
         assert list(elsewhere.iterdir()) == [one]
 
 
@@ -84,13 +84,13 @@ def test_a_folder_that_cannot_be_locked_is_left_alone(elsewhere: Path, monkeypat
 
     with monkeypatch.context() as patch:
         patch.setattr(fcntl, "flock", flock)
-        with meeting_folder() as theirs:
+        with rendezvous_folder() as theirs:
             assert stat.S_IMODE(theirs.stat().st_mode) == 0o700
-            with meeting_folder():
+            with rendezvous_folder():
                 assert theirs.exists()
             patch.undo()
             monkeypatch.setattr(launch, "exists", lambda _: False)
-            with meeting_folder():
+            with rendezvous_folder():
                 assert theirs.exists()
         assert list(elsewhere.iterdir()) == []
 
@@ -112,7 +112,7 @@ def test_the_folder_is_elsewhere_only_if_the_socket_would_not_fit(monkeypatch: p
     with tempfile.TemporaryDirectory(prefix="t-", dir=TMP) as short:
         folder = long_folder(Path(short), longest_parent() + over)
         monkeypatch.setattr("tempfile.tempdir", str(folder))
-        with meeting_folder() as chosen:
+        with rendezvous_folder() as chosen:
             assert chosen.parent == (Path(TMP) if over else folder)
             with Listener(f"ipc://{chosen / SOCKET}", 1000):
                 assert (chosen / SOCKET).is_socket()
@@ -134,12 +134,12 @@ def test_where_else_it_may_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(tempfile, "mkdtemp", mkdtemp)
     monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
     reasons = rf"no place for the socket .*{folder}: a path of \d+ bytes .*; /tmp: Permission denied\); set TMPDIR"
-    with pytest.raises(UsageError, match=reasons), meeting_folder():
+    with pytest.raises(UsageError, match=reasons), rendezvous_folder():
         pass
     assert list(folder.iterdir()) == []
     runtime = Path(plain(prefix="r-", dir=TMP))
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(runtime))
-    with meeting_folder() as chosen:
+    with rendezvous_folder() as chosen:
         assert chosen.parent == runtime
     runtime.rmdir()
 
@@ -148,7 +148,7 @@ def test_a_folder_whose_name_is_not_utf_8(tmp_path: Path, monkeypatch: pytest.Mo
     folder = tmp_path / os.fsdecode(b"\xff")
     folder.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(folder))
-    with meeting_folder() as chosen:
+    with rendezvous_folder() as chosen:
         assert chosen.parent == Path(TMP)
     assert list(folder.iterdir()) == []
 

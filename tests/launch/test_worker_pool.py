@@ -16,7 +16,7 @@ from engine.compute.fingerprint import fingerprint
 from engine.coordinator.policy import Policy
 from engine.errors import WorkersError
 from engine.launch.local_workers import HOPELESS
-from engine.launch.worker_pool import SETTLED, Crew
+from engine.launch.worker_pool import SETTLED, WorkerPool
 from engine.system.blas import one_blas_thread
 from engine.wire import Listener
 from tests.support.cluster import MODEL, Cluster, exists
@@ -49,7 +49,7 @@ def address() -> str:
 
 
 @pytest.fixture
-def crew(
+def pool(
     tidy: Path, tmp_path: Path, address: str, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator["subprocess.Popen[Any]"]:
     """Two workers with a cache of their own, before anybody listens."""
@@ -77,7 +77,7 @@ def pids(cluster: Cluster) -> list[int]:
 
 
 def test_they_fetch_the_data_and_serve_one_run_after_the_other(
-    crew: "subprocess.Popen[Any]", address: str, tmp_path: Path
+    pool: "subprocess.Popen[Any]", address: str, tmp_path: Path
 ) -> None:
     with run(address, 2) as first:
         for step in range(1, 4):
@@ -91,7 +91,7 @@ def test_they_fetch_the_data_and_serve_one_run_after_the_other(
 
 
 def test_one_that_is_killed_is_replaced_and_joins_in_mid_run(tidy: Path, address: str) -> None:
-    crew = start("worker", address, "--processes", 2)
+    pool = start("worker", address, "--processes", 2)
     with run(address, 2) as cluster:
         cluster.check(1)
         before = pids(cluster)
@@ -102,19 +102,19 @@ def test_one_that_is_killed_is_replaced_and_joins_in_mid_run(tidy: Path, address
             cluster.check(step)
             step += 1
         cluster.check(step)
-    crew.send_signal(signal.SIGINT)
-    said = crew.communicate(timeout=30)[1]
+    pool.send_signal(signal.SIGINT)
+    said = pool.communicate(timeout=30)[1]
     assert said == f"gradsum worker: process {before[0]} got signal 9; a new one starts\n"
-    assert crew.returncode == 0
+    assert pool.returncode == 0
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
 def test_they_end_with_the_command_that_started_them(tidy: Path, address: str, how: signal.Signals) -> None:
-    crew = start("worker", address, "--processes", 2)
+    pool = start("worker", address, "--processes", 2)
     with run(address, 2) as cluster:
         working = pids(cluster)
-        crew.send_signal(how)
-        crew.communicate(timeout=30)
+        pool.send_signal(how)
+        pool.communicate(timeout=30)
         assert wait_for_end(working) == []
         while pids(cluster):
             cluster.coordinator._wait()
@@ -138,7 +138,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeClock]:
 
 def let_workers_be(monkeypatch: pytest.MonkeyPatch, command: Callable[[], list[str]]) -> None:
     """Let each worker be what `command` returns when it is to start."""
-    monkeypatch.setattr("engine.launch.crew.worker_command", lambda *_: command())
+    monkeypatch.setattr("engine.launch.worker_pool.worker_command", lambda *_: command())
 
 
 @pytest.mark.timeout(20)  # one that is not told stays for ever
@@ -155,8 +155,8 @@ def test_when_told_to_leave_while_they_start_no_more_do(
             os.kill(os.getpid(), how)
 
     let_workers_be(monkeypatch, lambda: STAYS)
-    monkeypatch.setattr("engine.launch.crew.pin", pin)
-    assert Crew(4, [], clock).run() == 0
+    monkeypatch.setattr("engine.launch.worker_pool.pin", pin)
+    assert WorkerPool(4, [], clock).run() == 0
     assert len(started) == 2
     assert not any(map(exists, started))
 
@@ -178,9 +178,9 @@ def test_workers_that_die_at_once_are_given_up(
 def test_the_others_leave_when_one_is_given_up(clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> None:
     started: list[int] = []
     let_workers_be(monkeypatch, lambda: DIES if started else STAYS)
-    monkeypatch.setattr("engine.launch.crew.pin", lambda pid, *_: started.append(pid))
+    monkeypatch.setattr("engine.launch.worker_pool.pin", lambda pid, *_: started.append(pid))
     with pytest.raises(WorkersError, match="in a row ended soon after their start"):
-        Crew(2, [], clock).run()
+        WorkerPool(2, [], clock).run()
     assert len(started) == 1 + HOPELESS + 2
     assert not any(map(exists, started))
 
@@ -195,7 +195,7 @@ def test_one_that_lived_for_a_while_gives_hope(clock: FakeClock, monkeypatch: py
         return DIES
 
     let_workers_be(monkeypatch, command)
-    assert Crew(1, [], clock).run() == 0
+    assert WorkerPool(1, [], clock).run() == 0
     assert not lives
 
 

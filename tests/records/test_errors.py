@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from engine.errors import RecordsError
-from engine.records import Records, RunRow, TrainingRow, list_runs, read_run, remove_runs, writer_thread
+from engine.records import Recorder, RunRow, TrainingRow, list_runs, read_run, remove_runs, writer_thread
 from tests.support.repository import ROOT
 
 RUN = RunRow("letters", "letters", "adam", 1e-3, 64, 8, 2, 7, uuid="u1", generated=True, settings={"beta1": 0.9})
@@ -35,14 +35,14 @@ def run_python(script: str, *arguments: object, plain_person: bool = False) -> "
 
 
 def test_the_same_run_is_not_begun_twice(tmp_path: Path) -> None:
-    with Records(tmp_path / "r.db") as records:
+    with Recorder(tmp_path / "r.db") as records:
         records.begin(RUN)
         with pytest.raises(RecordsError, match=r"run u1 is in database .* already, as run 1"):
             records.begin(RUN)
 
 
 def test_rows_need_a_run(tmp_path: Path) -> None:
-    with Records(tmp_path / "r.db") as records, pytest.raises(RecordsError, match="no run was begun"):
+    with Recorder(tmp_path / "r.db") as records, pytest.raises(RecordsError, match="no run was begun"):
         records.training(training_row(1))
     with pytest.raises(RecordsError, match="was closed"):
         records.begin(RUN)
@@ -60,7 +60,7 @@ def test_a_run_left_by_an_exception_is_ended(
     tmp_path: Path, error: BaseException | None, state: str, reason: str
 ) -> None:
     def work() -> None:
-        with Records(tmp_path / "r.db") as records:
+        with Recorder(tmp_path / "r.db") as records:
             records.begin(RUN)
             if error:
                 raise error
@@ -98,7 +98,7 @@ def test_a_file_that_cannot_be_used_is_named_and_left_alone(tmp_path: Path, kind
     path = tmp_path / "r.db"
     spoil(path, kind)
     before = path.read_bytes() if path.is_file() else None
-    for use in (Records, list_runs, lambda path: read_run(path, "1"), lambda path: remove_runs(path, [1])):
+    for use in (Recorder, list_runs, lambda path: read_run(path, "1"), lambda path: remove_runs(path, [1])):
         with pytest.raises(RecordsError, match=f"r.db {words}"):
             use(path)
     assert [p.name for p in tmp_path.iterdir()] == ["r.db"]
@@ -110,23 +110,23 @@ def test_a_missing_database_and_an_impossible_folder(tmp_path: Path) -> None:
         list_runs(tmp_path / "r.db")
     (tmp_path / "file").write_text("")
     with pytest.raises(RecordsError, match=r"the folder of database .* cannot be made"):
-        Records(tmp_path / "file" / "r.db")
+        Recorder(tmp_path / "file" / "r.db")
     assert list_runs(tmp_path / "file") == []  # an empty file is an empty database
 
 
 @pytest.mark.parametrize("name", [":memory:", "a?b#c%20d.db", "ü e.db"])
 def test_any_file_name_is_a_file_name(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    with Records(name) as records:
+    with Recorder(name) as records:
         records.begin(RUN)
     assert [p.name for p in tmp_path.iterdir()] == [name]
     assert len(list_runs(name)) == 1
 
 
 WRITE = """
-import sys; from engine.errors import RecordsError; from engine.records import Records, list_runs
+import sys; from engine.errors import RecordsError; from engine.records import Recorder, list_runs
 try:
-    Records(sys.argv[1])
+    Recorder(sys.argv[1])
 except RecordsError as error:
     print(error, [run["uuid"] for run in list_runs(sys.argv[1])])
 """
@@ -138,7 +138,7 @@ except RecordsError as error:
 @pytest.mark.parametrize("what", ["file", "folder"])
 def test_read_only(tmp_path: Path, what: str) -> None:
     path = tmp_path / "r.db"
-    with Records(path) as records:
+    with Recorder(path) as records:
         records.begin(RUN)
     target, mode = (path, 0o444) if what == "file" else (tmp_path, 0o555)
     target.chmod(mode)
@@ -152,7 +152,7 @@ def test_read_only(tmp_path: Path, what: str) -> None:
 
 FULL = """
 import resource, sys; from engine.errors import RecordsError; from engine.records import *
-with Records(sys.argv[1]) as records:
+with Recorder(sys.argv[1]) as records:
     records.begin(RunRow("m", "d", "sgd", 1, 1, 1, 1, 1))
     resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
     for n in range(1, 100_000):
@@ -170,24 +170,24 @@ def test_a_disk_that_fills_up_is_an_error_and_keeps_what_was_committed(tmp_path:
 
 
 def test_what_goes_wrong_in_the_thread_is_raised_by_every_later_call(tmp_path: Path) -> None:
-    records = Records(tmp_path / "r.db")
+    records = Recorder(tmp_path / "r.db")
     records.begin(RUN)
     records.training(training_row(1)._replace(batchsize="many"))  # type: ignore[arg-type]
     for use in (records.flush, records.flush, lambda: records.training(training_row(2)), records.close, records.close):
         with pytest.raises(RecordsError, match=r"cannot take what was written .*cannot store TEXT value"):
             use()
-    with pytest.raises(ValueError, match="first") as caught, Records(tmp_path / "r.db") as records:
+    with pytest.raises(ValueError, match="first") as caught, Recorder(tmp_path / "r.db") as records:
         records.begin(RunRow("m", "d", "sgd", 1, 1, 1, 1, seed=1))
         records.training(training_row(1)._replace(batchsize="many"))  # type: ignore[arg-type]
         raise ValueError("first")
     assert "cannot store TEXT" in caught.value.__notes__[0]
-    with pytest.raises(RecordsError, match="too large"), Records(tmp_path / "r.db") as records:
+    with pytest.raises(RecordsError, match="too large"), Recorder(tmp_path / "r.db") as records:
         records.begin(RunRow("m", "d", "sgd", 1, 1, 1, 1, seed=1 << 64))
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_fault_in_the_thread_leaves_nobody_waiting(tmp_path: Path) -> None:
-    shell = writer_thread.Writer(tmp_path / "r.db")
+    shell = writer_thread.WriterThread(tmp_path / "r.db")
 
     def fault(_: sqlite3.Connection) -> None:
         raise KeyError("nobody thought of it")

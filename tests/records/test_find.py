@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from engine.errors import RecordsError
 from engine.records import (
     EventRow,
-    Records,
+    Recorder,
     RunRow,
     ValidationRow,
     WorkerRow,
@@ -97,7 +97,7 @@ def test_any_text_finds_a_run_it_describes_or_is_refused_in_one_line(
 def test_a_run_is_read_with_all_that_belongs_to_it_and_nothing_else(tmp_path: Path) -> None:
     path = tmp_path / "r.db"
     for uuid in ("a", "b"):
-        with Records(path) as records:
+        with Recorder(path) as records:
             records.begin(RunRow("m", "d", "sgd", 1, 1, 1, 1, 1, uuid=uuid, name=f"run {uuid}"))
             for step in (9, 5):
                 records.validation(ValidationRow(step, 1, 0, 0, 0, 50.0 + step, 1))
@@ -113,7 +113,7 @@ def test_a_run_is_read_with_all_that_belongs_to_it_and_nothing_else(tmp_path: Pa
 
 
 def test_without_a_name_it_is_the_newest_run(tmp_path: Path) -> None:
-    with Records(tmp_path / "r.db") as records:
+    with Recorder(tmp_path / "r.db") as records:
         for _ in range(3):
             records.begin(RunRow("m", "d", "sgd", 1, 1, 1, 1, 1))
     with reading(tmp_path / "r.db") as connection:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.records import EventRow, Records, RunRow, Snapshot, TrainingRow, WorkerRow, places, reading
+from engine.records import EventRow, Recorder, RunRow, Snapshot, TrainingRow, WorkerRow, places, reading
 from engine.records import snapshots as stored
 from engine.records.history import Connection, curves, events, workers
 
@@ -15,17 +15,17 @@ PATH = Path("r.db")
 
 
 @pytest.fixture
-def records() -> Iterator[Records]:
-    with Records(PATH) as open_records:
+def records() -> Iterator[Recorder]:
+    with Recorder(PATH) as open_records:
         yield open_records
 
 
-def begin(records: Records, count: int = 1) -> None:
+def begin(records: Recorder, count: int = 1) -> None:
     for _ in range(count):
         records.begin(RunRow("letters", "letters", "adam", 1e-3, 64, 8, 2, 7))
 
 
-def test_curves_are_in_order_and_nan_where_nothing_is_known(records: Records) -> None:
+def test_curves_are_in_order_and_nan_where_nothing_is_known(records: Recorder) -> None:
     begin(records)
     for step in (2, 1, 3):
         loss = math.nan if step == 2 else 1 / step
@@ -40,7 +40,7 @@ def test_curves_are_in_order_and_nan_where_nothing_is_known(records: Records) ->
     assert "startID" not in found
 
 
-def test_workers_and_events(records: Records) -> None:
+def test_workers_and_events(records: Recorder) -> None:
     begin(records)
     records.worker(WorkerRow("b", joined="2026-01-01T00:00:01+00:00", images=3))
     records.worker(WorkerRow("a", joined="2026-01-01T00:00:02+00:00"))
@@ -68,7 +68,7 @@ def work(connection: Connection, run: int) -> int:
     return count
 
 
-def test_one_kernel_over_four_times_as_many_snapshots_is_four_times_the_work(records: Records) -> None:
+def test_one_kernel_over_four_times_as_many_snapshots_is_four_times_the_work(records: Recorder) -> None:
     table = places({"c1.filter": (32, 8, 3, 3)})
     arrays = {place: (np.zeros(place.size, np.float32),) * 2 for place in table.values()}
     for count in (50, 200):

@@ -13,14 +13,14 @@ from typing import IO
 import pytest
 
 from engine.errors import RecordsError
-from engine.records import Records, RunRow, TrainingRow, list_runs, read_run
+from engine.records import Recorder, RunRow, TrainingRow, list_runs, read_run
 from tests.support.repository import ROOT
 
 # Waits for a line on stdin, so that all begin together; then writes rows in many small transactions.
 WRITER = """
 import sys; from engine.records import *
 print("ready", flush=True); sys.stdin.readline()
-with Records(sys.argv[1]) as records:
+with Recorder(sys.argv[1]) as records:
     records.begin(RunRow("m", "d", "sgd", 1, 1, 1, 1, 1, uuid=sys.argv[2]))
     for n in range(1, int(sys.argv[3]) + 1):
         records.training(TrainingRow(n, 0, 0, 0, 0, 0, 0, 1, 1))
@@ -105,7 +105,7 @@ def test_a_killed_writer_loses_nothing_that_was_flushed_and_its_run_goes_on(tmp_
     assert run["steps"] >= flushed
     ((_, count, last),) = rows(path)
     assert count == last == run["steps"]
-    with Records(path) as records:
+    with Recorder(path) as records:
         assert records.resume("a", flushed - 5) == 1
         for n in range(flushed - 4, flushed + 21):
             records.training(TrainingRow(n, 0, 0, 0, 0, 0, 0, 1, 1))
@@ -119,7 +119,7 @@ def test_a_running_run_cannot_be_resumed_and_another_may_begin(tmp_path: Path) -
     with process(path, "a", 10, "wait") as child:
         go(child)
         assert pipes(child)[1].readline() == "10\n"
-        with Records(path) as records:
+        with Recorder(path) as records:
             with pytest.raises(RecordsError, match=f"process {child.pid} on"):
                 records.resume("a", 5)
             assert records.begin(RunRow("m", "d", "sgd", 1, 1, 1, 1, 1)) == 2
@@ -132,7 +132,7 @@ def test_a_running_run_cannot_be_resumed_and_another_may_begin(tmp_path: Path) -
 SNAPSHOTS = """
 import sys; from engine.records import *; import numpy as np
 [place] = places({"fc1.weights": (64, 512)}).values()
-with Records(sys.argv[1]) as records:
+with Recorder(sys.argv[1]) as records:
     records.begin(RunRow("m", "d", "sgd", 1, 1, 1, 1, 1))
     for step in range(1, 81):
         records.snapshot(Snapshot(step, {place: (np.full(32768, step, np.float32),) * 2}))

@@ -19,7 +19,7 @@ from engine.records import (
     COLUMNS,
     VIEWS,
     EventRow,
-    Records,
+    Recorder,
     RunRow,
     TrainingRow,
     ValidationRow,
@@ -62,7 +62,7 @@ def run_python(script: str, *arguments: object, plain_person: bool = False) -> "
 def test_all_tables_hold_what_was_handed_over(tmp_path: Path) -> None:
     path = tmp_path / "new" / "folder" / "r.db"
     worker = WorkerRow("w0", "host", 5, "2026-01-01T00:00:00+00:00", None, None, 128, 1.5, 85.3, "numba skylake")
-    with Records(path) as records:
+    with Recorder(path) as records:
         assert records.begin(RUN) == 1
         rows = [training_row(n) for n in range(1, 301)]
         for row in rows:
@@ -93,7 +93,7 @@ def test_all_tables_hold_what_was_handed_over(tmp_path: Path) -> None:
 
 
 def test_tables_are_as_documented(tmp_path: Path) -> None:
-    Records(tmp_path / "r.db").close()
+    Recorder(tmp_path / "r.db").close()
     for table, columns in COLUMNS.items():
         found = query(tmp_path / "r.db", "SELECT name, type FROM pragma_table_info(?)", table)
         assert found == [(name, kind) for name, (kind, _) in columns.items()]
@@ -109,7 +109,7 @@ def test_tables_are_as_documented(tmp_path: Path) -> None:
 
 def test_a_run_number_is_never_given_again(tmp_path: Path) -> None:
     for number in (1, 2):
-        with Records(tmp_path / "r.db") as records:
+        with Recorder(tmp_path / "r.db") as records:
             assert records.begin(RUN) == number
             records.finish("finished")
         with closing(sqlite3.connect(tmp_path / "r.db", isolation_level=None)) as connection:
@@ -118,7 +118,7 @@ def test_a_run_number_is_never_given_again(tmp_path: Path) -> None:
 
 def test_odd_values_are_stored_as_plain_ones(tmp_path: Path) -> None:
     row = TrainingRow(np.int64(1), np.float32(0.5), 1.0, 2.0, 3.0, None, math.nan, 64, math.inf)  # type: ignore[arg-type]
-    with Records(tmp_path / "r.db") as records:
+    with Recorder(tmp_path / "r.db") as records:
         records.begin(RUN)
         records.training(row)
         records.event(EventRow("named", "\udcff"))
@@ -128,13 +128,13 @@ def test_odd_values_are_stored_as_plain_ones(tmp_path: Path) -> None:
 
 def test_resume_drops_later_rows_and_loses_none(tmp_path: Path) -> None:
     path = tmp_path / "r.db"
-    with Records(path) as records:
+    with Recorder(path) as records:
         records.begin(RUN)
         for n in range(1, 101):
             records.training(training_row(n))
         for n in (32, 64, 96):
             records.validation(ValidationRow(n, 0, 0, 0, 0, 1.0, 1.0))
-    with Records(path) as records:
+    with Recorder(path) as records:
         other = records.begin(RunRow("mlp", "mnist", "sgd", 0.01, 64, 8, 0, 1))
         records.training(training_row(99))
         records.finish("finished")
@@ -153,7 +153,7 @@ def test_resume_drops_later_rows_and_loses_none(tmp_path: Path) -> None:
 
 def test_a_run_is_not_resumed_while_another_process_runs_it(tmp_path: Path) -> None:
     path = tmp_path / "r.db"
-    with Records(path) as records:
+    with Recorder(path) as records:
         records.begin(RUN)
         with closing(sqlite3.connect(path, isolation_level=None)) as connection:
             parent = (os.getppid(), identity(os.getppid()))
@@ -166,7 +166,7 @@ def test_a_run_is_not_resumed_while_another_process_runs_it(tmp_path: Path) -> N
 def test_a_full_queue_holds_rows_back_and_drops_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(writer_thread, "LIMIT_ROWS", 10)
     monkeypatch.setattr(writer_thread, "BATCH_ROWS", 5)
-    with Records(tmp_path / "r.db") as records:
+    with Recorder(tmp_path / "r.db") as records:
         records.begin(RUN)
         third = threading.Event()
 
@@ -189,7 +189,7 @@ def test_a_full_queue_holds_rows_back_and_drops_none(tmp_path: Path, monkeypatch
 
 def test_readers_see_what_is_committed_and_hold_up_nobody(tmp_path: Path) -> None:
     path = tmp_path / "r.db"
-    with Records(path) as records:
+    with Recorder(path) as records:
         records.begin(RUN)
         with reading(path) as connection:
             connection.execute("BEGIN")
@@ -232,7 +232,7 @@ def test_which_process_is_alive() -> None:
 
 def test_only_a_new_database_imports_sqlite_utils(tmp_path: Path) -> None:
     script = """
-import sys; from engine.records import Records, list_runs
-Records(sys.argv[1]).close(); print("sqlite_utils" in sys.modules)
+import sys; from engine.records import Recorder, list_runs
+Recorder(sys.argv[1]).close(); print("sqlite_utils" in sys.modules)
 """
     assert [run_python(script, tmp_path / "r.db").stdout for _ in range(2)] == ["True\n", "False\n"]

@@ -16,7 +16,7 @@ from engine.errors import RecordsError
 from engine.records import (
     EventRow,
     HistogramRow,
-    Records,
+    Recorder,
     RunRow,
     Snapshot,
     StatisticsRow,
@@ -47,7 +47,7 @@ def small_slices(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def write(path: Path, uuid: str, steps: int = 500) -> int:
     """Write a finished run with rows in every table, and return its number."""
-    with Records(path) as records:
+    with Recorder(path) as records:
         number = records.begin(RunRow("m", "d", "sgd", 1, 1, 1, 1, 1, uuid=uuid))
         for n in range(1, steps + 1):
             records.training(TrainingRow(n, 0, 0, 0, 0, 0, 0, 1, 1))
@@ -135,7 +135,7 @@ def test_an_older_database_keeps_the_space_for_later_runs(tmp_path: Path) -> Non
 def test_a_running_run_is_not_deleted_nor_any_with_it(tmp_path: Path) -> None:
     path = tmp_path / "r.db"
     write(path, "a", 3)
-    with Records(path) as records:
+    with Recorder(path) as records:
         records.begin(RunRow("m", "d", "sgd", 1, 1, 1, 1, 1, uuid="b"))
         before = tables(path)
         for force in (False, True):
@@ -196,7 +196,7 @@ def test_a_run_that_is_resumed_meanwhile_is_let_alone_from_then_on(
     path = tmp_path / "r.db"
     write(path, "a")
     change(path, "DELETE FROM events")
-    with Records(path) as records:
+    with Recorder(path) as records:
         between_slices(monkeypatch, lambda: print(records.resume("a", 500)))
         with pytest.raises(RecordsError, match=r"run 1 .* is still running"):
             remove_runs(path, [1])

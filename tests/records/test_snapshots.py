@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from engine.errors import RecordsError
 from engine.nn.model import letters
-from engine.records import HistogramRow, Records, RunRow, Snapshot, StatisticsRow, places, reading, snapshots
+from engine.records import HistogramRow, Recorder, RunRow, Snapshot, StatisticsRow, places, reading, snapshots
 
 RUN = RunRow("letters", "letters", "adam", 1e-3, 64, 8, 2, 7, uuid="u1")
 SHAPES = {name: spec.shape for name, spec in letters().layout().specs.items()}
@@ -39,7 +39,7 @@ def snapshot(step: int, names: Any = SHAPES) -> Snapshot:
 @pytest.fixture(scope="module")
 def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     found = tmp_path_factory.mktemp("records") / "r.db"
-    with Records(found) as records:
+    with Recorder(found) as records:
         records.begin(RUN)
         for step in STEPS:
             records.snapshot(snapshot(step))
@@ -145,7 +145,7 @@ def test_any_bit_pattern_comes_back(tmp_path_factory: pytest.TempPathFactory, pa
     path = tmp_path_factory.mktemp("records") / "r.db"
     values = np.array(patterns, np.uint32).view(np.float32)
     [place] = places({"fc1.bias": values.shape}).values()
-    with Records(path) as records:
+    with Recorder(path) as records:
         records.begin(RUN)
         records.snapshot(Snapshot(1, {place: (values, values[::-1])}))
     with closing(sqlite3.connect(path)) as connection:
@@ -164,7 +164,7 @@ def test_every_sign_and_exponent(tmp_path: Path) -> None:
     patterns = np.arange(512, dtype=np.uint32)[:, None] << 23 | np.array([0, 1, 0x400000, 0x7FFFFF], np.uint32)
     values = patterns.ravel().view(np.float32)
     [place] = places({"fc1.weights": (512, 4)}).values()
-    with Records(tmp_path / "r.db") as records:
+    with Recorder(tmp_path / "r.db") as records:
         records.begin(RUN)
         records.snapshot(Snapshot(1, {place: (values, values)}))
     with closing(sqlite3.connect(tmp_path / "r.db")) as connection:
@@ -220,7 +220,7 @@ def test_what_is_not_there_is_said(path: Path, read: Any, words: str) -> None:
 def test_statistics_come_back_and_nan_is_null(tmp_path: Path) -> None:
     first = StatisticsRow(16, "c1", "filter", *map(float, range(18)))
     second = first._replace(batchno=8, values_mean=float("nan"), values_max=float("inf"))
-    with Records(tmp_path / "r.db") as records:
+    with Recorder(tmp_path / "r.db") as records:
         records.begin(RUN)
         for row in (first, first._replace(values_mean=5.0), second):
             records.statistics(row)
@@ -234,7 +234,7 @@ def test_statistics_come_back_and_nan_is_null(tmp_path: Path) -> None:
 
 
 def test_a_resumed_run_drops_later_snapshots(tmp_path: Path) -> None:
-    with Records(tmp_path / "r.db") as records:
+    with Recorder(tmp_path / "r.db") as records:
         records.begin(RUN)
         for step in (1, 2, 32):
             records.snapshot(snapshot(step, ["c1.filter"]))
@@ -257,7 +257,7 @@ def test_an_array_of_many_chunks_and_few_rows(tmp_path: Path) -> None:
     values = np.arange(300 * 512 + 5, dtype=np.float32)
     [place] = places({"fc1.weights": (5, len(values) // 5)}).values()
     values = values[: place.size]
-    with Records(tmp_path / "r.db") as records:
+    with Recorder(tmp_path / "r.db") as records:
         records.begin(RUN)
         records.snapshot(Snapshot(1, {place: (values, -values)}))
     with reading(tmp_path / "r.db") as connection:
@@ -272,7 +272,7 @@ def test_an_array_of_many_chunks_and_few_rows(tmp_path: Path) -> None:
 def test_histograms_of_one_array(tmp_path: Path) -> None:
     [place] = places({"c1.bias": (2,)}).values()
     zeros = {place: (np.zeros(2, np.float32),) * 2}
-    with Records(tmp_path / "r.db") as records:
+    with Recorder(tmp_path / "r.db") as records:
         records.begin(RUN)
         for step in (2, 1, 3):
             low = None if step == 3 else -1.0 * step
@@ -293,7 +293,7 @@ def test_a_snapshot_takes_little_more_than_its_numbers(tmp_path: Path) -> None:
     path = tmp_path / "r.db"
     sizes = []
     for number in range(2):
-        with Records(path) as records:
+        with Recorder(path) as records:
             records.begin(RunRow("letters", "letters", "adam", 1e-3, 64, 8, 2, 7))
             for step in range(1, 11):
                 records.snapshot(snapshot(step + 10 * number))

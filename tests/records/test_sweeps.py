@@ -11,7 +11,7 @@ import pytest
 from engine.errors import RecordsError
 from engine.records import (
     Point,
-    Records,
+    Recorder,
     RunRow,
     SweepRow,
     TrialRow,
@@ -45,7 +45,7 @@ def run(uuid: str) -> RunRow:
 
 
 def write() -> None:
-    with Records(DB) as records:
+    with Recorder(DB) as records:
         assert records.begin_sweep(SWEEP) == 1
         for number, uuid in enumerate("ab", 1):
             records.trial(TrialRow(1, number, records.begin(run(uuid)), '{"lr": 0.1}', "running"))
@@ -67,13 +67,13 @@ def test_what_is_written_is_read() -> None:
     assert (trials[2].reason, trials[2].params_sha256) == ("why not", "sha b")
     assert read_trials(DB, 1, 2) == {2: trials[2]}
     assert read_trials(DB, 2) == {}
-    with Records(DB) as records:
+    with Recorder(DB) as records:
         records.extend_sweep(1, 30)
     assert find_sweep(DB, "1")[1].trials == 30
 
 
 def test_names_are_given_once_and_sweeps_need_none() -> None:
-    with Records(DB) as records:
+    with Recorder(DB) as records:
         records.begin_sweep(SWEEP)
         with pytest.raises(RecordsError, match="there is a sweep 'mine' already"):
             records.begin_sweep(SWEEP)
@@ -84,14 +84,14 @@ def test_names_are_given_once_and_sweeps_need_none() -> None:
 
 
 def test_a_database_from_before_there_were_sweeps() -> None:
-    with Records(DB) as records:
+    with Recorder(DB) as records:
         records.begin(run("old"))
         records.finish("finished")
     with closing(sqlite3.connect(DB)) as connection, connection:
         connection.executescript("DROP TABLE sweeps; DROP TABLE trials; PRAGMA user_version = 2")
     with pytest.raises(RecordsError, match=r"there is no sweep .1. in database r\.db; it has none"):
         find_sweep(DB, "1")
-    with Records(DB) as records:
+    with Recorder(DB) as records:
         assert records.begin_sweep(SWEEP) == 1
     assert find_sweep(DB, "1")[0] == 1
 

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from engine.errors import RecordsError
-from engine.records import HistogramRow, Records, database, reading, snapshots
+from engine.records import HistogramRow, Recorder, database, reading, snapshots
 from tests.records.test_snapshots import KERNEL, RUN, noise, snapshot
 
 
 def test_a_database_of_the_first_version_is_brought_up_to_date(tmp_path: Path) -> None:
     path = tmp_path / "r.db"
-    with Records(path) as records:
+    with Recorder(path) as records:
         records.begin(RUN)
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("DROP VIEW data")
@@ -29,7 +29,7 @@ def test_a_database_of_the_first_version_is_brought_up_to_date(tmp_path: Path) -
         assert snapshots.histograms(connection, 1, "c1.filter", "values") == []
         with pytest.raises(RecordsError, match="run 1 has no snapshots"):
             snapshots.series(connection, 1, "c1.filter", 0, 9)
-    with Records(path) as records:
+    with Recorder(path) as records:
         assert records.resume("u1", 0) == 1
         records.snapshot(snapshot(1))
     with closing(sqlite3.connect(path)) as connection:
@@ -40,7 +40,7 @@ def test_a_database_of_the_first_version_is_brought_up_to_date(tmp_path: Path) -
 
 def test_a_database_of_the_third_version_has_no_histograms_yet(tmp_path: Path) -> None:
     path = tmp_path / "r.db"
-    with Records(path) as records:
+    with Recorder(path) as records:
         records.begin(RUN)
         records.snapshot(snapshot(1))
     with closing(sqlite3.connect(path)) as connection:
@@ -49,7 +49,7 @@ def test_a_database_of_the_third_version_has_no_histograms_yet(tmp_path: Path) -
     with reading(path) as connection:
         assert np.array_equal(snapshots.tensor(connection, 1, "c2.filter", 1)[0], noise(1, "c2.filter")[0])
         assert snapshots.histograms(connection, 1, "c2.filter", "values") == []
-    with Records(path) as records:
+    with Recorder(path) as records:
         assert records.resume("u1", 1) == 1
         row = HistogramRow(2, "c2", "filter", "values", 0.0, 1.0, "[7]")
         records.snapshot(replace(snapshot(2), histograms=[row]))
@@ -60,11 +60,11 @@ def test_a_database_of_the_third_version_has_no_histograms_yet(tmp_path: Path) -
 def test_a_database_of_small_pages_keeps_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "r.db"
     monkeypatch.setattr(database, "PAGE", 4096)
-    with Records(path) as records:
+    with Recorder(path) as records:
         records.begin(RUN)
         records.snapshot(snapshot(1))
     monkeypatch.undo()
-    with Records(path) as records:
+    with Recorder(path) as records:
         records.resume("u1", 1)
         records.snapshot(snapshot(2))
     with closing(sqlite3.connect(path)) as connection:

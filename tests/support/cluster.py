@@ -9,22 +9,22 @@ import numpy as np
 
 from engine.compute.fingerprint import fingerprint
 from engine.compute.job import Job
-from engine.coordinator.arbiter import Judge
+from engine.coordinator.arbiter import Arbiter
 from engine.coordinator.coordinator import Coordinator
-from engine.coordinator.membership import Members
+from engine.coordinator.membership import Membership
 from engine.coordinator.notices import Notice
 from engine.coordinator.policy import Policy
 from engine.coordinator.serial import Serial
-from engine.coordinator.supervisor import Watch
+from engine.coordinator.supervisor import Supervisor
 from engine.data import Dataset, Normalisation, Split, cache
 from engine.launch.local_workers import LocalWorkers
-from engine.launch.rendezvous import meeting_folder
+from engine.launch.rendezvous import rendezvous_folder
 from engine.nn.layers import Dense, Dropout, Flatten
 from engine.nn.model import Model
 from engine.system.blas import one_blas_thread
 from engine.system.clock import MonotonicClock
 from engine.wire import Listener
-from engine.wire.shared_memory import Mailbox, mailbox_for
+from engine.wire.shared_memory import SharedMemory, shared_memory_for
 
 MODEL = Model((Flatten(), Dropout(0.5), Dense(3)), shape=(4, 4, 1))
 LOST = "its connection was lost"
@@ -44,7 +44,7 @@ class Cluster:
     """A coordinator, and the serial evaluation that it must equal."""
 
     def __init__(
-        self, listener: Listener, watch: Watch, numerics: str, mailbox: Mailbox | None, policy: Policy
+        self, listener: Listener, watch: Supervisor, numerics: str, shared_memory: SharedMemory | None, policy: Policy
     ) -> None:
         rng = np.random.default_rng(3)
         train, test = (
@@ -54,9 +54,9 @@ class Cluster:
         normalisation = Normalisation.of(train.images)
         job = Job(MODEL, cache.store(data), normalisation, batch_size=22, microbatch=4, seed=1, augment=False)
         self.notices: list[Notice] = []
-        members = Members(job, cache.content(job.data), "s", numerics, self.notices.append, mailbox)
-        clock, judge = MonotonicClock(), Judge(job, data)
-        self.coordinator = Coordinator(job, (60, 23), listener, watch, clock, members, lambda: False, judge, policy)
+        members = Membership(job, cache.content(job.data), "s", numerics, self.notices.append, shared_memory)
+        clock, arbiter = MonotonicClock(), Arbiter(job, data)
+        self.coordinator = Coordinator(job, (60, 23), listener, watch, clock, members, lambda: False, arbiter, policy)
         self.serial = Serial(job, data)
 
     def check(self, step: int) -> None:
@@ -75,19 +75,22 @@ class LocalCluster(Cluster):
     """With workers of its own."""
 
     def __init__(
-        self, listener: Listener, workers: LocalWorkers, numerics: str, mailbox: Mailbox, policy: Policy
+        self, listener: Listener, workers: LocalWorkers, numerics: str, shared_memory: SharedMemory, policy: Policy
     ) -> None:
-        super().__init__(listener, workers, numerics, mailbox, policy)
+        super().__init__(listener, workers, numerics, shared_memory, policy)
         self.workers = workers
 
 
 @contextmanager
 def cluster(count: int, numerics: str | None = None, policy: Policy | None = None) -> Iterator[LocalCluster]:
     """Start workers as a training run does."""
-    with meeting_folder() as folder, one_blas_thread(), mailbox_for(count, wanted=True) as mailbox:
-        assert mailbox is not None
-        mailbox.open(MODEL.layout().size)
+    with rendezvous_folder() as folder, one_blas_thread(), shared_memory_for(count, wanted=True) as shared_memory:
+        assert shared_memory is not None
+        shared_memory.open(MODEL.layout().size)
         address = f"ipc://{folder / 'coordinator'}"
-        with LocalWorkers(address, count, mailbox) as workers, Listener(address, 4 * MODEL.layout().size) as listener:
-            yield LocalCluster(listener, workers, numerics or fingerprint(), mailbox, policy or Policy())
+        with (
+            LocalWorkers(address, count, shared_memory) as workers,
+            Listener(address, 4 * MODEL.layout().size) as listener,
+        ):
+            yield LocalCluster(listener, workers, numerics or fingerprint(), shared_memory, policy or Policy())
     assert not folder.exists()

@@ -17,7 +17,7 @@ from engine.nn.model import Model
 from engine.nn.parameters import Vector
 from engine.wire import Received
 from engine.wire import messages as m
-from engine.wire.shared_memory import SLOTS, Mailbox, read_token
+from engine.wire.shared_memory import SLOTS, SharedMemory, read_token
 from tests.support.faults import Fault
 
 NUMERICS = "numbers of the test"
@@ -167,7 +167,7 @@ class ToyWorker:
         endpoint: FakeEndpoint,
         faults: Iterable[Fault] = (),
         numerics: str = NUMERICS,
-        mail: tuple[Mailbox, int] | None = None,
+        mail: tuple[SharedMemory, int] | None = None,
     ) -> None:
         self.pid = next(self.pids)
         self.peer = b"worker %d" % self.pid
@@ -236,7 +236,7 @@ class ToyWorker:
         self._before = answers
 
     def _answer(self, work: m.Work, block: tree.Block, number: int, fault: Fault) -> list[m.Frame]:
-        """Return an answer, true or not; the gradient is in the mailbox if there is one, and a slot in it."""
+        """Return an answer, true or not; the gradient is in shared memory if there is any, and a slot in it."""
         sums = _spoilt(sums_of(work.kind, work.step, block, self._parameters), fault, self.pid)
         assert sums.gradient is not None
         result = m.Result(work.session, work.round, work.attempt, *block, sums.loss, sums.correct, 0.25, 1.0)

@@ -9,14 +9,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from engine.coordinator.membership import Members
+from engine.coordinator.membership import Membership
 from engine.errors import ProtocolError
 from engine.wire import messages as m
-from engine.wire.shared_memory import SLOTS, TOKEN, Mailbox, mailbox_for, read_token
+from engine.wire.shared_memory import SLOTS, TOKEN, SharedMemory, read_token, shared_memory_for
 from tests.coordinator.test_coordinator import Box
 from tests.support.fakes import JOB, MODEL, NUMERICS, ToyWorker
 from tests.support.faults import HARMLESS, Fault
-from workers.shared_memory import Mail
+from workers.shared_memory import WorkerMemory
 
 SIZE = MODEL.layout().size
 WORKERS = 3
@@ -28,87 +28,90 @@ def descriptors() -> int:
 
 
 @pytest.fixture
-def mailbox() -> Iterator[Mailbox]:
-    with mailbox_for(WORKERS, wanted=True) as mailbox:
-        assert mailbox is not None
-        mailbox.open(SIZE)
-        yield mailbox
+def shared_memory() -> Iterator[SharedMemory]:
+    with shared_memory_for(WORKERS, wanted=True) as shared_memory:
+        assert shared_memory is not None
+        shared_memory.open(SIZE)
+        yield shared_memory
 
 
-def test_what_one_side_writes_the_other_reads(mailbox: Mailbox) -> None:
-    mails = [Mail.parse(f"{mailbox.descriptor}:{number}:{WORKERS}") for number in range(WORKERS)]
+def test_what_one_side_writes_the_other_reads(shared_memory: SharedMemory) -> None:
+    mails = [WorkerMemory.parse(f"{shared_memory.descriptor}:{number}:{WORKERS}") for number in range(WORKERS)]
     values = iter(range(100))
-    mailbox.parameters()[:] = next(values)
+    shared_memory.parameters()[:] = next(values)
     for number, mail in enumerate(mails):
         mail.open(SIZE)
-        assert mailbox.owner(mail.token) == number
+        assert shared_memory.owner(mail.token) == number
         assert (mail.parameters() == 0).all()
         for slot in range(1, SLOTS + 1):
             mail.gradient(slot)[:] = next(values)
-    assert (mailbox.parameters() == 0).all()
-    written = [mailbox.gradient(number, slot) for number in range(WORKERS) for slot in range(SLOTS)]
+    assert (shared_memory.parameters() == 0).all()
+    written = [shared_memory.gradient(number, slot) for number in range(WORKERS) for slot in range(SLOTS)]
     assert [vector.tolist() for vector in written] == [[value] * SIZE for value in range(1, 1 + SLOTS * WORKERS)]
-    assert mailbox.read_only(1, 2).readonly
-    assert bytes(mailbox.read_only(1, 2)) == mailbox.gradient(1, 2).tobytes()
+    assert shared_memory.read_only(1, 2).readonly
+    assert bytes(shared_memory.read_only(1, 2)) == shared_memory.gradient(1, 2).tobytes()
 
 
-def test_vectors_are_aligned(mailbox: Mailbox) -> None:
-    vectors = [mailbox.parameters(), *(mailbox.gradient(w, s) for w in range(WORKERS) for s in range(SLOTS))]
+def test_vectors_are_aligned(shared_memory: SharedMemory) -> None:
+    vectors = [
+        shared_memory.parameters(),
+        *(shared_memory.gradient(w, s) for w in range(WORKERS) for s in range(SLOTS)),
+    ]
     assert {vector.ctypes.data % 64 for vector in vectors} == {0}
     assert not any(np.shares_memory(a, b) for i, a in enumerate(vectors) for b in vectors[:i])
 
 
-def test_tokens_are_secret_and_different(mailbox: Mailbox) -> None:
-    tokens = {read_token(mailbox.descriptor, number) for number in range(WORKERS)}
+def test_tokens_are_secret_and_different(shared_memory: SharedMemory) -> None:
+    tokens = {read_token(shared_memory.descriptor, number) for number in range(WORKERS)}
     assert {len(token) for token in tokens} == {2 * TOKEN}
     assert len(tokens) == WORKERS
-    assert [mailbox.owner(wrong) for wrong in ("", "00" * TOKEN, "no hex")] == [None] * 3
+    assert [shared_memory.owner(wrong) for wrong in ("", "00" * TOKEN, "no hex")] == [None] * 3
 
 
 def test_nothing_stays_open() -> None:
     before = descriptors()
-    with mailbox_for(WORKERS, wanted=True) as mailbox:
-        assert mailbox is not None
-        mailbox.open(SIZE)
-        mailbox.parameters()[:] = 1
+    with shared_memory_for(WORKERS, wanted=True) as shared_memory:
+        assert shared_memory is not None
+        shared_memory.open(SIZE)
+        shared_memory.parameters()[:] = 1
         assert descriptors() > before
-    del mailbox
+    del shared_memory
     assert descriptors() == before
-    with mailbox_for(WORKERS, wanted=False) as nothing:
+    with shared_memory_for(WORKERS, wanted=False) as nothing:
         assert nothing is None
 
 
-def test_further_blocks_go_by_socket(mailbox: Mailbox) -> None:
-    mail = Mail(mailbox.descriptor, 0, WORKERS)
+def test_further_blocks_go_by_socket(shared_memory: SharedMemory) -> None:
+    mail = WorkerMemory(shared_memory.descriptor, 0, WORKERS)
     assert [mail.slot(wanted) for wanted in (1, SLOTS, SLOTS + 1, 99)] == [1, SLOTS, 0, 0]
 
 
-def test_only_slots_of_its_own_are_read(mailbox: Mailbox) -> None:
-    members = Members(JOB, b"", "s", NUMERICS, lambda notice: None, mailbox)
-    members.greet(b"local", m.Hello("box", 1, NUMERICS, read_token(mailbox.descriptor, 2)))
+def test_only_slots_of_its_own_are_read(shared_memory: SharedMemory) -> None:
+    members = Membership(JOB, b"", "s", NUMERICS, lambda notice: None, shared_memory)
+    members.greet(b"local", m.Hello("box", 1, NUMERICS, read_token(shared_memory.descriptor, 2)))
     members.greet(b"remote", m.Hello("far", 1, NUMERICS))
-    mailbox.gradient(2, 0)[:] = 7
-    assert bytes(members.mail(b"local", 1)) == mailbox.gradient(2, 0).tobytes()
+    shared_memory.gradient(2, 0)[:] = 7
+    assert bytes(members.mail(b"local", 1)) == shared_memory.gradient(2, 0).tobytes()
     for peer, slot in ((b"local", SLOTS + 1), (b"local", 0), (b"remote", 1)):
-        with pytest.raises(ProtocolError, match=f"slot {slot} of a mailbox that the worker does not have"):
+        with pytest.raises(ProtocolError, match=f"slot {slot} of shared memory that the worker does not have"):
             members.mail(peer, slot)
 
 
 class MailBox(Box):
-    """A coordinator with a mailbox; `place` starts a worker with a number in it."""
+    """A coordinator with shared memory; `place` starts a worker with a number in it."""
 
-    def __init__(self, mailbox: Mailbox, audit: float = 0.0) -> None:
-        super().__init__(mailbox=mailbox, audit=audit)
-        self.mailbox = mailbox
+    def __init__(self, shared_memory: SharedMemory, audit: float = 0.0) -> None:
+        super().__init__(shared_memory=shared_memory, audit=audit)
+        self.shared_memory = shared_memory
 
     def place(self, number: int, faults: list[Fault]) -> ToyWorker:
-        worker = ToyWorker(self.endpoint, faults, mail=(self.mailbox, number))
+        worker = ToyWorker(self.endpoint, faults, mail=(self.shared_memory, number))
         self.workers.append(worker)
         return worker
 
 
-def test_parameters_and_gradients_do_not_travel(mailbox: Mailbox) -> None:
-    box = MailBox(mailbox)
+def test_parameters_and_gradients_do_not_travel(shared_memory: SharedMemory) -> None:
+    box = MailBox(shared_memory)
     for number in range(2):
         box.place(number, [])
     box.gather()
@@ -119,8 +122,8 @@ def test_parameters_and_gradients_do_not_travel(mailbox: Mailbox) -> None:
     assert not box.notices
 
 
-def test_local_and_remote_workers_together(mailbox: Mailbox) -> None:
-    box = MailBox(mailbox)
+def test_local_and_remote_workers_together(shared_memory: SharedMemory) -> None:
+    box = MailBox(shared_memory)
     box.place(1, [])
     box.workers.append(ToyWorker(box.endpoint))
     box.gather()
@@ -130,9 +133,9 @@ def test_local_and_remote_workers_together(mailbox: Mailbox) -> None:
     assert any(box.workers[1].given)
 
 
-def test_the_one_who_replaces_a_worker_does_not_overwrite_what_that_one_answered(mailbox: Mailbox) -> None:
+def test_the_one_who_replaces_a_worker_does_not_overwrite_what_that_one_answered(shared_memory: SharedMemory) -> None:
     """The first answers block (0, 2), which cannot be added yet, and dies; the next has its slots, and gets (2, 3)."""
-    box = MailBox(mailbox)
+    box = MailBox(shared_memory)
     first = box.place(0, [Fault.DIES_HALFWAY])
     box.place(1, [Fault.LATE])
     box.gather()
@@ -155,8 +158,10 @@ FAULTS = st.sampled_from([f for f in Fault if f is not Fault.FAILED])
     steps=st.integers(1, 5),
     audit=st.sampled_from([0.0, 0.4, 1.0]),
 )
-def test_any_mixture_of_faults(mailbox: Mailbox, scripts: list[list[Fault]], steps: int, audit: float) -> None:
-    box = MailBox(mailbox, audit)
+def test_any_mixture_of_faults(
+    shared_memory: SharedMemory, scripts: list[list[Fault]], steps: int, audit: float
+) -> None:
+    box = MailBox(shared_memory, audit)
     noticeable = Fault if audit == 1.0 else HARMLESS
     waiting = [[fault for fault in script if fault in noticeable] for script in scripts]
     places: list[ToyWorker | None] = [None, None]
@@ -176,12 +181,12 @@ def test_any_mixture_of_faults(mailbox: Mailbox, scripts: list[list[Fault]], ste
             box.check_validation(step)
 
 
-def test_a_slot_the_worker_does_not_have_gets_it_refused(mailbox: Mailbox) -> None:
-    box = MailBox(mailbox)
+def test_a_slot_the_worker_does_not_have_gets_it_refused(shared_memory: SharedMemory) -> None:
+    box = MailBox(shared_memory)
     liar = box.place(0, [Fault.SILENT])
     box.place(1, [])
     box.gather()
     result = m.Result("this session", 1, 1, 0, 2, 0.0, 0, 0.0, 0.0, slot=SLOTS + 1)
     box.endpoint.arrive(liar.peer, m.encode(result), 1.0)
     box.check(1)
-    assert "slot 5 of a mailbox" in liar.refused
+    assert "slot 5 of shared memory" in liar.refused

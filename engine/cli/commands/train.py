@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine.errors import SettingsError
-from engine.settings import Settings
+from engine.settings import FORMER_NAMES, Settings
 from engine.system.toml import read_toml
 
 if TYPE_CHECKING:
@@ -72,6 +72,14 @@ def _add_option(parser: argparse.ArgumentParser, name: str, default: object, rul
     text = rule["help"].replace("%", "%%")
     if rule["kind"] is bool:
         parser.add_argument(option, action=argparse.BooleanOptionalAction, default=None, help=text)
+        for former in (before for before, now in FORMER_NAMES.items() if now == name):
+            parser.add_argument(
+                "--" + former.replace("_", "-"),
+                action=argparse.BooleanOptionalAction,
+                dest=name,
+                default=None,
+                help=argparse.SUPPRESS,
+            )
         return
     if default is not None and "default" not in text:
         text += f" (default: {default})"
@@ -136,6 +144,7 @@ def _from_file(path: Path, settings: list[str], texts: Sequence[str]) -> dict[st
     if len(given) < len(read):
         twice = next(name for name in read if name.replace("-", "_") != name and name.replace("-", "_") in read)
         raise SettingsError(f"--config {path}: {twice} and {twice.replace('-', '_')} are the same option")
+    given = {FORMER_NAMES.get(name, name): value for name, value in given.items()}
     known = [*settings, *texts, *SWITCHES]
     for name, value in given.items():
         if name not in known:

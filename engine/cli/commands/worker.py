@@ -27,7 +27,7 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
 def execute(arguments: argparse.Namespace) -> int:
     """Run the workers until they leave; return the worst of their exit codes."""
     from engine.errors import UsageError
-    from engine.launch.worker_pool import Crew
+    from engine.launch.worker_pool import WorkerPool
     from engine.system.clock import MonotonicClock
     from engine.system.processes import usable_cores
     from engine.wire.keys import keys_to_join
@@ -41,4 +41,4 @@ def execute(arguments: argparse.Namespace) -> int:
     options = [arguments.address, "--patience", repr(arguments.patience)]
     options += ["--key", str(arguments.key)] if arguments.key else []
     options += ["--insecure"] if arguments.insecure else []
-    return Crew(count, options, MonotonicClock()).run()
+    return WorkerPool(count, options, MonotonicClock()).run()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, TextIO
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from engine.cli.live.display import Watch
+from engine.cli.live.display import Display
 from engine.cli.live.panel import Panel
 from engine.cli.live.trial_table import in_words, trial_table
 from engine.records import Point
@@ -44,7 +44,7 @@ class Board(Panel, SweepReporter):
 
     def started(self, info: RunInfo) -> None:
         """Turn the last line into the panel of the run."""
-        Watch.started(self, info)
+        Display.started(self, info)
         self._doing = "waiting for the first step"
         self._show()
 

@@ -56,7 +56,7 @@ def join_with(command: str) -> str:
     return f"workers on other machines join with:\n  {command}"
 
 
-class Watch(Reporter):
+class Display(Reporter):
     """Knows how far a run is: what both ways of showing it have in common."""
 
     def __init__(self) -> None:

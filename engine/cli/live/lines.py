@@ -3,7 +3,7 @@
 import time
 from typing import TYPE_CHECKING, TextIO
 
-from engine.cli.live.display import Watch, describe, join_with
+from engine.cli.live.display import Display, describe, join_with
 from engine.training.reporter import Reporter, RunInfo, StepReport
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ class Quiet(Reporter):
         print(join_with(command), file=self._stream, flush=True)
 
 
-class Lines(Watch):
+class Lines(Display):
     """A line now and then, for log files and pipes."""
 
     def __init__(self, stream: TextIO) -> None:

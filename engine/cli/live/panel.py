@@ -10,7 +10,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from engine.cli.live.display import Watch, describe, join_with
+from engine.cli.live.display import Display, describe, join_with
 from engine.training.reporter import RunInfo, StepReport
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ ECHO = 4  # columns to the right for the "^C" that a terminal writes there, lest
 SHOWN_WORKERS = 8
 
 
-class Panel(Watch):
+class Panel(Display):
     """One panel, redrawn in place; what happens scrolls by above it. It is gone when the run has ended."""
 
     def __init__(self, stream: TextIO) -> None:

@@ -18,7 +18,7 @@ NOTHING = np.empty((0, 0, 0), np.float32)
 
 
 @dataclass(frozen=True)
-class Frame:
+class PaddedShape:
     """How an image (H, W, C) lies in its buffer [height, width, N, C]: from row and column `start` on, zeros around it.
 
     Features (F,) are an image (1, 1, F).
@@ -32,10 +32,10 @@ class Frame:
     width: int
 
 
-def plain_frame(shape: Shape) -> Frame:
+def plain_frame(shape: Shape) -> PaddedShape:
     """Return the frame of a sample of `shape` without a border."""
     H, W, C = shape if len(shape) == 3 else (1, 1, *shape)
-    return Frame(H, W, C, 0, H, W)
+    return PaddedShape(H, W, C, 0, H, W)
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Activation:
     What lies in the border of the gradient means nothing.
     """
 
-    frame: Frame
+    frame: PaddedShape
     value: Array
     gradient: Array | None
     N: int

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from engine.compute.program.buffers import Activation, Arena, Frame, plain_frame, space
+from engine.compute.program.buffers import Activation, Arena, PaddedShape, plain_frame, space
 from engine.compute.program.operations import Operation, Site, Step
 from engine.compute.program.sections import Section
 from engine.compute.program.weights import Weights
@@ -50,7 +50,7 @@ class Builder:
     def _chunk(
         self,
         steps: Sequence[Step],
-        frames: Sequence[Frame],
+        frames: Sequence[PaddedShape],
         needs: Sequence[bool],
         x: Activation,
         y: Activation,
@@ -68,7 +68,7 @@ class Builder:
             x = target
         return operations
 
-    def _activation(self, frame: Frame, N: int, gradient: bool, name: str = "") -> Activation:
+    def _activation(self, frame: PaddedShape, N: int, gradient: bool, name: str = "") -> Activation:
         """Return an activation for N samples: shared under `name`, or new if there is none."""
         shape = (frame.height, frame.width, N, frame.C)
         value = self._buffer(f"{name} value" if name else "", shape)
@@ -95,7 +95,7 @@ def _scratch(sections: Sequence[Section]) -> int:
     return max(needs)
 
 
-def _frames(steps: Sequence[Step]) -> list[Frame]:
+def _frames(steps: Sequence[Step]) -> list[PaddedShape]:
     """Return how the input of each step lies in its buffer, and the last output."""
     frames = [plain_frame(steps[-1].output)]
     for step in reversed(steps):

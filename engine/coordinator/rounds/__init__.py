@@ -12,15 +12,17 @@ often, so a block is given to a worker
   coordinator computes the block itself, and that decides. Whoever is found to be in the minority has to go.
 
     event                            instructions
-    Joined, Left, Begin       ->     Assign ..., Judge ...
-    Tick                      ->     Lapsed ..., then Assign ..., Judge ...
-    Answered                  ->     Accept | Ignore | Differ, then Expel ..., Assign ..., Judge ... or Complete
-    Judged                    ->     Accept, Expel ..., then Assign ... or Complete
+    Joined, Left, Begin       ->     Assign ..., Arbitrate ...
+    Tick                      ->     Lapsed ..., then Assign ..., Arbitrate ...
+    Answered                  ->     Accept | Ignore | Differ, then Expel ..., Assign ..., Arbitrate ... or Complete
+    Arbitrated                ->     Accept, Expel ..., then Assign ... or Complete
 """
 
 from engine.coordinator.rounds.events import (
     Accept,
     Answered,
+    Arbitrate,
+    Arbitrated,
     Assign,
     Begin,
     Complete,
@@ -30,20 +32,20 @@ from engine.coordinator.rounds.events import (
     Ignore,
     Instruction,
     Joined,
-    Judge,
-    Judged,
     Lapsed,
     Left,
     Tick,
     Worker,
 )
-from engine.coordinator.rounds.leases import Patience
-from engine.coordinator.rounds.scheduler import Rounds
+from engine.coordinator.rounds.leases import Leases
+from engine.coordinator.rounds.scheduler import Scheduler
 from engine.coordinator.rounds.voting import Audit
 
 __all__ = [
     "Accept",
     "Answered",
+    "Arbitrate",
+    "Arbitrated",
     "Assign",
     "Audit",
     "Begin",
@@ -54,12 +56,10 @@ __all__ = [
     "Ignore",
     "Instruction",
     "Joined",
-    "Judge",
-    "Judged",
     "Lapsed",
+    "Leases",
     "Left",
-    "Patience",
-    "Rounds",
+    "Scheduler",
     "Tick",
     "Worker",
 ]

@@ -52,7 +52,7 @@ class Answered:
 
 
 @dataclass(frozen=True)
-class Judged:
+class Arbitrated:
     """The coordinator computed a block itself; `bits` stands for the sums."""
 
     round: int
@@ -65,7 +65,7 @@ class Tick:
     """Time has passed."""
 
 
-Event = Joined | Left | Begin | Answered | Judged | Tick
+Event = Joined | Left | Begin | Answered | Arbitrated | Tick
 
 
 @dataclass(frozen=True)
@@ -119,8 +119,8 @@ class Differ:
 
 
 @dataclass(frozen=True)
-class Judge:
-    """Compute the block here, and tell what came out as `Judged`: there is no worker that could be asked."""
+class Arbitrate:
+    """Compute the block here, and tell what came out as `Arbitrated`: there is no worker that could be asked."""
 
     block: Block
 
@@ -140,4 +140,4 @@ class Complete:
     round: int
 
 
-Instruction = Assign | Accept | Ignore | Lapsed | Differ | Judge | Expel | Complete
+Instruction = Assign | Accept | Ignore | Lapsed | Differ | Arbitrate | Expel | Complete

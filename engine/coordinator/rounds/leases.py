@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Patience:
+class Leases:
     """Limits in proportion to the expected duration of a share, as the worker's speed predicts it.
 
     A worker that is *late* may have its blocks copied by one that is idle; when its *lease* has lapsed, they are handed

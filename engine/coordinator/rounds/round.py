@@ -11,7 +11,7 @@ from engine.coordinator.rounds.voting import Ballot
 from engine.coordinator.rounds.worker import Task
 
 
-class Ledger:
+class Round:
     """Keeps the book of the round that `begin` describes."""
 
     def __init__(self, begin: Begin) -> None:

@@ -6,6 +6,8 @@ from engine.compute.tree import Block
 from engine.coordinator.rounds.events import (
     Accept,
     Answered,
+    Arbitrate,
+    Arbitrated,
     Assign,
     Begin,
     Complete,
@@ -15,29 +17,27 @@ from engine.coordinator.rounds.events import (
     Ignore,
     Instruction,
     Joined,
-    Judge,
-    Judged,
     Lapsed,
     Left,
     Tick,
     Worker,
 )
-from engine.coordinator.rounds.leases import Patience
-from engine.coordinator.rounds.round import Ledger
-from engine.coordinator.rounds.worker import Hands, Task
+from engine.coordinator.rounds.leases import Leases
+from engine.coordinator.rounds.round import Round
+from engine.coordinator.rounds.worker import Task, WorkerState
 
 UNTRIED = 32  # micro-batches in a share while a speed is unknown: answers come, and speeds, before a first lease lapses
 
 
-class Rounds:
+class Scheduler:
     """The state machine. Feed it events with `handle`, carry out what it returns in order."""
 
-    def __init__(self, patience: Patience = Patience()) -> None:  # noqa: B008 - it is frozen
+    def __init__(self, patience: Leases = Leases()) -> None:  # noqa: B008 - it is frozen
         self._patience = patience
-        self._members: dict[Worker, Hands] = {}
+        self._members: dict[Worker, WorkerState] = {}
         self._idle: dict[Worker, None] = {}  # those without a share, in order
         self._late: dict[Worker, None] = {}
-        self._round: Ledger | None = None
+        self._round: Round | None = None
         self._attempts = 0
         self._due = math.inf  # nothing has to be done before, unless something happens
 
@@ -50,19 +50,19 @@ class Rounds:
             case Answered():
                 return self._answered(event, now)
             case Begin():
-                self._round = Ledger(event)
+                self._round = Round(event)
                 return self._go_on(now)
             case Tick():
                 return self._tick(now)
             case Joined(worker):
                 self._forget(worker)
-                self._members[worker] = Hands()
+                self._members[worker] = WorkerState()
                 self._idle[worker] = None
                 return self._go_on(now)
             case Left(worker):
                 self._forget(worker)
                 return self._go_on(now)
-            case Judged():
+            case Arbitrated():
                 return self._judged(event, now)
 
     def next_deadline(self) -> float | None:
@@ -110,7 +110,7 @@ class Rounds:
             return self._voted(event, current, now)
         return self._count(event.block, current, now)
 
-    def _count(self, block: Block, current: Ledger, now: float) -> list[Instruction]:
+    def _count(self, block: Block, current: Round, now: float) -> list[Instruction]:
         """Count the sums that came with this event."""
         current.count(block)
         if current.missing:
@@ -118,7 +118,7 @@ class Rounds:
         self._round = None
         return [Accept(block), Complete(current.number)]
 
-    def _voted(self, event: Answered, current: Ledger, now: float) -> list[Instruction]:
+    def _voted(self, event: Answered, current: Round, now: float) -> list[Instruction]:
         """Take an answer for a block in question as an opinion, which may decide."""
         block, out = event.block, list[Instruction]()
         if block not in current.ballots:
@@ -132,18 +132,18 @@ class Rounds:
             out.append(Differ(tuple(ballot.votes), block))
         return out + self._go_on(now)
 
-    def _holders(self, block: Block, current: Ledger) -> set[Worker]:
+    def _holders(self, block: Block, current: Round) -> set[Worker]:
         """Return who is expected to answer `block` in time."""
         tasks = {w: m.task for w, m in self._members.items() if m.task and m.task.round == current.number}
         return {w for w, task in tasks.items() if block in task.blocks and not task.late and not task.lapsed}
 
-    def _judged(self, event: Judged, now: float) -> list[Instruction]:
+    def _judged(self, event: Arbitrated, now: float) -> list[Instruction]:
         current = self._round
         if current is None or event.round != current.number or event.block not in current.ballots:
             return []
         return self._decided(event.block, event.bits, current, now)
 
-    def _decided(self, block: Block, bits: str, current: Ledger, now: float) -> list[Instruction]:
+    def _decided(self, block: Block, bits: str, current: Round, now: float) -> list[Instruction]:
         """Count the sums that came with this event, and part from those who sent other bits."""
         liars = current.ballots[block].against(bits)
         for worker in liars:
@@ -190,7 +190,7 @@ class Rounds:
             out += self._undecidable(current)
         return out
 
-    def _plan(self, current: Ledger) -> None:
+    def _plan(self, current: Round) -> None:
         """Cut the round into shares, proportional to the speeds of the idle, and put these in the order of the shares.
 
         The fastest come first, so that those who get nothing, being too slow for a whole micro-batch, are the last.
@@ -207,7 +207,7 @@ class Rounds:
     def _late_tasks(self) -> list[Task]:
         return [task for worker in self._late if (task := self._members[worker].task)]
 
-    def _assign(self, worker: Worker, current: Ledger, blocks: list[Block], now: float) -> Assign:
+    def _assign(self, worker: Worker, current: Round, blocks: list[Block], now: float) -> Assign:
         member = self._members[worker]
         self._attempts += 1
         share = (blocks[0][0], blocks[-1][1])
@@ -222,12 +222,12 @@ class Rounds:
         member.version = current.version
         return Assign(worker, current.number, self._attempts, share, fresh)
 
-    def _undecidable(self, current: Ledger) -> list[Instruction]:
+    def _undecidable(self, current: Round) -> list[Instruction]:
         """Return what the coordinator must compute, because there is no worker left whose opinion could be had."""
         out: list[Instruction] = []
         able = [w for w, m in self._members.items() if not (m.task and m.task.late)]
         for block, ballot in current.ballots.items():
             if ballot.votes and ballot.wanted() > 0 and not any(ballot.may_ask(worker) for worker in able):
                 ballot.judging = True
-                out.append(Judge(block))
+                out.append(Arbitrate(block))
         return out

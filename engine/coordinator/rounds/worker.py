@@ -35,7 +35,7 @@ class Task:
 
 
 @dataclass(slots=True)
-class Hands:
+class WorkerState:
     """A worker as the round sees it. `speed` in micro-batches a second, 0 while unknown.
 
     `warm`: it has finished a share; the first is slow, whatever the worker. `passed_over`: rounds in a row without one.

@@ -4,7 +4,7 @@ The training thread only copies vectors; another one computes and writes. Where 
 the disk is slow, steps are skipped and counted, and training goes on.
 """
 
-from engine.training.snapshots.recorder import Snapshots
-from engine.training.snapshots.schedule import Choice, choose
+from engine.training.snapshots.recorder import SnapshotRecorder
+from engine.training.snapshots.schedule import SnapshotSchedule, choose
 
-__all__ = ["Choice", "Snapshots", "choose"]
+__all__ = ["SnapshotRecorder", "SnapshotSchedule", "choose"]

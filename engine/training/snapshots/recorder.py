@@ -12,8 +12,8 @@ import numpy as np
 from engine.errors import RecordsError
 from engine.kernels import Backend, choose
 from engine.nn.parameters import Layout, Vector
-from engine.records import EventRow, HistogramRow, Records, Snapshot, StatisticsRow, places
-from engine.training.snapshots.schedule import Choice
+from engine.records import EventRow, HistogramRow, Recorder, Snapshot, StatisticsRow, places
+from engine.training.snapshots.schedule import SnapshotSchedule
 from engine.training.snapshots.statistics import histogram, statistics
 
 WAITING_BYTES = 64 << 20  # the most that copies of vectors may take while they wait to be written
@@ -33,7 +33,7 @@ class _Look:
     measured: bool = False
 
 
-class Snapshots:
+class SnapshotRecorder:
     """Takes what `choice` says of each step and writes it to `records`, in a thread of its own. A context manager.
 
     Steps that could not be written are events, `skipped` counts them, and `notice` is told in the end.
@@ -41,9 +41,9 @@ class Snapshots:
 
     def __init__(
         self,
-        choice: Choice,
+        choice: SnapshotSchedule,
         layout: Layout,
-        records: Records,
+        records: Recorder,
         notice: Callable[[str], None],
         backend: Backend | None = None,
     ) -> None:

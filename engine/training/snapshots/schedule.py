@@ -8,7 +8,7 @@ from engine.settings import Settings
 
 
 @dataclass(frozen=True)
-class Choice:
+class SnapshotSchedule:
     """Snapshots of the first `first` steps and then of every `every`th, statistics of every `statistics`th (0: none).
 
     `names` are the full names of the arrays in a snapshot.
@@ -37,12 +37,12 @@ def _divides(every: int, step: int) -> bool:
     return every > 0 and step % every == 0
 
 
-def choose(settings: Settings, layout: Layout) -> Choice:
+def choose(settings: Settings, layout: Layout) -> SnapshotSchedule:
     """Return what the settings ask for; SettingsError for a layer that the model does not have."""
     names = frozenset(layout.specs)
     if settings.snapshot_layers is not None:
         names = _of_layers(settings.snapshot_layers, layout)
-    return Choice(settings.snapshot_first, settings.snapshot_every, settings.statistics_every, names)
+    return SnapshotSchedule(settings.snapshot_first, settings.snapshot_every, settings.statistics_every, names)
 
 
 def _of_layers(text: str, layout: Layout) -> frozenset[str]:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from engine.cli.live import lines
-from engine.cli.live.display import RECENT, Watch, describe
+from engine.cli.live.display import RECENT, Display, describe
 from engine.cli.live.lines import Lines, Quiet
 from engine.cli.live.panel import Panel
 from engine.cli.live.reporters import reporter_for
@@ -88,7 +88,7 @@ def test_a_run_in_one_line(changes: dict[str, Any], text: str) -> None:
 def test_the_part_that_is_done_and_the_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 100.0
     monkeypatch.setattr("time.monotonic", lambda: now)
-    watch = Watch()
+    watch = Display()
     assert watch.progress() is None
     watch.started(info())
     assert watch.progress() is None

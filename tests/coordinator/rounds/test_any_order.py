@@ -11,6 +11,8 @@ from engine.compute.tree import Block
 from engine.coordinator.rounds import (
     Accept,
     Answered,
+    Arbitrate,
+    Arbitrated,
     Assign,
     Audit,
     Begin,
@@ -21,17 +23,16 @@ from engine.coordinator.rounds import (
     Ignore,
     Instruction,
     Joined,
-    Judge,
-    Judged,
     Lapsed,
+    Leases,
     Left,
-    Patience,
-    Rounds,
+    Scheduler,
     Tick,
 )
+from tests.support.tools import LONGER
 
 SLACK = 1e-6  # seconds, for rounding
-PATIENCE = Patience()
+PATIENCE = Leases()
 TRUTH = "the right bits"
 
 
@@ -53,7 +54,7 @@ class AnyOrder(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.rounds = Rounds()
+        self.rounds = Scheduler()
         self.now = 0.0
         self.begun = Begin(0, 0, 0, 1)
         self.open = False
@@ -71,7 +72,7 @@ class AnyOrder(RuleBasedStateMachine):
                 case Assign():
                     self.assigned(instruction)
                 case Accept(block):
-                    assert isinstance(event, Answered | Judged)
+                    assert isinstance(event, Answered | Arbitrated)
                     assert block == event.block
                     numbers = set(range(*block))
                     assert not numbers & self.counted, "counted twice"
@@ -87,25 +88,25 @@ class AnyOrder(RuleBasedStateMachine):
                     assert not self.hands[worker].lapsed, "once is enough"
                     self.hands[worker].lapsed = True
                 case Expel(worker, block):
-                    assert isinstance(event, Answered | Judged)
+                    assert isinstance(event, Answered | Arbitrated)
                     assert self.votes[block][worker] != event.bits, "it is not in the minority"
                     self.gone(worker)
                 case Differ(workers, block):
                     assert set(workers) == self.votes[block].keys()
                     assert len(set(self.votes[block].values())) > 1
         for instruction in out:
-            if isinstance(instruction, Judge):
-                self.judge(instruction.block)
+            if isinstance(instruction, Arbitrate):
+                self.arbiter(instruction.block)
         return out
 
-    def judge(self, block: Block) -> None:
+    def arbiter(self, block: Block) -> None:
         """Do as the coordinator does: compute the block, and tell the result at once."""
         voted = self.votes[block]
         assert voted, "nobody was asked before"
         for worker in self.holds.keys() - voted.keys():
             late = self.now - self.hands[worker].given if worker in self.hands else 0.0
             assert late >= PATIENCE.least_late - SLACK, "a worker could have been asked"
-        assert Accept(block) in self.feed(Judged(self.begun.round, block, TRUTH))
+        assert Accept(block) in self.feed(Arbitrated(self.begun.round, block, TRUTH))
 
     def assigned(self, assign: Assign) -> None:
         assert assign.worker in self.holds, "assigned to the gone"
@@ -285,4 +286,4 @@ class AnyOrder(RuleBasedStateMachine):
 
 
 TestAnyOrder = AnyOrder.TestCase
-TestAnyOrder.settings = settings(max_examples=60, stateful_step_count=50, deadline=None)
+TestAnyOrder.settings = settings(max_examples=60 * LONGER, stateful_step_count=50)

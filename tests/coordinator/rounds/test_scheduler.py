@@ -9,34 +9,34 @@ from engine.compute.tree import Block
 from engine.coordinator.rounds import (
     Accept,
     Answered,
+    Arbitrate,
     Assign,
     Begin,
     Complete,
     Ignore,
     Instruction,
     Joined,
-    Judge,
     Lapsed,
+    Leases,
     Left,
-    Patience,
-    Rounds,
+    Scheduler,
     Tick,
 )
 from engine.coordinator.rounds.worker import FORGET
 
-PATIENCE = Patience()
+PATIENCE = Leases()
 FIRST_LEASE = PATIENCE.first_lease
 A, B, C = b"A", b"B", b"C"
 
 
-def joined(*workers: bytes) -> Rounds:
-    rounds = Rounds()
+def joined(*workers: bytes) -> Scheduler:
+    rounds = Scheduler()
     for worker in workers:
         assert rounds.handle(Joined(worker), 0.0) == []
     return rounds
 
 
-def begin(rounds: Rounds, total: int, number: int = 1, now: float = 0.0, cap: int = 1000) -> list[Instruction]:
+def begin(rounds: Scheduler, total: int, number: int = 1, now: float = 0.0, cap: int = 1000) -> list[Instruction]:
     return rounds.handle(Begin(number, total, number, cap), now)
 
 
@@ -44,7 +44,7 @@ def shares(instructions: list[Instruction]) -> dict[bytes, Block]:
     return {x.worker: x.share for x in instructions if isinstance(x, Assign)}
 
 
-def answer_all(rounds: Rounds, assign: Assign, total: int, now: float) -> list[Instruction]:
+def answer_all(rounds: Scheduler, assign: Assign, total: int, now: float) -> list[Instruction]:
     """Answer every block of a share at the moment `now`."""
     out: list[Instruction] = []
     for block in tree.cover(*assign.share, total):
@@ -62,7 +62,7 @@ def test_a_round_of_two_workers() -> None:
 
 
 def test_a_round_waits_for_its_first_worker() -> None:
-    rounds = Rounds()
+    rounds = Scheduler()
     assert begin(rounds, 4) == []
     assert rounds.handle(Joined(A), 5.0) == [Assign(A, 1, 1, (0, 4), True)]
     assert rounds.handle(Joined(B), 5.0) == [], "everything is handed out"
@@ -181,7 +181,7 @@ def test_no_share_is_above_the_cap() -> None:
     assert sorted(i for start, stop in seen for i in range(start, stop)) == list(range(100))
 
 
-def run_rounds(rounds: Rounds, seconds: dict[bytes, float], total: int, numbers: range) -> dict[bytes, list[int]]:
+def run_rounds(rounds: Scheduler, seconds: dict[bytes, float], total: int, numbers: range) -> dict[bytes, list[int]]:
     """Carry out rounds with workers that need so many seconds a micro-batch; return the sizes of their shares."""
     sizes: dict[bytes, list[int]] = {worker: [] for worker in seconds}
     for number in numbers:
@@ -292,7 +292,7 @@ def test_one_that_comes_back_has_no_second_vote() -> None:
     rounds.handle(Joined(B), 0.0)
     out = rounds.handle(Answered(A, 1, 1, (0, 2), "nonsense", finite=False), 1.0)
     assert out == [Ignore(A, "not finite", (0, 2)), Assign(B, 1, 2, (0, 2), True)]
-    assert rounds.handle(Left(B), 1.0) == [Judge((0, 2))]
+    assert rounds.handle(Left(B), 1.0) == [Arbitrate((0, 2))]
     rounds = joined(A, B)
     begin(rounds, 1)
     rounds.handle(Answered(A, 1, 1, (0, 1), "nonsense", finite=False), 1.0)

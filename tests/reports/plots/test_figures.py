@@ -19,7 +19,7 @@ from engine.records import (
     EventRow,
     HistogramRow,
     Place,
-    Records,
+    Recorder,
     RunRow,
     Snapshot,
     StatisticsRow,
@@ -76,7 +76,7 @@ def histograms(
     return rows
 
 
-def fill(records: Records) -> None:
+def fill(records: Recorder) -> None:
     """Write run 1 (ADAM, two workers, snapshots), run 2 (SGD, serial) and run 3 (nothing)."""
     records.begin(RunRow("letters", "letters", "adam", 1e-3, 64, 16, 2, 7, generated=True))
     for step in range(1, 9):
@@ -102,7 +102,7 @@ def fill(records: Records) -> None:
 @pytest.fixture(scope="module")
 def db(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("plots") / "r.db"
-    with Records(path) as records:
+    with Recorder(path) as records:
         fill(records)
     return path
 
@@ -176,7 +176,7 @@ def test_a_run_named_twice_is_drawn_once(db: Path) -> None:
 
 def test_runs_that_went_the_same_way_can_both_be_seen() -> None:
     path = Path("same.db")
-    with Records(path) as records:
+    with Recorder(path) as records:
         for workers, last in ((1, 5), (2, 3), (2, 4)):
             records.begin(RunRow("letters", "letters", "adam", 1e-3, 64, 16, workers, 7, generated=True))
             for step in range(1, last + 1):
@@ -207,7 +207,7 @@ def test_workers(db: Path) -> None:
 
 def test_workers_with_odd_names() -> None:
     path = Path("odd.db")
-    with Records(path) as records:
+    with Recorder(path) as records:
         records.begin(RunRow("letters", "letters", "sgd", 1e3, 64, 16, 2, 7))
         for step in (1, 2):
             records.training(training(step))
@@ -256,7 +256,7 @@ def test_a_kernel_over_time(db: Path) -> None:
 def test_a_run_that_diverged_can_be_looked_at() -> None:
     path = Path("diverged.db")
     table = places(SHAPES)
-    with Records(path) as records:
+    with Recorder(path) as records:
         records.begin(RunRow("letters", "letters", "sgd", 1e3, 64, 16, 2, 7))
         for step, factor in ((1, 1.0), (2, np.inf), (3, np.nan)):
             with np.errstate(invalid="ignore"):
@@ -274,7 +274,7 @@ def test_a_run_that_diverged_can_be_looked_at() -> None:
     assert [shown_by(axes.collections[0]).shape[1] for axes in histogram.axes[:2]] == [1, 1], "those that are finite"
     for figure in (kernel, layers, histogram, gather.draw_filters(path, None, "c1")[0]):
         style.save(figure, Path("a.png"))
-    with Records(path) as records:
+    with Recorder(path) as records:
         records.begin(RunRow("letters", "letters", "sgd", 1e3, 64, 16, 2, 7))
         records.snapshot(Snapshot(1, arrays, histograms(1, arrays)))
     with pytest.raises(RecordsError, match="run 2 has no histogram of finite values of c1"):
@@ -283,7 +283,7 @@ def test_a_run_that_diverged_can_be_looked_at() -> None:
 
 def test_of_very_many_workers_the_first_are_shown() -> None:
     path = Path("many.db")
-    with Records(path) as records:
+    with Recorder(path) as records:
         records.begin(RunRow("letters", "letters", "sgd", 1e3, 64, 16, 200, 7))
         for step in (1, 2):
             records.training(training(step))
@@ -418,7 +418,7 @@ def test_names_are_drawn_to_the_letter() -> None:
 
 def progress_of(**names: str) -> Figure:
     """Return the curves of a run of two steps."""
-    with Records("n.db") as records:
+    with Recorder("n.db") as records:
         records.begin(RunRow(names["model"], names["data"], "sgd", 0.1, 8, 4, 0, 1))
         for step in (1, 2):
             records.training(TrainingRow(step, step / 2, BEGAN + step, step, step, 50.0, 1.0, 8, 0.1))

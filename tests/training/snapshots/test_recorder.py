@@ -20,16 +20,16 @@ from engine.checkpoint import load as load_checkpoint
 from engine.data.letters import letters
 from engine.errors import DivergedError, RecordsError, SettingsError
 from engine.nn.parameters import Layout, Spec
-from engine.records import Records, RunRow, reading, snapshots
+from engine.records import Recorder, RunRow, reading, snapshots
 from engine.settings import Settings
-from engine.training.snapshots import Choice, Snapshots, choose
+from engine.training.snapshots import SnapshotRecorder, SnapshotSchedule, choose
 from engine.training.snapshots import recorder as module
 from tests.support.command import Gradsum, save_data
 
 MODEL = engine.Model((engine.Conv2d(4), engine.MaxPool2d(4), engine.Flatten(), engine.Dense(26)))
 LAYOUT = Layout({"c1.filter": Spec("filter", (2, 3, 3, 3), 27, (2, 3, 1, 0)), "c1.bias": Spec("bias", (2,), 27)})
 RUN = RunRow("m", "d", "sgd", 1, 1, 1, 1, 1, uuid="u1")
-ALL = Choice(first=1 << 40, every=0, statistics=1, names=frozenset(LAYOUT.specs))
+ALL = SnapshotSchedule(first=1 << 40, every=0, statistics=1, names=frozenset(LAYOUT.specs))
 
 Array = NDArray[np.float32]
 
@@ -188,9 +188,9 @@ def locked(path: Path) -> Iterator[None]:
 def test_what_the_disk_cannot_take_is_skipped_and_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "WAITING_BYTES", 5 * 3 * 4 * LAYOUT.size)
     notices: list[str] = []
-    with Records(tmp_path / "r.db") as records:
+    with Recorder(tmp_path / "r.db") as records:
         records.begin(RUN)
-        with Snapshots(ALL, LAYOUT, records, notices.append) as taker:
+        with SnapshotRecorder(ALL, LAYOUT, records, notices.append) as taker:
             with locked(tmp_path / "r.db"):
                 for step in range(1, 101):  # as fast as can be: nobody waits for the lock
                     taker.before(step, vector(step), vector(-step % 999), 2)
@@ -198,7 +198,7 @@ def test_what_the_disk_cannot_take_is_skipped_and_counted(tmp_path: Path, monkey
                 assert taker.skipped == 95
             assert notices == []
         assert notices == ["95 steps have no snapshot or statistics: the database could not take more"]
-        with Snapshots(ALL, LAYOUT, records, notices.append) as taker:  # there is room again
+        with SnapshotRecorder(ALL, LAYOUT, records, notices.append) as taker:  # there is room again
             taker.before(101, vector(101), vector(1), 2)
             taker.after(vector(102))
         assert taker.skipped == 0
@@ -217,9 +217,9 @@ def test_what_the_disk_cannot_take_is_skipped_and_counted(tmp_path: Path, monkey
 
 def test_the_vectors_may_change_at_once(tmp_path: Path) -> None:
     parameters, gradient = vector(1), vector(2)
-    with Records(tmp_path / "r.db") as records:
+    with Recorder(tmp_path / "r.db") as records:
         records.begin(RUN)
-        with Snapshots(ALL, LAYOUT, records, print) as taker, locked(tmp_path / "r.db"):
+        with SnapshotRecorder(ALL, LAYOUT, records, print) as taker, locked(tmp_path / "r.db"):
             taker.before(1, parameters, gradient, 1)
             parameters += 1
             taker.after(parameters)
@@ -239,7 +239,7 @@ def test_who_leaves_in_a_hurry_waits_only_for_what_has_begun(tmp_path: Path, mon
             super().shutdown(wait)
 
     monkeypatch.setattr(module, "ThreadPoolExecutor", Pool)
-    with Records(tmp_path / "r.db") as records:
+    with Recorder(tmp_path / "r.db") as records:
         records.begin(RUN)
         plain = records.snapshot
 
@@ -250,7 +250,7 @@ def test_who_leaves_in_a_hurry_waits_only_for_what_has_begun(tmp_path: Path, mon
         records.snapshot = slow  # type: ignore[method-assign]
 
         def work() -> None:
-            with Snapshots(ALL, LAYOUT, records, print) as taker:
+            with SnapshotRecorder(ALL, LAYOUT, records, print) as taker:
                 for step in (1, 2, 3):
                     taker.before(step, vector(1), vector(2), 1)
                     taker.after(vector(3))
@@ -264,14 +264,14 @@ def test_who_leaves_in_a_hurry_waits_only_for_what_has_begun(tmp_path: Path, mon
 @pytest.mark.parametrize(("error", "raised"), [(RecordsError("full"), False), (KeyError("bug"), True)])
 def test_a_fault_while_writing(tmp_path: Path, error: Exception, raised: bool) -> None:
     notices: list[str] = []
-    with Records(tmp_path / "r.db") as records:
+    with Recorder(tmp_path / "r.db") as records:
         records.begin(RUN)
 
         def fail(snapshot: Any) -> None:
             raise error
 
         records.snapshot = fail  # type: ignore[method-assign]
-        taker = Snapshots(ALL, LAYOUT, records, notices.append)
+        taker = SnapshotRecorder(ALL, LAYOUT, records, notices.append)
 
         def work() -> None:
             with taker:

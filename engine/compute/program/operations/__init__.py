@@ -2,10 +2,10 @@
 
 from engine.compute.program.operations.base import Operation, Site, Step
 from engine.compute.program.operations.convolution import Convolution
-from engine.compute.program.operations.dense import Dense
-from engine.compute.program.operations.elementwise import Dropout, Gelu, Relu
+from engine.compute.program.operations.dense import DenseOp
+from engine.compute.program.operations.elementwise import DropoutOp, GeluOp, ReluOp
 from engine.compute.program.operations.pooling import Pool
-from engine.compute.program.operations.reshape import Copy, Flatten
+from engine.compute.program.operations.reshape import Copy, FlattenOp
 from engine.compute.program.operations.stem import Stem
 from engine.compute.program.operations.winograd import Winograd, WinogradPool
 from engine.nn import layers
@@ -14,11 +14,11 @@ from engine.nn import layers
 OPERATIONS: dict[type[layers.Layer], type[Operation]] = {
     layers.Conv2d: Convolution,
     layers.MaxPool2d: Pool,
-    layers.Relu: Relu,
-    layers.Gelu: Gelu,
-    layers.Dropout: Dropout,
-    layers.Flatten: Flatten,
-    layers.Dense: Dense,
+    layers.Relu: ReluOp,
+    layers.Gelu: GeluOp,
+    layers.Dropout: DropoutOp,
+    layers.Flatten: FlattenOp,
+    layers.Dense: DenseOp,
 }
 
 __all__ = ["OPERATIONS", "Copy", "Operation", "Site", "Stem", "Step", "Winograd", "WinogradPool"]

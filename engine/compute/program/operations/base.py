@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from engine.compute.program.buffers import Activation, Arena, Frame, carve, plain_frame
+from engine.compute.program.buffers import Activation, Arena, PaddedShape, carve, plain_frame
 from engine.compute.program.weights import Parameter, Weights
 from engine.kernels import Array, Backend
 from engine.nn.layers import Layer, Shape
@@ -70,7 +70,7 @@ class Operation(ABC):
         self.scratch = carve(site.scratch, self.scratch_shapes(step, x.N))
 
     @classmethod
-    def input_frame(cls, step: Step) -> Frame:
+    def input_frame(cls, step: Step) -> PaddedShape:
         """Return how x must lie in its buffer."""
         return plain_frame(step.input)
 

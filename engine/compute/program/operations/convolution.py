@@ -5,7 +5,7 @@ from typing import cast
 
 import numpy as np
 
-from engine.compute.program.buffers import Activation, Frame
+from engine.compute.program.buffers import Activation, PaddedShape
 from engine.compute.program.operations.base import Operation, Site, Step, accumulate, parameter
 from engine.nn.layers import Conv2d
 
@@ -40,11 +40,11 @@ class Convolution(Operation):
             self._inside_gradient = y.inside(y.gradient)
 
     @classmethod
-    def input_frame(cls, step: Step) -> Frame:
+    def input_frame(cls, step: Step) -> PaddedShape:
         """Return a frame with the layer's padding on every side."""
         H, W, C = step.input
         p = geometry(step)[0].padding
-        return Frame(H, W, C, p, H + 2 * p, W + 2 * p)
+        return PaddedShape(H, W, C, p, H + 2 * p, W + 2 * p)
 
     @classmethod
     def scratch_shapes(cls, step: Step, N: int) -> list[tuple[int, ...]]:

@@ -8,7 +8,7 @@ from engine.compute.program.buffers import Activation
 from engine.compute.program.operations.base import Operation, Site, Step, parameter
 
 
-class Dense(Operation):
+class DenseOp(Operation):
     """Rows of features: [N, F] @ weights^T [F, G] + bias."""
 
     keeps_input = True

@@ -6,7 +6,7 @@ import numpy as np
 
 from engine.compute.program.buffers import Activation
 from engine.compute.program.operations.base import Operation, Site, Step
-from engine.nn.layers import Dropout as DropoutLayer
+from engine.nn.layers import Dropout
 
 
 class Elementwise(Operation):
@@ -21,7 +21,7 @@ class Elementwise(Operation):
             self._dx, self._dy = x.gradient.reshape(-1), y.gradient.reshape(-1)
 
 
-class Relu(Elementwise):
+class ReluOp(Elementwise):
     """max(x, 0); where it was above 0 is kept."""
 
     def __init__(self, step: Step, x: Activation, y: Activation, site: Site) -> None:
@@ -37,7 +37,7 @@ class Relu(Elementwise):
         self.backend.relu_gradient(self._mask, self._dy, self._dx)
 
 
-class Gelu(Elementwise):
+class GeluOp(Elementwise):
     """x Phi(x); Phi(x) is kept."""
 
     keeps_input = True
@@ -55,12 +55,12 @@ class Gelu(Elementwise):
         self.backend.gelu_gradient(self._x, self._phi, self._dy, self._dx)
 
 
-class Dropout(Elementwise):
+class DropoutOp(Elementwise):
     """Inverted dropout: the mask, 0 or 1 / (1 - rate), is drawn at each forward pass with a generator and kept."""
 
     def __init__(self, step: Step, x: Activation, y: Activation, site: Site) -> None:
         super().__init__(step, x, y, site)
-        rate = cast(DropoutLayer, step.layers[0]).rate
+        rate = cast(Dropout, step.layers[0]).rate
         self._rate, self._scale = np.float32(rate), np.float32(1 / (1 - rate))
         self._mask = site.arena.keep(x.value.size)
 

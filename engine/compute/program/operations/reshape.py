@@ -26,7 +26,7 @@ class Copy(Operation):
         np.copyto(*self._pairs[1])
 
 
-class Flatten(Operation):
+class FlattenOp(Operation):
     """Images [H, W, N, C] to rows of features [N, (C, H, W)]."""
 
     takes_images = takes_parts = True

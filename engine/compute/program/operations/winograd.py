@@ -9,7 +9,7 @@ from math import prod
 
 import numpy as np
 
-from engine.compute.program.buffers import Activation, Frame
+from engine.compute.program.buffers import Activation, PaddedShape
 from engine.compute.program.operations.base import Operation, Site, Step, accumulate, parameter
 from engine.compute.program.operations.convolution import convolution_work, geometry
 from engine.compute.program.weights import FILTER_WORK
@@ -43,11 +43,11 @@ class Winograd(Operation):
         return [(6, 6, t, s, N * layer.filters), (6, 6, C, layer.filters), (work,)]
 
     @classmethod
-    def input_frame(cls, step: Step) -> Frame:
+    def input_frame(cls, step: Step) -> PaddedShape:
         """Return a frame of whole tiles."""
         H, W, C = step.input
         t, s = tiles(step)
-        return Frame(H, W, C, geometry(step)[0].padding, 4 * t + 2, 4 * s + 2)
+        return PaddedShape(H, W, C, geometry(step)[0].padding, 4 * t + 2, 4 * s + 2)
 
     @classmethod
     def work(cls, step: Step) -> int:
