@@ -1,6 +1,8 @@
 """The coordinator's shell: polls the transport and the clock, feeds `rounds`, and carries out its instructions."""
 
+from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -24,6 +26,15 @@ from engine.wire import messages as m
 
 VALIDATION_CAP = 32  # micro-batches in a share of a validation: small enough that the fast wait little for the slow
 FAILURES = 3  # failures of workers in one round after which it is not the workers' fault
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The sums that an event tells of: those of a worker's RESULT, or computed here."""
+
+    sums: Sums
+    result: m.Result | None = None
+    peer: bytes = b""
 
 
 class Coordinator:
@@ -56,6 +67,7 @@ class Coordinator:
         self._policy = policy
         self._rounds = rounds.Scheduler(policy.patience)
         self._current: ActiveRound | None = None
+        self._events: deque[tuple[rounds.Event, Answer | None]] = deque()  # that the scheduler has not seen
         self._number = 0
         self._in_memory = -1  # version of the parameters in shared memory
         self._pause = WorkerGate(clock, members.announce)
@@ -130,7 +142,8 @@ class Coordinator:
             np.copyto(self._members.shared_memory.parameters(), current.parameters)
             self._in_memory = work.version
         audit = self._policy.chooser(self._job.seed, work.step) if work.kind == m.TRAIN else None
-        self._handle(rounds.Begin(work.round, work.total, work.version, cap, audit))
+        self._events.append((rounds.Begin(work.round, work.total, work.version, cap, audit), None))
+        self._work_off()
         meanwhile()
         while not current.done:
             self._wait()
@@ -148,14 +161,16 @@ class Coordinator:
         received = self._endpoint.poll(timeout)
         for one in received:
             self._receive(one)
+            self._work_off()
         for peer in self._peers.unreachable():
             self._lose(peer, "its connection was lost")
         if self._peers.look(idle=not received):
-            self._handle(rounds.Tick())
+            self._events.append((rounds.Tick(), None))
+        self._work_off()
 
     def _lose(self, peer: bytes, reason: str) -> None:
         self._peers.part(peer, reason)
-        self._handle(rounds.Left(peer))
+        self._events.append((rounds.Left(peer), None))
 
     def _receive(self, received: Received) -> None:
         """Take one message from a peer; if anything is wrong with it, that is noted, and the peer refused and lost."""
@@ -179,7 +194,7 @@ class Coordinator:
                 self._peers.feed(peer, message)
             case m.Ready():
                 self._members.admit(peer, message)
-                self._handle(rounds.Joined(peer))
+                self._events.append((rounds.Joined(peer), None))
             case m.Result():
                 self._result(peer, message, payload)
             case m.Failed():
@@ -199,42 +214,33 @@ class Coordinator:
                 raise WorkerFailedError(f"worker {member.name} failed, as did others before it", message.error)
 
     def _result(self, peer: bytes, result: m.Result, payload: m.Frame | None) -> None:
-        """Count the sums of a block if `rounds` finds that they are the first for it."""
+        """Let the scheduler know of the sums of a block; they count if they are the first for it."""
         self._peers.useful(peer)
         current, block = self._current, (result.start, result.stop)
         if current is None or result.round != current.work.round:
-            self._handle(rounds.Answered(peer, result.round, result.attempt, block))
+            self._events.append((rounds.Answered(peer, result.round, result.attempt, block), None))
             return
         sums = current.sums.check(result, self._members.mail(peer, result.slot) if result.slot else payload)
         finite = is_finite(sums, current.thorough)
         bits = bits_of(sums) if not finite or self._rounds.in_question(block) else ""
-        answer = rounds.Answered(peer, result.round, result.attempt, block, bits, finite)
-        instructions = self._rounds.handle(answer, self._clock.now())
-        if rounds.Accept(block) in instructions:
-            current.sums.put(block, sums)
-            if current.work.kind == m.TRAIN:
-                self._members.credit(peer, result, current.sums.images(block))
-                current.busy[peer] += result.seconds
-        self._carry_out(instructions)  # in the end: the worker may turn out to be gone
+        answered = rounds.Answered(peer, result.round, result.attempt, block, bits, finite)
+        self._events.append((answered, Answer(sums, result, peer)))
 
-    def _settle(self, block: Block) -> None:
-        """Compute a block here, and count it, unless the round is over."""
-        current = self._current
-        if current is None or current.done:
-            return
-        sums = self._arbiter(current.work, block, current.parameters)
-        arbitrated = rounds.Arbitrated(current.work.round, block, bits_of(sums))
-        instructions = self._rounds.handle(arbitrated, self._clock.now())
-        if rounds.Accept(block) in instructions:
-            current.sums.put(block, sums)
-        self._carry_out(instructions)
+    def _work_off(self) -> None:
+        """Give the scheduler all events there are, and carry out what it says, which may lead to further events.
 
-    def _handle(self, event: rounds.Event) -> None:
-        """Give `rounds` an event and carry out what it says."""
-        self._carry_out(self._rounds.handle(event, self._clock.now()))
+        A loop and not a call from within `_carry_out`: when a thousand workers are lost at once, each loss shows in
+        the attempt to give another worker what the last one had.
+        """
+        while self._events:
+            event, answer = self._events.popleft()
+            self._carry_out(self._rounds.handle(event, self._clock.now()), answer)
 
-    def _carry_out(self, instructions: list[rounds.Instruction]) -> None:
-        """Do what `rounds` says; shares are sent in the end and together, for whoever has one takes our core."""
+    def _carry_out(self, instructions: list[rounds.Instruction], answer: Answer | None) -> None:
+        """Do what the scheduler says, `answer` being what came with the event.
+
+        Shares are sent last and together, because a worker that has one takes our core; what takes long is for then.
+        """
         shares: list[tuple[bytes, list[m.Frame]]] = []
         disputed: list[Block] = []
         current = self._current
@@ -243,9 +249,11 @@ class Coordinator:
                 case rounds.Assign() if current is not None:
                     member = self._members.get(instruction.worker)
                     shares.append((instruction.worker, current.share(instruction, member.box if member else None)))
+                case rounds.Accept(block) if current is not None and answer is not None:
+                    self._count(current, block, answer)
                 case rounds.Complete() if current is not None:
                     current.done = True
-                case rounds.Arbitrate(block):
+                case rounds.Arbitrate(block) if current is not None:
                     disputed.append(block)
                 case rounds.Expel(worker):
                     self._peers.note(instruction, current.work.step if current else None)
@@ -255,5 +263,17 @@ class Coordinator:
         for worker, frames in shares:
             if not self._endpoint.send(worker, frames):
                 self._lose(worker, "its connection was lost")
-        for block in disputed:
-            self._settle(block)
+        if current is not None:
+            self._events.extend(self._arbitrate(current, block) for block in disputed)
+
+    def _count(self, current: ActiveRound, block: Block, answer: Answer) -> None:
+        """Add up the sums of a block, and credit the worker that computed them in training."""
+        current.sums.put(block, answer.sums)
+        if answer.result is not None and current.work.kind == m.TRAIN:
+            self._members.credit(answer.peer, answer.result, current.sums.images(block))
+            current.busy[answer.peer] += answer.result.seconds
+
+    def _arbitrate(self, current: ActiveRound, block: Block) -> tuple[rounds.Event, Answer]:
+        """Compute a block here."""
+        sums = self._arbiter(current.work, block, current.parameters)
+        return rounds.Arbitrated(current.work.round, block, bits_of(sums)), Answer(sums)
