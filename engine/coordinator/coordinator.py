@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -15,10 +16,10 @@ from engine.coordinator.membership import Membership
 from engine.coordinator.peers import LOOK, Peers
 from engine.coordinator.policy import Policy, WorkerGate
 from engine.coordinator.reduction import Reduction
-from engine.coordinator.source import InterruptedRoundError, Timing, WorkerReport, nothing
+from engine.coordinator.source import Pending, Timing, WorkerReport
 from engine.coordinator.supervisor import Supervisor
 from engine.data import Sampler
-from engine.errors import ProtocolError, WorkerFailedError
+from engine.errors import InterruptedRoundError, ProtocolError, WorkerFailedError
 from engine.nn.parameters import Vector
 from engine.system.clock import Clock
 from engine.wire import Endpoint, Received
@@ -92,59 +93,63 @@ class Coordinator:
         for peer in self._members.peers():
             self._peers.send(peer, m.Stop(self._members.session, "the run is over"))
 
-    def gradient(
-        self,
-        step: int,
-        parameters: Vector,
-        out: Vector,
-        meanwhile: Callable[[], None] = nothing,
-        thorough: bool = False,
-    ) -> Sums:
-        """Return the sums over the batch of `step`, the summed gradient in `out`; call `meanwhile` in waiting."""
+    def start(self, step: int, parameters: Vector, out: Vector, thorough: bool = False) -> Pending:
+        """Send the shares of the batch of `step` to the workers, and return at once.
+
+        If there are too few of them, the round begins when its result is asked for: the caller may have things to do.
+        """
         if thorough:
             self._members.announce("not finite", f"the sum of step {step} is not; every block is computed again")
-        meanwhile = self._muster(meanwhile)
         sums = Reduction(len(self._sampler.indices(step)), self._job.microbatch, out)
         work = self._work(kind=m.TRAIN, step=step, version=step - 1, total=sums.total)
-        began = self._clock.now()
         current = ActiveRound(work, parameters, sums, thorough)
-        total = self._run(current, sums.total, meanwhile)
-        self.timing.add(self._clock.now() - began, max(current.busy.values(), default=0.0), sums.seconds)
+        if len(self._rounds) >= self._policy.least:
+            self._begin(current)
+        return Pending(partial(self._gradient, current))
+
+    def _gradient(self, current: ActiveRound) -> Sums:
+        """Return the sums of a round of training, and count what its time went to."""
+        total = self._finish(current)
+        seconds = self._clock.now() - current.began
+        self.timing.add(seconds, max(current.busy.values(), default=0.0), current.sums.seconds)
         return total
 
     def validate(self, step: int, parameters: Vector) -> Sums:
         """Return loss and correct answers over the whole test set, with the parameters after `step`."""
-        self._muster(nothing)
         sums = Reduction(self._sizes[1], self._job.microbatch, None)
         work = self._work(kind=m.VALIDATE, step=step, version=step, total=sums.total)
-        return self._run(ActiveRound(work, parameters, sums), VALIDATION_CAP)
-
-    def _muster(self, meanwhile: Callable[[], None]) -> Callable[[], None]:
-        """Wait until there are workers enough for a round; return what is left to be done meanwhile."""
-        if len(self._rounds) < self._policy.least:
-            meanwhile()
-            meanwhile = nothing
-        while self._pause.needed(len(self._rounds), self._policy.least):
-            self._wait()
-            if self._interrupted():
-                raise InterruptedRoundError
-        return meanwhile
+        return self._finish(ActiveRound(work, parameters, sums))
 
     def _work(self, kind: int, step: int, version: int, total: int) -> m.Work:
         self._number += 1
         return m.Work(self._members.session, self._number, 0, kind, step, 0, 0, total, version)
 
-    def _run(self, current: ActiveRound, cap: int, meanwhile: Callable[[], None] = nothing) -> Sums:
-        """Carry out one round and return its sums."""
+    def _muster(self) -> None:
+        """Wait until there are enough workers for a round."""
+        while self._pause.needed(len(self._rounds), self._policy.least):
+            self._wait()
+            if self._interrupted():
+                raise InterruptedRoundError
+
+    def _begin(self, current: ActiveRound) -> None:
+        """Give the workers their shares of a round."""
         self._current = current
+        current.began = self._clock.now()
         work = current.work
         if self._members.shared_memory and self._in_memory != work.version:
             np.copyto(self._members.shared_memory.parameters(), current.parameters)
             self._in_memory = work.version
-        audit = self._policy.chooser(self._job.seed, work.step) if work.kind == m.TRAIN else None
+        training = work.kind == m.TRAIN
+        audit = self._policy.chooser(self._job.seed, work.step) if training else None
+        cap = work.total if training else VALIDATION_CAP
         self._events.append((rounds.Begin(work.round, work.total, work.version, cap, audit), None))
         self._work_off()
-        meanwhile()
+
+    def _finish(self, current: ActiveRound) -> Sums:
+        """Wait until a round is complete, and return its sums; begin it first if there were too few workers before."""
+        if self._current is not current:
+            self._muster()
+            self._begin(current)
         while not current.done:
             self._wait()
             self._pause.needed(len(self._rounds), 1)
