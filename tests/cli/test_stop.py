@@ -13,7 +13,8 @@ import pytest
 
 from engine.checkpoint import load
 from engine.cli import INTERRUPTED
-from engine.coordinator.source import InterruptedRoundError, WorkerReport
+from engine.coordinator.source import WorkerReport
+from engine.errors import InterruptedRoundError
 from engine.system import signals
 from engine.system.signals import NEAR_LIMIT, Interrupt
 from tests.support.command import SMALL, Gradsum, finish, save_data, start, wait_for, wait_for_end
