@@ -95,7 +95,7 @@ def _draw_mistakes(run: Run) -> "Drawn":
         raise CheckpointError("where its checkpoints or its data are is not on record")
     folder = Path(run["folder"])
     checkpoint = load(folder)
-    if checkpoint.metadata.get("run") != run["uuid"]:
+    if checkpoint.run.uuid != run["uuid"]:
         raise CheckpointError(f"the checkpoints in {folder} are another run's")
     network = network_from(checkpoint, folder)
     data = open_cached(run["data_digest"])

@@ -3,10 +3,9 @@
 import math
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -41,7 +40,7 @@ def never(_epoch: float, _best: float) -> str:
 
 @dataclass
 class Loop:
-    """Everything a run consists of while it goes on. `metadata` is what checkpoints hold besides tensors."""
+    """Everything a run consists of while it goes on. `run_state` is what does not change of the run."""
 
     settings: Settings
     sampler: Sampler
@@ -52,7 +51,7 @@ class Loop:
     records: Recorder
     snapshots: SnapshotRecorder
     folder: Path
-    metadata: dict[str, Any]
+    run_state: checkpoints.RunState
     reporter: Reporter
     interrupt: Interrupt
     clock: Clock
@@ -242,15 +241,16 @@ class Loop:
         """Write a checkpoint, whatever the records have of its steps, and return its path."""
         progress = self.progress
         seen = progress.validation
-        metadata = self.metadata | {
-            "elapsed": progress.elapsed,
-            "cpu": progress.cpu,
-            "best_percent": progress.best_percent,
-            "validation": seen.asdict() | {"step": seen.step} if seen else None,
-        }
+        run = replace(
+            self.run_state,
+            elapsed=progress.elapsed,
+            cpu=progress.cpu,
+            best_percent=progress.best_percent,
+            validation=seen.asdict() | {"step": seen.step} if seen else None,
+        )
         state = {name: dict(self.layout.public(vector)) for name, vector in self.state.tensors().items()}
         tensors = dict(self.layout.public(self.parameters))
-        progress.saved = checkpoints.save(self.folder, checkpoints.Checkpoint(progress.step, tensors, state, metadata))
+        progress.saved = checkpoints.save(self.folder, checkpoints.Checkpoint(progress.step, tensors, state, run))
         self._saved = progress.step
         return progress.saved
 

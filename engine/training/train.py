@@ -149,7 +149,7 @@ def _loop(
         records=records,
         snapshots=SnapshotRecorder(choose(run.settings, layout), layout, records, reporter.notice),
         folder=run.folder,
-        metadata=run.metadata(),
+        run_state=run.state(),
         reporter=reporter,
         interrupt=interrupt,
         clock=MonotonicClock(),
@@ -163,7 +163,7 @@ def _loop(
 
 def _restore(checkpoint: Checkpoint, layout: Layout, parameters: Vector, state: State, progress: Progress) -> None:
     """Continue where `checkpoint` left off; CheckpointError if it does not fit the model."""
-    seen = checkpoint.metadata.get("validation")
+    seen = checkpoint.run.validation
     try:
         layout.fill(parameters, checkpoint.parameters)
         tensors = {}
@@ -175,9 +175,8 @@ def _restore(checkpoint: Checkpoint, layout: Layout, parameters: Vector, state: 
     except ValueError as error:
         raise CheckpointError(f"the checkpoint does not fit: {error}") from None
     progress.step = checkpoint.step
-    progress.elapsed = float(checkpoint.metadata.get("elapsed") or 0.0)
-    progress.cpu = float(checkpoint.metadata.get("cpu") or 0.0)
-    progress.best_percent = checkpoint.metadata.get("best_percent")
+    progress.elapsed, progress.cpu = float(checkpoint.run.elapsed), float(checkpoint.run.cpu)
+    progress.best_percent = checkpoint.run.best_percent
 
 
 def _diagnosis(run: Run) -> Callable[[int, Vector], str | None]:
