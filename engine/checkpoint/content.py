@@ -35,7 +35,7 @@ class Checkpoint:
     step: int
     parameters: Arrays
     optimizer: Mapping[str, Arrays] = field(default_factory=dict)
-    run: RunState = RunState()
+    run: RunState = field(default_factory=RunState)
 
 
 def params_sha256(parameters: Arrays) -> str:

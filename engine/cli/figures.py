@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from engine.errors import CheckpointError, UsageError
+from engine.errors import CheckpointError, DataError, StorageError, UsageError
 from engine.records import reading, snapshots
 from engine.records.history import Connection
 from engine.reports.page import Picture, Pictures
@@ -41,7 +41,7 @@ def _drawn(what: str, draw: "Callable[[], Drawn]") -> Picture:
     """Return the picture that `draw` makes, or its reason why it cannot."""
     try:
         figure, _ = draw()
-    except UsageError as error:
+    except (DataError, StorageError, UsageError) as error:
         return Picture(f"No picture of {what}: {error}.")
     content = io.BytesIO()
     figure.savefig(content, format="png", dpi=SHARPNESS, metadata={"Software": None})
