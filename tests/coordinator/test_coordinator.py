@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from engine.compute import tree
 from engine.compute.sums import Sums
-from engine.coordinator.coordinator import FAILURES, Coordinator
-from engine.coordinator.membership import Membership
+from engine.coordinator.config import Config, Environment
+from engine.coordinator.coordinator import Coordinator
+from engine.coordinator.inbox import FAILURES
 from engine.coordinator.notices import Notice
 from engine.coordinator.peers import PING
 from engine.coordinator.policy import Policy
@@ -65,12 +66,17 @@ class Box:
         self.notices: list[Notice] = []
         self.arbitrated: list[tree.Block] = []
         self.stop = False
-        members = Membership(JOB, b"", "this session", NUMERICS, self.notices.append, shared_memory)
-        sizes, stop = (TRAIN_SIZE, TEST_SIZE), lambda: self.stop
-        policy = Policy(audit, least)
-        self.coordinator = Coordinator(
-            JOB, sizes, self.endpoint, self.watch, self.clock, members, stop, self.arbiter, policy
+        config = Config(JOB, TRAIN_SIZE, TEST_SIZE, b"", "this session", NUMERICS, Policy(audit, least))
+        environment = Environment(
+            endpoint=self.endpoint,
+            supervisor=self.watch,
+            clock=self.clock,
+            notice=self.notices.append,
+            interrupted=lambda: self.stop,
+            arbiter=self.arbiter,
+            shared_memory=shared_memory,
         )
+        self.coordinator = Coordinator(config, environment)
         self.workers = [ToyWorker(self.endpoint, script) for script in scripts]
         self.out = np.zeros(SIZE, np.float32)
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.compute import tree
-from engine.coordinator.coordinator import FAILURES
+from engine.coordinator.inbox import FAILURES
 from engine.coordinator.rounds import Audit, Leases
 from engine.errors import InterruptedRoundError, WorkerFailedError
 from engine.wire import messages as m

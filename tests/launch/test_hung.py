@@ -20,7 +20,7 @@ IMPATIENT = Leases(first_lease=0.6, least_lease=0.6, first_late=0.2, least_late=
 def test_a_hung_worker_is_killed_and_replaced(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is frozen, so that it is still there, and connected, and ends by nothing but SIGKILL."""
     monkeypatch.setattr(local_workers, "HUNG", 0.3)
-    with cluster(count, policy=Policy(patience=IMPATIENT)) as box:
+    with cluster(count, policy=Policy(leases=IMPATIENT)) as box:
         box.coordinator.gather(count)
         box.check(1)
         hung = box.workers.pids[0]

@@ -10,8 +10,8 @@ import numpy as np
 from engine.compute.fingerprint import fingerprint
 from engine.compute.job import Job
 from engine.coordinator.arbiter import Arbiter
+from engine.coordinator.config import Config, Environment
 from engine.coordinator.coordinator import Coordinator
-from engine.coordinator.membership import Membership
 from engine.coordinator.notices import Notice
 from engine.coordinator.policy import Policy
 from engine.coordinator.serial import Serial
@@ -54,9 +54,11 @@ class Cluster:
         normalisation = Normalisation.of(train.images)
         job = Job(MODEL, cache.store(data), normalisation, batch_size=22, microbatch=4, seed=1, augment=False)
         self.notices: list[Notice] = []
-        members = Membership(job, cache.content(job.data), "s", numerics, self.notices.append, shared_memory)
-        clock, arbiter = MonotonicClock(), Arbiter(job, data)
-        self.coordinator = Coordinator(job, (60, 23), listener, watch, clock, members, lambda: False, arbiter, policy)
+        config = Config(job, 60, 23, cache.content(job.data), "s", numerics, policy)
+        arbiter, notice = Arbiter(job, data), self.notices.append
+        self.coordinator = Coordinator(
+            config, Environment(listener, watch, MonotonicClock(), notice, lambda: False, arbiter, shared_memory)
+        )
         self.serial = Serial(job, data)
 
     def check(self, step: int) -> None:

@@ -32,8 +32,8 @@ UNTRIED = 32  # micro-batches in a share while a speed is unknown: answers come,
 class Scheduler:
     """The state machine. Feed it events with `handle`, carry out what it returns in order."""
 
-    def __init__(self, patience: Leases = Leases()) -> None:  # noqa: B008 - it is frozen
-        self._patience = patience
+    def __init__(self, leases: Leases = Leases()) -> None:  # noqa: B008 - it is frozen
+        self._leases = leases
         self._members: dict[Worker, WorkerState] = {}
         self._idle: dict[Worker, None] = {}  # those without a share, in order
         self._late: dict[Worker, None] = {}
@@ -211,7 +211,7 @@ class Scheduler:
         member = self._members[worker]
         self._attempts += 1
         share = (blocks[0][0], blocks[-1][1])
-        late, lease = self._patience.limits(share[1] - share[0], member.speed)
+        late, lease = self._leases.limits(share[1] - share[0], member.speed)
         task = Task(current.number, self._attempts, share, list(blocks), now, now + late, now + lease)
         member.task = task
         member.given.append(task)
