@@ -9,7 +9,7 @@ from engine.coordinator.config import Config, Environment
 from engine.coordinator.dispatcher import Dispatcher
 from engine.coordinator.inbox import Inbox
 from engine.coordinator.membership import Membership
-from engine.coordinator.notices import Notice
+from engine.coordinator.notices import Notice, NoticeKind
 from engine.coordinator.peers import Peers
 from engine.coordinator.policy import WorkerGate
 from engine.coordinator.reduction import Reduction
@@ -70,7 +70,7 @@ class Coordinator:
         """
         if thorough:
             text = f"the sum of step {step} is not; every block is computed again"
-            self._environment.notice(Notice("not finite", "", text))
+            self._environment.notice(Notice(NoticeKind.NOT_FINITE, None, text))
         sums = Reduction(len(self._sampler.indices(step)), self._config.job.microbatch, out)
         active = ActiveRound(self._work(m.TRAIN, step, step - 1, sums.total), parameters, sums, thorough)
         if len(self._scheduler) >= self._config.policy.least:

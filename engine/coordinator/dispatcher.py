@@ -10,7 +10,7 @@ from engine.coordinator import rounds
 from engine.coordinator.active_round import ActiveRound
 from engine.coordinator.config import Config, Environment
 from engine.coordinator.membership import Membership
-from engine.coordinator.notices import Notice
+from engine.coordinator.notices import Notice, NoticeKind
 from engine.coordinator.peers import Peers
 from engine.wire import messages as m
 
@@ -55,9 +55,9 @@ class Dispatcher:
         """Add an event to the queue."""
         self._events.append((event, answer))
 
-    def lose(self, peer: bytes, reason: str) -> None:
+    def lose(self, peer: bytes, reason: str, kind: NoticeKind = NoticeKind.LOST) -> None:
         """Part from a worker, which is gone or has to go."""
-        self._peers.part(peer, reason)
+        self._peers.part(peer, kind, reason)
         self.put(rounds.Left(peer))
 
     def work_off(self) -> None:
@@ -133,21 +133,20 @@ class Dispatcher:
         place = "" if self.active is None else f" of step {self.active.work.step}"
         name = self._members.name
         match instruction:
-            case rounds.Ignore(peer, kind, block):
-                fate = "in question" if kind == "not finite" else "not used"
-                self._notice(Notice(kind, name(peer), f"its answer for block {block} is {fate}"))
+            case rounds.Ignore(peer, reason, block):
+                fate = "in question" if reason is rounds.IgnoreReason.NOT_FINITE else "not used"
+                self._notice(Notice(NoticeKind(reason), name(peer), f"its answer for block {block} is {fate}"))
             case rounds.Lapsed(peer, blocks):
-                self._notice(Notice("lapsed", name(peer), f"no answer in time for blocks {list(blocks)}"))
+                self._notice(Notice(NoticeKind.LAPSED, name(peer), f"no answer in time for blocks {list(blocks)}"))
                 self._peers.suspect(peer)
             case rounds.Differ(peers, block):
                 names = ", ".join(name(peer) for peer in peers)
-                self._notice(
-                    Notice("differs", name(peers[-1]), f"{names} sent different bits for block {block}{place}")
-                )
+                text = f"{names} sent different bits for block {block}{place}"
+                self._notice(Notice(NoticeKind.DIFFERS, name(peers[-1]), text))
             case rounds.Expel(peer, block):
-                reason = f"its bits for block {block}{place} are wrong: bad memory, or other software"
-                self._notice(Notice("audit", name(peer), reason))
-                self._peers.send(peer, m.Refuse(reason))
+                text = f"its bits for block {block}{place} are wrong: bad memory, or other software"
+                self._notice(Notice(NoticeKind.AUDIT, name(peer), text))
+                self._peers.send(peer, m.Refuse(text))
                 self.lose(peer, REFUSED)
             case _:
                 assert_never(instruction)

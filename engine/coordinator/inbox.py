@@ -3,6 +3,7 @@
 from engine.compute.sums import bits_of, is_finite
 from engine.coordinator import rounds
 from engine.coordinator.dispatcher import LOST, REFUSED, Answer, Dispatcher
+from engine.coordinator.notices import NoticeKind
 from engine.coordinator.peers import LOOK, Peers
 from engine.errors import ProtocolError, WorkerFailedError
 from engine.system.clock import Clock
@@ -63,7 +64,7 @@ class Inbox:
             case m.Failed():
                 self._failed(peer, message)
             case m.Goodbye():
-                self._dispatcher.lose(peer, message.reason)
+                self._dispatcher.lose(peer, message.reason, NoticeKind.LEFT)
             case _:
                 raise ProtocolError(f"{type(message).__name__} is not for the coordinator")
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from engine.coordinator.config import Config, Environment
 from engine.coordinator.membership import Member, Membership
-from engine.coordinator.notices import Notice
+from engine.coordinator.notices import Notice, NoticeKind
 from engine.errors import ProtocolError
 from engine.nn.parameters import Vector
 from engine.wire import Received
@@ -58,7 +58,7 @@ class Peers:
             self._supervisor.trust(hello.host, hello.pid)
         if hello.numerics != self._numerics:
             reason = f"its numbers depend on other software or hardware: {hello.numerics} (here: {self._numerics})"
-            self._notice(Notice("refused", f"{hello.host}:{hello.pid}", reason))
+            self._notice(Notice(NoticeKind.REFUSED, f"{hello.host}:{hello.pid}", reason))
             self.send(peer, m.Refuse(m.clip(reason, REASON)))
             return
         part = self._shared_memory.owner(hello.token) if self._shared_memory else None
@@ -84,27 +84,28 @@ class Peers:
         if ready.schema != self._schema:
             raise ProtocolError(f"its parameters have the layout {ready.schema}, here it is {self._schema}")
         member.ready = True
-        self._notice(Notice("joined", member.name, f"pid {member.pid} on {member.host}", member.report()))
+        text = f"pid {member.pid} on {member.host}"
+        self._notice(Notice(NoticeKind.JOINED, member.name, text, member.report()))
 
     def redirect(self, peer: bytes, message: m.Fetch | m.Ready | m.Result | m.Failed | m.Goodbye) -> None:
         """Answer a message of another session or connection, from a worker that has not seen that these are over."""
         text = f"{type(message).__name__} of a peer that has not joined this session"
-        self._notice(Notice("unasked", self._members.name(peer), text))
+        self._notice(Notice(NoticeKind.UNASKED, self._members.name(peer), text))
         if self._members.get(peer) is None:  # it may have missed the end
             self.send(peer, m.Stop(message.session, "that stay is over"))
 
     def refuse(self, peer: bytes, reason: str) -> None:
         """Answer a message that something is wrong with; after some of these the connection ends."""
-        self._notice(Notice("bad message", self._members.name(peer), reason))
+        self._notice(Notice(NoticeKind.BAD_MESSAGE, self._members.name(peer), reason))
         self.send(peer, m.Refuse(m.clip(reason, REASON)))
         self._endpoint.blame(peer)
 
-    def part(self, peer: bytes, reason: str) -> None:
-        """Forget a worker; one on this machine is suspected until it ends, or comes back."""
+    def part(self, peer: bytes, kind: NoticeKind, reason: str) -> None:
+        """Forget a worker that LEFT or is LOST; one on this machine is suspected until it ends, or comes back."""
         self.suspect(peer)
         if member := self._members.drop(peer):
             # One that never was ready did not join: as with those that are refused, the event is all there is of it.
-            self._notice(Notice("left", member.name, reason, member.report() if member.ready else None))
+            self._notice(Notice(kind, member.name, reason, member.report() if member.ready else None))
 
     def local(self, peer: bytes) -> Member | None:
         """Return the worker known as `peer` if it was welcomed and is on this machine."""
@@ -127,7 +128,7 @@ class Peers:
             return False
         self._looked = now
         for pid in self._supervisor.look():
-            self._notice(Notice("killed", "", f"process {pid} was unresponsive and was replaced"))
+            self._notice(Notice(NoticeKind.KILLED, None, f"process {pid} was unresponsive and was replaced"))
         return True
 
     def unreachable(self) -> list[bytes]:

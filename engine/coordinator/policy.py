@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from engine.coordinator.notices import Notice
+from engine.coordinator.notices import Notice, NoticeKind
 from engine.coordinator.rounds import Audit, Leases
 from engine.system.clock import Clock
 
@@ -37,8 +37,9 @@ class WorkerGate:
         """Tell whether `there` are fewer than `least` workers."""
         if there < least and self._since is None:
             self._since = self._clock.now()
-            self._notice(Notice("waiting", "", f"{there} of {least} workers are there; the run waits for more"))
+            text = f"{there} of {least} workers are there; the run waits for more"
+            self._notice(Notice(NoticeKind.WAITING, None, text))
         elif there >= least and self._since is not None:
             waited, self._since = self._clock.now() - self._since, None
-            self._notice(Notice("continued", "", f"there are enough workers, after {waited:.1f} seconds"))
+            self._notice(Notice(NoticeKind.CONTINUED, None, f"there are enough workers, after {waited:.1f} seconds"))
         return there < least

@@ -9,7 +9,7 @@ from engine.checkpoint import Checkpoint
 from engine.compute.evaluator import Evaluator
 from engine.compute.precompile import compile_all, is_compiled
 from engine.compute.validation import Validation
-from engine.coordinator.notices import Notice, NoticeLimit
+from engine.coordinator.notices import Notice, NoticeKind, NoticeLimit
 from engine.coordinator.source import Source
 from engine.data import Dataset, Sampler
 from engine.errors import CheckpointError, RecordsError, StorageError, WorkerFailedError, WorkersError, storage_fails
@@ -96,7 +96,7 @@ def carry_out(
         loop = _loop(run, source, records, reporter, interrupt, limit, lost)
         reporter.started(_info(run, number, loop))
         if changed := run.other_numerics():
-            tally.take(Notice("resumed", "", changed))
+            tally.take(Notice(NoticeKind.RESUMED, None, changed))
         with storage_fails(CheckpointError):
             try:
                 with loop.snapshots:

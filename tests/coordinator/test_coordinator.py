@@ -13,7 +13,7 @@ from engine.compute.sums import Sums
 from engine.coordinator.config import Config, Environment
 from engine.coordinator.coordinator import Coordinator
 from engine.coordinator.inbox import FAILURES
-from engine.coordinator.notices import Notice
+from engine.coordinator.notices import Notice, NoticeKind
 from engine.coordinator.peers import PING
 from engine.coordinator.policy import Policy
 from engine.data import Sampler
@@ -39,18 +39,19 @@ from tests.support.faults import HARMLESS, REFUSED, Fault
 SIZE = MODEL.layout().size
 # What must be on record after a fault; anything else that is noted is a surprise.
 UNASKED = {Fault.WRONG_ROUND, Fault.WRONG_ATTEMPT, Fault.FOREIGN_BLOCK, Fault.WRONG_SESSION}
-LEFT = {Fault.DIES, Fault.DIES_HALFWAY, Fault.DIES_UNNOTICED, Fault.FAILED, Fault.GOODBYE}
+LOST = {Fault.DIES, Fault.DIES_HALFWAY, Fault.DIES_UNNOTICED, Fault.FAILED}
 NOTED: dict[Fault, set[str]] = {
     Fault.NONE: set(),
     Fault.SILENT: {"lapsed"},
     Fault.LATE: {"late"},
     Fault.TWICE: {"doubled"},
     Fault.OLD: {"doubled"},
-    Fault.NAN: {"not finite", "differs", "audit", "left"},
-    Fault.HELLO_AGAIN: {"left", "joined"},
+    Fault.NAN: {"not finite", "differs", "audit", "lost"},
+    Fault.HELLO_AGAIN: {"lost", "joined"},
     **{fault: {"unasked"} for fault in UNASKED},
-    **{fault: {"left"} for fault in LEFT},
-    **{fault: {"bad message", "left"} for fault in REFUSED},
+    Fault.GOODBYE: {"left"},
+    **{fault: {"lost"} for fault in LOST},
+    **{fault: {"bad message", "lost"} for fault in REFUSED},
 }
 
 
@@ -258,7 +259,7 @@ def test_a_worker_that_dies_while_its_answer_is_taken_is_credited() -> None:
         ToyWorker(box.endpoint)
 
     box.check(1)
-    left = [n.report for n in box.notices if n.kind == "left"]
+    left = [n.report for n in box.notices if n.kind is NoticeKind.LOST]
     assert [(report.pid, report.images) for report in left if report] == [(box.workers[1].pid, 0), (first.pid, 12)]
 
 
@@ -270,7 +271,7 @@ def test_a_worker_that_dies_before_it_is_ready_is_forgotten() -> None:
     assert [report.pid for report in box.coordinator.workers()] == [box.workers[0].pid]
     box.endpoint.hang_up(half.peer)
     box.check(1)
-    assert [(n.kind, n.worker) for n in box.notices] == [("left", f"box:{half.pid}")]
+    assert [(n.kind, n.worker) for n in box.notices] == [(NoticeKind.LOST, f"box:{half.pid}")]
 
 
 def test_one_who_computes_other_bits_is_refused() -> None:

@@ -7,7 +7,7 @@ import pytest
 from engine.compute.job import job_from
 from engine.coordinator.config import Config, Environment
 from engine.coordinator.membership import Membership
-from engine.coordinator.notices import Notice
+from engine.coordinator.notices import Notice, NoticeKind
 from engine.coordinator.peers import PING, Peers
 from engine.coordinator.source import WorkerReport
 from engine.errors import ProtocolError
@@ -76,17 +76,20 @@ def test_a_worker_joins_and_goes() -> None:
     gate.peers.admit(b"a", READY)
     report = WorkerReport("box:7", "box", 7, 0, 0.0, 0.0)
     assert gate.members.reports() == [report]
-    gate.peers.part(b"a", "tired")
-    gate.peers.part(b"a", "tired")
-    assert gate.notices == [Notice("joined", "box:7", "pid 7 on box", report), Notice("left", "box:7", "tired", report)]
+    gate.peers.part(b"a", NoticeKind.LEFT, "tired")
+    gate.peers.part(b"a", NoticeKind.LEFT, "tired")
+    assert gate.notices == [
+        Notice(NoticeKind.JOINED, "box:7", "pid 7 on box", report),
+        Notice(NoticeKind.LEFT, "box:7", "tired", report),
+    ]
     assert gate.watch.suspects == {7}
 
 
 def test_one_that_was_never_ready_did_nothing_worth_a_row() -> None:
     gate = Gate()
     gate.answer(b"a")
-    gate.peers.part(b"a", "its connection was lost")
-    assert gate.notices == [Notice("left", "box:7", "its connection was lost", None)]
+    gate.peers.part(b"a", NoticeKind.LOST, "its connection was lost")
+    assert gate.notices == [Notice(NoticeKind.LOST, "box:7", "its connection was lost", None)]
 
 
 def test_the_longest_host_name_fits() -> None:
@@ -104,7 +107,7 @@ def test_other_numbers_are_refused_and_both_are_named() -> None:
     assert gate.wire.sent[-1][2] is None
     for part in ("other software or hardware", "numpy 1", NUMERICS):
         assert part in refused.reason
-    assert (gate.members.peers(), [(n.kind, n.worker) for n in gate.notices]) == ([], [("refused", "box:7")])
+    assert (gate.members.peers(), [(n.kind, n.worker) for n in gate.notices]) == ([], [(NoticeKind.REFUSED, "box:7")])
 
 
 def test_the_longest_reason_fits() -> None:
@@ -163,4 +166,7 @@ def test_a_message_of_another_session_is_answered_if_its_sender_has_not_joined()
     assert isinstance(gate.wire.sent[-1][1], m.Welcome), "it knows better by now"
     gate.peers.redirect(b"b", m.Goodbye("the last one", "x"))
     assert gate.wire.sent[-1][:2] == (b"b", m.Stop("the last one", "that stay is over"))
-    assert [(n.kind, n.worker) for n in gate.notices] == [("unasked", "box:7"), ("unasked", "stranger 62")]
+    assert [(n.kind, n.worker) for n in gate.notices] == [
+        (NoticeKind.UNASKED, "box:7"),
+        (NoticeKind.UNASKED, "stranger 62"),
+    ]

@@ -6,6 +6,7 @@ import signal
 
 import pytest
 
+from engine.coordinator.notices import NoticeKind
 from engine.coordinator.policy import Policy
 from engine.coordinator.rounds import Leases
 from engine.launch import local_workers
@@ -28,10 +29,10 @@ def test_a_hung_worker_is_killed_and_replaced(count: int, monkeypatch: pytest.Mo
         os.waitpid(hung, os.WUNTRACED)
         for step in range(2, 1000):
             box.check(step)
-            if hung not in box.workers.pids and LOST in box.left():
+            if hung not in box.workers.pids and LOST in box.gone():
                 break
         kinds = [notice.kind for notice in box.notices]
-        assert kinds.index("lapsed") < kinds.index("killed") < kinds.index("left")
+        assert kinds.index(NoticeKind.LAPSED) < kinds.index(NoticeKind.KILLED) < kinds.index(NoticeKind.LOST)
         box.coordinator.gather(count)
         assert hung not in box.workers.pids
         box.check(1000)

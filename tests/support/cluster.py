@@ -12,7 +12,7 @@ from engine.compute.job import Job
 from engine.coordinator.arbiter import Arbiter
 from engine.coordinator.config import Config, Environment
 from engine.coordinator.coordinator import Coordinator
-from engine.coordinator.notices import Notice
+from engine.coordinator.notices import GONE, Notice
 from engine.coordinator.policy import Policy
 from engine.coordinator.serial import Serial
 from engine.coordinator.supervisor import Supervisor
@@ -70,8 +70,8 @@ class Cluster:
         assert (sums.loss, sums.correct, out.tobytes()) == (reference.loss, reference.correct, expected.tobytes())
         assert self.coordinator.validate(step, after) == self.serial.validate(step, after)
 
-    def left(self) -> list[str]:
-        return [notice.text for notice in self.notices if notice.kind == "left"]
+    def gone(self) -> list[str]:
+        return [notice.text for notice in self.notices if notice.kind in GONE]
 
 
 class LocalCluster(Cluster):

@@ -17,7 +17,12 @@ from engine.reports.plots.style import COLOURS, GREY, new_figure, unit_of_time
 Floats = NDArray[np.float64]
 Spans = list[tuple[float, float]]  # begin and end
 MOST = 64  # workers that are shown
-_MARKS = {"lapsed": ("v", COLOURS[4]), "refused": ("X", COLOURS[1]), "left": ("s", COLOURS[6])}
+_MARKS = {
+    "lapsed": ("v", COLOURS[4]),
+    "refused": ("X", COLOURS[1]),
+    "left": ("s", COLOURS[6]),
+    "lost": ("P", COLOURS[1]),
+}
 _OTHER = ("D", COLOURS[3])
 
 
