@@ -8,7 +8,7 @@ import zmq
 from engine.errors import SettingsError
 from engine.wire.keys import Keys
 from engine.wire.messages import Frame
-from engine.wire.sockets import EVENT, PARTING, beat, configure, milliseconds
+from engine.wire.sockets import EVENT, PARTING, beat, configure, end, milliseconds
 
 EVENTS = zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_HANDSHAKE_FAILED_AUTH | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
 OTHER_MECHANISM = (zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL, zmq.PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH)
@@ -82,4 +82,4 @@ class Dialer:
         self._socket.disable_monitor()
         self._monitor.close()
         self._socket.close(linger=PARTING)
-        self._context.term()
+        end(self._context)

@@ -12,7 +12,7 @@ from engine.wire.bound_socket import BoundSocket
 from engine.wire.endpoint import Received
 from engine.wire.keys import Keys
 from engine.wire.messages import Frame
-from engine.wire.sockets import milliseconds
+from engine.wire.sockets import end, milliseconds
 from engine.wire.zap import Gatekeeper
 
 TOGETHER = 0.05  # seconds in which several losses count as one: strangers come and go as fast as they like
@@ -124,7 +124,7 @@ class Listener:
             door.close()
         if self._gatekeeper:
             self._gatekeeper.close()
-        self._context.term()
+        end(self._context)
 
     def __enter__(self) -> Self:
         return self
