@@ -4,7 +4,7 @@ import zmq
 
 from engine.wire.connection_limits import HANDSHAKE, STRANGERS, WAITING, ConnectionLimits
 from engine.wire.endpoint import Received
-from engine.wire.keys import OPEN, Keys
+from engine.wire.keys import OPEN_DOMAIN, Keys
 from engine.wire.messages import HEADER_LIMIT, Frame
 from engine.wire.sockets import EVENT, PARTING, beat, configure
 
@@ -51,7 +51,7 @@ class BoundSocket:
         if keys:
             keys.serve(self.socket)
         else:  # with a domain, ZeroMQ takes nobody who speaks ZMTP 1 or 2, which it can be made to abort with
-            self.socket.setsockopt(zmq.ZAP_DOMAIN, OPEN)
+            self.socket.setsockopt(zmq.ZAP_DOMAIN, OPEN_DOMAIN)
         if address.startswith("tcp://["):
             self.socket.setsockopt(zmq.IPV6, 1)
         events = f"inproc://events-{self.mark[0]}"

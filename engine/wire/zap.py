@@ -2,7 +2,7 @@
 
 import zmq
 
-from engine.wire.keys import DOMAIN, OPEN
+from engine.wire.keys import LOCKED_DOMAIN, OPEN_DOMAIN
 
 AT_ONCE = 256  # questions answered in one go
 
@@ -26,8 +26,8 @@ class Gatekeeper:
                 version, request, domain, _, _, mechanism, *credentials = self.socket.recv_multipart(zmq.NOBLOCK)
             except zmq.Again:
                 return
-            known = (domain, mechanism) == (DOMAIN, b"CURVE") and credentials[0] in self._allowed
-            known = known or (domain, mechanism) == (OPEN, b"NULL")
+            known = (domain, mechanism) == (LOCKED_DOMAIN, b"CURVE") and credentials[0] in self._allowed
+            known = known or (domain, mechanism) == (OPEN_DOMAIN, b"NULL")
             status, text = (b"200", b"OK") if known else (b"400", b"this key is not listed")
             self.socket.send_multipart([version, request, status, text, b"", b""])
 
