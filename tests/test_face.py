@@ -105,7 +105,7 @@ def test_workers_start_whatever_is_in_the_way(make: Callable[[str], None]) -> No
     done = run(*worker_command("nonsense"), path=Path.cwd())
     assert (done.returncode, done.stderr) == (
         2,
-        "gradsum worker: 'nonsense' is no address; try tcp://HOST:PORT, with a port from 0 to 65535\n",
+        "gradsum worker: 'nonsense' is not an address; try tcp://HOST:PORT, with a port from 0 to 65535\n",
     )
 
 
