@@ -14,7 +14,7 @@ from engine.system.clock import MONOTONIC, Clock
 from engine.system.descriptors import descriptor_limit, raise_descriptor_limit
 from engine.wire.tcp import abort, bytes_received
 
-LOG = logging.getLogger("gradsum.wire")
+logger = logging.getLogger("gradsum.wire")
 
 SILENCE = 10.0  # seconds without a byte, heartbeats included, after which a TCP peer counts as gone
 HANDSHAKE = 10.0  # seconds that a new connection has until its first message
@@ -145,7 +145,7 @@ class ConnectionLimits:
         self._strangers.pop(descriptor, None)
         connection = self._connections[descriptor]
         connection.ended = True
-        LOG.info("connection %d of %s is ended: %s", descriptor, self._place, reason)
+        logger.info("connection %d of %s is ended: %s", descriptor, self._place, reason)
         with contextlib.suppress(OSError):
             name = connection.socket.getsockname()
             if (name if isinstance(name, str) else name[1]) == self._place:

@@ -9,9 +9,9 @@ import zmq
 from engine.errors import SettingsError
 from engine.wire.keys import Keys
 from engine.wire.messages import Frame
-from engine.wire.sockets import EVENT, LINGER, beat, configure, milliseconds
+from engine.wire.sockets import EVENT, LINGER, beat, configure, end, milliseconds
 
-LOG = logging.getLogger("gradsum.wire")
+logger = logging.getLogger("gradsum.wire")
 
 EVENTS = zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_HANDSHAKE_FAILED_AUTH | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
 OTHER_MECHANISM = (zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL, zmq.PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH)
@@ -80,7 +80,7 @@ class Dialer:
             event, value = EVENT.unpack(self._monitor.recv_multipart()[0])
             if event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
                 self._connected = True
-                LOG.info("connected to %s", self.address)
+                logger.info("connected to %s", self.address)
             elif event == zmq.EVENT_HANDSHAKE_FAILED_AUTH:
                 self.unwelcome = UNLISTED
             elif (event, value) == OTHER_MECHANISM:
@@ -91,4 +91,4 @@ class Dialer:
         self._socket.disable_monitor()
         self._monitor.close()
         self._socket.close(linger=LINGER)
-        self._context.term()
+        end(self._context)

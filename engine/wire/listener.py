@@ -12,10 +12,10 @@ from engine.wire.bound_socket import BoundSocket
 from engine.wire.endpoint import Received
 from engine.wire.keys import Keys
 from engine.wire.messages import Frame
-from engine.wire.sockets import milliseconds
+from engine.wire.sockets import end, milliseconds
 from engine.wire.zap import Gatekeeper
 
-LOG = logging.getLogger("gradsum.wire")
+logger = logging.getLogger("gradsum.wire")
 
 LOSS_WINDOW = 0.05  # seconds in which several losses count as one: strangers may come and go as fast as they like
 LOSS_DELAYS = (0.0, 0.01, 0.03, 0.1, 0.3)  # seconds after a loss: at first a send to the lost peer may still succeed
@@ -52,7 +52,7 @@ class Listener:
         self._sockets.append(bound)
         self._poller.register(bound.socket, zmq.POLLIN)
         self._poller.register(bound.monitor, zmq.POLLIN)
-        LOG.info("listening at %s", bound.address)
+        logger.info("listening at %s", bound.address)
         return bound.address
 
     def send(self, peer: bytes, frames: Sequence[Frame]) -> bool:
@@ -122,7 +122,7 @@ class Listener:
             bound.close()
         if self._gatekeeper:
             self._gatekeeper.close()
-        self._context.term()
+        end(self._context)
 
     def __enter__(self) -> Self:
         return self

@@ -2,6 +2,8 @@
 
 import math
 import struct
+from logging import getLogger
+from threading import Thread
 
 import zmq
 
@@ -12,6 +14,9 @@ from engine.wire.messages import HEADER_LIMIT, Frame
 HEARTBEAT = 2.0  # seconds between heartbeats of a connection
 EVENT = struct.Struct("=Hi")  # a monitor's message: the event, and a file descriptor or a code
 LINGER = 500  # milliseconds that messages have to leave when a socket is closed
+ENDING = 5.0  # seconds that the threads of a context have to end when all its sockets are closed
+
+logger = getLogger("gradsum.wire")
 
 
 def frame_of(vector: Vector) -> Frame:
@@ -34,3 +39,17 @@ def beat(socket: "zmq.Socket[bytes]") -> None:
     """Let ZeroMQ find out that the other end is silent."""
     socket.setsockopt(zmq.HEARTBEAT_IVL, int(HEARTBEAT * 1000))
     socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, int(SILENCE * 1000))
+
+
+def end(context: "zmq.Context[zmq.Socket[bytes]]", patience: float = ENDING) -> bool:
+    """End the threads of `context`, whose sockets are closed; return whether they ended.
+
+    libzmq 4.3.5 now and then waits forever here when a peer left without reading what it was sent. Nothing that the
+    run needs is left in those threads, so after `patience` seconds they are left to the end of the process.
+    """
+    ending = Thread(target=context.term, name="end of ZeroMQ", daemon=True)
+    ending.start()
+    ending.join(patience)
+    if ending.is_alive():
+        logger.warning("ZeroMQ did not end its threads within %g s; they end with this process", patience)
+    return not ending.is_alive()

@@ -6,7 +6,7 @@ import zmq
 
 from engine.wire.keys import LOCKED_DOMAIN, OPEN_DOMAIN
 
-LOG = logging.getLogger("gradsum.wire")
+logger = logging.getLogger("gradsum.wire")
 ZAP_BATCH = 256  # questions answered at a time
 
 
@@ -33,7 +33,7 @@ class Gatekeeper:
             if listed or (domain, mechanism) == (OPEN_DOMAIN, b"NULL"):
                 status, text = b"200", b"OK"
             else:
-                LOG.info("a client at %s is refused: its key is not listed", address.decode(errors="replace"))
+                logger.info("a client at %s is refused: its key is not listed", address.decode(errors="replace"))
                 status, text = b"400", b"this key is not listed"
             self.socket.send_multipart([version, request, status, text, b"", b""])
 
