@@ -1,4 +1,4 @@
-"""Start a worker: `python -m workers ADDRESS`."""
+"""Start a worker: `python -m workers ADDRESS`, or this file by its path."""
 
 import argparse
 import math
@@ -6,9 +6,16 @@ import os
 import sys
 from pathlib import Path
 
-from engine.errors import GradsumError
-from engine.system.blas import ONE_THREAD
-from engine.wire.keys import keys_to_join
+# PYTHONPATH may have another `engine` or `workers`. Once ours are imported, their modules are found by their own paths.
+ROOT = str(Path(__file__).resolve().parents[1])
+sys.path.insert(0, ROOT)
+import workers  # noqa: E402, F401
+from engine.errors import GradsumError  # noqa: E402
+
+sys.path.remove(ROOT)
+
+from engine.system.blas import ONE_THREAD  # noqa: E402
+from engine.wire.keys import keys_to_join  # noqa: E402
 
 
 def main() -> int:

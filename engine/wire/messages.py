@@ -26,6 +26,7 @@ from typing import Any, ClassVar
 import msgpack
 
 from engine.errors import ProtocolError
+from engine.system.processes import HOSTNAME_LIMIT
 
 VERSION = 1
 HEADER_LIMIT = 1024  # bytes
@@ -99,7 +100,7 @@ class Hello(Message):
     """
 
     opcode: ClassVar[int] = 1
-    host: str = text(64)
+    host: str = text(HOSTNAME_LIMIT)
     pid: int = count(1 << 32)
     numerics: str = text(512)
     token: str = text(64, default="")

@@ -169,9 +169,9 @@ def test_workers_end_with_a_parent_that_is_killed(state: str) -> None:
     ("arguments", "code", "said"),
     [
         ([], 2, "the following arguments are required: address"),
-        (["nonsense"], 2, "'nonsense' is no address; try tcp://HOST:PORT"),
-        ([""], 2, "'' is no address; try tcp://HOST:PORT"),
-        (["tcp://nowhere"], 2, "'tcp://nowhere' is no address; try tcp://HOST:PORT"),
+        (["nonsense"], 2, "'nonsense' is not an address; try tcp://HOST:PORT"),
+        ([""], 2, "'' is not an address; try tcp://HOST:PORT"),
+        (["tcp://nowhere"], 2, "'tcp://nowhere' is not an address; try tcp://HOST:PORT"),
         (["ipc:///no/such/place", "--patience", "0.1"], 1, "nothing came from ipc:///no/such/place for 0.1 seconds"),
         (["ipc:///no/such/place", "--tied"], 1, "its parent ended"),
     ],

@@ -204,10 +204,10 @@ def test_one_that_lived_for_a_while_gives_hope(clock: FakeClock, monkeypatch: py
     [
         ("tcp://127.0.0.1:1", "missing", "the key file missing cannot be read: No such file or directory"),
         ("tcp://127.0.0.1:1", "open", "the key file open has mode 644: others may have read it"),
-        ("tcp://127.0.0.1:1", "damaged", "the key file damaged is damaged: server_public is no key"),
+        ("tcp://127.0.0.1:1", "damaged", "the key file damaged is damaged: server_public is not a key"),
         ("ipc:///x", "damaged", "--key is for a tcp:// address"),
         ("tcp://192.0.2.1:1", "", "tcp://192.0.2.1:1 is on another machine: copy the key file"),
-        ("nonsense", "", "'nonsense' is no address; try tcp://HOST:PORT"),
+        ("nonsense", "", "'nonsense' is not an address; try tcp://HOST:PORT"),
     ],
 )
 def test_what_is_wrong_with_the_keys_is_said_once(
