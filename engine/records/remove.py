@@ -8,10 +8,11 @@ from pathlib import Path
 from engine.errors import RecordsError
 from engine.records.database import explain, open_for_writing, page_bytes, transaction
 from engine.records.schema import COLUMNS, PRIMARY_KEYS
+from engine.records.status import RunStatus
 from engine.system.processes import alive
 
-# Whoever trains into the same database waits while a slice is deleted, and gives up after PATIENCE: so many rows or
-# bytes (16 MiB in either case) at a time, and a pause longer than the 0.1 s that SQLite sleeps before it tries again.
+# A program that trains into the same database waits while a slice is deleted, and gives up after PATIENCE: so many
+# rows or bytes (16 MiB in either case) at a time, and a pause longer than the 0.1 s after which SQLite tries again.
 ROWS = 4_000
 BYTES = 16 << 20
 PAUSE = 0.15
@@ -37,7 +38,7 @@ def remove_runs(path: Path | str, runs: Sequence[int], force: bool = False) -> i
         before = _pages(connection)
         with transaction(connection):
             check()
-            marked = [("interrupted", "it was about to be deleted", run) for run in runs]
+            marked = [(RunStatus.INTERRUPTED, "it was about to be deleted", run) for run in runs]
             connection.executemany("UPDATE runs SET state = ?, reason = ? WHERE startID = ?", marked)
         for table in _tables(connection):
             for run in runs:
@@ -53,7 +54,7 @@ def remove_runs(path: Path | str, runs: Sequence[int], force: bool = False) -> i
 def _check_ended(connection: sqlite3.Connection, run: int, path: Path, force: bool) -> None:
     """Raise RecordsError where `run` is running, or may be without `force`."""
     row = connection.execute("SELECT state, host, pid, process FROM runs WHERE startID = ?", (run,)).fetchone()
-    if row is None or row[0] != "running":
+    if row is None or row[0] != RunStatus.RUNNING:
         return
     _, host, pid, process = row
     running = alive(host, pid, process)
