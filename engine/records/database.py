@@ -17,7 +17,7 @@ PATIENCE = 30.0  # seconds to wait for another process's transaction
 # pages, and a third more CPU time to write. These hold seven, with little left over.
 PAGE = 32_768
 PATIENT = 1.0  # seconds of waiting that are not worth a warning
-WAL_BYTES = 4 << 20  # the log is brought into the database when it has grown by so much, whatever the pages are
+WAL_BYTES = 4 << 20  # the log is brought into the database when it has grown by so much, with pages of any size
 
 _log = logging.getLogger("gradsum.records")
 
@@ -25,7 +25,7 @@ _log = logging.getLogger("gradsum.records")
 _ADVICE = {
     "SQLITE_NOTADB": "is not a SQLite database; name another file",
     "SQLITE_CORRUPT": "is damaged; move it away, or name another file",
-    "SQLITE_READONLY": "cannot be written, nor its folder; change the permissions or name another file",
+    "SQLITE_READONLY": "cannot be written, nor can its folder; change the permissions or name another file",
     "SQLITE_PERM": "cannot be written; change the permissions or name another file",
     "SQLITE_CANTOPEN": "cannot be opened, or nothing can be written beside it; change the permissions of the folder",
     "SQLITE_FULL": "cannot grow: the disk is full; make room",
@@ -90,7 +90,7 @@ def open_for_writing(path: Path) -> sqlite3.Connection:
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     """Check, set up and, where needed, fill an open connection."""
     version = check_version(connection, path)
-    # Only an empty database takes these on: the pages of deleted runs can then be given back a few at a time.
+    # Only an empty database accepts these: the pages of deleted runs can then be given back a few at a time.
     connection.execute(f"PRAGMA page_size = {PAGE}")
     connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
     _use_wal(connection)

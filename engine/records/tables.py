@@ -51,7 +51,7 @@ def _create(db: "Database", name: str) -> None:
     if name not in NUMBERED:
         table.create(types, pk=key, not_null=REQUIRED.get(name), foreign_keys=REFERENCES.get(name), strict=True)
         return
-    # sqlite-utils cannot ask for AUTOINCREMENT, but keeps it in whatever it does to the table.
+    # sqlite-utils cannot ask for AUTOINCREMENT, but keeps it when it changes the table.
     strict = " STRICT" if db.supports_strict else ""
     db.execute(f'CREATE TABLE "{name}" ("{key[0]}" INTEGER PRIMARY KEY AUTOINCREMENT){strict}')
     for column in list(types)[1:]:

@@ -44,7 +44,7 @@ def small_slices(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(remove, "ROWS", 70)
     monkeypatch.setattr(remove, "BYTES", 3 * 1024)
     monkeypatch.setattr(remove, "PAUSE", 0)
-    monkeypatch.setattr("sys.argv", ["gradsum"])  # a long one, which is on record, takes a page of its own
+    monkeypatch.setattr("sys.argv", ["gradsum"])  # a long one, which is recorded, takes a page of its own
 
 
 def write(path: Path, uuid: str, steps: int = 500) -> int:
@@ -186,7 +186,7 @@ def test_an_interrupted_deletion_can_be_seen_and_done_again(tmp_path: Path, monk
     with pytest.raises(KeyboardInterrupt):
         remove_runs(path, [1])
     (run,) = list_runs(path)
-    assert (run["state"], run["reason"]) == ("interrupted", "it was about to be deleted")
+    assert (run["state"], run["reason"]) == ("interrupted", "its deletion was interrupted")
     assert 0 < len(tables(path)["training"]) < 500
     remove_runs(path, [1])
     assert not any(tables(path).values())

@@ -1,4 +1,4 @@
-"""Sweeps and trials on record: what goes in comes out, an older database takes them, a deleted run takes its trial."""
+"""Sweeps and trials: what is written is read, an older database takes them, a deleted run takes its trial along."""
 
 import os
 import sqlite3

@@ -12,7 +12,7 @@ from engine.reports.text import EVENTS, VALIDATION, WORKERS, duration, number, s
 
 @dataclass(frozen=True)
 class Picture:
-    """What is to be seen, and the PNG that shows it, `width` pixels of CSS wide; without one, why there is none."""
+    """What is shown, and its PNG, `width` CSS pixels wide; without one, `what` says why."""
 
     what: str
     png: bytes = b""
@@ -103,7 +103,7 @@ def settings(record: RunRecord) -> Section:
 
 
 def origin(record: RunRecord) -> Section:
-    """List with what, where and when it was made: enough to make it again."""
+    """List versions, place and time: enough to reproduce the run."""
     parts = groups(record.run)
     digest = {"params_sha256": record.run["params_sha256"]}
     content = [

@@ -55,7 +55,7 @@ class Steps:
 def steps_of(training: Curves, validation: Curves, began: float) -> Steps:
     """Return the durations of steps, from the end of what came before: the previous step or its validation.
 
-    The first step of a sitting has no known beginning and is left out, as far as that can be seen.
+    The first step after the run began or was resumed has no known beginning, and is left out where that can be seen.
     """
     number, elapsed = training["batchno"], training["elapsed"]
     ends = dict(zip(validation["batchno"].tolist(), validation["elapsed"].tolist(), strict=True))
