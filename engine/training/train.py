@@ -17,7 +17,7 @@ from engine.network import Network
 from engine.nn.model import Model
 from engine.nn.optimizers import Optimizer, State
 from engine.nn.parameters import Layout, Vector, aligned
-from engine.records import Recorder, Totals
+from engine.records import Recorder, RunStatus, Totals
 from engine.settings import settings_of
 from engine.system.allocator import release_compiler
 from engine.system.blas import one_blas_thread
@@ -223,7 +223,7 @@ def _finish(run: Run, number: int, loop: Loop, records: Recorder, state: str, re
     )
     if progress.history:  # otherwise what an earlier sitting found still holds
         totals |= {"train_loss": progress.train_loss, "images_per_second": speed}
-    records.finish("interrupted" if state == "interrupted" else "finished", reason, **totals)
+    records.finish(RunStatus.INTERRUPTED if state == "interrupted" else RunStatus.FINISHED, reason, **totals)
     return Result(
         run=number,
         data=run.data.name,
