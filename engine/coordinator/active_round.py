@@ -37,7 +37,7 @@ class ActiveRound:
         that others may read.
         """
         start, stop = assign.share
-        slot, payload = 0, None
+        slot, payload = m.NO_SLOT, None
         if part is not None:
             slot = self._slots[part] + 1
             self._slots[part] += len(tree.cover(start, stop, self.work.total))

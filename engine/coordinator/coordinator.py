@@ -72,7 +72,7 @@ class Coordinator:
             text = f"the sum of step {step} is not; every block is computed again"
             self._environment.notice(Notice(NoticeKind.NOT_FINITE, None, text))
         sums = Reduction(len(self._sampler.indices(step)), self._config.job.microbatch, out)
-        active = ActiveRound(self._work(m.TRAIN, step, step - 1, sums.total), parameters, sums, thorough)
+        active = ActiveRound(self._work(m.WorkKind.TRAIN, step, step - 1, sums.total), parameters, sums, thorough)
         if len(self._scheduler) >= self._config.policy.least:
             self._begin(active)
         return Pending(partial(self._gradient, active))
@@ -80,7 +80,7 @@ class Coordinator:
     def validate(self, step: int, parameters: Vector) -> Sums:
         """Return loss and correct answers over the whole test set, with the parameters after `step`."""
         sums = Reduction(self._config.test_samples, self._config.job.microbatch, None)
-        return self._finish(ActiveRound(self._work(m.VALIDATE, step, step, sums.total), parameters, sums))
+        return self._finish(ActiveRound(self._work(m.WorkKind.VALIDATE, step, step, sums.total), parameters, sums))
 
     def _gradient(self, active: ActiveRound) -> Sums:
         """Return the sums of a round of training, and count what its time went to."""
@@ -89,13 +89,13 @@ class Coordinator:
         self.timing.add(seconds, max(active.busy.values(), default=0.0), active.sums.seconds)
         return total
 
-    def _work(self, kind: int, step: int, version: int, total: int) -> m.Work:
+    def _work(self, kind: m.WorkKind, step: int, version: int, total: int) -> m.Work:
         self._number += 1
         return m.Work(self._config.session, self._number, 0, kind, step, 0, 0, total, version)
 
     def _begin(self, active: ActiveRound) -> None:
         work = active.work
-        training = work.kind == m.TRAIN
+        training = work.kind is m.WorkKind.TRAIN
         audit = self._config.policy.chooser(self._config.job.seed, work.step) if training else None
         cap = work.total if training else VALIDATION_CAP
         self._dispatcher.begin(active, rounds.Begin(work.round, work.total, work.version, cap, audit))

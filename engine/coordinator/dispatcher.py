@@ -20,11 +20,10 @@ REFUSED = "it was refused"
 
 @dataclass(frozen=True)
 class Answer:
-    """The sums that an event tells of: those of a worker's RESULT, or computed here."""
+    """The sums that an event tells of, and whose RESULT they came with; None if they were computed here."""
 
     sums: Sums
-    result: m.Result | None = None
-    peer: bytes = b""
+    sender: tuple[bytes, m.Result] | None = None
 
 
 class Dispatcher:
@@ -106,10 +105,10 @@ class Dispatcher:
         if answer is None:
             raise RuntimeError(f"the scheduler accepts block {block}, but no sums came with the event")
         active.sums.put(block, answer.sums)
-        result = answer.result
-        if result is not None and active.work.kind == m.TRAIN:
-            self._members.credit(answer.peer, active.sums.images(block), result.seconds, result.cpu)
-            active.busy[answer.peer] += result.seconds
+        if answer.sender and active.work.kind is m.WorkKind.TRAIN:
+            peer, result = answer.sender
+            self._members.credit(peer, active.sums.images(block), result.seconds, result.cpu)
+            active.busy[peer] += result.seconds
 
     def _send(self, shares: list[rounds.Assign]) -> None:
         active = self._round()

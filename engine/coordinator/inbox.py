@@ -87,6 +87,6 @@ class Inbox:
             return
         sums = active.sums.check(result, self._peers.gradient(peer, result, payload))
         finite = is_finite(sums, active.thorough)
-        bits = bits_of(sums) if not finite or self._dispatcher.scheduler.in_question(block) else ""
+        bits = bits_of(sums) if not finite or self._dispatcher.scheduler.in_question(block) else None
         answered = rounds.Answered(peer, result.round, result.attempt, block, bits, finite)
-        self._dispatcher.put(answered, Answer(sums, result, peer))
+        self._dispatcher.put(answered, Answer(sums, (peer, result)))

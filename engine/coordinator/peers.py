@@ -37,7 +37,7 @@ class Peers:
         self._notice = environment.notice
         self._shared_memory = environment.shared_memory
         self._members = members
-        self._in_memory = -1  # version of the parameters in shared memory
+        self._in_memory: int | None = None  # version of the parameters in shared memory
         self._looked = self._pinged = self._clock.now()
 
     def poll(self, timeout: float) -> Sequence[Received]:
@@ -148,7 +148,7 @@ class Peers:
 
     def gradient(self, peer: bytes, result: m.Result, payload: m.Frame | None) -> m.Frame | None:
         """Return the gradient of an answer: its payload, or a slot of the worker's part of shared memory."""
-        if not result.slot:
+        if result.slot == m.NO_SLOT:
             return payload
         member = self._members.get(peer)
         if self._shared_memory is None or member is None or member.part is None or not 1 <= result.slot <= SLOTS:

@@ -84,7 +84,7 @@ class Box:
     def arbiter(self, work: m.Work, block: tree.Block, parameters: Vector) -> Sums:
         self.arbitrated.append(block)
         sums = sums_of(work.kind, work.step, block, parameters)
-        return sums if work.kind == m.TRAIN else replaced(sums, gradient=None)
+        return sums if work.kind is m.WorkKind.TRAIN else replaced(sums, gradient=None)
 
     def gather(self) -> None:
         self.coordinator.gather(len(self.workers))
@@ -94,7 +94,7 @@ class Box:
         """Evaluate the batch of `step`, and compare with the oracle."""
         parameters = np.random.default_rng(step).random(SIZE, np.float32)
         samples = len(Sampler(TRAIN_SIZE, JOB.batch_size, JOB.seed).indices(step))
-        expected = sums_of(m.TRAIN, step, (0, -(-samples // JOB.microbatch)), parameters)
+        expected = sums_of(m.WorkKind.TRAIN, step, (0, -(-samples // JOB.microbatch)), parameters)
         sums = self.coordinator.start(step, parameters, self.out).result()
         if not (np.isfinite(sums.loss) and np.isfinite(self.out).all()):  # as the training loop does
             sums = self.coordinator.start(step, parameters, self.out, thorough=True).result()
@@ -104,7 +104,7 @@ class Box:
 
     def check_validation(self, step: int) -> None:
         parameters = np.random.default_rng(step + 1).random(SIZE, np.float32)
-        expected = sums_of(m.VALIDATE, step, (0, TEST_SIZE // JOB.microbatch), parameters)
+        expected = sums_of(m.WorkKind.VALIDATE, step, (0, TEST_SIZE // JOB.microbatch), parameters)
         same(self.coordinator.validate(step, parameters), expected)
 
     def shares_sent(self) -> int:

@@ -51,7 +51,7 @@ def test_an_audit_of_honest_workers_finds_nothing(workers: int, audit: float) ->
     assert not box.notices
     given: dict[tuple[int, int], list[bytes]] = {}
     for peer, work in box.endpoint.sent:
-        if isinstance(work, m.Work) and work.kind == m.TRAIN:
+        if isinstance(work, m.Work) and work.kind is m.WorkKind.TRAIN:
             for block in tree.cover(work.start, work.stop, work.total):
                 given.setdefault((work.step, *block)[:3], []).append(peer)  # type: ignore[arg-type]
     chosen = {key for key in given if Audit(audit, JOB.seed, key[0]).chooses(key[1:])}  # type: ignore[arg-type]
@@ -104,8 +104,8 @@ def test_any_mixture_of_faults_under_audit(scripts: list[list[Fault]]) -> None:
 
 
 @pytest.mark.parametrize("workers", [1, 2, 3])
-@pytest.mark.parametrize("kind", [m.TRAIN, m.VALIDATE])
-def test_sums_that_are_not_finite_are_computed_again(workers: int, kind: int) -> None:
+@pytest.mark.parametrize("kind", [m.WorkKind.TRAIN, m.WorkKind.VALIDATE])
+def test_sums_that_are_not_finite_are_computed_again(workers: int, kind: m.WorkKind) -> None:
     box = Box([Fault.NAN], *[()] * (workers - 1))
     box.gather()
     box.watch.replace = lambda: None if box.endpoint.workers else spare()
@@ -113,7 +113,7 @@ def test_sums_that_are_not_finite_are_computed_again(workers: int, kind: int) ->
     def spare() -> None:
         ToyWorker(box.endpoint)
 
-    (box.check if kind == m.TRAIN else box.check_validation)(1)
+    (box.check if kind is m.WorkKind.TRAIN else box.check_validation)(1)
     box.check(2)
     kinds = box.kinds() - {"bad message", "unasked", "waiting", "joined", "continued"}
     assert kinds == {"not finite", "audit", "lost"} | ({"differs"} if workers > 1 else set())

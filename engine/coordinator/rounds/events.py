@@ -39,7 +39,7 @@ class Begin:
 
 @dataclass(frozen=True)
 class Answered:
-    """A worker sent the sums of a block. `bits` stands for them; it is only needed for blocks in question.
+    """A worker sent the sums of a block. `bits` stands for them; needed for blocks in question.
 
     Sums that are not `finite` put their block in question.
     """
@@ -48,7 +48,7 @@ class Answered:
     round: int
     attempt: int
     block: Block
-    bits: str = ""
+    bits: str | None = None
     finite: bool = True
 
 

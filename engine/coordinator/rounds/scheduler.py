@@ -121,15 +121,17 @@ class Scheduler:
 
     def _voted(self, event: Answered, current: Round, now: float) -> list[Instruction]:
         """Take an answer for a block in question as an opinion, which may decide."""
-        block, out = event.block, list[Instruction]()
+        block, bits, out = event.block, event.bits, list[Instruction]()
+        if bits is None:
+            raise ValueError(f"the answer for block {block}, which is in question, comes without its bits")
         if block not in current.ballots:
             current.put_in_question(block, self._holders(block, current))
         if not event.finite:
             out.append(Ignore(event.worker, IgnoreReason.NOT_FINITE, block))
         ballot = current.ballots[block]
-        if ballot.vote(event.worker, event.bits):
-            return out + self._decided(block, event.bits, current, now)
-        if ballot.against(event.bits):
+        if ballot.vote(event.worker, bits):
+            return out + self._decided(block, bits, current, now)
+        if ballot.against(bits):
             out.append(Differ(tuple(ballot.votes), block))
         return out + self._go_on(now)
 
@@ -196,7 +198,7 @@ class Scheduler:
 
         The fastest come first, so that those who get nothing, being too slow for a whole micro-batch, are the last.
         """
-        known = [speed for w in self._idle if (speed := self._members[w].speed)]
+        known = [speed for w in self._idle if (speed := self._members[w].speed) is not None]
         usual = sum(known) / len(known) if known else 1.0
         order = sorted(self._idle, key=lambda w: -(self._members[w].speed or usual))
         cap = current.cap if len(known) == len(order) else min(current.cap, UNTRIED)
