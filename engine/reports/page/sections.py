@@ -15,12 +15,12 @@ class Picture:
     """What is shown, and its PNG, `width` CSS pixels wide; without one, `what` says why."""
 
     what: str
-    png: bytes = b""
+    png: bytes | None = None
     width: int = 0
 
     def html(self) -> Html:
         """Return the picture, or the line that stands for it."""
-        return picture(self.png, self.width, self.what) if self.png else remark(self.what)
+        return remark(self.what) if self.png is None else picture(self.png, self.width, self.what)
 
 
 def title(run: Run) -> str:
