@@ -13,7 +13,7 @@ from engine.data import Dataset
 from engine.errors import DivergedError, RecordsError, SettingsError, storage_fails
 from engine.nn.model import Model
 from engine.nn.optimizers import Optimizer
-from engine.records import Recorder, TrialRecord, TrialRow, read_trials
+from engine.records import Recorder, RunStatus, TrialRecord, TrialRow, read_trials
 from engine.settings import settings_of
 from engine.sweeps.best import NAME, write_settings
 from engine.sweeps.plan import Plan, begun, continued
@@ -157,7 +157,7 @@ class _Sitting:
         try:
             result = carry_out(run, start_id, self._cluster, self._records, self._reporter, self._interrupt, rule)
         except DivergedError as error:
-            self._records.finish("failed", f"{type(error).__name__}: {error}")
+            self._records.finish(RunStatus.FAILED, f"{type(error).__name__}: {error}")
             state = FAILED
         except AT_ONCE:
             with suppress(RecordsError):  # if it is they that failed, the trial stays "running"

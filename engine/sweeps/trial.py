@@ -4,10 +4,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from engine.records import Point
+from engine.records import Point, TrialStatus
 from engine.sweeps.space import Parameters
 
-RUNNING, FINISHED, PRUNED, FAILED, INTERRUPTED = "running", "finished", "pruned", "failed", "interrupted"
+RUNNING, FINISHED, INTERRUPTED = TrialStatus.RUNNING, TrialStatus.FINISHED, TrialStatus.INTERRUPTED
+PRUNED, FAILED = TrialStatus.PRUNED, TrialStatus.FAILED
 OVER = (FINISHED, PRUNED, FAILED)  # there is nothing left to do
 
 
@@ -20,7 +21,7 @@ class Trial:
 
     number: int
     parameters: Parameters
-    state: str = RUNNING
+    state: TrialStatus = RUNNING
     run: int | None = None
     curve: tuple[Point, ...] = ()
     reason: str | None = None

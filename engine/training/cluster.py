@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from engine.compute.fingerprint import fingerprint
 from engine.coordinator.arbiter import Arbiter
+from engine.coordinator.config import Config, Environment
 from engine.coordinator.coordinator import Coordinator
-from engine.coordinator.membership import Membership
 from engine.coordinator.notices import Notice
 from engine.coordinator.policy import Policy
 from engine.coordinator.serial import Serial
@@ -95,18 +95,26 @@ def source_for(
         cluster.shared_memory.open(size)
     # Mapped now: whoever makes room in the cache may delete the file.
     content = cache.content(job.data)
-    members = Membership(job, content, secrets.token_hex(16), fingerprint(), notice, cluster.shared_memory, known)
-    coordinator = Coordinator(
-        job,
-        (len(run.data.train), len(run.data.test)),
-        cluster.listen(size, reporter),
-        cluster.workers,
-        MonotonicClock(),
-        members,
-        lambda: bool(interrupt.requested) or limit.reached(),
-        Arbiter(job, run.data),
-        Policy(run.settings.audit, run.settings.min_workers or 1),
+    config = Config(
+        job=job,
+        train_samples=len(run.data.train),
+        test_samples=len(run.data.test),
+        content=content,
+        session=secrets.token_hex(16),
+        numerics=fingerprint(),
+        policy=Policy(run.settings.audit, run.settings.min_workers or 1),
+        known=known,
     )
+    environment = Environment(
+        endpoint=cluster.listen(size, reporter),
+        supervisor=cluster.workers,
+        clock=MonotonicClock(),
+        notice=notice,
+        interrupted=lambda: bool(interrupt.requested) or limit.reached(),
+        arbiter=Arbiter(job, run.data),
+        shared_memory=cluster.shared_memory,
+    )
+    coordinator = Coordinator(config, environment)
     try:
         own = run.settings.workers or 0
         wanted = run.settings.min_workers or own or 1

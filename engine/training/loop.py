@@ -13,9 +13,9 @@ import numpy as np
 from engine import checkpoint as checkpoints
 from engine.compute.sums import Sums
 from engine.compute.validation import Validation
-from engine.coordinator.source import InterruptedRoundError, Source
+from engine.coordinator.source import Source
 from engine.data import Sampler
-from engine.errors import DivergedError, RecordsError
+from engine.errors import DivergedError, InterruptedRoundError, RecordsError
 from engine.nn.optimizers import State
 from engine.nn.parameters import Layout, Vector, all_finite
 from engine.records import Recorder, TrainingRow, ValidationRow
@@ -165,10 +165,12 @@ class Loop:
         """Take one step: gradient, check, optimizer. Records and reports of it are made while the next is computed."""
         began = self.clock.now()
         number = self.progress.step + 1
-        sums = self.source.gradient(number, self.parameters, self._gradient, self._settle)
+        pending = self.source.start(number, self.parameters, self._gradient)
+        self._settle()
+        sums = pending.result()
         samples = len(self.sampler.indices(number))
         if not self._finite(sums):
-            sums = self.source.gradient(number, self.parameters, self._gradient, thorough=True)
+            sums = self.source.start(number, self.parameters, self._gradient, thorough=True).result()
         if not self._finite(sums):
             self.snapshots.before(number, self.parameters, self._gradient, samples, last=True)
             self._diverged(number, sums.loss / samples)

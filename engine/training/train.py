@@ -9,7 +9,7 @@ from engine.checkpoint import Checkpoint
 from engine.compute.evaluator import Evaluator
 from engine.compute.precompile import compile_all, is_compiled
 from engine.compute.validation import Validation
-from engine.coordinator.notices import Notice, NoticeLimit
+from engine.coordinator.notices import Notice, NoticeKind, NoticeLimit
 from engine.coordinator.source import Source
 from engine.data import Dataset, Sampler
 from engine.errors import CheckpointError, RecordsError, StorageError, WorkerFailedError, WorkersError, storage_fails
@@ -17,7 +17,7 @@ from engine.network import Network
 from engine.nn.model import Model
 from engine.nn.optimizers import Optimizer, State
 from engine.nn.parameters import Layout, Vector, aligned
-from engine.records import Recorder, Totals
+from engine.records import Recorder, RunStatus, Totals
 from engine.settings import settings_of
 from engine.system.allocator import release_compiler
 from engine.system.blas import one_blas_thread
@@ -96,7 +96,7 @@ def carry_out(
         loop = _loop(run, source, records, reporter, interrupt, limit, lost)
         reporter.started(_info(run, number, loop))
         if changed := run.other_numerics():
-            tally.take(Notice("resumed", "", changed))
+            tally.take(Notice(NoticeKind.RESUMED, None, changed))
         with storage_fails(CheckpointError):
             try:
                 with loop.snapshots:
@@ -223,7 +223,7 @@ def _finish(run: Run, number: int, loop: Loop, records: Recorder, state: str, re
     )
     if progress.history:  # otherwise what an earlier sitting found still holds
         totals |= {"train_loss": progress.train_loss, "images_per_second": speed}
-    records.finish("interrupted" if state == "interrupted" else "finished", reason, **totals)
+    records.finish(RunStatus.INTERRUPTED if state == "interrupted" else RunStatus.FINISHED, reason, **totals)
     return Result(
         run=number,
         data=run.data.name,

@@ -11,7 +11,8 @@ import pytest
 
 from engine.checkpoint import load
 from engine.cli import INTERRUPTED
-from engine.coordinator.source import InterruptedRoundError, WorkerReport
+from engine.coordinator.source import WorkerReport
+from engine.errors import InterruptedRoundError
 from engine.system import signals
 from engine.system.signals import Interrupt
 from tests.support.command import SMALL, Gradsum, finish, save_data, start, wait_for, wait_for_end
@@ -256,4 +257,4 @@ def test_a_worker_that_is_killed_changes_nothing(gradsum: Gradsum, sabotage: Sab
     assert (answer.code, answer.err) == (0, "")
     assert answer.json()["params_sha256"] == whole["params_sha256"]
     assert saboteur.action is None
-    assert any(" left: " in notice for notice in saboteur.notices)
+    assert any(" lost: " in notice for notice in saboteur.notices)

@@ -18,7 +18,7 @@ from engine.cli.live.reporters import sweep_reporter_for
 from engine.cli.live.trials import QuietSweep, SweepLines
 from engine.compute.validation import Validation
 from engine.coordinator.source import WorkerReport
-from engine.records import Point
+from engine.records import Point, TrialStatus
 from engine.sweeps.report import SweepReporter
 from engine.sweeps.trial import FINISHED, PRUNED, Trial
 from engine.training.reporter import StepReport
@@ -207,7 +207,7 @@ def test_workers_end_with_a_sweep_that_is_killed(tidy: Path, gradsum: Gradsum) -
     assert list(tidy.iterdir()) == []
 
 
-def trial(number: int, percent: float, state: str = FINISHED) -> Trial:
+def trial(number: int, percent: float, state: TrialStatus = FINISHED) -> Trial:
     return Trial(number, {"lr": 0.1 / number, "model": "[b]mlp"}, state, number, (Point(2.5, 50, percent),), "why")
 
 

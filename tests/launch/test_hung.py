@@ -5,6 +5,7 @@ import signal
 
 import pytest
 
+from engine.coordinator.notices import NoticeKind
 from engine.coordinator.policy import Policy
 from engine.coordinator.rounds import Leases
 from engine.launch.local_workers import LIMITS, Limits, LocalWorkers
@@ -19,7 +20,7 @@ IMPATIENT = Leases(first_lease=0.6, least_lease=0.6, first_late=0.2, least_late=
 @pytest.mark.parametrize("count", [1, 2])
 def test_a_hung_worker_is_killed_and_replaced(count: int) -> None:
     """It is frozen, so that it is still there, and connected, and ends only by SIGKILL."""
-    with cluster(count, policy=Policy(patience=IMPATIENT), limits=Limits(suspicion=0.3)) as box:
+    with cluster(count, policy=Policy(leases=IMPATIENT), limits=Limits(suspicion=0.3)) as box:
         box.coordinator.gather(count)
         box.check(1)
         hung = box.workers.pids[0]
@@ -27,10 +28,10 @@ def test_a_hung_worker_is_killed_and_replaced(count: int) -> None:
         os.waitpid(hung, os.WUNTRACED)
         for step in range(2, 1000):
             box.check(step)
-            if hung not in box.workers.pids and LOST in box.left():
+            if hung not in box.workers.pids and LOST in box.gone():
                 break
         kinds = [notice.kind for notice in box.notices]
-        assert kinds.index("lapsed") < kinds.index("killed") < kinds.index("left")
+        assert kinds.index(NoticeKind.LAPSED) < kinds.index(NoticeKind.KILLED) < kinds.index(NoticeKind.LOST)
         box.coordinator.gather(count)
         assert hung not in box.workers.pids
         box.check(1000)

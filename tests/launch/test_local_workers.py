@@ -47,7 +47,7 @@ def test_workers_that_end_are_replaced_and_the_sums_stay_the_same() -> None:
         box.check(2)
         while started[0] in box.workers.pids:
             box.check(3)
-        assert box.left() in (["it got SIGTERM"], [LOST]), "whichever the coordinator comes to know first"
+        assert box.gone() in (["it got SIGTERM"], [LOST]), "whichever the coordinator comes to know first"
         box.coordinator.gather(2)
         assert box.workers.pids[0] == started[1]
         started += box.workers.pids[1:]
@@ -55,7 +55,7 @@ def test_workers_that_end_are_replaced_and_the_sums_stay_the_same() -> None:
         for pid in started[1:]:
             os.kill(pid, signal.SIGKILL)
         box.check(5)
-        assert box.left()[1:] == [LOST] * 2
+        assert box.gone()[1:] == [LOST] * 2
         started += box.workers.pids
         box.coordinator.close()
     del box  # and with it the shared memory

@@ -116,7 +116,7 @@ def test_they_end_with_the_command_that_started_them(tidy: Path, address: str, h
         pool.communicate(timeout=30)
         assert wait_for_end(working) == []
         while pids(cluster):
-            cluster.coordinator._wait()
+            cluster.coordinator.wait()
 
 
 STAYS = ["cat"]  # until it is told to leave

@@ -10,9 +10,9 @@ import numpy as np
 from engine.compute.fingerprint import fingerprint
 from engine.compute.job import Job
 from engine.coordinator.arbiter import Arbiter
+from engine.coordinator.config import Config, Environment
 from engine.coordinator.coordinator import Coordinator
-from engine.coordinator.membership import Membership
-from engine.coordinator.notices import Notice
+from engine.coordinator.notices import GONE, Notice
 from engine.coordinator.policy import Policy
 from engine.coordinator.serial import Serial
 from engine.coordinator.supervisor import Supervisor
@@ -54,21 +54,24 @@ class Cluster:
         normalisation = Normalisation.of(train.images)
         job = Job(MODEL, cache.store(data), normalisation, batch_size=22, microbatch=4, seed=1, augment=False)
         self.notices: list[Notice] = []
-        members = Membership(job, cache.content(job.data), "s", numerics, self.notices.append, shared_memory)
-        clock, arbiter = MonotonicClock(), Arbiter(job, data)
-        self.coordinator = Coordinator(job, (60, 23), listener, watch, clock, members, lambda: False, arbiter, policy)
+        config = Config(job, 60, 23, cache.content(job.data), "s", numerics, policy)
+        arbiter, notice = Arbiter(job, data), self.notices.append
+        self.coordinator = Coordinator(
+            config, Environment(listener, watch, MonotonicClock(), notice, lambda: False, arbiter, shared_memory)
+        )
         self.serial = Serial(job, data)
 
     def check(self, step: int) -> None:
         """Compare a step, and the validation after it, with the serial path, to the bit."""
         before, after = (np.random.default_rng(n).random(MODEL.layout().size, np.float32) for n in (step, step + 1))
         out, expected = np.zeros_like(before), np.zeros_like(before)
-        sums, reference = self.coordinator.gradient(step, before, out), self.serial.gradient(step, before, expected)
+        sums = self.coordinator.start(step, before, out).result()
+        reference = self.serial.start(step, before, expected).result()
         assert (sums.loss, sums.correct, out.tobytes()) == (reference.loss, reference.correct, expected.tobytes())
         assert self.coordinator.validate(step, after) == self.serial.validate(step, after)
 
-    def left(self) -> list[str]:
-        return [notice.text for notice in self.notices if notice.kind == "left"]
+    def gone(self) -> list[str]:
+        return [notice.text for notice in self.notices if notice.kind in GONE]
 
 
 class LocalCluster(Cluster):

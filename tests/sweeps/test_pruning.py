@@ -5,14 +5,14 @@ from statistics import median
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.records import Point
+from engine.records import Point, TrialStatus
 from engine.sweeps.pruning import MedianRule
 from engine.sweeps.trial import FAILED, FINISHED, PRUNED, RUNNING, Trial, ranked
 
 PERCENTS = st.lists(st.floats(0, 100), min_size=4, max_size=4)
 
 
-def trial(number: int, percents: list[float], state: str = FINISHED, per_epoch: int = 10) -> Trial:
+def trial(number: int, percents: list[float], state: TrialStatus = FINISHED, per_epoch: int = 10) -> Trial:
     curve = tuple(Point(float(n), n * per_epoch, percent) for n, percent in enumerate(percents, 1))
     return Trial(number, {"lr": 0.1}, state, curve=curve)
 
