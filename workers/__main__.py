@@ -15,6 +15,7 @@ from engine.errors import GradsumError  # noqa: E402
 sys.path.remove(ROOT)
 
 from engine.system.blas import ONE_THREAD  # noqa: E402
+from engine.system.signals import near_limit_ignored  # noqa: E402
 from engine.wire.keys import keys_to_join  # noqa: E402
 
 
@@ -48,4 +49,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    with near_limit_ignored():  # sent to every process of a job, but for the coordinator alone to act on
+        sys.exit(main())

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from engine.errors import CheckpointError, UsageError
+from engine.errors import CheckpointError, DataError, StorageError, UsageError
 from engine.records import Run, reading, snapshots
 from engine.records.history import Connection
 from engine.reports.page import Picture, Pictures
@@ -40,7 +40,7 @@ def _drawn(what: str, draw: "Callable[[], Drawn]") -> Picture:
     """Return the picture that `draw` makes, or its reason why it cannot."""
     try:
         figure, _ = draw()
-    except UsageError as error:
+    except (DataError, StorageError, UsageError) as error:
         return Picture(f"No picture of {what}: {error}.")
     content = io.BytesIO()
     figure.savefig(content, format="png", dpi=SHARPNESS, metadata={"Software": None})
@@ -94,7 +94,7 @@ def _draw_mistakes(run: Run) -> "Drawn":
         raise CheckpointError("where its checkpoints or its data are is not on record")
     folder = Path(run["folder"])
     checkpoint = load(folder)
-    if checkpoint.metadata.get("run") != run["uuid"]:
+    if checkpoint.run.uuid != run["uuid"]:
         raise CheckpointError(f"the checkpoints in {folder} are another run's")
     network = network_from(checkpoint, folder)
     data = open_cached(run["data_digest"])

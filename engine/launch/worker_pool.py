@@ -13,6 +13,7 @@ from engine.launch.command import worker_command, worker_environment
 from engine.launch.pinning import pin
 from engine.launch.worker_process import describe_end
 from engine.system.clock import MONOTONIC, Clock
+from engine.system.signals import near_limit_ignored
 
 SETTLED = 10.0  # seconds after which a worker that a signal ends had at least begun to work
 FAILURES = 2  # workers in a row that may end by a signal before that, besides one for each
@@ -56,6 +57,11 @@ class WorkerPool:
         """
         for asked in (signal.SIGTERM, signal.SIGINT):
             signal.signal(asked, lambda *_: self._end())
+        with near_limit_ignored():  # by the workers, too, which inherit that
+            return self._wait()
+
+    def _wait(self) -> int:
+        """Start the workers, replace those that signals end, and return the worst exit code."""
         worst = 0
         try:
             for number in range(self._count):

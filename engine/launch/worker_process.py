@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from engine.launch.command import worker_environment
 from engine.launch.pinning import pin
 from engine.system.logs import VARIABLE
+from engine.system.signals import near_limit_blocked
 
 TAIL = 2000  # bytes of its standard error that are worth quoting: the last ones
 
@@ -29,15 +30,16 @@ class WorkerProcess:
         self.suspected_since: float | None = None
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the worker
         try:
-            self._process = subprocess.Popen(
-                command,
-                pass_fds=inherited,
-                env=environment,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.DEVNULL,
-                stderr=self._errors,
-                start_new_session=True,  # Ctrl-C in the terminal is for the coordinator alone
-            )
+            with near_limit_blocked():
+                self._process = subprocess.Popen(
+                    command,
+                    pass_fds=inherited,
+                    env=environment,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.DEVNULL,
+                    stderr=self._errors,
+                    start_new_session=True,  # Ctrl-C in the terminal is for the coordinator alone
+                )
         except OSError:
             self._errors.close()
             raise

@@ -41,6 +41,12 @@ def steps(connection: Connection, run: int, limit: int | None = None, offset: in
         left = None if left is None else left - size
 
 
+def uuid_of(connection: Connection, run: int) -> str | None:
+    """Return the uuid of `run`; None if the database has no run of that number."""
+    row = connection.execute("SELECT uuid FROM runs WHERE startID = ?", (run,)).fetchone()
+    return str(row[0]) if row else None
+
+
 def _step(row: Any) -> TrainingRow:
     step = TrainingRow(*row)
     return step if step.avgloss is not None else step._replace(avgloss=float("nan"))
