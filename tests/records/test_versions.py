@@ -102,6 +102,17 @@ def test_a_database_of_the_fourth_version_becomes_like_a_new_one_and_keeps_its_r
         assert len(connection.execute(KERNEL.replace("startID = 1", "startID = 4")).fetchall()) == 9
 
 
+def test_a_column_that_a_table_does_not_have_yet_is_added(tmp_path: Path) -> None:
+    path = fourth(tmp_path / "r.db")
+    with closing(sqlite3.connect(path)) as connection:
+        for table, column in (("training", "momentum"), ("runs", "params_sha256")):  # the last ones of their tables
+            connection.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
+    Recorder(path).close()
+    Recorder(tmp_path / "new.db").close()
+    assert structure(path) == structure(tmp_path / "new.db")
+    assert [run["params_sha256"] for run in list_runs(path)] == [None] * 3
+
+
 def test_a_migration_that_fails_changes_nothing(tmp_path: Path) -> None:
     path = fourth(tmp_path / "r.db")
     with closing(sqlite3.connect(path)) as connection, connection:
