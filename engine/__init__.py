@@ -12,8 +12,7 @@ if TYPE_CHECKING:
     from engine.data import Dataset, Split
     from engine.data import load as load_data
     from engine.errors import GradsumError
-    from engine.network import Network, load
-    from engine.network import load as load_network
+    from engine.network import Network, load, load_network
     from engine.nn.layers import Conv2d, Dense, Dropout, Flatten, Gelu, MaxPool2d, Relu
     from engine.nn.model import Model
     from engine.nn.optimizers import SGD, Adam, Momentum
@@ -57,7 +56,7 @@ _NAMES_IN = {
     "engine.errors": ("GradsumError",),
     "engine.nn.layers": ("Conv2d", "Dense", "Dropout", "Flatten", "Gelu", "MaxPool2d", "Relu"),
     "engine.nn.model": ("Model",),
-    "engine.network": ("Network", "load"),
+    "engine.network": ("Network", "load", "load_network"),
     "engine.nn.optimizers": ("SGD", "Adam", "Momentum"),
     "engine.training.reporter": ("Reporter", "Result"),
     "engine.settings": ("Settings",),
@@ -67,7 +66,6 @@ _NAMES_IN = {
 }
 _HOME = {name: (module, name) for module, names in _NAMES_IN.items() for name in names} | {
     "load_data": ("engine.data", "load"),
-    "load_network": ("engine.network", "load"),
 }
 
 getLogger("gradsum").addHandler(NullHandler())  # quiet unless the program that imports us wants to hear

@@ -15,7 +15,11 @@ from engine.errors import GradsumError  # noqa: E402
 sys.path.remove(ROOT)
 
 from engine.system.blas import ONE_THREAD  # noqa: E402
+from engine.system.logs import configure_logging  # noqa: E402
+from engine.system.signals import near_limit_ignored  # noqa: E402
 from engine.wire.keys import keys_to_join  # noqa: E402
+
+LARGEST = 1 << 40  # bytes of a message: the coordinator is trusted
 
 
 def main() -> int:
@@ -32,13 +36,17 @@ def main() -> int:
     if not arguments.patience > 0:
         parser.error(f"--patience must be a number of seconds above 0, got {arguments.patience:g}")
     os.environ.update(ONE_THREAD)  # before numpy is imported
+    from engine.wire import Dialer  # noqa: PLC0415
+    from workers.parent import Parent  # noqa: PLC0415
     from workers.shared_memory import WorkerMemory  # noqa: PLC0415
     from workers.worker import Worker  # noqa: PLC0415
 
     try:
+        configure_logging()
         keys = keys_to_join(arguments.address, arguments.key, arguments.insecure)
-        mail = WorkerMemory.parse(arguments.shared_memory) if arguments.shared_memory else None
-        ended = Worker(arguments.address, arguments.tied, arguments.patience, mail, keys, arguments.clear).run()
+        memory = WorkerMemory.parse(arguments.shared_memory) if arguments.shared_memory else None
+        parent = Parent(arguments.address if arguments.clear else None) if arguments.tied else None
+        ended = Worker(Dialer(arguments.address, LARGEST, keys), arguments.patience, memory, parent).run()
     except GradsumError as error:
         print(f"gradsum worker: {error}", file=sys.stderr)
         return error.exit_code
@@ -48,4 +56,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    with near_limit_ignored():  # sent to every process of a job, but for the coordinator alone to act on
+        sys.exit(main())

@@ -4,19 +4,18 @@ import io
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from engine.errors import CheckpointError, UsageError
-from engine.records import reading, snapshots
+from engine.errors import CheckpointError, DataError, StorageError, UsageError
+from engine.records import Run, reading, snapshots
 from engine.records.history import Connection
 from engine.reports.page import Picture, Pictures
 
 if TYPE_CHECKING:
     from engine.reports.plots.gather import Picture as Drawn
 
-Run = dict[str, Any]
 SHARPNESS = 160  # dots an inch: more than most screens show, and legible in print
 COLOURS = 4  # inputs of a layer that sees the image; kernels of later ones are many, and look like nothing
 CSS = 96  # of CSS's pixels an inch
@@ -41,7 +40,7 @@ def _drawn(what: str, draw: "Callable[[], Drawn]") -> Picture:
     """Return the picture that `draw` makes, or its reason why it cannot."""
     try:
         figure, _ = draw()
-    except UsageError as error:
+    except (DataError, StorageError, UsageError) as error:
         return Picture(f"No picture of {what}: {error}.")
     content = io.BytesIO()
     figure.savefig(content, format="png", dpi=SHARPNESS, metadata={"Software": None})
@@ -95,7 +94,7 @@ def _draw_mistakes(run: Run) -> "Drawn":
         raise CheckpointError("where its checkpoints or its data are is not on record")
     folder = Path(run["folder"])
     checkpoint = load(folder)
-    if checkpoint.metadata.get("run") != run["uuid"]:
+    if checkpoint.run.uuid != run["uuid"]:
         raise CheckpointError(f"the checkpoints in {folder} are another run's")
     network = network_from(checkpoint, folder)
     data = open_cached(run["data_digest"])

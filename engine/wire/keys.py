@@ -16,6 +16,7 @@ import zmq
 from zmq.utils import z85
 
 from engine.errors import UsageError
+from engine.system.files import write_atomically
 from engine.system.toml import parse_toml
 from engine.wire.address import Address
 
@@ -72,8 +73,7 @@ class Keys:
         """Write a new file that only this user can read; UsageError if that is impossible."""
         keys = [f'{name} = "{z85.encode(getattr(self, name)).decode()}"' for name in NAMES]
         try:
-            with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE), "w") as file:
-                file.write("\n".join([HEAD, *keys, "clients = []", ""]))
+            write_atomically(path, "\n".join([HEAD, *keys, "clients = []", ""]).encode(), PRIVATE, new=True)
         except OSError as error:
             raise UsageError(f"the key file {path} cannot be written: {error.strerror}") from None
 

@@ -17,7 +17,7 @@ from engine.coordinator.policy import Policy
 from engine.coordinator.serial import Serial
 from engine.coordinator.supervisor import Supervisor
 from engine.data import Dataset, Normalisation, Split, cache
-from engine.launch.local_workers import LocalWorkers
+from engine.launch.local_workers import LIMITS, Limits, LocalWorkers
 from engine.launch.rendezvous import rendezvous_folder
 from engine.nn.layers import Dense, Dropout, Flatten
 from engine.nn.model import Model
@@ -85,14 +85,16 @@ class LocalCluster(Cluster):
 
 
 @contextmanager
-def cluster(count: int, numerics: str | None = None, policy: Policy | None = None) -> Iterator[LocalCluster]:
+def cluster(
+    count: int, numerics: str | None = None, policy: Policy | None = None, limits: Limits = LIMITS
+) -> Iterator[LocalCluster]:
     """Start workers as a training run does."""
     with rendezvous_folder() as folder, one_blas_thread(), shared_memory_for(count, wanted=True) as shared_memory:
         assert shared_memory is not None
         shared_memory.open(MODEL.layout().size)
         address = f"ipc://{folder / 'coordinator'}"
         with (
-            LocalWorkers(address, count, shared_memory) as workers,
+            LocalWorkers(address, count, shared_memory, limits=limits) as workers,
             Listener(address, 4 * MODEL.layout().size) as listener,
         ):
             yield LocalCluster(listener, workers, numerics or fingerprint(), shared_memory, policy or Policy())

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from engine.cli.arguments import add_runs
 from engine.cli.tables import add_forms, console, print_csv, print_json, table
 from engine.errors import RecordsError
-from engine.records import find_run, list_runs
+from engine.records import Run, find_run, list_runs
 from engine.reports.groups import groups
 from engine.reports.text import shown
 
@@ -60,7 +60,7 @@ def execute(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def compare(runs: Sequence[dict[str, Any]]) -> list[Line]:
+def compare(runs: Sequence[Run]) -> list[Line]:
     """Return what there is to compare: settings that differ, results, versions and machine that differ, and the rest.
 
     `runs` are as `list_runs` has them.
@@ -77,7 +77,7 @@ def compare(runs: Sequence[dict[str, Any]]) -> list[Line]:
     return sorted(lines, key=lambda line: order[line.group] if line.differs or line.group == "results" else 3)
 
 
-def _print(runs: Sequence[dict[str, Any]], lines: Sequence[Line]) -> None:
+def _print(runs: Sequence[Run], lines: Sequence[Line]) -> None:
     """Print the lines for a person: under headings, those that are the same everywhere in short."""
     from rich.text import Text  # slow to import, and not needed for JSON and CSV
 

@@ -8,6 +8,7 @@ from engine.cli.arguments import add_run
 from engine.cli.pictures import check_spares, need_matplotlib
 from engine.errors import SettingsError
 from engine.reports.text import size
+from engine.system.files import write_atomically
 
 
 def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -44,7 +45,7 @@ def execute(arguments: argparse.Namespace) -> int:
         footer = f"Written {datetime.now().astimezone():%Y-%m-%d %H:%M} from {arguments.db.absolute()}."
         page = build(record, found, footer).encode("utf-8", "backslashreplace")
     try:
-        path.write_bytes(page)
+        write_atomically(path, page)
     except OSError as error:
         raise SettingsError(f"the page {path} cannot be written: {error.strerror or error}") from None
     print(f"{path}: {size(len(page))}")

@@ -1,12 +1,11 @@
 """`gradsum runs`: the runs of a database, as a table for people or as JSON or CSV for programs."""
 
 import argparse
-from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Literal
 
 from engine.cli.arguments import add_database
 from engine.cli.tables import STYLES, add_forms, console, print_csv, print_json, table
-from engine.records import COLUMNS, list_runs
+from engine.records import COLUMNS, Run, list_runs
 from engine.reports.text import number, shown, when
 
 _WIDE = 120  # columns from which on a run takes one line
@@ -29,7 +28,7 @@ def execute(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json(runs)
     elif arguments.csv:
-        print_csv(list(COLUMNS["runs"]), ([run[column] for column in COLUMNS["runs"]] for run in runs))
+        print_csv(list(COLUMNS["runs"]), (list(run.values()) for run in runs))
     elif runs:
         _print_table(runs)
     else:
@@ -37,7 +36,7 @@ def execute(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _print_table(runs: list[dict[str, Any]]) -> None:
+def _print_table(runs: list[Run]) -> None:
     """Print a table that fits into 80 columns on a terminal; one line a run where the output is none."""
     from rich.text import Text  # slow to import, and not needed for JSON and CSV
 
@@ -59,7 +58,7 @@ def _print_table(runs: list[dict[str, Any]]) -> None:
     out.print(rows)
 
 
-def _cells(run: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+def _cells(run: Run) -> dict[str, tuple[str, ...]]:
     """Return the cells of a run by heading, in the parts that go below each other in a narrow terminal."""
     day, *time = when(run["started"])
     return {

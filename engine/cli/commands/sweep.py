@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from engine.cli.commands import train
 from engine.errors import SettingsError
+from engine.system.signals import near_limit_ignored
 
 if TYPE_CHECKING:
     from engine.sweeps.report import SweepResult
@@ -66,9 +67,10 @@ def execute(arguments: argparse.Namespace) -> int:
         result = sweep(over or None, reporter=reporter, **own, **given)
     finally:
         reporter.sweep_ended()
-    _print_summary(result)
-    if as_json:
-        print(json.dumps(result.asdict()))
+    with near_limit_ignored():  # SIGXCPU comes again every second
+        _print_summary(result)
+        if as_json:
+            print(json.dumps(result.asdict()))
     if result.state == "interrupted":
         return INTERRUPTED
     return 0 if result.best else 1
@@ -91,8 +93,8 @@ def _print_summary(result: "SweepResult") -> None:
     """Print the best trials, and where everything is."""
     from engine.cli.live.trial_table import ending, in_words, trial_table
     from engine.cli.tables import console
-    from engine.sweeps.sweep import resuming
     from engine.sweeps.trial import ranked
+    from engine.sweeps.trials import resuming
 
     if result.trials:
         first = ranked(result.trials)[:SHOWN]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine.errors import SettingsError
 from engine.settings import FORMER_NAMES, Settings
+from engine.system.signals import near_limit_ignored
 from engine.system.toml import read_toml
 
 if TYPE_CHECKING:
@@ -117,9 +118,10 @@ def train_with(given: Mapping[str, Any], quiet: bool, as_json: bool) -> int:
         result = train(reporter=reporter, **given)
     finally:
         reporter.ended()
-    _print_summary(result)
-    if as_json:
-        print(json.dumps(result.asdict()))
+    with near_limit_ignored():  # SIGXCPU comes again every second
+        _print_summary(result)
+        if as_json:
+            print(json.dumps(result.asdict()))
     return INTERRUPTED if result.state == "interrupted" else 0
 
 
@@ -169,7 +171,7 @@ def _print_summary(result: "Result") -> None:
     if result.state == "interrupted":
         folder = shlex.quote(str(result.checkpoint.parent))
         print(f"Interrupted after step {result.steps}. Go on with:\n  gradsum train --resume {folder}")
-    elif not result.history:
+    elif not result.steps_taken:
         print(f"No step was taken: {result.reason}. Give more --steps, --epochs, --time-limit or --target to go on.")
     if seen is not None:
         data = f"generated {result.data}" if result.generated else result.data
