@@ -12,6 +12,11 @@ def add_database(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--db", type=Path, default=DEFAULT, metavar="FILE", help="the database (default: %(default)s)")
 
 
+def add_checkpoint(parser: argparse.ArgumentParser) -> None:
+    """Add the argument for a checkpoint as `checkpoint`."""
+    parser.add_argument("checkpoint", type=Path, metavar="PATH", help="a checkpoint, or a folder: its newest")
+
+
 def add_run(parser: argparse.ArgumentParser, what: str) -> None:
     """Add the argument for one run as `run`, and --db; `what` says what the run is to the command."""
     parser.add_argument("run", metavar="RUN", help=f"{what}: {WHICH}")

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from engine.checkpoint import load
-from engine.cli import INTERRUPTED
+from engine.cli.exit_codes import INTERRUPTED
 from engine.coordinator.source import InterruptedRoundError, WorkerReport
 from engine.system import signals
 from engine.system.signals import Interrupt

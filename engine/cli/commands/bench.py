@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from engine.cli.command import Command
 from engine.cli.pictures import check_place, need_matplotlib
 
 Row = dict[str, Any]
@@ -16,14 +17,8 @@ LEAST_STEPS = 10  # of a run, however few images were asked for
 NEVER = 1 << 30  # steps; in the end each run validates and saves once, outside of what is measured
 
 
-def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add the command to `commands`."""
-    parser = commands.add_parser(
-        "bench",
-        help="measure the speed-up of more workers",
-        description="Train the letters network with 0, 1, 2, ... workers in turns, round after round, so that a slow "
-        "spell of the machine hits all; show medians, the speed-up over 0 workers, and where the time of a step goes.",
-    )
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of the command."""
     parser.add_argument("--workers", type=int, nargs="+", metavar="N", help="numbers to try (default: 0, 1, 2, 4 ...)")
     parser.add_argument("--batch-size", type=int, nargs="+", default=[64, 256], metavar="N", help="default: 64 256")
     parser.add_argument("--weak", action="store_true", help="let the batch grow with the workers: weak scaling")
@@ -31,10 +26,9 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     parser.add_argument("--rounds", type=int, default=5, metavar="N", help="runs of each kind (default: 5)")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw the speed-ups (PNG, SVG or PDF)")
     parser.add_argument("--json", action="store_true", help="print one line of JSON")
-    parser.set_defaults(execute=execute)
 
 
-def execute(arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> int:
     """Measure, print and draw."""
     from engine.system.processes import usable_cores
 
@@ -161,3 +155,17 @@ def show(rows: list[Row]) -> None:
         parts = " | ".join(f"{row[part]:.2f}" for part in PARTS)
         speed = f"{row['images_per_second']:,.0f} | {row['speedup']:.2f} | {bound}"
         print(f"| {row['batch']} | {row['workers']} | {speed} | {parts} |")
+
+
+COMMAND = Command(
+    "bench",
+    add_options,
+    run,
+    examples=(
+        "gradsum bench",
+        "gradsum bench --workers 1 2 4 --plot speedup.png",
+    ),
+    description="Trains the letters network with 0, 1, 2, ... workers in turns, round after round, so that a slow "
+    "spell of the machine affects all of them. Prints medians, the speed-up over 0 workers, and where the time of a "
+    "step goes.",
+)

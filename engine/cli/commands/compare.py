@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from engine.cli.arguments import add_runs
+from engine.cli.command import Command
 from engine.cli.tables import add_forms, console, print_csv, print_json, table
 from engine.errors import RecordsError
 from engine.records import find_run, list_runs
@@ -29,19 +30,13 @@ class Line(NamedTuple):
         return any(value != self.values[0] for value in self.values)
 
 
-def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add the command to the parser's `commands`."""
-    parser = commands.add_parser(
-        "compare",
-        help="show several runs side by side",
-        description="Show the settings, versions and results of several runs side by side: what differs first.",
-    )
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of the command."""
     add_runs(parser, "the runs to compare")
     add_forms(parser, "all that is compared")
-    parser.set_defaults(execute=execute)
 
 
-def execute(arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> int:
     """Print the comparison; return the exit code 0. Raises RecordsError as `find_run` and `list_runs` do."""
     known = list_runs(arguments.db)
     runs = [find_run(known, text, arguments.db) for text in arguments.runs]
@@ -108,3 +103,12 @@ def _same(line: Line) -> bool:
 def _value(name: str, value: object) -> str:
     """Return the value of `name` as text, a digest shortened."""
     return shown(value)[:_SHORT] if name in _DIGESTS else shown(value)
+
+
+COMMAND = Command(
+    "compare",
+    add_options,
+    run,
+    examples=("gradsum compare 1 2",),
+    description="Settings, results, versions and machines; what differs comes first.",
+)

@@ -2,23 +2,17 @@
 
 import argparse
 
+from engine.cli.command import Command
 from engine.cli.commands import train
 from engine.errors import SettingsError
 
 
-def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add the command to `commands`."""
-    parser = commands.add_parser(
-        "coordinator",
-        help="train a network with workers on other machines",
-        description="Train a network with workers that join from other machines: gradsum train, with --workers 0 "
-        "unless another number is given.",
-    )
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of the command."""
     train.add_options(parser)
-    parser.set_defaults(execute=execute)
 
 
-def execute(arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> int:
     """Train with others."""
     given, quiet, as_json = train.given_options(arguments, train.TEXTS)
     if not (given.get("bind") or _bound(given.get("resume"))):
@@ -34,3 +28,12 @@ def _bound(resume: str | None) -> bool:
 
     settings = load(resume).metadata.get("settings")
     return bool(settings and settings.get("bind"))
+
+
+COMMAND = Command(
+    "coordinator",
+    add_options,
+    run,
+    examples=("gradsum coordinator --bind tcp://0.0.0.0:5555 --key key",),
+    description="As gradsum train, but with no workers on this machine unless --workers says so.",
+)

@@ -7,6 +7,8 @@ from pathlib import Path
 from tokenize import TokenError
 from typing import TYPE_CHECKING
 
+from engine.cli.arguments import add_checkpoint
+from engine.cli.command import Command
 from engine.errors import DataError
 
 if TYPE_CHECKING:
@@ -17,22 +19,15 @@ if TYPE_CHECKING:
 DAMAGED = (OSError, ValueError, SyntaxError, EOFError, TypeError, LookupError, TokenError, struct.error)
 
 
-def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add the command to `commands`."""
-    parser = commands.add_parser(
-        "predict",
-        help="say what is on images",
-        description="Say what is on images: PNG, PGM or another picture format, or .npy with uint8 [H, W], [N, H, W] "
-        "or [N, H, W, C]. They must have the size the network was trained on.",
-    )
-    parser.add_argument("checkpoint", type=Path, help="a checkpoint, or a folder (its newest)")
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of the command."""
+    add_checkpoint(parser)
     parser.add_argument("images", type=Path, nargs="+", metavar="IMAGE", help="an image file")
     parser.add_argument("--invert", action="store_true", help="dark on light becomes light on dark, as in training")
     parser.add_argument("--json", action="store_true", help="print one line of JSON")
-    parser.set_defaults(execute=execute)
 
 
-def execute(arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> int:
     """Print, for each image, the likeliest class and its probability."""
     import numpy as np
 
@@ -118,3 +113,16 @@ def _read_picture(path: Path, shape: tuple[int, int, int]) -> "NDArray[np.uint8]
             return np.repeat(grey[None, ..., None], channels, axis=3)
         pixels: NDArray[np.uint8] = np.asarray(image.convert("L" if channels == 1 else "RGB"))
         return pixels.reshape(1, *pixels.shape[:2], channels)
+
+
+COMMAND = Command(
+    "predict",
+    add_options,
+    run,
+    examples=(
+        "gradsum predict runs/digits digit.png",
+        "gradsum predict runs/digits scan.png --invert",
+    ),
+    description="Images are PNG, PGM or another common format, or .npy with uint8 [H, W], [N, H, W] or [N, H, W, C], "
+    "of the size the network was trained on.",
+)

@@ -5,25 +5,19 @@ from datetime import datetime
 from pathlib import Path
 
 from engine.cli.arguments import add_run
+from engine.cli.command import Command
 from engine.cli.pictures import check_spares, need_matplotlib
 from engine.errors import SettingsError
 from engine.reports.text import size
 
 
-def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add the command to the parser's `commands`."""
-    parser = commands.add_parser(
-        "report",
-        help="write a page about a run",
-        description="Write a page about a run: its results, curves, kernels, mistakes, workers, events, settings and "
-        "versions. It is one HTML file with all pictures inside, and needs no network.",
-    )
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of the command."""
     add_run(parser, "the run to write about")
     parser.add_argument("-o", "--out", type=Path, metavar="FILE", help="the page (default: run-NUMBER.html)")
-    parser.set_defaults(execute=execute)
 
 
-def execute(arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> int:
     """Write the page and say where it is; return the exit code 0.
 
     Raises RecordsError when there is no such run, SettingsError when the page cannot be written or drawn.
@@ -58,3 +52,13 @@ def _check(path: Path, db: Path) -> None:
     if not path.absolute().parent.is_dir():
         raise SettingsError(f"the page {path} cannot be written: there is no folder {path.absolute().parent}")
     check_spares(path, db, "database")
+
+
+COMMAND = Command(
+    "report",
+    add_options,
+    run,
+    examples=("gradsum report 3 --out report.html",),
+    description="The page has results, curves, kernels, mistakes, workers, events, settings and versions. It is one "
+    "HTML file with all pictures inside, and needs no network.",
+)

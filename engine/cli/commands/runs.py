@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from engine.cli.arguments import add_database
+from engine.cli.command import Command
 from engine.cli.tables import STYLES, add_forms, console, print_csv, print_json, table
 from engine.records import COLUMNS, list_runs
 from engine.reports.text import number, shown, when
@@ -15,15 +16,13 @@ _NARROW = {"optimizer": "optim-\nizer", "workers": "work-\ners", "best %": "best
 _WIDTHS = {"name": 8, "model": 8, "data": 9}  # in a narrow terminal; rich would break the numbers as well
 
 
-def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add the command to the parser's `commands`."""
-    parser = commands.add_parser("runs", help="list the runs of a database", description="List the runs of a database.")
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of the command."""
     add_database(parser)
     add_forms(parser, "every column of every run")
-    parser.set_defaults(execute=execute)
 
 
-def execute(arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> int:
     """Print the runs; return the exit code 0. Raises RecordsError when the database cannot be read."""
     runs = list_runs(arguments.db)
     if arguments.json:
@@ -75,3 +74,14 @@ def _cells(run: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
         "images/s": (number(run["images_per_second"], ".0f"),),
         "state": (run["state"],),
     }
+
+
+COMMAND = Command(
+    "runs",
+    add_options,
+    run,
+    examples=(
+        "gradsum runs",
+        "gradsum runs --db mine.db --csv",
+    ),
+)

@@ -6,7 +6,9 @@ import shlex
 import sys
 from typing import TYPE_CHECKING
 
+from engine.cli.command import Command
 from engine.cli.commands import train
+from engine.cli.exit_codes import INTERRUPTED
 from engine.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -17,15 +19,8 @@ SHOWN = 10  # trials in the table at the end
 TEXTS = ("data", "model", "db", "out")  # options with a text that are no settings and may be in the file of --config
 
 
-def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add the command to `commands`."""
-    parser = commands.add_parser(
-        "sweep",
-        help="train with many settings, and find the best",
-        description="Train with many settings, one run after the other on the same workers, stop early those that are "
-        "clearly losing, and write the best settings into a file for gradsum train --config. What is not swept over "
-        "is given as for gradsum train, and the same for all.",
-    )
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of the command."""
     parser.add_argument(
         "--over",
         action="append",
@@ -47,12 +42,10 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     parser.add_argument("--name", metavar="TEXT", help="what the sweep is to be called in the records")
     parser.add_argument("--resume", metavar="SWEEP", help="go on with a sweep of the database: its number or name")
     train.add_settings(parser)
-    parser.set_defaults(execute=execute)
 
 
-def execute(arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> int:
     """Carry out the sweep, and print what was best."""
-    from engine.cli import INTERRUPTED
     from engine.cli.live.reporters import sweep_reporter_for
 
     given, quiet, as_json = train.given_options(arguments, TEXTS)
@@ -115,3 +108,17 @@ def _moment(trials: "list[Trial]") -> str:
     if not trials:
         return "before trial 1"
     return f"{'in' if trials[-1].state == 'interrupted' else 'after'} trial {trials[-1].number}"
+
+
+COMMAND = Command(
+    "sweep",
+    add_options,
+    run,
+    examples=(
+        "gradsum sweep --over lr=1e-4:1e-1:log --over optimizer=adam,sgd --epochs 1",
+        "gradsum sweep --resume 1 --trials 40",
+    ),
+    description="One run after the other trains with the same workers; runs that are clearly losing are stopped early. "
+    "The best settings are written to a file for gradsum train --config. What is not swept over is given as for "
+    "gradsum train and is the same for all.",
+)

@@ -10,6 +10,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from engine.cli.command import Command
+from engine.cli.exit_codes import INTERRUPTED
 from engine.errors import SettingsError
 from engine.settings import FORMER_NAMES, Settings
 from engine.system.toml import read_toml
@@ -20,18 +22,6 @@ if TYPE_CHECKING:
 TEXTS = ("data", "model", "name", "db", "out", "resume")  # options with a text that are no fields of `Settings`
 SWITCHES = ("quiet", "json")
 SHOWN = {"bind": "ADDRESS", "key": "FILE"}  # what stands for the value in the help, if not N or X
-
-
-def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add the command to `commands`."""
-    parser = commands.add_parser(
-        "train",
-        help="train a network",
-        description="Train a network with worker processes, here and with --bind on other machines, too, or in this "
-        "process with --workers 0. The result is the same, to the bit, with any number of workers.",
-    )
-    add_options(parser)
-    parser.set_defaults(execute=execute)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -99,14 +89,13 @@ def _reader(kind: type) -> Callable[[str], Any]:
     return read
 
 
-def execute(arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> int:
     """Train, and print where everything is."""
     return train_with(*given_options(arguments, TEXTS))
 
 
 def train_with(given: Mapping[str, Any], quiet: bool, as_json: bool) -> int:
     """Train with what `given_options` returns, and print where everything is."""
-    from engine.cli import INTERRUPTED
     from engine.cli.live.reporters import reporter_for
 
     reporter = reporter_for(sys.stderr, quiet)
@@ -178,3 +167,16 @@ def _print_summary(result: "Result") -> None:
     print(f"{result.images_per_second:,.0f} images/s with {who}, {result.wall_seconds:.1f} s")
     print(f"records     {result.db} (run {result.run})")
     print(f"checkpoint  {result.checkpoint}")
+
+
+COMMAND = Command(
+    "train",
+    add_options,
+    run,
+    examples=(
+        "gradsum train --data mnist --model lenet --epochs 5 --out runs/digits",
+        "gradsum train --resume runs/digits --epochs 10",
+    ),
+    description="Worker processes run on this machine and, with --bind, on others too; with --workers 0 this process "
+    "computes alone. The result is the same, to the bit, with any number of workers.",
+)

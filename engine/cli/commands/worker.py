@@ -4,13 +4,16 @@ import argparse
 import math
 from pathlib import Path
 
+from engine.cli.command import Command
+
 PATIENCE = 600.0  # seconds
 
 
-def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add the command to `commands`."""
-    parser = commands.add_parser("worker", help="join a coordinator and work for it, and for the next one there")
-    parser.add_argument("address", help="where the coordinator listens, for example tcp://10.0.0.1:5555")
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of the command."""
+    parser.add_argument(
+        "address", metavar="ADDRESS", help="where the coordinator listens, for example tcp://10.0.0.1:5555"
+    )
     parser.add_argument("--key", type=Path, metavar="FILE", help="the coordinator's key file, or a copy of it")
     parser.add_argument("--insecure", action="store_true", help="join another machine without keys")
     parser.add_argument("--processes", type=int, metavar="N", help="workers to start (default: one per core)")
@@ -21,10 +24,9 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
         metavar="SECONDS",
         help=f"leave when no coordinator says anything for this long (default: {PATIENCE:g})",
     )
-    parser.set_defaults(execute=execute)
 
 
-def execute(arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> int:
     """Run the workers until they leave; return the worst of their exit codes."""
     from engine.errors import UsageError
     from engine.launch.worker_pool import WorkerPool
@@ -42,3 +44,12 @@ def execute(arguments: argparse.Namespace) -> int:
     options += ["--key", str(arguments.key)] if arguments.key else []
     options += ["--insecure"] if arguments.insecure else []
     return WorkerPool(count, options, MonotonicClock()).run()
+
+
+COMMAND = Command(
+    "worker",
+    add_options,
+    run,
+    examples=("gradsum worker tcp://10.0.0.1:5555 --key key",),
+    description="When a run ends, the worker waits for the next one at the same address.",
+)
