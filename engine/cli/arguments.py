@@ -3,13 +3,15 @@
 import argparse
 from pathlib import Path
 
-DEFAULT = Path("runs/gradsum.db")
+DEFAULT_DB = Path("runs/gradsum.db")
 WHICH = "its number, its name, or at least 6 characters of its uuid"
 
 
 def add_database(parser: argparse.ArgumentParser) -> None:
     """Add --db, the database, as `db`."""
-    parser.add_argument("--db", type=Path, default=DEFAULT, metavar="FILE", help="the database (default: %(default)s)")
+    parser.add_argument(
+        "--db", type=Path, default=DEFAULT_DB, metavar="FILE", help=f"the database (default: {DEFAULT_DB})"
+    )
 
 
 def add_checkpoint(parser: argparse.ArgumentParser) -> None:

@@ -11,16 +11,14 @@ from engine.errors import SettingsError, UsageError
 from engine.nn.model import BUILT_IN, Model, load_model, model_from
 from engine.nn.optimizers import OPTIMIZERS
 from engine.records import SweepRow, check_idle, find_sweep
-from engine.sweeps.samplers import DEFAULT_TRIALS, SAMPLERS, Grid, Random, Sampler
+from engine.sweeps import defaults
+from engine.sweeps.samplers import SAMPLERS, Grid, Random, Sampler
 from engine.sweeps.space import MODEL, Choice, Parameters, Space, Value, ends, space_of, written
 from engine.training.prepare import DEFAULT_DB, Run, checked_name, choose_settings, prepare, variant
 
 Given = Mapping[str, Any]
-DEFAULT_PRUNE_AFTER = 5
 MOST_TRIALS = 1_000_000
 OF_OPTIMIZERS = {f.name for kind in OPTIMIZERS.values() for f in fields(kind)}
-# Snapshots of every parameter take more room than all the rest, and sweeps are many runs.
-UNLESS_GIVEN = {"snapshot_first": 0, "snapshot_every": 0}
 # What changes no trial, so that another sitting may have it otherwise.
 PER_SITTING = (
     *("workers", "min_workers", "audit", "shared_memory", "bind", "key", "insecure", "checkpoint_every"),
@@ -101,11 +99,11 @@ def begun(
     text = written(over)
     first, text = _places(model, text)
     space = space_of(text)
-    sampler, prune_after = sampler or "random", DEFAULT_PRUNE_AFTER if prune_after is None else prune_after
+    sampler, prune_after = sampler or defaults.SAMPLER, defaults.PRUNE_AFTER if prune_after is None else prune_after
     _check(space, [*given, *([MODEL] if model else [])], sampler, prune_after)
     count = how_many(trials, sampler, space)
     name = checked_name(name)
-    common = {**UNLESS_GIVEN, **given}
+    common = {**defaults.SETTINGS, **given}
     settings = choose_settings(common, None)
     base = prepare(first, data, settings, db, out, None, None)
     models = _models(first, space, base)
@@ -172,7 +170,7 @@ def how_many(trials: int | None, sampler: str, space: Space) -> int:
     if trials is not None and not 1 <= trials <= MOST_TRIALS:
         raise SettingsError(f"trials must be from 1 to {MOST_TRIALS}, got {trials}")
     if sampler != "grid":
-        return trials or DEFAULT_TRIALS
+        return trials or defaults.TRIALS
     size = Grid(space).size
     if trials is None and size > MOST_TRIALS:
         raise SettingsError(f"the grid has {size} combinations; say how many of them to try, up to {MOST_TRIALS}")

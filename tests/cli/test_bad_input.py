@@ -296,8 +296,8 @@ def test_databases(refused: Refused) -> None:
     [
         ("lr = ", ("c.toml is not valid TOML",)),
         ("\xff", ("c.toml is not valid TOML",)),
-        ("learning_rate = 1", ("c.toml: no option 'learning_rate'",)),
-        ("batchsize = 1", ("no option 'batchsize'", "did you mean batch_size?")),
+        ("learning_rate = 1", ("c.toml: no option 'learning_rate'; did you mean 'lr'?",)),
+        ("batchsize = 1", ("no option 'batchsize'", "did you mean 'batch_size'?")),
         ("[train]\nlr = 1", ("no option 'train'",)),
         ("lr = 'fast'", ("c.toml: lr must be a finite number above 0, got 'fast'",)),
         ("workers = 1.5", ("workers must be a whole number", "got 1.5")),

@@ -1,6 +1,7 @@
 """Help: on one screen, in groups, with examples that can be run; and what was meant where a word was misspelt."""
 
 import argparse
+import re
 import shlex
 import subprocess
 import sys
@@ -130,3 +131,14 @@ def test_the_overview_imports_no_command(tidy: Path, arguments: list[str]) -> No
     command = [sys.executable, "-c", program, *arguments]
     answer = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=True)
     assert answer.stdout.splitlines()[-1] == ""
+
+
+@pytest.mark.parametrize("name", ["train", "coordinator", "sweep"])
+def test_options_of_training_are_in_groups(gradsum: Gradsum, name: str) -> None:
+    lines = gradsum(name, "--help").out.splitlines()
+    groups = [line for line in lines if re.fullmatch(r"[a-z ]+:", line)]
+    wanted = ["options:", "data and model:", "training:", "how long:", "workers:", "workers on other machines:"]
+    wanted += ["records and checkpoints:", "snapshots:", "display and configuration:"]
+    assert [group for group in groups if group in wanted] == wanted
+    options = lines[lines.index("options:") + 1 : lines.index("data and model:" if name != "sweep" else "the sweep:")]
+    assert [line for line in options if line] == ["  -h, --help            show this help message and exit"]

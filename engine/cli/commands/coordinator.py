@@ -3,21 +3,24 @@
 import argparse
 
 from engine.cli.command import Command
-from engine.cli.commands import train
+from engine.cli.commands.train import train_with
+from engine.cli.run_options import TEXTS, add_run_options, given_options
 from engine.errors import SettingsError
+
+DEFAULTS = {"workers": 0}
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the command."""
-    train.add_options(parser)
+    add_run_options(parser, DEFAULTS)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Train with others."""
-    given, quiet, as_json = train.given_options(arguments, train.TEXTS)
+    given, quiet, as_json = given_options(arguments, TEXTS)
     if not (given.get("bind") or _bound(given.get("resume"))):
         raise SettingsError("give --bind tcp://HOST:PORT, where workers of other machines join")
-    return train.train_with({"workers": 0} | given, quiet, as_json)
+    return train_with(DEFAULTS | given, quiet, as_json)
 
 
 def _bound(resume: str | None) -> bool:
@@ -35,5 +38,6 @@ COMMAND = Command(
     add_options,
     run,
     examples=("gradsum coordinator --bind tcp://0.0.0.0:5555 --key key",),
-    description="As gradsum train, but with no workers on this machine unless --workers says so.",
+    description="As gradsum train, but workers join from other machines, and none are started on this one unless "
+    "--workers is given.",
 )

@@ -7,9 +7,10 @@ import sys
 from typing import TYPE_CHECKING
 
 from engine.cli.command import Command
-from engine.cli.commands import train
 from engine.cli.exit_codes import INTERRUPTED
+from engine.cli.run_options import add_settings, given_options
 from engine.errors import SettingsError
+from engine.sweeps import defaults
 
 if TYPE_CHECKING:
     from engine.sweeps.report import SweepResult
@@ -21,34 +22,38 @@ TEXTS = ("data", "model", "db", "out")  # options with a text that are no settin
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the command."""
-    parser.add_argument(
+    group = parser.add_argument_group("the sweep")
+    group.add_argument(
         "--over",
         action="append",
         metavar="SETTING=VALUES",
         help="what to try: a,b,c or low:high or low:high:log, with :N at the end for N values of it; may be repeated",
     )
-    parser.add_argument("--trials", type=int, metavar="N", help="how many (default: 20, or all of a grid)")
-    parser.add_argument(
+    group.add_argument(
+        "--trials", type=int, metavar="N", help=f"how many to run (default: {defaults.TRIALS}, or all of a grid)"
+    )
+    group.add_argument(
         "--sampler",
         metavar="grid|random|tpe",
-        help="every combination, or random ones (the default), or those that Optuna's TPE suggests",
+        help=f"every combination, random ones, or those that Optuna's TPE suggests (default: {defaults.SAMPLER})",
     )
-    parser.add_argument(
+    group.add_argument(
         "--prune-after",
         type=int,
         metavar="N",
-        help="stop a trial early that is below the median of those finished, once N have (default: 5; 0: never)",
+        help="once N trials have finished, stop those early that are below the median; 0: never "
+        f"(default: {defaults.PRUNE_AFTER})",
     )
-    parser.add_argument("--name", metavar="TEXT", help="what the sweep is to be called in the records")
-    parser.add_argument("--resume", metavar="SWEEP", help="go on with a sweep of the database: its number or name")
-    train.add_settings(parser)
+    group.add_argument("--name", metavar="TEXT", help="name of the sweep in the records")
+    group.add_argument("--resume", metavar="SWEEP", help="continue a sweep of the database, given its number or name")
+    add_settings(parser, defaults.SETTINGS)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Carry out the sweep, and print what was best."""
     from engine.cli.live.reporters import sweep_reporter_for
 
-    given, quiet, as_json = train.given_options(arguments, TEXTS)
+    given, quiet, as_json = given_options(arguments, TEXTS)
     own = {name: getattr(arguments, name) for name in ("trials", "sampler", "prune_after", "name", "resume")}
     over = _over(arguments.over or [])
     reporter = sweep_reporter_for(sys.stderr, quiet)
