@@ -45,7 +45,7 @@ class Settings:
         int,
         None,
         WORKERS,
-        "worker processes on this machine; 0: compute in this process, or with --bind leave it to others",
+        "worker processes on this machine; 0: compute in this process, or leave it to other machines",
         0,
         MAX_WORKERS,
         optional=True,
