@@ -8,11 +8,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from engine.cli import main
 from tests.support.command import Answer, Gradsum
 from tests.support.leaks import MARK, Leaks, processes
 from tests.support.saboteur import Action, Sabotage, Saboteur
+
+settings.register_profile("gradsum", deadline=None)  # how long an example takes says how busy the machine is
+settings.load_profile("gradsum")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,181 +1,118 @@
-"""Who may import whom: the map of DESIGN, section 3, as the code has it now; and what only one file may know.
-
-The files are parsed, not imported, so that nothing hides in a function or behind TYPE_CHECKING.
-"""
+"""Who may import whom, as docs/architecture.md states it; how large things may be; what only some files may know."""
 
 import ast
-from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 from tests.support.repository import ROOT
+from tests.support.structure import imported, imports, longest_chain, room_of, rooms, rungs, sizes, trees
 
-PACKAGES = ("engine", "workers")
-
-# A file imports only from lines below its own. A folder is one unit; files of one line do not know each other.
-MAP = """
-    engine.cli
-    engine
-    engine.plots
-    engine.sweeps
-    engine.training
-    engine.warm
-    engine.loop engine.cluster
-    engine.coordinator engine.notices engine.arbiter
-    engine.current engine.pause engine.peers
-    engine.collect engine.members
-    engine.policy
-    engine.rounds
-    engine.launch
-    engine.transport
-    engine.guard engine.curve
-    engine.messages
-    engine.shared_memory
-    engine.prepare
-    engine.report
-    engine.network
-    engine.page
-    engine.snapshots
-    engine.records
-    engine.checkpoint
-    engine.evaluate
-    engine.job
-    engine.plan
-    engine.settings
-    engine.optim
-    engine.program
-    engine.data
-    engine.numerics
-    engine.kernels
-    engine.model
-    engine.layers
-    engine.params
-    engine.address
-    engine.processes engine.memory engine.display engine.validation engine.interrupt engine.threads engine.clock
-    engine.toml
-    engine.errors
-"""
-WORKERS_MAP = """
-    workers.__main__
-    workers.worker
-    workers.session workers.supply workers.mail workers.lifeline
-    workers
-"""
+RUNGS = rungs((ROOT / "docs" / "architecture.md").read_text(encoding="utf-8"))
+LEVEL = {room: level for level, line in enumerate(RUNGS) for room in line}
+LARGEST = {"file": 300, "class": 200, "function": 40}
 # What a worker may use of the engine: it computes and talks, and never trains, records or starts anything.
-FOR_WORKERS = """
-    transport curve address messages mailbox evaluate job plan data model layers numerics params settings threads memory
-    errors
-"""
-# Packages that only some files may know.
+FOR_WORKERS = {"engine.compute", "engine.data", "engine.errors", "engine.kernels", "engine.launch"} | {
+    f"engine.{room}" for room in ("nn", "system", "wire")
+}
+# Packages that only some rooms or modules may know.
 ONLY = {
-    "zmq": {"engine/transport", "engine/curve.py"},
-    "msgpack": {"engine/messages.py"},
-    "sqlite3": {"engine/records"},
-    "sqlite_utils": {"engine/records"},
-    "safetensors": {"engine/checkpoint", "engine/data"},
-    "numba": {"engine/kernels/with_numba", "engine/numerics.py"},
-    "rich": {"engine/cli"},
-    "matplotlib": {"engine/plots"},
-    "optuna": {"engine/sweeps/tpe.py"},
-    "tomli_w": {"engine/sweeps/best.py"},
+    "zmq": {"engine.wire"},
+    "msgpack": {"engine.wire"},
+    "sqlite3": {"engine.records"},
+    "sqlite_utils": {"engine.records"},
+    "safetensors": {"engine.checkpoint", "engine.data"},
+    "numba": {"engine.kernels.with_numba", "engine.compute.fingerprint"},
+    "scipy": {"engine.kernels.with_numpy", "engine.compute.fingerprint"},
+    "rich": {"engine.cli"},
+    "matplotlib": {"engine.reports.plots"},
+    "optuna": {"engine.sweeps.tpe"},
+    "tomli_w": {"engine.sweeps.best"},
 }
 # Nothing that is received or read may ever be executed.
-NEVER = {
-    "pickle",
-    "cPickle",
-    "_pickle",
-    "cloudpickle",
-    "dill",
-    "joblib",
-    "shelve",
-    "marshal",
-    "multiprocessing",
-    "runpy",
-}
+NEVER = {"pickle", "cPickle", "_pickle", "cloudpickle", "dill", "joblib", "shelve", "marshal", "multiprocessing"}
 
 
-def module_of(path: Path) -> str:
-    parts = path.relative_to(ROOT).with_suffix("").parts
-    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+def test_the_page_names_every_room_once() -> None:
+    named = [room for line in RUNGS for room in line]
+    assert sorted(named) == sorted(rooms())
+    assert len(RUNGS) <= 12
 
 
-TREES = {
-    path: ast.parse(path.read_text(encoding="utf-8")) for package in PACKAGES for path in (ROOT / package).rglob("*.py")
-}
-MODULES = {module_of(path) for path in TREES}
-
-
-def imported(tree: ast.AST) -> Iterator[str]:
-    """Yield the full name of every module that is imported somewhere in `tree`."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, "imports are absolute"
-            for alias in node.names:
-                name = f"{node.module}.{alias.name}"
-                yield name if name in MODULES else str(node.module)
-
-
-def unit_of(module: str) -> str:
-    """Return the line of the map that a module belongs to."""
-    return ".".join(module.split(".")[:2])
-
-
-def levels(text: str) -> dict[str, int]:
-    """Return the line number of every unit in a map."""
-    return {unit: number for number, line in enumerate(text.strip().splitlines()) for unit in line.split()}
-
-
-ENGINE, WORKERS = levels(MAP), levels(WORKERS_MAP)
-# Every import there is: the file, its unit, and what it imports.
-IMPORTS = [
-    (str(path.relative_to(ROOT)), unit_of(module_of(path)), name)
-    for path, tree in TREES.items()
-    for name in sorted(set(imported(tree)))
-]
-
-
-def test_every_file_has_a_place_in_the_map() -> None:
-    assert {unit_of(module) for module in MODULES} == ENGINE.keys() | WORKERS.keys()
-
-
-def test_a_file_imports_only_from_lines_below_its_own() -> None:
-    wrong = []
-    for place, unit, name in IMPORTS:
-        lines, other = ENGINE if unit in ENGINE else WORKERS, unit_of(name)
-        if other in lines and other != unit and lines[other] <= lines[unit]:
-            wrong.append(f"{place} imports {name}, which is above or beside it")
+def test_a_room_imports_only_from_rungs_below_its_own() -> None:
+    wrong = [
+        f"{module} imports {name}, which is above or beside it"
+        for module, names in imports().items()
+        for name in sorted(names)
+        if (other := room_of(name)) in LEVEL and other != room_of(module)
+        if LEVEL[other] <= LEVEL[room_of(module)]
+    ]
     assert not wrong
 
 
-def test_the_engine_does_not_know_the_workers_and_they_only_part_of_it() -> None:
-    allowed = {f"engine.{name}" for name in FOR_WORKERS.split()}
-    for place, unit, name in IMPORTS:
-        if unit in ENGINE:
-            assert not name.startswith("workers"), f"{place} imports {name}"
-        elif name.startswith("engine"):
-            assert unit_of(name) in allowed, f"{place} imports {name}"
+def test_there_is_no_circle_of_rooms_or_files() -> None:
+    longest_chain(rooms())
+    longest_chain({module: {name for name in names if name in trees()} for module, names in imports().items()})
+
+
+def test_a_circle_is_found() -> None:
+    with pytest.raises(ValueError, match="circle: a -> b -> a"):
+        longest_chain({"a": {"b"}, "b": {"a"}})
+
+
+@pytest.mark.parametrize("kind", LARGEST)
+def test_nothing_is_too_large(kind: str) -> None:
+    assert not [f"{name}: {lines} lines" for what, name, lines in sizes() if what == kind and lines > LARGEST[kind]]
+
+
+def test_workers_use_only_what_computes_and_talks() -> None:
+    assert not [
+        f"{module} imports {name}"
+        for module, names in imports().items()
+        for name in sorted(names)
+        if room_of(module) == "workers" and name.startswith("engine") and room_of(name) not in FOR_WORKERS
+    ]
+
+
+def test_the_engine_does_not_know_the_workers() -> None:
+    assert not [module for module in rooms() if module != "workers" and "workers" in rooms()[module]]
 
 
 def test_what_only_some_files_may_know() -> None:
-    for place, _, name in IMPORTS:
-        package = name.partition(".")[0]
-        assert package not in NEVER, f"{place} imports {name}"
-        homes = ONLY.get(package, {place})
-        assert any(place == home or place.startswith(f"{home}/") for home in homes), f"{place} imports {name}"
+    wrong = []
+    for module, names in imports().items():
+        for name in sorted(names):
+            package = name.partition(".")[0]
+            homes = ONLY.get(package, {module})
+            if package in NEVER or not any(module == home or module.startswith(f"{home}.") for home in homes):
+                wrong.append(f"{module} imports {name}")
+    assert not wrong
 
 
 def test_nothing_is_executed_or_unpickled() -> None:
-    for path, tree in TREES.items():
+    for module, tree in trees().items():
         for node in ast.walk(tree):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-                assert node.func.id not in ("eval", "exec", "compile", "__import__"), f"{path}:{node.lineno}"
+                assert node.func.id not in ("eval", "exec", "compile", "__import__"), f"{module}:{node.lineno}"
             if isinstance(node, ast.keyword) and node.arg in ("allow_pickle", "shell"):
-                assert ast.unparse(node.value) == "False", f"{path}:{node.value.lineno}"
+                assert ast.unparse(node.value) == "False", f"{module}:{node.value.lineno}"
 
 
-def test_the_check_sees_what_it_should() -> None:
-    tree = ast.parse("import a.b\nfrom engine import plan, Adam\ndef f():\n    from engine.data.cache import store")
-    assert sorted(imported(tree)) == ["a.b", "engine", "engine.data.cache", "engine.plan"]
-    assert ENGINE["engine"] == 1
-    assert ENGINE["engine.errors"] == max(ENGINE.values())
+def test_imports_are_seen_wherever_they_are() -> None:
+    tree = ast.parse(
+        "import a.b\nfrom engine import settings, Adam\ndef f():\n    from engine.data.cache import store\n"
+        "    import_module('engine.cli.main')"
+    )
+    modules = frozenset(["engine.settings", "engine.data.cache"])
+    assert sorted(imported(tree, modules)) == [
+        "a.b",
+        "engine",
+        "engine.cli.main",
+        "engine.data.cache",
+        "engine.settings",
+    ]
+
+
+def test_the_rungs_are_read_as_they_are_written(tmp_path: Path) -> None:
+    page = "text\n```\nengine.cli     what `engine.data` is for\nengine.nn  engine.data   (workers)\n```\n"
+    assert rungs(page) == [["engine.cli"], ["engine.nn", "engine.data"]]

@@ -16,7 +16,7 @@ def add_database(parser: argparse.ArgumentParser) -> None:
 
 def add_checkpoint(parser: argparse.ArgumentParser) -> None:
     """Add the argument for a checkpoint as `checkpoint`."""
-    parser.add_argument("checkpoint", type=Path, metavar="PATH", help="a checkpoint, or a folder: its newest")
+    parser.add_argument("checkpoint", type=Path, metavar="CHECKPOINT", help="a checkpoint, or a folder: its newest")
 
 
 def add_run(parser: argparse.ArgumentParser, what: str) -> None:

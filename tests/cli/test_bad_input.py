@@ -88,7 +88,7 @@ def trained(gradsum: Gradsum) -> Path:
         ("train --config missing.toml", ("missing.toml cannot be read: No such file",)),
         ("train --config .", ("--config . cannot be read: Is a directory",)),
         ("train --resume nowhere", ("there is no checkpoint file nowhere",)),
-        ("evaluate", ("required: PATH",)),
+        ("evaluate", ("required: CHECKPOINT",)),
         ("evaluate nowhere", ("there is no checkpoint file nowhere",)),
         ("predict nowhere", ("required: IMAGE",)),
         ("predict nowhere a.png", ("there is no checkpoint file nowhere",)),

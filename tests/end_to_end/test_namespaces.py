@@ -15,6 +15,7 @@ import pytest
 from engine.cli.exit_codes import INTERRUPTED
 from tests.support.command import PATIENCE, Gradsum, finish, save_data
 from tests.support.remote import ALONE, printed, worker
+from tests.support.tools import need, need_root
 
 MACHINES = ("coordinator", "one", "two")
 SELDOM = ("--validate-every", 1 << 30, "--checkpoint-every", 1 << 30, "--snapshot-first", 0, "--statistics-every", 0)
@@ -40,22 +41,11 @@ def ip(*arguments: str) -> None:
     subprocess.run(["ip", *arguments], check=True, capture_output=True, text=True)
 
 
-def possible() -> bool:
-    """Tell whether namespaces can be made here."""
-    if os.geteuid() != 0 or not shutil.which("ip"):
-        return False
-    name = f"gs{os.getpid()}-try"
-    made = subprocess.run(["ip", "netns", "add", name], check=False, capture_output=True).returncode == 0
-    if made:
-        ip("netns", "del", name)
-    return made
-
-
 @pytest.fixture
 def machines(tidy: Path) -> Iterator[Callable[[str], str]]:
     """Make a machine with a cable to each of two others, 10.77.1.0/24 and 10.77.2.0/24; return their namespaces."""
-    if not possible():
-        pytest.skip("network namespaces take root and the command ip")
+    need_root()
+    need("ip", "iproute2")
     names = {machine: f"gs{os.getpid()}-{machine}" for machine in MACHINES}
     with ExitStack() as stack:
         for name in names.values():
@@ -89,6 +79,7 @@ def until(process: "subprocess.Popen[str]", happened: Callable[[], bool]) -> Non
         raise AssertionError(f"the run ended: {finish(process)}")
 
 
+@pytest.mark.check
 @pytest.mark.timeout(120)
 def test_a_machine_is_unplugged_and_plugged_in_again(machines: Callable[[str], str], gradsum: Gradsum) -> None:
     """And unplugged once more when the run ends, which it does when all that has happened."""

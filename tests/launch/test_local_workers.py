@@ -21,10 +21,10 @@ PATIENCE = 30.0  # seconds for the end of a process that has nothing to wait for
 # Starts two workers in a meeting folder, freezes them if asked to, says who they are, and waits to be killed.
 PARENT = """
 import os, signal, sys
-from engine.launch.rendezvous import SOCKET, meeting_folder
+from engine.launch.rendezvous import SOCKET, rendezvous_folder
 from engine.launch.local_workers import LocalWorkers
 from engine.wire import Listener
-with meeting_folder() as folder:
+with rendezvous_folder() as folder:
     address = f"ipc://{folder / SOCKET}"
     with Listener(address, 1000) as listener, LocalWorkers(address, 2) as workers:
         hellos = 0

@@ -23,8 +23,8 @@ TMP = "/tmp"  # noqa: S108
 # Makes the folder, says where it is, and waits to be killed.
 OWNER = """
 import signal
-from engine.launch.rendezvous import meeting_folder
-with meeting_folder() as folder:
+from engine.launch.rendezvous import rendezvous_folder
+with rendezvous_folder() as folder:
     print(folder, flush=True)
     signal.pause()
 """

@@ -138,7 +138,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeClock]:
 
 def let_workers_be(monkeypatch: pytest.MonkeyPatch, command: Callable[[], list[str]]) -> None:
     """Let each worker be what `command` returns when it is to start."""
-    monkeypatch.setattr("engine.launch.pool.worker_command", lambda *_: command())
+    monkeypatch.setattr("engine.launch.worker_pool.worker_command", lambda *_: command())
 
 
 @pytest.mark.timeout(20)  # one that is not told stays for ever
@@ -155,7 +155,7 @@ def test_when_told_to_leave_while_they_start_no_more_do(
             os.kill(os.getpid(), how)
 
     let_workers_be(monkeypatch, lambda: STAYS)
-    monkeypatch.setattr("engine.launch.pool.pin", pin)
+    monkeypatch.setattr("engine.launch.worker_pool.pin", pin)
     assert WorkerPool(4, [], clock).run() == 0
     assert len(started) == 2
     assert not any(map(exists, started))
@@ -178,7 +178,7 @@ def test_workers_that_die_at_once_are_given_up(
 def test_the_others_leave_when_one_is_given_up(clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> None:
     started: list[int] = []
     let_workers_be(monkeypatch, lambda: DIES if started else STAYS)
-    monkeypatch.setattr("engine.launch.pool.pin", lambda pid, *_: started.append(pid))
+    monkeypatch.setattr("engine.launch.worker_pool.pin", lambda pid, *_: started.append(pid))
     with pytest.raises(WorkersError, match="in a row ended soon after their start"):
         WorkerPool(2, [], clock).run()
     assert len(started) == 1 + HOPELESS + 2

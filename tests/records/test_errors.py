@@ -124,9 +124,9 @@ def test_any_file_name_is_a_file_name(tmp_path: Path, name: str, monkeypatch: py
 
 
 WRITE = """
-import sys; from engine.errors import RecordsError; from engine.records import Records, list_runs
+import sys; from engine.errors import RecordsError; from engine.records import Recorder, list_runs
 try:
-    Records(sys.argv[1])
+    Recorder(sys.argv[1])
 except RecordsError as error:
     print(error, [run["uuid"] for run in list_runs(sys.argv[1])])
 """
@@ -152,7 +152,7 @@ def test_read_only(tmp_path: Path, what: str) -> None:
 
 FULL = """
 import resource, sys; from engine.errors import RecordsError; from engine.records import *
-with Records(sys.argv[1]) as records:
+with Recorder(sys.argv[1]) as records:
     records.begin(RunRow("m", "d", "sgd", 1, 1, 1, 1, 1))
     resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
     for n in range(1, 100_000):

@@ -20,7 +20,7 @@ from tests.support.repository import ROOT
 WRITER = """
 import sys; from engine.records import *
 print("ready", flush=True); sys.stdin.readline()
-with Records(sys.argv[1]) as records:
+with Recorder(sys.argv[1]) as records:
     records.begin(RunRow("m", "d", "sgd", 1, 1, 1, 1, 1, uuid=sys.argv[2]))
     for n in range(1, int(sys.argv[3]) + 1):
         records.training(TrainingRow(n, 0, 0, 0, 0, 0, 0, 1, 1))
@@ -132,7 +132,7 @@ def test_a_running_run_cannot_be_resumed_and_another_may_begin(tmp_path: Path) -
 SNAPSHOTS = """
 import sys; from engine.records import *; import numpy as np
 [place] = places({"fc1.weights": (64, 512)}).values()
-with Records(sys.argv[1]) as records:
+with Recorder(sys.argv[1]) as records:
     records.begin(RunRow("m", "d", "sgd", 1, 1, 1, 1, 1))
     for step in range(1, 81):
         records.snapshot(Snapshot(step, {place: (np.full(32768, step, np.float32),) * 2}))

@@ -232,7 +232,7 @@ def test_which_process_is_alive() -> None:
 
 def test_only_a_new_database_imports_sqlite_utils(tmp_path: Path) -> None:
     script = """
-import sys; from engine.records import Records, list_runs
-Records(sys.argv[1]).close(); print("sqlite_utils" in sys.modules)
+import sys; from engine.records import Recorder, list_runs
+Recorder(sys.argv[1]).close(); print("sqlite_utils" in sys.modules)
 """
     assert [run_python(script, tmp_path / "r.db").stdout for _ in range(2)] == ["True\n", "False\n"]

@@ -10,6 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, rule
 from engine.errors import ProtocolError
 from engine.wire import messages as m
 from tests.support.fakes import JOB, MODEL
+from tests.support.tools import LONGER
 from workers.session import Action, Compute, Leave, Prepare, Send, Session, Store
 
 LAYOUT = MODEL.layout()
@@ -97,4 +98,4 @@ class AnyOrder(RuleBasedStateMachine):
 
 
 TestAnyOrder = AnyOrder.TestCase
-TestAnyOrder.settings = settings(max_examples=200, stateful_step_count=30, deadline=None)
+TestAnyOrder.settings = settings(max_examples=200 * LONGER, stateful_step_count=30)

@@ -30,5 +30,5 @@ def describe(step: Step, chunk: int, needs_input_gradient: bool) -> OperationInf
     """Return what is to be known about `step`, run on `chunk` samples at a time."""
     forward = step.operation.work(step)
     backward = forward * (1 + needs_input_gradient) if step.parameters else 0
-    kernel, memory = step.operation.__name__, step.operation.footprint(step) * chunk
+    kernel, memory = step.operation.__name__.removesuffix("Op"), step.operation.footprint(step) * chunk
     return OperationInfo(step.name, kernel, step.input, step.output, step.parameters, forward, backward, chunk, memory)

@@ -12,10 +12,10 @@ often, so a block is given to a worker
   coordinator computes the block itself, and that decides. Whoever is found to be in the minority has to go.
 
     event                            instructions
-    Joined, Left, Begin       ->     Assign ..., Judge ...
-    Tick                      ->     Lapsed ..., then Assign ..., Judge ...
-    Answered                  ->     Accept | Ignore | Differ, then Expel ..., Assign ..., Judge ... or Complete
-    Judged                    ->     Accept, Expel ..., then Assign ... or Complete
+    Joined, Left, Begin       ->     Assign ..., Arbitrate ...
+    Tick                      ->     Lapsed ..., then Assign ..., Arbitrate ...
+    Answered                  ->     Accept | Ignore | Differ, then Expel ..., Assign ..., Arbitrate ... or Complete
+    Arbitrated                ->     Accept, Expel ..., then Assign ... or Complete
 """
 
 from engine.coordinator.rounds.events import (

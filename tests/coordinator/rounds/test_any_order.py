@@ -29,6 +29,7 @@ from engine.coordinator.rounds import (
     Scheduler,
     Tick,
 )
+from tests.support.tools import LONGER
 
 SLACK = 1e-6  # seconds, for rounding
 PATIENCE = Leases()
@@ -285,4 +286,4 @@ class AnyOrder(RuleBasedStateMachine):
 
 
 TestAnyOrder = AnyOrder.TestCase
-TestAnyOrder.settings = settings(max_examples=60, stateful_step_count=50, deadline=None)
+TestAnyOrder.settings = settings(max_examples=60 * LONGER, stateful_step_count=50)
