@@ -11,7 +11,8 @@
     |-- DivergedError           loss or gradient became nan or infinite
     |-- WorkersError            workers cannot be started, or end before they computed anything
     |-- ProtocolError           a message that breaks the protocol
-    `-- WorkerFailedError       a worker raised an exception; carries its traceback
+    |-- WorkerFailedError       a worker raised an exception; carries its traceback
+    `-- InterruptedRoundError   the run is to stop, and no worker is left to finish the round; ends the training loop
 
 An interrupted run (Ctrl-C, SIGTERM) is no error: it ends with exit code 130.
 """
@@ -74,6 +75,10 @@ class WorkerFailedError(GradsumError):
     def __init__(self, message: str, remote_traceback: str = "") -> None:
         super().__init__(message)
         self.remote_traceback = remote_traceback
+
+
+class InterruptedRoundError(GradsumError):
+    """The run is to stop, and no worker is left that could finish the round."""
 
 
 @contextmanager

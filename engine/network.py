@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine import checkpoint as checkpoints
-from engine.compute.job import Job
+from engine.compute.evaluator import TestSetEvaluator
 from engine.compute.program import compile_model
+from engine.compute.tree import microbatches
 from engine.compute.validation import Validation
-from engine.coordinator.serial import Serial
 from engine.data import Dataset, Normalisation
 from engine.errors import CheckpointError, DataError, GradsumError
 from engine.nn.model import Model, check_fits, model_from
@@ -51,9 +51,10 @@ class Network:
     def evaluate(self, data: Dataset) -> Validation:
         """Measure the network on the test part of `data`; ModelError if the data does not suit the model."""
         check_fits(self.model, data.shape, len(data.classes))
-        job = Job(self.model, "", self.normalisation, CHUNK, CHUNK, 0, augment=False)
         with one_blas_thread():
-            sums = Serial(job, data).validate(0, self.parameters)
+            evaluator = TestSetEvaluator(self.model, self.normalisation, CHUNK, data.test)
+            evaluator.prepare(self.parameters)
+            sums = evaluator.test_block((0, microbatches(len(data.test), CHUNK)))
         return Validation(0, sums.correct, len(data.test), sums.loss / len(data.test))
 
     def _checked(self, images: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -68,9 +69,12 @@ class Network:
         return images
 
 
-def load(path: Path | str) -> Network:
+def load_network(path: Path | str) -> Network:
     """Return the network in a checkpoint: a file, or a folder's newest. CheckpointError if there is none."""
     return network_from(checkpoints.load(Path(path)), Path(path))
+
+
+load = load_network  # the name of earlier versions
 
 
 def network_from(checkpoint: checkpoints.Checkpoint, path: Path) -> Network:

@@ -1,5 +1,7 @@
 """A trained network: raw images in, logits and classes out; everything else is refused."""
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from engine.data import Normalisation
 from engine.errors import CheckpointError, DataError, ModelError
 from engine.network import CHUNK, Network
 from tests.support import reference
+from tests.support.repository import ROOT
 
 MODEL = engine.Model((engine.Conv2d(4), engine.MaxPool2d(), engine.Flatten(), engine.Dense(3)), shape=(6, 5, 1))
 COLOUR = engine.Model((engine.Flatten(), engine.Dense(3)), shape=(6, 5, 3))
@@ -93,9 +96,16 @@ def test_a_network_comes_back_from_its_checkpoint(tmp_path: Path) -> None:
     tensors = dict(net.model.layout().public(net.parameters))
     path = checkpoints.save(tmp_path, checkpoints.Checkpoint(7, tensors, {}, metadata()))
     for place in (path, tmp_path, str(tmp_path)):
-        again = engine.load(place)
+        again = engine.load_network(place)
         assert (again.model, again.classes, again.normalisation) == (net.model, net.classes, net.normalisation)
         assert np.array_equal(again.parameters, net.parameters)
+    assert engine.load is engine.load_network, "the name of earlier versions"
+
+
+def test_it_needs_nothing_of_the_coordinator() -> None:
+    program = "import sys, engine.network; print([name for name in sys.modules if name.startswith('engine.coord')])"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout == "[]\n"
 
 
 @pytest.mark.parametrize(

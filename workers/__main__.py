@@ -1,4 +1,4 @@
-"""Start a worker: `python -m workers ADDRESS`."""
+"""Start a worker: `python -m workers ADDRESS`, or this file by its path."""
 
 import argparse
 import math
@@ -6,9 +6,18 @@ import os
 import sys
 from pathlib import Path
 
-from engine.errors import GradsumError
-from engine.system.blas import ONE_THREAD
-from engine.wire.keys import keys_to_join
+# PYTHONPATH may have another `engine` or `workers`. Once ours are imported, their modules are found by their own paths.
+ROOT = str(Path(__file__).resolve().parents[1])
+sys.path.insert(0, ROOT)
+import engine  # noqa: E402, F401
+import workers  # noqa: E402, F401
+
+sys.path.remove(ROOT)
+
+from engine.errors import GradsumError  # noqa: E402
+from engine.system.blas import ONE_THREAD  # noqa: E402
+from engine.system.signals import near_limit_ignored  # noqa: E402
+from engine.wire.keys import keys_to_join  # noqa: E402
 
 
 def main() -> int:
@@ -41,4 +50,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    with near_limit_ignored():  # sent to every process of a job, but for the coordinator alone to act on
+        sys.exit(main())

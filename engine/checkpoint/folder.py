@@ -10,10 +10,10 @@ from shlex import quote
 
 from engine.checkpoint.content import Checkpoint, Owner, UnusableError, owner_of, pack, read
 from engine.errors import CheckpointError
+from engine.system.files import TEMPORARY, write_atomically
 from engine.system.processes import exists
 
 _NAME = re.compile(r"step-\d{8,18}\.safetensors")
-_TEMPORARY = re.compile(r"\.step-\d+\.safetensors\.(\d+)\.tmp")
 
 
 class CheckpointWarning(UserWarning):
@@ -36,7 +36,7 @@ def save(folder: Path | str, checkpoint: Checkpoint, keep: int = 3) -> Path:
     path = folder / f"step-{checkpoint.step:08d}.safetensors"
     with _explained(path):
         _remove_stale(folder)
-        _write(path, content)
+        write_atomically(path, content)
         numbered = _numbered(folder)
         kept = [old for old in numbered if _step(old) <= checkpoint.step][:keep]
         for old in numbered:
@@ -150,7 +150,7 @@ def remove(folder: Path | str, run: str, db: Path) -> int:
     with _explained(folder, "removed"):
         entries = list(folder.iterdir())
         for path in entries:
-            if path.is_symlink() or (path not in numbered and not _TEMPORARY.fullmatch(path.name)):
+            if path.is_symlink() or (path not in numbered and not _temporary(path)):
                 raise CheckpointError(f"{folder} holds {path.name!r} as well")
         size = sum(path.stat().st_size for path in entries)
         for path in entries:
@@ -187,29 +187,16 @@ def _explained(path: Path, verb: str = "written") -> Iterator[None]:
         raise CheckpointError(f"checkpoint {path} cannot be {verb}: {error.strerror or error}") from error
 
 
-def _write(path: Path, content: bytes) -> None:
-    """Put `content` on disk under `path`, whole or not at all."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    # The new name is safe only when the folder is on disk too.
-    descriptor = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def _remove_stale(folder: Path) -> None:
     """Remove the temporary files of processes that are gone; one with our own pid is of an earlier process."""
     for path in folder.iterdir():
-        if found := _TEMPORARY.fullmatch(path.name):
-            pid = int(found[1])
+        if found := _temporary(path):
+            pid = int(found["pid"])
             if pid == os.getpid() or not exists(pid):
                 path.unlink(missing_ok=True)
+
+
+def _temporary(path: Path) -> re.Match[str] | None:
+    """Return the match of the name if this is the beginning of a checkpoint."""
+    found = TEMPORARY.fullmatch(path.name)
+    return found if found and _NAME.fullmatch(found["name"]) else None

@@ -17,6 +17,7 @@ from engine.cli.overview import overview
 from engine.cli.parser import Parser
 from engine.errors import GradsumError, SettingsError, UsageError, WorkerFailedError
 from engine.system.blas import ONE_THREAD
+from engine.system.signals import NEAR_LIMIT, heard
 
 UNUSABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG, errno.ELOOP)  # another name would do
 
@@ -108,17 +109,18 @@ def _refused(error: OSError) -> int:
 
 @contextlib.contextmanager
 def _terminable() -> Iterator[None]:
-    """Let SIGTERM do what Ctrl-C does, so that it cleans up as well."""
+    """Let SIGTERM, and what cluster managers send before a time limit, do what Ctrl-C does, once."""
+    leaving = False
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
+        nonlocal leaving
+        if not leaving:
+            leaving = True  # SIGXCPU comes every second: it must not disturb the tidying up
+            raise KeyboardInterrupt
 
-    try:
-        before = signal.signal(signal.SIGTERM, interrupt)
-    except ValueError:  # only the main thread can handle signals
-        yield
-        return
+    before = {number: signal.signal(number, interrupt) for number in heard((signal.SIGTERM, *NEAR_LIMIT))}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -4,28 +4,56 @@ from engine.compute import tree
 from engine.compute.job import Job
 from engine.compute.program import Program, compile_model
 from engine.compute.sums import Sums, add
-from engine.data import Dataset, Sampler, augment, stream
+from engine.data import Dataset, Normalisation, Sampler, Split, augment, stream
 from engine.nn.layers import Dropout
+from engine.nn.model import Model
 from engine.nn.parameters import Vector
 
 
-class Evaluator:
+class TestSetEvaluator:
+    """Evaluates blocks of a test set with the parameters it was last given, dropout and augmentation off."""
+
+    def __init__(self, model: Model, normalisation: Normalisation, microbatch: int, test: Split) -> None:
+        self._model = model
+        self._normalise = normalisation.apply
+        self._microbatch = microbatch
+        self._test = test
+        self._main = compile_model(model, microbatch)
+        self._programs = {microbatch: self._main}  # by number of samples; the last micro-batch may be smaller
+
+    def prepare(self, parameters: Vector) -> None:
+        """Use these parameters (flat vector, copied) until the next call."""
+        self._main.prepare(parameters)
+
+    def test_block(self, block: tree.Block) -> Sums:
+        """Return the sums over `block` of the test set."""
+        size = self._microbatch
+
+        def leaf(number: int, _: int) -> Sums:
+            chosen = slice(number * size, (number + 1) * size)
+            images, labels = self._test.images[chosen], self._test.labels[chosen]
+            return Sums(*self._program(len(labels)).evaluate(self._normalise(images), labels))
+
+        return tree.evaluate_block(block, leaf, add)
+
+    def _program(self, samples: int) -> Program:
+        """Return a program for this many samples."""
+        if samples not in self._programs:
+            self._programs[samples] = compile_model(self._model, samples, like=self._main)
+        return self._programs[samples]
+
+
+class Evaluator(TestSetEvaluator):
     """Evaluates blocks of a batch, or of the test set, with the parameters it was last given."""
 
     def __init__(self, job: Job, data: Dataset) -> None:
+        super().__init__(job.model, job.normalisation, job.microbatch, data.test)
         self._job = job
         self._data = data
         self._sampler = Sampler(len(data.train), job.batch_size, job.seed)
         self._layout = job.model.layout()
         self._random = job.augment or any(isinstance(layer, Dropout) for layer in job.model.layers)
-        self._normalise = job.normalisation.apply
-        self._main = compile_model(job.model, job.microbatch)
-        self._programs = {job.microbatch: self._main}  # by number of samples; the last micro-batch may be smaller
         self._scratch: list[Vector] = []
-
-    def prepare(self, parameters: Vector) -> None:
-        """Use these parameters (flat vector, copied) until the next call."""
-        self._main.prepare(parameters)
 
     def rehearse(self) -> None:
         """Evaluate one micro-batch for nothing, so that kernels are loaded before the first step."""
@@ -55,17 +83,6 @@ class Evaluator:
 
         return tree.evaluate_block(block, leaf, add)
 
-    def test_block(self, block: tree.Block) -> Sums:
-        """Return the sums over `block` of the test set, dropout and augmentation off."""
-        test, size = self._data.test, self._job.microbatch
-
-        def leaf(number: int, _: int) -> Sums:
-            chosen = slice(number * size, (number + 1) * size)
-            images, labels = test.images[chosen], test.labels[chosen]
-            return Sums(*self._program(len(labels)).evaluate(self._normalise(images), labels))
-
-        return tree.evaluate_block(block, leaf, add)
-
     def first_nonfinite(self, step: int) -> str | None:
         """Return the name of the first layer whose output is not finite for the batch of `step`, if there is one."""
         indices, size = self._sampler.indices(step), self._job.microbatch
@@ -76,12 +93,6 @@ class Evaluator:
             if layer:
                 return layer
         return None
-
-    def _program(self, samples: int) -> Program:
-        """Return a program for this many samples."""
-        if samples not in self._programs:
-            self._programs[samples] = compile_model(self._job.model, samples, like=self._main)
-        return self._programs[samples]
 
     def _buffer(self, number: int) -> Vector:
         while len(self._scratch) <= number:

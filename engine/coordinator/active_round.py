@@ -24,6 +24,7 @@ class ActiveRound:
     thorough: bool = False
     failures: int = 0
     done: bool = False
+    began: float = 0.0  # by the monotonic clock
     busy: defaultdict[bytes, float] = field(default_factory=lambda: defaultdict(float))
     _slots: defaultdict[int, int] = field(default_factory=lambda: defaultdict(int))  # in use, by worker
     _frame: m.Frame = None

@@ -1,6 +1,9 @@
 """The coordinator's shell: polls the transport and the clock, feeds `rounds`, and carries out its instructions."""
 
+from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -13,10 +16,10 @@ from engine.coordinator.membership import Membership
 from engine.coordinator.peers import LOOK, Peers
 from engine.coordinator.policy import Policy, WorkerGate
 from engine.coordinator.reduction import Reduction
-from engine.coordinator.source import InterruptedRoundError, Timing, WorkerReport, nothing
+from engine.coordinator.source import Pending, Timing, WorkerReport
 from engine.coordinator.supervisor import Supervisor
 from engine.data import Sampler
-from engine.errors import ProtocolError, WorkerFailedError
+from engine.errors import InterruptedRoundError, ProtocolError, WorkerFailedError
 from engine.nn.parameters import Vector
 from engine.system.clock import Clock
 from engine.wire import Endpoint, Received
@@ -24,6 +27,15 @@ from engine.wire import messages as m
 
 VALIDATION_CAP = 32  # micro-batches in a share of a validation: small enough that the fast wait little for the slow
 FAILURES = 3  # failures of workers in one round after which it is not the workers' fault
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The sums that an event tells of: those of a worker's RESULT, or computed here."""
+
+    sums: Sums
+    result: m.Result | None = None
+    peer: bytes = b""
 
 
 class Coordinator:
@@ -56,6 +68,7 @@ class Coordinator:
         self._policy = policy
         self._rounds = rounds.Scheduler(policy.patience)
         self._current: ActiveRound | None = None
+        self._events: deque[tuple[rounds.Event, Answer | None]] = deque()  # that the scheduler has not seen
         self._number = 0
         self._in_memory = -1  # version of the parameters in shared memory
         self._pause = WorkerGate(clock, members.announce)
@@ -80,58 +93,63 @@ class Coordinator:
         for peer in self._members.peers():
             self._peers.send(peer, m.Stop(self._members.session, "the run is over"))
 
-    def gradient(
-        self,
-        step: int,
-        parameters: Vector,
-        out: Vector,
-        meanwhile: Callable[[], None] = nothing,
-        thorough: bool = False,
-    ) -> Sums:
-        """Return the sums over the batch of `step`, the summed gradient in `out`; call `meanwhile` in waiting."""
+    def start(self, step: int, parameters: Vector, out: Vector, thorough: bool = False) -> Pending:
+        """Send the shares of the batch of `step` to the workers, and return at once.
+
+        If there are too few of them, the round begins when its result is asked for: the caller may have things to do.
+        """
         if thorough:
             self._members.announce("not finite", f"the sum of step {step} is not; every block is computed again")
-        meanwhile = self._muster(meanwhile)
         sums = Reduction(len(self._sampler.indices(step)), self._job.microbatch, out)
         work = self._work(kind=m.TRAIN, step=step, version=step - 1, total=sums.total)
-        began = self._clock.now()
         current = ActiveRound(work, parameters, sums, thorough)
-        total = self._run(current, sums.total, meanwhile)
-        self.timing.add(self._clock.now() - began, max(current.busy.values(), default=0.0), sums.seconds)
+        if len(self._rounds) >= self._policy.least:
+            self._begin(current)
+        return Pending(partial(self._gradient, current))
+
+    def _gradient(self, current: ActiveRound) -> Sums:
+        """Return the sums of a round of training, and count what its time went to."""
+        total = self._finish(current)
+        seconds = self._clock.now() - current.began
+        self.timing.add(seconds, max(current.busy.values(), default=0.0), current.sums.seconds)
         return total
 
     def validate(self, step: int, parameters: Vector) -> Sums:
         """Return loss and correct answers over the whole test set, with the parameters after `step`."""
-        self._muster(nothing)
         sums = Reduction(self._sizes[1], self._job.microbatch, None)
         work = self._work(kind=m.VALIDATE, step=step, version=step, total=sums.total)
-        return self._run(ActiveRound(work, parameters, sums), VALIDATION_CAP)
-
-    def _muster(self, meanwhile: Callable[[], None]) -> Callable[[], None]:
-        """Wait until there are workers enough for a round; return what is left to be done meanwhile."""
-        if len(self._rounds) < self._policy.least:
-            meanwhile()
-            meanwhile = nothing
-        while self._pause.needed(len(self._rounds), self._policy.least):
-            self._wait()
-            if self._interrupted():
-                raise InterruptedRoundError
-        return meanwhile
+        return self._finish(ActiveRound(work, parameters, sums))
 
     def _work(self, kind: int, step: int, version: int, total: int) -> m.Work:
         self._number += 1
         return m.Work(self._members.session, self._number, 0, kind, step, 0, 0, total, version)
 
-    def _run(self, current: ActiveRound, cap: int, meanwhile: Callable[[], None] = nothing) -> Sums:
-        """Carry out one round and return its sums."""
+    def _muster(self) -> None:
+        """Wait until there are enough workers for a round."""
+        while self._pause.needed(len(self._rounds), self._policy.least):
+            self._wait()
+            if self._interrupted():
+                raise InterruptedRoundError
+
+    def _begin(self, current: ActiveRound) -> None:
+        """Give the workers their shares of a round."""
         self._current = current
+        current.began = self._clock.now()
         work = current.work
         if self._members.shared_memory and self._in_memory != work.version:
             np.copyto(self._members.shared_memory.parameters(), current.parameters)
             self._in_memory = work.version
-        audit = self._policy.chooser(self._job.seed, work.step) if work.kind == m.TRAIN else None
-        self._handle(rounds.Begin(work.round, work.total, work.version, cap, audit))
-        meanwhile()
+        training = work.kind == m.TRAIN
+        audit = self._policy.chooser(self._job.seed, work.step) if training else None
+        cap = work.total if training else VALIDATION_CAP
+        self._events.append((rounds.Begin(work.round, work.total, work.version, cap, audit), None))
+        self._work_off()
+
+    def _finish(self, current: ActiveRound) -> Sums:
+        """Wait until a round is complete, and return its sums; begin it first if there were too few workers before."""
+        if self._current is not current:
+            self._muster()
+            self._begin(current)
         while not current.done:
             self._wait()
             self._pause.needed(len(self._rounds), 1)
@@ -148,14 +166,16 @@ class Coordinator:
         received = self._endpoint.poll(timeout)
         for one in received:
             self._receive(one)
+            self._work_off()
         for peer in self._peers.unreachable():
             self._lose(peer, "its connection was lost")
         if self._peers.look(idle=not received):
-            self._handle(rounds.Tick())
+            self._events.append((rounds.Tick(), None))
+        self._work_off()
 
     def _lose(self, peer: bytes, reason: str) -> None:
         self._peers.part(peer, reason)
-        self._handle(rounds.Left(peer))
+        self._events.append((rounds.Left(peer), None))
 
     def _receive(self, received: Received) -> None:
         """Take one message from a peer; if anything is wrong with it, that is noted, and the peer refused and lost."""
@@ -179,7 +199,7 @@ class Coordinator:
                 self._peers.feed(peer, message)
             case m.Ready():
                 self._members.admit(peer, message)
-                self._handle(rounds.Joined(peer))
+                self._events.append((rounds.Joined(peer), None))
             case m.Result():
                 self._result(peer, message, payload)
             case m.Failed():
@@ -199,42 +219,33 @@ class Coordinator:
                 raise WorkerFailedError(f"worker {member.name} failed, as did others before it", message.error)
 
     def _result(self, peer: bytes, result: m.Result, payload: m.Frame | None) -> None:
-        """Count the sums of a block if `rounds` finds that they are the first for it."""
+        """Let the scheduler know of the sums of a block; they count if they are the first for it."""
         self._peers.useful(peer)
         current, block = self._current, (result.start, result.stop)
         if current is None or result.round != current.work.round:
-            self._handle(rounds.Answered(peer, result.round, result.attempt, block))
+            self._events.append((rounds.Answered(peer, result.round, result.attempt, block), None))
             return
         sums = current.sums.check(result, self._members.mail(peer, result.slot) if result.slot else payload)
         finite = is_finite(sums, current.thorough)
         bits = bits_of(sums) if not finite or self._rounds.in_question(block) else ""
-        answer = rounds.Answered(peer, result.round, result.attempt, block, bits, finite)
-        instructions = self._rounds.handle(answer, self._clock.now())
-        if rounds.Accept(block) in instructions:
-            current.sums.put(block, sums)
-            if current.work.kind == m.TRAIN:
-                self._members.credit(peer, result, current.sums.images(block))
-                current.busy[peer] += result.seconds
-        self._carry_out(instructions)  # in the end: the worker may turn out to be gone
+        answered = rounds.Answered(peer, result.round, result.attempt, block, bits, finite)
+        self._events.append((answered, Answer(sums, result, peer)))
 
-    def _settle(self, block: Block) -> None:
-        """Compute a block here, and count it, unless the round is over."""
-        current = self._current
-        if current is None or current.done:
-            return
-        sums = self._arbiter(current.work, block, current.parameters)
-        arbitrated = rounds.Arbitrated(current.work.round, block, bits_of(sums))
-        instructions = self._rounds.handle(arbitrated, self._clock.now())
-        if rounds.Accept(block) in instructions:
-            current.sums.put(block, sums)
-        self._carry_out(instructions)
+    def _work_off(self) -> None:
+        """Give the scheduler all events there are, and carry out what it says, which may lead to further events.
 
-    def _handle(self, event: rounds.Event) -> None:
-        """Give `rounds` an event and carry out what it says."""
-        self._carry_out(self._rounds.handle(event, self._clock.now()))
+        A loop and not a call from within `_carry_out`: when a thousand workers are lost at once, each loss shows in
+        the attempt to give another worker what the last one had.
+        """
+        while self._events:
+            event, answer = self._events.popleft()
+            self._carry_out(self._rounds.handle(event, self._clock.now()), answer)
 
-    def _carry_out(self, instructions: list[rounds.Instruction]) -> None:
-        """Do what `rounds` says; shares are sent in the end and together, for whoever has one takes our core."""
+    def _carry_out(self, instructions: list[rounds.Instruction], answer: Answer | None) -> None:
+        """Do what the scheduler says, `answer` being what came with the event.
+
+        Shares are sent last and together, because a worker that has one takes our core; what takes long is for then.
+        """
         shares: list[tuple[bytes, list[m.Frame]]] = []
         disputed: list[Block] = []
         current = self._current
@@ -243,9 +254,11 @@ class Coordinator:
                 case rounds.Assign() if current is not None:
                     member = self._members.get(instruction.worker)
                     shares.append((instruction.worker, current.share(instruction, member.box if member else None)))
+                case rounds.Accept(block) if current is not None and answer is not None:
+                    self._count(current, block, answer)
                 case rounds.Complete() if current is not None:
                     current.done = True
-                case rounds.Arbitrate(block):
+                case rounds.Arbitrate(block) if current is not None:
                     disputed.append(block)
                 case rounds.Expel(worker):
                     self._peers.note(instruction, current.work.step if current else None)
@@ -255,5 +268,17 @@ class Coordinator:
         for worker, frames in shares:
             if not self._endpoint.send(worker, frames):
                 self._lose(worker, "its connection was lost")
-        for block in disputed:
-            self._settle(block)
+        if current is not None:
+            self._events.extend(self._arbitrate(current, block) for block in disputed)
+
+    def _count(self, current: ActiveRound, block: Block, answer: Answer) -> None:
+        """Add up the sums of a block, and credit the worker that computed them in training."""
+        current.sums.put(block, answer.sums)
+        if answer.result is not None and current.work.kind == m.TRAIN:
+            self._members.credit(answer.peer, answer.result, current.sums.images(block))
+            current.busy[answer.peer] += answer.result.seconds
+
+    def _arbitrate(self, current: ActiveRound, block: Block) -> tuple[rounds.Event, Answer]:
+        """Compute a block here."""
+        sums = self._arbiter(current.work, block, current.parameters)
+        return rounds.Arbitrated(current.work.round, block, bits_of(sums)), Answer(sums)

@@ -8,10 +8,6 @@ from engine.compute.sums import Sums
 from engine.nn.parameters import Vector
 
 
-def nothing() -> None:
-    """Do nothing."""
-
-
 @dataclass(frozen=True)
 class WorkerReport:
     """What one worker has done: `images` evaluated in training, `seconds` busy, `cpu` processor seconds used."""
@@ -43,29 +39,26 @@ class Timing:
         self.wire += max(0.0, whole - compute - reduce)
 
 
-class InterruptedRoundError(Exception):
-    """The run is to stop, and nobody is left who could finish the round."""
+@dataclass(frozen=True)
+class Pending:
+    """Sums that are being computed: `result()` waits for them and returns them. To be called once."""
+
+    result: Callable[[], Sums]
 
 
 class Source(Protocol):
     """Where the training loop gets its sums from.
 
-    `validate(step)` and `gradient(step + 1)` must be given the same parameters, those after `step`: they travel once.
-    Both raise InterruptedRoundError.
+    `validate(step)` and `start(step + 1)` must be given the same parameters, those after `step`: they travel once.
+    `validate` and `Pending.result` raise InterruptedRoundError.
     """
 
     timing: Timing
 
-    def gradient(
-        self,
-        step: int,
-        parameters: Vector,
-        out: Vector,
-        meanwhile: Callable[[], None] = nothing,
-        thorough: bool = False,
-    ) -> Sums:
-        """Return the sums over the batch of `step`, the summed gradient in `out`; call `meanwhile` once.
+    def start(self, step: int, parameters: Vector, out: Vector, thorough: bool = False) -> Pending:
+        """Start on the sums over the batch of `step`, and return at once; the summed gradient will be in `out`.
 
+        Until `result` has returned, `parameters` must stay as they are, and nothing else may be started.
         `thorough`: for sums that were not finite. Whatever is not finite now has been computed twice.
         """
 

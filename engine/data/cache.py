@@ -10,7 +10,6 @@ import contextlib
 import hashlib
 import os
 import re
-import tempfile
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -21,9 +20,10 @@ import platformdirs
 from engine.data import cache_limit, layout
 from engine.data.dataset import Dataset
 from engine.errors import DataError
+from engine.system.files import TEMPORARY, write_atomically
 
 _STALE = 3600.0  # seconds; nobody writes one file for that long
-PART = ".part-"
+PART = ".part-"  # of what arrives over the network
 
 
 class DamagedError(DataError):
@@ -127,17 +127,7 @@ def _write(path: Path, pieces: Iterable[bytes | memoryview]) -> None:
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         _remove_stale(path.parent)
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=PART)
-        part = Path(name)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                for piece in pieces:
-                    file.write(piece)
-                file.flush()
-                os.fsync(file.fileno())
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
+        write_atomically(path, pieces, mode=0o600)
     except OSError as error:
         raise unwritable(path, error) from error
 
@@ -151,7 +141,9 @@ def unwritable(path: Path, error: OSError) -> DataError:
 
 
 def _remove_stale(folder: Path) -> None:
-    for part in folder.glob(f"{PART}*"):
+    for part in folder.iterdir():
+        if not (part.name.startswith(PART) or TEMPORARY.fullmatch(part.name)):
+            continue
         # Another process may remove the same file at the same time.
         with contextlib.suppress(FileNotFoundError):
             if time.time() - part.stat().st_mtime > _STALE:

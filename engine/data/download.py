@@ -10,6 +10,7 @@ from typing import Self
 
 from engine.data import cache, cache_limit
 from engine.errors import DataError
+from engine.system.files import move_into_place
 
 
 class Download:
@@ -75,7 +76,7 @@ class Download:
                 raise DataError(
                     f"the data that came has the digest {found}, not {self._digest}; it will be fetched anew"
                 )
-            self._part.replace(self.path)
+            move_into_place(self._part, self.path)
         except OSError as error:
             raise cache.unwritable(self._part, error) from error
 

@@ -2,13 +2,20 @@
 
 import os
 import sys
+from pathlib import Path
 
 from engine.system.blas import ONE_THREAD
 
+START = Path(__file__).resolve().parents[2] / "workers" / "__main__.py"
+
 
 def worker_command(*arguments: str) -> list[str]:
-    """Return the command line of a worker. -P: nothing in the current folder can stand in for a package."""
-    return [sys.executable, "-P", "-m", "workers", *arguments]
+    """Return the command line of a worker.
+
+    It names a file, for `-m workers` would start any package of that name on PYTHONPATH. -P keeps the folder of that
+    file off sys.path, where its modules would stand in for others.
+    """
+    return [sys.executable, "-P", str(START), *arguments]
 
 
 def worker_environment() -> dict[str, str]:

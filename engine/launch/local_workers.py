@@ -12,6 +12,7 @@ from typing import IO, Self
 
 from engine.errors import WorkersError
 from engine.launch.command import worker_command, worker_environment
+from engine.system.signals import near_limit_blocked
 from engine.wire.shared_memory import SharedMemory
 
 GRACE = 5.0  # seconds that workers have to end by themselves before they are killed
@@ -132,15 +133,16 @@ def _start(address: str, number: int, count: int, shared_memory: SharedMemory | 
         inherited = (shared_memory.descriptor,)
     errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the worker
     try:
-        popen = subprocess.Popen(
-            worker_command(address, *options),
-            pass_fds=inherited,
-            env=worker_environment(),
-            stdin=subprocess.PIPE,  # the lifeline: closed by the kernel when this process ends, however it ends
-            stdout=subprocess.DEVNULL,
-            stderr=errors,
-            start_new_session=True,  # Ctrl-C in the terminal is for the coordinator alone
-        )
+        with near_limit_blocked():
+            popen = subprocess.Popen(
+                worker_command(address, *options),
+                pass_fds=inherited,
+                env=worker_environment(),
+                stdin=subprocess.PIPE,  # the lifeline: closed by the kernel when this process ends, however it ends
+                stdout=subprocess.DEVNULL,
+                stderr=errors,
+                start_new_session=True,  # Ctrl-C in the terminal is for the coordinator alone
+            )
     except OSError:
         errors.close()
         raise

@@ -11,6 +11,7 @@ from engine.errors import WorkersError
 from engine.launch.command import worker_command, worker_environment
 from engine.launch.local_workers import HOPELESS, describe_end, pin
 from engine.system.clock import Clock
+from engine.system.signals import near_limit_ignored
 
 SETTLED = 10.0  # seconds after which a worker that gets a signal had at least begun to work
 
@@ -43,6 +44,11 @@ class WorkerPool:
         """
         for wish in (signal.SIGTERM, signal.SIGINT):
             signal.signal(wish, lambda *_: self._end())
+        with near_limit_ignored():  # by the workers, too, which inherit that
+            return self._wait()
+
+    def _wait(self) -> int:
+        """Start the workers, replace those that signals end, and return the worst exit code."""
         worst = 0
         try:
             for number in range(self._count):

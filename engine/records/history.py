@@ -1,7 +1,8 @@
-"""Reading what happened in one run: its curves, validations, workers and events."""
+"""Reading what happened in one run: its steps, curves, validations, workers and events."""
 
 import sqlite3
-from typing import Any, Literal
+from collections.abc import Iterator
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,42 @@ def curves(connection: Connection, table: Literal["training", "validation"], run
     rows = [tuple(row) for row in connection.execute(sql, (run,))]
     values = np.array(rows, np.float64).reshape(len(rows), len(names))
     return dict(zip(names, values.T, strict=True))
+
+
+class Step(NamedTuple):
+    """One step of a run. `images_per_second`: over the time since the step before, None where that is not recorded."""
+
+    step: int
+    epoch: float
+    loss: float | None
+    percent: float | None
+    images: int
+    images_per_second: float | None
+    elapsed: float
+
+
+_STEPS = """
+SELECT t.batchno, t.epoch, t.avgloss, t.corperc, t.batchsize,
+  t.batchsize / nullif(t.elapsed - CASE t.batchno WHEN 1 THEN 0.0 ELSE before.elapsed END, 0.0), t.elapsed
+FROM training t LEFT JOIN training before ON before.startID = t.startID AND before.batchno = t.batchno - 1
+WHERE t.startID = ? ORDER BY t.batchno LIMIT ? OFFSET ?
+"""
+
+
+def steps(connection: Connection, run: int, offset: int = 0, limit: int = -1) -> Iterator[Step]:
+    """Yield the steps of `run` in order, from number `offset` on, at most `limit` of them unless that is negative."""
+    return (Step(*row) for row in connection.execute(_STEPS, (run, limit, offset)))
+
+
+def step_count(connection: Connection, run: int) -> int:
+    """Return how many steps of `run` are recorded."""
+    return int(connection.execute("SELECT count(*) FROM training WHERE startID = ?", (run,)).fetchone()[0])
+
+
+def uuid_of(connection: Connection, run: int) -> str | None:
+    """Return the uuid of `run`; None if there is none of that number."""
+    row = connection.execute("SELECT uuid FROM runs WHERE startID = ?", (run,)).fetchone()
+    return str(row[0]) if row else None
 
 
 def validations(connection: Connection, run: int) -> list[dict[str, Any]]:

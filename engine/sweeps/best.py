@@ -6,6 +6,7 @@ import tomli_w
 
 from engine.errors import StorageError
 from engine.settings import ENDS, TRAJECTORY
+from engine.system.files import write_atomically
 from engine.training.prepare import OWN, Run
 
 NAME = "best.toml"
@@ -29,14 +30,9 @@ def write_settings(path: Path, run: Run, said: str) -> None:
         else:
             options = {what: source} | options
     text = "".join(f"# {comment}\n" for comment in comments) + tomli_w.dumps(options)
-    temporary = path.with_suffix(".tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            temporary.write_text(text, encoding="utf-8")
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        write_atomically(path, text.encode())
     except OSError as error:
         raise StorageError(f"the best settings cannot be written to {path}: {error.strerror or error}") from error
 

@@ -13,9 +13,9 @@ import numpy as np
 from engine import checkpoint as checkpoints
 from engine.compute.sums import Sums
 from engine.compute.validation import Validation
-from engine.coordinator.source import InterruptedRoundError, Source
+from engine.coordinator.source import Source
 from engine.data import Sampler
-from engine.errors import DivergedError, RecordsError
+from engine.errors import DivergedError, InterruptedRoundError, RecordsError
 from engine.nn.optimizers import State
 from engine.nn.parameters import Layout, Vector, all_finite
 from engine.records import Recorder, TrainingRow, ValidationRow
@@ -111,7 +111,7 @@ class Loop:
 
     def timing(self) -> dict[str, float]:
         """Return where the mean step of this sitting went, in milliseconds; `other` is records and reports."""
-        steps = max(len(self.progress.history), 1)
+        steps = max(self.progress.taken, 1)
         seconds = asdict(self.source.timing) | {"optimizer": self.progress.optimizer_seconds}
         seconds["other"] = max(0.0, self.progress.seconds - sum(seconds.values()))
         return {name: 1000 * value / steps for name, value in seconds.items()}
@@ -165,10 +165,12 @@ class Loop:
         """Take one step: gradient, check, optimizer. Records and reports of it are made while the next is computed."""
         began = self.clock.now()
         number = self.progress.step + 1
-        sums = self.source.gradient(number, self.parameters, self._gradient, self._settle)
+        pending = self.source.start(number, self.parameters, self._gradient)
+        self._settle()
+        sums = pending.result()
         samples = len(self.sampler.indices(number))
         if not self._finite(sums):
-            sums = self.source.gradient(number, self.parameters, self._gradient, thorough=True)
+            sums = self.source.start(number, self.parameters, self._gradient, thorough=True).result()
         if not self._finite(sums):
             self.snapshots.before(number, self.parameters, self._gradient, samples, last=True)
             self._diverged(number, sums.loss / samples)
@@ -195,6 +197,7 @@ class Loop:
     def _account(self, loss: float, correct: int, samples: int, seconds: float) -> None:
         """Record and report a step that took `seconds`."""
         progress = self.progress
+        progress.taken += 1
         progress.images += samples
         progress.recent.append((loss, samples))
         elapsed, cpu = self._times()
@@ -206,7 +209,6 @@ class Loop:
         rate = samples / max(seconds, 1e-9)
         self._rate += (rate - self._rate) * (PACE if self._rate else 1.0)
         report = StepReport(progress.step, self._epoch(), mean, percent, samples, self._rate, elapsed)
-        progress.history.append(report)
         self.reporter.step(report, self.source.workers())
 
     def _validate(self) -> None:

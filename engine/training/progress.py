@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from engine.compute.validation import Validation
-from engine.training.reporter import StepReport
 
 RECENT = 100  # batches that `train_loss` is the mean of
 
@@ -20,11 +19,11 @@ class Progress:
     best_percent: float | None = None
     validation: Validation | None = None
     saved: Path | None = None
+    taken: int = 0  # steps of this sitting
     images: int = 0
     seconds: float = 0.0  # in training steps, without validations and checkpoints
     optimizer_seconds: float = 0.0
     recent: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=RECENT))
-    history: list[StepReport] = field(default_factory=list)
 
     @property
     def train_loss(self) -> float | None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # a reporter is there before anything slow is imported
+    from collections.abc import Sequence
     from pathlib import Path
 
     from engine.compute.validation import Validation
@@ -54,7 +55,8 @@ class Result:
     """How a run ended. `state` is "finished" or "interrupted", `reason` says why; `checkpoint` is the last one saved.
 
     `train_loss` is the mean loss of a sample over the last (at most 100) batches. `images_per_second` counts training
-    only, without validation and checkpoints; `step_ms` is where the mean step went, in milliseconds.
+    only, without validation and checkpoints; `step_ms` is where the mean step went, in milliseconds. `steps_taken` are
+    those of this call, `steps` those since the run began. `history` is read from the database whenever it is used.
     """
 
     run: int
@@ -74,7 +76,8 @@ class Result:
     db: Path
     checkpoint: Path
     network: Network = field(repr=False)
-    history: list[StepReport] = field(repr=False)
+    history: Sequence[StepReport] = field(repr=False)
+    steps_taken: int = field(repr=False)
 
     def asdict(self) -> dict[str, Any]:
         """Return what `--json` prints."""

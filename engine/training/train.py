@@ -25,6 +25,7 @@ from engine.system.clock import MonotonicClock, TimeLimit
 from engine.system.signals import Interrupt
 from engine.training.bookkeeping import departure, recorder
 from engine.training.cluster import Cluster, cluster_for, source_for
+from engine.training.history import History
 from engine.training.loop import Loop, Lost, never
 from engine.training.prepare import Run, choose_settings, prepare
 from engine.training.progress import Progress
@@ -221,7 +222,7 @@ def _finish(run: Run, number: int, loop: Loop, records: Recorder, state: str, re
         cpu_seconds=progress.cpu,
         params_sha256=digest,
     )
-    if progress.history:  # otherwise what an earlier sitting found still holds
+    if progress.taken:  # otherwise what an earlier sitting found still holds
         totals |= {"train_loss": progress.train_loss, "images_per_second": speed}
     records.finish("interrupted" if state == "interrupted" else "finished", reason, **totals)
     return Result(
@@ -242,5 +243,6 @@ def _finish(run: Run, number: int, loop: Loop, records: Recorder, state: str, re
         db=run.db,
         checkpoint=loop.save(),
         network=Network(run.model, loop.parameters, run.normalisation, run.data.classes),
-        history=progress.history,
+        history=History(run.db.absolute(), number, run.uuid),
+        steps_taken=progress.taken,
     )

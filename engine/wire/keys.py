@@ -17,6 +17,7 @@ import zmq
 from zmq.utils import z85
 
 from engine.errors import UsageError
+from engine.system.files import write_atomically
 from engine.wire.address import Address
 
 PRIVATE = 0o600
@@ -71,8 +72,7 @@ class Keys:
         names = ("server_public", "server_secret", "client_public", "client_secret")
         keys = [f'{name} = "{z85.encode(getattr(self, name)).decode()}"' for name in names]
         try:
-            with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE), "w") as file:
-                file.write("\n".join([HEAD, *keys, "clients = []", ""]))
+            write_atomically(path, "\n".join([HEAD, *keys, "clients = []", ""]).encode(), PRIVATE, new=True)
         except OSError as error:
             raise UsageError(f"the key file {path} cannot be written: {error.strerror}") from None
 

@@ -4,6 +4,8 @@ import json
 import os
 import shlex
 import signal
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +13,10 @@ import pytest
 
 from engine.checkpoint import load
 from engine.cli.exit_codes import INTERRUPTED
-from engine.coordinator.source import InterruptedRoundError, WorkerReport
+from engine.coordinator.source import WorkerReport
+from engine.errors import InterruptedRoundError
 from engine.system import signals
-from engine.system.signals import Interrupt
+from engine.system.signals import NEAR_LIMIT, Interrupt
 from tests.support.command import SMALL, Gradsum, finish, save_data, start, wait_for, wait_for_end
 from tests.support.leaks import processes
 from tests.support.saboteur import Action, Sabotage
@@ -58,6 +61,9 @@ def states(gradsum: Gradsum) -> list[str]:
         ("step 3", signal.SIGINT, 2, 4),  # a step is reported while the next one is computed
         ("step 3", signal.SIGTERM, 0, 4),
         ("step 3", signal.SIGHUP, 0, 4),
+        ("waiting for workers", signal.SIGUSR1, 2, 0),
+        ("step 3", signal.SIGUSR1, 2, 4),
+        ("step 3", signal.SIGXCPU, 0, 4),
         ("validating", signal.SIGINT, 0, 4),
         ("validating", signal.SIGTERM, 2, 4),
         ("validated", signal.SIGINT, 0, 4),
@@ -203,7 +209,7 @@ def test_the_handlers_of_others_come_back_and_what_was_ignored_stays_so() -> Non
         signal.signal(signal.SIGHUP, before)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, *NEAR_LIMIT])
 def test_before_anything_has_begun_there_is_nothing_to_save(tidy: Path, number: int) -> None:
     process = start(*SMALL, *PLACES)
     wait_for(process.stderr, "loading")
@@ -230,6 +236,47 @@ def test_ctrl_c_in_a_terminal_goes_to_the_whole_group(tidy: Path, gradsum: Grads
     rest = gradsum("train", "--resume", "out", "--steps", step + 3, "--workers", 0, "--json").json()
     whole = gradsum(*SMALL, "--steps", step + 3, "--db", "whole.db", "--json").json()
     assert rest["params_sha256"] == whole["params_sha256"]
+
+
+@pytest.mark.parametrize("number", NEAR_LIMIT)
+def test_what_a_cluster_manager_sends_to_all_processes_is_for_the_coordinator(tidy: Path, number: int) -> None:
+    process = start(*SMALL, "--steps", 1 << 30, *PLACES, "--workers", 2)
+    wait_for(process.stderr, "run 1:")
+    workers = [pid for pid in processes(tidy.name) if pid != process.pid]
+    assert len(workers) == 2
+    for pid in workers:
+        os.kill(pid, number)
+    wait_for(process.stderr, "validation after")  # with the same workers, which is seen below
+    for pid in (*workers, process.pid, process.pid):
+        os.kill(pid, number)
+    answer = finish(process)
+    assert answer.code == INTERRUPTED
+    assert (answer.err, answer.out.splitlines()[1]) == ("", "  gradsum train --resume out")
+    with closing(sqlite3.connect("r.db")) as db:
+        assert db.execute("SELECT DISTINCT pid FROM workers ORDER BY pid").fetchall() == [(p,) for p in sorted(workers)]
+        assert db.execute("SELECT DISTINCT kind FROM events").fetchall() == [("joined",)]
+
+
+@pytest.mark.parametrize("number", NEAR_LIMIT)
+def test_a_coordinator_that_waits_for_workers_says_how_to_resume(
+    gradsum: Gradsum, sabotage: Sabotage, number: int
+) -> None:
+    sabotage("waiting for workers", send(number))
+    stopped = gradsum("coordinator", *SMALL[1:], *STEPS, *PLACES, "--bind", "tcp://127.0.0.1:0")
+    assert (stopped.code, stopped.out.splitlines()[1]) == (INTERRUPTED, "  gradsum train --resume out")
+
+
+@pytest.mark.parametrize("number", NEAR_LIMIT)
+def test_workers_for_another_machine_leave_what_a_cluster_manager_sends_to_the_coordinator(
+    tidy: Path, number: int
+) -> None:
+    pool = start("worker", "tcp://127.0.0.1:9", "--processes", 1, "--patience", 100)
+    while not (workers := [pid for pid in processes(tidy.name) if pid != pool.pid]):
+        assert pool.poll() is None
+    for pid in (*workers, pool.pid):
+        os.kill(pid, number)
+    pool.terminate()
+    assert finish(pool) == (0, "", "")
 
 
 def test_workers_end_with_a_coordinator_that_is_killed(tidy: Path, gradsum: Gradsum) -> None:

@@ -15,9 +15,8 @@ from engine.coordinator.membership import Membership
 from engine.coordinator.notices import Notice
 from engine.coordinator.peers import PING
 from engine.coordinator.policy import Policy
-from engine.coordinator.source import InterruptedRoundError
 from engine.data import Sampler
-from engine.errors import WorkersError
+from engine.errors import InterruptedRoundError, WorkersError
 from engine.nn.parameters import Vector
 from engine.wire import Received
 from engine.wire import messages as m
@@ -89,9 +88,9 @@ class Box:
         parameters = np.random.default_rng(step).random(SIZE, np.float32)
         samples = len(Sampler(TRAIN_SIZE, JOB.batch_size, JOB.seed).indices(step))
         expected = sums_of(m.TRAIN, step, (0, -(-samples // JOB.microbatch)), parameters)
-        sums = self.coordinator.gradient(step, parameters, self.out)
+        sums = self.coordinator.start(step, parameters, self.out).result()
         if not (np.isfinite(sums.loss) and np.isfinite(self.out).all()):  # as the training loop does
-            sums = self.coordinator.gradient(step, parameters, self.out, thorough=True)
+            sums = self.coordinator.start(step, parameters, self.out, thorough=True).result()
         same(sums, expected)
         assert expected.gradient is not None
         assert self.out.tobytes() == expected.gradient.tobytes()
@@ -100,6 +99,9 @@ class Box:
         parameters = np.random.default_rng(step + 1).random(SIZE, np.float32)
         expected = sums_of(m.VALIDATE, step, (0, TEST_SIZE // JOB.microbatch), parameters)
         same(self.coordinator.validate(step, parameters), expected)
+
+    def shares_sent(self) -> int:
+        return sum(isinstance(message, m.Work) for _, message in self.endpoint.sent)
 
     def kinds(self) -> set[str]:
         return {notice.kind for notice in self.notices}
@@ -179,9 +181,9 @@ def test_parameters_travel_once_a_version() -> None:
     box = Box([], [])
     box.gather()
     parameters = np.ones(SIZE, np.float32)
-    box.coordinator.gradient(1, parameters, box.out)
+    box.coordinator.start(1, parameters, box.out).result()
     box.coordinator.validate(1, 2 * parameters)
-    box.coordinator.gradient(2, 2 * parameters, box.out)
+    box.coordinator.start(2, 2 * parameters, box.out).result()
     # 75 micro-batches of validation are four shares of at most 32.
     assert [worker.given for worker in box.workers] == [[True, True, False, False]] * 2
 

@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from engine.compute import tree
 from engine.coordinator.coordinator import FAILURES
 from engine.coordinator.rounds import Audit, Leases
-from engine.coordinator.source import InterruptedRoundError
-from engine.errors import WorkerFailedError
+from engine.errors import InterruptedRoundError, WorkerFailedError
 from engine.wire import messages as m
 from tests.coordinator.test_coordinator import SIZE, Box
 from tests.support.fakes import JOB, NUMERICS, ToyWorker
@@ -24,7 +23,7 @@ def test_a_run_that_diverges_may_say_so(value: float) -> None:
     box = Box([])
     box.gather()
     parameters = np.full(SIZE, value, np.float32)
-    sums = box.coordinator.gradient(1, parameters, box.out)
+    sums = box.coordinator.start(1, parameters, box.out).result()
     assert not np.isfinite(sums.loss)
     assert not np.isfinite(box.out).any()
 
@@ -141,7 +140,7 @@ def test_a_gradient_that_is_not_finite_shows_in_the_sum_and_is_then_looked_for(w
 def test_a_divergence_that_two_agree_on_is_one(workers: int, thorough: bool) -> None:
     box = Box(*[()] * workers)
     box.gather()
-    sums = box.coordinator.gradient(1, np.full(SIZE, np.nan, np.float32), box.out, thorough=thorough)
+    sums = box.coordinator.start(1, np.full(SIZE, np.nan, np.float32), box.out, thorough=thorough).result()
     assert np.isnan(sums.loss)
     assert np.isnan(box.out).all()
     assert box.kinds() == {"not finite"}
@@ -176,11 +175,16 @@ def test_a_run_pauses_while_there_are_too_few_workers() -> None:
             ToyWorker(box.endpoint)
 
     box.watch.replace = replace
-    settled: list[str] = []
     parameters = np.ones(SIZE, np.float32)
-    box.coordinator.gradient(1, parameters, box.out, lambda: settled.append("while computing"))
-    box.coordinator.gradient(2, parameters, box.out, lambda: settled.append(box.notices[-1].kind))
-    assert settled == ["while computing", "left"], "what is to be done meanwhile is not kept waiting"
+    pending = box.coordinator.start(1, parameters, box.out)
+    assert box.shares_sent() == 2, "workers compute while the caller has other things to do"
+    assert not box.notices
+    pending.result()
+    before, sent = box.clock.time, box.shares_sent()
+    pending = box.coordinator.start(2, parameters, box.out)
+    assert (box.clock.time, box.shares_sent()) == (before, sent), "nobody waits yet"
+    assert box.kinds() == {"left"}
+    pending.result()
     assert [n.kind for n in box.notices] == ["left", "waiting", "joined", "continued"]
     assert "1 of 2 workers" in box.notices[1].text
     assert len(box.coordinator.workers()) == 2

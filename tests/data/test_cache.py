@@ -152,15 +152,18 @@ def test_a_header_that_is_not_ours_to_the_byte_is_refused(old: bytes, new: bytes
         layout.parse(np.frombuffer(content.replace(old, new), np.uint8), Path("x"))
 
 
-def test_what_killed_processes_left_is_removed_after_an_hour(tmp_path: Path) -> None:
-    old, young = tmp_path / ".part-old", tmp_path / ".part-young"
-    old.write_bytes(b"x")
-    young.write_bytes(b"x")
+@pytest.mark.parametrize("name", [".part-{}", ".x.{}1.tmp", ".x.safetensors.{}1-0a1b2c3d.tmp"])
+def test_what_killed_processes_left_is_removed_after_an_hour(tmp_path: Path, name: str) -> None:
+    old, young, other = (tmp_path / file for file in (name.format(1), name.format(2), "x.tmp"))
     long_ago = time.time() - 3601
-    os.utime(old, (long_ago, long_ago))
+    for path in (old, young, other):
+        path.write_bytes(b"x")
+    for path in (old, other):
+        os.utime(path, (long_ago, long_ago))
     cache.store(made(), tmp_path)
     assert not old.exists()
     assert young.exists()
+    assert other.exists(), "it is not ours"
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:

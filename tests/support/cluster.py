@@ -63,7 +63,8 @@ class Cluster:
         """Compare a step, and the validation after it, with the serial path, to the bit."""
         before, after = (np.random.default_rng(n).random(MODEL.layout().size, np.float32) for n in (step, step + 1))
         out, expected = np.zeros_like(before), np.zeros_like(before)
-        sums, reference = self.coordinator.gradient(step, before, out), self.serial.gradient(step, before, expected)
+        sums = self.coordinator.start(step, before, out).result()
+        reference = self.serial.start(step, before, expected).result()
         assert (sums.loss, sums.correct, out.tobytes()) == (reference.loss, reference.correct, expected.tobytes())
         assert self.coordinator.validate(step, after) == self.serial.validate(step, after)
 

@@ -175,9 +175,10 @@ class Stopping(engine.SweepReporter):
             os.kill(os.getpid(), self.number)
 
 
-def test_ctrl_c_ends_a_sweep_that_then_goes_on() -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGUSR1, signal.SIGXCPU])
+def test_a_signal_ends_a_sweep_that_then_goes_on(number: int) -> None:
     whole = engine.sweep(OVER, **SWEEP | {"db": "whole.db", "out": "whole"})
-    stopped = engine.sweep(OVER, **SWEEP, reporter=Stopping(2, 7))
+    stopped = engine.sweep(OVER, **SWEEP, reporter=Stopping(2, 7, number))
     assert (stopped.state, [t.state for t in stopped.trials]) == ("interrupted", [FINISHED, INTERRUPTED])
     assert stopped.best == stopped.trials[0]
     assert rows("SELECT state FROM trials") == [(FINISHED,), (INTERRUPTED,)]
@@ -385,12 +386,15 @@ def test_a_file_whose_name_is_no_unicode_is_a_comment_of_the_best_settings() -> 
 
 
 def test_best_settings_that_cannot_be_written_are_a_failure_of_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(path: Path, text: str, **_: object) -> None:
-        path.write_bytes(text.encode()[:7])
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    rename = Path.replace
+
+    def full(path: Path, target: Path) -> Path:
+        if target.name == "best.toml":
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return rename(path, target)
 
     with monkeypatch.context() as patch, pytest.raises(StorageError) as caught:
-        patch.setattr("pathlib.Path.write_text", full)
+        patch.setattr(Path, "replace", full)
         engine.sweep(OVER, **SWEEP | {"trials": 1})
     assert str(caught.value) == "the best settings cannot be written to out/best.toml: No space left on device"
     assert caught.value.__notes__ == ["Go on with:\n  gradsum sweep --resume 1 --db r.db"]

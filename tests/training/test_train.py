@@ -17,9 +17,9 @@ from engine.checkpoint import save as save_checkpoint
 from engine.compute.sums import Sums
 from engine.compute.validation import Validation
 from engine.coordinator.serial import Serial
-from engine.coordinator.source import InterruptedRoundError, WorkerReport
+from engine.coordinator.source import Pending, WorkerReport
 from engine.data.letters import letters
-from engine.errors import CheckpointError, DivergedError, ModelError, SettingsError, WorkersError
+from engine.errors import CheckpointError, DivergedError, InterruptedRoundError, ModelError, SettingsError, WorkersError
 from engine.training.reporter import RunInfo, StepReport
 
 MLP = engine.Model((engine.Flatten(), engine.Dense(64), engine.Relu(), engine.Dense(26)))
@@ -190,18 +190,18 @@ def test_a_run_that_diverges_says_where_and_keeps_the_last_good_checkpoint(data:
 
 
 def test_a_run_that_loses_its_workers_says_how_to_go_on(data: engine.Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
-    plain = Serial.gradient
+    plain = Serial.start
 
-    def gradient(serial: Serial, step: int, *rest: Any) -> Sums:
+    def start(serial: Serial, step: int, *rest: Any) -> Pending:
         if step == 4:
             raise WorkersError("all are lost")
         return plain(serial, step, *rest)
 
-    monkeypatch.setattr(Serial, "gradient", gradient)
+    monkeypatch.setattr(Serial, "start", start)
     with pytest.raises(WorkersError, match="all are lost") as caught:
         run(data, steps=6, checkpoint_every=2, out="my runs")
     assert caught.value.__notes__ == ["Go on from the checkpoint of step 2 with:\n  gradsum train --resume 'my runs'"]
-    monkeypatch.setattr(Serial, "gradient", plain)
+    monkeypatch.setattr(Serial, "start", plain)
     assert engine.train(data=data, resume="my runs", workers=0, steps=6).steps == 6
 
 

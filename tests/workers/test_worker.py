@@ -130,7 +130,7 @@ def test_a_whole_stay(dialer: FakeDialer, job: Job, dataset: Dataset) -> None:
     whose = [(r.round, r.attempt, r.start, r.stop, r.cpu) for r in (a, b, c)]
     assert whose == [(1, 9, 0, 2, 3.0), (1, 10, 2, 3, 3.0), (2, 11, 0, 2, 3.0)]
     serial, expected = Serial(job, dataset), LAYOUT.zeros()
-    sums, seen = serial.gradient(1, PARAMETERS, expected), serial.validate(1, PARAMETERS)
+    sums, seen = serial.start(1, PARAMETERS, expected).result(), serial.validate(1, PARAMETERS)
     left, right = (np.frombuffer(payload, np.float32) for payload in dialer.payloads[2:4] if payload is not None)
     assert (a.loss + b.loss, a.correct + b.correct) == (sums.loss, sums.correct)
     assert (left + right).tobytes() == expected.tobytes()

@@ -9,6 +9,7 @@ from engine.cli.command import Command
 from engine.cli.pictures import check_spares, need_matplotlib
 from engine.errors import SettingsError
 from engine.reports.text import size
+from engine.system.files import write_atomically
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -38,7 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
         footer = f"Written {datetime.now().astimezone():%Y-%m-%d %H:%M} from {arguments.db.absolute()}."
         page = build(record, found, footer).encode("utf-8", "backslashreplace")
     try:
-        path.write_bytes(page)
+        write_atomically(path, page)
     except OSError as error:
         raise SettingsError(f"the page {path} cannot be written: {error.strerror or error}") from None
     print(f"{path}: {size(len(page))}")

@@ -11,6 +11,7 @@ from engine.cli.exit_codes import INTERRUPTED
 from engine.cli.run_options import add_settings, given_options
 from engine.errors import SettingsError
 from engine.sweeps import defaults
+from engine.system.signals import near_limit_ignored
 
 if TYPE_CHECKING:
     from engine.sweeps.report import SweepResult
@@ -64,9 +65,10 @@ def run(arguments: argparse.Namespace) -> int:
         result = sweep(over or None, reporter=reporter, **own, **given)
     finally:
         reporter.sweep_ended()
-    _print_summary(result)
-    if as_json:
-        print(json.dumps(result.asdict()))
+    with near_limit_ignored():  # SIGXCPU comes again every second
+        _print_summary(result)
+        if as_json:
+            print(json.dumps(result.asdict()))
     if result.state == "interrupted":
         return INTERRUPTED
     return 0 if result.best else 1

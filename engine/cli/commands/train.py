@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from engine.cli.command import Command
 from engine.cli.exit_codes import INTERRUPTED
 from engine.cli.run_options import TEXTS, add_run_options, given_options
+from engine.system.signals import near_limit_ignored
 
 if TYPE_CHECKING:
     from engine.training.reporter import Result
@@ -37,9 +38,10 @@ def train_with(given: Mapping[str, Any], quiet: bool, as_json: bool) -> int:
         result = train(reporter=reporter, **given)
     finally:
         reporter.ended()
-    _print_summary(result)
-    if as_json:
-        print(json.dumps(result.asdict()))
+    with near_limit_ignored():  # SIGXCPU comes again every second
+        _print_summary(result)
+        if as_json:
+            print(json.dumps(result.asdict()))
     return INTERRUPTED if result.state == "interrupted" else 0
 
 
@@ -48,7 +50,7 @@ def _print_summary(result: "Result") -> None:
     if result.state == "interrupted":
         folder = shlex.quote(str(result.checkpoint.parent))
         print(f"Interrupted after step {result.steps}. Go on with:\n  gradsum train --resume {folder}")
-    elif not result.history:
+    elif not result.steps_taken:
         print(f"No step was taken: {result.reason}. Give more --steps, --epochs, --time-limit or --target to go on.")
     if seen is not None:
         data = f"generated {result.data}" if result.generated else result.data

@@ -16,6 +16,7 @@ from matplotlib.ticker import FuncFormatter
 from numpy.typing import NDArray
 
 from engine.errors import SettingsError
+from engine.system.files import write_atomically
 
 # Okabe and Ito (2008), told apart by colour-blind eyes, too; without the yellow, which is lost on white.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -80,7 +81,7 @@ def write(path: Path, content: bytes) -> None:
     """Write a file, and its folder where it is missing; SettingsError if that cannot be."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
+        write_atomically(path, content)
     except OSError as error:
         raise SettingsError(f"picture {path} cannot be written: {error.strerror or error}") from None
 
