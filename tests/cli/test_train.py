@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -108,7 +109,7 @@ def test_help_has_every_option(gradsum: Gradsum) -> None:
     answer = gradsum("train", "--help")
     assert (answer.code, answer.err) == (0, "")
     for name in (*(field.name for field in fields(Settings)), "data", "model", "db", "out", "resume", "config"):
-        assert f"--{name.replace('_', '-')} " in answer.out or f"--{name}," in answer.out
+        assert re.search(rf"^  --{name.replace('_', '-')}[ ,]", answer.out, re.MULTILINE), name
     assert "--quiet" in answer.out
     assert "--json" in answer.out
 

@@ -31,7 +31,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     _add_kind(kinds, "workers", "what each worker did, and how long the steps took")
     kernel = _add_kind(kinds, "kernel", "the values of one kernel over time, and their gradients")
     kernel.add_argument("layer", metavar="LAYER", help="a convolution, such as c2")
-    kernel.add_argument("index", type=int, metavar="N", help="number of the kernel, from 0: output * inputs + input")
+    kernel.add_argument("index", type=int, metavar="INDEX", help="its number from 0: output * inputs + input")
     filters = _add_kind(kinds, "filters", "all kernels of a layer, at the first and the last snapshot")
     filters.add_argument("layer", metavar="LAYER", help="a convolution, such as c1")
     _add_kind(kinds, "layers", "norms of the values, gradients and updates of every layer over time")
