@@ -9,7 +9,7 @@ from typing import Any, Self
 from engine.errors import SettingsError
 from engine.nn.optimizers import OPTIMIZERS, Optimizer, optimizer_from
 from engine.system.processes import usable_cores
-from engine.system.spelling import closest
+from engine.system.spelling import hint
 
 MAX_WORKERS = 4096
 DEFAULT_EPOCHS = 3
@@ -133,8 +133,7 @@ class Settings:
         names = [f.name for f in fields(cls)]
         for name in values:
             if name not in names:
-                near = closest(name, names)
-                raise SettingsError(f"no setting {name!r}" + (f"; did you mean {near!r}?" if near else ""))
+                raise SettingsError(f"no setting {name!r}{hint(name, names)}")
         return cls(**values)
 
     def resolved(self) -> Self:

@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Iterable, Sequence
 from typing import Any, NoReturn
 
-from engine.system.spelling import closest
+from engine.system.spelling import hint
 
 MARGIN = 2  # columns that argparse leaves free at the right
 
@@ -55,9 +55,3 @@ class Parser(argparse.ArgumentParser):
             choices = list(map(str, action.choices))
             near = hint(value, choices) or f"; there are {', '.join(choices)}"
             raise argparse.ArgumentError(action, f"no {value!r}{near}")
-
-
-def hint(word: str, names: Iterable[str]) -> str:
-    """Return "; did you mean NAME?", or nothing if none of `names` is near."""
-    near = closest(word, names)
-    return f"; did you mean {near if near.startswith('-') else repr(near)}?" if near else ""

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from engine.cli.arguments import DEFAULT_DB
-from engine.cli.parser import hint
 from engine.errors import SettingsError
 from engine.settings import DATA, FILES, FORMER_NAMES, LENGTH, TRAINING, Settings
+from engine.system.spelling import hint
 from engine.system.toml import read_toml
 
 TEXTS = ("data", "model", "name", "db", "out", "resume")  # options with a text that are no fields of `Settings`

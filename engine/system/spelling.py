@@ -51,5 +51,13 @@ def closest(word: str, names: Iterable[str]) -> str | None:
     return known[near[0]] if near else None
 
 
+def hint(word: str, names: Iterable[str]) -> str:
+    """Return "; did you mean NAME?" for a message, or nothing if none of `names` is near."""
+    near = closest(word, names)
+    if near is None:
+        return ""
+    return f"; did you mean {near if near.startswith('-') else repr(near)}?"
+
+
 def _plain(name: str) -> str:
     return name.lower().strip("-").replace("_", "-")
