@@ -6,11 +6,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from engine.errors import CheckpointError, UsageError
 from engine.records import reading, snapshots
-from engine.records.history import Connection
 from engine.reports.page import Picture, Pictures
 
 if TYPE_CHECKING:
@@ -54,7 +51,7 @@ def _kernels(db: Path, number: int) -> Iterator[Picture]:
 
     with reading(db) as connection:
         filters = {n: s for n, s in snapshots.tensors(connection, number).items() if len(s) == 4}
-        moved = {name: _moved_most(connection, number, name) for name in filters}
+        moved = {name: snapshots.moved_most(connection, number, name) for name in filters}
     for name, index in moved.items():
         layer = name.partition(".")[0]
         if filters[name][1] <= COLOURS:
@@ -75,18 +72,9 @@ def _weights(db: Path, number: int) -> Iterator[Picture]:
         yield _drawn(f"the values of {name}", partial(gather.draw_histogram, db, str(number), name))
 
 
-def _moved_most(connection: Connection, run: int, name: str) -> int:
-    """Return the number (output * inputs + input) of the kernel that ended farthest from where it began, finitely."""
-    steps = snapshots.series(connection, run, name, 0, 1)[0]  # those with a snapshot of this array
-    first, last = (snapshots.tensor(connection, run, name, int(step))[0] for step in (steps[0], steps[-1]))
-    distances = np.linalg.norm((last - first).reshape(first.shape[0] * first.shape[1], -1), axis=1)
-    return int(np.where(np.isfinite(distances), distances, -1.0).argmax())
-
-
 def _draw_mistakes(run: Run) -> "Drawn":
     """Let the run's newest network read the test images that it was validated on, if they are in the cache."""
     from engine.checkpoint import load
-    from engine.cli.commands.predict import probabilities
     from engine.data.cache import open_cached
     from engine.network import network_from
     from engine.reports.plots import confusion
@@ -99,8 +87,7 @@ def _draw_mistakes(run: Run) -> "Drawn":
         raise CheckpointError(f"the checkpoints in {folder} are another run's")
     network = network_from(checkpoint, folder)
     data = open_cached(run["data_digest"])
-    outputs = network.logits(data.test.images)[:, : len(network.classes)]
-    found = confusion.answers(probabilities(outputs, network.model.loss), data.test.labels)
+    found = confusion.answers(network.probabilities(data.test.images), data.test.labels)
     kind = "generated " if data.generated else ""
     title = f"step {checkpoint.step} on {kind}{data.name}"
     return confusion.draw(found, data.test.images, network.classes, title), "confusion"

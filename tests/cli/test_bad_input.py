@@ -354,7 +354,7 @@ def test_images(refused: Refused, trained: Path) -> None:
     for name, reason in {
         "missing.png": "there is no image missing.png",
         "tall.png": "tall.png is 9x8x1; the network takes images of 8x8x1",
-        "text.png": "text.png is no picture of a known format",
+        "text.png": "text.png is not a supported image (PNG, PGM, .npy)",
         "cut.png": "cut.png",
         ".": ". cannot be read as an image",
         "float.npy": "float.npy cannot be read as an image: it holds float64 [8, 8], not uint8",

@@ -112,7 +112,6 @@ def _draw_confusion(arguments: argparse.Namespace) -> "Picture":
     """Let the network read the test images, and draw what it said."""
     from engine.checkpoint import load
     from engine.cli.commands.evaluate import data_for
-    from engine.cli.commands.predict import probabilities
     from engine.network import network_from
     from engine.reports.plots import confusion
 
@@ -121,8 +120,7 @@ def _draw_confusion(arguments: argparse.Namespace) -> "Picture":
     data = data_for(checkpoint, network, arguments)
     # An output beyond the classes of the data is an answer, too, if the network was trained for it.
     classes = (*data.classes, *network.classes[len(data.classes) :])
-    outputs = network.logits(data.test.images)[:, : len(classes)]
-    found = confusion.answers(probabilities(outputs, network.model.loss), data.test.labels)
+    found = confusion.answers(network.probabilities(data.test.images, len(classes)), data.test.labels)
     kind = "generated " if data.generated else ""
     name = arguments.checkpoint.resolve().stem
     title = f"{name} (step {checkpoint.step}) on {kind}{data.name}"

@@ -1,4 +1,4 @@
-"""`gradsum predict`: say what is on images."""
+"""`gradsum predict`: classify images."""
 
 import argparse
 import json
@@ -31,9 +31,9 @@ def run(arguments: argparse.Namespace) -> int:
     """Print, for each image, the likeliest class and its probability."""
     import numpy as np
 
-    from engine.network import load
+    from engine.network import load_network, probabilities_of
 
-    network = load(arguments.checkpoint)
+    network = load_network(arguments.checkpoint)
     names: list[str] = []
     read: list[NDArray[np.uint8]] = []
     for path in arguments.images:
@@ -41,7 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
         names += [str(path)] if len(images) == 1 else [f"{path}[{number}]" for number in range(len(images))]
         read.append(255 - images if arguments.invert else images)
     outputs = network.logits(np.concatenate(read))[:, : len(network.classes)]
-    chances = probabilities(outputs, network.model.loss)
+    chances = probabilities_of(outputs, network.model.loss)
     best = outputs.argmax(axis=1)
     answers = [(name, network.classes[k], float(row[k])) for name, k, row in zip(names, best, chances, strict=True)]
     if arguments.json:
@@ -50,20 +50,6 @@ def run(arguments: argparse.Namespace) -> int:
         for name, letter, chance in answers:
             print(f"{name}  {letter}  {100 * chance:.1f} %")
     return 0
-
-
-def probabilities(outputs: "NDArray[np.float32]", loss: str) -> "NDArray[np.float64]":
-    """Return the softmax of outputs [N, classes], float64; after training on squared error they are it themselves."""
-    import numpy as np
-
-    from engine.nn.model import CROSS_ENTROPY
-
-    wide = outputs.astype(np.float64)
-    if loss != CROSS_ENTROPY:
-        return np.clip(wide, 0, 1)
-    powers = np.exp(wide - wide.max(axis=1, keepdims=True))
-    chances: NDArray[np.float64] = powers / powers.sum(axis=1, keepdims=True)
-    return chances
 
 
 def read_images(path: Path, shape: tuple[int, int, int]) -> "NDArray[np.uint8]":
@@ -75,7 +61,7 @@ def read_images(path: Path, shape: tuple[int, int, int]) -> "NDArray[np.uint8]":
     except FileNotFoundError:
         raise DataError(f"there is no image {path}") from None
     except UnidentifiedImageError:
-        raise DataError(f"{path} is no picture of a known format; PNG, PGM and .npy are read") from None
+        raise DataError(f"{path} is not a supported image (PNG, PGM, .npy)") from None
     except (*DAMAGED, Image.DecompressionBombError) as error:
         raise DataError(f"{path} cannot be read as an image: {error}") from None
     if images.shape[1:] != shape or not len(images):
