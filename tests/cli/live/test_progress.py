@@ -194,7 +194,7 @@ def test_the_panel_says_what_is_going_on() -> None:
     panel.interrupted()
     panel.notice("one more")
     text = stream.text()
-    assert "Ctrl-C again: leave at once" in text[text.rindex("╭") :]
+    assert "Ctrl-C again: quit at once" in text[text.rindex("╭") :]
     panel.ended()
 
 
