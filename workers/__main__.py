@@ -17,6 +17,7 @@ sys.path.remove(ROOT)
 from engine.errors import GradsumError  # noqa: E402
 from engine.launch.worker_options import add_worker_options, keys_of  # noqa: E402
 from engine.system.blas import ONE_THREAD  # noqa: E402
+from engine.system.logs import configure_logging  # noqa: E402
 from engine.system.signals import near_limit_ignored  # noqa: E402
 
 
@@ -33,6 +34,7 @@ def main() -> int:
     from workers.worker import Worker  # noqa: PLC0415
 
     try:
+        configure_logging()
         keys = keys_of(arguments)
         mail = WorkerMemory.parse(arguments.shared_memory) if arguments.shared_memory else None
         ended = Worker(arguments.address, arguments.tied, arguments.patience, mail, keys, arguments.clear).run()

@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import logging
 import os
 import signal
 import sys
@@ -17,8 +18,10 @@ from engine.cli.overview import overview
 from engine.cli.parser import Parser
 from engine.errors import GradsumError, SettingsError, UsageError, WorkerFailedError
 from engine.system.blas import ONE_THREAD
+from engine.system.logs import configure_logging
 from engine.system.signals import NEAR_LIMIT, heard
 
+logger = logging.getLogger("gradsum.cli")
 UNUSABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG, errno.ELOOP)  # another name would do
 
 
@@ -32,9 +35,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     streams.accept_any_text()
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
+        configure_logging()
         with _terminable(), streams.plain_warnings():
             return _run(given)
     except GradsumError as error:
+        logger.debug("where the error came from", exc_info=True)
         if isinstance(error, WorkerFailedError) and error.remote_traceback:
             streams.complain(f"The worker's own traceback:\n{error.remote_traceback}")
         streams.complain(f"gradsum: {error}", error)
@@ -65,6 +70,7 @@ def _run(given: list[str]) -> int:
             return 0
         if name not in SUMMARIES:
             Parser("gradsum").refuse_command(name, SUMMARIES)
+        logger.debug("%s %s", name, rest)
         command = load(name)
         parsed = command.parser().parse_args(rest)
         _check_here()

@@ -6,6 +6,7 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
+from engine.system.logs import VARIABLE
 from engine.training.reporter import Reporter, RunInfo, StepReport
 
 if TYPE_CHECKING:
@@ -15,8 +16,8 @@ RECENT = 100  # batches whose mean loss and % correct are shown: single ones jum
 
 
 def is_live(stream: TextIO) -> bool:
-    """Return whether `stream` is a terminal in which something can be redrawn."""
-    return stream.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+    """Return whether `stream` is a terminal in which something can be redrawn, and no log goes there too."""
+    return stream.isatty() and os.environ.get("TERM", "dumb") != "dumb" and not os.environ.get(VARIABLE)
 
 
 def forgiving(stream: TextIO) -> TextIO:
