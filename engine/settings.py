@@ -1,4 +1,4 @@
-"""What a person can set: frozen, validated; the command line, a TOML file and Python all build the same thing."""
+"""The settings of a run, frozen and validated, for the command line, TOML files and Python alike."""
 
 import math
 import sys
@@ -140,7 +140,7 @@ class Settings:
         """Fill in the defaults that depend on the machine or on other settings; SettingsError if two do not agree."""
         for name in ("key", "insecure"):
             if getattr(self, name) and not self.bind:
-                raise SettingsError(f"{name} is for workers of other machines: give --bind tcp://HOST:PORT, too")
+                raise SettingsError(f"{name} is for workers on other machines: also give --bind tcp://HOST:PORT")
         if self.key and self.insecure:
             raise SettingsError("key and insecure exclude each other: with keys the connection is secure")
         chosen: dict[str, Any] = {}

@@ -1,4 +1,4 @@
-"""The arguments that say which database and which of its runs is meant: the same for every command that takes them."""
+"""The arguments that name a database, its runs or a checkpoint: the same for every command that takes them."""
 
 import argparse
 from pathlib import Path
@@ -20,12 +20,12 @@ def add_checkpoint(parser: argparse.ArgumentParser) -> None:
 
 
 def add_run(parser: argparse.ArgumentParser, what: str) -> None:
-    """Add the argument for one run as `run`, and --db; `what` says what the run is to the command."""
+    """Add the argument for one run as `run`, and --db; `what` is the run's part in the command."""
     parser.add_argument("run", metavar="RUN", help=f"{what}: {WHICH}")
     add_database(parser)
 
 
 def add_runs(parser: argparse.ArgumentParser, what: str) -> None:
-    """Add the argument for one run or more as `runs`, and --db; `what` says what they are to the command."""
+    """Add the argument for one run or more as `runs`, and --db; `what` is their part in the command."""
     parser.add_argument("runs", nargs="+", metavar="RUN", help=f"{what}: {WHICH}")
     add_database(parser)

@@ -1,4 +1,4 @@
-"""The pictures of a run for `gradsum report`: each drawn from what is there of it, or a line on what is missing."""
+"""The pictures of a run for `gradsum report`: each drawn from what is recorded, or a line on what is missing."""
 
 import io
 from collections.abc import Callable, Iterator
@@ -35,7 +35,7 @@ def pictures(db: Path, run: Run) -> Pictures:
 
 
 def _drawn(what: str, draw: "Callable[[], Drawn]") -> Picture:
-    """Return the picture that `draw` makes, or its reason why it cannot."""
+    """Return the picture that `draw` makes, or why it cannot be made."""
     try:
         figure, _ = draw()
     except UsageError as error:
@@ -46,7 +46,7 @@ def _drawn(what: str, draw: "Callable[[], Drawn]") -> Picture:
 
 
 def _kernels(db: Path, number: int) -> Iterator[Picture]:
-    """Yield the kernels that see the image, and of every convolution the one that moved most, over time."""
+    """Yield the kernels that see the image, and over time the kernel of every convolution that moved most."""
     from engine.reports.plots import gather
 
     with reading(db) as connection:
@@ -63,7 +63,7 @@ def _kernels(db: Path, number: int) -> Iterator[Picture]:
 
 
 def _weights(db: Path, number: int) -> Iterator[Picture]:
-    """Yield how the weights of every layer are distributed, over time."""
+    """Yield the distribution of the weights of every layer, over time."""
     from engine.reports.plots import gather
 
     with reading(db) as connection:
@@ -73,14 +73,14 @@ def _weights(db: Path, number: int) -> Iterator[Picture]:
 
 
 def _draw_mistakes(run: Run) -> "Drawn":
-    """Let the run's newest network read the test images that it was validated on, if they are in the cache."""
+    """Draw the mistakes of the run's newest network on the test images it was validated on, if they are cached."""
     from engine.checkpoint import load
     from engine.data.cache import open_cached
     from engine.network import network_from
     from engine.reports.plots import confusion
 
     if not run["folder"] or not run["data_digest"]:
-        raise CheckpointError("where its checkpoints or its data are is not on record")
+        raise CheckpointError("the location of its checkpoints or its data was not recorded")
     folder = Path(run["folder"])
     checkpoint = load(folder)
     if checkpoint.metadata.get("run") != run["uuid"]:

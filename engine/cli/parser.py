@@ -1,4 +1,4 @@
-"""A parser of arguments that answers a mistake with one line, and with what was probably meant."""
+"""An argument parser that answers a mistake with one line, and with what was probably meant."""
 
 import argparse
 import shutil
@@ -26,7 +26,7 @@ class Parser(argparse.ArgumentParser):
         )
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
-        """Parse `args`; SystemExit with code 2 for what no option takes, here and not only in the outermost parser."""
+        """Parse `args`; SystemExit with code 2 for words that no argument takes, in subparsers too."""
         parsed, unknown = super().parse_known_args(args, namespace)
         if unknown:
             self._refuse(unknown[0])

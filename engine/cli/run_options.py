@@ -12,10 +12,10 @@ from engine.settings import DATA, FILES, FORMER_NAMES, LENGTH, TRAINING, Setting
 from engine.system.spelling import hint
 from engine.system.toml import read_toml
 
-TEXTS = ("data", "model", "name", "db", "out", "resume")  # options with a text that are no fields of `Settings`
+TEXTS = ("data", "model", "name", "db", "out", "resume")  # options that take text and are not fields of `Settings`
 SWITCHES = ("quiet", "json")
 DISPLAY = "display and configuration"
-SHOWN = {"bind": "ADDRESS", "key": "FILE"}  # what stands for the value in the help, if not that of its kind
+SHOWN = {"bind": "ADDRESS", "key": "FILE"}  # metavars that say more than the kind
 METAVARS = {int: "N", float: "X", str: "NAMES"}
 Group = argparse._ArgumentGroup
 
@@ -57,7 +57,7 @@ def add_settings(parser: argparse.ArgumentParser, defaults: Mapping[str, Any]) -
 
 
 def _titles() -> list[str]:
-    """Return the groups of the settings in their order, that of the data first."""
+    """Return the titles of the groups, in order."""
     return list(dict.fromkeys([DATA, TRAINING, LENGTH, *(f.metadata["group"] for f in fields(Settings))]))
 
 
@@ -83,7 +83,7 @@ def option_of(name: str) -> str:
 
 
 def default_in_words(setting: "Field[Any]", defaults: Mapping[str, Any]) -> str:
-    """Return the default of a setting for a command that has `defaults` of its own; empty if it is none."""
+    """Return the default of a setting for a command that has `defaults` of its own; empty if there is none."""
     if setting.name not in defaults and "unset" in setting.metadata:
         return str(setting.metadata["unset"])
     value = defaults.get(setting.name, setting.default)
@@ -93,7 +93,7 @@ def default_in_words(setting: "Field[Any]", defaults: Mapping[str, Any]) -> str:
 
 
 def _reader(kind: type) -> Callable[[str], Any]:
-    """Return a function that turns the text of an option into `kind`, or leaves it for `Settings` to complain about."""
+    """Return a function that turns the text of an option into `kind`, or leaves it to `Settings` to refuse."""
 
     def read(text: str) -> Any:
         try:

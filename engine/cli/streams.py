@@ -1,4 +1,4 @@
-"""Standard input, output and error, made safe for whatever a caller left of them."""
+"""Standard input, output and error, in whatever state the caller left them."""
 
 import codecs
 import contextlib

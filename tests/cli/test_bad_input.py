@@ -352,7 +352,7 @@ def test_images(refused: Refused, trained: Path) -> None:
     Path("empty.npy").write_bytes(b"")
     Path("cut.npy").write_bytes(Path("float.npy").read_bytes()[:-1])
     for name, reason in {
-        "missing.png": "there is no image missing.png",
+        "missing.png": "image missing.png does not exist",
         "tall.png": "tall.png is 9x8x1; the network takes images of 8x8x1",
         "text.png": "text.png is not a supported image (PNG, PGM, .npy)",
         "cut.png": "cut.png",
@@ -364,7 +364,7 @@ def test_images(refused: Refused, trained: Path) -> None:
         "text.npy": "text.npy cannot be read",
         "empty.npy": "empty.npy cannot be read",
         "cut.npy": "cut.npy cannot be read",
-        "missing.npy": "there is no image missing.npy",
+        "missing.npy": "image missing.npy does not exist",
     }.items():
         refused("predict", trained, "good.png", name, texts=(reason,))
 

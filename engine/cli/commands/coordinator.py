@@ -1,4 +1,4 @@
-"""`gradsum coordinator`: `gradsum train` with no workers but those of other machines."""
+"""`gradsum coordinator`: `gradsum train` with workers on other machines only."""
 
 import argparse
 
@@ -16,15 +16,15 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Train with others."""
+    """Train, and print where everything is; SettingsError if no one could join."""
     given, quiet, as_json = given_options(arguments, TEXTS)
     if not (given.get("bind") or _bound(given.get("resume"))):
-        raise SettingsError("give --bind tcp://HOST:PORT, where workers of other machines join")
+        raise SettingsError("give --bind tcp://HOST:PORT, where workers on other machines join")
     return train_with(DEFAULTS | given, quiet, as_json)
 
 
 def _bound(resume: str | None) -> bool:
-    """Tell whether workers of other machines could join the run that is to go on from the checkpoint `resume`."""
+    """Return whether workers on other machines could join the run of the checkpoint `resume`."""
     if resume is None:
         return False
     from engine.checkpoint import load

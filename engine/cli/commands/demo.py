@@ -1,4 +1,4 @@
-"""`gradsum demo`: small lessons, drawn with the very classes that train."""
+"""`gradsum demo`: small lessons, drawn with the classes that train networks."""
 
 import argparse
 from pathlib import Path

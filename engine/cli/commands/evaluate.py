@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the command."""
     add_checkpoint(parser)
-    parser.add_argument("--data", metavar="NAME|PATH", help="a data set as for train (default: the one trained on)")
+    parser.add_argument("--data", metavar="NAME|PATH", help="data set, as for train (default: the one trained on)")
     parser.add_argument("--json", action="store_true", help="print one line of JSON")
 
 
@@ -41,9 +41,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def data_for(checkpoint: "Checkpoint", network: "Network", arguments: argparse.Namespace) -> "Dataset":
-    """Return the data set of --data, or else the one trained on; say so where its classes are not the network's.
+    """Return the data set of --data, or else the one trained on; warn if its classes are not the network's.
 
-    DataError if there is none, ModelError if it does not suit the network.
+    DataError if it is missing, ModelError if it does not suit the network.
     """
     from engine.data import load
     from engine.nn.model import check_fits
@@ -65,5 +65,5 @@ COMMAND = Command(
     add_options,
     run,
     examples=("gradsum evaluate runs/digits --data mnist",),
-    description="The network is that of a checkpoint.",
+    description="Prints the percentage of correct answers and the mean loss on the test part of the data set.",
 )

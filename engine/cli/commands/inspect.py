@@ -17,10 +17,17 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the command."""
     parser.add_argument("model", metavar="MODEL", help="letters, mlp, lenet, or a TOML file")
     parser.add_argument(
-        "--shape", type=int, nargs=3, metavar=("H", "W", "C"), default=[28, 28, 1], help="of the images"
+        "--shape",
+        type=int,
+        nargs=3,
+        metavar=("H", "W", "C"),
+        default=[28, 28, 1],
+        help="shape of the images (default: 28 28 1)",
     )
-    parser.add_argument("--classes", type=int, default=26, metavar="N", help="of a built-in model (default: 26)")
-    parser.add_argument("--microbatch", type=int, default=16, metavar="N", help="samples per micro-batch (default: 16)")
+    parser.add_argument(
+        "--classes", type=int, default=26, metavar="N", help="classes of a built-in model (default: %(default)s)"
+    )
+    parser.add_argument("--microbatch", type=int, default=16, metavar="N", help="of images (default: %(default)s)")
     parser.add_argument("--json", action="store_true", help="print one line of JSON")
 
 
@@ -51,7 +58,7 @@ def moved(operation: "OperationInfo") -> int:
 
 
 def _print_table(operations: "list[OperationInfo]") -> None:
-    """Print a table that fits into 80 columns for the built-in models; in full where the output is no terminal."""
+    """Print a table that fits into 80 columns for the built-in models; in full if the output is piped."""
     from rich.console import Console
     from rich.table import Table
 

@@ -1,4 +1,4 @@
-"""`gradsum plot`: pictures of runs, from their records and checkpoints; one subcommand a kind of picture."""
+"""`gradsum plot`: pictures of runs, from their records and checkpoints; one subcommand per kind."""
 
 import argparse
 from typing import TYPE_CHECKING
@@ -28,7 +28,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the kinds of pictures, one subcommand each."""
     kinds = parser.add_subparsers(metavar="KIND", help="the kind of picture", required=True)
     _add_progress(kinds)
-    _add_kind(kinds, "workers", "what each worker did, and how long the steps took")
+    _add_kind(kinds, "workers", "what each worker did, and how long steps took")
     kernel = _add_kind(kinds, "kernel", "the values of one kernel over time, and their gradients")
     kernel.add_argument("layer", metavar="LAYER", help="a convolution, such as c2")
     kernel.add_argument("index", type=int, metavar="INDEX", help="its number from 0: output * inputs + input")
@@ -54,10 +54,10 @@ def _add_progress(kinds: "Kinds") -> None:
 
 
 def _add_confusion(kinds: "Kinds") -> None:
-    text = "what a network takes for what, and its worst mistakes"
+    text = "which classes a network confuses, and its worst mistakes"
     parser = kinds.add_parser("confusion", help=text, description=f"Draw {text}.", examples=[EXAMPLES["confusion"]])
     add_checkpoint(parser)
-    parser.add_argument("--data", metavar="NAME|PATH", help="a data set as for train (default: the one trained on)")
+    parser.add_argument("--data", metavar="NAME|PATH", help="data set, as for train (default: the one trained on)")
     add_out(parser, "confusion-<its name>.png beside it")
     parser.set_defaults(draw=_draw_confusion)
 
@@ -109,7 +109,7 @@ def _draw_records(arguments: argparse.Namespace) -> "Picture":
 
 
 def _draw_confusion(arguments: argparse.Namespace) -> "Picture":
-    """Let the network read the test images, and draw what it said."""
+    """Draw the answers of the network to the test images."""
     from engine.checkpoint import load
     from engine.cli.commands.evaluate import data_for
     from engine.network import network_from
@@ -118,7 +118,7 @@ def _draw_confusion(arguments: argparse.Namespace) -> "Picture":
     checkpoint = load(arguments.checkpoint)
     network = network_from(checkpoint, arguments.checkpoint)
     data = data_for(checkpoint, network, arguments)
-    # An output beyond the classes of the data is an answer, too, if the network was trained for it.
+    # An output beyond the classes of the data counts as an answer too, if the network was trained for it.
     classes = (*data.classes, *network.classes[len(data.classes) :])
     found = confusion.answers(network.probabilities(data.test.images, len(classes)), data.test.labels)
     kind = "generated " if data.generated else ""

@@ -22,8 +22,8 @@ DAMAGED = (OSError, ValueError, SyntaxError, EOFError, TypeError, LookupError, T
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the command."""
     add_checkpoint(parser)
-    parser.add_argument("images", type=Path, nargs="+", metavar="IMAGE", help="an image file")
-    parser.add_argument("--invert", action="store_true", help="dark on light becomes light on dark, as in training")
+    parser.add_argument("images", type=Path, nargs="+", metavar="IMAGE", help="image file")
+    parser.add_argument("--invert", action="store_true", help="turn dark on light into light on dark, as in training")
     parser.add_argument("--json", action="store_true", help="print one line of JSON")
 
 
@@ -59,7 +59,7 @@ def read_images(path: Path, shape: tuple[int, int, int]) -> "NDArray[np.uint8]":
     try:
         images = _read_array(path, shape) if path.suffix == ".npy" else _read_picture(path, shape)
     except FileNotFoundError:
-        raise DataError(f"there is no image {path}") from None
+        raise DataError(f"image {path} does not exist") from None
     except UnidentifiedImageError:
         raise DataError(f"{path} is not a supported image (PNG, PGM, .npy)") from None
     except (*DAMAGED, Image.DecompressionBombError) as error:

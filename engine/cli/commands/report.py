@@ -1,4 +1,4 @@
-"""`gradsum report`: a page about a run, one HTML file that can be sent to anybody."""
+"""`gradsum report`: a page about a run, one HTML file to send to anyone."""
 
 import argparse
 from datetime import datetime
@@ -19,9 +19,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Write the page and say where it is; return the exit code 0.
+    """Write the page and print where it is; return the exit code 0.
 
-    Raises RecordsError when there is no such run, SettingsError when the page cannot be written or drawn.
+    Raises RecordsError if the run does not exist, SettingsError if the page cannot be written or drawn.
     """
     need_matplotlib()
     from engine.records import read_run
@@ -47,11 +47,11 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _check(path: Path, db: Path) -> None:
-    """Raise SettingsError where the page cannot or should not go to `path`, before the slow work."""
+    """Raise SettingsError if the page cannot or should not be written to `path`, before the slow work."""
     if path.is_dir():
         raise SettingsError(f"the page {path} is a folder; name a file in it, such as {path / 'run.html'}")
     if not path.absolute().parent.is_dir():
-        raise SettingsError(f"the page {path} cannot be written: there is no folder {path.absolute().parent}")
+        raise SettingsError(f"the page {path} cannot be written: the folder {path.absolute().parent} does not exist")
     check_spares(path, db, "database")
 
 

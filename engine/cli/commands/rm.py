@@ -17,15 +17,15 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--force",
         action="store_true",
-        help="delete a run, too, of which cannot be known whether it is still running, on another machine or in "
-        "another container; make sure that it is not",
+        help="also delete runs that may still be running on another machine or in another container; "
+        "make sure that they are not",
     )
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Delete the runs and say what was freed; return the exit code 0.
+    """Delete the runs and print how much was freed; return the exit code 0.
 
-    Raises RecordsError, and deletes nothing, when there is no such run, one is running, or the database is locked.
+    Raises RecordsError, and deletes nothing, if a run does not exist or is running, or the database is locked.
     """
     known = list_runs(arguments.db)
     found = [find_run(known, text, arguments.db) for text in arguments.runs]
@@ -40,12 +40,12 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _remove_checkpoints(run: dict[str, Any], arguments: argparse.Namespace) -> str:
-    """Delete the run's checkpoints, unless they are to be kept or the folder is not the run's own; say what became."""
+    """Delete the run's checkpoints, unless they are to be kept or the folder is not its own; return what was done."""
     from engine.checkpoint import remove
     from engine.errors import CheckpointError
 
     if arguments.keep_checkpoints or not run["folder"]:
-        return f"are kept in {shown(run['folder'])}" if run["folder"] else "are not on record"
+        return f"are kept in {shown(run['folder'])}" if run["folder"] else "were not recorded"
     try:
         freed = remove(Path(run["folder"]), run["uuid"], arguments.db)
     except CheckpointError as error:

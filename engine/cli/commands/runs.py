@@ -37,7 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _print_table(runs: list[dict[str, Any]]) -> None:
-    """Print a table that fits into 80 columns on a terminal; one line a run where the output is none."""
+    """Print a table that fits into 80 columns on a terminal; one line a run if the output is piped."""
     from rich.text import Text  # slow to import, and not needed for JSON and CSV
 
     out, rows = console(), table()
@@ -59,7 +59,7 @@ def _print_table(runs: list[dict[str, Any]]) -> None:
 
 
 def _cells(run: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
-    """Return the cells of a run by heading, in the parts that go below each other in a narrow terminal."""
+    """Return the cells of a run by heading, in parts that are stacked in a narrow terminal."""
     day, *time = when(run["started"])
     return {
         "id": (str(run["startID"]),),

@@ -1,4 +1,4 @@
-"""`gradsum show`: everything there is on record of one run but its single steps."""
+"""`gradsum show`: everything recorded about a run except its single steps."""
 
 import argparse
 from collections.abc import Iterator, Sequence
@@ -22,7 +22,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the run; return the exit code 0. Raises RecordsError when there is no such run, or it cannot be read."""
+    """Print the run; return the exit code 0. Raises RecordsError if the run does not exist or cannot be read."""
     record = read_run(arguments.db, arguments.run)
     if arguments.json:
         print_json(asdict(record))

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from engine.sweeps.trial import Trial
 
 SHOWN = 10  # trials in the table at the end
-TEXTS = ("data", "model", "db", "out")  # options with a text that are no settings and may be in the file of --config
+TEXTS = ("data", "model", "db", "out")  # options that take text and may be in the file of --config
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -51,7 +51,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Carry out the sweep, and print what was best."""
+    """Run the sweep, and print the best trials."""
     from engine.cli.live.reporters import sweep_reporter_for
 
     given, quiet, as_json = given_options(arguments, TEXTS)
@@ -75,7 +75,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _over(words: list[str]) -> dict[str, str]:
-    """Return what each --over says, by setting; SettingsError if one says nothing, or two say something of one."""
+    """Return the values of each --over by setting; SettingsError for one without values, or two of one setting."""
     over: dict[str, str] = {}
     for word in words:
         name, equals, values = word.partition("=")
@@ -88,7 +88,7 @@ def _over(words: list[str]) -> dict[str, str]:
 
 
 def _print_summary(result: "SweepResult") -> None:
-    """Print the best trials, and where everything is."""
+    """Print the best trials and where everything is."""
     from engine.cli.live.trial_table import ending, in_words, trial_table
     from engine.cli.tables import console
     from engine.sweeps.sweep import resuming
@@ -101,7 +101,7 @@ def _print_summary(result: "SweepResult") -> None:
             print(f"and {more} more")
     if result.state == "interrupted":
         command = resuming(result.sweep, result.name, result.db)
-        print(f"Interrupted {_moment(result.trials)} of {result.wanted}. Go on with:\n  {command}")
+        print(f"Interrupted {_moment(result.trials)} of {result.wanted}. Resume with:\n  {command}")
     if result.best:
         print(f"best        trial {result.best.number} {ending(result.best)}: {in_words(result.best.parameters)}")
         print(f"settings    {result.config} (gradsum train --config {shlex.quote(str(result.config))})")
@@ -111,7 +111,7 @@ def _print_summary(result: "SweepResult") -> None:
 
 
 def _moment(trials: "list[Trial]") -> str:
-    """Return when a sweep was interrupted that has come to these trials."""
+    """Return when a sweep with these trials was interrupted."""
     if not trials:
         return "before trial 1"
     return f"{'in' if trials[-1].state == 'interrupted' else 'after'} trial {trials[-1].number}"

@@ -27,7 +27,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def train_with(given: Mapping[str, Any], quiet: bool, as_json: bool) -> int:
-    """Train with what `given_options` returns, and print where everything is."""
+    """Train with what `given_options` returned, and print where everything is."""
     from engine.cli.live.reporters import reporter_for
 
     reporter = reporter_for(sys.stderr, quiet)
@@ -49,9 +49,9 @@ def _print_summary(result: "Result") -> None:
     seen = result.validation
     if result.state == "interrupted":
         folder = shlex.quote(str(result.checkpoint.parent))
-        print(f"Interrupted after step {result.steps}. Go on with:\n  gradsum train --resume {folder}")
+        print(f"Interrupted after step {result.steps}. Resume with:\n  gradsum train --resume {folder}")
     elif not result.steps_taken:
-        print(f"No step was taken: {result.reason}. Give more --steps, --epochs, --time-limit or --target to go on.")
+        print(f"No step was taken: {result.reason}. Give more --steps, --epochs, --time-limit or --target to continue.")
     if seen is not None:
         data = f"generated {result.data}" if result.generated else result.data
         print(f"{seen.percent:.2f} % correct ({seen.correct} of {seen.total} {data}) after {seen.step} steps")

@@ -27,7 +27,7 @@ def run(arguments: argparse.Namespace) -> int:
     count = usable_cores() if arguments.processes is None else arguments.processes
     if not 1 <= count <= MOST:
         raise UsageError(f"--processes must be from 1 to {MOST}, got {count}")
-    keys_of(arguments)  # what is wrong is said here once, not by every process
+    keys_of(arguments)  # an error is reported here once, not by every process
     return WorkerPool(count, words_of(arguments), MonotonicClock()).run()
 
 
