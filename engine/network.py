@@ -98,13 +98,13 @@ load = load_network  # the name of earlier versions
 def network_from(checkpoint: checkpoints.Checkpoint, path: Path) -> Network:
     """Return the network in `checkpoint`, which was read from `path`."""
     try:
-        model = model_from(checkpoint.metadata["model"])
-        given = checkpoint.metadata["normalisation"]
+        model = model_from(checkpoint.run.model)
+        given = checkpoint.run.normalisation or {}
         normalisation = Normalisation(tuple(given["mean"]), tuple(given["deviation"]))
         if len(normalisation.mean) != model.shape[2]:
             raise ValueError(f"a normalisation of {len(normalisation.mean)} channels for images of {model.shape[2]}")
-        classes = tuple(checkpoint.metadata["data"]["classes"])
-        if not 1 <= len(classes) <= model.classes or not all(isinstance(name, str) for name in classes):
+        classes = checkpoint.run.data.classes
+        if not 1 <= len(classes) <= model.classes:
             raise ValueError(f"{str(classes)!r:.80} cannot be the names of {model.classes} classes")
         layout = model.layout()
         parameters = layout.zeros()

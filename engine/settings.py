@@ -4,7 +4,7 @@ import math
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
-from typing import Any, Self
+from typing import Any, Self, TypedDict
 
 from engine.errors import SettingsError
 from engine.nn.optimizers import OPTIMIZERS, Optimizer, optimizer_from
@@ -172,6 +172,47 @@ class Settings:
     def asdict(self) -> dict[str, Any]:
         """Return the settings as plain data."""
         return asdict(self)
+
+
+class SettingsDict(TypedDict, total=False):
+    """The fields of `Settings` as keyword arguments, besides the optimizer, which may also be an object."""
+
+    workers: int | None
+    min_workers: int | None
+    audit: float
+    batch_size: int
+    microbatch: int
+    lr: float | None
+    momentum: float
+    beta1: float
+    beta2: float
+    epsilon: float
+    epochs: int | None
+    steps: int | None
+    time_limit: float | None
+    target: float | None
+    dropout: float
+    augment: bool
+    seed: int
+    shared_memory: bool
+    bind: str | None
+    key: str | None
+    insecure: bool
+    validate_every: int
+    checkpoint_every: int
+    snapshot_first: int
+    snapshot_every: int
+    snapshot_layers: str | None
+    statistics_every: int
+
+
+def given_settings(
+    settings: Settings | None, optimizer: Optimizer | str | None, options: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return what was given, by name: what is not the default in `settings`, then `options`, then `optimizer`."""
+    chosen = settings.asdict() if settings else {}
+    changed = {f.name: chosen[f.name] for f in fields(Settings) if chosen.get(f.name, f.default) != f.default}
+    return changed | dict(options) | (settings_of(optimizer) if optimizer else {})
 
 
 def settings_of(optimizer: Optimizer | str) -> dict[str, Any]:

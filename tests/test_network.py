@@ -3,7 +3,7 @@
 import math
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +12,16 @@ import pytest
 
 import engine
 from engine import checkpoint as checkpoints
+from engine.checkpoint import DataState, RunState
 from engine.data import Normalisation
 from engine.errors import CheckpointError, DataError, ModelError
 from engine.network import CHUNK, Network, probabilities_of
 from tests.support import reference
+from tests.support.checkpoints import change_metadata
 from tests.support.repository import ROOT
 
 MODEL = engine.Model((engine.Conv2d(4), engine.MaxPool2d(), engine.Flatten(), engine.Dense(3)), shape=(6, 5, 1))
+CLASSES = ("a", "b", "c")
 COLOUR = engine.Model((engine.Flatten(), engine.Dense(3)), shape=(6, 5, 3))
 
 
@@ -26,7 +29,7 @@ def network(model: engine.Model = MODEL) -> Network:
     parameters = model.layout().zeros()
     model.layout().initialise(parameters, seed=4)
     channels = model.shape[2]
-    return Network(model, parameters, Normalisation((100.0,) * channels, (50.0,) * channels), ("a", "b", "c"))
+    return Network(model, parameters, Normalisation((100.0,) * channels, (50.0,) * channels), CLASSES)
 
 
 def pictures(n: int, *shape: int) -> Any:
@@ -104,16 +107,20 @@ def test_evaluate_counts_and_averages() -> None:
         net.evaluate(engine.Dataset("some", ("a", "b", "c", "d"), split, split))
 
 
-def metadata(**changes: Any) -> dict[str, Any]:
-    normalisation = {"mean": [100.0], "deviation": [50.0]}
-    data = {"classes": ["a", "b", "c"]}
-    return {"run": "x", "model": MODEL.describe(), "normalisation": normalisation, "data": data} | changes
+def saved(folder: Path, net: Network, **changes: Any) -> Path:
+    """Save a checkpoint of a network, with other metadata."""
+    run = RunState(
+        "x", model=MODEL.describe(), normalisation=asdict(net.normalisation), data=DataState(classes=CLASSES)
+    )
+    tensors = dict(net.model.layout().public(net.parameters))
+    path = checkpoints.save(folder, checkpoints.Checkpoint(7, tensors, {}, run))
+    change_metadata(path, **changes)
+    return path
 
 
 def test_a_network_comes_back_from_its_checkpoint(tmp_path: Path) -> None:
     net = network()
-    tensors = dict(net.model.layout().public(net.parameters))
-    path = checkpoints.save(tmp_path, checkpoints.Checkpoint(7, tensors, {}, metadata()))
+    path = saved(tmp_path, net)
     for place in (path, tmp_path, str(tmp_path)):
         again = engine.load_network(place)
         assert (again.model, again.classes, again.normalisation) == (net.model, net.classes, net.normalisation)
@@ -148,7 +155,6 @@ def test_it_needs_nothing_of_the_coordinator() -> None:
     ],
 )
 def test_a_checkpoint_without_a_network_is_refused(tmp_path: Path, changes: dict[str, Any]) -> None:
-    tensors = dict(MODEL.layout().public(network().parameters))
-    checkpoints.save(tmp_path, checkpoints.Checkpoint(7, tensors, {}, metadata(**changes)))
-    with pytest.raises(CheckpointError, match="does not hold a network of this version"):
+    saved(tmp_path, network(), **changes)
+    with pytest.raises(CheckpointError, match=r"does not hold a network of this version|classes of the wrong type"):
         engine.load(tmp_path)

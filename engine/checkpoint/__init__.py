@@ -10,10 +10,13 @@ and renamed.
 
 from engine.checkpoint.content import Checkpoint, params_sha256
 from engine.checkpoint.folder import CheckpointWarning, has_any, hinted, load, newest, prepare, remove, save
+from engine.checkpoint.run_state import DataState, RunState
 
 __all__ = [
     "Checkpoint",
     "CheckpointWarning",
+    "DataState",
+    "RunState",
     "has_any",
     "hinted",
     "load",

@@ -6,36 +6,19 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors import numpy as safetensors_numpy
 
+from engine.checkpoint.run_state import RunState, run_state_from
 from engine.errors import CheckpointError
 
 FORMAT = 1
 OPTIMIZER = "optimizer."
 Arrays = Mapping[str, NDArray[np.float32]]
-
-# Kinds that known entries of `Checkpoint.metadata` have where they are there; None is allowed for each.
-_KINDS: dict[str, type | tuple[type, ...]] = {
-    "run": str,
-    "model": dict,
-    "settings": dict,
-    "versions": dict,
-    "data": dict,
-    "data.name": str,
-    "data.digest": str,
-    "data.classes": (int, list, tuple),
-    "data.generated": bool,
-    "normalisation": (dict, list, tuple),
-    "validation": dict,
-    "elapsed": (int, float),
-    "cpu": (int, float),
-    "best_percent": (int, float),
-}
 
 
 class UnusableError(CheckpointError):
@@ -47,14 +30,12 @@ class Checkpoint:
     """What a run is after `step` steps.
 
     `parameters` by name ("c2.filter") in public shape; `optimizer` holds such a dict for each state ("m", "velocity").
-    `metadata` is JSON data; known entries are run (uuid), model, settings, versions, data {name, digest, classes,
-    generated}, normalisation and validation.
     """
 
     step: int
     parameters: Arrays
     optimizer: Mapping[str, Arrays] = field(default_factory=dict)
-    metadata: Mapping[str, Any] = field(default_factory=dict)
+    run: RunState = field(default_factory=RunState)
 
 
 def params_sha256(parameters: Arrays) -> str:
@@ -107,9 +88,8 @@ def _tensors(checkpoint: Checkpoint) -> dict[str, NDArray[np.float32]]:
 
 def _header(checkpoint: Checkpoint) -> dict[str, str]:
     """Return the file's metadata without the digest."""
-    _check_kinds("the checkpoint", checkpoint.metadata)
     try:
-        text = json.dumps(dict(checkpoint.metadata))
+        text = json.dumps(checkpoint.run.plain())
     except (TypeError, ValueError) as error:
         raise CheckpointError(f"a checkpoint's metadata must be plain data: {error}") from None
     return {"gradsum": "checkpoint", "format": str(FORMAT), "step": str(checkpoint.step), "metadata": text}
@@ -154,9 +134,7 @@ def _rebuilt(path: Path, header: Mapping[str, str], tensors: Arrays) -> Checkpoi
         metadata = json.loads(header["metadata"])
     except (ValueError, RecursionError):
         metadata = None
-    if not isinstance(metadata, dict):
-        raise CheckpointError(f"{path} has metadata that is no JSON object")
-    _check_kinds(str(path), metadata)
+    run = run_state_from(metadata, str(path))
     parameters: dict[str, NDArray[np.float32]] = {}
     optimizer: dict[str, dict[str, NDArray[np.float32]]] = {}
     for name, array in tensors.items():
@@ -167,7 +145,7 @@ def _rebuilt(path: Path, header: Mapping[str, str], tensors: Arrays) -> Checkpoi
             parameters[name] = array
     for state, values in optimizer.items():
         _check_like(f"{path}: state {state!r}", values, parameters)
-    return Checkpoint(int(header["step"]), parameters, optimizer, metadata)
+    return Checkpoint(int(header["step"]), parameters, optimizer, run)
 
 
 def _check_like(what: str, values: Arrays, parameters: Arrays) -> None:
@@ -177,18 +155,6 @@ def _check_like(what: str, values: Arrays, parameters: Arrays) -> None:
     for name, array in values.items():
         if array.shape != parameters[name].shape:
             raise CheckpointError(f"{what} has {name} of shape {array.shape}, the parameter {parameters[name].shape}")
-
-
-def _check_kinds(what: str, metadata: Mapping[str, Any]) -> None:
-    """Raise CheckpointError where a known entry has the wrong type."""
-    for key, kinds in _KINDS.items():
-        outer, _, inner = key.partition(".")
-        value = metadata.get(outer)
-        value = (value or {}).get(inner) if inner else value
-        # In Python a bool is an int; here it is not.
-        wrong = isinstance(value, bool) if kinds is not bool else not isinstance(value, bool)
-        if value is not None and (wrong or not isinstance(value, kinds)):
-            raise CheckpointError(f"{what} has {key} of the wrong type: {value!r:.60}")
 
 
 def _digest(header: Mapping[str, str], tensors: Arrays) -> str:

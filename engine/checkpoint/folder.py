@@ -32,7 +32,7 @@ def save(folder: Path | str, checkpoint: Checkpoint, keep: int = 3) -> Path:
     if keep < 1 or not 0 <= checkpoint.step < 10**18:
         raise CheckpointError(f"step {checkpoint.step} with keep={keep} cannot be saved: step >= 0 and keep >= 1")
     content = pack(checkpoint)
-    prepare(folder, checkpoint.metadata.get("run"))
+    prepare(folder, checkpoint.run.uuid)
     path = folder / f"step-{checkpoint.step:08d}.safetensors"
     with _explained(path):
         _remove_stale(folder)

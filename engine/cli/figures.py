@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from engine.errors import CheckpointError, UsageError
+from engine.errors import CheckpointError, DataError, StorageError, UsageError
 from engine.records import reading, snapshots
 from engine.reports.page import Picture, Pictures
 
@@ -38,7 +38,7 @@ def _drawn(what: str, draw: "Callable[[], Drawn]") -> Picture:
     """Return the picture that `draw` makes, or why it cannot be made."""
     try:
         figure, _ = draw()
-    except UsageError as error:
+    except (DataError, StorageError, UsageError) as error:
         return Picture(f"No picture of {what}: {error}.")
     content = io.BytesIO()
     figure.savefig(content, format="png", dpi=SHARPNESS, metadata={"Software": None})
@@ -83,7 +83,7 @@ def _draw_mistakes(run: Run) -> "Drawn":
         raise CheckpointError("the location of its checkpoints or its data was not recorded")
     folder = Path(run["folder"])
     checkpoint = load(folder)
-    if checkpoint.metadata.get("run") != run["uuid"]:
+    if checkpoint.run.uuid != run["uuid"]:
         raise CheckpointError(f"the checkpoints in {folder} are another run's")
     network = network_from(checkpoint, folder)
     data = open_cached(run["data_digest"])

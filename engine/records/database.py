@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from engine.errors import RecordsError
-from engine.records.schema import APPLICATION_ID, VERSION, schema_sql
+from engine.records.schema import APPLICATION_ID, VERSION
+from engine.records.tables import bring_up_to_date
 
 PATIENCE = 30.0  # seconds to wait for another process's transaction
 # Bytes of a page in a new database. SQLite's usual 4,096 do not quite hold a chunk of a snapshot: it took pieces of two
@@ -94,13 +95,10 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     connection.execute("PRAGMA synchronous = FULL")
     if version == VERSION:
         return
-    statements = schema_sql()
     with transaction(connection):
-        # Another process may have made the tables meanwhile: every statement leaves alone what is there.
-        for statement in statements:
-            connection.execute(statement)
-        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        connection.execute(f"PRAGMA user_version = {VERSION}")
+        # Another process may have made the tables meanwhile.
+        if (version := check_version(connection, path)) < VERSION:
+            bring_up_to_date(connection, version)
 
 
 def check_version(connection: sqlite3.Connection, path: Path) -> int:

@@ -25,11 +25,12 @@ from engine.records.rows import (
     WorkerRow,
 )
 from engine.records.schema import STEP_TABLES
+from engine.records.status import RunStatus
 from engine.records.sweeps import insert_sweep, set_trials
 from engine.records.writer_thread import WriterThread, plain
 from engine.system.processes import alive
 
-State = Literal["finished", "interrupted", "failed"]
+State = RunStatus | Literal["finished", "interrupted", "failed"]
 
 
 def _insert_sql(table: str, fields: tuple[str, ...]) -> str:

@@ -7,7 +7,7 @@ import tomli_w
 from engine.errors import StorageError
 from engine.settings import ENDS, TRAJECTORY
 from engine.system.files import write_atomically
-from engine.training.prepare import OWN, Run
+from engine.training.run import OWN, Run
 
 NAME = "best.toml"
 

@@ -10,6 +10,7 @@ from engine.training.reporter import Reporter
 if TYPE_CHECKING:  # a reporter is there before anything slow is imported
     from pathlib import Path
 
+    from engine.records.status import RunStatus
     from engine.sweeps.trial import Trial
 
 
@@ -23,7 +24,7 @@ class SweepResult:
 
     sweep: int
     name: str | None
-    state: str
+    state: RunStatus
     wanted: int
     trials: list[Trial] = field(repr=False)
     best: Trial | None

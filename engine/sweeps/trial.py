@@ -5,22 +5,22 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.records import Point
+from engine.records.status import TrialStatus
 from engine.sweeps.space import Parameters
 
-RUNNING, FINISHED, PRUNED, FAILED, INTERRUPTED = "running", "finished", "pruned", "failed", "interrupted"
-OVER = (FINISHED, PRUNED, FAILED)  # there is nothing left to do
+OVER = (TrialStatus.FINISHED, TrialStatus.PRUNED, TrialStatus.FAILED)  # nothing is left to do
 
 
 @dataclass(frozen=True)
 class Trial:
     """A trial: `run` is its number in the records, `curve` its validations in order.
 
-    `reason` says why it ended; `params_sha256` is over the model's parameters in the end, None if it diverged.
+    `reason` says why it ended; `params_sha256` is over the model's parameters at the end, None if it diverged.
     """
 
     number: int
     parameters: Parameters
-    state: str = RUNNING
+    state: TrialStatus = TrialStatus.RUNNING
     run: int | None = None
     curve: tuple[Point, ...] = ()
     reason: str | None = None
@@ -47,4 +47,8 @@ class Trial:
 
 def ranked(trials: Iterable[Trial]) -> list[Trial]:
     """Return the trials that finished, the best first and of equal ones the earlier; then the others likewise."""
-    return sorted(trials, key=lambda t: (t.state != FINISHED, -t.best.percent if t.best else 1.0, t.number))
+
+    def rank(trial: Trial) -> tuple[bool, float, int]:
+        return trial.state is not TrialStatus.FINISHED, -trial.best.percent if trial.best else 1.0, trial.number
+
+    return sorted(trials, key=rank)

@@ -19,17 +19,16 @@ from engine.launch.remote_access import RemoteAccess, remote_access_for
 from engine.launch.rendezvous import SOCKET, rendezvous_folder
 from engine.settings import Settings
 from engine.system.allocator import keep_freed_memory
-from engine.system.clock import MonotonicClock, TimeLimit
-from engine.system.signals import Interrupt
-from engine.training.prepare import Run
+from engine.training.context import RunContext
 from engine.training.reporter import Reporter
+from engine.training.run import Run
 from engine.wire import Listener
 from engine.wire.shared_memory import SharedMemory, shared_memory_for
 
 
 @dataclass
 class Cluster:
-    """Local workers that are starting, where they will look for the coordinator, and the entrance for others.
+    """Local workers that are starting, where they will look for the coordinator, and how others join.
 
     The listener is there from the first run on, and keeps the port that it got.
     """
@@ -53,7 +52,7 @@ class Cluster:
 
 @contextmanager
 def cluster_for(settings: Settings, one_size: bool = True) -> Iterator[Cluster | None]:
-    """Start the workers, and in the end make sure that they are gone; None if this process is to compute alone.
+    """Start the workers, and make sure at the end that they are gone; None if this process is to compute alone.
 
     `one_size`: every run will have a model of the same size, as the places of vectors in shared memory depend on it.
     """
@@ -71,48 +70,48 @@ def cluster_for(settings: Settings, one_size: bool = True) -> Iterator[Cluster |
 
 @contextmanager
 def source_for(
-    run: Run,
-    cluster: Cluster | None,
-    notice: Callable[[Notice], None],
-    known: Collection[str],
-    reporter: Reporter,
-    interrupt: Interrupt,
-    limit: TimeLimit,
+    run: Run, cluster: Cluster | None, context: RunContext, notice: Callable[[Notice], None], known: Collection[str]
 ) -> Iterator[Source]:
     """Set up what computes the gradients, wait until it can, and tell it when the run is over.
 
-    `known`: names of workers that the run had before. `limit` is started when our own processes are ready; it may be
+    `known`: names of workers that the run had before. The time limit begins when our own processes are ready; it may be
     reached while others are waited for.
     """
     if cluster is None:
         source = Serial(run.job(), run.data)
-        limit.start()
+        context.limit.start()
         yield source
         return
-    job, size = run.job(), run.model.layout().size
     keep_freed_memory()
-    if cluster.shared_memory:
-        cluster.shared_memory.open(size)
-    # Mapped now: whoever makes room in the cache may delete the file.
-    content = cache.content(job.data)
-    members = Membership(job, content, secrets.token_hex(16), fingerprint(), notice, cluster.shared_memory, known)
-    coordinator = Coordinator(
-        job,
-        (len(run.data.train), len(run.data.test)),
-        cluster.listen(size, reporter),
-        cluster.workers,
-        MonotonicClock(),
-        members,
-        lambda: bool(interrupt.requested) or limit.reached(),
-        Arbiter(job, run.data),
-        Policy(run.settings.audit, run.settings.min_workers or 1),
-    )
+    coordinator = _coordinator(run, cluster, context, notice, known)
     try:
         own = run.settings.workers or 0
         wanted = run.settings.min_workers or own or 1
         coordinator.gather(min(own, wanted))
-        limit.start()
+        context.limit.start()
         coordinator.gather(wanted)
         yield coordinator
     finally:
         coordinator.close()
+
+
+def _coordinator(
+    run: Run, cluster: Cluster, context: RunContext, notice: Callable[[Notice], None], known: Collection[str]
+) -> Coordinator:
+    job, size, shared_memory = run.job(), run.model.layout().size, cluster.shared_memory
+    if shared_memory:
+        shared_memory.open(size)
+    # Mapped now: another process that makes room in the cache may delete the file.
+    content = cache.content(job.data)
+    members = Membership(job, content, secrets.token_hex(16), fingerprint(), notice, shared_memory, known)
+    return Coordinator(
+        job,
+        (len(run.data.train), len(run.data.test)),
+        cluster.listen(size, context.reporter),
+        cluster.workers,
+        context.clock,
+        members,
+        context.must_stop,
+        Arbiter(job, run.data),
+        Policy(run.settings.audit, run.settings.min_workers or 1),
+    )

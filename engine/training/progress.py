@@ -2,7 +2,6 @@
 
 from collections import deque
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from engine.compute.validation import Validation
 
@@ -11,22 +10,50 @@ RECENT = 100  # batches that `train_loss` is the mean of
 
 @dataclass
 class Progress:
-    """How far a run is. `elapsed` and `cpu` (seconds) count earlier sittings of a resumed run, too."""
+    """How far a run is. `elapsed` and `cpu` (seconds) count from its beginning, whatever process it was in.
 
+    The rest below `validation` counts from when it was begun or resumed in this process; `seconds` are those spent in
+    training steps, without validations and checkpoints.
+    """
+
+    steps_per_epoch: int
     step: int = 0
     elapsed: float = 0.0
     cpu: float = 0.0
     best_percent: float | None = None
     validation: Validation | None = None
-    saved: Path | None = None
-    taken: int = 0  # steps of this sitting
+    taken: int = 0
     images: int = 0
-    seconds: float = 0.0  # in training steps, without validations and checkpoints
+    seconds: float = 0.0
     optimizer_seconds: float = 0.0
-    recent: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=RECENT))
+    recent: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=RECENT))  # loss and samples
+
+    @property
+    def epoch(self) -> float:
+        """Epochs done, with fraction."""
+        return self.step / self.steps_per_epoch
+
+    @property
+    def is_validated(self) -> bool:
+        """Whether the newest step has been validated."""
+        return self.validation is not None and self.validation.step == self.step
 
     @property
     def train_loss(self) -> float | None:
         """Mean loss of a sample over the recent batches."""
         samples = sum(n for _, n in self.recent)
         return sum(loss for loss, _ in self.recent) / samples if samples else None
+
+    @property
+    def images_per_second(self) -> float:
+        """Speed of training, without validations and checkpoints."""
+        return self.images / self.seconds if self.seconds else 0.0
+
+    def due(self, every: int) -> bool:
+        """Return whether what happens every so many steps (0: once an epoch) is due after the newest one."""
+        return self.step % (every or self.steps_per_epoch) == 0
+
+    def validated(self, validation: Validation) -> None:
+        """Keep the newest validation."""
+        self.validation = validation
+        self.best_percent = max(validation.percent, self.best_percent or 0.0)

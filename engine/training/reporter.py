@@ -1,4 +1,4 @@
-"""What a run tells while it goes on, and what it returns in the end."""
+"""What a run tells while it is carried out, and what it returns."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ if TYPE_CHECKING:  # a reporter is there before anything slow is imported
     from engine.compute.validation import Validation
     from engine.coordinator.source import WorkerReport
     from engine.network import Network
+    from engine.records.status import RunStatus
+    from engine.training.stopping import StopKind
 
 
 @dataclass(frozen=True)
@@ -52,17 +54,18 @@ class StepReport:
 
 @dataclass(frozen=True)
 class Result:
-    """How a run ended. `state` is "finished" or "interrupted", `reason` says why; `checkpoint` is the last one saved.
+    """How a run ended. `state` is "finished" or "interrupted", `reason` says why, `stop` of which kind that is.
 
-    `train_loss` is the mean loss of a sample over the last (at most 100) batches. `images_per_second` counts training
-    only, without validation and checkpoints; `step_ms` is where the mean step went, in milliseconds. `steps_taken` are
-    those of this call, `steps` those since the run began. `history` is read from the database whenever it is used.
+    `checkpoint` is the last one saved. `train_loss` is the mean loss of a sample over the last (at most 100) batches.
+    `images_per_second` counts training only, without validation and checkpoints; `step_ms` is where the mean step went,
+    in milliseconds. `steps_taken` are those of this call, `steps` those since the run began. `history` is read from the
+    database whenever it is used.
     """
 
     run: int
     data: str
     generated: bool
-    state: str
+    state: RunStatus
     reason: str
     steps: int
     epochs: float
@@ -78,6 +81,7 @@ class Result:
     network: Network = field(repr=False)
     history: Sequence[StepReport] = field(repr=False)
     steps_taken: int = field(repr=False)
+    stop: StopKind = field(repr=False)
 
     def asdict(self) -> dict[str, Any]:
         """Return what `--json` prints."""

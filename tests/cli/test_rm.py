@@ -90,5 +90,5 @@ def test_names_that_cannot_be_told_apart_from_numbers_or_shown(gradsum: Gradsum,
     save_data()
     answer = gradsum(*SMALL, "--steps", 1, "--db", "r.db", "--name", name)
     assert answer.code == 2
-    assert "name must be text of at most 200 characters" in answer.err
+    assert "name must be printable text, at most 200 characters" in answer.err
     assert not Path("r.db").exists()

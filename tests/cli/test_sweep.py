@@ -19,8 +19,9 @@ from engine.cli.live.trials import QuietSweep, SweepLines
 from engine.compute.validation import Validation
 from engine.coordinator.source import WorkerReport
 from engine.records import Point
+from engine.records.status import TrialStatus
 from engine.sweeps.report import SweepReporter
-from engine.sweeps.trial import FINISHED, PRUNED, Trial
+from engine.sweeps.trial import Trial
 from engine.training.reporter import StepReport
 from tests.cli.live.test_progress import HIDE, SHOW, Terminal, info, step, workers
 from tests.support.command import SMALL, Gradsum, finish, save_data, start, wait_for, wait_for_end
@@ -207,7 +208,7 @@ def test_workers_end_with_a_sweep_that_is_killed(tidy: Path, gradsum: Gradsum) -
     assert list(tidy.iterdir()) == []
 
 
-def trial(number: int, percent: float, state: str = FINISHED) -> Trial:
+def trial(number: int, percent: float, state: TrialStatus = TrialStatus.FINISHED) -> Trial:
     return Trial(number, {"lr": 0.1 / number, "model": "[b]mlp"}, state, number, (Point(2.5, 50, percent),), "why")
 
 
@@ -222,7 +223,9 @@ def play(reporter: SweepReporter, count: int) -> None:
         reporter.validated(Validation(50, 100 - number, 100, 0.3))
         if number < count:
             reporter.ended()
-            reporter.trial_ended(trial(number, 100.0 - number, PRUNED if number == 2 else FINISHED))
+            reporter.trial_ended(
+                trial(number, 100.0 - number, TrialStatus.PRUNED if number == 2 else TrialStatus.FINISHED)
+            )
 
 
 def last_frame(text: str) -> str:
@@ -280,7 +283,7 @@ def test_lines_and_quiet(monkeypatch: pytest.MonkeyPatch) -> None:
     assert type(lines) is SweepLines
     play(lines, 2)
     lines.notice("worker w left")
-    lines.trial_ended(trial(2, 98.0, PRUNED))
+    lines.trial_ended(trial(2, 98.0, TrialStatus.PRUNED))
     lines.sweep_ended()
     assert stream.getvalue().splitlines() == [
         "preparing data and model ...",

@@ -70,7 +70,7 @@ def test_the_result_does_not_depend_on_the_number_of_workers(gradsum: Gradsum) -
 @pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam"])
 def test_every_optimizer_can_be_named(gradsum: Gradsum, optimizer: str) -> None:
     assert gradsum(*SMALL, *PLACES, "--steps", 1, "--optimizer", optimizer).code == 0
-    assert load(Path("out")).metadata["settings"]["optimizer"] == optimizer
+    assert load(Path("out")).run.settings["optimizer"] == optimizer
 
 
 def test_all_settings_reach_the_run(gradsum: Gradsum) -> None:
@@ -81,7 +81,7 @@ def test_all_settings_reach_the_run(gradsum: Gradsum) -> None:
     }  # fmt: skip
     options = [f"--{name.replace('_', '-')}={value}" for name, value in given.items() if name != "augment"]
     assert gradsum(*SMALL, *PLACES, *options, "--augment").code == 0
-    settings = load(Path("out")).metadata["settings"]
+    settings = load(Path("out")).run.settings
     assert given.items() <= settings.items()
     assert settings.keys() == {field.name for field in fields(Settings)}
 
@@ -94,7 +94,7 @@ def test_options_from_a_file_give_way_to_those_of_the_command_line(gradsum: Grad
     answer = gradsum("train", "--config", "c.toml", "--lr", 0.5, "--steps", 2, "--no-augment")
     assert (answer.code, answer.err) == (0, "")
     assert (answer.json()["steps"], answer.json()["db"]) == (2, "c.db")
-    settings = load(Path("c")).metadata["settings"]
+    settings = load(Path("c")).run.settings
     expected = {"lr": 0.5, "steps": 2, "augment": False, "batch_size": 5, "microbatch": 2}
     assert expected.items() <= settings.items()
 

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import numpy as np
 import pytest
@@ -21,6 +21,7 @@ from engine.records import (
     EventRow,
     Recorder,
     RunRow,
+    Totals,
     TrainingRow,
     ValidationRow,
     WorkerRow,
@@ -28,6 +29,9 @@ from engine.records import (
     reading,
     writer_thread,
 )
+from engine.records.columns import sql_type
+from engine.records.read_rows import Event, Run, Validation, Worker
+from engine.records.schema import VERSION
 from engine.system.processes import alive, identity
 from tests.support.repository import ROOT
 
@@ -99,7 +103,7 @@ def test_tables_are_as_documented(tmp_path: Path) -> None:
         assert found == [(name, kind) for name, (kind, _) in columns.items()]
         assert all(meaning for _, meaning in columns.values())
     assert query(tmp_path / "r.db", "PRAGMA journal_mode") == [("wal",)]
-    assert query(tmp_path / "r.db", "PRAGMA user_version") == [(4,)]
+    assert query(tmp_path / "r.db", "PRAGMA user_version") == [(VERSION,)]
     for view, meanings in VIEWS.items():
         found = query(tmp_path / "r.db", "SELECT name FROM pragma_table_info(?)", view)
         assert found == [(name,) for name in meanings]
@@ -230,9 +234,23 @@ def test_which_process_is_alive() -> None:
     assert alive(host, -1, "x") is None
 
 
-def test_only_a_new_database_imports_sqlite_utils(tmp_path: Path) -> None:
+def test_a_database_that_is_up_to_date_does_not_import_sqlite_utils(tmp_path: Path) -> None:
     script = """
 import sys; from engine.records import Recorder, list_runs
 Recorder(sys.argv[1]).close(); print("sqlite_utils" in sys.modules)
 """
     assert [run_python(script, tmp_path / "r.db").stdout for _ in range(2)] == ["True\n", "False\n"]
+
+
+def test_rows_that_are_written_are_parts_of_those_that_are_read() -> None:
+    totals = [name for name, _ in columns_of_class(Totals)]
+    assert set(totals) <= Run.__annotations__.keys()
+    for written, read in ((RunRow, Run), (ValidationRow, Validation), (WorkerRow, Worker), (EventRow, Event)):
+        found = dict(columns_of_class(read))
+        for name, kind in columns_of_class(written):
+            assert kind == found[name], (read, name)
+
+
+def columns_of_class(row: type) -> list[tuple[str, str]]:
+    """Return name and SQL type of every field of a class of rows."""
+    return [(name, sql_type(hint)) for name, hint in get_type_hints(row).items()]

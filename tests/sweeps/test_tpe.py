@@ -9,9 +9,12 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
 from engine.records import Point
+from engine.records.status import TrialStatus
 from engine.sweeps.space import Parameters, space_of
 from engine.sweeps.tpe import NAME, Tpe
-from engine.sweeps.trial import FAILED, FINISHED, PRUNED, Trial
+from engine.sweeps.trial import Trial
+
+FAILED, FINISHED, PRUNED = TrialStatus.FAILED, TrialStatus.FINISHED, TrialStatus.PRUNED
 
 SPACE = space_of({"lr": "1e-4:1e-1:log", "optimizer": "sgd,adam", "batch_size": "8:64", "augment": "true,false"})
 

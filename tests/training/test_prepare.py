@@ -9,10 +9,13 @@ import pytest
 
 import engine
 from engine import checkpoint as checkpoints
-from engine.checkpoint import Checkpoint
+from engine.checkpoint import Checkpoint, RunState
 from engine.errors import CheckpointError, DataError, ModelError, SettingsError
 from engine.settings import Settings
-from engine.training.prepare import Run, check_end, choose_settings, continued, prepare
+from engine.training.prepare import Request, choose_settings, prepare
+from engine.training.resume import check_end, continued_settings
+from engine.training.run import Run
+from tests.support.checkpoints import change_metadata
 from tests.support.command import save_data
 
 MLP = engine.Model((engine.Flatten(), engine.Dense(4), engine.Relu(), engine.Dense(3)), shape=(8, 8, 1))
@@ -27,16 +30,16 @@ def put_together(
     model: Any = "mlp", data: Any = "data.npz", *, db: str = "", out: str = "", resume: str = "", **given: Any
 ) -> Run:
     earlier = checkpoints.load(resume) if resume else None
-    settings = choose_settings({"workers": 0} | given, earlier)
     db_, out_, resume_ = (Path(place) if place else None for place in (db, out, resume))
-    return prepare(model, data, settings, db_, out_, resume_, earlier)
+    request = Request(model, data, db_, out_, resume_, settings={"workers": 0} | given)
+    return prepare(request, choose_settings(request.settings, earlier), earlier)
 
 
 def saved(run: Run, step: int = 5, folder: str = "out", **changes: Any) -> str:
     """Save a checkpoint of `run` with other metadata, and return its folder."""
     layout = run.model.layout()
     tensors = dict(layout.public(layout.zeros()))
-    checkpoints.save(folder, Checkpoint(step, tensors, {}, run.metadata() | changes))
+    change_metadata(checkpoints.save(folder, Checkpoint(step, tensors, {}, run.state())), **changes)
     return folder
 
 
@@ -119,9 +122,9 @@ def test_what_decides_over_bits_cannot_change(change: dict[str, Any]) -> None:
 
 def test_what_was_given_before_may_be_given_again() -> None:
     settings = Settings(lr=0.5, batch_size=8, steps=9).resolved()
-    stored = {"settings": settings.asdict()}
-    assert continued(stored, {"lr": 0.5, "batch_size": 8, "epochs": None}) == settings
-    assert continued(stored, {"lr": None}) == settings
+    stored = RunState(settings=settings.asdict())
+    assert continued_settings(stored, {"lr": 0.5, "batch_size": 8, "epochs": None}) == settings
+    assert continued_settings(stored, {"lr": None}) == settings
 
 
 @pytest.mark.parametrize(
@@ -129,13 +132,14 @@ def test_what_was_given_before_may_be_given_again() -> None:
 )
 def test_settings_of_another_version_are_the_checkpoints_fault(settings: dict[str, Any]) -> None:
     with pytest.raises(CheckpointError, match="the checkpoint's settings are not those of this version"):
-        continued({"settings": settings}, {})
+        continued_settings(RunState(settings=settings), {})
 
 
-@pytest.mark.parametrize("stored", [{}, {"settings": None}, {"settings": {}}])
-def test_a_checkpoint_without_settings_is_not_resumed_with_those_of_any_run(stored: dict[str, Any]) -> None:
+@pytest.mark.parametrize("stored", [None, {}])
+def test_a_checkpoint_without_settings_is_not_resumed_with_those_of_any_run(stored: dict[str, Any] | None) -> None:
+    folder = saved(put_together(steps=9), settings=stored)
     with pytest.raises(CheckpointError, match="does not say what its run's settings are: it cannot be resumed"):
-        continued(stored, {"lr": 0.5})
+        put_together(None, None, resume=folder, lr=0.5)
 
 
 def test_data_or_model_of_another_run() -> None:
@@ -151,7 +155,7 @@ def test_data_or_model_of_another_run() -> None:
     ("changes", "error", "text"),
     [
         ({"data": {"name": "x", "digest": "y"}}, SettingsError, r"begun with data given in Python \(x\)"),
-        ({"data": {"source": 5}}, SettingsError, "begun with data given in Python"),
+        ({"data": {"source": None}}, SettingsError, "begun with data given in Python"),
         ({"data": {"source": "gone.npz"}}, DataError, "no data set 'gone.npz'"),
         ({"model": {"layers": []}}, ModelError, "at least one layer"),
     ],
@@ -162,19 +166,19 @@ def test_checkpoints_that_lack_something(changes: dict[str, Any], error: type[Ex
         put_together(None, None, resume=folder)
 
 
-def test_odd_metadata_is_replaced_by_defaults() -> None:
-    folder = saved(put_together(steps=9), db=5, model_name=None)
+def test_what_a_checkpoint_does_not_say_has_a_default() -> None:
+    folder = saved(put_together(steps=9), db=None, model_name=None)
     run = put_together(None, None, resume=folder)
     assert (run.db, run.model_name) == (Path("runs/gradsum.db"), "letters")
 
 
 def test_a_run_that_has_nothing_left_to_do() -> None:
     seen = {"step": 5, "correct": 1, "total": 2, "loss": 0.5}
-    earlier = Checkpoint(5, {}, {}, {"validation": seen})
+    earlier = Checkpoint(5, {}, {}, RunState(validation=seen))
     check_end(None, earlier)
     check_end(6, earlier)
-    check_end(5, replace(earlier, metadata={"validation": seen | {"step": 4}}))
-    check_end(5, replace(earlier, metadata={"validation": None}))
+    check_end(5, replace(earlier, run=RunState(validation=seen | {"step": 4})))
+    check_end(5, replace(earlier, run=RunState()))
     with pytest.raises(SettingsError, match=r"at step 5 already and was to end at 5: .* give more --steps or --epochs"):
         check_end(5, earlier)
     folder = saved(put_together(steps=5), validation=seen)

@@ -166,7 +166,7 @@ def test_a_validation_that_was_interrupted_is_made_up_for(
 def test_a_validation_that_is_none(data: engine.Dataset, stored: dict[str, Any]) -> None:
     run(data, steps=2)
     checkpoint = load_checkpoint(Path("out"))
-    save_checkpoint("out", replace(checkpoint, metadata=dict(checkpoint.metadata) | {"validation": stored}))
+    save_checkpoint("out", replace(checkpoint, run=replace(checkpoint.run, validation=stored)))
     with pytest.raises(
         CheckpointError, match=r"the checkpoint does not fit: a validation (of {'step': 2|with . of . correct)"
     ):
@@ -222,20 +222,20 @@ class Noticing(engine.Reporter):
 def test_a_resumed_run_says_whether_its_bits_are_others(data: engine.Dataset, stored: str) -> None:
     run(data, steps=2)
     checkpoint = load_checkpoint(Path("out"))
-    versions = dict(checkpoint.metadata["versions"])
+    versions = dict(checkpoint.run.versions)
     here = versions["numerics"]
     if stored == "none":  # an old checkpoint
         del versions["numerics"]
     elif stored != "the same":
         versions["numerics"] = "; ".join([stored, *here.split("; ")[1:]])
-    save_checkpoint("out", replace(checkpoint, metadata=dict(checkpoint.metadata) | {"versions": versions}))
+    save_checkpoint("out", replace(checkpoint, run=replace(checkpoint.run, versions=versions)))
     reporter = Noticing()
     assert engine.train(data=data, resume="out", workers=0, steps=3, reporter=reporter).steps == 3
-    expected = f"other bits than the one that saved the checkpoint: the run goes on, but not to the bit ({stored} then"
+    expected = f"continuing, but results will not be bit-identical to those without a stop (was {stored}, now "
     events = [text for (text,) in rows("SELECT text FROM events WHERE kind = 'resumed'")]
     assert reporter.notices == [f"resumed: {text}" for text in events]
     assert [expected in text for text in events] == ([True] if stored.startswith("numpy") else [])
-    assert all(text.endswith(f"{here.split('; ')[0]} now)") for text in events)
+    assert all(text.endswith(f"now {here.split('; ')[0]})") for text in events)
 
 
 def test_resume_continues_the_same_run(data: engine.Dataset) -> None:

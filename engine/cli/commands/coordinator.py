@@ -29,8 +29,7 @@ def _bound(resume: str | None) -> bool:
         return False
     from engine.checkpoint import load
 
-    settings = load(resume).metadata.get("settings")
-    return bool(settings and settings.get("bind"))
+    return bool(load(resume).run.settings.get("bind"))
 
 
 COMMAND = Command(

@@ -48,8 +48,8 @@ def data_for(checkpoint: "Checkpoint", network: "Network", arguments: argparse.N
     from engine.data import load
     from engine.nn.model import check_fits
 
-    source = arguments.data or checkpoint.metadata["data"].get("source")
-    if not isinstance(source, str):
+    source = arguments.data or checkpoint.run.data.source
+    if source is None:
         raise DataError(f"{arguments.checkpoint} does not say where its data came from; name a data set with --data")
     data = load(source)
     check_fits(network.model, data.shape, len(data.classes))

@@ -91,8 +91,8 @@ def _print_summary(result: "SweepResult") -> None:
     """Print the best trials and where everything is."""
     from engine.cli.live.trial_table import ending, in_words, trial_table
     from engine.cli.tables import console
-    from engine.sweeps.sweep import resuming
     from engine.sweeps.trial import ranked
+    from engine.sweeps.trials import resuming
 
     if result.trials:
         first = ranked(result.trials)[:SHOWN]

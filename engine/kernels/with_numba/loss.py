@@ -10,7 +10,6 @@ from engine.kernels.with_numba.jit import inner, kernel
 
 @kernel
 def softmax_cross_entropy(z: Array, labels: Labels, losses: Doubles, dz: Array) -> int:
-    """See the table."""
     correct = 0
     for n in range(z.shape[0]):
         row, out, label = z[n], dz[n], labels[n]
@@ -30,7 +29,6 @@ def softmax_cross_entropy(z: Array, labels: Labels, losses: Doubles, dz: Array) 
 
 @kernel
 def mean_squared_error(z: Array, labels: Labels, losses: Doubles, dz: Array) -> int:
-    """See the table."""
     correct = 0
     K = z.shape[1]
     for n in range(z.shape[0]):
