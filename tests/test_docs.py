@@ -152,7 +152,7 @@ def test_every_picture_is_small(page: Path) -> None:
 def paths() -> set[str]:
     """Return every file and folder of the repository as a page may write it: folders end with a slash."""
     found = {f"{path.relative_to(ROOT)}" for path in ROOT.glob("*.*")}
-    for folder in ("engine", "workers", "tests", "docs", "benchmarks"):
+    for folder in ("gradsum", "engine", "workers", "tests", "docs", "benchmarks"):
         files = [path for path in (ROOT / folder).rglob("*") if "__pycache__" not in path.parts]
         found |= {f"{path.relative_to(ROOT)}{'/' * path.is_dir()}" for path in [*files, ROOT / folder]}
     return found

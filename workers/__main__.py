@@ -9,12 +9,11 @@ from pathlib import Path
 # PYTHONPATH may have another `engine` or `workers`. Once ours are imported, their modules are found by their own paths.
 ROOT = str(Path(__file__).resolve().parents[1])
 sys.path.insert(0, ROOT)
-import engine  # noqa: E402, F401
 import workers  # noqa: E402, F401
+from engine.errors import GradsumError  # noqa: E402
 
 sys.path.remove(ROOT)
 
-from engine.errors import GradsumError  # noqa: E402
 from engine.launch.worker_options import add_worker_options, keys_of  # noqa: E402
 from engine.system.blas import ONE_THREAD  # noqa: E402
 from engine.system.logs import configure_logging  # noqa: E402

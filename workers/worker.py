@@ -182,7 +182,7 @@ class Worker:
         for number, block in enumerate(tree.cover(work.start, work.stop, work.total)):
             began = time.perf_counter()
             slot = 0
-            if work.kind == m.TRAIN:
+            if work.kind is m.WorkKind.TRAIN:
                 slot = self._mail.slot(work.slot + number) if self._mail and work.slot else 0
                 out = self._mail.gradient(slot) if self._mail and slot else self._gradient
                 sums = self._evaluator.train_block(work.step, block, out)

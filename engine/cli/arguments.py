@@ -3,7 +3,8 @@
 import argparse
 from pathlib import Path
 
-DEFAULT_DB = Path("runs/gradsum.db")
+from engine.training.defaults import DEFAULT_DB
+
 WHICH = "its number, its name, or at least 6 characters of its uuid"
 
 

@@ -4,16 +4,15 @@ import io
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from engine.errors import CheckpointError, DataError, StorageError, UsageError
-from engine.records import reading, snapshots
+from engine.records import Run, reading, snapshots
 from engine.reports.page import Picture, Pictures
 
 if TYPE_CHECKING:
     from engine.reports.plots.gather import Picture as Drawn
 
-Run = dict[str, Any]
 SHARPNESS = 160  # dots an inch: more than most screens show, and legible in print
 COLOURS = 4  # inputs of a layer that sees the image; kernels of later ones are many, and look like nothing
 CSS = 96  # of CSS's pixels an inch

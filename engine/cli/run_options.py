@@ -6,11 +6,11 @@ from dataclasses import Field, fields
 from pathlib import Path
 from typing import Any
 
-from engine.cli.arguments import DEFAULT_DB
 from engine.errors import SettingsError
 from engine.settings import DATA, FILES, FORMER_NAMES, LENGTH, TRAINING, Settings
 from engine.system.spelling import hint
 from engine.system.toml import read_toml
+from engine.training.defaults import DEFAULT_DB
 
 TEXTS = ("data", "model", "name", "db", "out", "resume")  # options that take text and are not fields of `Settings`
 SWITCHES = ("quiet", "json")

@@ -26,23 +26,23 @@ class ActiveRound:
     done: bool = False
     began: float = 0.0  # by the monotonic clock
     busy: defaultdict[bytes, float] = field(default_factory=lambda: defaultdict(float))
-    _slots: defaultdict[int, int] = field(default_factory=lambda: defaultdict(int))  # in use, by worker
+    _slots: defaultdict[int, int] = field(default_factory=lambda: defaultdict(int))  # in use, by part
     _frame: m.Frame = None
 
-    def share(self, assign: Assign, box: int | None) -> list[m.Frame]:
-        """Return the message that gives a worker its share; `box` is its number in shared memory, if it has one.
+    def share(self, assign: Assign, part: int | None) -> tuple[m.Work, m.Frame | None]:
+        """Return the message that gives a worker its share, and the payload; `part`: the worker's of shared memory.
 
         A slot is used once a round, even if its worker is replaced: what is in it may not have been added up yet. The
         next round has nothing in it for a worker that is still busy with this one, so that nobody writes to a slot
         that others may read.
         """
         start, stop = assign.share
-        slot, payload = 0, None
-        if box is not None:
-            slot = self._slots[box] + 1
-            self._slots[box] += len(tree.cover(start, stop, self.work.total))
+        slot, payload = m.NO_SLOT, None
+        if part is not None:
+            slot = self._slots[part] + 1
+            self._slots[part] += len(tree.cover(start, stop, self.work.total))
         elif assign.with_parameters:
             if self._frame is None:
                 self._frame = frame_of(self.parameters)  # the same for every worker without shared memory
             payload = self._frame
-        return m.encode(replace(self.work, attempt=assign.attempt, start=start, stop=stop, slot=slot), payload)
+        return replace(self.work, attempt=assign.attempt, start=start, stop=stop, slot=slot), payload

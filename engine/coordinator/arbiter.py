@@ -8,7 +8,7 @@ from engine.compute.sums import Sums
 from engine.compute.tree import Block
 from engine.data import Dataset
 from engine.nn.parameters import Vector
-from engine.wire.messages import VALIDATE, Work
+from engine.wire.messages import Work, WorkKind
 
 
 class Arbiter:
@@ -26,6 +26,6 @@ class Arbiter:
     def __call__(self, work: Work, block: Block, parameters: Vector) -> Sums:
         """Return the sums over `block` of the round that `work` belongs to."""
         self._evaluator.prepare(parameters)
-        if work.kind == VALIDATE:
+        if work.kind is WorkKind.VALIDATE:
             return self._evaluator.test_block(block)
         return self._evaluator.train_block(work.step, block, self._job.model.layout().zeros())

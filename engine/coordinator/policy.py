@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from engine.coordinator.notices import Notice, NoticeKind
 from engine.coordinator.rounds import Audit, Leases
 from engine.system.clock import Clock
 
@@ -17,7 +18,7 @@ class Policy:
 
     audit: float = 0.0
     least: int = 1
-    patience: Leases = field(default_factory=Leases)
+    leases: Leases = field(default_factory=Leases)
 
     def chooser(self, seed: int, step: int) -> Audit | None:
         """Return what chooses the blocks of `step` that are audited; None if there is no audit."""
@@ -25,19 +26,20 @@ class Policy:
 
 
 class WorkerGate:
-    """Tells `announce`, which takes one word and a sentence, when a pause begins and when it ends."""
+    """Tells `notice` when the run begins to wait for workers, and when that ends."""
 
-    def __init__(self, clock: Clock, announce: Callable[[str, str], None]) -> None:
+    def __init__(self, clock: Clock, notice: Callable[[Notice], None]) -> None:
         self._clock = clock
-        self._announce = announce
+        self._notice = notice
         self._since: float | None = None
 
     def needed(self, there: int, least: int) -> bool:
         """Tell whether `there` are fewer than `least` workers."""
         if there < least and self._since is None:
             self._since = self._clock.now()
-            self._announce("waiting", f"{there} of {least} workers are there; the run waits for more")
+            text = f"{there} of {least} workers are there; the run waits for more"
+            self._notice(Notice(NoticeKind.WAITING, None, text))
         elif there >= least and self._since is not None:
             waited, self._since = self._clock.now() - self._since, None
-            self._announce("continued", f"there are enough workers, after {waited:.1f} seconds")
+            self._notice(Notice(NoticeKind.CONTINUED, None, f"there are enough workers, after {waited:.1f} seconds"))
         return there < least

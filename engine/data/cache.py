@@ -22,7 +22,7 @@ from engine.data.dataset import Dataset
 from engine.errors import DataError
 from engine.system.files import TEMPORARY, write_atomically
 
-_STALE = 3600.0  # seconds; nobody writes one file for that long
+_STALE = 3600.0  # seconds; writing a file never takes that long
 PART = ".part-"  # of what arrives over the network
 
 
@@ -36,9 +36,9 @@ def default_folder() -> Path:
 
 
 def path_of(digest: str, folder: Path | None = None) -> Path:
-    """Return where the data set with this digest is, or would be; DataError if it is no SHA-256 in lower-case hex."""
+    """Return the place of the data set with this digest; DataError unless it is a SHA-256 in lower-case hex."""
     if not re.fullmatch(r"[0-9a-f]{64}", digest):
-        raise DataError(f"{digest!r} is no data digest: 64 hexadecimal digits in lower case are expected")
+        raise DataError(f"{digest!r} is not a data digest: 64 hexadecimal digits in lower case are expected")
     return (folder or default_folder()) / f"{digest}.safetensors"
 
 
@@ -62,7 +62,7 @@ def store(dataset: Dataset, folder: Path | None = None) -> str:
 def open_cached(digest: str, folder: Path | None = None) -> Dataset:
     """Open a data set of the cache: read-only arrays over a memory map, shared by all processes that open it.
 
-    The whole file is read once to see that its digest is still `digest`: two workers with the same damaged file would
+    The whole file is read once to check that its digest is still `digest`: two workers with the same damaged file would
     send the same wrong sums. Raises DataError if it is missing, and DamagedError if it is damaged: it has to be deleted
     and stored again.
     """
@@ -77,7 +77,7 @@ def _holds(path: Path, pieces: Iterable[memoryview]) -> bool:
     try:
         mapped = np.memmap(path, np.uint8, mode="r")
     except (OSError, ValueError):
-        return False  # there is none, or it is empty; whatever else is wrong, writing it will tell
+        return False  # there is none, or it is empty; any other fault shows when it is written
     start = 0
     for piece in pieces:
         end = start + piece.nbytes
@@ -96,7 +96,7 @@ def content(digest: str, folder: Path | None = None) -> memoryview:
         raise DataError(f"{path}: not in the cache; load the data set again to put it there") from error
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: cannot be mapped ({error}); delete it") from error
-    with contextlib.suppress(PermissionError):  # a cache that may only be read
+    with contextlib.suppress(PermissionError):  # a read-only cache
         os.utime(path)  # the least recently used are the first to go
     return mapped
 
@@ -113,7 +113,7 @@ def remembered(key: str, folder: Path | None = None) -> str | None:
         digest = _key_path(key, folder).read_text("ascii")
         return digest if path_of(digest, folder).exists() else None
     except (OSError, UnicodeDecodeError, DataError):
-        return None  # whatever is wrong with the note, making the data set again puts it right
+        return None  # making the data set again mends any fault of the note
 
 
 def _key_path(key: str, folder: Path | None) -> Path:

@@ -95,7 +95,7 @@ class Normalisation:
     def __post_init__(self) -> None:
         finite = all(map(math.isfinite, (*self.mean, *self.deviation)))
         if not finite or len(self.mean) != len(self.deviation) or not all(d > 0 for d in self.deviation):
-            raise DataError(f"no normalisation: mean {self.mean}, deviation {self.deviation}")
+            raise DataError(f"not a normalisation: mean {self.mean}, deviation {self.deviation}")
 
     @classmethod
     def of(cls, images: NDArray[np.uint8]) -> Normalisation:

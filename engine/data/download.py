@@ -20,9 +20,9 @@ class Download:
     """
 
     def __init__(self, digest: str, folder: Path | None = None) -> None:
-        """Go on with what there is.
+        """Continue after the bytes that are there.
 
-        Raises DataError if the cache cannot be written, BlockingIOError if another process is at it.
+        Raises DataError if the cache cannot be written, BlockingIOError if another process is downloading it.
         """
         self._digest = digest
         self.path = cache.path_of(digest, folder)
@@ -33,7 +33,7 @@ class Download:
         except OSError as error:
             raise cache.unwritable(self._part, error) from error
         try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # gone with the process, whatever becomes of it
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # released when the process ends, however it ends
             if not (self._part.exists() and os.path.samestat(self._part.stat(), os.fstat(self._file.fileno()))):
                 raise BlockingIOError("it was finished, or given up, just before the lock was free")
         except OSError:
@@ -74,7 +74,7 @@ class Download:
             if found != self._digest:
                 self._forget()
                 raise DataError(
-                    f"the data that came has the digest {found}, not {self._digest}; it will be fetched anew"
+                    f"the data that came has the digest {found}, not {self._digest}; it will be downloaded again"
                 )
             move_into_place(self._part, self.path)
         except OSError as error:
@@ -84,7 +84,7 @@ class Download:
         self._part.unlink(missing_ok=True)
 
     def close(self) -> None:
-        """Let others go on with what there is."""
+        """Release the file: another process may continue."""
         self._file.close()
 
     def __enter__(self) -> Self:

@@ -91,7 +91,7 @@ def _read_header(content: NDArray[np.uint8], path: Path) -> tuple[bytes, object]
     try:
         return header, json.loads(header[8:])
     except (ValueError, RecursionError) as error:
-        raise DataError(f"{path}: its header is no JSON ({error}); delete the file") from error
+        raise DataError(f"{path}: its header is not JSON ({error}); delete the file") from error
 
 
 def _fields(fields: object, path: Path) -> tuple[str, tuple[str, ...], bool, _Shapes]:

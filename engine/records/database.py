@@ -1,5 +1,6 @@
 """Opening a database, and what its errors mean for the person who named it."""
 
+import logging
 import os
 import sqlite3
 import time
@@ -15,13 +16,16 @@ PATIENCE = 30.0  # seconds to wait for another process's transaction
 # Bytes of a page in a new database. SQLite's usual 4,096 do not quite hold a chunk of a snapshot: it took pieces of two
 # pages, and a third more CPU time to write. These hold seven, with little left over.
 PAGE = 32_768
-WAL_BYTES = 4 << 20  # the log is brought into the database when it has grown by so much, whatever the pages are
+PATIENT = 1.0  # seconds of waiting that are not worth a warning
+WAL_BYTES = 4 << 20  # the log is brought into the database when it has grown by so much, with pages of any size
+
+_log = logging.getLogger("gradsum.records")
 
 # By the start of SQLite's error name: what was wrong and what to do.
 _ADVICE = {
     "SQLITE_NOTADB": "is not a SQLite database; name another file",
     "SQLITE_CORRUPT": "is damaged; move it away, or name another file",
-    "SQLITE_READONLY": "cannot be written, nor its folder; change the permissions or name another file",
+    "SQLITE_READONLY": "cannot be written, nor can its folder; change the permissions or name another file",
     "SQLITE_PERM": "cannot be written; change the permissions or name another file",
     "SQLITE_CANTOPEN": "cannot be opened, or nothing can be written beside it; change the permissions of the folder",
     "SQLITE_FULL": "cannot grow: the disk is full; make room",
@@ -57,7 +61,7 @@ def connect(path: Path, mode: str) -> sqlite3.Connection:
 def open_for_writing(path: Path) -> sqlite3.Connection:
     """Open the database `path`, made with its folder if missing, and bring its tables up to date.
 
-    Raises RecordsError when it is a folder, cannot be written, is no SQLite file, belongs to another program, or was
+    Raises RecordsError when it is a folder, cannot be written, is not a SQLite file, belongs to another program, or was
     made by a newer version.
     """
     check_path(path)
@@ -86,7 +90,7 @@ def open_for_writing(path: Path) -> sqlite3.Connection:
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     """Check, set up and, where needed, fill an open connection."""
     version = check_version(connection, path)
-    # Only an empty database takes these on: the pages of deleted runs can then be given back a few at a time.
+    # Only an empty database accepts these: the pages of deleted runs can then be given back a few at a time.
     connection.execute(f"PRAGMA page_size = {PAGE}")
     connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
     _use_wal(connection)
@@ -99,6 +103,8 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
         # Another process may have made the tables meanwhile.
         if (version := check_version(connection, path)) < VERSION:
             bring_up_to_date(connection, version)
+            if version:
+                _log.info("database %s: tables brought from version %d to %d", path, version, VERSION)
 
 
 def check_version(connection: sqlite3.Connection, path: Path) -> int:
@@ -146,7 +152,11 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
 
     IMMEDIATE takes the write lock at the start, where SQLite waits for other writers; taken later it would fail.
     """
+    began = time.monotonic()
     connection.execute("BEGIN IMMEDIATE")
+    if (waited := time.monotonic() - began) > PATIENT:
+        [(file,)] = connection.execute("SELECT file FROM pragma_database_list WHERE name = 'main'")
+        _log.warning("database %s: another program's transaction held it for %.1f s", file, waited)
     try:
         yield
         connection.execute("COMMIT")

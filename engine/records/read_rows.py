@@ -63,7 +63,7 @@ class Validation(TypedDict):
     time: Time
     cputime: CpuTime
     elapsed: Elapsed
-    corperc: Annotated[float | None, "percent of the validation samples classified correctly"]
+    corperc: Annotated[float, "percent of the validation samples classified correctly"]
     avgloss: Annotated[float | None, "mean loss over the validation samples; NULL where it is nan"]
 
 

@@ -8,10 +8,11 @@ from pathlib import Path
 from engine.errors import RecordsError
 from engine.records.database import explain, open_for_writing, page_bytes, transaction
 from engine.records.schema import COLUMNS, PRIMARY_KEYS
+from engine.records.status import RunStatus
 from engine.system.processes import alive
 
-# Whoever trains into the same database waits while a slice is deleted, and gives up after PATIENCE: so many rows or
-# bytes (16 MiB in either case) at a time, and a pause longer than the 0.1 s that SQLite sleeps before it tries again.
+# A program that trains into the same database waits while a slice is deleted, and gives up after PATIENCE: so many
+# rows or bytes (16 MiB in either case) at a time, and a pause longer than the 0.1 s after which SQLite tries again.
 ROWS = 4_000
 BYTES = 16 << 20
 PAUSE = 0.15
@@ -22,8 +23,8 @@ def remove_runs(path: Path | str, runs: Sequence[int], force: bool = False) -> i
     """Delete the runs with these startIDs from the database `path`, and return how many bytes that gives back.
 
     Nothing is deleted, and RecordsError raised, when one of them is running. Where that cannot be known, because it ran
-    on another machine or in another container, `force` says that it is not. Other runs may be trained meanwhile. If it
-    is interrupted, the runs are still listed, and deleting them again does the rest.
+    on another machine or in another container, `force` says that it is not. Other runs may be trained meanwhile. After
+    an interruption the runs are still listed, and deleting them again does the rest.
     Raises RecordsError as well when the database cannot be written, or is locked for longer than PATIENCE.
     """
     path = Path(path)
@@ -37,7 +38,7 @@ def remove_runs(path: Path | str, runs: Sequence[int], force: bool = False) -> i
         before = _pages(connection)
         with transaction(connection):
             check()
-            marked = [("interrupted", "it was about to be deleted", run) for run in runs]
+            marked = [(RunStatus.INTERRUPTED, "its deletion was interrupted", run) for run in runs]
             connection.executemany("UPDATE runs SET state = ?, reason = ? WHERE startID = ?", marked)
         for table in _tables(connection):
             for run in runs:
@@ -53,7 +54,7 @@ def remove_runs(path: Path | str, runs: Sequence[int], force: bool = False) -> i
 def _check_ended(connection: sqlite3.Connection, run: int, path: Path, force: bool) -> None:
     """Raise RecordsError where `run` is running, or may be without `force`."""
     row = connection.execute("SELECT state, host, pid, process FROM runs WHERE startID = ?", (run,)).fetchone()
-    if row is None or row[0] != "running":
+    if row is None or row[0] != RunStatus.RUNNING:
         return
     _, host, pid, process = row
     running = alive(host, pid, process)
@@ -101,8 +102,8 @@ def _give_back(connection: sqlite3.Connection) -> None:
         if before - _pages(connection) < slice_pages:
             break
         time.sleep(PAUSE)
-    # Here the file shrinks, if nobody is reading; if somebody is, at a later checkpoint. Only PASSIVE does not wait for
-    # readers, while writers would have to wait as well.
+    # The file shrinks here, unless a program is reading it: then at a later checkpoint. Only PASSIVE does not wait for
+    # readers, and writers would have to wait with it.
     connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
 
 

@@ -79,7 +79,7 @@ class ValidationRow(NamedTuple):
     time: float
     cputime: float
     elapsed: float
-    corperc: float | None
+    corperc: float
     avgloss: float
 
 

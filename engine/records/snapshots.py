@@ -1,4 +1,4 @@
-"""Reads snapshots and statistics with numpy, by key; the view `data` shows the same to everybody else.
+"""Reads snapshots and statistics with numpy, by key; the view `data` shows the same in SQL.
 
 Every function takes a connection from `reading` and a run number (startID). A database that was made before there were
 snapshots has none.

@@ -14,7 +14,8 @@ from engine.records.find import last_of
 from engine.records.history import validations
 from engine.records.read import reading
 from engine.records.rows import SweepRow, TrialRow
-from engine.records.writer_thread import plain
+from engine.records.statements import by_column, insert, plain
+from engine.records.status import RunStatus, TrialStatus
 from engine.system.processes import alive
 
 _JSON = ("over", "settings", "models")
@@ -24,10 +25,10 @@ SELECT {", ".join(f"t.{name}" for name in TrialRow._fields)}, r.reason, r.params
 FROM trials t LEFT JOIN runs r USING (startID)
 WHERE t.sweep = ? AND t.number = coalesce(?, t.number) ORDER BY t.number
 """  # noqa: S608
-_RUNNING = """
+_RUNNING = f"""
 SELECT t.number, r.host, r.pid, r.process FROM trials t JOIN runs r USING (startID)
-WHERE t.sweep = ? AND r.state = 'running'
-"""
+WHERE t.sweep = ? AND r.state = '{RunStatus.RUNNING}'
+"""  # noqa: S608
 _SINCE = 3  # version of the tables that first had sweeps
 
 
@@ -41,9 +42,9 @@ class Point(NamedTuple):
 
 @dataclass(frozen=True)
 class TrialRecord:
-    """A trial, and what is on record of its run: its validations in order, why it ended, and its last parameters.
+    """A trial, and the records of its run: its validations in order, why it ended, and its last parameters.
 
-    `steps` is the last one on record, 0 if there is none.
+    `steps` is the last step that has a row, 0 if there is none.
     """
 
     row: TrialRow
@@ -55,12 +56,11 @@ class TrialRecord:
 
 def insert_sweep(connection: sqlite3.Connection, row: SweepRow, created: str) -> int:
     """Enter a sweep and return its number; RecordsError if there is one of that name."""
-    if connection.execute("SELECT 1 FROM sweeps WHERE name = ?", (plain(row.name),)).fetchone():
-        raise RecordsError(f"there is a sweep {row.name!r} already: go on with it (--resume), or choose another name")
+    if connection.execute("SELECT 1 FROM sweeps WHERE name = ?", plain([row.name])).fetchone():
+        raise RecordsError(f"there is a sweep {row.name!r} already: continue it (--resume), or choose another name")
     values = vars(row) | {name: json.dumps(dict(getattr(row, name))) for name in _JSON} | {"created": created}
-    names = ", ".join(f'"{name}"' for name in values)
-    sql = f"INSERT INTO sweeps ({names}) VALUES ({', '.join('?' * len(values))})"  # noqa: S608
-    return int(connection.execute(sql, tuple(map(plain, values.values()))).lastrowid or 0)
+    columns, new = by_column(values)
+    return int(connection.execute(insert("sweeps", columns), new).lastrowid or 0)
 
 
 def set_trials(connection: sqlite3.Connection, sweep: int, trials: int) -> None:
@@ -113,4 +113,5 @@ def _trial(connection: sqlite3.Connection, row: Sequence[Any]) -> TrialRecord:
     *values, reason, digest, steps = row
     found = validations(connection, row[TrialRow._fields.index("startID")])
     curve = tuple(Point(v["epoch"], v["batchno"], v["corperc"]) for v in found)
-    return TrialRecord(TrialRow._make(values), curve, reason, digest, steps or 0)
+    trial = TrialRow._make(values)
+    return TrialRecord(trial._replace(state=TrialStatus(trial.state)), curve, reason, digest, steps or 0)

@@ -34,7 +34,9 @@ def bring_up_to_date(connection: sqlite3.Connection, version: int) -> None:
     for table in COLUMNS:
         if table not in there:
             _create(db, table)
-        elif version < CONSTRAINED:
+            continue
+        _add_columns(db, table)
+        if version < CONSTRAINED:
             _constrain(db, table)
     for name, (table, columns, unique) in INDEXES.items():
         db.table(table).create_index(columns, name, unique=unique, if_not_exists=True)
@@ -51,12 +53,20 @@ def _create(db: "Database", name: str) -> None:
     if name not in NUMBERED:
         table.create(types, pk=key, not_null=REQUIRED.get(name), foreign_keys=REFERENCES.get(name), strict=True)
         return
-    # sqlite-utils cannot ask for AUTOINCREMENT, but keeps it in whatever it does to the table.
+    # sqlite-utils cannot ask for AUTOINCREMENT, but keeps it when it changes the table.
     strict = " STRICT" if db.supports_strict else ""
     db.execute(f'CREATE TABLE "{name}" ("{key[0]}" INTEGER PRIMARY KEY AUTOINCREMENT){strict}')
-    for column in list(types)[1:]:
-        table.add_column(column, types[column])
+    _add_columns(db, name)
     _constrain(db, name)
+
+
+def _add_columns(db: "Database", name: str) -> None:
+    """Add the columns that a table does not have yet, NULL in the rows that it has."""
+    table = db.table(name)
+    there = table.columns_dict
+    for column, (kind, _) in COLUMNS[name].items():
+        if column not in there:
+            table.add_column(column, kind)
 
 
 def _constrain(db: "Database", name: str) -> None:

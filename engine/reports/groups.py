@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from engine.records import Run
+
 _RESULTS = (
     "state",
     "reason",
@@ -43,14 +45,15 @@ _PLACE = (
 )
 
 
-def groups(run: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return the columns of `run`, as `list_runs` has it, as "run", "settings", "versions" and "results".
+def groups(run: Run) -> dict[str, dict[str, Any]]:
+    """Return the columns of `run` as "run", "settings", "versions" and "results".
 
-    Settings are the columns that are some, and all there are in the JSON object of that name.
+    Settings are the columns that are settings, and all entries of the JSON object of that name.
     """
+    columns: Mapping[str, Any] = run
     return {
-        "run": {column: run[column] for column in _PLACE},
-        "settings": {column: run[column] for column in _SETTINGS} | run["settings"],
+        "run": {name: columns[name] for name in _PLACE},
+        "settings": {name: columns[name] for name in _SETTINGS} | dict(run["settings"]),
         "versions": dict(run["versions"]),
-        "results": {column: run[column] for column in _RESULTS},
+        "results": {name: columns[name] for name in _RESULTS},
     }

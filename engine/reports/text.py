@@ -27,7 +27,7 @@ def number(value: float | None, form: str) -> str:
 
 
 def when(moment: str | float | None) -> tuple[str, ...]:
-    """Return an ISO time, or seconds since 1970, as local date and time, or as it is if it is none."""
+    """Return an ISO time, or seconds since 1970, as local date and time; any other text as it is."""
     try:
         parsed = datetime.fromtimestamp(moment) if isinstance(moment, float) else datetime.fromisoformat(moment or "")
         local = parsed.astimezone()

@@ -4,14 +4,21 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from engine.compute.fingerprint import fingerprint
-from engine.coordinator.notices import Notice
+from engine.coordinator.notices import GONE, Notice, NoticeKind
 from engine.coordinator.source import WorkerReport
 from engine.records import EventRow, Recorder, WorkerRow
 from engine.reports.text import shown
 from engine.training.reporter import Reporter
 
 # What happens in a healthy run, or is of no concern: on record, but not shown.
-QUIET = ("joined", "late", "repeated", "doubled", "unasked", "not finite")
+QUIET = (
+    NoticeKind.JOINED,
+    NoticeKind.LATE,
+    NoticeKind.REPEATED,
+    NoticeKind.DOUBLED,
+    NoticeKind.UNASKED,
+    NoticeKind.NOT_FINITE,
+)
 
 
 def recorder(records: Recorder, reporter: Reporter) -> Callable[[Notice], None]:
@@ -19,16 +26,16 @@ def recorder(records: Recorder, reporter: Reporter) -> Callable[[Notice], None]:
     numerics = fingerprint()
 
     def take(notice: Notice) -> None:
-        records.event(EventRow(notice.kind, notice.text, worker=notice.worker or None))
-        if notice.kind == "joined" and (new := notice.report):
+        records.event(EventRow(notice.kind, notice.text, worker=notice.worker))
+        if notice.kind is NoticeKind.JOINED and (new := notice.report):
             records.worker(WorkerRow(new.name, new.host, new.pid, joined=_now(), fingerprint=numerics))
-        elif notice.kind == "left" and notice.report:
+        elif notice.kind in GONE and notice.report:
             records.worker(departure(notice.report, notice.text))
         if notice.kind not in QUIET:
             who = f"worker {notice.worker} " if notice.worker else ""
             reporter.notice(shown(f"{who}{notice.kind}: {notice.text}"))  # peers may say what they like
-        if notice.kind in ("waiting", "continued"):
-            reporter.status("waiting for workers" if notice.kind == "waiting" else "")
+        if notice.kind in (NoticeKind.WAITING, NoticeKind.CONTINUED):
+            reporter.status("waiting for workers" if notice.kind is NoticeKind.WAITING else "")
 
     return take
 

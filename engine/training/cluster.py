@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from engine.compute.fingerprint import fingerprint
 from engine.coordinator.arbiter import Arbiter
+from engine.coordinator.config import Config, Environment
 from engine.coordinator.coordinator import Coordinator
-from engine.coordinator.membership import Membership
 from engine.coordinator.notices import Notice
 from engine.coordinator.policy import Policy
 from engine.coordinator.serial import Serial
@@ -103,15 +103,23 @@ def _coordinator(
         shared_memory.open(size)
     # Mapped now: another process that makes room in the cache may delete the file.
     content = cache.content(job.data)
-    members = Membership(job, content, secrets.token_hex(16), fingerprint(), notice, shared_memory, known)
-    return Coordinator(
-        job,
-        (len(run.data.train), len(run.data.test)),
-        cluster.listen(size, context.reporter),
-        cluster.workers,
-        context.clock,
-        members,
-        context.must_stop,
-        Arbiter(job, run.data),
-        Policy(run.settings.audit, run.settings.min_workers or 1),
+    config = Config(
+        job=job,
+        train_samples=len(run.data.train),
+        test_samples=len(run.data.test),
+        content=content,
+        session=secrets.token_hex(16),
+        numerics=fingerprint(),
+        policy=Policy(run.settings.audit, run.settings.min_workers or 1),
+        known=known,
     )
+    environment = Environment(
+        endpoint=cluster.listen(size, context.reporter),
+        supervisor=cluster.workers,
+        clock=context.clock,
+        notice=notice,
+        interrupted=context.must_stop,
+        arbiter=Arbiter(job, run.data),
+        shared_memory=shared_memory,
+    )
+    return Coordinator(config, environment)

@@ -1,15 +1,15 @@
 """The steps of a run, read from its records when they are asked for: a million of them take no memory meanwhile."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import overload
 
 from engine.errors import RecordsError
-from engine.records import reading
-from engine.records.history import Connection, Step, step_count, steps, uuid_of
+from engine.records import TrainingRow, reading
+from engine.records.history import Connection, count_steps, steps, uuid_of
 from engine.training.reporter import StepReport
 
 
@@ -28,11 +28,11 @@ class History(Sequence[StepReport]):
 
     def __len__(self) -> int:
         with self._reading() as connection:
-            return step_count(connection, self.run)
+            return count_steps(connection, self.run)
 
     def __iter__(self) -> Iterator[StepReport]:
         with self._reading() as connection:
-            yield from map(_report, steps(connection, self.run))
+            yield from _reports(steps(connection, self.run))
 
     @overload
     def __getitem__(self, index: int) -> StepReport: ...
@@ -40,15 +40,20 @@ class History(Sequence[StepReport]):
     def __getitem__(self, index: slice) -> list[StepReport]: ...
     def __getitem__(self, index: int | slice) -> StepReport | list[StepReport]:
         with self._reading() as connection:
-            chosen = range(step_count(connection, self.run))[index]  # IndexError as of a list
+            chosen = range(count_steps(connection, self.run))[index]  # IndexError as of a list
             if isinstance(chosen, int):
-                return _report(next(steps(connection, self.run, chosen, 1)))
+                return self._between(connection, chosen, chosen)[0]
             if not chosen:
                 return []
             first, last = min(chosen[0], chosen[-1]), max(chosen[0], chosen[-1])
-            found = steps(connection, self.run, first, last - first + 1)
-            picked = [_report(step) for place, step in enumerate(found, first) if place in chosen]
-        return picked if chosen.step > 0 else picked[::-1]
+            found = self._between(connection, first, last)
+        return [found[place - first] for place in chosen]
+
+    def _between(self, connection: Connection, first: int, last: int) -> list[StepReport]:
+        """Return the steps at the places `first` to `last`; the one before is read for the time that `first` took."""
+        before = 1 if first else 0
+        rows = steps(connection, self.run, limit=last - first + 1 + before, offset=first - before)
+        return list(_reports(rows))[before:]
 
     @contextmanager
     def _reading(self) -> Iterator[Connection]:
@@ -65,6 +70,11 @@ class History(Sequence[StepReport]):
             yield connection
 
 
-def _report(step: Step) -> StepReport:
-    loss, percent, speed = (math.nan if x is None else x for x in (step.loss, step.percent, step.images_per_second))
-    return StepReport(step.step, step.epoch, loss, percent, step.images, speed, step.elapsed)
+def _reports(rows: Iterable[TrainingRow]) -> Iterator[StepReport]:
+    step, elapsed = 0, 0.0  # of the row before
+    for row in rows:
+        seconds = row.elapsed - elapsed if row.batchno == step + 1 else 0.0
+        speed = row.batchsize / seconds if seconds > 0 else math.nan
+        percent = math.nan if row.corperc is None else row.corperc
+        yield StepReport(row.batchno, row.epoch, row.avgloss, percent, row.batchsize, speed, row.elapsed)
+        step, elapsed = row.batchno, row.elapsed

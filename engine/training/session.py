@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Self
 
 from engine.compute.precompile import compile_all, is_compiled
-from engine.coordinator.notices import Notice, NoticeLimit
+from engine.coordinator.notices import Notice, NoticeKind, NoticeLimit
 from engine.coordinator.source import Source
 from engine.errors import StorageError, WorkerFailedError, WorkersError
 from engine.records import Recorder
@@ -99,7 +99,7 @@ class Session:
             self.reporter.started(info_of(run, number, loop))
             log.info("run %d begins at step %d: %s on %s", number, state.progress.step, run.model_name, run.data.name)
             if changed := run.other_numerics():
-                notices.take(Notice("resumed", "", changed))
+                notices.take(Notice(NoticeKind.RESUMED, None, changed))
             with self._closing(source, notices), loop.snapshots:
                 stop = loop.train()
             result = result_of(run, number, loop, stop)

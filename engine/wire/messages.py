@@ -20,12 +20,14 @@ is used before its opcode, version, types and ranges have been checked; a messag
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
+from enum import IntEnum
 from functools import cache
 from typing import Any, ClassVar
 
 import msgpack
 
 from engine.errors import ProtocolError
+from engine.system.processes import HOSTNAME_LIMIT
 
 VERSION = 1
 HEADER_LIMIT = 1024  # bytes
@@ -33,10 +35,17 @@ JOB_LIMIT = 1 << 20  # bytes of a job's description
 CHUNK_LIMIT = 1 << 20  # bytes of data in one message
 COUNT_LIMIT = (1 << 53) - 1
 SECONDS_LIMIT = 1e12
-TRAIN, VALIDATE = 0, 1  # kinds of work
+NO_SLOT = 0  # on the wire, of a vector that is not in shared memory; slots count from 1
 
 Frame = Any  # an object with the buffer protocol: bytes, memoryview, a frame of the transport
 MESSAGES: dict[int, type["Message"]] = {}
+
+
+class WorkKind(IntEnum):
+    """What a share is to be evaluated for."""
+
+    TRAIN = 0  # the batch of the step
+    VALIDATE = 1  # the test set
 
 
 def count(limit: int = COUNT_LIMIT, **default: Any) -> Any:
@@ -52,6 +61,11 @@ def text(limit: int, **default: Any) -> Any:
 def real() -> Any:
     """Return a field that holds any float, nan and infinity included: a run that diverges must be able to say so."""
     return field(metadata={"type": float, "limit": None})
+
+
+def choice(kind: type[IntEnum]) -> Any:
+    """Return a field that holds a member of `kind`, which travels as its number."""
+    return field(metadata={"type": kind, "limit": None})
 
 
 def duration() -> Any:
@@ -79,6 +93,23 @@ def _rules(opcode: int) -> tuple[tuple[str, type, float | None], ...]:
     return tuple((f.name, f.metadata["type"], f.metadata["limit"]) for f in fields(MESSAGES[opcode]))
 
 
+@cache
+def _choices(opcode: int) -> tuple[tuple[int, str, type[IntEnum]], ...]:
+    """Return position, name and type of each field that holds a member of an enumeration."""
+    return tuple((i, name, kind) for i, (name, kind, _) in enumerate(_rules(opcode)) if issubclass(kind, IntEnum))
+
+
+def _member(field_name: str, value: object, kind: type[IntEnum]) -> IntEnum:
+    """Return the member of `kind` with the number `value`; ProtocolError if there is none."""
+    if type(value) is not int:
+        raise ProtocolError(f"{field_name} must be int, got {type(value).__name__}")
+    try:
+        return kind(value)
+    except ValueError:
+        known = ", ".join(f"{member:d}" for member in kind)
+        raise ProtocolError(f"{field_name} must be one of {known}, got {value}") from None
+
+
 def _check(message: Message, name: str, value: object, kind: type, limit: float | None) -> None:
     """Raise ProtocolError unless `value` is of `kind` and within `limit`, if there is one."""
     if type(value) is not kind:
@@ -99,7 +130,7 @@ class Hello(Message):
     """
 
     opcode: ClassVar[int] = 1
-    host: str = text(64)
+    host: str = text(HOSTNAME_LIMIT)
     pid: int = count(1 << 32)
     numerics: str = text(512)
     token: str = text(64, default="")
@@ -135,31 +166,31 @@ class Ready(Message):
 class Work(Message):
     """Evaluate micro-batches [start, stop) of `total`, and answer one RESULT a block.
 
-    `kind`: TRAIN, of the batch of `step`, or VALIDATE, of the test set. `version` names the parameters: those of the
-    payload, or the ones the worker already holds, or else those in shared memory. `slot` is where in its part of
-    shared memory the worker puts the gradient of the first block, counting from 1, the next block's behind it; 0:
-    into the payload.
+    `version` names the parameters: those of the payload, or the ones the worker already holds, or else those in shared
+    memory. `slot` is where in its part of shared memory the worker puts the gradient of the first block, the next
+    block's behind it; NO_SLOT: into the payload.
     """
 
     opcode: ClassVar[int] = 5
     session: str = text(32)
     round: int = count()
     attempt: int = count()
-    kind: int = count(1)
+    kind: WorkKind = choice(WorkKind)  # noqa: RUF009 - a field, as those around it
     step: int = count()
     start: int = count()
     stop: int = count()
     total: int = count()
     version: int = count()
-    slot: int = count(default=0)
+    slot: int = count(default=NO_SLOT)
 
 
 @dataclass(frozen=True)
 class Result(Message):
     """The sums over block [start, stop): loss, correct answers, and in training the gradient (payload).
 
-    The gradient is in slot `slot` of the worker's shared memory if that is not 0. `seconds` is the time it took to
-    compute, `cpu` the processor seconds the worker has used in this stay, its start included if that is its first.
+    The gradient is in slot `slot` of the worker's part of shared memory unless that is NO_SLOT. `seconds` is how long
+    it took to compute, `cpu` the processor seconds the worker has used in this stay, its start included if that is its
+    first.
     """
 
     opcode: ClassVar[int] = 6
@@ -172,7 +203,7 @@ class Result(Message):
     correct: int = count()
     seconds: float = duration()
     cpu: float = duration()
-    slot: int = count(default=0)
+    slot: int = count(default=NO_SLOT)
 
 
 @dataclass(frozen=True)
@@ -258,6 +289,8 @@ def decode(frames: Sequence[Frame]) -> tuple[Message, Frame | None]:
     values = header[2:]
     if len(values) != len(_rules(kind.opcode)):
         raise ProtocolError(f"{kind.__name__} has {len(_rules(kind.opcode))} fields, got {len(values)}")
+    for i, name, choices in _choices(kind.opcode):
+        values[i] = _member(f"{kind.__name__}.{name}", values[i], choices)
     return kind(*values), frames[1] if len(frames) == 2 else None
 
 

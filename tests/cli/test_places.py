@@ -91,8 +91,8 @@ def test_a_closed_folder(gradsum: Gradsum, monkeypatch: pytest.MonkeyPatch, plac
     Path("closed").mkdir()
     monkeypatch.setattr(os, "stat", stat)
     if place == "--config":
-        plain_read = Path.read_text
-        monkeypatch.setattr(Path, "read_text", lambda path, **more: (stat(path), plain_read(path, **more))[1])
+        plain_read = Path.read_bytes
+        monkeypatch.setattr(Path, "read_bytes", lambda path: (stat(path), plain_read(path))[1])
     answer = gradsum(*SMALL, *PLACES, place, "closed/it.npz", "--steps", 1, "--quiet")
     assert (answer.code, answer.out, len(answer.err.splitlines())) == (2, "", 1)
     assert answer.err.startswith("gradsum: ")

@@ -139,7 +139,7 @@ def test_a_killed_run(gradsum: Gradsum, tidy: Path) -> None:
     assert gradsum("report", 1, "--db", "r.db").code == 0
     found = page("run-1.html")
     assert "interrupted" in found.texts
-    assert any("its process ended without a word" in said for said in found.texts)
+    assert any("its process was killed or crashed" in said for said in found.texts)
     assert "what is taken for what" in found.descriptions
     [worker] = [row for row in found.rows if len(row) == 8 and row[0] != "worker"]
     assert int(worker[5].replace(",", "")) >= 8 * (load(Path("out")).step - 1), "images, as of the last checkpoint"

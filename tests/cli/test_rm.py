@@ -15,7 +15,7 @@ def trained(gradsum: Gradsum) -> list[Path]:
     save_data()
     for more in ((), ("--name", "the second", "--out", "mine")):
         assert gradsum(*SMALL, "--epochs", 1, "--db", "r.db", "--quiet", *more).code == 0
-    return [Path(run["folder"]) for run in list_runs("r.db")]
+    return [Path(str(run["folder"])) for run in list_runs("r.db")]
 
 
 def files(folder: Path) -> int:

@@ -15,7 +15,7 @@ import pytest
 
 from engine.cli.commands.runs import COMMAND
 from engine.errors import RecordsError
-from engine.records import COLUMNS, Recorder, RunRow
+from engine.records import COLUMNS, Recorder, RunRow, RunStatus
 from tests.support.repository import ROOT
 
 SCRIPT = """
@@ -34,7 +34,7 @@ def database(tmp_path: Path) -> Path:
     with Recorder(path) as records:
         records.begin(RunRow("letters", "letters", "momentum", 1e-3, 64, 8, 16, 7, generated=True, settings={"a": [1]}))
         totals = {"steps": 123456, "best_percent": 97.123, "images_per_second": 12345.6}
-        records.finish("interrupted", "Ctrl-C", train_loss=math.inf, **totals)  # type: ignore[arg-type]
+        records.finish(RunStatus.INTERRUPTED, "Ctrl-C", train_loss=math.inf, **totals)  # type: ignore[arg-type]
         records.begin(RunRow("[red]mlp", "mnist", "sgd", 0.05, 64, 8, 0, 7))
     return path
 

@@ -303,4 +303,4 @@ def test_a_worker_that_is_killed_changes_nothing(gradsum: Gradsum, sabotage: Sab
     assert (answer.code, answer.err) == (0, "")
     assert answer.json()["params_sha256"] == whole["params_sha256"]
     assert saboteur.action is None
-    assert any(" left: " in notice for notice in saboteur.notices)
+    assert any(" lost: " in notice for notice in saboteur.notices)

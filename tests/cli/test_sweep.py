@@ -18,8 +18,7 @@ from engine.cli.live.reporters import sweep_reporter_for
 from engine.cli.live.trials import QuietSweep, SweepLines
 from engine.compute.validation import Validation
 from engine.coordinator.source import WorkerReport
-from engine.records import Point
-from engine.records.status import TrialStatus
+from engine.records import Point, TrialStatus
 from engine.sweeps.report import SweepReporter
 from engine.sweeps.trial import Trial
 from engine.training.reporter import StepReport
@@ -115,7 +114,7 @@ def test_options_for_all_trials_may_be_in_a_file(gradsum: Gradsum) -> None:
         (["--over", "lr=1:2", "--trials", "0"], "trials must be from 1 to 1000000, got 0"),
         (["--over", "lr=1:2", "--sampler", "x"], "sampler must be one of grid, random, tpe, got 'x'"),
         (["--resume", "3"], "there is no database r.db"),
-        (["--over", "lr=1:2", "--bind", "nonsense"], "'nonsense' is no address"),
+        (["--over", "lr=1:2", "--bind", "nonsense"], "'nonsense' is not an address"),
     ],
 )
 def test_mistakes(gradsum: Gradsum, arguments: list[str], text: str) -> None:

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from engine.compute import tree
 from engine.compute.sums import Sums
-from engine.coordinator.coordinator import FAILURES, Coordinator
-from engine.coordinator.membership import Membership
-from engine.coordinator.notices import Notice
+from engine.coordinator.config import Config, Environment
+from engine.coordinator.coordinator import Coordinator
+from engine.coordinator.inbox import FAILURES
+from engine.coordinator.notices import Notice, NoticeKind
 from engine.coordinator.peers import PING
 from engine.coordinator.policy import Policy
 from engine.data import Sampler
@@ -38,18 +39,19 @@ from tests.support.faults import HARMLESS, REFUSED, Fault
 SIZE = MODEL.layout().size
 # What must be on record after a fault; anything else that is noted is a surprise.
 UNASKED = {Fault.WRONG_ROUND, Fault.WRONG_ATTEMPT, Fault.FOREIGN_BLOCK, Fault.WRONG_SESSION}
-LEFT = {Fault.DIES, Fault.DIES_HALFWAY, Fault.DIES_UNNOTICED, Fault.FAILED, Fault.GOODBYE}
+LOST = {Fault.DIES, Fault.DIES_HALFWAY, Fault.DIES_UNNOTICED, Fault.FAILED}
 NOTED: dict[Fault, set[str]] = {
     Fault.NONE: set(),
     Fault.SILENT: {"lapsed"},
     Fault.LATE: {"late"},
     Fault.TWICE: {"doubled"},
     Fault.OLD: {"doubled"},
-    Fault.NAN: {"not finite", "differs", "audit", "left"},
-    Fault.HELLO_AGAIN: {"left", "joined"},
+    Fault.NAN: {"not finite", "differs", "audit", "lost"},
+    Fault.HELLO_AGAIN: {"lost", "joined"},
     **{fault: {"unasked"} for fault in UNASKED},
-    **{fault: {"left"} for fault in LEFT},
-    **{fault: {"bad message", "left"} for fault in REFUSED},
+    Fault.GOODBYE: {"left"},
+    **{fault: {"lost"} for fault in LOST},
+    **{fault: {"bad message", "lost"} for fault in REFUSED},
 }
 
 
@@ -65,19 +67,24 @@ class Box:
         self.notices: list[Notice] = []
         self.arbitrated: list[tree.Block] = []
         self.stop = False
-        members = Membership(JOB, b"", "this session", NUMERICS, self.notices.append, shared_memory)
-        sizes, stop = (TRAIN_SIZE, TEST_SIZE), lambda: self.stop
-        policy = Policy(audit, least)
-        self.coordinator = Coordinator(
-            JOB, sizes, self.endpoint, self.watch, self.clock, members, stop, self.arbiter, policy
+        config = Config(JOB, TRAIN_SIZE, TEST_SIZE, b"", "this session", NUMERICS, Policy(audit, least))
+        environment = Environment(
+            endpoint=self.endpoint,
+            supervisor=self.watch,
+            clock=self.clock,
+            notice=self.notices.append,
+            interrupted=lambda: self.stop,
+            arbiter=self.arbiter,
+            shared_memory=shared_memory,
         )
+        self.coordinator = Coordinator(config, environment)
         self.workers = [ToyWorker(self.endpoint, script) for script in scripts]
         self.out = np.zeros(SIZE, np.float32)
 
     def arbiter(self, work: m.Work, block: tree.Block, parameters: Vector) -> Sums:
         self.arbitrated.append(block)
         sums = sums_of(work.kind, work.step, block, parameters)
-        return sums if work.kind == m.TRAIN else replaced(sums, gradient=None)
+        return sums if work.kind is m.WorkKind.TRAIN else replaced(sums, gradient=None)
 
     def gather(self) -> None:
         self.coordinator.gather(len(self.workers))
@@ -87,7 +94,7 @@ class Box:
         """Evaluate the batch of `step`, and compare with the oracle."""
         parameters = np.random.default_rng(step).random(SIZE, np.float32)
         samples = len(Sampler(TRAIN_SIZE, JOB.batch_size, JOB.seed).indices(step))
-        expected = sums_of(m.TRAIN, step, (0, -(-samples // JOB.microbatch)), parameters)
+        expected = sums_of(m.WorkKind.TRAIN, step, (0, -(-samples // JOB.microbatch)), parameters)
         sums = self.coordinator.start(step, parameters, self.out).result()
         if not (np.isfinite(sums.loss) and np.isfinite(self.out).all()):  # as the training loop does
             sums = self.coordinator.start(step, parameters, self.out, thorough=True).result()
@@ -97,7 +104,7 @@ class Box:
 
     def check_validation(self, step: int) -> None:
         parameters = np.random.default_rng(step + 1).random(SIZE, np.float32)
-        expected = sums_of(m.VALIDATE, step, (0, TEST_SIZE // JOB.microbatch), parameters)
+        expected = sums_of(m.WorkKind.VALIDATE, step, (0, TEST_SIZE // JOB.microbatch), parameters)
         same(self.coordinator.validate(step, parameters), expected)
 
     def shares_sent(self) -> int:
@@ -252,7 +259,7 @@ def test_a_worker_that_dies_while_its_answer_is_taken_is_credited() -> None:
         ToyWorker(box.endpoint)
 
     box.check(1)
-    left = [n.report for n in box.notices if n.kind == "left"]
+    left = [n.report for n in box.notices if n.kind is NoticeKind.LOST]
     assert [(report.pid, report.images) for report in left if report] == [(box.workers[1].pid, 0), (first.pid, 12)]
 
 
@@ -264,7 +271,7 @@ def test_a_worker_that_dies_before_it_is_ready_is_forgotten() -> None:
     assert [report.pid for report in box.coordinator.workers()] == [box.workers[0].pid]
     box.endpoint.hang_up(half.peer)
     box.check(1)
-    assert [(n.kind, n.worker) for n in box.notices] == [("left", f"box:{half.pid}")]
+    assert [(n.kind, n.worker) for n in box.notices] == [(NoticeKind.LOST, f"box:{half.pid}")]
 
 
 def test_one_who_computes_other_bits_is_refused() -> None:

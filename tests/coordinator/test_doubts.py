@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.compute import tree
-from engine.coordinator.coordinator import FAILURES
+from engine.coordinator.inbox import FAILURES
+from engine.coordinator.notices import NoticeKind
 from engine.coordinator.rounds import Audit, Leases
 from engine.errors import InterruptedRoundError, WorkerFailedError
 from engine.wire import messages as m
@@ -50,7 +51,7 @@ def test_an_audit_of_honest_workers_finds_nothing(workers: int, audit: float) ->
     assert not box.notices
     given: dict[tuple[int, int], list[bytes]] = {}
     for peer, work in box.endpoint.sent:
-        if isinstance(work, m.Work) and work.kind == m.TRAIN:
+        if isinstance(work, m.Work) and work.kind is m.WorkKind.TRAIN:
             for block in tree.cover(work.start, work.stop, work.total):
                 given.setdefault((work.step, *block)[:3], []).append(peer)  # type: ignore[arg-type]
     chosen = {key for key in given if Audit(audit, JOB.seed, key[0]).chooses(key[1:])}  # type: ignore[arg-type]
@@ -72,8 +73,8 @@ def test_one_with_bad_memory_is_found_and_has_to_go(workers: int, place: int) ->
     liar = box.workers[place % workers]
     assert re.search(r"bits for block \(\d, \d\) of step [12] are wrong", liar.refused)
     assert not any(worker.refused for worker in box.workers if worker is not liar)
-    assert {n.worker for n in box.notices if n.kind == "audit"} == {f"box:{liar.pid}"}
-    differs = [n for n in box.notices if n.kind == "differs"]
+    assert {n.worker for n in box.notices if n.kind is NoticeKind.AUDIT} == {f"box:{liar.pid}"}
+    differs = [n for n in box.notices if n.kind is NoticeKind.DIFFERS]
     assert differs
     assert all(f"box:{liar.pid}" in n.text and n.text.count("box:") >= 2 for n in differs), "both are named"
     assert bool(box.arbitrated) == (workers == 2), "a third worker is asked if there is one"
@@ -103,8 +104,8 @@ def test_any_mixture_of_faults_under_audit(scripts: list[list[Fault]]) -> None:
 
 
 @pytest.mark.parametrize("workers", [1, 2, 3])
-@pytest.mark.parametrize("kind", [m.TRAIN, m.VALIDATE])
-def test_sums_that_are_not_finite_are_computed_again(workers: int, kind: int) -> None:
+@pytest.mark.parametrize("kind", [m.WorkKind.TRAIN, m.WorkKind.VALIDATE])
+def test_sums_that_are_not_finite_are_computed_again(workers: int, kind: m.WorkKind) -> None:
     box = Box([Fault.NAN], *[()] * (workers - 1))
     box.gather()
     box.watch.replace = lambda: None if box.endpoint.workers else spare()
@@ -112,10 +113,10 @@ def test_sums_that_are_not_finite_are_computed_again(workers: int, kind: int) ->
     def spare() -> None:
         ToyWorker(box.endpoint)
 
-    (box.check if kind == m.TRAIN else box.check_validation)(1)
+    (box.check if kind is m.WorkKind.TRAIN else box.check_validation)(1)
     box.check(2)
     kinds = box.kinds() - {"bad message", "unasked", "waiting", "joined", "continued"}
-    assert kinds == {"not finite", "audit", "left"} | ({"differs"} if workers > 1 else set())
+    assert kinds == {"not finite", "audit", "lost"} | ({"differs"} if workers > 1 else set())
     assert box.workers[0].refused
     assert not any(worker.refused for worker in box.workers[1:])
 
@@ -127,7 +128,7 @@ def test_a_gradient_that_is_not_finite_shows_in_the_sum_and_is_then_looked_for(w
     box = Box([Fault.NAN_GRADIENT] * times, *[()] * (workers - 1))
     box.gather()
     box.check(1)
-    assert ("not finite", "") in [(n.kind, n.worker) for n in box.notices]
+    assert (NoticeKind.NOT_FINITE, None) in [(n.kind, n.worker) for n in box.notices]
     assert ("audit" in box.kinds()) == (times == 2)
     ToyWorker(box.endpoint)
     box.check(2)
@@ -183,9 +184,9 @@ def test_a_run_pauses_while_there_are_too_few_workers() -> None:
     before, sent = box.clock.time, box.shares_sent()
     pending = box.coordinator.start(2, parameters, box.out)
     assert (box.clock.time, box.shares_sent()) == (before, sent), "nobody waits yet"
-    assert box.kinds() == {"left"}
+    assert box.kinds() == {"lost"}
     pending.result()
-    assert [n.kind for n in box.notices] == ["left", "waiting", "joined", "continued"]
+    assert [n.kind for n in box.notices] == ["lost", "waiting", "joined", "continued"]
     assert "1 of 2 workers" in box.notices[1].text
     assert len(box.coordinator.workers()) == 2
 
@@ -203,7 +204,7 @@ def test_a_run_without_workers_waits_until_one_comes_or_it_is_to_stop(least: int
     box.watch.replace = replace
     with pytest.raises(InterruptedRoundError):
         box.check(1)
-    assert [n.kind for n in box.notices] == (["left", "waiting"] if least == 1 else ["waiting"])
+    assert [n.kind for n in box.notices] == (["lost", "waiting"] if least == 1 else ["waiting"])
     assert next(looks) == 51
 
 
@@ -225,7 +226,7 @@ def test_three_failures_in_a_round_end_the_run_with_the_traceback() -> None:
     with pytest.raises(WorkerFailedError, match=rf"worker box:{box.workers[-1].pid} failed") as caught:
         box.check(1)
     assert caught.value.remote_traceback.endswith("ValueError: bad luck")
-    assert [n.text for n in box.notices if n.kind == "left"] == ["it failed: ValueError: bad luck"] * FAILURES
+    assert [n.text for n in box.notices if n.kind is NoticeKind.LOST] == ["it failed: ValueError: bad luck"] * FAILURES
 
 
 def test_workers_elsewhere_may_fail_as_often_as_they_like() -> None:
@@ -233,7 +234,7 @@ def test_workers_elsewhere_may_fail_as_often_as_they_like() -> None:
     box.endpoint.remote = {worker.peer for worker in box.workers[:-1]}
     box.gather()
     box.check(1)
-    assert len([n for n in box.notices if n.kind == "left"]) == 2 * FAILURES
+    assert len([n for n in box.notices if n.kind is NoticeKind.LOST]) == 2 * FAILURES
 
 
 @pytest.mark.parametrize("fault", [Fault.NONE, Fault.SILENT, Fault.DIES])
@@ -301,4 +302,4 @@ def test_a_worker_that_lost_its_connection_while_it_computed_joins_again(others:
         box.check(step)
     assert (worker.lost, worker.refused) == (True, "")
     assert len(worker.given) > 1, "it has work again"
-    assert box.kinds() - {"waiting", "continued"} == {"joined", "unasked", "left"}
+    assert box.kinds() - {"waiting", "continued"} == {"joined", "unasked", "lost"}

@@ -84,7 +84,7 @@ def test_what_is_missing_is_said_so(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("digest", ["", "../../etc/passwd", "A" * 64, "0" * 63, "0" * 64 + "\n"])
 def test_what_is_no_digest_is_refused(tmp_path: Path, digest: str) -> None:
-    with pytest.raises(DataError, match="no data digest"):
+    with pytest.raises(DataError, match="not a data digest"):
         cache.open_cached(digest, tmp_path)
 
 
@@ -119,8 +119,8 @@ def header_of(text: bytes, payload: bytes = b"") -> bytes:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (header_of(b"{"), "no JSON"),
-        (header_of(b"[" * 100_000), "no JSON"),
+        (header_of(b"{"), "not JSON"),
+        (header_of(b"[" * 100_000), "not JSON"),
         (header_of(b"[]"), "not one that holds a data set"),
         (header_of(b'{"weights":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}'), "not one that holds"),
         ((1 << 62).to_bytes(8, "little"), "not a whole"),

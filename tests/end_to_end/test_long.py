@@ -18,8 +18,8 @@ from tests.support.repository import ROOT
 
 pytestmark = [pytest.mark.check, pytest.mark.timeout(900)]
 
-STEPS = 12_000
-WARM = 4_000  # steps in which caches fill
+STEPS = 120_000
+WARM = 60_000  # steps in which caches fill, those of SQLite among them
 STEP_BYTES = 40  # that a step may add to the memory of the coordinator; what it has on record of one takes 296
 
 

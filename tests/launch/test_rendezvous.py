@@ -14,7 +14,7 @@ import pytest
 
 from engine.errors import UsageError
 from engine.launch import rendezvous as launch
-from engine.launch.rendezvous import LONGEST, PREFIX, SOCKET, rendezvous_folder
+from engine.launch.rendezvous import MAX_PATH, PREFIX, SOCKET, rendezvous_folder
 from engine.wire import Listener
 from tests.support.command import PATIENCE, SMALL, save_data
 from tests.support.repository import ROOT
@@ -104,7 +104,7 @@ def long_folder(tmp_path: Path, length: int) -> Path:
 
 def longest_parent() -> int:
     """Return how long the path of a folder may be: a random name of 8 characters follows, and the socket's."""
-    return LONGEST - len(f"/{PREFIX}{os.getpid()}-12345678/{SOCKET}")
+    return MAX_PATH - len(f"/{PREFIX}{os.getpid()}-12345678/{SOCKET}")
 
 
 @pytest.mark.parametrize("over", [0, 1])
@@ -133,7 +133,7 @@ def test_where_else_it_may_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr(tempfile, "mkdtemp", mkdtemp)
     monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
-    reasons = rf"no place for the socket .*{folder}: a path of \d+ bytes .*; /tmp: Permission denied\); set TMPDIR"
+    reasons = rf"no folder is suitable .*{folder}: a path of \d+ bytes, .*; /tmp: Permission denied\); set TMPDIR"
     with pytest.raises(UsageError, match=reasons), rendezvous_folder():
         pass
     assert list(folder.iterdir()) == []

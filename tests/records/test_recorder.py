@@ -21,6 +21,7 @@ from engine.records import (
     EventRow,
     Recorder,
     RunRow,
+    RunStatus,
     Totals,
     TrainingRow,
     ValidationRow,
@@ -75,7 +76,7 @@ def test_all_tables_hold_what_was_handed_over(tmp_path: Path) -> None:
         records.worker(worker._replace(left="2026-01-01T00:00:09+00:00", reason="killed", images=5))
         records.worker(worker._replace(host=None, pid=None, joined=None, fingerprint=None))
         records.event(EventRow("joined", "hello", 3, "w0", 0.5))
-        records.finish("finished", "target reached", steps=300, params_sha256="ab", best_percent=93.5)
+        records.finish(RunStatus.FINISHED, "target reached", steps=300, params_sha256="ab", best_percent=93.5)
     assert query(path, "SELECT * FROM training ORDER BY batchno") == [(1, *row) for row in rows]
     assert query(path, "SELECT * FROM validation") == [(1, 32, 0.5, 1e9, 2.0, 1.0, 93.5, 0.25)]
     assert query(path, "SELECT * FROM workers") == [(1, *worker)]
@@ -92,6 +93,7 @@ def test_all_tables_hold_what_was_handed_over(tmp_path: Path) -> None:
     )
     assert (run["uuid"], run["lr"], run["generated"], run["settings"]) == ("u1", 1e-3, True, {"beta1": 0.9})
     assert run["pid"] == os.getpid()
+    assert run["finished"]
     assert run["started"] <= run["finished"]
     assert [p.name for p in path.parent.iterdir()] == ["r.db"]
 
@@ -115,7 +117,7 @@ def test_a_run_number_is_never_given_again(tmp_path: Path) -> None:
     for number in (1, 2):
         with Recorder(tmp_path / "r.db") as records:
             assert records.begin(RUN) == number
-            records.finish("finished")
+            records.finish(RunStatus.FINISHED)
         with closing(sqlite3.connect(tmp_path / "r.db", isolation_level=None)) as connection:
             connection.execute("DELETE FROM runs")
 
@@ -141,14 +143,14 @@ def test_resume_drops_later_rows_and_loses_none(tmp_path: Path) -> None:
     with Recorder(path) as records:
         other = records.begin(RunRow("mlp", "mnist", "sgd", 0.01, 64, 8, 0, 1))
         records.training(training_row(99))
-        records.finish("finished")
+        records.finish(RunStatus.FINISHED)
         assert records.resume("nobody", 5) is None
         assert records.resume("u1", 64) == 1
         assert list_runs(path)[0]["state"] == "running"
         assert query(path, "SELECT batchno FROM training WHERE startID = 1") == [(n,) for n in range(1, 65)]
         for n in range(65, 121):
             records.training(training_row(n))
-        records.finish("finished", steps=120)
+        records.finish(RunStatus.FINISHED, steps=120)
     assert query(path, "SELECT batchno FROM training WHERE startID = 1") == [(n,) for n in range(1, 121)]
     assert query(path, "SELECT batchno FROM validation") == [(32,), (64,)]
     assert query(path, "SELECT batchno FROM training WHERE startID = ?", other) == [(99,)]
@@ -236,7 +238,7 @@ def test_which_process_is_alive() -> None:
 
 def test_a_database_that_is_up_to_date_does_not_import_sqlite_utils(tmp_path: Path) -> None:
     script = """
-import sys; from engine.records import Recorder, list_runs
+import sys; from engine.records import Recorder, list_runs, RunStatus
 Recorder(sys.argv[1]).close(); print("sqlite_utils" in sys.modules)
 """
     assert [run_python(script, tmp_path / "r.db").stdout for _ in range(2)] == ["True\n", "False\n"]

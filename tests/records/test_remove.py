@@ -18,10 +18,12 @@ from engine.records import (
     HistogramRow,
     Recorder,
     RunRow,
+    RunStatus,
     Snapshot,
     StatisticsRow,
     TrainingRow,
     TrialRow,
+    TrialStatus,
     ValidationRow,
     WorkerRow,
     database,
@@ -42,7 +44,7 @@ def small_slices(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(remove, "ROWS", 70)
     monkeypatch.setattr(remove, "BYTES", 3 * 1024)
     monkeypatch.setattr(remove, "PAUSE", 0)
-    monkeypatch.setattr("sys.argv", ["gradsum"])  # a long one, which is on record, takes a page of its own
+    monkeypatch.setattr("sys.argv", ["gradsum"])  # a long one, which is recorded, takes a page of its own
 
 
 def write(path: Path, uuid: str, steps: int = 500) -> int:
@@ -59,8 +61,8 @@ def write(path: Path, uuid: str, steps: int = 500) -> int:
         rows = [HistogramRow(steps, "fc1", "bias", "values", 0.0, 0.0, "[9]")]
         records.snapshot(Snapshot(steps, {places({"fc1.bias": (9,)})["fc1.bias"]: (zeros, zeros)}, rows))
         records.worker(WorkerRow("w"))
-        records.trial(TrialRow(1, number, number, "{}", "finished"))
-        records.finish("finished")
+        records.trial(TrialRow(1, number, number, "{}", TrialStatus.FINISHED))
+        records.finish(RunStatus.FINISHED)
     return number
 
 
@@ -142,7 +144,7 @@ def test_a_running_run_is_not_deleted_nor_any_with_it(tmp_path: Path) -> None:
             with pytest.raises(RecordsError, match=f"run 2 .* is still running: process {os.getpid()} on .*stop it"):
                 remove_runs(path, [1, 2], force)
         assert tables(path) == before
-        records.finish("finished")
+        records.finish(RunStatus.FINISHED)
     remove_runs(path, [1, 2])
     assert list_runs(path) == []
 
@@ -184,7 +186,7 @@ def test_an_interrupted_deletion_can_be_seen_and_done_again(tmp_path: Path, monk
     with pytest.raises(KeyboardInterrupt):
         remove_runs(path, [1])
     (run,) = list_runs(path)
-    assert (run["state"], run["reason"]) == ("interrupted", "it was about to be deleted")
+    assert (run["state"], run["reason"]) == ("interrupted", "its deletion was interrupted")
     assert 0 < len(tables(path)["training"]) < 500
     remove_runs(path, [1])
     assert not any(tables(path).values())
@@ -201,7 +203,7 @@ def test_a_run_that_is_resumed_meanwhile_is_let_alone_from_then_on(
         with pytest.raises(RecordsError, match=r"run 1 .* is still running"):
             remove_runs(path, [1])
         records.training(TrainingRow(501, 0, 0, 0, 0, 0, 0, 1, 1))
-        records.finish("finished")
+        records.finish(RunStatus.FINISHED)
     assert 501 in [row[1] for row in tables(path)["training"]]
 
 

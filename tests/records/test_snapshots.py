@@ -15,7 +15,17 @@ from numpy.typing import NDArray
 
 from engine.errors import RecordsError
 from engine.nn.model import letters
-from engine.records import HistogramRow, Recorder, RunRow, Snapshot, StatisticsRow, places, reading, snapshots
+from engine.records import (
+    HistogramRow,
+    Recorder,
+    RunRow,
+    RunStatus,
+    Snapshot,
+    StatisticsRow,
+    places,
+    reading,
+    snapshots,
+)
 
 RUN = RunRow("letters", "letters", "adam", 1e-3, 64, 8, 2, 7, uuid="u1")
 SHAPES = {name: spec.shape for name, spec in letters().layout().specs.items()}
@@ -239,7 +249,7 @@ def test_a_resumed_run_drops_later_snapshots(tmp_path: Path) -> None:
         for step in (1, 2, 32):
             records.snapshot(snapshot(step, ["c1.filter"]))
             records.statistics(StatisticsRow(step, "c1", "filter", *[0.0] * 18))
-        records.finish("interrupted")
+        records.finish(RunStatus.INTERRUPTED)
         records.resume("u1", 2)
         for step in (2, 32):
             records.snapshot(snapshot(step + 7, ["c1.filter"]))

@@ -17,6 +17,7 @@ from engine.records import (
     database,
     find_sweep,
     list_runs,
+    read,
     read_run,
     read_trials,
     reading,
@@ -24,6 +25,7 @@ from engine.records import (
     snapshots,
 )
 from engine.records.schema import COLUMNS, INDEXES, VERSION
+from engine.settings import FORMER_NAMES
 from tests.records.test_snapshots import KERNEL, RUN, noise, snapshot
 
 FOURTH = Path(__file__).parent / "version_4.sql"
@@ -77,6 +79,13 @@ def test_a_database_of_the_fourth_version_is_read_as_it_is(tmp_path: Path) -> No
     assert path.read_bytes() == before
 
 
+def test_settings_are_read_by_their_present_names(tmp_path: Path) -> None:
+    settings = list_runs(fourth(tmp_path / "r.db"))[0]["settings"]
+    assert settings["shared_memory"] is True
+    assert "mailbox" not in settings
+    assert read.FORMER_SETTINGS == FORMER_NAMES, "records may not import settings"
+
+
 def test_a_database_of_the_fourth_version_becomes_like_a_new_one_and_keeps_its_rows(tmp_path: Path) -> None:
     path = fourth(tmp_path / "r.db")
     before = content(path)
@@ -91,6 +100,17 @@ def test_a_database_of_the_fourth_version_becomes_like_a_new_one_and_keeps_its_r
         records.snapshot(snapshot(1))
     with closing(sqlite3.connect(path)) as connection:
         assert len(connection.execute(KERNEL.replace("startID = 1", "startID = 4")).fetchall()) == 9
+
+
+def test_a_column_that_a_table_does_not_have_yet_is_added(tmp_path: Path) -> None:
+    path = fourth(tmp_path / "r.db")
+    with closing(sqlite3.connect(path)) as connection:
+        for table, column in (("training", "momentum"), ("runs", "params_sha256")):  # the last ones of their tables
+            connection.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
+    Recorder(path).close()
+    Recorder(tmp_path / "new.db").close()
+    assert structure(path) == structure(tmp_path / "new.db")
+    assert [run["params_sha256"] for run in list_runs(path)] == [None] * 3
 
 
 def test_a_migration_that_fails_changes_nothing(tmp_path: Path) -> None:

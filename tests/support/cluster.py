@@ -10,14 +10,14 @@ import numpy as np
 from engine.compute.fingerprint import fingerprint
 from engine.compute.job import Job
 from engine.coordinator.arbiter import Arbiter
+from engine.coordinator.config import Config, Environment
 from engine.coordinator.coordinator import Coordinator
-from engine.coordinator.membership import Membership
-from engine.coordinator.notices import Notice
+from engine.coordinator.notices import GONE, Notice
 from engine.coordinator.policy import Policy
 from engine.coordinator.serial import Serial
 from engine.coordinator.supervisor import Supervisor
 from engine.data import Dataset, Normalisation, Split, cache
-from engine.launch.local_workers import LocalWorkers
+from engine.launch.local_workers import LIMITS, Limits, LocalWorkers
 from engine.launch.rendezvous import rendezvous_folder
 from engine.nn.layers import Dense, Dropout, Flatten
 from engine.nn.model import Model
@@ -54,9 +54,11 @@ class Cluster:
         normalisation = Normalisation.of(train.images)
         job = Job(MODEL, cache.store(data), normalisation, batch_size=22, microbatch=4, seed=1, augment=False)
         self.notices: list[Notice] = []
-        members = Membership(job, cache.content(job.data), "s", numerics, self.notices.append, shared_memory)
-        clock, arbiter = MonotonicClock(), Arbiter(job, data)
-        self.coordinator = Coordinator(job, (60, 23), listener, watch, clock, members, lambda: False, arbiter, policy)
+        config = Config(job, 60, 23, cache.content(job.data), "s", numerics, policy)
+        arbiter, notice = Arbiter(job, data), self.notices.append
+        self.coordinator = Coordinator(
+            config, Environment(listener, watch, MonotonicClock(), notice, lambda: False, arbiter, shared_memory)
+        )
         self.serial = Serial(job, data)
 
     def check(self, step: int) -> None:
@@ -68,8 +70,8 @@ class Cluster:
         assert (sums.loss, sums.correct, out.tobytes()) == (reference.loss, reference.correct, expected.tobytes())
         assert self.coordinator.validate(step, after) == self.serial.validate(step, after)
 
-    def left(self) -> list[str]:
-        return [notice.text for notice in self.notices if notice.kind == "left"]
+    def gone(self) -> list[str]:
+        return [notice.text for notice in self.notices if notice.kind in GONE]
 
 
 class LocalCluster(Cluster):
@@ -83,14 +85,16 @@ class LocalCluster(Cluster):
 
 
 @contextmanager
-def cluster(count: int, numerics: str | None = None, policy: Policy | None = None) -> Iterator[LocalCluster]:
+def cluster(
+    count: int, numerics: str | None = None, policy: Policy | None = None, limits: Limits = LIMITS
+) -> Iterator[LocalCluster]:
     """Start workers as a training run does."""
     with rendezvous_folder() as folder, one_blas_thread(), shared_memory_for(count, wanted=True) as shared_memory:
         assert shared_memory is not None
         shared_memory.open(MODEL.layout().size)
         address = f"ipc://{folder / 'coordinator'}"
         with (
-            LocalWorkers(address, count, shared_memory) as workers,
+            LocalWorkers(address, count, shared_memory, limits=limits) as workers,
             Listener(address, 4 * MODEL.layout().size) as listener,
         ):
             yield LocalCluster(listener, workers, numerics or fingerprint(), shared_memory, policy or Policy())

@@ -120,9 +120,9 @@ def _noise(*key: int) -> Vector:
     return np.random.default_rng(key).standard_normal(MODEL.layout().size).astype(np.float32)
 
 
-def leaf(kind: int, step: int, number: int, parameters: Vector) -> Sums:
+def leaf(kind: m.WorkKind, step: int, number: int, parameters: Vector) -> Sums:
     """Invent the sums of one micro-batch: they depend on everything that real ones depend on."""
-    noise = _noise(kind, step if kind == m.TRAIN else 0, number)
+    noise = _noise(kind, step if kind is m.WorkKind.TRAIN else 0, number)
     return Sums(float(noise[0]) + float(parameters.sum()), number % 2, noise * (1 + parameters))
 
 
@@ -140,7 +140,7 @@ def add_up(leaves: list[Sums]) -> Sums:
         return Sums(a.loss + b.loss, a.correct + b.correct, a.gradient + b.gradient)
 
 
-def sums_of(kind: int, step: int, block: tree.Block, parameters: Vector) -> Sums:
+def sums_of(kind: m.WorkKind, step: int, block: tree.Block, parameters: Vector) -> Sums:
     """Return what an honest worker answers."""
     return add_up([leaf(kind, step, number, parameters) for number in range(*block)])
 
@@ -241,10 +241,10 @@ class ToyWorker:
         assert sums.gradient is not None
         result = m.Result(work.session, work.round, work.attempt, *block, sums.loss, sums.correct, 0.25, 1.0)
         slot = work.slot + number if work.slot else 0
-        if work.kind == m.TRAIN and self._mail and 0 < slot <= SLOTS:
+        if work.kind is m.WorkKind.TRAIN and self._mail and 0 < slot <= SLOTS:
             self._mail[0].gradient(self._mail[1], slot - 1)[:] = sums.gradient
             return m.encode(replace(result, slot=slot))
-        return m.encode(result, sums.gradient.tobytes() if work.kind == m.TRAIN else None)
+        return m.encode(result, sums.gradient.tobytes() if work.kind is m.WorkKind.TRAIN else None)
 
     def _lies(self, fault: Fault, work: m.Work) -> list[list[m.Frame]]:
         """Return what is sent before the true answers; whoever counts any of it gets other sums."""
@@ -264,7 +264,7 @@ class ToyWorker:
             return []
         header = b"\xc1" if fault is Fault.BAD_HEADER else m.pack([m.VERSION, m.Result.opcode, *values.values()])
         payload = b"\x7f" * (self._parameters.nbytes - 4 * (fault is Fault.WRONG_SIZE))
-        return [[header, payload] if work.kind == m.TRAIN or fault is Fault.WRONG_SIZE else [header]]
+        return [[header, payload] if work.kind is m.WorkKind.TRAIN or fault is Fault.WRONG_SIZE else [header]]
 
     def _lie(self, fault: Fault, work: m.Work) -> dict[str, object] | None:
         """Return the fields of a RESULT that is false in one way, None if `fault` is of another kind."""

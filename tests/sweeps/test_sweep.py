@@ -359,7 +359,7 @@ def test_without_optuna_tpe_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_a_name_is_given_once() -> None:
     engine.sweep(OVER, **SWEEP | {"trials": 1, "name": "mine"})
-    with pytest.raises(RecordsError, match="there is a sweep 'mine' already: go on with it"):
+    with pytest.raises(RecordsError, match="there is a sweep 'mine' already: continue it"):
         engine.sweep(OVER, **SWEEP | {"trials": 1, "name": "mine", "out": "other"})
 
 

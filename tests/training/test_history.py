@@ -8,7 +8,7 @@ import pytest
 
 import engine
 from engine.errors import RecordsError
-from engine.records import Recorder, RunRow, TrainingRow, remove_runs
+from engine.records import Recorder, RunRow, RunStatus, TrainingRow, remove_runs
 from engine.training.history import History
 from engine.training.reporter import StepReport
 
@@ -22,13 +22,13 @@ def history() -> History:
     with Recorder(PATH) as records:
         records.begin(RunRow("letters", "letters", "adam", 1e-3, 64, 8, 2, 7))
         records.training(TrainingRow(5, 0.5, 0, 7.0, 0, 50.0, 9.0, 2, 0.1))
-        records.finish("finished")
+        records.finish(RunStatus.FINISHED)
         number = records.begin(run)
         for step in range(1, 11):
             loss = math.nan if step == 10 else 1 / step
             elapsed = step + (3.0 if step >= 4 else 0.0)
             records.training(TrainingRow(step, step / 10, 0, elapsed, 0, 100 / step, loss, 2, 0.1))
-        records.finish("finished")
+        records.finish(RunStatus.FINISHED)
     return History(PATH.absolute(), number, run.uuid)
 
 

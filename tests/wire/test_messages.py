@@ -4,6 +4,7 @@ import random
 import struct
 from collections.abc import Callable
 from dataclasses import asdict, fields, replace
+from enum import IntEnum
 from typing import Any
 
 import msgpack
@@ -28,7 +29,7 @@ STRATEGIES: dict[type[m.Message], list[st.SearchStrategy[Any]]] = {
     m.Welcome: [texts(32), texts(96)],
     m.Refuse: [texts(600)],
     m.Ready: [texts(32), texts(64)],
-    m.Work: [texts(32), COUNTS, COUNTS, st.integers(0, 1), *[COUNTS] * 6],
+    m.Work: [texts(32), COUNTS, COUNTS, st.sampled_from(m.WorkKind), *[COUNTS] * 6],
     m.Result: [texts(32), *[COUNTS] * 4, REALS, COUNTS, SECONDS, SECONDS, COUNTS],
     m.Fetch: [texts(32), COUNTS],
     m.Chunk: [texts(32), COUNTS, COUNTS],
@@ -43,7 +44,7 @@ EXAMPLES: list[m.Message] = [
     m.Welcome("s", "box:77"),
     m.Refuse("no"),
     m.Ready("s", "ab" * 32),
-    m.Work("s", 1, 2, 0, 4, 5, 6, 7, 8),
+    m.Work("s", 1, 2, m.WorkKind.TRAIN, 4, 5, 6, 7, 8),
     m.Result("s", 1, 2, 3, 4, 0.5, 6, 0.25, 0.125),
     m.Fetch("s", 1),
     m.Chunk("s", 1, 2),
@@ -91,7 +92,7 @@ def test_round_trip(message: m.Message, payload: bytes | None) -> None:
 
 def test_the_bytes_of_a_header_do_not_change_by_accident() -> None:
     """Peers of one protocol version must agree: whoever changes this changes VERSION, too."""
-    work = m.encode(m.Work("ab", 1, 2, 1, 300, 4, 5, 6, 70000, 8))[0]
+    work = m.encode(m.Work("ab", 1, 2, m.WorkKind.VALIDATE, 300, 4, 5, 6, 70000, 8))[0]
     assert work == b"\x9c\x01\x05\xa2ab\x01\x02\x01\xcd\x01\x2c\x04\x05\x06\xce\x00\x01\x11\x70\x08"
     result = m.encode(m.Result("", 1, 2, 3, 4, -0.5, 6, 0.0, 1.0, 7))[0]
     doubles = [b"\xcb" + struct.pack(">d", x) for x in (-0.5, 0.0, 1.0)]
@@ -106,18 +107,20 @@ def test_wrong_fields(message: m.Message) -> None:
     refused(header(version, opcode, *values, 0), match=f"got {len(values) + 1}")
     for i, f in enumerate(fields(message)):
         kind, limit = f.metadata["type"], f.metadata["limit"]
+        travels_as = int if issubclass(kind, IntEnum) else kind
         for wrong in ("x", 1, 1.5, None, True, [], [1], {}, {"a": 1}):
-            if type(wrong) is not kind:
+            if type(wrong) is not travels_as:
                 refused(
                     header(version, opcode, *values[:i], wrong, *values[i + 1 :]),
-                    match=f"{name}.{f.name} must be {kind.__name__}, got",
+                    match=f"{name}.{f.name} must be {travels_as.__name__}, got",
                 )
-        beyond: list[object] = {
+        ranges: dict[type, Callable[[Any], list[object]]] = {
             str: lambda limit: ["x" * (limit + 1)],
             int: lambda limit: [-1, limit + 1, 2**64 - 1],
+            m.WorkKind: lambda limit: [-1, 2, 2**64 - 1],
             float: lambda limit: [] if limit is None else [-0.1, 2 * limit, float("nan"), float("inf")],
-        }[kind](limit)
-        for value in beyond:
+        }
+        for value in ranges[kind](limit):
             refused(header(version, opcode, *values[:i], value, *values[i + 1 :]), match=rf"{name}.{f.name} ")
             with pytest.raises(ProtocolError):
                 replace(message, **{f.name: value})

@@ -2,6 +2,7 @@
 
 import gc
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,12 +10,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from engine.coordinator.membership import Membership
 from engine.errors import ProtocolError
 from engine.wire import messages as m
 from engine.wire.shared_memory import SLOTS, TOKEN, SharedMemory, read_token, shared_memory_for
 from tests.coordinator.test_coordinator import Box
-from tests.support.fakes import JOB, MODEL, NUMERICS, ToyWorker
+from tests.coordinator.test_peers import Gate
+from tests.support.fakes import MODEL, NUMERICS, ToyWorker
 from tests.support.faults import HARMLESS, Fault
 from workers.shared_memory import WorkerMemory
 
@@ -87,14 +88,18 @@ def test_further_blocks_go_by_socket(shared_memory: SharedMemory) -> None:
 
 
 def test_only_slots_of_its_own_are_read(shared_memory: SharedMemory) -> None:
-    members = Membership(JOB, b"", "s", NUMERICS, lambda notice: None, shared_memory)
-    members.greet(b"local", m.Hello("box", 1, NUMERICS, read_token(shared_memory.descriptor, 2)))
-    members.greet(b"remote", m.Hello("far", 1, NUMERICS))
+    peers = Gate(shared_memory=shared_memory).peers
+    peers.greet(b"local", m.Hello("box", 1, NUMERICS, read_token(shared_memory.descriptor, 2)))
+    peers.greet(b"remote", m.Hello("box", 1, NUMERICS))
     shared_memory.gradient(2, 0)[:] = 7
-    assert bytes(members.mail(b"local", 1)) == shared_memory.gradient(2, 0).tobytes()
-    for peer, slot in ((b"local", SLOTS + 1), (b"local", 0), (b"remote", 1)):
+    result = m.Result("s", 1, 1, 0, 2, 0.0, 0, 0.0, 0.0)
+    read = peers.gradient(b"local", replace(result, slot=1), None)
+    assert read is not None
+    assert bytes(read) == shared_memory.gradient(2, 0).tobytes()
+    assert peers.gradient(b"local", result, b"by socket") == b"by socket"
+    for peer, slot in ((b"local", SLOTS + 1), (b"remote", 1), (b"stranger", 1)):
         with pytest.raises(ProtocolError, match=f"slot {slot} of shared memory that the worker does not have"):
-            members.mail(peer, slot)
+            peers.gradient(peer, replace(result, slot=slot), None)
 
 
 class MailBox(Box):

@@ -16,7 +16,7 @@ PARAMETERS = np.arange(LAYOUT.size, dtype=np.float32)
 PAYLOAD = PARAMETERS.tobytes()
 WELCOME = m.Welcome("s", "box:1")
 DESCRIPTION = m.pack(JOB.describe())
-WORK = m.Work("s", round=1, attempt=1, kind=m.TRAIN, step=1, start=0, stop=2, total=6, version=0)
+WORK = m.Work("s", round=1, attempt=1, kind=m.WorkKind.TRAIN, step=1, start=0, stop=2, total=6, version=0)
 
 
 def greeting() -> Session:

@@ -26,7 +26,7 @@ from workers.worker import Worker
 
 LAYOUT = MODEL.layout()
 PARAMETERS = np.linspace(-1, 1, LAYOUT.size, dtype=np.float32)
-WORK = m.Work("s", round=1, attempt=9, kind=m.TRAIN, step=1, start=0, stop=2, total=3, version=0)
+WORK = m.Work("s", round=1, attempt=9, kind=m.WorkKind.TRAIN, step=1, start=0, stop=2, total=3, version=0)
 
 
 class FakeDialer:
@@ -117,7 +117,7 @@ ENOUGH = Quit("it got SIGTERM", 0)
 
 def test_a_whole_stay(dialer: FakeDialer, job: Job, dataset: Dataset) -> None:
     more = replace(WORK, attempt=10, start=2, stop=3)
-    validate = replace(WORK, round=2, attempt=11, kind=m.VALIDATE, total=2, stop=2)
+    validate = replace(WORK, round=2, attempt=11, kind=m.WorkKind.VALIDATE, total=2, stop=2)
     first = [welcome(job), m.encode(WORK, PARAMETERS.tobytes()), m.encode(m.Ping("s"))]
     dialer.script = [*first, m.encode(more), m.encode(validate), STOP, enough]
     assert Worker("x", tied=False, patience=60).run() == ENOUGH

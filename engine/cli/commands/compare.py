@@ -8,7 +8,7 @@ from engine.cli.arguments import add_runs
 from engine.cli.command import Command
 from engine.cli.tables import add_forms, console, print_csv, print_json, table
 from engine.errors import RecordsError
-from engine.records import find_run, list_runs
+from engine.records import Run, find_run, list_runs
 from engine.reports.groups import groups
 from engine.reports.text import shown
 
@@ -55,7 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def compare(runs: Sequence[dict[str, Any]]) -> list[Line]:
+def compare(runs: Sequence[Run]) -> list[Line]:
     """Return what is compared, in order: settings that differ, results, versions and machine that differ, the rest.
 
     `runs` are as `list_runs` has them.
@@ -72,7 +72,7 @@ def compare(runs: Sequence[dict[str, Any]]) -> list[Line]:
     return sorted(lines, key=lambda line: order[line.group] if line.differs or line.group == "results" else 3)
 
 
-def _print(runs: Sequence[dict[str, Any]], lines: Sequence[Line]) -> None:
+def _print(runs: Sequence[Run], lines: Sequence[Line]) -> None:
     """Print the lines for a person: differences and results under headings, the rest in short."""
     from rich.text import Text  # slow to import, and not needed for JSON and CSV
 

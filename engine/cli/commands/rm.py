@@ -2,11 +2,10 @@
 
 import argparse
 from pathlib import Path
-from typing import Any
 
 from engine.cli.arguments import add_runs
 from engine.cli.command import Command
-from engine.records import find_run, list_runs, remove_runs
+from engine.records import Run, find_run, list_runs, remove_runs
 from engine.reports.text import shown, size
 
 
@@ -39,7 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _remove_checkpoints(run: dict[str, Any], arguments: argparse.Namespace) -> str:
+def _remove_checkpoints(run: Run, arguments: argparse.Namespace) -> str:
     """Delete the run's checkpoints, unless they are to be kept or the folder is not its own; return what was done."""
     from engine.checkpoint import remove
     from engine.errors import CheckpointError

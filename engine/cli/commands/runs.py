@@ -1,13 +1,12 @@
 """`gradsum runs`: the runs of a database, as a table for people or as JSON or CSV for programs."""
 
 import argparse
-from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Literal
 
 from engine.cli.arguments import add_database
 from engine.cli.command import Command
 from engine.cli.tables import STYLES, add_forms, console, print_csv, print_json, table
-from engine.records import COLUMNS, list_runs
+from engine.records import COLUMNS, Run, list_runs
 from engine.reports.text import number, shown, when
 
 _WIDE = 120  # columns from which on a run takes one line
@@ -28,7 +27,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json(runs)
     elif arguments.csv:
-        print_csv(list(COLUMNS["runs"]), ([run[column] for column in COLUMNS["runs"]] for run in runs))
+        print_csv(list(COLUMNS["runs"]), (list(run.values()) for run in runs))
     elif runs:
         _print_table(runs)
     else:
@@ -36,7 +35,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _print_table(runs: list[dict[str, Any]]) -> None:
+def _print_table(runs: list[Run]) -> None:
     """Print a table that fits into 80 columns on a terminal; one line a run if the output is piped."""
     from rich.text import Text  # slow to import, and not needed for JSON and CSV
 
@@ -58,7 +57,7 @@ def _print_table(runs: list[dict[str, Any]]) -> None:
     out.print(rows)
 
 
-def _cells(run: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+def _cells(run: Run) -> dict[str, tuple[str, ...]]:
     """Return the cells of a run by heading, in parts that are stacked in a narrow terminal."""
     day, *time = when(run["started"])
     return {

@@ -21,12 +21,12 @@ class Leases:
     least_late: float = 1.0
     late_factor: float = 6.0
 
-    def limits(self, size: int, speed: float) -> tuple[float, float]:
+    def limits(self, size: int, speed: float | None) -> tuple[float, float]:
         """Return after how long a worker is late with `size` micro-batches, and after how long its lease lapses.
 
-        `speed` in micro-batches a second, 0 if it is not known.
+        `speed` in micro-batches a second, None if it is not known.
         """
-        if not speed:
+        if speed is None:
             return min(self.first_late, self.first_lease), self.first_lease
         expected = size / speed
         lease = min(max(self.lease_factor * expected, self.least_lease), self.most_lease)

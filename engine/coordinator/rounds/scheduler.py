@@ -15,6 +15,7 @@ from engine.coordinator.rounds.events import (
     Event,
     Expel,
     Ignore,
+    IgnoreReason,
     Instruction,
     Joined,
     Lapsed,
@@ -32,8 +33,8 @@ UNTRIED = 32  # micro-batches in a share while a speed is unknown: answers come,
 class Scheduler:
     """The state machine. Feed it events with `handle`, carry out what it returns in order."""
 
-    def __init__(self, patience: Leases = Leases()) -> None:  # noqa: B008 - it is frozen
-        self._patience = patience
+    def __init__(self, leases: Leases = Leases()) -> None:  # noqa: B008 - it is frozen
+        self._leases = leases
         self._members: dict[Worker, WorkerState] = {}
         self._idle: dict[Worker, None] = {}  # those without a share, in order
         self._late: dict[Worker, None] = {}
@@ -89,12 +90,12 @@ class Scheduler:
     def _answered(self, event: Answered, now: float) -> list[Instruction]:
         member = self._members.get(event.worker)
         if member is None:
-            return [Ignore(event.worker, "unasked", event.block)]
+            return [Ignore(event.worker, IgnoreReason.UNASKED, event.block)]
         task = member.task
         asked = task and (task.round, task.attempt) == (event.round, event.attempt) and event.block in task.blocks
         if task is None or not asked:
             doubled = member.was_asked(event.round, event.attempt, event.block)
-            return [Ignore(event.worker, "doubled" if doubled else "unasked", event.block)]
+            return [Ignore(event.worker, IgnoreReason.DOUBLED if doubled else IgnoreReason.UNASKED, event.block)]
         task.blocks.remove(event.block)
         if not task.blocks:
             member.learn_speed(task, now)
@@ -103,9 +104,9 @@ class Scheduler:
             self._late.pop(event.worker, None)
         current = self._round
         if current is None or event.round != current.number:
-            return [Ignore(event.worker, "late", event.block), *self._go_on(now)]
+            return [Ignore(event.worker, IgnoreReason.LATE, event.block), *self._go_on(now)]
         if event.block not in current.missing:
-            return [Ignore(event.worker, "repeated", event.block), *self._go_on(now)]
+            return [Ignore(event.worker, IgnoreReason.REPEATED, event.block), *self._go_on(now)]
         if event.block in current.ballots or not event.finite:
             return self._voted(event, current, now)
         return self._count(event.block, current, now)
@@ -120,15 +121,17 @@ class Scheduler:
 
     def _voted(self, event: Answered, current: Round, now: float) -> list[Instruction]:
         """Take an answer for a block in question as an opinion, which may decide."""
-        block, out = event.block, list[Instruction]()
+        block, bits, out = event.block, event.bits, list[Instruction]()
+        if bits is None:
+            raise ValueError(f"the answer for block {block}, which is in question, comes without its bits")
         if block not in current.ballots:
             current.put_in_question(block, self._holders(block, current))
         if not event.finite:
-            out.append(Ignore(event.worker, "not finite", block))
+            out.append(Ignore(event.worker, IgnoreReason.NOT_FINITE, block))
         ballot = current.ballots[block]
-        if ballot.vote(event.worker, event.bits):
-            return out + self._decided(block, event.bits, current, now)
-        if ballot.against(event.bits):
+        if ballot.vote(event.worker, bits):
+            return out + self._decided(block, bits, current, now)
+        if ballot.against(bits):
             out.append(Differ(tuple(ballot.votes), block))
         return out + self._go_on(now)
 
@@ -195,7 +198,7 @@ class Scheduler:
 
         The fastest come first, so that those who get nothing, being too slow for a whole micro-batch, are the last.
         """
-        known = [speed for w in self._idle if (speed := self._members[w].speed)]
+        known = [speed for w in self._idle if (speed := self._members[w].speed) is not None]
         usual = sum(known) / len(known) if known else 1.0
         order = sorted(self._idle, key=lambda w: -(self._members[w].speed or usual))
         cap = current.cap if len(known) == len(order) else min(current.cap, UNTRIED)
@@ -211,7 +214,7 @@ class Scheduler:
         member = self._members[worker]
         self._attempts += 1
         share = (blocks[0][0], blocks[-1][1])
-        late, lease = self._patience.limits(share[1] - share[0], member.speed)
+        late, lease = self._leases.limits(share[1] - share[0], member.speed)
         task = Task(current.number, self._attempts, share, list(blocks), now, now + late, now + lease)
         member.task = task
         member.given.append(task)

@@ -36,14 +36,14 @@ class Task:
 
 @dataclass(slots=True)
 class WorkerState:
-    """A worker as the round sees it. `speed` in micro-batches a second, 0 while unknown.
+    """A worker as the scheduler sees it. `speed` in micro-batches a second, None while unknown.
 
-    `warm`: it has finished a share; the first is slow, whatever the worker. `passed_over`: rounds in a row without one.
-    `given`: the shares it was given last, finished or not.
+    `version`: the parameters that it holds. `warm`: it has finished a share; the first is slow, whatever the worker.
+    `passed_over`: rounds in a row without one. `given`: the shares it was given last, finished or not.
     """
 
-    speed: float = 0.0
-    version: int = -1
+    speed: float | None = None
+    version: int | None = None
     task: Task | None = None
     warm: bool = False
     passed_over: int = 0
@@ -53,14 +53,14 @@ class WorkerState:
         """Learn from a finished share how fast the worker is; not from its first, in which it warms up."""
         speed = task.size / max(now - task.began, 1e-6)
         if self.warm:
-            self.speed += (speed - self.speed) * (SMOOTHING if self.speed else 1.0)
+            self.speed = speed if self.speed is None else self.speed + (speed - self.speed) * SMOOTHING
         self.warm = True
 
     def pass_over(self, empty: bool) -> None:
         """Take note whether the worker's share is empty: one that was slow long ago is given another chance."""
         self.passed_over = self.passed_over + 1 if empty else 0
         if self.passed_over >= FORGET:
-            self.speed, self.passed_over = 0.0, 0
+            self.speed, self.passed_over = None, 0
 
     def was_asked(self, round_: int, attempt: int, block: Block) -> bool:
         """Tell whether the block is part of one of the shares it was given last."""

@@ -1,29 +1,26 @@
 """The parts of the page about a run, one function each: what is told, in which order."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from engine.records import RunRecord
+from engine.records import Event, Run, RunRecord, Validation, Worker
 from engine.reports.groups import groups
 from engine.reports.page.document import Section
 from engine.reports.page.html import Html, join, pairs, picture, remark, table, tag, text
 from engine.reports.text import EVENTS, VALIDATION, WORKERS, duration, number, shown, when
 
-Run = Mapping[str, Any]
-
 
 @dataclass(frozen=True)
 class Picture:
-    """What is to be seen, and the PNG that shows it, `width` pixels of CSS wide; without one, why there is none."""
+    """What is shown, and its PNG, `width` CSS pixels wide; without one, `what` says why."""
 
     what: str
-    png: bytes = b""
+    png: bytes | None = None
     width: int = 0
 
     def html(self) -> Html:
         """Return the picture, or the line that stands for it."""
-        return picture(self.png, self.width, self.what) if self.png else remark(self.what)
+        return remark(self.what) if self.png is None else picture(self.png, self.width, self.what)
 
 
 def title(run: Run) -> str:
@@ -66,7 +63,7 @@ def results(run: Run) -> Section:
     return Section("Results", tag("div", *boxes, class_="cards"))
 
 
-def progress(curves: Picture, rows: Sequence[Run]) -> Section:
+def progress(curves: Picture, rows: Sequence[Validation]) -> Section:
     """Show the curves, and the validations in numbers."""
     seen = table(VALIDATION, rows) if rows else remark("There was no validation.")
     return Section("Progress", join([curves.html(), tag("h3", text("Validations")), seen]))
@@ -89,13 +86,13 @@ def mistakes(confusion: Picture) -> Section:
     return Section("Mistakes", confusion.html())
 
 
-def workers(timeline: Picture, rows: Sequence[Run]) -> Section:
+def workers(timeline: Picture, rows: Sequence[Worker]) -> Section:
     """Show who computed, and when."""
     who = table(WORKERS, rows) if rows else remark("The run had no workers: one process computed everything.")
     return Section("Workers", join([timeline.html(), who]))
 
 
-def events(rows: Sequence[Run]) -> Section:
+def events(rows: Sequence[Event]) -> Section:
     """List what happened."""
     return Section("Events", table(EVENTS, rows) if rows else remark("Nothing out of the ordinary happened."))
 
@@ -106,7 +103,7 @@ def settings(record: RunRecord) -> Section:
 
 
 def origin(record: RunRecord) -> Section:
-    """List with what, where and when it was made: enough to make it again."""
+    """List versions, place and time: enough to reproduce the run."""
     parts = groups(record.run)
     digest = {"params_sha256": record.run["params_sha256"]}
     content = [

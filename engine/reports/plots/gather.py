@@ -7,13 +7,12 @@ what is not in it: a run, a layer, a kernel, snapshots; the message says what is
 from collections.abc import Sequence
 from math import prod
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 
 from engine.errors import RecordsError
-from engine.records import history, reading, run_in, snapshots
+from engine.records import Run, history, reading, run_in, snapshots
 from engine.records.history import Connection
 from engine.reports.plots import filters, histogram, kernel, layers, progress, workers
 
@@ -100,12 +99,12 @@ def _bins(connection: Connection, run: int, name: str, what: str) -> list[histog
     return [histogram.Bins(step, low, high, np.array(counts, np.float64)) for step, low, high, counts in rows]
 
 
-def _curves(connection: Connection, run: dict[str, Any]) -> tuple[history.Curves, history.Curves]:
+def _curves(connection: Connection, run: Run) -> tuple[history.Curves, history.Curves]:
     number = run["startID"]
     return history.curves(connection, "training", number), history.curves(connection, "validation", number)
 
 
-def _tensors(connection: Connection, db: Path, wanted: str | None) -> tuple[dict[str, Any], dict[str, tuple[int, ...]]]:
+def _tensors(connection: Connection, db: Path, wanted: str | None) -> tuple[Run, dict[str, tuple[int, ...]]]:
     """Return the run, and the shapes of its arrays that are in snapshots, by name."""
     run = run_in(connection, db, wanted)
     known = snapshots.tensors(connection, run["startID"])
@@ -114,9 +113,7 @@ def _tensors(connection: Connection, db: Path, wanted: str | None) -> tuple[dict
     return run, known
 
 
-def _filter(
-    connection: Connection, db: Path, wanted: str | None, layer: str
-) -> tuple[dict[str, Any], str, tuple[int, ...]]:
+def _filter(connection: Connection, db: Path, wanted: str | None, layer: str) -> tuple[Run, str, tuple[int, ...]]:
     """Return the run, and the name and shape [out, in, H, W] of the kernels of one of its layers."""
     run, known = _tensors(connection, db, wanted)
     name = f"{layer}.filter"

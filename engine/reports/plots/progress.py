@@ -11,6 +11,7 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from engine.errors import RecordsError
+from engine.records import Run
 from engine.records.history import Curves
 from engine.reports.plots import titles
 from engine.reports.plots.style import COLOURS, GREY, new_figure, percent_axis, unit_of_time
@@ -24,7 +25,7 @@ _NAMES = {"batch": "batches", "epoch": "epochs", "wall": "wall-clock time", "cpu
 class Course:
     """How one run went: its row of `runs`, and its curves in training and validation."""
 
-    run: dict[str, Any]
+    run: Run
     training: Curves
     validation: Curves
 

@@ -56,7 +56,7 @@ _UNSAID: dict[str, Mapping[str, None]] = {
 
 @contextmanager
 def styled() -> Iterator[None]:
-    """Draw and save within this context: matplotlib's own defaults and ours, whatever the person has configured."""
+    """Draw and save within this context: matplotlib's own defaults and ours, not what the person has configured."""
     with matplotlib.style.context(_STYLE, after_reset=True):
         yield
 
@@ -78,7 +78,7 @@ def save(figure: Figure, path: Path) -> None:
 
 
 def write(path: Path, content: bytes) -> None:
-    """Write a file, and its folder where it is missing; SettingsError if that cannot be."""
+    """Write a file, and its folder where it is missing; SettingsError if it cannot be written."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, content)

@@ -21,6 +21,7 @@ from engine.coordinator.rounds import (
     Event,
     Expel,
     Ignore,
+    IgnoreReason,
     Instruction,
     Joined,
     Lapsed,
@@ -171,7 +172,7 @@ class AnyOrder(RuleBasedStateMachine):
             decided = list(voted.values()).count(bits) > 1
         out = self.feed(event)
         assert (Accept(block) in out) == decided
-        assert (Ignore(worker, "not finite", block) in out) == (not finite)
+        assert (Ignore(worker, IgnoreReason.NOT_FINITE, block) in out) == (not finite)
 
     @rule(worker=WORKERS)
     def join(self, worker: bytes) -> None:

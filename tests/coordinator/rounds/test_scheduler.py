@@ -14,6 +14,7 @@ from engine.coordinator.rounds import (
     Begin,
     Complete,
     Ignore,
+    IgnoreReason,
     Instruction,
     Joined,
     Lapsed,
@@ -88,7 +89,7 @@ def test_what_the_gone_had_is_handed_out_again() -> None:
     rounds.handle(Answered(A, 1, 1, (0, 2)), 1.0)
     assert rounds.handle(Left(A), 1.0) == [], "B is busy"
     assert answer_all(rounds, Assign(B, 1, 2, (3, 6), True), 6, 2.0)[-1] == Assign(B, 1, 3, (2, 3), False)
-    assert rounds.handle(Answered(A, 1, 1, (2, 3)), 2.0) == [Ignore(A, "unasked", (2, 3))]
+    assert rounds.handle(Answered(A, 1, 1, (2, 3)), 2.0) == [Ignore(A, IgnoreReason.UNASKED, (2, 3))]
     assert rounds.handle(Answered(B, 1, 3, (2, 3)), 2.0) == [Accept((2, 3)), Complete(1)]
     assert shares(first) == {A: (0, 3), B: (3, 6)}
 
@@ -112,7 +113,7 @@ def test_a_late_answer_counts_if_it_is_the_first() -> None:
     assert rounds.handle(Joined(B), 101.0) == [Assign(B, 1, 2, (0, 2), True)]
     assert rounds.handle(Answered(A, 1, 1, (0, 2)), 102.0) == [Accept((0, 2)), Complete(1)]
     assert begin(rounds, 2, number=2, now=103.0) == [Assign(A, 2, 3, (0, 2), True)]
-    assert rounds.handle(Answered(B, 1, 2, (0, 2)), 104.0) == [Ignore(B, "late", (0, 2))]
+    assert rounds.handle(Answered(B, 1, 2, (0, 2)), 104.0) == [Ignore(B, IgnoreReason.LATE, (0, 2))]
     assert begin(rounds, 2, number=3, now=105.0) == [Assign(B, 3, 4, (0, 2), True)], "A still has its share of round 2"
 
 
@@ -124,7 +125,7 @@ def test_a_late_answer_does_not_count_if_it_is_the_second() -> None:
     assert rounds.handle(Tick(), 60.0)[1:] == [Assign(B, 1, 3, (0, 3), False)]
     assert rounds.handle(Tick(), 61.0) == [], "a lease lapses once"
     assert rounds.handle(Answered(B, 1, 3, (0, 2)), 62.0) == [Accept((0, 2))]
-    assert rounds.handle(Answered(A, 1, 1, (0, 2)), 63.0) == [Ignore(A, "repeated", (0, 2))]
+    assert rounds.handle(Answered(A, 1, 1, (0, 2)), 63.0) == [Ignore(A, IgnoreReason.REPEATED, (0, 2))]
     assert rounds.handle(Answered(A, 1, 1, (2, 3)), 64.0) == [Accept((2, 3)), Complete(1)]
 
 
@@ -248,7 +249,7 @@ def test_one_who_is_late_is_helped_by_one_who_is_idle() -> None:
     assert copy == Assign(C, 1, 5, (0, 2), False)
     assert rounds.handle(Answered(B, 1, 4, (2, 3)), LATE + 1) == [Accept((2, 3))], "one copy of a block is enough"
     assert rounds.handle(Answered(A, 1, 1, (0, 2)), LATE + 1) == [Accept((0, 2)), Complete(1)]
-    assert rounds.handle(Answered(A, 1, 1, (2, 3)), LATE + 2) == [Ignore(A, "late", (2, 3))]
+    assert rounds.handle(Answered(A, 1, 1, (2, 3)), LATE + 2) == [Ignore(A, IgnoreReason.LATE, (2, 3))]
 
 
 def test_the_second_answer_is_not_counted() -> None:
@@ -257,8 +258,8 @@ def test_the_second_answer_is_not_counted() -> None:
     answer_all(rounds, Assign(B, 1, 2, (3, 6), True), 6, 1.0)
     assert rounds.handle(Tick(), LATE) == [Assign(B, 1, 3, (2, 3), False)]
     assert rounds.handle(Answered(B, 1, 3, (2, 3)), LATE) == [Accept((2, 3)), Assign(B, 1, 4, (0, 2), False)]
-    assert rounds.handle(Answered(A, 1, 1, (2, 3)), LATE) == [Ignore(A, "repeated", (2, 3))]
-    assert rounds.handle(Answered(A, 1, 1, (2, 3)), LATE) == [Ignore(A, "doubled", (2, 3))]
+    assert rounds.handle(Answered(A, 1, 1, (2, 3)), LATE) == [Ignore(A, IgnoreReason.REPEATED, (2, 3))]
+    assert rounds.handle(Answered(A, 1, 1, (2, 3)), LATE) == [Ignore(A, IgnoreReason.DOUBLED, (2, 3))]
     assert rounds.handle(Answered(A, 1, 1, (0, 2)), LATE) == [Accept((0, 2)), Complete(1)]
 
 
@@ -291,7 +292,7 @@ def test_one_that_comes_back_has_no_second_vote() -> None:
     begin(rounds, 2)
     rounds.handle(Joined(B), 0.0)
     out = rounds.handle(Answered(A, 1, 1, (0, 2), "nonsense", finite=False), 1.0)
-    assert out == [Ignore(A, "not finite", (0, 2)), Assign(B, 1, 2, (0, 2), True)]
+    assert out == [Ignore(A, IgnoreReason.NOT_FINITE, (0, 2)), Assign(B, 1, 2, (0, 2), True)]
     assert rounds.handle(Left(B), 1.0) == [Arbitrate((0, 2))]
     rounds = joined(A, B)
     begin(rounds, 1)

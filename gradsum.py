@@ -24,7 +24,7 @@ def _import_engine() -> ModuleType:
 
     Once it is imported, its modules are found by its own path. ImportError if another `engine` was imported before.
     """
-    root = Path(__file__).resolve().parents[1]
+    root = Path(__file__).resolve().parent
     sys.path.insert(0, str(root))
     try:
         import engine  # noqa: PLC0415
@@ -42,3 +42,14 @@ __version__: str = _engine.__version__
 if not TYPE_CHECKING:  # type checkers would take it that every name exists
     __getattr__ = _engine.__getattr__
     __dir__ = _engine.__dir__
+
+
+def main() -> int:
+    """Run the command line, as `gradsum` and `python -m gradsum` do, and return the exit code."""
+    from engine.cli import main as run  # noqa: PLC0415
+
+    return run()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
