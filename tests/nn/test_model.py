@@ -123,7 +123,7 @@ def test_data_that_does_not_fit() -> None:
     ("text", "reason"),
     [
         ("layers = []", "a model needs at least one layer"),
-        ("[[layers]]\ntype = 'Dens'", "no layer type 'Dens'"),
+        ("[[layers]]\ntype = 'Dens'", "layer 1: no layer type 'Dens'"),
         ("shape = [1, 2]\n[[layers]]\ntype = 'Flatten'", r"a model's shape is \(H, W, C\)"),
         ("[[layers]", "is not valid TOML"),
     ],
