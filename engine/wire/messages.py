@@ -19,26 +19,23 @@ is used before its opcode, version, types and ranges have been checked; a messag
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass
 from enum import IntEnum
-from functools import cache
 from typing import Any, ClassVar
 
 import msgpack
 
 from engine.errors import ProtocolError
 from engine.system.processes import HOSTNAME_LIMIT
+from engine.wire.fields import check, choice, choices, count, duration, member_of, real, rules, text
 
 VERSION = 1
 HEADER_LIMIT = 1024  # bytes
 JOB_LIMIT = 1 << 20  # bytes of a job's description
 CHUNK_LIMIT = 1 << 20  # bytes of data in one message
-COUNT_LIMIT = (1 << 53) - 1
-SECONDS_LIMIT = 1e12
 NO_SLOT = 0  # on the wire, of a vector that is not in shared memory; slots count from 1
 
 Frame = Any  # an object with the buffer protocol: bytes, memoryview, a frame of the transport
-MESSAGES: dict[int, type["Message"]] = {}
 
 
 class WorkKind(IntEnum):
@@ -48,78 +45,14 @@ class WorkKind(IntEnum):
     VALIDATE = 1  # the test set
 
 
-def count(limit: int = COUNT_LIMIT, **default: Any) -> Any:
-    """Return a field that holds a whole number from 0 to `limit`."""
-    return field(metadata={"type": int, "limit": limit}, **default)
-
-
-def text(limit: int, **default: Any) -> Any:
-    """Return a field that holds at most `limit` characters."""
-    return field(metadata={"type": str, "limit": limit}, **default)
-
-
-def real() -> Any:
-    """Return a field that holds any float, nan and infinity included: a run that diverges must be able to say so."""
-    return field(metadata={"type": float, "limit": None})
-
-
-def choice(kind: type[IntEnum]) -> Any:
-    """Return a field that holds a member of `kind`, which travels as its number."""
-    return field(metadata={"type": kind, "limit": None})
-
-
-def duration() -> Any:
-    """Return a field that holds a number of seconds, from 0 to `SECONDS_LIMIT`."""
-    return field(metadata={"type": float, "limit": SECONDS_LIMIT})
-
-
 @dataclass(frozen=True)
 class Message:
-    """Base of all messages; subclasses register by opcode."""
+    """Base of all messages. Its fields are checked when it is made, be it to be sent or received."""
 
     opcode: ClassVar[int]
 
-    def __init_subclass__(cls) -> None:
-        MESSAGES[cls.opcode] = cls
-
     def __post_init__(self) -> None:
-        for name, kind, limit in _rules(self.opcode):
-            _check(self, name, getattr(self, name), kind, limit)
-
-
-@cache
-def _rules(opcode: int) -> tuple[tuple[str, type, float | None], ...]:
-    """Return name, type and limit of each field; looked up once, because several messages travel in every step."""
-    return tuple((f.name, f.metadata["type"], f.metadata["limit"]) for f in fields(MESSAGES[opcode]))
-
-
-@cache
-def _choices(opcode: int) -> tuple[tuple[int, str, type[IntEnum]], ...]:
-    """Return position, name and type of each field that holds a member of an enumeration."""
-    return tuple((i, name, kind) for i, (name, kind, _) in enumerate(_rules(opcode)) if issubclass(kind, IntEnum))
-
-
-def _member(field_name: str, value: object, kind: type[IntEnum]) -> IntEnum:
-    """Return the member of `kind` with the number `value`; ProtocolError if there is none."""
-    if type(value) is not int:
-        raise ProtocolError(f"{field_name} must be int, got {type(value).__name__}")
-    try:
-        return kind(value)
-    except ValueError:
-        known = ", ".join(f"{member:d}" for member in kind)
-        raise ProtocolError(f"{field_name} must be one of {known}, got {value}") from None
-
-
-def _check(message: Message, name: str, value: object, kind: type, limit: float | None) -> None:
-    """Raise ProtocolError unless `value` is of `kind` and within `limit`, if there is one."""
-    if type(value) is not kind:
-        raise ProtocolError(f"{type(message).__name__}.{name} must be {kind.__name__}, got {type(value).__name__}")
-    if limit is None:
-        return
-    if isinstance(value, str) and len(value) > limit:
-        raise ProtocolError(f"{type(message).__name__}.{name} has {len(value)} characters, at most {limit} are allowed")
-    if isinstance(value, int | float) and not 0 <= value <= limit:
-        raise ProtocolError(f"{type(message).__name__}.{name} must be from 0 to {limit}, got {value}")
+        check(self)
 
 
 @dataclass(frozen=True)
@@ -260,11 +193,12 @@ class Chunk(Message):
     total: int = count()
 
 
+MESSAGES: dict[int, type[Message]] = {kind.opcode: kind for kind in Message.__subclasses__()}
+
+
 def encode(message: Message, payload: Frame | None = None) -> list[Frame]:
     """Return the frames of `message`."""
-    header = msgpack.packb(
-        [VERSION, message.opcode, *(getattr(message, name) for name, _, _ in _rules(message.opcode))]
-    )
+    header = msgpack.packb([VERSION, message.opcode, *(getattr(message, name) for name, _, _ in rules(type(message)))])
     if len(header) > HEADER_LIMIT:
         raise ProtocolError(f"the header of {type(message).__name__} has {len(header)} bytes, {HEADER_LIMIT} at most")
     return [header] if payload is None else [header, payload]
@@ -287,10 +221,10 @@ def decode(frames: Sequence[Frame]) -> tuple[Message, Frame | None]:
     if kind is None:
         raise ProtocolError(f"no message has opcode {header[1]}")
     values = header[2:]
-    if len(values) != len(_rules(kind.opcode)):
-        raise ProtocolError(f"{kind.__name__} has {len(_rules(kind.opcode))} fields, got {len(values)}")
-    for i, name, choices in _choices(kind.opcode):
-        values[i] = _member(f"{kind.__name__}.{name}", values[i], choices)
+    if len(values) != len(rules(kind)):
+        raise ProtocolError(f"{kind.__name__} has {len(rules(kind))} fields, got {len(values)}")
+    for i, name, members in choices(kind):
+        values[i] = member_of(f"{kind.__name__}.{name}", values[i], members)
     return kind(*values), frames[1] if len(frames) == 2 else None
 
 

@@ -11,6 +11,8 @@ import numpy as np
 from engine.compute import tree
 from engine.compute.job import Job
 from engine.compute.sums import Sums
+from engine.coordinator.rounds import Entry, Event, Instruction, Scheduler
+from engine.coordinator.rounds.scheduler import REMEMBERED
 from engine.data import Normalisation
 from engine.nn.layers import Dense, Flatten
 from engine.nn.model import Model
@@ -113,6 +115,31 @@ class FakeEndpoint:
         """Cut the connection of a worker."""
         self.workers.pop(peer, None)
         self._lost = self._lost or noticed
+
+
+class CheckedScheduler(Scheduler):
+    """Checks its invariants after each event, or after every so many."""
+
+    def __init__(self, every: int = 1) -> None:
+        super().__init__()
+        self._handled = 0
+        self._every = every
+
+    def handle(self, event: Event, now: float) -> list[Instruction]:
+        out = super().handle(event, now)
+        self._handled += 1
+        if self._handled % self._every == 0:
+            self.validate()
+        return out
+
+
+def replay(events: list[Entry]) -> None:
+    """Give the events to a new scheduler, which must say the same; not if the first of them are forgotten."""
+    scheduler = CheckedScheduler()
+    if len(events) == REMEMBERED:
+        return
+    for now, event, instructions in events:
+        assert tuple(scheduler.handle(event, now)) == instructions
 
 
 @cache
