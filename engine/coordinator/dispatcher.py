@@ -56,9 +56,9 @@ class Dispatcher:
         """Add an event to the queue."""
         self._events.append((event, answer))
 
-    def lose(self, peer: bytes, reason: str, kind: NoticeKind = NoticeKind.LOST) -> None:
+    def lose(self, peer: bytes, reason: str, kind: NoticeKind = NoticeKind.LOST, detail: str | None = None) -> None:
         """Part from a worker, which is gone or has to go."""
-        self._peers.part(peer, kind, reason)
+        self._peers.part(peer, kind, reason, detail)
         self.put(rounds.Left(peer))
 
     def work_off(self) -> None:

@@ -26,6 +26,7 @@ NUMERICS = "numbers of the test"
 MODEL = Model((Flatten(), Dense(2)), shape=(2, 2, 1))  # ten parameters
 JOB = Job(MODEL, "0" * 64, Normalisation((0.0,), (1.0,)), batch_size=22, microbatch=4, seed=1, augment=False)
 TRAIN_SIZE, TEST_SIZE = 50, 300  # batches of 22, 22 and 6; 75 micro-batches to validate
+TRACEBACK = "Traceback (most recent call last):\n" + "  in a deep stack\n" * 100 + "ValueError: bad luck \N{SNOWMAN}\n"
 POLLS = 3000  # more than any honest test needs; the fake clock moves on with each
 
 
@@ -281,11 +282,12 @@ class ToyWorker:
             Fault.NOT_FOR_US: m.Stop(work.session, "now"),
             Fault.READY_AGAIN: m.Ready(work.session, MODEL.layout().digest),
             Fault.HELLO_AGAIN: m.Hello("box", self.pid, NUMERICS),
-            Fault.FAILED: m.Failed(work.session, "Traceback ...\nValueError: bad luck"),
             Fault.GOODBYE: m.Goodbye(work.session, "enough"),
         }
         if fault in others:
             return [m.encode(others[fault])]
+        if fault is Fault.FAILED:
+            return [m.encode(*m.failed(work.session, TRACEBACK))]
         values = self._lie(fault, work)
         if values is None:
             return []
