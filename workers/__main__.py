@@ -19,6 +19,8 @@ from engine.system.blas import ONE_THREAD  # noqa: E402
 from engine.system.logs import configure_logging  # noqa: E402
 from engine.system.signals import near_limit_ignored  # noqa: E402
 
+LARGEST = 1 << 40  # bytes of a message: the coordinator is trusted
+
 
 def main() -> int:
     """Run a worker and return its exit code."""
@@ -29,14 +31,17 @@ def main() -> int:
     parser.add_argument("--shared-memory", help=argparse.SUPPRESS)  # a descriptor of the parent's shared memory
     arguments = parser.parse_args()
     os.environ.update(ONE_THREAD)  # before numpy is imported
+    from engine.wire import Dialer  # noqa: PLC0415
+    from workers.parent import Parent  # noqa: PLC0415
     from workers.shared_memory import WorkerMemory  # noqa: PLC0415
     from workers.worker import Worker  # noqa: PLC0415
 
     try:
         configure_logging()
         keys = keys_of(arguments)
-        mail = WorkerMemory.parse(arguments.shared_memory) if arguments.shared_memory else None
-        ended = Worker(arguments.address, arguments.tied, arguments.patience, mail, keys, arguments.clear).run()
+        memory = WorkerMemory.parse(arguments.shared_memory) if arguments.shared_memory else None
+        parent = Parent(arguments.address if arguments.clear else None) if arguments.tied else None
+        ended = Worker(Dialer(arguments.address, LARGEST, keys), arguments.patience, memory, parent).run()
     except GradsumError as error:
         print(f"gradsum worker: {error}", file=sys.stderr)
         return error.exit_code

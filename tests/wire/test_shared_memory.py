@@ -82,11 +82,6 @@ def test_nothing_stays_open() -> None:
         assert nothing is None
 
 
-def test_further_blocks_go_by_socket(shared_memory: SharedMemory) -> None:
-    mail = WorkerMemory(shared_memory.descriptor, 0, WORKERS)
-    assert [mail.slot(wanted) for wanted in (1, SLOTS, SLOTS + 1, 99)] == [1, SLOTS, 0, 0]
-
-
 def test_only_slots_of_its_own_are_read(shared_memory: SharedMemory) -> None:
     peers = Gate(shared_memory=shared_memory).peers
     peers.greet(b"local", m.Hello("box", 1, NUMERICS, read_token(shared_memory.descriptor, 2)))
