@@ -33,7 +33,7 @@ def stopping(last_step: int | None = None, requested: str = "", spent: float = 0
 
 
 def kind_of(reason: StopReason | None) -> StopKind | None:
-    return reason and reason.kind
+    return reason.kind if reason else None
 
 
 def test_without_an_end_there_is_no_reason() -> None:
