@@ -13,7 +13,7 @@ from engine.compute.tree import microbatches
 from engine.compute.validation import Validation
 from engine.data import Dataset, Normalisation
 from engine.errors import CheckpointError, DataError, GradsumError
-from engine.nn.model import Model, check_fits, model_from
+from engine.nn.model import CROSS_ENTROPY, Model, check_fits, model_from
 from engine.nn.parameters import Vector
 from engine.system.blas import one_blas_thread
 
@@ -48,6 +48,14 @@ class Network:
         best: NDArray[np.int64] = np.argmax(self.logits(images), axis=1)
         return best
 
+    def probabilities(self, images: NDArray[np.uint8], outputs: int | None = None) -> NDArray[np.float64]:
+        """Return how probable each class is, float64 [N, outputs]; `outputs`: how many count, by default the classes.
+
+        A model may have more outputs than classes, and a data set more classes than the network was trained on.
+        """
+        logits = self.logits(images)[:, : len(self.classes) if outputs is None else outputs]
+        return probabilities_of(logits, self.model.loss)
+
     def evaluate(self, data: Dataset) -> Validation:
         """Measure the network on the test part of `data`; ModelError if the data does not suit the model."""
         check_fits(self.model, data.shape, len(data.classes))
@@ -67,6 +75,16 @@ class Network:
             want = "x".join(map(str, self.model.shape))
             raise DataError(f"the model takes images [N, H, W, C] of {want}, got an array of shape {images.shape}")
         return images
+
+
+def probabilities_of(logits: NDArray[np.float32], loss: str) -> NDArray[np.float64]:
+    """Return the softmax of logits [N, classes]; a model trained on squared error puts out probabilities itself."""
+    wide = logits.astype(np.float64)
+    if loss != CROSS_ENTROPY:
+        return np.clip(wide, 0, 1)
+    powers = np.exp(wide - wide.max(axis=1, keepdims=True))
+    shares: NDArray[np.float64] = powers / powers.sum(axis=1, keepdims=True)
+    return shares
 
 
 def load_network(path: Path | str) -> Network:

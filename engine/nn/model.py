@@ -15,6 +15,7 @@ CROSS_ENTROPY = "softmax_cross_entropy"
 SQUARED_ERROR = "mean_squared_error"
 LOSSES = (CROSS_ENTROPY, SQUARED_ERROR)
 MOST_PARAMETERS = 1 << 40  # more than any machine has memory for
+LARGEST = 1 << 16  # of height, width and channels
 BUILT_IN = ("letters", "mlp", "lenet")
 
 
@@ -32,10 +33,10 @@ class Model:
 
     def __post_init__(self) -> None:
         if self.loss not in LOSSES:
-            raise ModelError(f"no loss {self.loss!r}; there are {', '.join(LOSSES)}")
-        shape = tuple(self.shape)
-        if len(shape) != 3 or not all(type(n) is int and 1 <= n <= 1 << 16 for n in shape):
-            raise ModelError(f"a model's shape is (H, W, C), whole numbers of at least 1, got {self.shape!r}")
+            raise ModelError(f"no loss {self.loss!r:.60}; there are {', '.join(LOSSES)}")
+        shape = tuple(self.shape) if isinstance(self.shape, list | tuple) else ()
+        if len(shape) != 3 or not all(type(n) is int and 1 <= n <= LARGEST for n in shape):
+            raise ModelError(f"a model's shape is (H, W, C), whole numbers from 1 to {LARGEST}, got {self.shape!r:.60}")
         object.__setattr__(self, "shape", shape)
         object.__setattr__(self, "layers", _named(self.layers))
         if len(self.shapes()[-1]) != 1:
@@ -87,12 +88,13 @@ def _named(layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
     """Give a name to every layer that has none; ModelError when two share one."""
     if not layers:
         raise ModelError("a model needs at least one layer")
+    for number, layer in enumerate(layers, 1):
+        if layer.name != "" and not (isinstance(layer.name, str) and layer.name.isidentifier()):
+            raise ModelError(f"layer {number}: name must be a plain word like 'c1', got {layer.name!r:.60}")
     names = [layer.name for layer in layers if layer.name]
     for name in names:
         if names.count(name) > 1:
-            raise ModelError(f"two layers are named {name!r}; names must differ")
-        if not isinstance(name, str) or not name.isidentifier():
-            raise ModelError(f"a layer's name must be a plain word like 'c1', got {name!r}")
+            raise ModelError(f"two layers are named {name!r:.60}; names must differ")
     free = {prefix: _free(prefix, names) for prefix in {layer.prefix for layer in layers}}
     return tuple(layer if layer.name else replace(layer, name=next(free[layer.prefix])) for layer in layers)
 
@@ -103,16 +105,20 @@ def _free(prefix: str, taken: list[str]) -> Iterator[str]:
 
 
 def model_from(description: object) -> Model:
-    """Rebuild a model from `Model.describe()` or from a parsed TOML file; ModelError when it is none."""
+    """Rebuild a model from `Model.describe()` or from a parsed TOML file; ModelError says what is wrong and where."""
     if not isinstance(description, dict) or not isinstance(description.get("layers"), list):
         raise ModelError("a model is a table with a list 'layers' (in TOML: [[layers]] tables)")
-    if unknown := sorted(description.keys() - {"layers", "shape", "loss"}):
-        raise ModelError(f"a model has no {unknown[0]!r}; its settings are shape, loss and layers")
-    layers = tuple(layer_from(d) for d in description["layers"])
-    rest = {k: v for k, v in description.items() if k != "layers"}
-    if "shape" in rest:
-        rest["shape"] = tuple(rest["shape"]) if isinstance(rest["shape"], list) else rest["shape"]
-    return Model(layers, **rest)
+    for name in description:
+        if name not in ("layers", "shape", "loss"):
+            raise ModelError(f"a model has no {name!r:.60}; it has shape, loss and layers")
+    layers = []
+    for number, one in enumerate(description["layers"], 1):
+        try:
+            layers.append(layer_from(one))
+        except ModelError as error:
+            raise ModelError(f"layer {number}: {error}") from None
+    rest = {name: value for name, value in description.items() if name != "layers"}
+    return Model(tuple(layers), **rest)
 
 
 def letters(shape: tuple[int, int, int] = (28, 28, 1), classes: int = 26) -> Model:
@@ -137,7 +143,7 @@ def load_model(name: str, shape: tuple[int, int, int], classes: int) -> Model:
     if name in BUILT_IN:
         return {"letters": letters, "mlp": mlp, "lenet": lenet}[name](shape, classes)
     path = Path(name)
-    if not path.is_file():
+    if not path.exists():
         raise ModelError(f"no model {name!r}: use {', '.join(BUILT_IN)}, or the path of a TOML file")
     read = read_toml(path, ModelError, str(path))
     try:

@@ -11,7 +11,6 @@ from engine.sweeps.space import LOG, MOST, Choice, Dimension, Parameters, Space,
 from engine.sweeps.trial import Trial
 
 SAMPLERS = ("grid", "random", "tpe")
-DEFAULT_TRIALS = 20
 _KEY = 3  # the streams of a run have 1 and 2: see engine.data.sampler
 
 

@@ -161,11 +161,12 @@ def test_workers_end_with_a_parent_that_is_killed(state: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        ([], 2, "the following arguments are required: address"),
+        ([], 2, "the following arguments are required: ADDRESS"),
         (["nonsense"], 2, "'nonsense' is not an address; try tcp://HOST:PORT"),
         ([""], 2, "'' is not an address; try tcp://HOST:PORT"),
         (["tcp://nowhere"], 2, "'tcp://nowhere' is not an address; try tcp://HOST:PORT"),
         (["ipc:///no/such/place", "--patience", "0.1"], 1, "nothing came from ipc:///no/such/place for 0.1 seconds"),
+        (["tcp://127.0.0.1:1", "--patience", "0"], 2, "--patience must be a number of seconds above 0, got 0"),
         (["ipc:///no/such/place", "--tied"], 1, "its parent ended"),
     ],
 )

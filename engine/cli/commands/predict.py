@@ -1,4 +1,4 @@
-"""`gradsum predict`: say what is on images."""
+"""`gradsum predict`: classify images."""
 
 import argparse
 import json
@@ -7,6 +7,8 @@ from pathlib import Path
 from tokenize import TokenError
 from typing import TYPE_CHECKING
 
+from engine.cli.arguments import add_checkpoint
+from engine.cli.command import Command
 from engine.errors import DataError
 
 if TYPE_CHECKING:
@@ -17,28 +19,21 @@ if TYPE_CHECKING:
 DAMAGED = (OSError, ValueError, SyntaxError, EOFError, TypeError, LookupError, TokenError, struct.error)
 
 
-def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add the command to `commands`."""
-    parser = commands.add_parser(
-        "predict",
-        help="say what is on images",
-        description="Say what is on images: PNG, PGM or another picture format, or .npy with uint8 [H, W], [N, H, W] "
-        "or [N, H, W, C]. They must have the size the network was trained on.",
-    )
-    parser.add_argument("checkpoint", type=Path, help="a checkpoint, or a folder (its newest)")
-    parser.add_argument("images", type=Path, nargs="+", metavar="IMAGE", help="an image file")
-    parser.add_argument("--invert", action="store_true", help="dark on light becomes light on dark, as in training")
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of the command."""
+    add_checkpoint(parser)
+    parser.add_argument("images", type=Path, nargs="+", metavar="IMAGE", help="image file")
+    parser.add_argument("--invert", action="store_true", help="turn dark on light into light on dark, as in training")
     parser.add_argument("--json", action="store_true", help="print one line of JSON")
-    parser.set_defaults(execute=execute)
 
 
-def execute(arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> int:
     """Print, for each image, the likeliest class and its probability."""
     import numpy as np
 
-    from engine.network import load
+    from engine.network import load_network, probabilities_of
 
-    network = load(arguments.checkpoint)
+    network = load_network(arguments.checkpoint)
     names: list[str] = []
     read: list[NDArray[np.uint8]] = []
     for path in arguments.images:
@@ -46,7 +41,7 @@ def execute(arguments: argparse.Namespace) -> int:
         names += [str(path)] if len(images) == 1 else [f"{path}[{number}]" for number in range(len(images))]
         read.append(255 - images if arguments.invert else images)
     outputs = network.logits(np.concatenate(read))[:, : len(network.classes)]
-    chances = probabilities(outputs, network.model.loss)
+    chances = probabilities_of(outputs, network.model.loss)
     best = outputs.argmax(axis=1)
     answers = [(name, network.classes[k], float(row[k])) for name, k, row in zip(names, best, chances, strict=True)]
     if arguments.json:
@@ -57,20 +52,6 @@ def execute(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def probabilities(outputs: "NDArray[np.float32]", loss: str) -> "NDArray[np.float64]":
-    """Return the softmax of outputs [N, classes], float64; after training on squared error they are it themselves."""
-    import numpy as np
-
-    from engine.nn.model import CROSS_ENTROPY
-
-    wide = outputs.astype(np.float64)
-    if loss != CROSS_ENTROPY:
-        return np.clip(wide, 0, 1)
-    powers = np.exp(wide - wide.max(axis=1, keepdims=True))
-    chances: NDArray[np.float64] = powers / powers.sum(axis=1, keepdims=True)
-    return chances
-
-
 def read_images(path: Path, shape: tuple[int, int, int]) -> "NDArray[np.uint8]":
     """Return the image, or images, in a file as uint8 [N, *shape]; DataError if there are none, or of other shape."""
     from PIL import Image, UnidentifiedImageError
@@ -78,9 +59,9 @@ def read_images(path: Path, shape: tuple[int, int, int]) -> "NDArray[np.uint8]":
     try:
         images = _read_array(path, shape) if path.suffix == ".npy" else _read_picture(path, shape)
     except FileNotFoundError:
-        raise DataError(f"there is no image {path}") from None
+        raise DataError(f"image {path} does not exist") from None
     except UnidentifiedImageError:
-        raise DataError(f"{path} is no picture of a known format; PNG, PGM and .npy are read") from None
+        raise DataError(f"{path} is not a supported image (PNG, PGM, .npy)") from None
     except (*DAMAGED, Image.DecompressionBombError) as error:
         raise DataError(f"{path} cannot be read as an image: {error}") from None
     if images.shape[1:] != shape or not len(images):
@@ -118,3 +99,16 @@ def _read_picture(path: Path, shape: tuple[int, int, int]) -> "NDArray[np.uint8]
             return np.repeat(grey[None, ..., None], channels, axis=3)
         pixels: NDArray[np.uint8] = np.asarray(image.convert("L" if channels == 1 else "RGB"))
         return pixels.reshape(1, *pixels.shape[:2], channels)
+
+
+COMMAND = Command(
+    "predict",
+    add_options,
+    run,
+    examples=(
+        "gradsum predict runs/digits digit.png",
+        "gradsum predict runs/digits scan.png --invert",
+    ),
+    description="Images are PNG, PGM or another common format, or .npy with uint8 [H, W], [N, H, W] or [N, H, W, C], "
+    "of the size the network was trained on.",
+)
