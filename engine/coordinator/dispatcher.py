@@ -8,7 +8,7 @@ from engine.compute.sums import Sums, bits_of
 from engine.compute.tree import Block
 from engine.coordinator import rounds
 from engine.coordinator.active_round import ActiveRound
-from engine.coordinator.config import Config, Environment
+from engine.coordinator.config import Environment
 from engine.coordinator.membership import Membership
 from engine.coordinator.notices import Notice, NoticeKind
 from engine.coordinator.peers import Peers
@@ -32,13 +32,15 @@ class Dispatcher:
     Of the scheduler, others only ask what it knows.
     """
 
-    def __init__(self, config: Config, environment: Environment, peers: Peers, members: Membership) -> None:
+    def __init__(
+        self, environment: Environment, scheduler: rounds.Scheduler, peers: Peers, members: Membership
+    ) -> None:
         self._clock = environment.clock
         self._notice = environment.notice
         self._arbiter = environment.arbiter
         self._peers = peers
         self._members = members
-        self.scheduler = rounds.Scheduler(config.policy.leases)
+        self.scheduler = scheduler
         self._events: deque[tuple[rounds.Event, Answer | None]] = deque()  # that the scheduler has not seen
         self.active: ActiveRound | None = None
 
@@ -54,9 +56,9 @@ class Dispatcher:
         """Add an event to the queue."""
         self._events.append((event, answer))
 
-    def lose(self, peer: bytes, reason: str, kind: NoticeKind = NoticeKind.LOST) -> None:
+    def lose(self, peer: bytes, reason: str, kind: NoticeKind = NoticeKind.LOST, detail: str | None = None) -> None:
         """Part from a worker, which is gone or has to go."""
-        self._peers.part(peer, kind, reason)
+        self._peers.part(peer, kind, reason, detail)
         self.put(rounds.Left(peer))
 
     def work_off(self) -> None:

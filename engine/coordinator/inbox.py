@@ -62,21 +62,21 @@ class Inbox:
             case m.Result():
                 self._result(peer, message, payload)
             case m.Failed():
-                self._failed(peer, message)
+                self._failed(peer, m.traceback_of(message, payload))
             case m.Goodbye():
                 self._dispatcher.lose(peer, message.reason, NoticeKind.LEFT)
             case _:
                 raise ProtocolError(f"{type(message).__name__} is not for the coordinator")
 
-    def _failed(self, peer: bytes, message: m.Failed) -> None:
+    def _failed(self, peer: bytes, traceback: str) -> None:
         member = self._peers.local(peer)  # others may say what they like
-        last = message.error.strip().rpartition("\n")[2]
-        self._dispatcher.lose(peer, f"it failed: {last}")
+        last = traceback.strip().rpartition("\n")[2]
+        self._dispatcher.lose(peer, f"it failed: {last[: m.ERROR_LIMIT]}", detail=traceback)
         active = self._dispatcher.active
         if active is not None and member is not None and member.ready:
             active.failures += 1
             if active.failures >= FAILURES:
-                raise WorkerFailedError(f"worker {member.name} failed, as did others before it", message.error)
+                raise WorkerFailedError(f"worker {member.name} failed, as did others before it", traceback)
 
     def _result(self, peer: bytes, result: m.Result, payload: m.Frame | None) -> None:
         """Let the scheduler know of the sums of a block; they count if they are the first for it."""

@@ -100,12 +100,12 @@ class Peers:
         self.send(peer, m.Refuse(m.clip(reason, REASON)))
         self._endpoint.blame(peer)
 
-    def part(self, peer: bytes, kind: NoticeKind, reason: str) -> None:
+    def part(self, peer: bytes, kind: NoticeKind, reason: str, detail: str | None = None) -> None:
         """Forget a worker that LEFT or is LOST; one on this machine is suspected until it ends, or comes back."""
         self.suspect(peer)
         if member := self._members.drop(peer):
             # One that never was ready did not join: as with those that are refused, the event is all there is of it.
-            self._notice(Notice(kind, member.name, reason, member.report() if member.ready else None))
+            self._notice(Notice(kind, member.name, reason, member.report() if member.ready else None, detail))
 
     def local(self, peer: bytes) -> Member | None:
         """Return the worker known as `peer` if it was welcomed and is on this machine."""

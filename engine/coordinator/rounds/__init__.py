@@ -39,7 +39,7 @@ from engine.coordinator.rounds.events import (
     Worker,
 )
 from engine.coordinator.rounds.leases import Leases
-from engine.coordinator.rounds.scheduler import Scheduler
+from engine.coordinator.rounds.scheduler import Entry, Scheduler
 from engine.coordinator.rounds.voting import Audit
 
 __all__ = [
@@ -52,6 +52,7 @@ __all__ = [
     "Begin",
     "Complete",
     "Differ",
+    "Entry",
     "Event",
     "Expel",
     "Ignore",

@@ -20,10 +20,11 @@ class Round:
         self.version = begin.version
         self.cap = begin.cap
         self.planned = False
+        self.counted = 0  # micro-batches
         self.missing: set[Block] = set()  # blocks that are not counted yet
         self.waiting: deque[list[Block]] = deque()  # shares that nobody has, as runs of blocks
         self.ballots: dict[Block, Ballot] = {}  # blocks in question
-        self._copies: dict[Block, int] = {}  # how many have a block besides the one whose share it is in
+        self.copies: dict[Block, int] = {}  # how many have a block besides the one whose share it is in
         self._audit = begin.audit
 
     def cut(self, speeds: list[float], cap: int) -> list[Block]:
@@ -63,9 +64,9 @@ class Round:
         for task in sorted(tasks, key=lambda task: -task.late_at):
             for block in reversed(task.blocks):
                 if block in self.missing and block not in self.ballots:
-                    copies = self._copies.get(block, 0)
+                    copies = self.copies.get(block, 0)
                     if copies < holders[block]:
-                        self._copies[block] = copies + 1
+                        self.copies[block] = copies + 1
                         return [block]
         return []
 
@@ -89,15 +90,15 @@ class Round:
         for block in task.blocks:
             if block in self.ballots:
                 self.ballots[block].asked.discard(worker)  # so that others will be asked
-            elif self._copies.get(block):
-                self._copies[block] -= 1
+            elif self.copies.get(block):
+                self.copies[block] -= 1
             elif block in self.missing:
                 again.append(block)
         self.waiting.extendleft(reversed(_runs(again)))
 
     def put_in_question(self, block: Block, asked: set[Worker]) -> None:
         """Take note that an answer alone is not enough any more; `asked` have the block in hand."""
-        self._copies.pop(block, None)
+        self.copies.pop(block, None)
         self.ballots[block] = Ballot(asked=asked)
         self.waiting = deque(run for share in self.waiting for run in _runs(x for x in share if x != block))
 
@@ -111,6 +112,7 @@ class Round:
         """Take note that `block` has been counted."""
         self.missing.remove(block)
         self.ballots.pop(block, None)
+        self.counted += block[1] - block[0]
 
 
 def _runs(blocks: Iterable[Block]) -> list[list[Block]]:

@@ -31,12 +31,12 @@ class Ballot:
 
     votes: dict[bytes, str] = field(default_factory=dict)
     asked: set[bytes] = field(default_factory=set)
-    judging: bool = False
+    arbitrated: bool = False  # the coordinator computes it
 
     def wanted(self) -> int:
         """Return how many more workers must be asked so that two may agree; not above 0 if that is enough."""
         agreed = max(Counter(self.votes.values()).values(), default=0)
-        return 0 if self.judging else AGREE - agreed - len(self.asked)
+        return 0 if self.arbitrated else AGREE - agreed - len(self.asked)
 
     def may_ask(self, worker: bytes) -> bool:
         """Tell whether the worker's opinion would be a new one."""
