@@ -182,12 +182,12 @@ class Worker:
             self._answer(work, answer)
 
     def _answer(self, work: m.Work, answer: Answer) -> None:
-        sums, slot = answer.sums, answer.slot or 0  # 0 in a message: the gradient is in its payload
+        sums, slot = answer.sums, m.NO_SLOT if answer.slot is None else answer.slot
         loss, correct, cpu = float(sums.loss), int(sums.correct), self._cpu() - self._cpu_before
         result = m.Result(
             work.session, work.round, work.attempt, *answer.block, loss, correct, answer.seconds, cpu, slot
         )
-        self._send(result, None if slot else sums.gradient)
+        self._send(result, sums.gradient if answer.slot is None else None)
 
     def _send(self, message: m.Message, gradient: Vector | None = None) -> None:
         # The bytes are copied: the transport may still be sending when the next block overwrites the vector.

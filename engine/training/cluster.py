@@ -19,6 +19,7 @@ from engine.launch.remote_access import RemoteAccess, remote_access_for
 from engine.launch.rendezvous import SOCKET, rendezvous_folder
 from engine.settings import Settings
 from engine.system.allocator import keep_freed_memory
+from engine.system.clock import Clock
 from engine.training.context import RunContext
 from engine.training.reporter import Reporter
 from engine.training.run import Run
@@ -39,12 +40,15 @@ class Cluster:
     shared_memory: SharedMemory | None
     remote_access: RemoteAccess | None
     closing: ExitStack  # in which the listener is closed
+    clock: Clock
     listener: Listener | None = None
 
     def listen(self, size: int, reporter: Reporter) -> Listener:
         """Return the listener; the first call opens it, for models of at most `size` parameters."""
         if self.listener is None:
-            self.listener = self.closing.enter_context(Listener(self.address, max(4 * size, TRACEBACK_LIMIT)))
+            self.listener = self.closing.enter_context(
+                Listener(self.address, max(4 * size, TRACEBACK_LIMIT), clock=self.clock)
+            )
             if self.remote_access:
                 bound = self.listener.bind(str(self.remote_access.address.numeric()), self.remote_access.keys)
                 reporter.listening(self.remote_access.command(bound))
@@ -52,7 +56,7 @@ class Cluster:
 
 
 @contextmanager
-def cluster_for(settings: Settings, one_size: bool = True) -> Iterator[Cluster | None]:
+def cluster_for(settings: Settings, clock: Clock, one_size: bool = True) -> Iterator[Cluster | None]:
     """Start the workers, and make sure at the end that they are gone; None if this process is to compute alone.
 
     `one_size`: every run will have a model of the same size, as the places of vectors in shared memory depend on it.
@@ -65,8 +69,8 @@ def cluster_for(settings: Settings, one_size: bool = True) -> Iterator[Cluster |
     with rendezvous_folder() as folder, shared_memory_for(count, wanted) as shared_memory:
         remote_access = remote_access_for(settings, folder)
         address = f"ipc://{folder / SOCKET}"
-        with LocalWorkers(address, count, shared_memory) as workers, ExitStack() as stack:
-            yield Cluster(address, workers, shared_memory, remote_access, stack)
+        with LocalWorkers(address, count, shared_memory, clock) as workers, ExitStack() as stack:
+            yield Cluster(address, workers, shared_memory, remote_access, stack, clock)
 
 
 @contextmanager

@@ -70,7 +70,7 @@ class Session:
 
         `sizes`: how many parameters the models of the runs to come have, where there may be several.
         """
-        self._cluster = self._stack.enter_context(cluster_for(settings, len(sizes) <= 1))
+        self._cluster = self._stack.enter_context(cluster_for(settings, self._clock, len(sizes) <= 1))
         if self._cluster and sizes:
             self._cluster.listen(max(sizes), self.reporter)
 
