@@ -15,12 +15,12 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
-import platformdirs
 
 from engine.data import cache_limit, layout
 from engine.data.dataset import Dataset
 from engine.errors import DataError
 from engine.system.files import TEMPORARY, write_atomically
+from engine.system.places import cache_folder
 
 _STALE = 3600.0  # seconds; writing a file never takes that long
 PART = ".part-"  # of what arrives over the network
@@ -30,16 +30,11 @@ class DamagedError(DataError):
     """The content of a file is not what its name says."""
 
 
-def default_folder() -> Path:
-    """Return $GRADSUM_CACHE, or else this user's cache folder for gradsum."""
-    return Path(os.environ.get("GRADSUM_CACHE") or platformdirs.user_cache_dir("gradsum"))
-
-
 def path_of(digest: str, folder: Path | None = None) -> Path:
     """Return the place of the data set with this digest; DataError unless it is a SHA-256 in lower-case hex."""
     if not re.fullmatch(r"[0-9a-f]{64}", digest):
         raise DataError(f"{digest!r} is not a data digest: 64 hexadecimal digits in lower case are expected")
-    return (folder or default_folder()) / f"{digest}.safetensors"
+    return (folder or cache_folder()) / f"{digest}.safetensors"
 
 
 def store(dataset: Dataset, folder: Path | None = None) -> str:
@@ -96,7 +91,7 @@ def content(digest: str, folder: Path | None = None) -> memoryview:
         raise DataError(f"{path}: not in the cache; load the data set again to put it there") from error
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: cannot be mapped ({error}); delete it") from error
-    with contextlib.suppress(PermissionError):  # a read-only cache
+    with contextlib.suppress(OSError):  # a read-only cache
         os.utime(path)  # the least recently used are the first to go
     return mapped
 
@@ -119,7 +114,7 @@ def remembered(key: str, folder: Path | None = None) -> str | None:
 def _key_path(key: str, folder: Path | None) -> Path:
     if not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}", key):
         raise DataError(f"{key!r} cannot be a key of the data cache: letters, digits, '.', '-' and '_' only")
-    return (folder or default_folder()) / f"{key}.key"
+    return (folder or cache_folder()) / f"{key}.key"
 
 
 def _write(path: Path, pieces: Iterable[bytes | memoryview]) -> None:

@@ -4,6 +4,7 @@ import errno
 import os
 import re
 import secrets
+import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -37,6 +38,11 @@ def write_atomically(
             move_into_place(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def check_writable(folder: Path) -> None:
+    """Raise OSError if no file can be made in `folder`."""
+    tempfile.TemporaryFile(dir=folder).close()
 
 
 def move_into_place(temporary: Path, path: Path) -> None:
