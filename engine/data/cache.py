@@ -19,7 +19,7 @@ import numpy as np
 from engine.data import cache_limit, layout
 from engine.data.dataset import Dataset
 from engine.errors import DataError
-from engine.system.files import TEMPORARY, write_atomically
+from engine.system.files import TEMPORARY, mapped, write_atomically
 from engine.system.places import cache_folder
 
 _STALE = 3600.0  # seconds; writing a file never takes that long
@@ -61,39 +61,39 @@ def open_cached(digest: str, folder: Path | None = None) -> Dataset:
     send the same wrong sums. Raises DataError if it is missing, and DamagedError if it is damaged: it has to be deleted
     and stored again.
     """
-    path, mapped = path_of(digest, folder), content(digest, folder)
-    if hashlib.sha256(mapped).hexdigest() != digest:
+    path, found = path_of(digest, folder), content(digest, folder)
+    if hashlib.sha256(found).hexdigest() != digest:
         raise DamagedError(f"{path}: its content is not what its name says; delete it and load the data set again")
-    return layout.parse(np.frombuffer(mapped, np.uint8), path)
+    return layout.parse(np.frombuffer(found, np.uint8), path)
 
 
 def _holds(path: Path, pieces: Iterable[memoryview]) -> bool:
     """Tell whether the content of the file is `pieces`, which is several times faster to see than to hash it."""
     try:
-        mapped = np.memmap(path, np.uint8, mode="r")
+        there = np.frombuffer(mapped(path), np.uint8)
     except (OSError, ValueError):
         return False  # there is none, or it is empty; any other fault shows when it is written
     start = 0
     for piece in pieces:
         end = start + piece.nbytes
-        if not np.array_equal(mapped[start:end], np.frombuffer(piece, np.uint8)):
+        if not np.array_equal(there[start:end], np.frombuffer(piece, np.uint8)):
             return False
         start = end
-    return start == mapped.size
+    return start == there.size
 
 
 def content(digest: str, folder: Path | None = None) -> memoryview:
     """Return the bytes of a data set's file, mapped; DataError if it is not there."""
     path = path_of(digest, folder)
     try:
-        mapped = np.memmap(path, np.uint8, mode="r").data
+        found = mapped(path)
     except FileNotFoundError as error:
         raise DataError(f"{path}: not in the cache; load the data set again to put it there") from error
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: cannot be mapped ({error}); delete it") from error
     with contextlib.suppress(OSError):  # a read-only cache
         os.utime(path)  # the least recently used are the first to go
-    return mapped
+    return found
 
 
 def remember(key: str, digest: str, folder: Path | None = None) -> None:
