@@ -1,4 +1,4 @@
-"""What happened to workers, for the records; and how a flood of such notices is limited."""
+"""What happened to workers, for the records and the log; and how a flood of such notices is limited."""
 
 import logging
 from collections import Counter
@@ -21,7 +21,7 @@ class NoticeKind(StrEnum):
     JOINED = "joined"
     LEFT = "left"  # it said goodbye
     LOST = "lost"  # it went without a goodbye: killed, failed, cut off, refused
-    REFUSED = "refused"  # it would compute other bits
+    REFUSED = "refused"  # it would compute different bits
     KILLED = "killed"  # it was unresponsive
     LAPSED = "lapsed"
     LATE = "late"
@@ -52,9 +52,9 @@ ROUTINE = (
 
 @dataclass(frozen=True)
 class Notice:
-    """Something for the records. `worker` is None if it concerns no single worker.
+    """`worker` is None if it concerns no single worker.
 
-    `report` is there when a worker joined, or is gone after that: what it has done so far. `detail` is for the log
+    `report` is there when a worker joined, or went after that: what it has done so far. `detail` is for the log
     only: the traceback of a worker that failed.
     """
 
@@ -68,7 +68,7 @@ class Notice:
 class NoticeLimit:
     """Passes notices on to `take` and to the log, up to a limit.
 
-    Strangers count as one worker, whatever they call themselves.
+    All strangers count as one worker: a stranger can take any name.
     """
 
     def __init__(self, take: Callable[[Notice], None]) -> None:
@@ -91,7 +91,7 @@ class NoticeLimit:
             self._pass_on(notice)
 
     def _passes(self, notice: Notice, worker: str) -> bool:
-        """Tell whether there have not been too many of these, and count it."""
+        """Return whether there have not been too many of these, and count it."""
         had_joined = notice.kind in GONE and notice.report is not None
         if had_joined and self._passed[NoticeKind.JOINED, worker]:
             return True
@@ -107,7 +107,7 @@ class NoticeLimit:
         return False
 
     def close(self) -> None:
-        """Tell how many were not passed on."""
+        """Sum up what was not passed on."""
         for key in list(self._more):
             self._sum_up(key)
 
@@ -124,5 +124,5 @@ class NoticeLimit:
 
 
 def _printable(line: str) -> str:
-    """Escape what cannot be printed: peers may say what they like, and a log is read in terminals."""
+    """Escape what cannot be printed: peers are not trusted, and a log is read in terminals."""
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)

@@ -193,7 +193,7 @@ def how_many(trials: int | None, sampler: str, space: Space) -> int:
 
 
 def _places(model: Model | str | Path | None, over: dict[str, str]) -> tuple[Model | str, dict[str, str]]:
-    """Return the first model, and `over`, with the full paths of files, for a sweep may go on in another folder."""
+    """Return the first model, and `over`, with full paths: a sweep may be resumed in another folder."""
     if MODEL not in over:
         return model if isinstance(model, Model) else _place(str(model or "letters")), over
     names = [_place(name.strip()) for name in over[MODEL].split(",")]

@@ -21,7 +21,7 @@ class Sampler(Protocol):
         """Return the parameters of trial `number`."""
 
     def tell(self, trial: Trial) -> None:
-        """Take note of how a trial ended."""
+        """Learn how a trial ended."""
 
 
 class Grid:
@@ -60,7 +60,7 @@ class Random:
 
 
 def _values(name: str, dimension: Dimension) -> Sequence[Value]:
-    """Return all values of a dimension; SettingsError where there is no end of them."""
+    """Return all values of a dimension; SettingsError where they are not finitely many."""
     if isinstance(dimension, Choice):
         return dimension.values
     if not dimension.integer or dimension.log or dimension.high - dimension.low >= MOST:

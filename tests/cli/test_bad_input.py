@@ -222,12 +222,12 @@ def cut(file: Path) -> tuple[str, ...]:
 
 def foreign(file: Path) -> tuple[str, ...]:
     save_file({"fc1.weights": np.zeros((3, 64), np.float32)}, file)
-    return ("no checkpoint of gradsum",)
+    return ("not a checkpoint of gradsum",)
 
 
 def text(file: Path) -> tuple[str, ...]:
     file.write_text("hello")
-    return ("no safetensors file",)
+    return ("not a safetensors file",)
 
 
 @pytest.mark.parametrize("damage", [flipped, cut, foreign, text])

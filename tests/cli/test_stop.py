@@ -143,7 +143,7 @@ def test_a_second_ctrl_c_leaves_at_once(
     assert stopped.code == INTERRUPTED
     assert "validation" not in stopped.out
     said, hint, command = stopped.err.splitlines()
-    assert (said, hint) == ("gradsum: interrupted", "Go on from the checkpoint of step 2 with:")
+    assert (said, hint) == ("gradsum: interrupted", "Resume from the checkpoint of step 2 with:")
     assert states(gradsum) == ["interrupted"]
     program, *arguments = shlex.split(command)
     assert program == "gradsum"

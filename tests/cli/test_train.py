@@ -227,7 +227,7 @@ def test_a_damaged_newest_checkpoint_is_passed_over_and_said(gradsum: Gradsum) -
     assert answer.code == 0
     [said] = [line for line in answer.err.splitlines() if line.startswith("gradsum: ")]
     assert "step-00000004" in said
-    assert "going on with out/step-00000002" in said
+    assert "using out/step-00000002" in said
 
 
 def test_names_that_are_no_text_can_be_printed(tidy: Path, monkeypatch: pytest.MonkeyPatch) -> None:

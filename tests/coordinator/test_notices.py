@@ -95,7 +95,7 @@ def test_a_flood_of_workers_that_come_and_go_is_counted_and_who_was_there_before
     tally.take(Notice(NoticeKind.JOINED, "first", "", REPORT))
     for i in range(20_000):
         tally.take(Notice(NoticeKind.JOINED, f"box:7#{i}", "", REPORT))
-        tally.take(Notice(end, f"box:7#{i}", "it began anew", REPORT))
+        tally.take(Notice(end, f"box:7#{i}", "it started again", REPORT))
     tally.take(Notice(end, "first", "the end", REPORT))
     kinds = Counter(notice.kind for notice in taken)
     assert kinds == {NoticeKind.JOINED: MOST, end: MOST}

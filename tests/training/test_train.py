@@ -215,7 +215,7 @@ def test_a_run_that_loses_its_workers_says_how_to_go_on(data: engine.Dataset, mo
     monkeypatch.setattr(Serial, "start", start)
     with pytest.raises(WorkersError, match="all are lost") as caught:
         run(data, steps=6, checkpoint_every=2, out="my runs")
-    assert caught.value.__notes__ == ["Go on from the checkpoint of step 2 with:\n  gradsum train --resume 'my runs'"]
+    assert caught.value.__notes__ == ["Resume from the checkpoint of step 2 with:\n  gradsum train --resume 'my runs'"]
     monkeypatch.setattr(Serial, "start", plain)
     assert engine.train(data=data, resume="my runs", workers=0, steps=6).steps == 6
 

@@ -37,7 +37,7 @@ class _Look:
 class SnapshotRecorder:
     """Takes what `choice` says of each step and writes it to `records`, in a thread of its own. A context manager.
 
-    Steps that could not be written are events, `skipped` counts them, and `notice` is told in the end.
+    Steps that could not be written are events, `skipped` counts them, and `notice` is told at the end.
     """
 
     def __init__(
