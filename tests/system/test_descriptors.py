@@ -23,8 +23,8 @@ def run(soft: int, hard: int, *arguments: object) -> "subprocess.CompletedProces
 @pytest.mark.parametrize("workers", [0, 1, 8, 40])
 def test_what_is_said_to_be_needed_is_enough_and_less_is_refused(tidy: Path, workers: int) -> None:
     save_data(train=400)
-    train = (*SMALL[:-6], "--workers", workers, "--batch-size", 160, "--microbatch", 4)
-    train = (*train, "--steps", 3, "--checkpoint-every", 1, "--quiet", "--db", "r.db", "--out", "out")
+    batches = ("--workers", workers, "--batch-size", 160, "--microbatch", 4, "--steps", 3, "--checkpoint-every", 1)
+    train = (*SMALL[:-6], *batches, "--quiet", "--db", "r.db", "--out", "out")
     refused = run(12, 12, *train)
     said = re.fullmatch(
         r"gradsum: a run.* needs (\d+) file descriptors, and this process may have 12; start fewer workers, or "

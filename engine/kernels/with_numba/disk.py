@@ -56,6 +56,11 @@ class KernelCache(FunctionCache):
     def save_overload(self, signature: Any, data: Any) -> None:
         """Write what was compiled; SettingsError if the folder cannot be written."""
         try:
-            super().save_overload(signature, data)
+            super().save_overload(signature, data)  # type: ignore[no-untyped-call]
         except OSError as error:
             raise unwritable(folder(), error) from None
+
+
+def cache_of(function: Any) -> KernelCache:
+    """Return the cache of a function that numba is to compile."""
+    return KernelCache(function)  # type: ignore[no-untyped-call]

@@ -27,7 +27,7 @@ with _hidden("scipy", "scipy.linalg"):
     import numba.np.arraymath
     from numba.core.compiler import Compiler
 
-    from engine.kernels.with_numba.disk import SOURCES, KernelCache, folder
+    from engine.kernels.with_numba.disk import SOURCES, cache_of, folder
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -76,6 +76,6 @@ def _compiled(function: F, *also: str) -> F:
     # Contracting a * b + c to one instruction and ignoring the sign of zero keep NaN and infinity as they are.
     options = {"nogil": True, "error_model": "numpy", "fastmath": {"nsz", "contract", *also}}
     dispatcher = numba.njit(pipeline_class=NoAlias, **options)(function)  # type: ignore[call-overload]
-    dispatcher._cache = KernelCache(function)  # what `cache=True` does, with numba's own choice of a folder
+    dispatcher._cache = cache_of(function)  # what `cache=True` does, with numba's own choice of a folder
     COMPILED.append(dispatcher)
     return cast(F, dispatcher)
