@@ -116,7 +116,7 @@ class Session:
                 notices.take(Notice(NoticeKind.RESUMED, None, changed))
             with self._closing(number, source, notices), loop.snapshots:
                 stop = loop.train()
-            result = result_of(run, number, loop, stop)
+            result = result_of(run, number, loop, stop, self._records.size())
             self._records.finish(result.state, stop.text, **totals_of(result, state.progress))
         log.info("run %d ends after step %d: %s", number, result.steps, stop.text)
         return result

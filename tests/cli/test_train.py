@@ -22,7 +22,7 @@ from tests.support.command import PATIENCE, SMALL, Gradsum, finish, save_data, s
 
 KEYS = {
     *("run", "steps", "epochs", "workers", "params_sha256", "train_loss", "validation", "images_per_second"),
-    *("wall_seconds", "db", "checkpoint"),
+    *("wall_seconds", "db", "records_bytes", "checkpoint"),
 }
 PLACES = ("--db", "r.db", "--out", "out")
 
@@ -52,7 +52,7 @@ def test_progress_goes_to_standard_error_and_the_summary_to_standard_output(grad
     assert "validation after step 5:" in answer.err
     first, _, records, checkpoint = answer.out.splitlines()
     assert first.endswith("of 12 data) after 5 steps")
-    assert records == "records     r.db (run 1)"
+    assert re.fullmatch(r"records     r\.db \(run 1, \d+(\.\d+)? (kB|MB)\)", records)
     assert checkpoint == "checkpoint  out/step-00000005.safetensors"
 
 
