@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from engine.errors import UsageError
+from engine.system.places import temporary_folder
 from engine.system.processes import exists
 
 PREFIX = "gradsum-"
@@ -37,7 +38,7 @@ def rendezvous_folder(exists: Callable[[int], bool] = exists) -> Iterator[Path]:
 
 def _make(stack: contextlib.ExitStack, exists: Callable[[int], bool]) -> Path:
     """Make the folder in the first place that is suitable, locked until `stack` is closed."""
-    parents = dict.fromkeys([tempfile.gettempdir(), "/tmp", os.environ.get("XDG_RUNTIME_DIR", "")])  # noqa: S108
+    parents = dict.fromkeys([str(temporary_folder()), "/tmp", os.environ.get("XDG_RUNTIME_DIR", "")])  # noqa: S108
     reasons = []
     for parent in map(Path, filter(None, parents)):
         try:

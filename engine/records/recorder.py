@@ -21,6 +21,7 @@ from engine.records.rows import (
     ValidationRow,
     WorkerRow,
 )
+from engine.records.run_bytes import run_bytes
 from engine.records.status import RunStatus
 from engine.records.sweeps import insert_sweep, set_trials
 from engine.records.writer_thread import WriterThread
@@ -114,6 +115,10 @@ class Recorder:
     def flush(self) -> None:
         """Return when all rows handed over are on disk. Call it before a checkpoint, and no row can be missing."""
         self._writer.call(lambda _: None)
+
+    def size(self) -> int:
+        """Return the bytes of all values of the run so far."""
+        return self._writer.call(partial(run_bytes, run=self._run_id()))
 
     def there(self) -> bool:
         """Tell whether the database is where it was when it was opened: not deleted, moved or replaced since."""

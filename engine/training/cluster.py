@@ -20,12 +20,17 @@ from engine.launch.rendezvous import SOCKET, rendezvous_folder
 from engine.settings import Settings
 from engine.system.allocator import keep_freed_memory
 from engine.system.clock import Clock
+from engine.system.descriptors import need_descriptors
 from engine.training.context import RunContext
 from engine.training.reporter import Reporter
 from engine.training.run import Run
 from engine.wire import Listener
 from engine.wire.messages import TRACEBACK_LIMIT
 from engine.wire.shared_memory import SharedMemory, shared_memory_for
+
+# File descriptors: of a run without workers (database, checkpoint); of one that has some (sockets, threads), as well;
+# and of each worker: a pipe, its standard error, its connection, and one more since only a quarter may be strangers.
+ALONE, SHARED, PER_WORKER = 16, 32, 4
 
 
 @dataclass
@@ -63,8 +68,11 @@ def cluster_for(settings: Settings, clock: Clock, one_size: bool = True) -> Iter
     """
     count = settings.workers or 0
     if not count and not settings.bind:
+        need_descriptors(ALONE, "a run")
         yield None
         return
+    expected = max(count, settings.min_workers or 0)
+    need_descriptors(SHARED + PER_WORKER * expected, f"a run with {expected} worker{'s' * (expected != 1)}")
     wanted = settings.shared_memory and count > 0 and one_size
     with rendezvous_folder() as folder, shared_memory_for(count, wanted) as shared_memory:
         remote_access = remote_access_for(settings, folder)

@@ -59,7 +59,7 @@ class Result:
     `checkpoint` is the last one saved. `train_loss` is the mean loss of a sample over the last (at most 100) batches.
     `images_per_second` counts training only, without validation and checkpoints; `step_ms` is where the mean step went,
     in milliseconds. `steps_taken` are those of this call, `steps` those since the run began. `history` is read from the
-    database whenever it is used.
+    database whenever it is used. `records_bytes` is the size of the run's records in it.
     """
 
     run: int
@@ -77,6 +77,7 @@ class Result:
     wall_seconds: float
     step_ms: dict[str, float]
     db: Path
+    records_bytes: int
     checkpoint: Path
     network: Network = field(repr=False)
     history: Sequence[StepReport] = field(repr=False)
@@ -103,6 +104,7 @@ class Result:
             "wall_seconds": self.wall_seconds,
             "step_ms": self.step_ms,
             "db": str(self.db),
+            "records_bytes": self.records_bytes,
             "checkpoint": str(self.checkpoint),
         }
         return {name: getattr(self, name) for name in names} | more

@@ -11,7 +11,8 @@ from engine.compute.precompile import compile_all, is_compiled
 from engine.coordinator.notices import Notice, NoticeKind, NoticeLimit
 from engine.coordinator.source import Source
 from engine.errors import GradsumError, StorageError, WorkerFailedError, WorkersError
-from engine.records import Recorder
+from engine.records import EventRow, Recorder
+from engine.reports.text import shown
 from engine.settings import Settings
 from engine.system.allocator import release_compiler
 from engine.system.blas import one_blas_thread
@@ -84,7 +85,20 @@ class Session:
         row = run.row()
         step = run.checkpoint.step if run.checkpoint else 0
         number = self._records.resume(run.uuid, step, row.folder, row.name)
-        return self._records.begin(row) if number is None else number
+        if number is None:
+            number = self._records.begin(row)
+            self._say_what_is_missing(run)
+        return number
+
+    def _say_what_is_missing(self, run: Run) -> None:
+        """Say, if the run that was just entered is not new, that its earlier steps are on record elsewhere."""
+        if run.checkpoint is None:
+            return
+        before = run.checkpoint.run.db
+        where = f"; they are in {before}" if before and Path(before) != run.db.absolute() else ""
+        text = f"run {run.uuid[:6]} is new to database {run.db}, without its first {run.checkpoint.step} steps{where}"
+        self._records.event(EventRow(NoticeKind.RESUMED, text, run.checkpoint.step))
+        self.reporter.notice(shown(text))
 
     def carry_out(self, run: Run, number: int, state: TrainingState, prune: Prune = never) -> Result:
         """Train the run that has this number in the records, from `state` on, and finish it there."""
@@ -102,7 +116,7 @@ class Session:
                 notices.take(Notice(NoticeKind.RESUMED, None, changed))
             with self._closing(number, source, notices), loop.snapshots:
                 stop = loop.train()
-            result = result_of(run, number, loop, stop)
+            result = result_of(run, number, loop, stop, self._records.size())
             self._records.finish(result.state, stop.text, **totals_of(result, state.progress))
         log.info("run %d ends after step %d: %s", number, result.steps, stop.text)
         return result

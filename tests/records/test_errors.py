@@ -23,11 +23,10 @@ from engine.records import (
     remove_runs,
     writer_thread,
 )
+from tests.support.command import PLAIN_PERSON
 from tests.support.repository import ROOT
 
 RUN = RunRow("letters", "letters", "adam", 1e-3, 64, 8, 2, 7, uuid="u1", generated=True, settings={"beta1": 0.9})
-# Root may write anywhere; without its capabilities it is a person like any other.
-PLAIN_PERSON = ["setpriv", "--bounding-set", "-all", "--inh-caps", "-all"] if os.geteuid() == 0 else []
 
 
 def training_row(batchno: int) -> TrainingRow:

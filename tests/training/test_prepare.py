@@ -56,6 +56,51 @@ def test_the_defaults() -> None:
     assert run.normalisation.deviation == pytest.approx([pixels.std()])
 
 
+@pytest.mark.parametrize(
+    ("db", "folder"),
+    [
+        ("nb.db", "nb"),
+        ("a/b.c.db", "a/b.c"),
+        ("records", "records-checkpoints"),
+        (".hidden", ".hidden-checkpoints"),
+        ("gradsum.db", "gradsum"),
+        ("runs/gradsum.db", "runs"),
+    ],
+)
+def test_each_database_but_the_default_has_a_folder_for_its_checkpoints(db: str, folder: str) -> None:
+    assert put_together(steps=3, db=db).folder.parent == Path(folder)
+    if db == "runs/gradsum.db":
+        db = str(Path(db).absolute())
+        assert put_together(steps=3, db=db).folder.parent == Path(folder).absolute()
+
+
+def test_a_checkpoint_from_another_machine_goes_into_the_database_at_hand() -> None:
+    run = put_together(steps=9)
+    for recorded, found in (
+        ("/another/machine/runs/gradsum.db", Path("runs/gradsum.db")),
+        (str(Path("deleted.db").absolute()), Path("deleted.db").absolute()),
+        (None, Path("runs/gradsum.db")),
+        ("/proc/1/root/closed/x.db", Path("runs/gradsum.db")),
+    ):
+        assert put_together(None, None, resume=saved(run, db=recorded)).db == found
+        assert put_together(None, None, resume="out", db="given.db").db == Path("given.db")
+
+
+def test_data_that_is_not_where_it_was_is_asked_for() -> None:
+    run = put_together(steps=9)
+    saved(run)
+    Path("data.npz").rename("moved.npz")
+    where = Path("data.npz").absolute()
+    digest = run.digest[:12]
+    with pytest.raises(DataError, match=rf"with the data in {where}, .* with --data \(its digest is {digest}\)"):
+        put_together(None, None, resume="out")
+    with pytest.raises(CheckpointError, match=r"data data .*, this is moved"):  # the name is a part of the digest
+        put_together(None, "moved.npz", resume="out")
+    Path("elsewhere").mkdir()
+    Path("moved.npz").rename("elsewhere/data.npz")
+    assert put_together(None, "elsewhere/data.npz", resume="out").source == str(Path("elsewhere/data.npz").absolute())
+
+
 def test_nothing_is_made_before_the_run_begins() -> None:
     put_together(steps=3)
     put_together(steps=3, out="some/where/deep")
@@ -156,7 +201,7 @@ def test_data_or_model_of_another_run() -> None:
     [
         ({"data": {"name": "x", "digest": "y"}}, SettingsError, r"begun with data given in Python \(x\)"),
         ({"data": {"source": None}}, SettingsError, "begun with data given in Python"),
-        ({"data": {"source": "gone.npz"}}, DataError, "no data set 'gone.npz'"),
+        ({"data": {"source": "gone.npz"}}, DataError, "the data in gone.npz, which is not there"),
         ({"model": {"layers": []}}, ModelError, "at least one layer"),
     ],
 )
