@@ -30,7 +30,7 @@ def is_compiled() -> bool:
 
 def compile_all() -> None:
     """Compile the kernels, which takes half a minute, and remember it; SettingsError if the cache cannot be written."""
-    warm(choose())
+    compile_kernels(choose())
     try:
         mark().parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         mark().touch()
@@ -40,7 +40,7 @@ def compile_all() -> None:
         ) from None
 
 
-def warm(backend: Backend) -> bool:
+def compile_kernels(backend: Backend) -> bool:
     """Use every operation of `backend` once; return whether any had to be compiled, which takes half a minute.
 
     Later calls, in this or another process on this machine, return False within a second.

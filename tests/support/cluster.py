@@ -44,7 +44,12 @@ class Cluster:
     """A coordinator, and the serial evaluation that it must equal."""
 
     def __init__(
-        self, listener: Listener, watch: Supervisor, numerics: str, shared_memory: SharedMemory | None, policy: Policy
+        self,
+        listener: Listener,
+        supervisor: Supervisor,
+        numerics: str,
+        shared_memory: SharedMemory | None,
+        policy: Policy,
     ) -> None:
         rng = np.random.default_rng(3)
         train, test = (
@@ -57,7 +62,7 @@ class Cluster:
         config = Config(job, 60, 23, cache.content(job.data), "s", numerics, policy)
         arbiter, notice = Arbiter(job, data), self.notices.append
         self.coordinator = Coordinator(
-            config, Environment(listener, watch, MonotonicClock(), notice, lambda: False, arbiter, shared_memory)
+            config, Environment(listener, supervisor, MonotonicClock(), notice, lambda: False, arbiter, shared_memory)
         )
         self.serial = Serial(job, data)
 

@@ -20,8 +20,8 @@ from engine.errors import RecordsError, SettingsError, StorageError, UsageError,
 from engine.records import remove_runs
 from engine.records.status import TrialStatus
 from engine.sweeps.trial import Trial
+from engine.training.process import TrainingProcess
 from engine.training.reporter import StepReport
-from engine.training.session import Session
 from tests.support.command import PATIENCE, save_data
 
 FAILED, FINISHED = TrialStatus.FAILED, TrialStatus.FINISHED
@@ -368,7 +368,7 @@ def test_what_ends_a_sweep_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch) ->
         raise WorkersError("no")
 
     with monkeypatch.context() as patch, pytest.raises(WorkersError) as caught:
-        patch.setattr(Session, "carry_out", hopeless)
+        patch.setattr(TrainingProcess, "carry_out", hopeless)
         engine.sweep(OVER, **SWEEP | {"name": "my sweep"})
     assert caught.value.__notes__ == ["Go on with:\n  gradsum sweep --resume 'my sweep' --db r.db"]
     assert rows("SELECT state FROM trials") == [("interrupted",)]

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from engine.cli.arguments import WHICH, add_checkpoint, add_database
 from engine.cli.command import Command
-from engine.cli.pictures import add_out, check_place, check_spares, need_matplotlib
+from engine.cli.picture_options import add_out, check_place, check_spares, need_matplotlib
 
 if TYPE_CHECKING:
     from engine.reports.plots.gather import Picture

@@ -35,7 +35,7 @@ AT_ONCE = (KeyboardInterrupt, WorkersError, WorkerFailedError, StorageError)
 log = logging.getLogger("gradsum.training")
 
 
-class Session:
+class TrainingProcess:
     """A process that trains: one run, or one after the other on the same workers.
 
     Entered, it listens to signals and holds BLAS to one thread; `start_workers` and `open_records` follow. They are
