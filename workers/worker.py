@@ -1,4 +1,4 @@
-"""The worker's shell: a connection, the parent, signals and the clock around `session` and `computation`."""
+"""The worker: a connection, the parent, signals and the clock around `session` and `computation`."""
 
 import logging
 import os
@@ -50,9 +50,7 @@ class Worker:
         self._parent = parent
         self._clock = clock
         self._cpu = cpu
-        self._cpu_before = (
-            0.0  # processor seconds reported to an earlier coordinator, or to this one before we came back
-        )
+        self._cpu_before = 0.0  # processor seconds reported in earlier sessions
         self._session = self._new_session()
         self._pending: tuple[Job, DatasetFetcher] | None = None  # a job whose data is not here yet
         self._leaving: str | None = None  # why
@@ -141,7 +139,7 @@ class Worker:
                     return action
         except ProtocolError:
             raise
-        except Exception as error:  # noqa: BLE001 - whatever it is, the coordinator is told, and with all of it
+        except Exception as error:  # noqa: BLE001 - the coordinator is told of any error, with its traceback
             self._send(m.Failed(self._session.id, m.clip(traceback.format_exc(), 700)))
             return Quit(f"{type(error).__name__}: {error}", 1)
         return None

@@ -111,9 +111,9 @@ def load(path: Path | str) -> Checkpoint:
 
 @contextmanager
 def hinted(folder: Path, last_step: int | None, *endings: type[BaseException]) -> Iterator[None]:
-    """Let exceptions of these kinds say, in a note, how to go on from the newest checkpoint in `folder`, if any.
+    """Let exceptions of these kinds say, in a note, how to continue from the newest checkpoint in `folder`, if any.
 
-    If it is that of the `last_step`, there is nothing to go on with, and they say where it is.
+    If it is that of the `last_step`, there is nothing to continue, and they say where it is.
     """
     try:
         yield

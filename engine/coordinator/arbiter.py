@@ -1,4 +1,4 @@
-"""The coordinator's own computation of single blocks, when no two workers are there who agree."""
+"""The coordinator's own computation of single blocks, when no two workers agree."""
 
 from functools import cached_property
 

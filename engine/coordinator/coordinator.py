@@ -50,11 +50,11 @@ class Coordinator:
             self.wait()
 
     def wait(self) -> None:
-        """Wait for something to happen, not for long, and deal with it."""
+        """Wait briefly for something to happen, and deal with it."""
         self._explained(self._inbox.wait)
 
     def _explained(self, act: Callable[[], None]) -> None:
-        """Let what goes wrong in `act`, and should not, come with the events that led to it."""
+        """Call `act`; attach the last events to an error that should not have happened."""
         try:
             act()
         except WorkersError:  # has nothing to do with rounds
@@ -81,7 +81,7 @@ class Coordinator:
         If there are too few of them, the round begins when its result is asked for: the caller may have things to do.
         """
         if thorough:
-            text = f"the sum of step {step} is not; every block is computed again"
+            text = f"the sums of step {step} are not finite; every block is computed again"
             self._environment.notice(Notice(NoticeKind.NOT_FINITE, None, text))
         sums = Reduction(len(self._sampler.indices(step)), self._config.job.microbatch, out)
         active = ActiveRound(self._work(m.WorkKind.TRAIN, step, step - 1, sums.total), parameters, sums, thorough)

@@ -2,7 +2,7 @@
 
 from engine.compute.sums import bits_of, is_finite
 from engine.coordinator import rounds
-from engine.coordinator.dispatcher import LOST, REFUSED, Answer, Dispatcher
+from engine.coordinator.dispatcher import LOST, REFUSED, Dispatcher, EventSums
 from engine.coordinator.notices import NoticeKind
 from engine.coordinator.peers import LOOK, Peers
 from engine.errors import ProtocolError, WorkerFailedError
@@ -48,7 +48,7 @@ class Inbox:
     def _act(self, peer: bytes, message: m.Message, payload: m.Frame | None) -> None:
         match message:
             case m.Hello():
-                self._dispatcher.lose(peer, "it began anew")
+                self._dispatcher.lose(peer, "it reconnected")
                 self._peers.greet(peer, message)
             case m.Fetch() | m.Ready() | m.Result() | m.Failed() | m.Goodbye() if not self._peers.has_joined(
                 peer, message.session
@@ -69,17 +69,17 @@ class Inbox:
                 raise ProtocolError(f"{type(message).__name__} is not for the coordinator")
 
     def _failed(self, peer: bytes, message: m.Failed) -> None:
-        member = self._peers.local(peer)  # others may say what they like
+        member = self._peers.local(peer)  # what a remote worker claims must not end the run
         last = message.error.strip().rpartition("\n")[2]
         self._dispatcher.lose(peer, f"it failed: {last}")
         active = self._dispatcher.active
         if active is not None and member is not None and member.ready:
             active.failures += 1
             if active.failures >= FAILURES:
-                raise WorkerFailedError(f"worker {member.name} failed, as did others before it", message.error)
+                raise WorkerFailedError(f"worker {member.name} failed, as others did before it", message.error)
 
     def _result(self, peer: bytes, result: m.Result, payload: m.Frame | None) -> None:
-        """Let the scheduler know of the sums of a block; they count if they are the first for it."""
+        """Tell the scheduler about the sums of a block; they count if they are the first for it."""
         self._peers.useful(peer)
         active, block = self._dispatcher.active, (result.start, result.stop)
         if active is None or result.round != active.work.round:
@@ -89,4 +89,4 @@ class Inbox:
         finite = is_finite(sums, active.thorough)
         bits = bits_of(sums) if not finite or self._dispatcher.scheduler.in_question(block) else None
         answered = rounds.Answered(peer, result.round, result.attempt, block, bits, finite)
-        self._dispatcher.put(answered, Answer(sums, (peer, result)))
+        self._dispatcher.put(answered, EventSums(sums, (peer, result)))

@@ -89,7 +89,7 @@ class NoticeLimit:
         return False
 
     def close(self) -> None:
-        """Tell how many were not passed on."""
+        """Pass on how many notices were held back."""
         for key in list(self._more):
             self._sum_up(key)
 

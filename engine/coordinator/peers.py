@@ -21,8 +21,8 @@ REASON = 600  # characters of a reason for a refusal
 class Peers:
     """The processes at the other end of the endpoint, welcomed or not.
 
-    Those elsewhere may say what they like. A process on this machine is known by the socket that it came by, so only of
-    such a one the supervisor is told: that it is to be suspected, or trusted again.
+    What a peer on another machine claims about itself is not trusted. A process on this machine is identified by the
+    socket it connected through, so only such processes are reported to the supervisor: as suspected, or as trusted.
     """
 
     def __init__(self, config: Config, environment: Environment, members: Membership) -> None:
@@ -57,7 +57,7 @@ class Peers:
         if self._endpoint.is_local(peer):
             self._supervisor.trust(hello.host, hello.pid)
         if hello.numerics != self._numerics:
-            reason = f"its numbers depend on other software or hardware: {hello.numerics} (here: {self._numerics})"
+            reason = f"it would compute different bits: it runs {hello.numerics} (here: {self._numerics})"
             self._notice(Notice(NoticeKind.REFUSED, f"{hello.host}:{hello.pid}", reason))
             self.send(peer, m.Refuse(m.clip(reason, REASON)))
             return
@@ -66,13 +66,13 @@ class Peers:
         self.send(peer, m.Welcome(self._session, member.name), self._job)
 
     def feed(self, peer: bytes, fetch: m.Fetch) -> None:
-        """Answer a FETCH with the next piece of the data; ProtocolError if it was not to be asked for."""
+        """Answer a FETCH with the next piece of the data; ProtocolError if it must not ask for it."""
         member = self._members.get(peer)
         if member is None or member.ready:
-            raise ProtocolError("FETCH is for a worker that is not ready")
+            raise ProtocolError("FETCH came from a worker that is ready or not welcomed")
         total = len(self._content)
         if fetch.offset >= total:
-            raise ProtocolError(f"data from byte {fetch.offset} on, where there are {total}")
+            raise ProtocolError(f"it asked for data from byte {fetch.offset}, but there are {total} bytes")
         piece = self._content[fetch.offset : fetch.offset + m.CHUNK_LIMIT]
         self.send(peer, m.Chunk(self._session, fetch.offset, total), piece)
 
@@ -80,19 +80,19 @@ class Peers:
         """Take a READY: the worker can now be given work. ProtocolError if it cannot."""
         member = self._members.get(peer)
         if member is None or member.ready:
-            raise ProtocolError("READY is the answer to WELCOME, once")
+            raise ProtocolError("READY must come once, after WELCOME")
         if ready.schema != self._schema:
-            raise ProtocolError(f"its parameters have the layout {ready.schema}, here it is {self._schema}")
+            raise ProtocolError(f"its parameters have layout {ready.schema}, expected {self._schema}")
         member.ready = True
         text = f"pid {member.pid} on {member.host}"
         self._notice(Notice(NoticeKind.JOINED, member.name, text, member.report()))
 
     def redirect(self, peer: bytes, message: m.Fetch | m.Ready | m.Result | m.Failed | m.Goodbye) -> None:
         """Answer a message of another session or connection, from a worker that has not seen that these are over."""
-        text = f"{type(message).__name__} of a peer that has not joined this session"
+        text = f"{type(message).__name__} from a peer that has not joined this session"
         self._notice(Notice(NoticeKind.UNASKED, self._members.name(peer), text))
         if self._members.get(peer) is None:  # it may have missed the end
-            self.send(peer, m.Stop(message.session, "that stay is over"))
+            self.send(peer, m.Stop(message.session, "that session is over"))
 
     def refuse(self, peer: bytes, reason: str) -> None:
         """Answer a message that something is wrong with; after some of these the connection ends."""
@@ -101,10 +101,10 @@ class Peers:
         self._endpoint.blame(peer)
 
     def part(self, peer: bytes, kind: NoticeKind, reason: str) -> None:
-        """Forget a worker that LEFT or is LOST; one on this machine is suspected until it ends, or comes back."""
+        """Forget a worker that LEFT or is LOST; one on this machine is suspected until it ends or comes back."""
         self.suspect(peer)
         if member := self._members.drop(peer):
-            # One that never was ready did not join: as with those that are refused, the event is all there is of it.
+            # One that was never ready did not join: like one that is refused, it has an event and no row.
             self._notice(Notice(kind, member.name, reason, member.report() if member.ready else None))
 
     def local(self, peer: bytes) -> Member | None:
@@ -112,17 +112,17 @@ class Peers:
         return self._members.get(peer) if self._endpoint.is_local(peer) else None
 
     def useful(self, peer: bytes) -> None:
-        """Take note that a worker does its work."""
+        """Report to the supervisor that a worker does its work."""
         if member := self.local(peer):
             self._supervisor.useful(member.pid)
 
     def suspect(self, peer: bytes) -> None:
-        """Take note that a worker should have answered, or is no longer connected."""
+        """Report to the supervisor that a worker did not answer in time, or is no longer connected."""
         if member := self.local(peer):
             self._supervisor.suspect(member.host, member.pid)
 
     def look(self, idle: bool) -> bool:
-        """Replace local workers that give no sign of life, if we are idle or it is time; return whether we looked."""
+        """Replace unresponsive local workers, if we are idle or it is time; return whether we looked."""
         now = self._clock.now()
         if not idle and now - self._looked <= LOOK:
             return False
@@ -152,7 +152,7 @@ class Peers:
             return payload
         member = self._members.get(peer)
         if self._shared_memory is None or member is None or member.part is None or not 1 <= result.slot <= SLOTS:
-            raise ProtocolError(f"slot {result.slot} of shared memory that the worker does not have")
+            raise ProtocolError(f"slot {result.slot} of shared memory does not belong to the worker")
         return self._shared_memory.read_only(member.part, result.slot - 1)
 
     def close(self) -> None:

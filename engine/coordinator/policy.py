@@ -12,8 +12,8 @@ from engine.system.clock import Clock
 class Policy:
     """What a run asks of its workers.
 
-    `audit`: the part of the training blocks, 0 to 1, that two workers must agree on. `least`: how many workers must be
-    there for a round to begin.
+    `audit`: the fraction of the training blocks, 0 to 1, that two workers must agree on. `least`: how many workers a
+    round needs to begin.
     """
 
     audit: float = 0.0
@@ -37,9 +37,11 @@ class WorkerGate:
         """Tell whether `there` are fewer than `least` workers."""
         if there < least and self._since is None:
             self._since = self._clock.now()
-            text = f"{there} of {least} workers are there; the run waits for more"
+            text = f"{there} of {least} workers are connected; waiting for more"
             self._notice(Notice(NoticeKind.WAITING, None, text))
         elif there >= least and self._since is not None:
             waited, self._since = self._clock.now() - self._since, None
-            self._notice(Notice(NoticeKind.CONTINUED, None, f"there are enough workers, after {waited:.1f} seconds"))
+            self._notice(
+                Notice(NoticeKind.CONTINUED, None, f"enough workers are connected, after {waited:.1f} seconds")
+            )
         return there < least

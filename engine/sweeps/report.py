@@ -1,4 +1,4 @@
-"""What a sweep tells while it goes on, and what it returns in the end."""
+"""What a sweep reports while it is carried out, and what it returns."""
 
 from __future__ import annotations
 
@@ -45,16 +45,16 @@ class SweepResult:
 
 
 class SweepReporter(Reporter):
-    """Is told what happens in a sweep, and between `trial_started` and `trial_ended` what happens in that run."""
+    """Receives progress events of a sweep, and between `trial_started` and `trial_ended` those of that run."""
 
     def sweep_started(self, sweep: int, trials: int) -> None:
-        """Take note that the sweep of this number begins, or goes on, and is to have so many trials."""
+        """Receive the number of a sweep that begins or is resumed, and how many trials it is to have."""
 
     def trial_started(self, trial: Trial) -> None:
-        """Take note that a trial is about to be carried out, or gone on with."""
+        """Receive a trial that is about to begin or to be resumed."""
 
     def trial_ended(self, trial: Trial) -> None:
-        """Take note of a trial that is over; of one from an earlier sitting, too."""
+        """Receive a trial that is over, those from before the sweep was resumed included."""
 
     def sweep_ended(self) -> None:
-        """Take note that no more trials will come, whatever the reason."""
+        """Learn that no more trials will come, however the sweep ended."""

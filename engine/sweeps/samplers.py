@@ -21,7 +21,7 @@ class Sampler(Protocol):
         """Return the parameters of trial `number`."""
 
     def tell(self, trial: Trial) -> None:
-        """Take note of how a trial ended."""
+        """Learn how a trial ended."""
 
 
 class Grid:

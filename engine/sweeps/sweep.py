@@ -8,7 +8,7 @@ from engine.data import Dataset
 from engine.nn.model import Model
 from engine.nn.optimizers import Optimizer
 from engine.settings import Settings, SettingsDict, given_settings
-from engine.sweeps.plan import SweepRequest, begun, continued
+from engine.sweeps.plan import SweepRequest, begin_sweep, resume_sweep
 from engine.sweeps.report import SweepReporter, SweepResult
 from engine.sweeps.space import Value
 from engine.sweeps.trials import Trials
@@ -50,7 +50,7 @@ def sweep(
 def _sweep(request: SweepRequest, reporter: SweepReporter) -> SweepResult:
     with TrainingProcess(reporter) as process:
         reporter.status("preparing data and model")
-        plan = begun(request) if request.resume is None else continued(request, request.resume)
+        plan = begin_sweep(request) if request.resume is None else resume_sweep(request, request.resume)
         plan.check()
         sampler = plan.sampler()
         process.compile_kernels()

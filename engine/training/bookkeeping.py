@@ -1,4 +1,4 @@
-"""What becomes of notices about workers: rows in the records, words for the person who watches; never a flood."""
+"""Where notices about workers go: into the records, and the unusual ones to the reporter."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -10,7 +10,7 @@ from engine.records import EventRow, Recorder, WorkerRow
 from engine.reports.text import shown
 from engine.training.reporter import Reporter
 
-# What happens in a healthy run, or is of no concern: on record, but not shown.
+# What happens in a healthy run, or needs no attention: recorded, but not shown.
 QUIET = (
     NoticeKind.JOINED,
     NoticeKind.LATE,
@@ -21,8 +21,8 @@ QUIET = (
 )
 
 
-def recorder(records: Recorder, reporter: Reporter) -> Callable[[Notice], None]:
-    """Return a function that puts notices about workers on record, and tells the reporter the unusual ones."""
+def notice_recorder(records: Recorder, reporter: Reporter) -> Callable[[Notice], None]:
+    """Return a function that records notices about workers, and passes the unusual ones to the reporter."""
     numerics = fingerprint()
 
     def take(notice: Notice) -> None:
@@ -33,7 +33,7 @@ def recorder(records: Recorder, reporter: Reporter) -> Callable[[Notice], None]:
             records.worker(departure(notice.report, notice.text))
         if notice.kind not in QUIET:
             who = f"worker {notice.worker} " if notice.worker else ""
-            reporter.notice(shown(f"{who}{notice.kind}: {notice.text}"))  # peers may say what they like
+            reporter.notice(shown(f"{who}{notice.kind}: {notice.text}"))  # a peer chose part of the text
         if notice.kind in (NoticeKind.WAITING, NoticeKind.CONTINUED):
             reporter.status("waiting for workers" if notice.kind is NoticeKind.WAITING else "")
 
@@ -41,14 +41,14 @@ def recorder(records: Recorder, reporter: Reporter) -> Callable[[Notice], None]:
 
 
 def worker_row(worker: WorkerReport) -> WorkerRow:
-    """Return what is put on record of a worker that is at work."""
+    """Return the row of a worker that is at work."""
     rate = worker.images / worker.seconds if worker.seconds else None
     row = WorkerRow(worker.name, worker.host, worker.pid)
     return row._replace(images=worker.images, seconds=worker.seconds, images_per_second=rate)
 
 
 def departure(worker: WorkerReport, reason: str) -> WorkerRow:
-    """Return what the records are told of a worker that has left, or whose run is over."""
+    """Return the row of a worker that has left, or whose run is over."""
     return worker_row(worker)._replace(left=_now(), reason=reason)
 
 

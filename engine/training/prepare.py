@@ -115,7 +115,7 @@ def _choose_data(data: Dataset | str | Path | None, earlier: Checkpoint | None) 
         return None, data
     if data is None and earlier and earlier.run.data.source is None:
         name = earlier.run.data.name
-        raise SettingsError(f"the run was begun with data given in Python ({name}): give the same data to resume it")
+        raise SettingsError(f"the run began with data given in Python ({name}): give the same data to resume it")
     source = (earlier and earlier.run.data.source) or "letters" if data is None else str(data)
     if source not in NAMES and Path(source).exists():
         source = str(Path(source).absolute())
@@ -136,7 +136,7 @@ def _name_of(model: Model | str | Path | None) -> str:
 def _check_folder(folder: Path, identity: str) -> None:
     """Raise CheckpointError if checkpoints of the run cannot go to `folder`.
 
-    What had to be made is removed again: whatever else is wrong, nothing is left behind.
+    Folders made to find out are removed again: if anything else is wrong, nothing is left behind.
     """
     made = [path for path in (folder, *folder.parents) if not path.exists()]
     checkpoints.prepare(folder, identity)

@@ -1,4 +1,4 @@
-"""What a run tells while it is carried out, and what it returns."""
+"""What a run reports while it is carried out, and what it returns."""
 
 from __future__ import annotations
 
@@ -109,28 +109,28 @@ class Result:
 
 
 class Reporter:
-    """Is told what happens in a run; this one keeps it to itself. Override what you want to show."""
+    """Receives progress events of a run; the base class ignores them. Override what you want to show."""
 
     def status(self, text: str) -> None:
-        """Take note of what is being done before the first step, and between steps."""
+        """Receive what is being done before the first step, and between steps."""
 
     def listening(self, command: str) -> None:
-        """Take note of the command with which workers on other machines join."""
+        """Receive the command with which workers on other machines join."""
 
     def started(self, info: RunInfo) -> None:
-        """Take note that the first step is about to be taken."""
+        """Receive what is known of the run when its first step is about to be taken."""
 
     def step(self, report: StepReport, workers: list[WorkerReport]) -> None:
-        """Take note of a step; called while the next one is being computed."""
+        """Receive a step; called while the next one is being computed."""
 
     def validated(self, validation: Validation) -> None:
-        """Take note of a validation."""
+        """Receive a validation."""
 
     def notice(self, text: str) -> None:
-        """Take note of something unusual, such as a worker that was lost."""
+        """Receive something unusual, such as the loss of a worker."""
 
     def interrupted(self) -> None:
-        """Take note that the run is to end early. Called from a signal handler, so that nothing may be written now."""
+        """Learn that the run is to end early. Called from a signal handler: write nothing here."""
 
     def ended(self) -> None:
-        """Take note that no more steps will come, whatever the reason."""
+        """Learn that no more steps will come, however the run ended."""

@@ -261,7 +261,7 @@ class Straggler(ToyWorker):
         super().say(late if isinstance(message, m.Hello) else message, payload)
 
     def receive(self, message: m.Message, payload: m.Frame | None) -> None:
-        if message == m.Stop("the last session", "that stay is over"):
+        if message == m.Stop("the last session", "that session is over"):
             super().say(m.Hello("box", self.pid, NUMERICS))
         else:
             super().receive(message, payload)

@@ -93,7 +93,7 @@ def test_only_slots_of_its_own_are_read(shared_memory: SharedMemory) -> None:
     assert bytes(read) == shared_memory.gradient(2, 0).tobytes()
     assert peers.gradient(b"local", result, b"by socket") == b"by socket"
     for peer, slot in ((b"local", SLOTS + 1), (b"remote", 1), (b"stranger", 1)):
-        with pytest.raises(ProtocolError, match=f"slot {slot} of shared memory that the worker does not have"):
+        with pytest.raises(ProtocolError, match=f"slot {slot} of shared memory does not belong to the worker"):
             peers.gradient(peer, replace(result, slot=slot), None)
 
 

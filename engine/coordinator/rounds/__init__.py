@@ -8,8 +8,8 @@ often, so a block is given to a worker
 - again, when the one who had it is gone, or its lease has lapsed;
 - as a copy, when the one who has it is late and another has nothing else to do: the first answer counts;
 - as a second opinion, when the block is *in question*: it was chosen for an audit, or an answer was not finite. It is
-  counted when two workers agree on its bits. If they differ, a third is asked; if there is nobody who could be, the
-  coordinator computes the block itself, and that decides. Whoever is found to be in the minority has to go.
+  counted when two workers agree on its bits. If they differ, a third is asked; if no worker is left to ask, the
+  coordinator computes the block itself, and that decides. Workers that sent other bits are refused.
 
     event                            instructions
     Joined, Left, Begin       ->     Assign ..., Arbitrate ...

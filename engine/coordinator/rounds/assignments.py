@@ -115,6 +115,6 @@ class Assignments:
         return [self.workers[w].speed or usual for w in order], len(known) == len(order)
 
     def pass_over(self, shares: Iterable[Block]) -> None:
-        """Take note of which idle workers get nothing of `shares`, which are in their order."""
+        """Record which idle workers get nothing from `shares`, which are in the same order."""
         for worker, (start, stop) in zip(self.idle, shares, strict=True):
             self.workers[worker].pass_over(start == stop)

@@ -124,7 +124,7 @@ class Differ:
 
 @dataclass(frozen=True)
 class Arbitrate:
-    """Compute the block here, and tell what came out as `Arbitrated`: there is no worker that could be asked."""
+    """Compute the block here, and report the result as `Arbitrated`: no worker is left to ask."""
 
     block: Block
 

@@ -12,7 +12,7 @@ from engine.coordinator.rounds.worker import Task
 
 
 class Round:
-    """Keeps the book of the round that `begin` describes."""
+    """The blocks of the round that `begin` describes."""
 
     def __init__(self, begin: Begin) -> None:
         self.number = begin.round
@@ -71,13 +71,13 @@ class Round:
         return []
 
     def ask(self, worker: Worker, blocks: Iterable[Block]) -> None:
-        """Take note that `worker` has been given `blocks`."""
+        """Record that `worker` has been given `blocks`."""
         for block in blocks if self.ballots else ():
             if block in self.ballots:
                 self.ballots[block].asked.add(worker)
 
     def expect_no_opinion(self, worker: Worker, task: Task) -> None:
-        """Take note that `worker` is late: others may be asked about blocks in question."""
+        """Record that `worker` is late: others may be asked about blocks in question."""
         for block in task.blocks if task.round == self.number else ():
             if block in self.ballots:
                 self.ballots[block].asked.discard(worker)
@@ -97,7 +97,7 @@ class Round:
         self.waiting.extendleft(reversed(_runs(again)))
 
     def put_in_question(self, block: Block, asked: set[Worker]) -> None:
-        """Take note that an answer alone is not enough any more; `asked` have the block in hand."""
+        """Require two equal answers for `block` from now on; `asked` are already computing it."""
         self.copies.pop(block, None)
         self.ballots[block] = Ballot(asked=asked)
         self.waiting = deque(run for share in self.waiting for run in _runs(x for x in share if x != block))
@@ -109,7 +109,7 @@ class Round:
             ballot.asked.discard(worker)
 
     def count(self, block: Block) -> None:
-        """Take note that `block` has been counted."""
+        """Record that `block` has been counted."""
         self.missing.remove(block)
         self.ballots.pop(block, None)
         self.counted += block[1] - block[0]

@@ -175,7 +175,7 @@ class Scheduler:
         return [*(Lapsed(worker, tuple(task.blocks)) for worker, task in lapsed), *self._give_out(now)]
 
     def _give_out(self, now: float) -> list[Instruction]:
-        """Give idle workers whatever there is to do."""
+        """Give idle workers what there is to do."""
         current, assignments = self._round, self._assignments
         if current is None:
             return []
@@ -189,7 +189,7 @@ class Scheduler:
                     out.append(assignments.assign(worker, current, blocks, now))
                     current.ask(worker, blocks)
                 elif not current.ballots:
-                    break  # there is nothing for anybody
+                    break  # nothing is left to give out
         if current.ballots:
             out += self._undecidable(current)
         return out
@@ -204,7 +204,7 @@ class Scheduler:
         self._assignments.pass_over(shares)
 
     def _undecidable(self, current: Round) -> list[Instruction]:
-        """Return what the coordinator must compute, because there is no worker left whose opinion could be had."""
+        """Return what the coordinator must compute, because no worker is left to ask."""
         out: list[Instruction] = []
         able = self._assignments.able()
         for block, ballot in current.ballots.items():

@@ -57,7 +57,7 @@ class WorkerState:
         self.warm = True
 
     def pass_over(self, empty: bool) -> None:
-        """Take note whether the worker's share is empty: one that was slow long ago is given another chance."""
+        """Count rounds in a row without a share: one that was slow long ago is given another chance."""
         self.passed_over = self.passed_over + 1 if empty else 0
         if self.passed_over >= FORGET:
             self.speed, self.passed_over = None, 0

@@ -36,7 +36,7 @@ class _Look:
 class SnapshotRecorder:
     """Takes what `choice` says of each step and writes it to `records`, in a thread of its own. A context manager.
 
-    Steps that could not be written are events, `skipped` counts them, and `notice` is told in the end.
+    Steps that could not be written are events, `skipped` counts them, and `notice` is told at the end.
     """
 
     def __init__(
@@ -105,7 +105,7 @@ class SnapshotRecorder:
         hurry = error is not None and not isinstance(error, Exception)
         self._thread.shutdown(wait=True, cancel_futures=hurry)
         if self._skipped:
-            self._notice(f"{self.skipped} steps have no snapshot or statistics: the database could not take more")
+            self._notice(f"{self.skipped} steps have no snapshot or statistics: the database could not keep up")
         if self._fault is not None and error is None:
             raise self._fault
 
