@@ -1,4 +1,4 @@
-"""The worker's shell: a connection, the parent, signals and the clock around `session` and `computation`."""
+"""The worker: a connection, the parent, signals and the clock around `session` and `computation`."""
 
 import logging
 import os
@@ -50,9 +50,7 @@ class Worker:
         self._parent = parent
         self._clock = clock
         self._cpu = cpu
-        self._cpu_before = (
-            0.0  # processor seconds reported to an earlier coordinator, or to this one before we came back
-        )
+        self._cpu_before = 0.0  # processor seconds reported in earlier sessions
         self._session = self._new_session()
         self._pending: tuple[Job, DatasetFetcher] | None = None  # a job whose data is not here yet
         self._leaving: str | None = None  # why

@@ -40,7 +40,7 @@ def compile_all() -> None:
         raise unwritable(folder, error) from None
 
 
-def warm(backend: Backend) -> bool:
+def compile_kernels(backend: Backend) -> bool:
     """Use every operation of `backend` once; return whether any had to be compiled, which takes half a minute.
 
     Later calls, in this or another process on this machine, return False within a second.

@@ -53,7 +53,7 @@ def _make(stack: contextlib.ExitStack, exists: Callable[[int], bool]) -> Path:
             continue
         return folder
     raise UsageError(
-        f"no folder is suitable for the socket of the workers ({'; '.join(reasons)}); "
+        f"found no folder for the socket of the workers ({'; '.join(reasons)}); "
         "set TMPDIR to a folder with a short path"
     )
 
@@ -64,7 +64,7 @@ def _unfit(socket: Path) -> str:
         length = len(str(socket).encode())  # ZeroMQ takes UTF-8
     except UnicodeEncodeError:
         return "its name is not UTF-8"
-    return f"a path of {length} bytes, at most {MAX_PATH} are possible" if length > MAX_PATH else ""
+    return f"its path has {length} bytes, at most {MAX_PATH} are possible" if length > MAX_PATH else ""
 
 
 def _make_locked(parent: Path, stack: contextlib.ExitStack) -> Path:

@@ -55,7 +55,7 @@ class WorkerPool:
     def run(self) -> int:
         """Work, and return the worst exit code of a worker.
 
-        WorkersError if one cannot be started, or if signals end one after another soon after its start.
+        WorkersError if one cannot be started, or if one after another is ended by a signal soon after its start.
         """
         need_descriptors(SHARED + self._count, f"a pool of {self._count} workers")
         for asked in (signal.SIGTERM, signal.SIGINT):
@@ -94,7 +94,7 @@ class WorkerPool:
                 "another CPU"
             )
         end = f"process {process.popen.pid} got signal {-process.popen.returncode}"
-        print(f"gradsum worker: {end}; a new one starts", file=sys.stderr)
+        print(f"gradsum worker: {end}; a new one is started", file=sys.stderr)
         self._start(process.number)
 
     def _start(self, number: int) -> None:

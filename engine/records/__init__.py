@@ -5,7 +5,7 @@ and `remove_snapshots` delete; `history` has the steps of one run. Nothing else 
 may write into one file at the same time, and readers block neither. `COLUMNS` and `VIEWS` say what every column means.
 """
 
-from engine.records import snapshots
+from engine.records import history, snapshots
 from engine.records.chunks import Snapshot
 from engine.records.find import find_run
 from engine.records.places import Place, places
@@ -57,6 +57,7 @@ __all__ = [
     "check_idle",
     "find_run",
     "find_sweep",
+    "history",
     "list_runs",
     "places",
     "read_run",

@@ -14,6 +14,7 @@ from engine.records.database import check_file_system, check_path, check_version
 from engine.records.find import find_run
 from engine.records.history import events, validations, workers
 from engine.records.read_rows import Event, Run, Validation, Worker
+from engine.records.schema import COLUMNS
 from engine.records.status import RunStatus
 from engine.system.file_system import lacking
 from engine.system.processes import alive
@@ -128,7 +129,8 @@ def _runs(connection: sqlite3.Connection, path: Path) -> list[Run]:
     """Return what `list_runs` does, from an open connection."""
     if check_version(connection, path) == 0:
         return []
-    return [_run(dict(row), path) for row in connection.execute(_RUNS)]
+    columns = dict.fromkeys(COLUMNS["runs"])  # an earlier version may not have them all
+    return [_run(columns | dict(row), path) for row in connection.execute(_RUNS)]
 
 
 def _run(row: dict[str, Any], path: Path) -> Run:

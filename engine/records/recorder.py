@@ -49,7 +49,7 @@ class Recorder:
 
         Raises RecordsError when the database already has a run with this uuid: that one is to be resumed.
         """
-        values = runs.begun(run)
+        values = runs.columns_at_start(run)
         self._start_id = self._writer.call(partial(runs.insert_run, values=values, path=self.path))
         return self._start_id
 
@@ -173,5 +173,5 @@ class Recorder:
     def _run_id(self) -> int:
         """Return the startID of the current run."""
         if self._start_id is None:
-            raise RecordsError(f"no run was begun in database {self.path}; call begin() or resume() first")
+            raise RecordsError(f"no run has begun in database {self.path}; call begin() or resume() first")
         return self._start_id

@@ -113,7 +113,7 @@ def _choose_data(data: Dataset | str | Path | None, earlier: Checkpoint | None) 
         return None, data
     if data is None and earlier and earlier.run.data.source is None:
         name = earlier.run.data.name
-        raise SettingsError(f"the run was begun with data given in Python ({name}): give the same data to resume it")
+        raise SettingsError(f"the run began with data given in Python ({name}): give the same data to resume it")
     source = (earlier and earlier.run.data.source) or "letters" if data is None else str(data)
     if source not in NAMES and Path(source).exists():
         source = str(Path(source).absolute())

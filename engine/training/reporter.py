@@ -1,4 +1,4 @@
-"""What a run tells while it is carried out, and what it returns."""
+"""What a run reports while it is carried out, and what it returns."""
 
 from __future__ import annotations
 

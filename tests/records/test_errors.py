@@ -51,7 +51,7 @@ def test_the_same_run_is_not_begun_twice(tmp_path: Path) -> None:
 
 
 def test_rows_need_a_run(tmp_path: Path) -> None:
-    with Recorder(tmp_path / "r.db") as records, pytest.raises(RecordsError, match="no run was begun"):
+    with Recorder(tmp_path / "r.db") as records, pytest.raises(RecordsError, match="no run has begun"):
         records.training(training_row(1))
     with pytest.raises(RecordsError, match="was closed"):
         records.begin(RUN)

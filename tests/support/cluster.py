@@ -45,7 +45,12 @@ class Cluster:
     """A coordinator, and the serial evaluation that it must equal."""
 
     def __init__(
-        self, listener: Listener, watch: Supervisor, numerics: str, shared_memory: SharedMemory | None, policy: Policy
+        self,
+        listener: Listener,
+        supervisor: Supervisor,
+        numerics: str,
+        shared_memory: SharedMemory | None,
+        policy: Policy,
     ) -> None:
         rng = np.random.default_rng(3)
         train, test = (

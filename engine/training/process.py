@@ -1,4 +1,4 @@
-"""What a process sets up to train, in which order, and that all of it is gone afterwards."""
+"""What a process that trains sets up, in which order; all of it is undone afterwards."""
 
 import logging
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ from engine.system.allocator import release_compiler
 from engine.system.blas import one_blas_thread
 from engine.system.clock import MONOTONIC, Clock, TimeLimit
 from engine.system.signals import Interrupt
-from engine.training.bookkeeping import departure, recorder
+from engine.training.bookkeeping import departure, notice_recorder
 from engine.training.checkpoint_writer import CheckpointWriter
 from engine.training.cluster import Cluster, cluster_for, source_for
 from engine.training.context import RunContext
@@ -36,7 +36,7 @@ AT_ONCE = (KeyboardInterrupt, WorkersError, WorkerFailedError, StorageError)
 log = logging.getLogger("gradsum.training")
 
 
-class Session:
+class TrainingProcess:
     """A process that trains: one run, or one after the other on the same workers.
 
     Entered, it listens to signals and holds BLAS to one thread; `start_workers` and `open_records` follow. They are
@@ -104,7 +104,7 @@ class Session:
         """Train the run that has this number in the records, from `state` on, and finish it there."""
         limit = TimeLimit(self._clock, run.settings.time_limit)
         context = RunContext(self.reporter, self.interrupt, self._clock, limit)
-        notices = NoticeLimit(recorder(self._records, self.reporter))
+        notices = NoticeLimit(notice_recorder(self._records, self.reporter))
         self.reporter.status("waiting for workers" if self._cluster else "compiling the network")
         known = self._records.worker_names()
         with source_for(run, self._cluster, context, notices.take, known) as source:
