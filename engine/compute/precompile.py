@@ -34,7 +34,7 @@ def compile_all() -> None:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         check_writable(folder)  # before it takes so long
-        warm(choose())
+        compile_kernels(choose())
         mark().touch()
     except OSError as error:
         raise unwritable(folder, error) from None

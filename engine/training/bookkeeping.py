@@ -21,7 +21,7 @@ QUIET = (
 )
 
 
-def recorder(records: Recorder, reporter: Reporter) -> Callable[[Notice], None]:
+def notice_recorder(records: Recorder, reporter: Reporter) -> Callable[[Notice], None]:
     """Return a function that records notices about workers, and tells the reporter the unusual ones."""
     numerics = fingerprint()
 

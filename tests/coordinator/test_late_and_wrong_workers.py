@@ -16,7 +16,7 @@ from engine.errors import InterruptedRoundError, WorkerFailedError
 from engine.wire import messages as m
 from tests.coordinator.test_coordinator import SIZE, Box
 from tests.support.fakes import JOB, NUMERICS, TRACEBACK, ToyWorker
-from tests.support.faults import Fault
+from tests.support.faults import WorkerFault
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])

@@ -63,7 +63,7 @@ class Cluster:
         config = Config(job, 60, 23, cache.content(job.data), "s", numerics, policy)
         arbiter, notice = Arbiter(job, data), self.notices.append
         self.coordinator = Coordinator(
-            config, Environment(listener, watch, MONOTONIC, notice, lambda: False, arbiter, shared_memory)
+            config, Environment(listener, supervisor, MONOTONIC, notice, lambda: False, arbiter, shared_memory)
         )
         self.serial = Serial(job, data)
 

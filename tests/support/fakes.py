@@ -278,15 +278,15 @@ class ToyWorker:
         """Return what is sent before the true answers; whoever counts any of it gets other sums."""
         if fault is WorkerFault.OLD:
             return self._before
-        others: dict[Fault, m.Message] = {
-            Fault.NOT_FOR_US: m.Stop(work.session, "now"),
-            Fault.READY_AGAIN: m.Ready(work.session, MODEL.layout().digest),
-            Fault.HELLO_AGAIN: m.Hello("box", self.pid, NUMERICS),
-            Fault.GOODBYE: m.Goodbye(work.session, "enough"),
+        others: dict[WorkerFault, m.Message] = {
+            WorkerFault.NOT_FOR_US: m.Stop(work.session, "now"),
+            WorkerFault.READY_AGAIN: m.Ready(work.session, MODEL.layout().digest),
+            WorkerFault.HELLO_AGAIN: m.Hello("box", self.pid, NUMERICS),
+            WorkerFault.GOODBYE: m.Goodbye(work.session, "enough"),
         }
         if fault in others:
             return [m.encode(others[fault])]
-        if fault is Fault.FAILED:
+        if fault is WorkerFault.FAILED:
             return [m.encode(*m.failed(work.session, TRACEBACK))]
         values = self._lie(fault, work)
         if values is None:

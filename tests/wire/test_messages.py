@@ -159,7 +159,7 @@ def test_wrong_version_and_opcode() -> None:
     refused(header(other, 8, "s"), match=said)
     for opcode in (0, 99, -1, 2**63):
         refused(header(m.VERSION, opcode, "s"), match=f"no message has opcode {opcode}")
-    pairs: list[tuple[object, object]] = [(m.VERSION, x) for x in ("8", [])]
+    pairs: list[tuple[object, object]] = [(m.VERSION, "8"), (m.VERSION, [])]
     pairs += [(version, 8) for version in (str(m.VERSION), None, float(m.VERSION), True)]
     for version, code in pairs:
         refused(header(version, code, "s"), match="starts with version and opcode")
