@@ -29,6 +29,7 @@ from engine.settings import FORMER_NAMES
 from tests.records.test_snapshots import KERNEL, RUN, noise, snapshot
 
 FOURTH = Path(__file__).parent / "version_4.sql"
+BEST_OF_FOURTH = [(40, 66.65), (5, 11.85), (5, 7.45)]  # the best step and the last percent of each run
 
 
 def fourth(path: Path) -> Path:
@@ -70,6 +71,7 @@ def test_a_database_of_the_fourth_version_is_read_as_it_is(tmp_path: Path) -> No
     path = fourth(tmp_path / "r.db")
     before = path.read_bytes()
     assert [(run["startID"], run["state"]) for run in list_runs(path)] == [(n, "finished") for n in (1, 2, 3)]
+    assert [(run["best_step"], run["last_percent"]) for run in list_runs(path)] == BEST_OF_FOURTH
     record = read_run(path, "old one")
     assert [row["worker"] for row in record.workers] == ["box:3223", "box:3222"]
     assert [row["kind"] for row in record.events] == ["joined", "joined"]
@@ -91,6 +93,8 @@ def test_a_database_of_the_fourth_version_becomes_like_a_new_one_and_keeps_its_r
     before = content(path)
     assert before["trials"]
     Recorder(path).close()
+    for row in before["runs"]:
+        row |= {"best_step": None, "last_percent": None}  # new in version 6
     assert content(path) == before
     Recorder(tmp_path / "new.db").close()
     assert structure(path) == structure(tmp_path / "new.db")
@@ -105,7 +109,7 @@ def test_a_database_of_the_fourth_version_becomes_like_a_new_one_and_keeps_its_r
 def test_a_column_that_a_table_does_not_have_yet_is_added(tmp_path: Path) -> None:
     path = fourth(tmp_path / "r.db")
     with closing(sqlite3.connect(path)) as connection:
-        for table, column in (("training", "momentum"), ("runs", "params_sha256")):  # the last ones of their tables
+        for table, column in (("training", "momentum"), ("runs", "params_sha256")):  # the last ones there
             connection.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
     Recorder(path).close()
     Recorder(tmp_path / "new.db").close()
