@@ -22,11 +22,14 @@ from engine.system.processes import alive
 # A run that was killed, or still runs, has no totals yet: take them from its rows, by key, as there may be many. Speed
 # is that of its last 50 steps.
 _LAST = "(SELECT {} FROM training t WHERE t.startID = runs.startID ORDER BY batchno DESC LIMIT 1)"
+_VALIDATION = "(SELECT {} FROM validation v WHERE v.startID = runs.startID ORDER BY {} LIMIT 1)"
 _RUNS = f"""
 SELECT runs.*,
   {_LAST.format("batchno")} AS last_step, {_LAST.format("epoch")} AS last_epoch,
   {_LAST.format("elapsed")} AS last_elapsed, {_LAST.format("cputime")} AS last_cputime,
-  (SELECT max(corperc) FROM validation v WHERE v.startID = runs.startID) AS best_so_far,
+  {_VALIDATION.format("corperc", "corperc DESC, batchno")} AS best_so_far,
+  {_VALIDATION.format("batchno", "corperc DESC, batchno")} AS best_step_so_far,
+  {_VALIDATION.format("corperc", "batchno DESC")} AS last_validated,
   (SELECT sum(batchsize) * (1 - 1.0 / count(*)) / nullif(max(elapsed) - min(elapsed), 0) FROM (
      SELECT batchsize, elapsed FROM training t WHERE t.startID = runs.startID ORDER BY batchno DESC LIMIT 50
   )) AS speed
@@ -38,6 +41,8 @@ _STAND_INS = {
     "wall_seconds": "last_elapsed",
     "cpu_seconds": "last_cputime",
     "best_percent": "best_so_far",
+    "best_step": "best_step_so_far",
+    "last_percent": "last_validated",
     "images_per_second": "speed",
 }
 FORMER_SETTINGS = {"mailbox": "shared_memory"}  # what settings were called in runs of earlier versions
@@ -139,7 +144,7 @@ def _run(row: dict[str, Any], path: Path) -> Run:
         raise RecordsError(f"run {row['startID']} of database {path} has an unknown state: {row['state']!a:.60}")
     for column, stand_in in _STAND_INS.items():
         found = row.pop(stand_in)
-        if row[column] is None or row["state"] == RunStatus.RUNNING:
+        if row.get(column) is None or row["state"] == RunStatus.RUNNING:
             row[column] = found
     row["settings"] = {FORMER_SETTINGS.get(name, name): value for name, value in _parsed(row["settings"]).items()}
     row["versions"] = _parsed(row["versions"])

@@ -53,6 +53,8 @@ class Totals(TypedDict, total=False):
     epochs: float
     train_loss: float | None
     best_percent: float | None
+    best_step: int | None
+    last_percent: float | None
     images_per_second: float | None
     wall_seconds: float
     cpu_seconds: float

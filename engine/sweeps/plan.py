@@ -11,7 +11,7 @@ from engine.nn.model import BUILT_IN, Model, load_model, model_from
 from engine.nn.optimizers import OPTIMIZERS
 from engine.records import SweepRow, check_idle, find_sweep
 from engine.sweeps import defaults
-from engine.sweeps.samplers import SAMPLERS, Grid, Random, Sampler
+from engine.sweeps.samplers import SAMPLERS, Grid, Random, Sampler, size
 from engine.sweeps.space import MODEL, Choice, Parameters, Space, Value, ends, space_of, written
 from engine.training.defaults import DEFAULT_DB
 from engine.training.prepare import Request, checked_name, choose_settings, prepare, variant
@@ -150,7 +150,7 @@ def resume_sweep(request: SweepRequest, resume: str) -> Plan:
     if base.digest != row.data_digest:
         raise SettingsError(f"the data {base.data.name} has changed since the sweep began; begin a new one")
     space = space_of(row.over)
-    count = how_many(row.trials if request.trials is None else request.trials, row.sampler, space)
+    count = row.trials if request.trials is None else how_many(request.trials, row.sampler, space)
     if count < row.trials:
         raise SettingsError(
             f"the sweep has {row.trials} trials; a resumed one may have more, not fewer: got {request.trials}"
@@ -183,15 +183,21 @@ def _fixed(name: str) -> SettingsError:
 
 
 def how_many(trials: int | None, sampler: str, space: Space) -> int:
-    """Return how many trials there are to be: of a grid at most, and by default, all; SettingsError if it is none."""
+    """Return how many trials there are to be, no more than combinations; SettingsError if it is none.
+
+    By default that is all of a grid.
+    """
     if trials is not None and not 1 <= trials <= MOST_TRIALS:
         raise SettingsError(f"trials must be from 1 to {MOST_TRIALS}, got {trials}")
     if sampler != "grid":
-        return trials or defaults.TRIALS
-    size = Grid(space).size
-    if trials is None and size > MOST_TRIALS:
-        raise SettingsError(f"the grid has {size} combinations; say how many of them to try, up to {MOST_TRIALS}")
-    return min(trials or size, size)
+        there_are = size(space)  # more trials than that would repeat one another
+        wanted = trials or defaults.TRIALS
+        return wanted if there_are is None else min(wanted, there_are)
+    combinations = Grid(space).size
+    if trials is None and combinations > MOST_TRIALS:
+        text = f"the grid has {combinations} combinations; say how many of them to try, up to {MOST_TRIALS}"
+        raise SettingsError(text)
+    return min(trials or combinations, combinations)
 
 
 def _places(model: Model | str | Path | None, over: dict[str, str]) -> tuple[Model | str, dict[str, str]]:

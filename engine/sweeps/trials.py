@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+from engine.checkpoint import kept
 from engine.errors import DivergedError, RecordsError, run_in_progress
 from engine.records import TrialRecord, TrialRow, read_trials
 from engine.records.status import RunStatus, TrialStatus
@@ -83,6 +84,8 @@ class Trials:
         row = TrialRow(self._number, trial.number, start_id, json.dumps(dict(trial.parameters)), trial.state)
         self._records.trial(row)
         self._reporter.trial_started(replace(trial, run=start_id))
+        if same := next((t.number for t in self._trials if t.parameters == trial.parameters), None):
+            self._reporter.notice(f"trial {trial.number} repeats trial {same}: the sampler suggests the same again")
         rule = MedianRule(self._trials, self._plan.row.prune_after)
         try:
             ending = _ENDINGS.get(self._process.carry_out(run, start_id, state, rule).stop, TrialStatus.FINISHED)
@@ -113,12 +116,24 @@ class Trials:
         plan, trials = self._plan, self._trials
         over = len(trials) == plan.row.trials and trials[-1].state is not TrialStatus.INTERRUPTED
         best = next((trial for trial in ranked(trials) if trial.state is TrialStatus.FINISHED), None)
-        config = plan.base.folder / NAME if best else None
-        if best and best.best and config:
-            said = f"trial {best.number} of sweep {plan.row.name or self._number}: {best.best.percent:.2f} % correct"
-            write_settings(config, plan.run(best.number, best.parameters), said)
+        config, network = None, None
+        if best and (point := best.best) and point.step:  # no settings stand for a run without a step
+            said = f"trial {best.number} of sweep {plan.row.name or self._number}"
+            run, config = plan.run(best.number, best.parameters), plan.base.folder / NAME
+            write_settings(config, run, point.step, f"{said}: {point.percent:.2f} % correct after step {point.step}")
+            network = kept(run.folder, point.step, run.uuid)
         state = RunStatus.FINISHED if over else RunStatus.INTERRUPTED
-        return SweepResult(self._number, plan.row.name, state, plan.row.trials, trials, best, config, plan.base.db)
+        return SweepResult(
+            sweep=self._number,
+            name=plan.row.name,
+            state=state,
+            wanted=plan.row.trials,
+            trials=trials,
+            best=best,
+            checkpoint=network,
+            config=config,
+            db=plan.base.db,
+        )
 
 
 _ENDINGS = {StopKind.INTERRUPTED: TrialStatus.INTERRUPTED, StopKind.PRUNED: TrialStatus.PRUNED}

@@ -30,6 +30,7 @@ from engine.settings import FORMER_NAMES
 from tests.records.test_snapshots import KERNEL, RUN, noise, snapshot
 
 FOURTH = Path(__file__).parent / "version_4.sql"
+BEST_OF_FOURTH = [(40, 66.65), (5, 11.85), (5, 7.45)]  # the best step and the last percent of each run
 
 
 def fourth(path: Path) -> Path:
@@ -71,6 +72,7 @@ def test_a_database_of_the_fourth_version_is_read_as_it_is(tmp_path: Path) -> No
     path = fourth(tmp_path / "r.db")
     before = path.read_bytes()
     assert [(run["startID"], run["state"]) for run in list_runs(path)] == [(n, "finished") for n in (1, 2, 3)]
+    assert [(run["best_step"], run["last_percent"]) for run in list_runs(path)] == BEST_OF_FOURTH
     record = read_run(path, "old one")
     assert [row["worker"] for row in record.workers] == ["box:3223", "box:3222"]
     assert [row["kind"] for row in record.events] == ["joined", "joined"]

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 import engine
+from engine.checkpoint import load, params_sha256
 from engine.coordinator.source import WorkerReport
 from engine.errors import RecordsError, SettingsError, StorageError, UsageError, WorkersError
 from engine.records import remove_runs
@@ -108,7 +109,38 @@ def test_the_best_settings_give_the_best_trial_again() -> None:
     assert result.best.best.percent == max(values)
     read = tomllib.loads(result.config.read_text())
     again = engine.train(**read, workers=0, db="again.db", out="again")
-    assert again.params_sha256 == result.best.params_sha256
+    assert result.checkpoint
+    assert result.checkpoint.parent == Path(f"out/trial-{result.best.number}")
+    assert again.params_sha256 == params_sha256(load(result.checkpoint).parameters)
+    assert again.best
+    assert (again.best.percent, again.best.step, again.steps) == (max(values), *[result.best.best.step] * 2)
+
+
+def test_no_combination_is_tried_twice() -> None:
+    over = {"lr": "0.001,0.01", "optimizer": "sgd,adam", "batch_size": "8:9"}
+    result = engine.sweep(over, **SWEEP | {"trials": 50, "epochs": 1, "prune_after": 0})
+    tried = [tuple(trial.parameters.values()) for trial in result.trials]
+    assert len(tried) == len(set(tried)) == 8
+    stopped = engine.sweep(over, **SWEEP | {"trials": 8, "epochs": 1, "prune_after": 0, "db": "s.db", "out": "s"},
+                           reporter=Stopping(4, 2))  # fmt: skip
+    assert len(stopped.trials) == 4
+    again = engine.sweep(resume="1", db="s.db")
+    assert [trial.parameters for trial in again.trials] == [trial.parameters for trial in result.trials]
+
+
+def test_a_combination_that_is_tried_twice_for_want_of_others_is_told() -> None:
+    heard: list[str] = []
+
+    class Listening(engine.SweepReporter):
+        def notice(self, text: str) -> None:
+            heard.append(text)
+
+    options = SWEEP | {"trials": 3, "steps": 1, "epochs": None, "prune_after": 0}
+    engine.sweep({"batch_size": "8:9:log"}, **options, reporter=Listening())
+    first, second, third = rows("SELECT parameters FROM trials ORDER BY number")
+    assert first != second
+    told = f"trial 3 repeats trial {1 if third == first else 2}: the sampler suggests the same again"
+    assert [line for line in heard if "repeats" in line] == [told]
 
 
 KILLED = """
@@ -389,8 +421,8 @@ def test_a_file_whose_name_is_no_unicode_is_a_comment_of_the_best_settings() -> 
     assert "\n# The name of the model is not Unicode: give it with --model.\n" in text
     assert "\n# The name of the data is not Unicode: give it with --data.\n" in text
     again = engine.train(*names, **tomllib.loads(text), workers=0, db="again.db")
-    assert result.best
-    assert again.params_sha256 == result.best.params_sha256
+    assert result.checkpoint
+    assert again.params_sha256 == params_sha256(load(result.checkpoint).parameters)
 
 
 def test_best_settings_that_cannot_be_written_are_a_failure_of_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:

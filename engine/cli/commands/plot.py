@@ -7,7 +7,7 @@ import argparse
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
-from engine.cli.arguments import WHICH, add_checkpoint, add_database
+from engine.cli.arguments import WHICH, add_checkpoint, add_database, chosen_checkpoint
 from engine.cli.command import Command
 from engine.cli.picture_options import add_out, check_place, check_spares, need_matplotlib
 
@@ -114,14 +114,15 @@ def _draw_confusion(arguments: argparse.Namespace) -> "Drawing":
     from engine.network import network_from
     from engine.reports.plots import confusion
 
-    checkpoint = load(arguments.checkpoint)
-    network = network_from(checkpoint, arguments.checkpoint)
+    path = chosen_checkpoint(arguments)
+    checkpoint = load(path)
+    network = network_from(checkpoint, path)
     data = data_for(checkpoint, network, arguments)
     # An output beyond the classes of the data counts as an answer too, if the network was trained for it.
     classes = (*data.classes, *network.classes[len(data.classes) :])
     found = confusion.answers(network.probabilities(data.test.images, len(classes)), data.test.labels)
     kind = "generated " if data.generated else ""
-    name = arguments.checkpoint.resolve().stem
+    name = path.resolve().stem
     title = f"{name} (step {checkpoint.step}) on {kind}{data.name}"
     return confusion.draw(found, data.test.images, classes, title), f"confusion-{name}"
 

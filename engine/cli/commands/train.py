@@ -61,6 +61,9 @@ def _print_summary(result: "Result") -> None:
     print(f"{result.images_per_second:,.0f} images/s with {who}, {result.wall_seconds:.1f} s")
     print(f"records     {result.db} (run {result.run}, {size(result.records_bytes)})")
     print(f"checkpoint  {result.checkpoint}")
+    if best := result.best:
+        where = best.checkpoint or "its checkpoint is not there any more"
+        print(f"best        {where} ({best.percent:.2f} % correct after step {best.step})")
 
 
 COMMAND = Command(
