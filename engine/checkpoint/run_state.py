@@ -27,6 +27,7 @@ _KINDS: dict[str, type | tuple[type, ...]] = {
     "cpu": _NUMBER,
     "best_percent": _NUMBER,
     "validation": dict,
+    "best": dict,
 }
 
 
@@ -45,8 +46,9 @@ class DataState:
 class RunState:
     """A run at one of its steps. What an older version did not write is None, or empty.
 
-    `uuid` identifies the run, `name` is what a person called it. `model`, `settings`, `normalisation` and `validation`
-    are plain data, understood by the classes of these names. `elapsed` and `cpu` are seconds since the run began.
+    `uuid` identifies the run, `name` is what a person called it. `model`, `settings`, `normalisation`, `validation`
+    (the newest) and `best` are plain data, understood by the classes of these names. `elapsed` and `cpu` are seconds
+    since the run began.
     """
 
     uuid: str | None = None
@@ -62,10 +64,12 @@ class RunState:
     cpu: float = 0.0
     best_percent: float | None = None
     validation: Mapping[str, Any] | None = None
+    best: Mapping[str, Any] | None = None
 
     def plain(self) -> dict[str, Any]:
         """Return the plain data that `run_state_from` reads; the uuid is called "run"."""
-        values = {name: value for name, value in vars(self).items() if name != "uuid"}
+        values = {name: value for name, value in vars(self).items() if name not in ("uuid", "best")}
+        values |= {"best": self.best} if self.best else {}
         return {"run": self.uuid} | values | {"data": asdict(self.data)}
 
 

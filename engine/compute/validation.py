@@ -20,6 +20,10 @@ class Validation:
         """Percent correct."""
         return 100 * self.correct / self.total
 
+    def beats(self, other: "Validation | None") -> bool:
+        """Return whether this one is better than an earlier one; of equal ones the first stays the best."""
+        return other is None or self.percent > other.percent
+
     def asdict(self) -> dict[str, Any]:
         """Return plain data."""
         return {"correct": self.correct, "total": self.total, "percent": self.percent, "loss": self.loss}

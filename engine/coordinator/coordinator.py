@@ -50,11 +50,11 @@ class Coordinator:
             self.wait()
 
     def wait(self) -> None:
-        """Wait for something to happen, not for long, and deal with it."""
+        """Wait briefly for something to happen, and deal with it."""
         self._explained(self._inbox.wait)
 
     def _explained(self, act: Callable[[], None]) -> None:
-        """Let what goes wrong in `act`, and should not, come with the events that led to it."""
+        """Add the events that led to it to an unexpected error of `act`."""
         try:
             act()
         except WorkersError:  # has nothing to do with rounds
@@ -64,7 +64,7 @@ class Coordinator:
             raise
 
     def workers(self) -> list[WorkerReport]:
-        """Return what each worker that is at hand has done."""
+        """Return what each worker that is ready has done."""
         return self._members.reports()
 
     def cpu_seconds(self) -> float:
@@ -78,10 +78,10 @@ class Coordinator:
     def start(self, step: int, parameters: Vector, out: Vector, thorough: bool = False) -> Pending:
         """Send the shares of the batch of `step` to the workers, and return at once.
 
-        If there are too few of them, the round begins when its result is asked for: the caller may have things to do.
+        If there are too few workers, the round begins when its result is asked for: the caller may have things to do.
         """
         if thorough:
-            text = f"the sum of step {step} is not; every block is computed again"
+            text = f"the sum of step {step} is not finite; every block is computed again"
             self._environment.notice(Notice(NoticeKind.NOT_FINITE, None, text))
         sums = Reduction(len(self._sampler.indices(step)), self._config.job.microbatch, out)
         active = ActiveRound(self._work(m.WorkKind.TRAIN, step, step - 1, sums.total), parameters, sums, thorough)

@@ -143,7 +143,7 @@ def load_model(name: str, shape: tuple[int, int, int], classes: int) -> Model:
     if name in BUILT_IN:
         return {"letters": letters, "mlp": mlp, "lenet": lenet}[name](shape, classes)
     path = Path(name)
-    if not path.is_file():
+    if not path.exists():
         raise ModelError(f"no model {name!r}: use {', '.join(BUILT_IN)}, or the path of a TOML file")
     read = read_toml(path, ModelError, str(path))
     try:

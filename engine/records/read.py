@@ -10,21 +10,26 @@ from pathlib import Path
 from typing import Any, cast
 
 from engine.errors import RecordsError
-from engine.records.database import check_path, check_version, connect, explain
+from engine.records.database import check_file_system, check_path, check_version, connect, explain
 from engine.records.find import find_run
 from engine.records.history import events, validations, workers
 from engine.records.read_rows import Event, Run, Validation, Worker
+from engine.records.schema import COLUMNS
 from engine.records.status import RunStatus
+from engine.system.file_system import lacking
 from engine.system.processes import alive
 
 # A run that was killed, or still runs, has no totals yet: take them from its rows, by key, as there may be many. Speed
 # is that of its last 50 steps.
 _LAST = "(SELECT {} FROM training t WHERE t.startID = runs.startID ORDER BY batchno DESC LIMIT 1)"
+_VALIDATION = "(SELECT {} FROM validation v WHERE v.startID = runs.startID ORDER BY {} LIMIT 1)"
 _RUNS = f"""
 SELECT runs.*,
   {_LAST.format("batchno")} AS last_step, {_LAST.format("epoch")} AS last_epoch,
   {_LAST.format("elapsed")} AS last_elapsed, {_LAST.format("cputime")} AS last_cputime,
-  (SELECT max(corperc) FROM validation v WHERE v.startID = runs.startID) AS best_so_far,
+  {_VALIDATION.format("corperc", "corperc DESC, batchno")} AS best_so_far,
+  {_VALIDATION.format("batchno", "corperc DESC, batchno")} AS best_step_so_far,
+  {_VALIDATION.format("corperc", "batchno DESC")} AS last_validated,
   (SELECT sum(batchsize) * (1 - 1.0 / count(*)) / nullif(max(elapsed) - min(elapsed), 0) FROM (
      SELECT batchsize, elapsed FROM training t WHERE t.startID = runs.startID ORDER BY batchno DESC LIMIT 50
   )) AS speed
@@ -36,6 +41,8 @@ _STAND_INS = {
     "wall_seconds": "last_elapsed",
     "cpu_seconds": "last_cputime",
     "best_percent": "best_so_far",
+    "best_step": "best_step_so_far",
+    "last_percent": "last_validated",
     "images_per_second": "speed",
 }
 FORMER_SETTINGS = {"mailbox": "shared_memory"}  # what settings were called in runs of earlier versions
@@ -68,9 +75,10 @@ def reading(path: Path | str) -> Iterator[sqlite3.Connection]:
 def _open(path: Path) -> sqlite3.Connection:
     """Return a connection to an existing database that can only read."""
     writable = os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
-    if not writable and not Path(f"{path}-wal").exists():
-        # WAL has no place for its index here. Without a log nobody is writing, so none is needed.
+    if (not writable or lacking(path.parent)) and not Path(f"{path}-wal").exists():
+        # WAL has no place for its index here, or no locks. Without a log nobody is writing, so none are needed.
         return connect(path, "ro&immutable=1")
+    check_file_system(path)
     # Not mode=ro, which would leave the -wal and -shm files behind when it closes last; query_only forbids writing.
     connection = connect(path, "rw")
     connection.execute("PRAGMA query_only = ON").close()
@@ -126,7 +134,8 @@ def _runs(connection: sqlite3.Connection, path: Path) -> list[Run]:
     """Return what `list_runs` does, from an open connection."""
     if check_version(connection, path) == 0:
         return []
-    return [_run(dict(row), path) for row in connection.execute(_RUNS)]
+    columns = dict.fromkeys(COLUMNS["runs"])  # an earlier version may not have them all
+    return [_run(columns | dict(row), path) for row in connection.execute(_RUNS)]
 
 
 def _run(row: dict[str, Any], path: Path) -> Run:
@@ -135,7 +144,7 @@ def _run(row: dict[str, Any], path: Path) -> Run:
         raise RecordsError(f"run {row['startID']} of database {path} has an unknown state: {row['state']!a:.60}")
     for column, stand_in in _STAND_INS.items():
         found = row.pop(stand_in)
-        if row[column] is None or row["state"] == RunStatus.RUNNING:
+        if row.get(column) is None or row["state"] == RunStatus.RUNNING:
             row[column] = found
     row["settings"] = {FORMER_SETTINGS.get(name, name): value for name, value in _parsed(row["settings"]).items()}
     row["versions"] = _parsed(row["versions"])

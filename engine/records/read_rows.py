@@ -1,4 +1,4 @@
-"""What is read: rows by column, in the order of their table, and what each column means."""
+"""The rows of `runs`, `validation`, `workers` and `events` as they are read, with the meaning of each column."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, TypedDict
@@ -47,11 +47,13 @@ class Run(TypedDict):
     steps: Annotated[int | None, "steps done at the end"]
     epochs: Annotated[float | None, "epochs of training data seen at the end"]
     train_loss: Annotated[float | None, "mean training loss at the end; NULL if not finite"]
-    best_percent: Annotated[float | None, "best percent correct of any validation"]
+    best_percent: Annotated[float | None, "best percent correct of any validation whose parameters were kept"]
     images_per_second: Annotated[float | None, "training images per wall-clock second"]
     wall_seconds: Annotated[float | None, "wall-clock seconds of training"]
     cpu_seconds: Annotated[float | None, "CPU seconds, coordinator and workers together"]
     params_sha256: Annotated[str | None, "hex digest of the final parameters"]
+    best_step: Annotated[int | None, "the first step with best_percent, whose checkpoint is kept"]
+    last_percent: Annotated[float | None, "percent correct of the last validation"]
 
 
 class Validation(TypedDict):

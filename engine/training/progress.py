@@ -12,8 +12,9 @@ RECENT = 100  # batches that `train_loss` is the mean of
 class Progress:
     """How far a run is. `elapsed` and `cpu` (seconds) count from its beginning, in all processes that it was in.
 
-    The rest below `validation` counts from when it was begun or resumed in this process; `seconds` are those spent in
-    training steps, without validations and checkpoints.
+    The fields below `best` count from when it began or was resumed in this process; `seconds` are those spent in
+    training steps, without validations and checkpoints. `best` is the best validation whose parameters are in a
+    checkpoint, `best_percent` the most percent correct of all.
     """
 
     steps_per_epoch: int
@@ -22,6 +23,7 @@ class Progress:
     cpu: float = 0.0
     best_percent: float | None = None
     validation: Validation | None = None
+    best: Validation | None = None
     taken: int = 0
     images: int = 0
     seconds: float = 0.0
@@ -54,6 +56,8 @@ class Progress:
         return self.step % (every or self.steps_per_epoch) == 0
 
     def validated(self, validation: Validation) -> None:
-        """Keep the newest validation."""
+        """Keep the newest validation, and the best."""
         self.validation = validation
         self.best_percent = max(validation.percent, self.best_percent or 0.0)
+        if validation.beats(self.best):
+            self.best = validation

@@ -8,7 +8,7 @@ from engine.records.status import RunStatus
 from engine.training.history import History
 from engine.training.loop import Loop
 from engine.training.progress import Progress
-from engine.training.reporter import Result, RunInfo
+from engine.training.reporter import Best, Result, RunInfo
 from engine.training.run import Run
 from engine.training.stopping import StopKind, StopReason
 
@@ -34,9 +34,10 @@ def info_of(run: Run, number: int, loop: Loop) -> RunInfo:
     )
 
 
-def result_of(run: Run, number: int, loop: Loop, stop: StopReason) -> Result:
+def result_of(run: Run, number: int, loop: Loop, stop: StopReason, records_bytes: int) -> Result:
     """Return the result of a run that stopped, and is saved."""
     progress, layout, parameters = loop.state.progress, loop.state.layout, loop.state.parameters
+    checkpoint = loop.save()
     return Result(
         run=number,
         data=run.data.name,
@@ -49,11 +50,13 @@ def result_of(run: Run, number: int, loop: Loop, stop: StopReason) -> Result:
         params_sha256=layout.sha256(parameters),
         train_loss=progress.train_loss,
         validation=progress.validation,
+        best=_best(loop),
         images_per_second=progress.images_per_second,
         wall_seconds=progress.elapsed,
         step_ms=_step_ms(loop),
         db=run.db,
-        checkpoint=loop.save(),
+        records_bytes=records_bytes,
+        checkpoint=checkpoint,
         network=Network(run.model, parameters, run.normalisation, run.data.classes),
         history=History(run.db.absolute(), number, run.uuid),
         steps_taken=progress.taken,
@@ -66,7 +69,9 @@ def totals_of(result: Result, progress: Progress) -> Totals:
     totals = Totals(
         steps=result.steps,
         epochs=result.epochs,
-        best_percent=progress.best_percent,
+        best_percent=progress.best.percent if progress.best else None,
+        best_step=progress.best.step if progress.best else None,
+        last_percent=progress.validation.percent if progress.validation else None,
         wall_seconds=result.wall_seconds,
         cpu_seconds=progress.cpu,
         params_sha256=result.params_sha256,
@@ -74,6 +79,11 @@ def totals_of(result: Result, progress: Progress) -> Totals:
     if progress.taken:  # otherwise what is recorded from before the run was resumed still holds
         totals |= Totals(train_loss=result.train_loss, images_per_second=result.images_per_second)
     return totals
+
+
+def _best(loop: Loop) -> Best | None:
+    best = loop.state.progress.best
+    return Best(best.step, best.percent, best.loss, loop.checkpoints.kept(best)) if best else None
 
 
 def _workers(run: Run, loop: Loop) -> int:

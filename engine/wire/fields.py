@@ -1,18 +1,13 @@
-"""The fields of a message: what kinds there are, and how a value is checked."""
+"""The fields of messages: what they may hold, which is checked whenever a message is made or received."""
 
-from collections.abc import Callable
-from dataclasses import field, fields
+from dataclasses import field
 from enum import IntEnum
-from functools import cache
 from typing import Any
 
 from engine.errors import ProtocolError
 
 COUNT_LIMIT = (1 << 53) - 1
 SECONDS_LIMIT = 1e12
-
-Rules = tuple[tuple[str, type, float | None], ...]  # name, type and limit of each field
-Choices = tuple[tuple[int, str, type[IntEnum]], ...]  # position, name and type of each field with an enumeration
 
 
 def count(limit: int = COUNT_LIMIT, **default: Any) -> Any:
@@ -40,47 +35,24 @@ def duration() -> Any:
     return field(metadata={"type": float, "limit": SECONDS_LIMIT})
 
 
-def check(message: Any) -> None:
-    """Raise ProtocolError unless every field of `message` holds what it may."""
-    for name, kind, limit in rules(type(message)):
-        _check(type(message).__name__, name, getattr(message, name), kind, limit)
-
-
-@cache
-def _rules_of(message: type) -> Rules:
-    """Return name, type and limit of each field; looked up once, because several messages travel in every step."""
-    return tuple((f.name, f.metadata["type"], f.metadata["limit"]) for f in fields(message))
-
-
-@cache
-def _choices_of(message: type) -> Choices:
-    """Return position, name and type of each field that holds a member of an enumeration."""
-    return tuple((i, name, kind) for i, (name, kind, _) in enumerate(_rules_of(message)) if issubclass(kind, IntEnum))
-
-
-# mypy does not see that the type of a frozen dataclass is hashable, as `cache` wants it.
-rules: Callable[[type], Rules] = _rules_of
-choices: Callable[[type], Choices] = _choices_of
-
-
-def member_of(field_name: str, value: object, kind: type[IntEnum]) -> IntEnum:
-    """Return the member of `kind` with the number `value`; ProtocolError if there is none."""
-    if type(value) is not int:
-        raise ProtocolError(f"{field_name} must be int, got {type(value).__name__}")
-    try:
-        return kind(value)
-    except ValueError:
-        known = ", ".join(f"{member:d}" for member in kind)
-        raise ProtocolError(f"{field_name} must be one of {known}, got {value}") from None
-
-
-def _check(message: str, name: str, value: object, kind: type, limit: float | None) -> None:
+def check(message: type, name: str, value: object, kind: type, limit: float | None) -> None:
     """Raise ProtocolError unless `value` is of `kind` and within `limit`, if there is one."""
     if type(value) is not kind:
-        raise ProtocolError(f"{message}.{name} must be {kind.__name__}, got {type(value).__name__}")
+        raise ProtocolError(f"{message.__name__}.{name} must be {kind.__name__}, got {type(value).__name__}")
     if limit is None:
         return
     if isinstance(value, str) and len(value) > limit:
-        raise ProtocolError(f"{message}.{name} has {len(value)} characters, at most {limit} are allowed")
+        raise ProtocolError(f"{message.__name__}.{name} has {len(value)} characters, at most {limit} are allowed")
     if isinstance(value, int | float) and not 0 <= value <= limit:
-        raise ProtocolError(f"{message}.{name} must be from 0 to {limit}, got {value}")
+        raise ProtocolError(f"{message.__name__}.{name} must be from 0 to {limit}, got {value}")
+
+
+def member(message: type, name: str, value: object, kind: type[IntEnum]) -> IntEnum:
+    """Return the member of `kind` whose number has come in; ProtocolError if there is none."""
+    if type(value) is not int:
+        raise ProtocolError(f"{message.__name__}.{name} must be int, got {type(value).__name__}")
+    try:
+        return kind(value)
+    except ValueError:
+        known = ", ".join(f"{one:d}" for one in kind)
+        raise ProtocolError(f"{message.__name__}.{name} must be one of {known}, got {value}") from None

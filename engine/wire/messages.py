@@ -1,8 +1,9 @@
 """The wire format: every message that travels between coordinator and worker. The only file that knows it.
 
 A message is one or two frames: a msgpack header of at most 1 KiB, `[VERSION, opcode, field, field, ...]`, and for some
-messages a payload: raw little-endian bytes (a float32 vector, or the msgpack description of a job). Nothing received
-is used before its opcode, version, types and ranges have been checked; a message that fails raises ProtocolError.
+messages a payload: raw little-endian bytes (a float32 vector), the msgpack description of a job, or UTF-8. Nothing
+received is used before its opcode, version, types and ranges have been checked; a message that fails raises
+ProtocolError.
 
     worker                      coordinator
     HELLO      ------------->               who I am, what my numbers depend on
@@ -12,30 +13,34 @@ is used before its opcode, version, types and ranges have been checked; a messag
     READY      ------------->               model compiled, data at hand
                <-------------   WORK        a share of a round; payload: the parameters, unless it has them
     RESULT     ------------->               the sums of one block; payload: the gradient, in training
-    FAILED     ------------->               an exception, with its traceback
+    FAILED     ------------->               an exception; payload: its traceback
                <-------------   PING        is anybody there; no answer wanted
     GOODBYE    ------------->               leaving
                <-------------   STOP        the run is over
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import IntEnum
+from functools import cache
 from typing import Any, ClassVar
 
 import msgpack
 
 from engine.errors import ProtocolError
 from engine.system.processes import HOSTNAME_LIMIT
-from engine.wire.fields import check, choice, choices, count, duration, member_of, real, rules, text
+from engine.wire.fields import check, choice, count, duration, member, real, text
 
 VERSION = 1
 HEADER_LIMIT = 1024  # bytes
 JOB_LIMIT = 1 << 20  # bytes of a job's description
 CHUNK_LIMIT = 1 << 20  # bytes of data in one message
+ERROR_LIMIT = 700  # characters of an exception without its traceback
+TRACEBACK_LIMIT = 1 << 14  # bytes of a traceback; most have a tenth of it
 NO_SLOT = 0  # on the wire, of a vector that is not in shared memory; slots count from 1
 
 Frame = Any  # an object with the buffer protocol: bytes, memoryview, a frame of the transport
+MESSAGES: dict[int, type["Message"]] = {}
 
 
 class WorkKind(IntEnum):
@@ -47,12 +52,28 @@ class WorkKind(IntEnum):
 
 @dataclass(frozen=True)
 class Message:
-    """Base of all messages. Its fields are checked when it is made, be it to be sent or received."""
+    """Base of all messages; subclasses register by opcode."""
 
     opcode: ClassVar[int]
 
+    def __init_subclass__(cls) -> None:
+        MESSAGES[cls.opcode] = cls
+
     def __post_init__(self) -> None:
-        check(self)
+        for name, kind, limit in _rules(self.opcode):
+            check(type(self), name, getattr(self, name), kind, limit)
+
+
+@cache
+def _rules(opcode: int) -> tuple[tuple[str, type, float | None], ...]:
+    """Return name, type and limit of each field; looked up once, because several messages travel in every step."""
+    return tuple((f.name, f.metadata["type"], f.metadata["limit"]) for f in fields(MESSAGES[opcode]))
+
+
+@cache
+def _choices(opcode: int) -> tuple[tuple[int, str, type[IntEnum]], ...]:
+    """Return position, name and type of each field that holds a member of an enumeration."""
+    return tuple((i, name, kind) for i, (name, kind, _) in enumerate(_rules(opcode)) if issubclass(kind, IntEnum))
 
 
 @dataclass(frozen=True)
@@ -141,11 +162,11 @@ class Result(Message):
 
 @dataclass(frozen=True)
 class Failed(Message):
-    """The worker could not do its work; `error` is the end of the traceback."""
+    """The worker could not do its work; `error` is the last line of the traceback, which is the payload, in UTF-8."""
 
     opcode: ClassVar[int] = 7
     session: str = text(32)
-    error: str = text(700)
+    error: str = text(ERROR_LIMIT)
 
 
 @dataclass(frozen=True)
@@ -193,12 +214,11 @@ class Chunk(Message):
     total: int = count()
 
 
-MESSAGES: dict[int, type[Message]] = {kind.opcode: kind for kind in Message.__subclasses__()}
-
-
 def encode(message: Message, payload: Frame | None = None) -> list[Frame]:
     """Return the frames of `message`."""
-    header = msgpack.packb([VERSION, message.opcode, *(getattr(message, name) for name, _, _ in rules(type(message)))])
+    header = msgpack.packb(
+        [VERSION, message.opcode, *(getattr(message, name) for name, _, _ in _rules(message.opcode))]
+    )
     if len(header) > HEADER_LIMIT:
         raise ProtocolError(f"the header of {type(message).__name__} has {len(header)} bytes, {HEADER_LIMIT} at most")
     return [header] if payload is None else [header, payload]
@@ -221,16 +241,31 @@ def decode(frames: Sequence[Frame]) -> tuple[Message, Frame | None]:
     if kind is None:
         raise ProtocolError(f"no message has opcode {header[1]}")
     values = header[2:]
-    if len(values) != len(rules(kind)):
-        raise ProtocolError(f"{kind.__name__} has {len(rules(kind))} fields, got {len(values)}")
-    for i, name, members in choices(kind):
-        values[i] = member_of(f"{kind.__name__}.{name}", values[i], members)
+    if len(values) != len(_rules(kind.opcode)):
+        raise ProtocolError(f"{kind.__name__} has {len(_rules(kind.opcode))} fields, got {len(values)}")
+    for i, name, choices in _choices(kind.opcode):
+        values[i] = member(kind, name, values[i], choices)
     return kind(*values), frames[1] if len(frames) == 2 else None
 
 
 def clip(text: str, limit: int) -> str:
     """Return the last `limit` characters of `text` in ASCII, so that it fits into a header."""
     return text.encode("ascii", "backslashreplace").decode()[-limit:]
+
+
+def failed(session: str, traceback: str) -> tuple[Failed, Frame]:
+    """Return a FAILED with its payload: of a traceback that is too long, the end."""
+    last = traceback.strip().rpartition("\n")[2]
+    return Failed(session, clip(last, ERROR_LIMIT)), traceback.encode(errors="backslashreplace")[-TRACEBACK_LIMIT:]
+
+
+def traceback_of(message: Failed, payload: Frame | None) -> str:
+    """Return the traceback that came with a FAILED; ProtocolError if it is too long."""
+    if payload is None:
+        return message.error
+    if len(payload) > TRACEBACK_LIMIT:
+        raise ProtocolError(f"a traceback of {len(payload)} bytes, at most {TRACEBACK_LIMIT} are allowed")
+    return bytes(payload).decode(errors="replace")
 
 
 def pack(value: Any) -> bytes:

@@ -1,5 +1,6 @@
 """What becomes of notices: rows and words for what matters, numbers for a flood."""
 
+import logging
 from collections import Counter
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from engine.coordinator.notices import FIRST, GONE, MOST, STRANGER, Notice, Noti
 from engine.coordinator.rounds import IgnoreReason
 from engine.coordinator.source import WorkerReport
 from engine.records import Recorder
-from engine.training.bookkeeping import QUIET, recorder
+from engine.training.bookkeeping import QUIET, notice_recorder
 from engine.training.reporter import Reporter
 from tests.records.test_recorder import RUN, query
 
@@ -94,7 +95,7 @@ def test_a_flood_of_workers_that_come_and_go_is_counted_and_who_was_there_before
     tally.take(Notice(NoticeKind.JOINED, "first", "", REPORT))
     for i in range(20_000):
         tally.take(Notice(NoticeKind.JOINED, f"box:7#{i}", "", REPORT))
-        tally.take(Notice(end, f"box:7#{i}", "it began anew", REPORT))
+        tally.take(Notice(end, f"box:7#{i}", "it started again", REPORT))
     tally.take(Notice(end, "first", "the end", REPORT))
     kinds = Counter(notice.kind for notice in taken)
     assert kinds == {NoticeKind.JOINED: MOST, end: MOST}
@@ -102,6 +103,29 @@ def test_a_flood_of_workers_that_come_and_go_is_counted_and_who_was_there_before
     tally.close()
     more = f"{20_001 - MOST} more of these"
     assert taken[2 * MOST :] == [Notice(NoticeKind.JOINED, None, more), Notice(end, None, more)]
+
+
+def test_what_passes_is_logged_by_its_importance(tally: NoticeLimit, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    tally.take(Notice(NoticeKind.JOINED, "a", "pid 7 on box", REPORT))
+    for i in range(FIRST + 2):
+        tally.take(Notice(NoticeKind.BAD_MESSAGE, "a", f"{i}"))
+    tally.take(Notice(NoticeKind.WAITING, None, "0 of 1 workers are there"))
+    tally.take(
+        Notice(
+            NoticeKind.LOST, "a", "it failed: \x1b[2J\nx", REPORT, "Traceback\n  File x\x1b\nValueError: \N{SNOWMAN}\n"
+        )
+    )
+    said = [(record.levelname, record.getMessage()) for record in caplog.records]
+    assert {record.name for record in caplog.records} == {"gradsum.coordinator"}
+    assert said[0] == ("INFO", "worker a joined: pid 7 on box")
+    assert said[1 : 1 + FIRST] == [("WARNING", f"worker a bad message: {i}") for i in range(FIRST)]
+    traceback = "    Traceback\n      File x\\x1b\n    ValueError: \N{SNOWMAN}"
+    assert said[1 + FIRST :] == [
+        ("WARNING", "waiting: 0 of 1 workers are there"),
+        ("WARNING", "worker a bad message: 2 more of these"),
+        ("WARNING", f"worker a lost: it failed: \\x1b[2J\\nx\n{traceback}"),
+    ]
 
 
 def test_why_an_answer_is_not_used_is_a_kind_of_notice() -> None:
@@ -123,7 +147,7 @@ def test_what_a_peer_says_cannot_steer_a_terminal(tmp_path: Path) -> None:
     teller = Teller()
     with Recorder(tmp_path / "x.db") as records:
         records.begin(RUN)
-        take = recorder(records, teller)
+        take = notice_recorder(records, teller)
         take(Notice(NoticeKind.LEFT, "\x1b]0;owned\x07:1", "it failed: \x1b[2J\n\u202e"))
     assert teller.said == [r"worker \x1b]0;owned\x07:1 left: it failed: \x1b[2J\n\u202e"]
 
@@ -132,12 +156,12 @@ def test_everything_is_recorded_and_what_is_unusual_is_said(tmp_path: Path) -> N
     teller = Teller()
     with Recorder(tmp_path / "x.db") as records:
         records.begin(RUN)
-        take = recorder(records, teller)
+        take = notice_recorder(records, teller)
         take(Notice(NoticeKind.JOINED, "a", "pid 7 on box", REPORT))
         for kind in QUIET[1:]:
             take(Notice(kind, "a", "x"))
         take(Notice(NoticeKind.AUDIT, "a", "bad memory"))
-        take(Notice(NoticeKind.WAITING, None, "0 of 1 workers are there"))
+        take(Notice(NoticeKind.WAITING, None, "0 of 1 workers are connected"))
         take(Notice(NoticeKind.CONTINUED, None, "after 3.0 seconds"))
         take(Notice(NoticeKind.LEFT, "a", "tired", REPORT))
         take(Notice(NoticeKind.LEFT, "b", "it never was ready"))
@@ -145,7 +169,7 @@ def test_everything_is_recorded_and_what_is_unusual_is_said(tmp_path: Path) -> N
         take(Notice(NoticeKind.LOST, "c", "its connection was lost", OTHER))
     assert teller.said == [
         "worker a audit: bad memory",
-        "waiting: 0 of 1 workers are there",
+        "waiting: 0 of 1 workers are connected",
         "(waiting for workers)",
         "continued: after 3.0 seconds",
         "()",
@@ -155,7 +179,7 @@ def test_everything_is_recorded_and_what_is_unusual_is_said(tmp_path: Path) -> N
     ]
     rows = query(tmp_path / "x.db", "SELECT kind, worker, text FROM events ORDER BY id")
     assert [kind for kind, _, _ in rows] == [*QUIET, "audit", "waiting", "continued", "left", "left", "joined", "lost"]
-    assert ("waiting", None, "0 of 1 workers are there") in rows
+    assert ("waiting", None, "0 of 1 workers are connected") in rows
     assert query(tmp_path / "x.db", 'SELECT worker, pid, images, reason, "left" >= joined FROM workers') == [
         ("a", 7, 100, "tired", 1),
         ("c", 8, 50, "its connection was lost", 1),

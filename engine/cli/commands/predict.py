@@ -7,7 +7,7 @@ from pathlib import Path
 from tokenize import TokenError
 from typing import TYPE_CHECKING
 
-from engine.cli.arguments import add_checkpoint
+from engine.cli.arguments import add_checkpoint, chosen_checkpoint
 from engine.cli.command import Command
 from engine.errors import DataError
 
@@ -33,7 +33,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     from engine.network import load_network, probabilities_of
 
-    network = load_network(arguments.checkpoint)
+    network = load_network(chosen_checkpoint(arguments))
     names: list[str] = []
     read: list[NDArray[np.uint8]] = []
     for path in arguments.images:

@@ -87,7 +87,7 @@ class Assignments:
         return None if self.due == math.inf else self.due
 
     def expecting(self) -> bool:
-        """Tell whether any worker is expected to answer: has a share, and a lease that has not lapsed."""
+        """Return whether any worker is expected to answer: has a share, and a lease that has not lapsed."""
         return any(state.task and not state.task.lapsed for state in self.workers.values())
 
     def late_tasks(self) -> list[Task]:
@@ -95,7 +95,7 @@ class Assignments:
         return [task for worker in self.late if (task := self.workers[worker].task)]
 
     def holders(self, block: Block, number: int) -> set[Worker]:
-        """Return who is expected to answer `block` of round `number` in time."""
+        """Return the workers that are expected to answer `block` of round `number` in time."""
         tasks = {w: state.task for w, state in self.workers.items() if state.task and state.task.round == number}
         return {w for w, task in tasks.items() if block in task.blocks and not task.late and not task.lapsed}
 
@@ -115,6 +115,6 @@ class Assignments:
         return [self.workers[w].speed or usual for w in order], len(known) == len(order)
 
     def pass_over(self, shares: Iterable[Block]) -> None:
-        """Take note of which idle workers get nothing of `shares`, which are in their order."""
+        """Count which idle workers get nothing; `shares` are in their order."""
         for worker, (start, stop) in zip(self.idle, shares, strict=True):
             self.workers[worker].pass_over(start == stop)

@@ -1,4 +1,4 @@
-"""What must be true of the scheduler after every event, whatever has happened."""
+"""What must be true of the scheduler after every event."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -75,7 +75,7 @@ def _blocks(current: Round) -> Iterator[str]:
 def _places(current: Round, tasks: dict[Worker, Task]) -> Iterator[str]:
     """Check that every missing block is where it may be.
 
-    It waits, and nobody has it; or one worker has it, besides as many as copies are counted. A task whose lease has
+    It waits, and no worker has it; or one worker has it, besides as many as copies are counted. A task whose lease has
     lapsed does not count. Of a block in question only the first share waits.
     """
     waiting = Counter(block for share in current.waiting for block in share)
@@ -95,9 +95,9 @@ def _ballot(
     if ballot.asked != {worker for worker in expected if not tasks[worker].late}:
         yield f"those asked about block {block} are not those who have it in time"
     if not ballot.votes.keys() <= assignments.workers.keys():
-        yield f"one that is gone has a vote on block {block}"
+        yield f"a worker that has left has a vote on block {block}"
     if ballot.votes.keys() & expected:
-        yield f"one that has voted on block {block} is asked again"
+        yield f"a worker that has voted on block {block} is asked again"
     votes = list(ballot.votes.values())
     if any(votes.count(bits) >= AGREE for bits in votes):
         yield f"block {block} is decided, but not counted"

@@ -4,10 +4,10 @@ The scheduler knows no sockets, clocks or files: it is told what happened (an ev
 to be done (instructions). It is right because two things are kept apart. *Which sums count* is decided here once per
 block and never again: `Round.missing` only shrinks, and a block leaves it with the one Accept. *Who computes a block*
 does not matter for the sums, since any two workers find the same bits; so the scheduler is free to hand a block out
-again whenever that may help. It gives idle workers, in this order: a share that nobody has; a block in question, on
+again whenever that may help. It gives idle workers, in this order: a share that no worker has; a block in question, on
 which another opinion is wanted; a copy of a block whose worker is late. Every event ends in that one step, `_give_out`,
-so that work is found for the idle in one place, whatever has happened. A worker has one share at a time, and if it
-answers late, its answer still counts if it is the first.
+so that there is one place where work is found for the idle. A worker has one share at a time, and a late answer still
+counts if it is the first.
 
 A ring of the last events is kept with their instructions. Fed to a new scheduler they give the same instructions again,
 which is how a failure is looked into.
@@ -73,15 +73,15 @@ class Scheduler:
         return list(self._ring)
 
     def next_deadline(self) -> float | None:
-        """Return when a Tick may be needed, at the earliest; None if nothing is to be waited for."""
+        """Return when a Tick may be needed, at the earliest; None if never."""
         return self._assignments.next_deadline()
 
     def expecting(self) -> bool:
-        """Tell whether any worker is expected to answer: has a share, and a lease that has not lapsed."""
+        """Return whether any worker is expected to answer: has a share whose lease has not lapsed."""
         return self._assignments.expecting()
 
     def in_question(self, block: Block) -> bool:
-        """Tell whether an answer for `block` must come with its bits."""
+        """Return whether an answer for `block` must come with its bits."""
         return self._round is not None and block in self._round.ballots
 
     def validate(self) -> None:
@@ -158,7 +158,7 @@ class Scheduler:
         return self._decided(event.block, event.bits, current, now)
 
     def _decided(self, block: Block, bits: str, current: Round, now: float) -> list[Instruction]:
-        """Count the sums that came with this event, and part from those who sent other bits."""
+        """Count the sums that came with this event, and expel the workers that sent other bits."""
         wrong = current.ballots[block].against(bits)
         for worker in wrong:
             self._forget(worker)
@@ -175,7 +175,7 @@ class Scheduler:
         return [*(Lapsed(worker, tuple(task.blocks)) for worker, task in lapsed), *self._give_out(now)]
 
     def _give_out(self, now: float) -> list[Instruction]:
-        """Give idle workers whatever there is to do."""
+        """Give idle workers what there is to do."""
         current, assignments = self._round, self._assignments
         if current is None:
             return []
@@ -189,7 +189,7 @@ class Scheduler:
                     out.append(assignments.assign(worker, current, blocks, now))
                     current.ask(worker, blocks)
                 elif not current.ballots:
-                    break  # there is nothing for anybody
+                    break  # there is nothing for any worker
         if current.ballots:
             out += self._undecidable(current)
         return out
@@ -197,14 +197,14 @@ class Scheduler:
     def _plan(self, current: Round) -> None:
         """Cut the round into shares, proportional to the speeds of the idle, and put these in the order of the shares.
 
-        The fastest come first, so that those who get nothing, being too slow for a whole micro-batch, are the last.
+        The fastest come first, so that those that get nothing, being too slow for a whole micro-batch, are the last.
         """
         speeds, all_known = self._assignments.speeds()
         shares = current.cut(speeds, current.cap if all_known else min(current.cap, UNTRIED))
         self._assignments.pass_over(shares)
 
     def _undecidable(self, current: Round) -> list[Instruction]:
-        """Return what the coordinator must compute, because there is no worker left whose opinion could be had."""
+        """Return what the coordinator must compute, because no worker is left that could be asked."""
         out: list[Instruction] = []
         able = self._assignments.able()
         for block, ballot in current.ballots.items():

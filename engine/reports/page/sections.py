@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from engine.records import Event, Run, RunRecord, Validation, Worker
-from engine.reports.groups import groups
+from engine.reports.groups import best_checkpoint, groups
 from engine.reports.page.document import Section
 from engine.reports.page.html import Html, join, pairs, picture, remark, table, tag, text
 from engine.reports.text import EVENTS, VALIDATION, WORKERS, duration, number, shown, when
@@ -50,8 +50,12 @@ def _task(run: Run) -> str:
 
 def results(run: Run) -> Section:
     """Say in numbers what came out."""
+    best = f"best % correct, after step {number(run['best_step'], ',')}" + (
+        "" if best_checkpoint(run) else ", not kept"
+    )
     cards = {
-        "best % correct": number(run["best_percent"], ".2f"),
+        best if run["best_step"] else "best % correct": number(run["best_percent"], ".2f"),
+        "last % correct": number(run["last_percent"], ".2f"),
         "steps": number(run["steps"], ","),
         "epochs": number(run["epochs"], ".2f"),
         "training loss": number(run["train_loss"], ".4f"),

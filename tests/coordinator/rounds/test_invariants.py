@@ -73,7 +73,7 @@ BREAKS: dict[str, Callable[[Scene], object]] = {
     "the round has no missing block": lambda s: s.round.missing.clear(),
     "a block in question has been counted": lambda s: s.round.ballots.update({(0, 1): Ballot()}),
     "those asked about block (3, 4) are not those who have it": lambda s: s.round.ballots[3, 4].asked.add(A),
-    "one that is gone has a vote": lambda s: s.round.ballots[3, 4].votes.update({C: "bits"}),
+    "a worker that has left has a vote": lambda s: s.round.ballots[3, 4].votes.update({C: "bits"}),
     "is asked again": lambda s: s.round.ballots[3, 4].votes.update({B: "bits"}),
     "is decided, but not counted": lambda s: s.round.ballots[3, 4].votes.update({A: "bits", C: "bits"}),
     "is in question and has copies": lambda s: s.round.copies.update({(3, 4): 1}),
