@@ -4,13 +4,13 @@ import signal
 from pathlib import Path
 
 import pytest
+from engine.training.session import Session
 from threadpoolctl import threadpool_info
 
 import engine
 from engine.errors import RecordsError
 from engine.settings import Settings
 from engine.system.signals import SIGNALS
-from engine.training.session import Session
 from tests.support.leaks import processes
 
 
