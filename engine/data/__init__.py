@@ -8,5 +8,6 @@ from engine.data.augment import augment
 from engine.data.dataset import Dataset, Normalisation, Split
 from engine.data.sampler import Sampler, stream
 from engine.data.sources import NAMES, load
+from engine.data.sources import load as load_data  # its public name
 
-__all__ = ["NAMES", "Dataset", "Normalisation", "Sampler", "Split", "augment", "load", "stream"]
+__all__ = ["NAMES", "Dataset", "Normalisation", "Sampler", "Split", "augment", "load", "load_data", "stream"]

@@ -9,11 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import platformdirs
-
 from engine.data.dataset import Dataset
 from engine.data.folder import STANDARD_NAMES, load_folder, load_npz
 from engine.errors import DataError
+from engine.system.places import data_folder, expanded
 
 
 @dataclass(frozen=True)
@@ -66,7 +65,7 @@ def load(name_or_path: str, *, folders: Sequence[Path] | None = None) -> Dataset
         return cached_letters()
     if name_or_path in _SOURCES:
         return _load_named(name_or_path, search_folders(name_or_path) if folders is None else folders)
-    path = Path(name_or_path).expanduser()
+    path = expanded(name_or_path)
     if path.is_dir():
         return _load_directory(path)
     if path.is_file():
@@ -81,9 +80,9 @@ def load(name_or_path: str, *, folders: Sequence[Path] | None = None) -> Dataset
 
 def search_folders(name: str) -> list[Path]:
     """Return the folders where the files of the data set `name` are looked for, first to last."""
-    own = os.environ.get("GRADSUM_DATA")
-    folders = [Path(own) / name] if own else []
-    return [*folders, Path(platformdirs.user_data_dir("gradsum")) / name, *_SOURCES[name].also_in]
+    given = os.environ.get("GRADSUM_DATA")
+    folders = [expanded(given) if given else None, data_folder()]
+    return [*(folder / name for folder in folders if folder), *_SOURCES[name].also_in]
 
 
 def _load_named(name: str, folders: Sequence[Path]) -> Dataset:

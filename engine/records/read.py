@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any, cast
 
 from engine.errors import RecordsError
-from engine.records.database import check_path, check_version, connect, explain
+from engine.records.database import check_file_system, check_path, check_version, connect, explain
 from engine.records.find import find_run
 from engine.records.history import events, validations, workers
 from engine.records.read_rows import Event, Run, Validation, Worker
+from engine.records.schema import COLUMNS
 from engine.records.status import RunStatus
+from engine.system.file_system import lacking
 from engine.system.processes import alive
 
 # A run that was killed, or still runs, has no totals yet: take them from its rows, by key, as there may be many. Speed
@@ -73,9 +75,10 @@ def reading(path: Path | str) -> Iterator[sqlite3.Connection]:
 def _open(path: Path) -> sqlite3.Connection:
     """Return a connection to an existing database that can only read."""
     writable = os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
-    if not writable and not Path(f"{path}-wal").exists():
-        # WAL has no place for its index here. Without a log nobody is writing, so none is needed.
+    if (not writable or lacking(path.parent)) and not Path(f"{path}-wal").exists():
+        # WAL has no place for its index here, or no locks. Without a log nobody is writing, so none are needed.
         return connect(path, "ro&immutable=1")
+    check_file_system(path)
     # Not mode=ro, which would leave the -wal and -shm files behind when it closes last; query_only forbids writing.
     connection = connect(path, "rw")
     connection.execute("PRAGMA query_only = ON").close()
@@ -131,7 +134,8 @@ def _runs(connection: sqlite3.Connection, path: Path) -> list[Run]:
     """Return what `list_runs` does, from an open connection."""
     if check_version(connection, path) == 0:
         return []
-    return [_run(dict(row), path) for row in connection.execute(_RUNS)]
+    columns = dict.fromkeys(COLUMNS["runs"])  # an earlier version may not have them all
+    return [_run(columns | dict(row), path) for row in connection.execute(_RUNS)]
 
 
 def _run(row: dict[str, Any], path: Path) -> Run:

@@ -1,4 +1,4 @@
-"""What is read: rows by column, in the order of their table, and what each column means."""
+"""The rows of `runs`, `validation`, `workers` and `events` as they are read, with the meaning of each column."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, TypedDict

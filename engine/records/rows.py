@@ -1,4 +1,7 @@
-"""What is written: one small class a table, with the meaning of each column where `read_rows` does not have it.
+"""The rows as they are written: one small class a table, with the meaning of each column of most tables.
+
+`read_rows` has the meanings for `runs`, `validation`, `workers` and `events`, whose rows have more columns when they
+are read. `TrainingRow`, `StatisticsRow`, `SweepRow` and `TrialRow` are read, too. New fields come last, with a default.
 
 Times are seconds unless they are called ISO 8601.
 """

@@ -96,7 +96,7 @@ class SweepRequest:
     resume: str | None = None
 
 
-def begun(request: SweepRequest) -> Plan:
+def begin_sweep(request: SweepRequest) -> Plan:
     """Return a new sweep. Raises the GradsumError that says what does not fit."""
     given = request.run.settings
     first, text = _places(request.run.model, written(request.over or {}))
@@ -139,7 +139,7 @@ def _check(space: Space, given: Iterable[str], sampler: str, prune_after: int) -
         raise SettingsError(f"prune-after must be from 0 to {MOST_TRIALS}, got {prune_after}")
 
 
-def continued(request: SweepRequest, resume: str) -> Plan:
+def resume_sweep(request: SweepRequest, resume: str) -> Plan:
     """Return the sweep of the database that `resume` means. Raises UsageError if something given would change it."""
     run, db = request.run, request.run.db or DEFAULT_DB
     number, row = _find(request, resume, db)
@@ -148,11 +148,13 @@ def continued(request: SweepRequest, resume: str) -> Plan:
     source = run.data if row.data is None else row.data
     base = prepare(Request(models[row.model], source, db, Path(row.folder)), choose_settings(settings))
     if base.digest != row.data_digest:
-        raise SettingsError(f"the data {base.data.name} is not what it was when the sweep was begun; begin a new one")
+        raise SettingsError(f"the data {base.data.name} has changed since the sweep began; begin a new one")
     space = space_of(row.over)
     count = row.trials if request.trials is None else how_many(request.trials, row.sampler, space)
     if count < row.trials:
-        raise SettingsError(f"the sweep has {row.trials} trials; it can have more, not fewer: got {request.trials}")
+        raise SettingsError(
+            f"the sweep has {row.trials} trials; a resumed one may have more, not fewer: got {request.trials}"
+        )
     base = replace(base, uuid=row.uuid, model_name=row.model)
     return Plan(replace(row, trials=count), number, base, settings, space, models)
 
@@ -170,7 +172,7 @@ def _find(request: SweepRequest, resume: str, db: Path) -> tuple[int, SweepRow]:
         if name not in MAY_CHANGE and row.settings.get(name) != value:
             raise _fixed(name)
     if row.data is None and run.data is None:
-        raise SettingsError("the sweep was begun with data given in Python: give the same data to resume it")
+        raise SettingsError("the sweep began with data given in Python: give the same data to resume it")
     if row.data is not None and run.data is not None:
         raise _fixed("data")
     return number, row

@@ -19,8 +19,8 @@ from engine.sweeps.report import SweepReporter, SweepResult
 from engine.sweeps.samplers import Sampler
 from engine.sweeps.trial import OVER, Trial, ranked
 from engine.training.defaults import DEFAULT_DB
+from engine.training.process import AT_ONCE, TrainingProcess
 from engine.training.run import Run
-from engine.training.session import AT_ONCE, Session
 from engine.training.state import state_of
 from engine.training.stopping import StopKind
 
@@ -30,12 +30,12 @@ log = logging.getLogger("gradsum.sweeps")
 class Trials:
     """The trials of a sweep in this process: those that are over are read, the others carried out."""
 
-    def __init__(self, plan: Plan, sampler: Sampler, session: Session, reporter: SweepReporter) -> None:
+    def __init__(self, plan: Plan, sampler: Sampler, process: TrainingProcess, reporter: SweepReporter) -> None:
         self._plan = plan
         self._sampler = sampler
-        self._session = session
+        self._process = process
         self._reporter = reporter
-        self._records = session.open_records(plan.base.db)
+        self._records = process.open_records(plan.base.db)
         self._number = self._records.begin_sweep(plan.row) if plan.number is None else plan.number
         if plan.number is not None:
             self._records.extend_sweep(plan.number, plan.row.trials)
@@ -65,7 +65,7 @@ class Trials:
         for number in range(1, self._plan.row.trials + 1):
             trial = _trial(known[number]) if number in known else None
             if trial is None or trial.state not in OVER:
-                if self._session.interrupt.requested:
+                if self._process.interrupt.requested:
                     break
                 parameters = trial.parameters if trial else self._sampler.suggest(number)
                 trial = self._carry_out(Trial(number, parameters), known)
@@ -80,7 +80,7 @@ class Trials:
         """Carry out a trial, or what is left of it, and return it as it is recorded then."""
         run = self._run_of(trial, known)
         state = state_of(run)
-        start_id = self._session.enter(run)
+        start_id = self._process.enter(run)
         row = TrialRow(self._number, trial.number, start_id, json.dumps(dict(trial.parameters)), trial.state)
         self._records.trial(row)
         self._reporter.trial_started(replace(trial, run=start_id))
@@ -88,7 +88,7 @@ class Trials:
             self._reporter.notice(f"trial {trial.number} repeats trial {same}: the sampler suggests the same again")
         rule = MedianRule(self._trials, self._plan.row.prune_after)
         try:
-            ending = _ENDINGS.get(self._session.carry_out(run, start_id, state, rule).stop, TrialStatus.FINISHED)
+            ending = _ENDINGS.get(self._process.carry_out(run, start_id, state, rule).stop, TrialStatus.FINISHED)
         except DivergedError as error:
             self._records.finish(RunStatus.FAILED, f"{type(error).__name__}: {error}")
             ending = TrialStatus.FAILED

@@ -137,5 +137,5 @@ class Loop:
         good = f"the last good checkpoint is {self.save()}" if np.isfinite(parameters).all() else "nothing is saved"
         return DivergedError(
             f"step {step}: the loss is {loss:g}; the first values that are not finite are in {layer}; {good}; "
-            f"a smaller learning rate than {self.state.optimizer.lr:g} may help"
+            f"try a learning rate below {self.state.optimizer.lr:g}"
         )

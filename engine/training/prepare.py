@@ -1,9 +1,7 @@
 """Turns what was asked for into a run that can begin: data, model, settings, places, and where to continue."""
 
-import time
 import uuid
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -12,13 +10,13 @@ from engine import checkpoint as checkpoints
 from engine.checkpoint import Checkpoint, RunState
 from engine.data import NAMES, Dataset, Normalisation, load
 from engine.data.cache import store
-from engine.errors import SettingsError
+from engine.errors import DataError, SettingsError
 from engine.nn.model import Model, check_fits, load_model, model_from
 from engine.settings import Settings
-from engine.training.defaults import DEFAULT_DB
 from engine.training.resume import check_end, check_same, continued_settings
 from engine.training.run import OWN, Run
 from engine.training.snapshots import choose
+from engine.training.storage import check_folder, database_for, folder_for
 
 MAX_NAME = 200
 
@@ -60,9 +58,9 @@ def prepare(request: Request, settings: Settings, earlier: Checkpoint | None = N
         check_same(stored, digest, dataset.name, model)
         check_end(settings.last_step(len(dataset.train)), earlier)
     identity = stored.uuid or uuid.uuid4().hex
-    db = request.db or Path(stored.db or DEFAULT_DB)
-    folder = request.out or _folder(request.resume, db, identity)
-    _check_folder(folder, identity)
+    db = database_for(request.db, stored.db)
+    folder = request.out or folder_for(request.resume, db, identity)
+    check_folder(folder, identity)
     return Run(
         uuid=identity,
         settings=settings,
@@ -87,7 +85,7 @@ def variant(base: Run, identity: str, settings: Settings, model: Model, model_na
     chosen = model.with_dropout(settings.dropout) if settings.dropout else model
     check_fits(chosen, base.data.shape, len(base.data.classes))
     choose(settings, chosen.layout())
-    _check_folder(folder, identity)
+    check_folder(folder, identity)
     earlier = checkpoints.load(folder) if checkpoints.has_any(folder) else None
     return replace(
         base,
@@ -115,10 +113,15 @@ def _choose_data(data: Dataset | str | Path | None, earlier: Checkpoint | None) 
         return None, data
     if data is None and earlier and earlier.run.data.source is None:
         name = earlier.run.data.name
-        raise SettingsError(f"the run was begun with data given in Python ({name}): give the same data to resume it")
+        raise SettingsError(f"the run began with data given in Python ({name}): give the same data to resume it")
     source = (earlier and earlier.run.data.source) or "letters" if data is None else str(data)
     if source not in NAMES and Path(source).exists():
         source = str(Path(source).absolute())
+    elif source not in NAMES and data is None and earlier:
+        raise DataError(
+            f"the run was begun with the data in {source}, which is not there; give the same data with --data "
+            f"(its digest is {(earlier.run.data.digest or '')[:12]})"
+        )
     return source, load(source)
 
 
@@ -131,22 +134,3 @@ def _choose_model(model: Model | str | Path | None, stored: RunState, data: Data
 
 def _name_of(model: Model | str | Path | None) -> str:
     return OWN if isinstance(model, Model) else str(model or "letters")
-
-
-def _check_folder(folder: Path, identity: str) -> None:
-    """Raise CheckpointError if checkpoints of the run cannot go to `folder`.
-
-    What had to be made is removed again: if something else is wrong, nothing is left behind.
-    """
-    made = [path for path in (folder, *folder.parents) if not path.exists()]
-    checkpoints.prepare(folder, identity)
-    with suppress(OSError):  # another process may have put something there since
-        for path in made:
-            path.rmdir()
-
-
-def _folder(resume: Path | None, db: Path, identity: str) -> Path:
-    """Return the folder of the checkpoints: where they were, or a new one beside the database."""
-    if resume is not None:
-        return resume if resume.is_dir() else resume.parent
-    return db.parent / f"{time.strftime('%Y%m%d-%H%M%S')}-{identity[:6]}"

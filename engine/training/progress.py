@@ -12,7 +12,7 @@ RECENT = 100  # batches that `train_loss` is the mean of
 class Progress:
     """How far a run is. `elapsed` and `cpu` (seconds) count from its beginning, in all processes that it was in.
 
-    The rest below `best` counts from when it was begun or resumed in this process; `seconds` are those spent in
+    The fields below `best` count from when it began or was resumed in this process; `seconds` are those spent in
     training steps, without validations and checkpoints. `best` is the best validation whose parameters are in a
     checkpoint, `best_percent` the most percent correct of all.
     """

@@ -1,4 +1,4 @@
-"""What a run tells while it is carried out, and what it returns."""
+"""What a run reports while it is carried out, and what it returns."""
 
 from __future__ import annotations
 
@@ -76,7 +76,8 @@ class Result:
     `checkpoint` is that of the last step, `validation` the last one, `best` the best. `train_loss` is the mean loss of
     a sample over the last (at most 100) batches. `images_per_second` counts training only, without validation and
     checkpoints; `step_ms` is where the mean step went, in milliseconds. `steps_taken` are those of this call, `steps`
-    those since the run began. `history` is read from the database whenever it is used.
+    those since the run began. `history` is read from the database whenever it is used. `records_bytes` is the size of
+    the run's records in it.
     """
 
     run: int
@@ -95,6 +96,7 @@ class Result:
     wall_seconds: float
     step_ms: dict[str, float]
     db: Path
+    records_bytes: int
     checkpoint: Path
     network: Network = field(repr=False)
     history: Sequence[StepReport] = field(repr=False)
@@ -122,6 +124,7 @@ class Result:
             "wall_seconds": self.wall_seconds,
             "step_ms": self.step_ms,
             "db": str(self.db),
+            "records_bytes": self.records_bytes,
             "checkpoint": str(self.checkpoint),
         }
         return {name: getattr(self, name) for name in names} | more

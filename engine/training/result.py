@@ -34,7 +34,7 @@ def info_of(run: Run, number: int, loop: Loop) -> RunInfo:
     )
 
 
-def result_of(run: Run, number: int, loop: Loop, stop: StopReason) -> Result:
+def result_of(run: Run, number: int, loop: Loop, stop: StopReason, records_bytes: int) -> Result:
     """Return the result of a run that stopped, and is saved."""
     progress, layout, parameters = loop.state.progress, loop.state.layout, loop.state.parameters
     checkpoint = loop.save()
@@ -55,6 +55,7 @@ def result_of(run: Run, number: int, loop: Loop, stop: StopReason) -> Result:
         wall_seconds=progress.elapsed,
         step_ms=_step_ms(loop),
         db=run.db,
+        records_bytes=records_bytes,
         checkpoint=checkpoint,
         network=Network(run.model, parameters, run.normalisation, run.data.classes),
         history=History(run.db.absolute(), number, run.uuid),

@@ -125,7 +125,7 @@ def test_a_result_tells_of_the_best_and_the_last() -> None:
 @pytest.mark.parametrize("workers", [0, 1, 3])
 def test_any_number_of_workers_keeps_the_same_and_so_does_a_run_that_was_stopped(workers: int) -> None:
     save_data()
-    options: dict[str, Any] = {"validate_every": 3, "checkpoint_every": 4, "lr": 0.01}
+    options: Any = {"validate_every": 3, "checkpoint_every": 4, "lr": 0.01}
     whole = engine.train(**RUN | {"db": "1.db", "out": "1"}, workers=0, steps=20, **options)
     engine.train(**RUN, workers=workers, steps=13, **options)
     again = engine.train(data="data.npz", resume="out", workers=workers, steps=20)
