@@ -119,7 +119,7 @@ def _choose_data(data: Dataset | str | Path | None, earlier: Checkpoint | None) 
         source = str(Path(source).absolute())
     elif source not in NAMES and data is None and earlier:
         raise DataError(
-            f"the run was begun with the data in {source}, which is not there; give the same data with --data "
+            f"the run began with the data in {source}, which is not there; give the same data with --data "
             f"(its digest is {(earlier.run.data.digest or '')[:12]})"
         )
     return source, load(source)

@@ -259,13 +259,20 @@ def test_a_resumed_run_with_something_else(refused: Refused, trained: Path) -> N
     refused(*resume, "--lr", 0.5, texts=("began with lr 0.001, not 0.5",))
     refused(*resume, "--optimizer", "sgd", texts=("began with optimizer adam, not sgd",))
     refused(*resume, "--batch-size", 9, texts=("began with batch-size 8, not 9",))
-    refused("train", "--resume", trained, texts=("at step 5 already", "--steps or --epochs"))
-    refused("train", "--resume", trained, "--steps", 3, texts=("at step 5 already and was to end at 3",))
+    refused("train", "--resume", trained, texts=("already at step 5", "--steps or --epochs"))
+    refused("train", "--resume", trained, "--steps", 3, texts=("already at step 5 and ends at step 3",))
 
 
 def test_a_resumed_run_whose_data_has_gone(refused: Refused, trained: Path) -> None:
     Path("data.npz").unlink()
-    refused("train", "--resume", trained, "--epochs", 2, texts=("no data set", "data.npz"))
+    refused(
+        "train",
+        "--resume",
+        trained,
+        "--epochs",
+        2,
+        texts=("data.npz, which is not there", "give the same data with --data"),
+    )
 
 
 def test_a_folder_that_holds_the_checkpoints_of_another_run(refused: Refused, trained: Path) -> None:
