@@ -77,7 +77,7 @@ def test_a_frozen_worker_is_killed_at_the_end() -> None:
 
 
 def test_workers_with_other_numbers_end_the_run_with_the_reason() -> None:
-    refused = r"exit code 1; last stderr: .*refused: it would compute different bits.*here: other"
+    refused = r"exit code 1; last stderr: .*refused this worker: it would compute different bits.*here: other"
     with pytest.raises(WorkersError, match=refused), cluster(1, "other", limits=Limits(failures=0)) as box:
         box.coordinator.gather(1)
 
