@@ -17,6 +17,7 @@ from engine.compute.fingerprint import fingerprint
 from engine.compute.job import Job
 from engine.data import NAMES, Dataset, Normalisation, load
 from engine.data.cache import store
+from engine.data.reading import Manner
 from engine.errors import CheckpointError, SettingsError
 from engine.nn.model import Model, check_fits, load_model, model_from
 from engine.records import RunRow
@@ -61,6 +62,7 @@ class Run:
     def metadata(self) -> dict[str, Any]:
         """Return what every checkpoint of the run holds besides tensors."""
         data = {"name": self.data.name, "digest": self.digest, "classes": list(self.data.classes)}
+        data |= asdict(Manner.of(self.data))
         return {
             "run": self.uuid,
             "name": self.name,
