@@ -23,10 +23,14 @@ def spread(count: int) -> NDArray[np.int64]:
 
 def median_of_corners(images: Iterable[NDArray[np.uint8]]) -> tuple[int, ...]:
     """Return the median colour of the corners of images [H, W, C], which may differ in size; there is at least one."""
-    corners = np.concatenate([image[:: max(1, len(image) - 1), :: max(1, image.shape[1] - 1)].reshape(-1, image.shape[2])
-                              for image in images])  # fmt: skip
+    corners = np.concatenate([_corners(image) for image in images])
     middle = np.sort(corners, axis=0)[(len(corners) - 1) // 2]  # the lower of two: a colour that is really there
     return tuple(int(value) for value in middle)
+
+
+def _corners(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    height, width, channels = image.shape
+    return image[:: max(1, height - 1), :: max(1, width - 1)].reshape(-1, channels)
 
 
 def contrasting(ink: float, channels: int) -> tuple[int, ...]:

@@ -66,10 +66,10 @@ class Dataset:
     scaled: bool = False
 
     def __post_init__(self) -> None:
-        for part in (self.train, self.test):
-            if not isinstance(part, Split):
+        for given in (self.train, self.test):
+            if not isinstance(given, Split):
                 raise DataError(
-                    f"{self.name}: its parts must be Split, not {type(part).__name__}; load_data(((X, y), (Xt, yt))) "
+                    f"{self.name}: its parts must be Split, not {type(given).__name__}; load_data(((X, y), (Xt, yt))) "
                     "makes a data set of arrays"
                 )
         train, test = self.train.images.shape[1:], self.test.images.shape[1:]

@@ -60,6 +60,11 @@ def load_folder(
     return Dataset(name, classes or _numbered(name, train, test), train, test)
 
 
+def has_idx(path: Path) -> bool:
+    """Tell whether there is an IDX file of a known name in the folder."""
+    return any(_FILE.fullmatch(file.name) for file in path.iterdir())
+
+
 def load_npz(path: Path) -> Dataset:
     """Load a data set from an .npz archive; its name is the file's name without the ending.
 

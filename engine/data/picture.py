@@ -110,6 +110,23 @@ def read_alpha(source: Encoded, colour: bool) -> tuple[NDArray[np.uint8], NDArra
         return values[..., :-1], values[..., -1]
 
 
+@cache
+def registered() -> frozenset[str]:
+    """Return the endings of names of picture files, such as .png."""
+    from PIL import Image  # noqa: PLC0415  slow
+
+    return frozenset(ending for ending, name in Image.registered_extensions().items() if name in _formats())
+
+
+def is_picture(path: str) -> bool:
+    """Tell whether the file looks like a picture, whatever its name says."""
+    try:
+        with _opened(path):
+            return True
+    except DataError:
+        return False
+
+
 @contextmanager
 def _opened(source: Encoded) -> Iterator[Image]:
     """Open a picture, and turn all that may be wrong with it into a DataError."""

@@ -11,8 +11,12 @@ from pathlib import Path
 
 import platformdirs
 
+from engine.data.collection import Options, Progress, size_option
+from engine.data.convert import opened
 from engine.data.dataset import Dataset
-from engine.data.folder import STANDARD_NAMES, load_folder, load_npz
+from engine.data.folder import STANDARD_NAMES, has_idx, load_folder, load_npz
+from engine.data.picture import strict
+from engine.data.picture_folder import find
 from engine.errors import DataError
 
 
@@ -53,13 +57,26 @@ _SOURCES = {
 NAMES = ("letters", *_SOURCES)
 
 
-def load(name_or_path: str, *, folders: Sequence[Path] | None = None) -> Dataset:
-    """Load the data set of this name (one of NAMES), or else the folder of IDX files or the .npz archive at a path.
+def load(
+    name_or_path: str | Path,
+    *,
+    size: int | tuple[int, int] | None = None,
+    skip_unreadable: bool = False,
+    progress: Progress | None = None,
+    folders: Sequence[Path] | None = None,
+) -> Dataset:
+    """Load the data set of this name (one of NAMES), or what is at a path: IDX files, pictures, or an .npz archive.
 
     "letters" is generated (once: then it is in the cache) and is always there. The others are looked for in
     `folders`, by default $GRADSUM_DATA/<name>, this user's data folder for gradsum and the system's. A folder that
-    has the name of a known set, or its files, is read as that set. Raises DataError if there is no such data set.
+    has the name of a known set, or its files, is read as that set.
+
+    A folder of pictures has a folder for each class. With `size`, a side or (height, width), they are all scaled to
+    it; with `skip_unreadable`, those that cannot be read are left out; `progress` is called with what is being done,
+    how many pictures are done, and of how many. Raises DataError if there is no such data set.
     """
+    options = Options(size_option(size), skip_unreadable, progress)
+    name_or_path = str(name_or_path)
     if name_or_path == "letters":
         from engine.data.letters import cached_letters  # noqa: PLC0415  reads a font package
 
@@ -68,14 +85,14 @@ def load(name_or_path: str, *, folders: Sequence[Path] | None = None) -> Dataset
         return _load_named(name_or_path, search_folders(name_or_path) if folders is None else folders)
     path = Path(name_or_path).expanduser()
     if path.is_dir():
-        return _load_directory(path)
+        return _load_directory(path, options)
     if path.is_file():
         return load_npz(path)
     close = difflib.get_close_matches(name_or_path.lower(), NAMES, n=1)
     hint = f"did you mean {close[0]}? " if close else ""
     raise DataError(
         f"no data set {name_or_path!r}: {hint}It must be one of {', '.join(NAMES)}, or the path of a folder of "
-        "IDX files or of an .npz file"
+        "pictures or of IDX files, or of an .npz file"
     )
 
 
@@ -99,7 +116,10 @@ def _load_named(name: str, folders: Sequence[Path]) -> Dataset:
     )
 
 
-def _load_directory(path: Path) -> Dataset:
+def _load_directory(path: Path, options: Options) -> Dataset:
+    if not has_idx(path):
+        with strict():
+            return opened(find(path), options)
     name = path.resolve().name
     for known, source in _SOURCES.items():
         if name == known or (source.prefix and any(path.glob(f"{source.prefix}train-images*"))):
