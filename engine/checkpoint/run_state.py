@@ -20,6 +20,8 @@ _KINDS: dict[str, type | tuple[type, ...]] = {
     "data.classes": list,
     "data.generated": bool,
     "data.source": str,
+    "data.background": list,
+    "data.scaled": bool,
     "normalisation": dict,
     "versions": dict,
     "db": str,
@@ -29,16 +31,27 @@ _KINDS: dict[str, type | tuple[type, ...]] = {
     "validation": dict,
 }
 
+_ADDED = ("background", "scaled")  # left out where they say nothing, as in checkpoints of earlier versions
+
 
 @dataclass(frozen=True)
 class DataState:
-    """The data set that the run is trained on; `source` is its name or path, None if it was given in Python."""
+    """The data set that the run is trained on; `source` is its name or path, None if it was given in Python.
+
+    `background` and `scaled` say how its pictures were read.
+    """
 
     name: str | None = None
     digest: str | None = None
     classes: tuple[str, ...] = ()
     generated: bool = False
     source: str | None = None
+    background: tuple[int, ...] = ()
+    scaled: bool = False
+
+    def look(self) -> dict[str, Any]:
+        """Return how pictures were read, as plain data."""
+        return {"background": list(self.background), "scaled": self.scaled}
 
 
 @dataclass(frozen=True)
@@ -66,7 +79,8 @@ class RunState:
     def plain(self) -> dict[str, Any]:
         """Return the plain data that `run_state_from` reads; the uuid is called "run"."""
         values = {name: value for name, value in vars(self).items() if name != "uuid"}
-        return {"run": self.uuid} | values | {"data": asdict(self.data)}
+        data = {name: value for name, value in asdict(self.data).items() if value or name not in _ADDED}
+        return {"run": self.uuid} | values | {"data": data}
 
 
 def run_state_from(plain: object, what: str) -> RunState:
@@ -83,6 +97,8 @@ def run_state_from(plain: object, what: str) -> RunState:
         of_data["classes"] = tuple(of_data["classes"])
         if not all(isinstance(name, str) for name in of_data["classes"]):
             _refuse(what, "data.classes", plain["data"]["classes"])
+    if "background" in of_data:
+        of_data["background"] = tuple(of_data["background"])
     if not all(isinstance(version, str) for version in known.get("versions", {}).values()):
         _refuse(what, "versions", known["versions"])
     values = {path: value for path, value in known.items() if path != "run" and not path.startswith("data")}

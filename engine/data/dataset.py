@@ -43,12 +43,17 @@ class Split:
     def __len__(self) -> int:
         return len(self.labels)
 
+    def __repr__(self) -> str:
+        return f"Split({len(self)} images of {'x'.join(map(str, self.images.shape[1:]))})"
+
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
     """A named data set: `train` and `test` with the same H, W, C; label k means `classes[k]`.
 
-    `generated` says that the images were made by a program rather than collected.
+    `generated` says that the images were made by a program rather than collected. Two more fields are not content,
+    so the digest does not depend on them: `notes`, what a person should know of how the data was read, and `scaled`,
+    whether pictures of other sizes were scaled to this one.
     Raises DataError if the two parts differ in shape, or if a label has no class.
     """
 
@@ -57,8 +62,16 @@ class Dataset:
     train: Split
     test: Split
     generated: bool = False
+    notes: tuple[str, ...] = ()
+    scaled: bool = False
 
     def __post_init__(self) -> None:
+        for given in (self.train, self.test):
+            if not isinstance(given, Split):
+                raise DataError(
+                    f"{self.name}: its parts must be Split, not {type(given).__name__}; load_data(((X, y), (Xt, yt))) "
+                    "makes a data set of arrays"
+                )
         train, test = self.train.images.shape[1:], self.test.images.shape[1:]
         if train != test:
             raise DataError(
@@ -72,6 +85,9 @@ class Dataset:
                     f"{self.name}: {part} label {labels[at]} at index {at} has no class: "
                     f"there are {len(self.classes)}, numbered from 0"
                 )
+
+    def __repr__(self) -> str:
+        return f"Dataset({self.name!r}, {len(self.classes)} classes, train={self.train}, test={self.test})"
 
     @property
     def shape(self) -> tuple[int, int, int]:

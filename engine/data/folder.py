@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -13,19 +12,12 @@ from numpy.typing import NDArray
 
 from engine.data.dataset import Dataset, Split
 from engine.data.idx import read_images, read_labels
+from engine.data.idx_files import choose, files_of, sets_in
 from engine.errors import DataError
 
-STANDARD_NAMES = (
-    "train-images-idx3-ubyte",
-    "train-labels-idx1-ubyte",
-    "t10k-images-idx3-ubyte",
-    "t10k-labels-idx1-ubyte",
-)
 # What numpy and zipfile raise for damaged archives; RuntimeError for encrypted ones and unknown ways of compression.
 DAMAGED = (OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
 MOST_CLASSES = 1 << 16
-_FILE = re.compile(r"(?P<prefix>.*-)?(?P<part>train|t10k|test)-(?P<kind>images|labels)[-.]idx\d-ubyte(\.gz)?")
-_WANTED = [(part, kind) for part in ("train", "test") for kind in ("images", "labels")]
 _NPZ_KEYS = (
     ("train_images", "train_labels", "test_images", "test_labels"),
     ("x_train", "y_train", "x_test", "y_test"),
@@ -41,7 +33,8 @@ def load_folder(
     those with the prefix `name` are read. `transposed` images are stored column by column; `first_label` is
     subtracted from the labels; `classes` default to "0", "1"... Raises DataError, naming what is missing or wrong.
     """
-    files = _find(path, name)
+    sets = sets_in(path)
+    files = files_of(path, sets, choose(path, sets, name))
     splits = []
     for part in ("train", "test"):
         images = read_images(files[part, "images"])
@@ -79,25 +72,6 @@ def load_npz(path: Path) -> Dataset:
         train, test = _cut(path, _npz_split(path, arrays, "images", "labels"))
     given = tuple(str(c) for c in np.ravel(arrays["classes"])) if "classes" in arrays else None
     return Dataset(path.stem, given or _numbered(path.stem, train, test), train, test)
-
-
-def _find(path: Path, name: str) -> dict[tuple[str, str], Path]:
-    """Return the path of each (part, kind); a plain file is preferred to a gzipped one."""
-    if not path.is_dir():
-        raise DataError(f"{path}: no such folder")
-    found: dict[str, dict[tuple[str, str], Path]] = {}
-    for file in sorted(path.iterdir(), key=lambda file: (file.suffix == ".gz", file.name)):
-        if match := _FILE.fullmatch(file.name):
-            part = "train" if match["part"] == "train" else "test"
-            found.setdefault(match["prefix"] or "", {}).setdefault((part, match["kind"]), file)
-    prefixes = [prefix for prefix in (f"{name}-", "") if prefix in found] or list(found)
-    if len(prefixes) > 1 and f"{name}-" not in found and "" not in found:
-        raise DataError(f"{path}: holds several data sets ({', '.join(prefixes)}); put one into a folder of its own")
-    files = found[prefixes[0]] if prefixes else {}
-    missing = [standard for key, standard in zip(_WANTED, STANDARD_NAMES, strict=True) if key not in files]
-    if missing:
-        raise DataError(f"{path}: lacks {', '.join(missing)} (each may end in .gz); put them there")
-    return files
 
 
 def _read_npz(path: Path) -> dict[str, NDArray[np.generic]]:

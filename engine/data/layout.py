@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import math
 import struct
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ from engine.errors import DataError
 _FORMAT = "gradsum-data-1"
 _LONGEST_HEADER = 1 << 20
 _ITEM_SIZE = {"I32": 4, "U8": 1}
-_Shapes = dict[str, tuple[int, ...]]
+Shapes = dict[str, tuple[int, ...]]
 
 
 def pieces(dataset: Dataset) -> list[memoryview]:
@@ -32,9 +33,38 @@ def pieces(dataset: Dataset) -> list[memoryview]:
         "train.images": dataset.train.images,
         "test.images": dataset.test.images,
     }
-    shapes: _Shapes = {name: array.shape for name, array in arrays.items()}
-    header = _header(dataset.name, dataset.classes, dataset.generated, shapes)
+    shapes: Shapes = {name: array.shape for name, array in arrays.items()}
+    header = header_of(dataset.name, dataset.classes, dataset.generated, shapes)
     return [memoryview(header)] + [np.ascontiguousarray(array).data.cast("B") for array in arrays.values()]
+
+
+def streamed(
+    name: str,
+    classes: tuple[str, ...],
+    labels: tuple[NDArray[np.int32], NDArray[np.int32]],
+    shape: tuple[int, ...],
+    images: Iterable[NDArray[np.uint8]],
+) -> tuple[int, Iterator[memoryview]]:
+    """Return the size of a file, and its bytes as they are made: `labels` of training and test part, then all images.
+
+    `images` come in blocks [n, *shape] with `shape` (H, W, C), those of the training part first.
+    """
+    train, test = (part.astype("<i4") for part in labels)
+    shapes: Shapes = {
+        "train.labels": train.shape,
+        "test.labels": test.shape,
+        "train.images": (len(train), *shape),
+        "test.images": (len(test), *shape),
+    }
+    header = header_of(name, classes, False, shapes)
+    size = len(header) + train.nbytes + test.nbytes + (len(train) + len(test)) * math.prod(shape)
+
+    def made() -> Iterator[memoryview]:
+        yield from (memoryview(header), train.data.cast("B"), test.data.cast("B"))
+        for block in images:
+            yield np.ascontiguousarray(block).data.cast("B")
+
+    return size, made()
 
 
 def parse(content: NDArray[np.uint8], path: Path) -> Dataset:
@@ -44,7 +74,7 @@ def parse(content: NDArray[np.uint8], path: Path) -> Dataset:
     """
     header, fields = _read_header(content, path)
     name, classes, generated, shapes = _fields(fields, path)
-    if header != _header(name, classes, generated, shapes):
+    if header != header_of(name, classes, generated, shapes):
         raise DataError(f"{path}: its header is not one of gradsum's; delete the file")
     arrays, start = {}, len(header)
     for key, shape in shapes.items():
@@ -66,7 +96,7 @@ def _type_of(key: str) -> str:
     return "I32" if key.endswith("labels") else "U8"
 
 
-def _header(name: str, classes: tuple[str, ...], generated: bool, shapes: _Shapes) -> bytes:
+def header_of(name: str, classes: tuple[str, ...], generated: bool, shapes: Shapes) -> bytes:
     """Return the length and the JSON header, padded with blanks to a multiple of 8 as safetensors itself does."""
     metadata = {"format": _FORMAT, "name": name, "classes": json.dumps(classes), "generated": json.dumps(generated)}
     fields: dict[str, object] = {"__metadata__": metadata}
@@ -94,8 +124,8 @@ def _read_header(content: NDArray[np.uint8], path: Path) -> tuple[bytes, object]
         raise DataError(f"{path}: its header is not JSON ({error}); delete the file") from error
 
 
-def _fields(fields: object, path: Path) -> tuple[str, tuple[str, ...], bool, _Shapes]:
-    """Pick from the header what `_header` makes it from: name, classes, generated, shapes."""
+def _fields(fields: object, path: Path) -> tuple[str, tuple[str, ...], bool, Shapes]:
+    """Pick from the header what `header_of` makes it from: name, classes, generated, shapes."""
     try:
         match fields:
             case {"__metadata__": {"name": str(name), "classes": str(classes), "generated": str(generated)}, **rest}:

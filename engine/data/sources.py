@@ -4,78 +4,64 @@ from __future__ import annotations
 
 import difflib
 import os
-import string
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 import platformdirs
 
+from engine.data.collection import Options, Progress, size_option
+from engine.data.convert import opened
 from engine.data.dataset import Dataset
-from engine.data.folder import STANDARD_NAMES, load_folder, load_npz
+from engine.data.families import FAMILIES, described
+from engine.data.folder import load_folder, load_npz
+from engine.data.idx_files import STANDARD_NAMES, choose, sets_in
+from engine.data.picture import strict
+from engine.data.picture_folder import find
 from engine.errors import DataError
 
-
-@dataclass(frozen=True)
-class _Source:
-    """A published data set of four IDX files."""
-
-    published: str
-    classes: tuple[str, ...]
-    transposed: bool = False
-    first_label: int = 0
-    also_in: tuple[Path, ...] = ()
-    prefix: str = ""
+NAMES = ("letters", *FAMILIES)
 
 
-_SOURCES = {
-    "mnist": _Source(
-        published="http://yann.lecun.com/exdb/mnist, mirrored at https://ossci-datasets.s3.amazonaws.com/mnist/",
-        classes=tuple(string.digits),
-    ),
-    "fashion-mnist": _Source(
-        published="https://github.com/zalandoresearch/fashion-mnist, or: apt install dataset-fashion-mnist",
-        classes=(
-            "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat",
-            "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
-        ),
-        also_in=(Path("/usr/share/datasets/fashion-mnist"),),
-    ),
-    "emnist-letters": _Source(
-        published="https://www.nist.gov/itl/products-and-services/emnist-dataset (gzip.zip)",
-        classes=tuple(string.ascii_lowercase),
-        transposed=True,
-        first_label=1,
-        prefix="emnist-letters-",
-    ),
-}  # fmt: skip
-
-NAMES = ("letters", *_SOURCES)
-
-
-def load(name_or_path: str, *, folders: Sequence[Path] | None = None) -> Dataset:
-    """Load the data set of this name (one of NAMES), or else the folder of IDX files or the .npz archive at a path.
+def load(
+    name_or_path: str | Path,
+    *,
+    size: int | tuple[int, int] | None = None,
+    skip_unreadable: bool = False,
+    progress: Progress | None = None,
+    folders: Sequence[Path] | None = None,
+) -> Dataset:
+    """Load the data set of this name (one of NAMES), or what is at a path: IDX files, pictures, or an .npz archive.
 
     "letters" is generated (once: then it is in the cache) and is always there. The others are looked for in
     `folders`, by default $GRADSUM_DATA/<name>, this user's data folder for gradsum and the system's. A folder that
-    has the name of a known set, or its files, is read as that set. Raises DataError if there is no such data set.
+    has the name of a known set, or its files, is read as that set; where several sets lie in one folder,
+    FOLDER/emnist-digits names one by how its files begin.
+
+    A folder of pictures has a folder for each class. With `size`, a side or (height, width), they are all scaled to
+    it; with `skip_unreadable`, those that cannot be read are left out; `progress` is called with what is being done,
+    how many pictures are done, and of how many. Raises DataError if there is no such data set.
     """
+    options = Options(size_option(size), skip_unreadable, progress)
+    name_or_path = str(name_or_path)
     if name_or_path == "letters":
         from engine.data.letters import cached_letters  # noqa: PLC0415  reads a font package
 
         return cached_letters()
-    if name_or_path in _SOURCES:
+    if name_or_path in FAMILIES:
         return _load_named(name_or_path, search_folders(name_or_path) if folders is None else folders)
     path = Path(name_or_path).expanduser()
     if path.is_dir():
-        return _load_directory(path)
+        return _load_directory(path, options)
     if path.is_file():
         return load_npz(path)
+    if path.parent.is_dir() and f"{path.name}-" in sets_in(path.parent):
+        return _load_directory(path.parent, options, path.name)
     close = difflib.get_close_matches(name_or_path.lower(), NAMES, n=1)
     hint = f"did you mean {close[0]}? " if close else ""
     raise DataError(
         f"no data set {name_or_path!r}: {hint}It must be one of {', '.join(NAMES)}, or the path of a folder of "
-        "IDX files or of an .npz file"
+        "pictures or of IDX files, or of an .npz file"
     )
 
 
@@ -83,11 +69,11 @@ def search_folders(name: str) -> list[Path]:
     """Return the folders where the files of the data set `name` are looked for, first to last."""
     own = os.environ.get("GRADSUM_DATA")
     folders = [Path(own) / name] if own else []
-    return [*folders, Path(platformdirs.user_data_dir("gradsum")) / name, *_SOURCES[name].also_in]
+    return [*folders, Path(platformdirs.user_data_dir("gradsum")) / name, *FAMILIES[name].also_in]
 
 
 def _load_named(name: str, folders: Sequence[Path]) -> Dataset:
-    source = _SOURCES[name]
+    source = FAMILIES[name]
     for folder in folders:
         if folder.is_dir():
             return _load_source(name, folder)
@@ -99,16 +85,22 @@ def _load_named(name: str, folders: Sequence[Path]) -> Dataset:
     )
 
 
-def _load_directory(path: Path) -> Dataset:
-    name = path.resolve().name
-    for known, source in _SOURCES.items():
-        if name == known or (source.prefix and any(path.glob(f"{source.prefix}train-images*"))):
-            return _load_source(known, path)
-    return load_folder(path, name=name)
+def _load_directory(path: Path, options: Options, chosen: str | None = None) -> Dataset:
+    """Load the set called `chosen` in the folder, or the only one; if it has no IDX files, the pictures."""
+    sets = sets_in(path)
+    if not sets:
+        with strict():
+            return opened(find(path), options)
+    name = chosen or path.resolve().name
+    prefix = choose(path, sets, name)
+    own_name = prefix[:-1] or name
+    return _load_source(own_name, path) if own_name in FAMILIES else load_folder(path, name=own_name)
 
 
 def _load_source(name: str, folder: Path) -> Dataset:
-    source = _SOURCES[name]
-    return load_folder(
-        folder, name=name, transposed=source.transposed, first_label=source.first_label, classes=source.classes
+    prefix = choose(folder, sets_in(folder), name)
+    family = described(FAMILIES[name], folder, prefix)
+    dataset = load_folder(
+        folder, name=name, transposed=family.transposed, first_label=family.first_label, classes=family.classes
     )
+    return replace(dataset, notes=("stored column by column: turned upright",)) if family.transposed else dataset

@@ -10,6 +10,7 @@ from engine.checkpoint import Checkpoint, DataState, RunState
 from engine.compute.fingerprint import fingerprint
 from engine.compute.job import Job
 from engine.data import Dataset, Normalisation, Sampler
+from engine.data.reading import Manner
 from engine.nn.model import Model
 from engine.records import RunRow
 from engine.settings import Settings
@@ -61,7 +62,14 @@ class Run:
             model=self.model.describe(),
             model_name=self.model_name,
             settings=self.settings.asdict(),
-            data=DataState(data.name, self.digest, tuple(data.classes), data.generated, self.source),
+            data=DataState(
+                data.name,
+                self.digest,
+                tuple(data.classes),
+                data.generated,
+                self.source,
+                **asdict(Manner.of(data)),
+            ),
             normalisation=asdict(self.normalisation),
             versions=versions(),
             db=str(self.db.absolute()),

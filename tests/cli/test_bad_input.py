@@ -355,9 +355,9 @@ def test_images(refused: Refused, trained: Path) -> None:
     for name, reason in {
         "missing.png": "there is no image missing.png",
         "tall.png": "tall.png is 9x8x1; the network takes images of 8x8x1",
-        "text.png": "text.png is no picture of a known format",
+        "text.png": "text.png is not a picture of a known format",
         "cut.png": "cut.png",
-        ".": ". cannot be read as an image",
+        ".": ". is a folder",
         "float.npy": "float.npy cannot be read as an image: it holds float64 [8, 8], not uint8",
         "line.npy": "line.npy cannot be read as an image: it holds uint8 [8]",
         "none.npy": "none.npy holds no image",

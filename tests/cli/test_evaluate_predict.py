@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import engine
-from engine.cli.commands.predict import probabilities, read_images
+from engine.cli.commands.predict import probabilities
 from engine.data.letters import letters
+from engine.data.reading import read_images
 from engine.errors import DataError
 from tests.support.command import SMALL, Gradsum, save_data
 

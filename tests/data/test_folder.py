@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from engine.data.folder import STANDARD_NAMES, load_folder, load_npz
+from engine.data.folder import load_folder, load_npz
 from engine.data.idx import write_idx
+from engine.data.idx_files import STANDARD_NAMES
 from engine.errors import DataError
 
 TRAIN = np.random.default_rng(1).integers(0, 256, (6, 4, 5), np.uint8)
