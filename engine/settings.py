@@ -59,7 +59,9 @@ class Settings:
         int, None, "stop after this many steps, counted from the start", 1, 1 << 40, optional=True
     )
     time_limit: float | None = setting(float, None, "stop after this many seconds", 0, above=True, optional=True)
-    target: float | None = setting(float, None, "stop when validation reaches this many percent", 0, 100, optional=True)
+    target: float | None = setting(
+        float, None, "stop when validation reaches this many percent, or this R²", 0, 100, optional=True
+    )
     dropout: float = setting(
         float, 0.0, "probability of dropping a value before each dense activation", 0, 1, below=True
     )

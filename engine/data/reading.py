@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.data.background import background, nearest
-from engine.data.dataset import Dataset, Normalisation
+from engine.data.dataset import Dataset
+from engine.data.normalisation import Normalisation
 from engine.data.picture import Form, facts, read, strict
 from engine.errors import DataError
 

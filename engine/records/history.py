@@ -55,7 +55,9 @@ def _step(row: Any) -> TrainingRow:
 def curves(connection: Connection, table: Literal["training", "validation"], run: int) -> Curves:
     """Return every column of `table` for `run` as float64 [steps], nan for NULL."""
     names = [name for name in COLUMNS[table] if name != "startID"]
-    sql = f"SELECT {', '.join(names)} FROM {table} WHERE startID = ? ORDER BY batchno"  # noqa: S608
+    there = columns_there(connection, table)
+    chosen = ", ".join(name if name in there else "NULL" for name in names)
+    sql = f"SELECT {chosen} FROM {table} WHERE startID = ? ORDER BY batchno"  # noqa: S608
     cursor = connection.execute(sql, (run,))
     # A page at a time: as Python's numbers, a step takes ten times the memory.
     pages = [np.empty((0, len(names)))]
@@ -64,10 +66,15 @@ def curves(connection: Connection, table: Literal["training", "validation"], run
     return dict(zip(names, np.concatenate(pages).T, strict=True))
 
 
+def columns_there(connection: Connection, table: str) -> set[str]:
+    """Return the names of the columns that a table has; in a database of an earlier version some are missing."""
+    return {row[1] for row in connection.execute(f"PRAGMA table_info({table})")}
+
+
 def validations(connection: Connection, run: int) -> list[Validation]:
     """Return the validations of `run`, ascending by step."""
     sql = "SELECT * FROM validation WHERE startID = ? ORDER BY batchno"
-    return [cast(Validation, row) for row in _rows(connection, sql, run)]
+    return [cast(Validation, {"r2": None} | row) for row in _rows(connection, sql, run)]
 
 
 def workers(connection: Connection, run: int) -> list[Worker]:

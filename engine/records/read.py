@@ -12,7 +12,7 @@ from typing import Any, cast
 from engine.errors import RecordsError
 from engine.records.database import check_path, check_version, connect, explain
 from engine.records.find import find_run
-from engine.records.history import events, validations, workers
+from engine.records.history import columns_there, events, validations, workers
 from engine.records.read_rows import Event, Run, Validation, Worker
 from engine.records.status import RunStatus
 from engine.system.processes import alive
@@ -25,17 +25,20 @@ SELECT runs.*,
   {_LAST.format("batchno")} AS last_step, {_LAST.format("epoch")} AS last_epoch,
   {_LAST.format("elapsed")} AS last_elapsed, {_LAST.format("cputime")} AS last_cputime,
   (SELECT max(corperc) FROM validation v WHERE v.startID = runs.startID) AS best_so_far,
+  {{best_r2}} AS best_r2_so_far,
   (SELECT sum(batchsize) * (1 - 1.0 / count(*)) / nullif(max(elapsed) - min(elapsed), 0) FROM (
      SELECT batchsize, elapsed FROM training t WHERE t.startID = runs.startID ORDER BY batchno DESC LIMIT 50
   )) AS speed
 FROM runs ORDER BY startID
 """  # noqa: S608
+_BEST_R2 = "(SELECT max(r2) FROM validation v WHERE v.startID = runs.startID)"
 _STAND_INS = {
     "steps": "last_step",
     "epochs": "last_epoch",
     "wall_seconds": "last_elapsed",
     "cpu_seconds": "last_cputime",
     "best_percent": "best_so_far",
+    "best_r2": "best_r2_so_far",
     "images_per_second": "speed",
 }
 FORMER_SETTINGS = {"mailbox": "shared_memory"}  # what settings were called in runs of earlier versions
@@ -126,7 +129,8 @@ def _runs(connection: sqlite3.Connection, path: Path) -> list[Run]:
     """Return what `list_runs` does, from an open connection."""
     if check_version(connection, path) == 0:
         return []
-    return [_run(dict(row), path) for row in connection.execute(_RUNS)]
+    best_r2 = _BEST_R2 if "r2" in columns_there(connection, "validation") else "NULL"
+    return [_run(dict(row), path) for row in connection.execute(_RUNS.format(best_r2=best_r2))]
 
 
 def _run(row: dict[str, Any], path: Path) -> Run:
@@ -135,7 +139,7 @@ def _run(row: dict[str, Any], path: Path) -> Run:
         raise RecordsError(f"run {row['startID']} of database {path} has an unknown state: {row['state']!a:.60}")
     for column, stand_in in _STAND_INS.items():
         found = row.pop(stand_in)
-        if row[column] is None or row["state"] == RunStatus.RUNNING:
+        if row.get(column) is None or row["state"] == RunStatus.RUNNING:
             row[column] = found
     row["settings"] = {FORMER_SETTINGS.get(name, name): value for name, value in _parsed(row["settings"]).items()}
     row["versions"] = _parsed(row["versions"])

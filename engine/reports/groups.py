@@ -12,6 +12,7 @@ _RESULTS = (
     "epochs",
     "train_loss",
     "best_percent",
+    "best_r2",
     "images_per_second",
     "wall_seconds",
     "cpu_seconds",

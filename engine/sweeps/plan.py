@@ -212,4 +212,4 @@ def _models(first: Model | str, space: Space, base: Run) -> dict[str, Model]:
         return {base.model_name: first}
     chosen = space.get(MODEL)
     names = [str(name) for name in chosen.values] if isinstance(chosen, Choice) else [first]
-    return {name: load_model(name, base.data.shape, len(base.data.classes)) for name in names}
+    return {name: load_model(name, base.data.shape, base.data.outputs, base.data.train.has_values) for name in names}

@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # a reporter is there before anything slow is imported
 class SweepResult:
     """How a sweep ended. `state` is "finished" or "interrupted"; `trials` are in order, and there are to be `wanted`.
 
-    `best` is the finished trial with the most percent correct in any validation, `config` the file with its settings;
+    `best` is the finished trial with the best score in any validation, `config` the file with its settings;
     None if no trial finished.
     """
 

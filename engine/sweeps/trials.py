@@ -35,6 +35,7 @@ class Trials:
         self._session = session
         self._reporter = reporter
         self._records = session.open_records(plan.base.db)
+        self._measure = plan.base.data.measure
         self._number = self._records.begin_sweep(plan.row) if plan.number is None else plan.number
         if plan.number is not None:
             self._records.extend_sweep(plan.number, plan.row.trials)
@@ -62,12 +63,12 @@ class Trials:
         """
         known = read_trials(self._plan.base.db, self._number)
         for number in range(1, self._plan.row.trials + 1):
-            trial = _trial(known[number]) if number in known else None
+            trial = self._trial(known[number]) if number in known else None
             if trial is None or trial.state not in OVER:
                 if self._session.interrupt.requested:
                     break
                 parameters = trial.parameters if trial else self._sampler.suggest(number)
-                trial = self._carry_out(Trial(number, parameters), known)
+                trial = self._carry_out(Trial(number, parameters, measure=self._measure), known)
             self._trials.append(trial)
             self._reporter.trial_ended(trial)
             log.info("trial %d of sweep %d: %s", number, self._number, trial.state)
@@ -83,7 +84,7 @@ class Trials:
         row = TrialRow(self._number, trial.number, start_id, json.dumps(dict(trial.parameters)), trial.state)
         self._records.trial(row)
         self._reporter.trial_started(replace(trial, run=start_id))
-        rule = MedianRule(self._trials, self._plan.row.prune_after)
+        rule = MedianRule(self._trials, self._plan.row.prune_after, self._measure)
         try:
             ending = _ENDINGS.get(self._session.carry_out(run, start_id, state, rule).stop, TrialStatus.FINISHED)
         except DivergedError as error:
@@ -94,10 +95,16 @@ class Trials:
                 self._records.trial(row._replace(state=TrialStatus.INTERRUPTED))
             raise
         [record] = read_trials(self._plan.base.db, self._number, trial.number).values()
-        done = replace(_trial(record), state=ending)
+        done = replace(self._trial(record), state=ending)
         best = done.best
-        self._records.trial(row._replace(state=ending, value=best and best.percent, step=best and best.step))
+        self._records.trial(row._replace(state=ending, value=best and best.score, step=best and best.step))
         return done
+
+    def _trial(self, record: TrialRecord) -> Trial:
+        row = record.row
+        parameters, state = json.loads(row.parameters), TrialStatus(row.state)
+        more = record.reason, record.params_sha256, self._measure
+        return Trial(row.number, parameters, state, row.startID, record.curve, *more)
 
     def _run_of(self, trial: Trial, known: Mapping[int, TrialRecord]) -> Run:
         label = self._plan.row.name or self._number
@@ -115,7 +122,7 @@ class Trials:
         best = next((trial for trial in ranked(trials) if trial.state is TrialStatus.FINISHED), None)
         config = plan.base.folder / NAME if best else None
         if best and best.best and config:
-            said = f"trial {best.number} of sweep {plan.row.name or self._number}: {best.best.percent:.2f} % correct"
+            said = f"trial {best.number} of sweep {plan.row.name or self._number}: {best.measure.text(best.best.score)}"
             write_settings(config, plan.run(best.number, best.parameters), said)
         state = RunStatus.FINISHED if over else RunStatus.INTERRUPTED
         return SweepResult(self._number, plan.row.name, state, plan.row.trials, trials, best, config, plan.base.db)
@@ -128,9 +135,3 @@ def resuming(number: int, name: str | None, db: Path) -> str:
     """Return the command that resumes a sweep."""
     where = "" if db == DEFAULT_DB else f" --db {shlex.quote(str(db))}"
     return f"gradsum sweep --resume {shlex.quote(name or str(number))}{where}"
-
-
-def _trial(record: TrialRecord) -> Trial:
-    row = record.row
-    parameters, state = json.loads(row.parameters), TrialStatus(row.state)
-    return Trial(row.number, parameters, state, row.startID, record.curve, record.reason, record.params_sha256)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from engine import checkpoint as checkpoints
 from engine.checkpoint import Checkpoint, RunState
+from engine.training.progress import best_of
 from engine.training.state import TrainingState
 
 log = logging.getLogger("gradsum.training")
@@ -34,7 +35,7 @@ class CheckpointWriter:
             self._run,
             elapsed=progress.elapsed,
             cpu=progress.cpu,
-            best_percent=progress.best_percent,
+            **best_of(progress),
             validation=seen.asdict() | {"step": seen.step} if seen else None,
         )
         path = checkpoints.save(self._folder, Checkpoint(progress.step, parameters, optimizer, run))

@@ -8,12 +8,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from engine import checkpoint as checkpoints
 from engine.checkpoint import Checkpoint, RunState
-from engine.data import NAMES, Dataset, Normalisation, load
+from engine.compute.evaluator import NO_AUGMENTATION
+from engine.data import NAMES, Dataset, Measure, Normalisation, load
 from engine.data.cache import store
 from engine.errors import SettingsError
-from engine.nn.model import Model, check_fits, load_model, model_from
+from engine.nn.model import Model, check_fits, default_name, load_model, model_from
 from engine.settings import Settings
 from engine.training.defaults import DEFAULT_DB
 from engine.training.resume import check_end, check_same, continued_settings
@@ -53,7 +56,7 @@ def prepare(request: Request, settings: Settings, earlier: Checkpoint | None = N
     called = checked_name(request.name) or stored.name
     source, dataset = _choose_data(request.data, earlier)
     model = _choose_model(request.model, stored, dataset, settings)
-    check_fits(model, dataset.shape, len(dataset.classes))
+    _check(model, dataset, settings)
     choose(settings, model.layout())
     digest = store(dataset)
     if earlier is not None:
@@ -67,15 +70,16 @@ def prepare(request: Request, settings: Settings, earlier: Checkpoint | None = N
         uuid=identity,
         settings=settings,
         model=model,
-        model_name=stored.model_name or _name_of(request.model),
+        model_name=stored.model_name or _name_of(request.model, dataset),
         data=dataset,
         source=source,
         digest=digest,
-        normalisation=Normalisation.of(dataset.train.images),
+        normalisation=Normalisation.of(dataset.train.inputs),
         db=db,
         folder=folder,
         checkpoint=earlier,
         name=called,
+        values=Normalisation.of(dataset.train.targets.view(np.float32)) if dataset.train.has_values else None,
     )
 
 
@@ -85,7 +89,7 @@ def variant(base: Run, identity: str, settings: Settings, model: Model, model_na
     Raises the GradsumError that says what does not fit.
     """
     chosen = model.with_dropout(settings.dropout) if settings.dropout else model
-    check_fits(chosen, base.data.shape, len(base.data.classes))
+    _check(chosen, base.data, settings)
     choose(settings, chosen.layout())
     _check_folder(folder, identity)
     earlier = checkpoints.load(folder) if checkpoints.has_any(folder) else None
@@ -125,12 +129,25 @@ def _choose_data(data: Dataset | str | Path | None, earlier: Checkpoint | None) 
 def _choose_model(model: Model | str | Path | None, stored: RunState, data: Dataset, settings: Settings) -> Model:
     if model is None and stored.model is not None:
         return model_from(stored.model)
-    chosen = model if isinstance(model, Model) else load_model(str(model or "letters"), data.shape, len(data.classes))
+    chosen = model if isinstance(model, Model) else _load(_name_of(model, data), data)
     return chosen.with_dropout(settings.dropout) if settings.dropout else chosen
 
 
-def _name_of(model: Model | str | Path | None) -> str:
-    return OWN if isinstance(model, Model) else str(model or "letters")
+def _load(name: str, data: Dataset) -> Model:
+    return load_model(name, data.shape, data.outputs, data.train.has_values)
+
+
+def _name_of(model: Model | str | Path | None, data: Dataset) -> str:
+    return OWN if isinstance(model, Model) else str(model or default_name(data.shape))
+
+
+def _check(model: Model, data: Dataset, settings: Settings) -> None:
+    """Raise the GradsumError that says why the model, or a setting, does not suit the data."""
+    check_fits(model, data.shape, data.outputs, data.train.has_values)
+    if settings.augment and data.train.has_features:
+        raise SettingsError(NO_AUGMENTATION)
+    if settings.target and settings.target > 1 and data.measure is Measure.R2:
+        raise SettingsError(f"target must be an R², at most 1, where values are predicted, got {settings.target:g}")
 
 
 def _check_folder(folder: Path, identity: str) -> None:

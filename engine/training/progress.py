@@ -2,8 +2,10 @@
 
 from collections import deque
 from dataclasses import dataclass, field
+from typing import TypedDict
 
 from engine.compute.validation import Validation
+from engine.data import Measure
 
 RECENT = 100  # batches that `train_loss` is the mean of
 
@@ -12,15 +14,15 @@ RECENT = 100  # batches that `train_loss` is the mean of
 class Progress:
     """How far a run is. `elapsed` and `cpu` (seconds) count from its beginning, whatever process it was in.
 
-    The rest below `validation` counts from when it was begun or resumed in this process; `seconds` are those spent in
-    training steps, without validations and checkpoints.
+    `best` is the best score of any validation. The rest below `validation` counts from when it was begun or resumed in
+    this process; `seconds` are those spent in training steps, without validations and checkpoints.
     """
 
     steps_per_epoch: int
     step: int = 0
     elapsed: float = 0.0
     cpu: float = 0.0
-    best_percent: float | None = None
+    best: float | None = None
     validation: Validation | None = None
     taken: int = 0
     images: int = 0
@@ -56,4 +58,22 @@ class Progress:
     def validated(self, validation: Validation) -> None:
         """Keep the newest validation."""
         self.validation = validation
-        self.best_percent = max(validation.percent, self.best_percent or 0.0)
+        self.best = validation.score if self.best is None else max(self.best, validation.score)
+
+
+class Best(TypedDict, total=False):
+    """The best score of a run, under the name of what it counts."""
+
+    best_percent: float | None
+    best_r2: float | None
+
+
+def best_of(progress: Progress) -> Best:
+    """Return the best score of any validation so far, by the name that records and checkpoints have for it."""
+    if progress.validation is None:
+        return {}
+    match progress.validation.measure:
+        case Measure.PERCENT:
+            return {"best_percent": progress.best}
+        case Measure.R2:
+            return {"best_r2": progress.best}

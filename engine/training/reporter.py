@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from engine.data.measure import Measure
+
 if TYPE_CHECKING:  # a reporter is there before anything slow is imported
     from collections.abc import Sequence
     from pathlib import Path
@@ -20,7 +22,8 @@ if TYPE_CHECKING:  # a reporter is there before anything slow is imported
 class RunInfo:
     """A run that begins: at step 0, or where it is continued.
 
-    `last_step` and `time_limit` (seconds from now) are None if it is not that which ends it.
+    `measure` is what says how good it is, `unit` what its samples are called, images or rows. `last_step` and
+    `time_limit` (seconds from now) are None if it is not that which ends it.
     """
 
     run: int
@@ -37,11 +40,16 @@ class RunInfo:
     steps_per_epoch: int
     db: Path
     folder: Path
+    measure: Measure = Measure.PERCENT
+    unit: str = "images"
 
 
 @dataclass(frozen=True)
 class StepReport:
-    """One step: mean loss and percent correct of its batch, before the optimizer changed the parameters."""
+    """One step: mean loss and percent correct of its batch, before the optimizer changed the parameters.
+
+    `percent` is nan where values are predicted.
+    """
 
     step: int
     epoch: float
@@ -82,6 +90,7 @@ class Result:
     history: Sequence[StepReport] = field(repr=False)
     steps_taken: int = field(repr=False)
     stop: StopKind = field(repr=False)
+    unit: str = field(default="images", repr=False)
 
     def asdict(self) -> dict[str, Any]:
         """Return what `--json` prints."""

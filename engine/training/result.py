@@ -3,11 +3,12 @@
 from dataclasses import asdict
 
 from engine.network import Network
+from engine.nn.parameters import Vector
 from engine.records import Totals
 from engine.records.status import RunStatus
 from engine.training.history import History
 from engine.training.loop import Loop
-from engine.training.progress import Progress
+from engine.training.progress import Progress, best_of
 from engine.training.reporter import Result, RunInfo
 from engine.training.run import Run
 from engine.training.stopping import StopKind, StopReason
@@ -31,6 +32,8 @@ def info_of(run: Run, number: int, loop: Loop) -> RunInfo:
         steps_per_epoch=progress.steps_per_epoch,
         db=run.db,
         folder=run.folder,
+        measure=run.data.measure,
+        unit=run.data.train.unit,
     )
 
 
@@ -54,11 +57,17 @@ def result_of(run: Run, number: int, loop: Loop, stop: StopReason) -> Result:
         step_ms=_step_ms(loop),
         db=run.db,
         checkpoint=loop.save(),
-        network=Network(run.model, parameters, run.normalisation, run.data.classes),
+        network=_network(run, parameters),
         history=History(run.db.absolute(), number, run.uuid),
         steps_taken=progress.taken,
         stop=stop.kind,
+        unit=run.data.train.unit,
     )
+
+
+def _network(run: Run, parameters: Vector) -> Network:
+    data = run.data
+    return Network(run.model, parameters, run.normalisation, data.classes, run.values, data.columns, data.targets)
 
 
 def totals_of(result: Result, progress: Progress) -> Totals:
@@ -66,11 +75,11 @@ def totals_of(result: Result, progress: Progress) -> Totals:
     totals = Totals(
         steps=result.steps,
         epochs=result.epochs,
-        best_percent=progress.best_percent,
         wall_seconds=result.wall_seconds,
         cpu_seconds=progress.cpu,
         params_sha256=result.params_sha256,
     )
+    totals.update(best_of(progress))
     if progress.taken:  # otherwise what is recorded from before the run was resumed still holds
         totals |= Totals(train_loss=result.train_loss, images_per_second=result.images_per_second)
     return totals

@@ -1,11 +1,13 @@
 """What is recorded and reported of steps and validations."""
 
+import math
 import time
 from typing import NamedTuple
 
 from engine.compute.sums import Sums
 from engine.compute.validation import Validation
 from engine.coordinator.source import Source
+from engine.data import Measure
 from engine.records import Recorder, TrainingRow, ValidationRow
 from engine.training.bookkeeping import worker_row
 from engine.training.context import RunContext
@@ -31,6 +33,7 @@ class StepLog:
 
     def __init__(self, run: Run, state: TrainingState, source: Source, records: Recorder, context: RunContext) -> None:
         self._momentum = run.settings.momentum if run.settings.optimizer == "momentum" else None
+        self._counts_correct = run.data.measure is Measure.PERCENT
         self._progress = state.progress
         self._optimizer = state.optimizer
         self._source = source
@@ -57,12 +60,13 @@ class StepLog:
         progress.recent.append((loss, samples))
         self._measure()
         step, epoch, elapsed = progress.step, progress.epoch, progress.elapsed
-        mean, percent = loss / samples, 100 * correct / samples
+        mean = loss / samples
+        percent = 100 * correct / samples if self._counts_correct else None
         times, lr = (time.time(), elapsed, progress.cpu), self._optimizer.lr
         self._records.training(TrainingRow(step, epoch, *times, percent, mean, samples, lr, self._momentum))
         rate = samples / max(seconds, 1e-9)
         self._rate += (rate - self._rate) * (PACE if self._rate else 1.0)
-        report = StepReport(step, epoch, mean, percent, samples, self._rate, elapsed)
+        report = StepReport(step, epoch, mean, math.nan if percent is None else percent, samples, self._rate, elapsed)
         self._reporter.step(report, self._source.workers())
 
     def validated(self, validation: Validation) -> None:
@@ -70,7 +74,8 @@ class StepLog:
         self._measure()
         progress = self._progress
         times = time.time(), progress.cpu, progress.elapsed
-        row = ValidationRow(progress.step, progress.epoch, *times, validation.percent, validation.loss)
+        percent = validation.percent if validation.r2 is None else None
+        row = ValidationRow(progress.step, progress.epoch, *times, percent, validation.loss, validation.r2)
         self._records.validation(row)
         self._reporter.validated(validation)
 

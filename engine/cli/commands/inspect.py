@@ -21,7 +21,7 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     )
     parser.add_argument("model", metavar="MODEL", help="letters, mlp, lenet, or a TOML file")
     parser.add_argument(
-        "--shape", type=int, nargs=3, metavar=("H", "W", "C"), default=[28, 28, 1], help="of the images"
+        "--shape", type=int, nargs="+", metavar="N", default=[28, 28, 1], help="of the images H W C, or of features D"
     )
     parser.add_argument("--classes", type=int, default=26, help="outputs of a built-in model (default: 26)")
     parser.add_argument("--microbatch", type=int, default=16, help="samples per micro-batch (default: 16)")
@@ -37,8 +37,7 @@ def execute(arguments: argparse.Namespace) -> int:
     from engine.settings import Settings
 
     Settings(microbatch=arguments.microbatch)
-    height, width, channels = arguments.shape
-    model = load_model(arguments.model, (height, width, channels), arguments.classes)
+    model = load_model(arguments.model, tuple(arguments.shape), arguments.classes)
     operations = compile_model(model, arguments.microbatch).operations()
     if arguments.json:
         print(json.dumps([asdict(operation) | {"bytes": moved(operation)} for operation in operations]))

@@ -6,9 +6,13 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from engine.errors import DataError
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    from engine.nn.model import Model
 
 
 def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -36,12 +40,13 @@ def execute(arguments: argparse.Namespace) -> int:
 
     checkpoint = load(arguments.checkpoint)
     network = network_from(checkpoint, arguments.checkpoint)
+    shape = image_shape(network.model)
     manner = Manner.stored(checkpoint.run.data.look(), network.normalisation)
     manner = manner.inverted() if arguments.invert else manner
     names: list[str] = []
     read: list[NDArray[np.uint8]] = []
     for path in arguments.images:
-        images = read_images(path, network.model.shape, manner)
+        images = read_images(path, shape, manner)
         if flat(images).any():
             print(f"gradsum: {path} shows one flat colour", file=sys.stderr)
         names += [str(path)] if len(images) == 1 else [f"{path}[{number}]" for number in range(len(images))]
@@ -56,6 +61,14 @@ def execute(arguments: argparse.Namespace) -> int:
         for name, letter, chance in answers:
             print(f"{name}  {letter}  {100 * chance:.1f} %")
     return 0
+
+
+def image_shape(model: "Model") -> tuple[int, int, int]:
+    """Return (H, W, C) of the images that a model takes; DataError if it takes features."""
+    match model.shape:
+        case (height, width, channels):
+            return height, width, channels
+    raise DataError(f"the network takes {model.shape[0]} features, not images")
 
 
 def probabilities(outputs: "NDArray[np.float32]", loss: str) -> "NDArray[np.float64]":

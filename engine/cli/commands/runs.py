@@ -70,7 +70,7 @@ def _cells(run: Run) -> dict[str, tuple[str, ...]]:
         "optimizer": (shown(run["optimizer"]), number(run["lr"], "g")),
         "workers": (number(run["workers"], "d"),),
         "steps": (number(run["steps"], "d"),),
-        "best %": (number(run["best_percent"], ".2f"),),
+        "best %": (number(run["best_percent"], ".2f") if run["best_r2"] is None else f"R² {run['best_r2']:.4f}",),
         "images/s": (number(run["images_per_second"], ".0f"),),
         "state": (run["state"],),
     }

@@ -175,8 +175,9 @@ def _print_summary(result: "Result") -> None:
         print(f"No step was taken: {result.reason}. Give more --steps, --epochs, --time-limit or --target to go on.")
     if seen is not None:
         data = f"generated {result.data}" if result.generated else result.data
-        print(f"{seen.percent:.2f} % correct ({seen.correct} of {seen.total} {data}) after {seen.step} steps")
+        what = f"{seen.correct} of {seen.total} {data}" if seen.r2 is None else f"{seen.total} rows of {data}"
+        print(f"{seen.text()} ({what}) after {seen.step} steps")
     who = f"{result.workers or 'no'} worker" + "s" * (result.workers != 1)
-    print(f"{result.images_per_second:,.0f} images/s with {who}, {result.wall_seconds:.1f} s")
+    print(f"{result.images_per_second:,.0f} {result.unit}/s with {who}, {result.wall_seconds:.1f} s")
     print(f"records     {result.db} (run {result.run})")
     print(f"checkpoint  {result.checkpoint}")

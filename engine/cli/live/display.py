@@ -70,6 +70,11 @@ class Display(Reporter):
         """Keep what is known of the run."""
         self._info, self._began = info, time.monotonic()
 
+    @property
+    def unit(self) -> str:
+        """What the samples are called."""
+        return self._info.unit if self._info else "images"
+
     def _forget(self) -> None:
         """Begin anew with another run."""
         self._report = None

@@ -7,7 +7,7 @@ from engine.records import Event, Run, RunRecord, Validation, Worker
 from engine.reports.groups import groups
 from engine.reports.page.document import Section
 from engine.reports.page.html import Html, join, pairs, picture, remark, table, tag, text
-from engine.reports.text import EVENTS, VALIDATION, WORKERS, duration, number, shown, when
+from engine.reports.text import EVENTS, WORKERS, duration, number, shown, validation_columns, when
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def _task(run: Run) -> str:
 def results(run: Run) -> Section:
     """Say in numbers what came out."""
     cards = {
-        "best % correct": number(run["best_percent"], ".2f"),
+        **_best(run),
         "steps": number(run["steps"], ","),
         "epochs": number(run["epochs"], ".2f"),
         "training loss": number(run["train_loss"], ".4f"),
@@ -63,9 +63,16 @@ def results(run: Run) -> Section:
     return Section("Results", tag("div", *boxes, class_="cards"))
 
 
+def _best(run: Run) -> dict[str, str]:
+    """Return the best score of any validation: percent correct, or R² where values are predicted."""
+    if run["best_r2"] is not None:
+        return {"best R²": number(run["best_r2"], ".4f")}
+    return {"best % correct": number(run["best_percent"], ".2f")}
+
+
 def progress(curves: Picture, rows: Sequence[Validation]) -> Section:
     """Show the curves, and the validations in numbers."""
-    seen = table(VALIDATION, rows) if rows else remark("There was no validation.")
+    seen = table(validation_columns(rows), rows) if rows else remark("There was no validation.")
     return Section("Progress", join([curves.html(), tag("h3", text("Validations")), seen]))
 
 
