@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from engine.data.dataset import Dataset, Split
 from engine.data.idx import read_images, read_labels
 from engine.data.idx_files import choose, files_of, sets_in
+from engine.data.labels import MOST_CLASSES
 from engine.errors import DataError
 
 # What numpy and zipfile raise for damaged archives; RuntimeError for encrypted ones and unknown ways of compression.
 DAMAGED = (OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
-MOST_CLASSES = 1 << 16
 _NPZ_KEYS = (
     ("train_images", "train_labels", "test_images", "test_labels"),
     ("x_train", "y_train", "x_test", "y_test"),
@@ -78,7 +78,7 @@ def _read_npz(path: Path) -> dict[str, NDArray[np.generic]]:
     try:
         with path.open("rb") as file:
             if not zipfile.is_zipfile(file):
-                raise DataError(f"{path}: not an .npz archive")
+                raise DataError(f"{path}: not an .npz archive; a folder of pictures, .csv, .parquet and .npz are read")
         with np.load(path, allow_pickle=False) as archive:
             return {str(key): np.asarray(archive[key]) for key in archive.files}
     except FileNotFoundError as error:

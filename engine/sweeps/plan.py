@@ -6,7 +6,6 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from engine.data import Dataset
 from engine.errors import SettingsError, UsageError
 from engine.nn.model import BUILT_IN, Model, load_model, model_from
 from engine.nn.optimizers import OPTIMIZERS
@@ -88,7 +87,7 @@ class Plan:
 def begun(
     over: Mapping[str, str | Sequence[Value]],
     model: Model | str | Path | None,
-    data: Dataset | str | Path | None,
+    data: object,
     trials: int | None,
     sampler: str | None,
     prune_after: int | None,
@@ -138,9 +137,7 @@ def _check(space: Space, given: Iterable[str], sampler: str, prune_after: int) -
         raise SettingsError(f"prune-after must be from 0 to {MOST_TRIALS}, got {prune_after}")
 
 
-def continued(
-    resume: str, data: Dataset | str | Path | None, trials: int | None, db: Path | None, given: Given
-) -> Plan:
+def continued(resume: str, data: object, trials: int | None, db: Path | None, given: Given) -> Plan:
     """Return the sweep of the database that `resume` means. Raises UsageError if something given would change it."""
     number, row = find_sweep(db or DEFAULT_DB, resume)
     check_idle(db or DEFAULT_DB, number)

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from engine.compute.precompile import compile_all, is_compiled
-from engine.data import Dataset
 from engine.errors import DivergedError, RecordsError, SettingsError, storage_fails
 from engine.nn.model import Model
 from engine.nn.optimizers import Optimizer
@@ -32,7 +31,7 @@ from engine.training.train import AT_ONCE, carry_out, enter
 def sweep(
     over: Mapping[str, str | Sequence[Value]] | None = None,
     model: Model | str | Path | None = None,
-    data: Dataset | str | Path | None = None,
+    data: object = None,
     *,
     trials: int | None = None,
     sampler: str | None = None,

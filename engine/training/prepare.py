@@ -15,9 +15,10 @@ from engine import checkpoint as checkpoints
 from engine.checkpoint import Checkpoint
 from engine.compute.fingerprint import fingerprint
 from engine.compute.job import Job
-from engine.data import NAMES, Dataset, Normalisation, load
+from engine.data import Dataset, Normalisation, load
 from engine.data.cache import store
 from engine.data.reading import Manner
+from engine.data.sources import full_path
 from engine.errors import CheckpointError, SettingsError
 from engine.nn.model import Model, check_fits, load_model, model_from
 from engine.records import RunRow
@@ -129,7 +130,7 @@ def choose_settings(given: Mapping[str, Any], earlier: Checkpoint | None) -> Set
 
 def prepare(
     model: Model | str | Path | None,
-    data: Dataset | str | Path | None,
+    data: object,
     settings: Settings,
     db: Path | None,
     out: Path | None,
@@ -232,16 +233,15 @@ def _text(stored: Mapping[str, Any], *keys: str) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _choose_data(data: Dataset | str | Path | None, stored: Mapping[str, Any]) -> tuple[str | None, Dataset]:
+def _choose_data(data: object, stored: Mapping[str, Any]) -> tuple[str | None, Dataset]:
     """Return the data and where it comes from, a path in full, so that resuming finds it from any folder."""
-    if isinstance(data, Dataset):
-        return None, data
+    if data is not None and not isinstance(data, str | Path):
+        return None, load(data)
     if data is None and stored and _text(stored, "data", "source") is None:
         name = _text(stored, "data", "name")
         raise SettingsError(f"the run was begun with data given in Python ({name}): give the same data to resume it")
     source = str(_text(stored, "data", "source") or "letters") if data is None else str(data)
-    if source not in NAMES and Path(source).exists():
-        source = str(Path(source).absolute())
+    source = full_path(source)
     return source, load(source)
 
 

@@ -11,7 +11,7 @@ from engine.compute.precompile import compile_all, is_compiled
 from engine.compute.validation import Validation
 from engine.coordinator.notices import Notice, NoticeLimit
 from engine.coordinator.source import Source
-from engine.data import Dataset, Sampler
+from engine.data import Sampler
 from engine.errors import CheckpointError, RecordsError, StorageError, WorkerFailedError, WorkersError, storage_fails
 from engine.network import Network
 from engine.nn.model import Model
@@ -37,7 +37,7 @@ AT_ONCE = (KeyboardInterrupt, WorkersError, WorkerFailedError, StorageError)
 
 def train(
     model: Model | str | Path | None = None,
-    data: Dataset | str | Path | None = None,
+    data: object = None,
     *,
     optimizer: Optimizer | str | None = None,
     db: Path | str | None = None,
@@ -49,11 +49,11 @@ def train(
 ) -> Result:
     """Train `model` on `data` and return the trained network, its history and where everything is.
 
-    `model`: a Model, the name of a built-in one, or the path of a TOML file (default: letters). `data`: a Dataset, a
-    name, or a path (default: the generated letters). `optimizer`: SGD, Momentum or Adam (default), or its name. `db`:
-    the SQLite database of records; `out`: the folder of checkpoints; `resume`: a checkpoint, or a folder of them, to
-    continue from; `name`: what the run is to be called in the records. `settings`: the fields of `engine.Settings`,
-    such as workers, epochs, batch_size.
+    `model`: a Model, the name of a built-in one, or the path of a TOML file (default: letters). `data`: whatever
+    `load_data` takes, such as a name, a path, a Dataset or (X, y) (default: the generated letters). `optimizer`: SGD,
+    Momentum or Adam (default), or its name. `db`: the SQLite database of records; `out`: the folder of checkpoints;
+    `resume`: a checkpoint, or a folder of them, to continue from; `name`: what the run is to be called in the records.
+    `settings`: the fields of `engine.Settings`, such as workers, epochs, batch_size.
 
     Raises UsageError if something asked for cannot be done, StorageError if records or checkpoints cannot be written
     any more, DivergedError if the loss is no longer finite, WorkersError and WorkerFailedError if the workers cannot do

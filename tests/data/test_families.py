@@ -75,7 +75,7 @@ def test_a_label_outside_of_the_mapping_is_refused() -> None:
 def test_of_all_six_in_one_folder_one_is_chosen() -> None:
     for split in SPLITS:
         fill("gzip", f"emnist-{split}-", 1 if split == "letters" else 0)
-    with pytest.raises(DataError, match="holds several data sets, emnist-balanced, .*choose one: gzip/emnist-balanced"):
+    with pytest.raises(DataError, match=r"several data sets, emnist-balanced, .*choose one: gzip/emnist-balanced"):
         load("gzip")
     for split in SPLITS:
         assert load(f"gzip/emnist-{split}").name == f"emnist-{split}"
