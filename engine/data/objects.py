@@ -76,7 +76,8 @@ def _are_labels(value: Any) -> bool:
         return 1 <= len(value.shape) <= 2
     if not isinstance(value, list | tuple) or not value:
         return False
-    first = value[0][0] if isinstance(value[0], list | tuple) and len(value[0]) == 1 else value[0]
+    column = isinstance(value, list) and isinstance(value[0], list | tuple) and len(value[0]) == 1
+    first = value[0][0] if column else value[0]  # a tuple of lists is (X, y)
     return isinstance(first, str | int | float | np.generic) or getattr(first, "shape", None) == ()
 
 
