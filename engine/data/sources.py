@@ -12,9 +12,9 @@ from engine.data.convert import opened
 from engine.data.csv_table import read_csv
 from engine.data.dataset import Dataset
 from engine.data.families import FAMILIES
-from engine.data.folder import load_npz
 from engine.data.idx_files import sets_in
 from engine.data.named import load_idx, load_named, search_folders
+from engine.data.npz import load_npz
 from engine.data.objects import from_objects
 from engine.data.parquet_table import parquet_files, read_parquet
 from engine.data.picture import strict
