@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.data.labels import AnyArray, numbered
 from engine.errors import DataError
 
 if TYPE_CHECKING:
@@ -39,11 +40,18 @@ class Pictures(Protocol):
 
 @dataclass(frozen=True)
 class Options:
-    """What a person may choose. `size` is (H, W): pictures of other sizes are scaled to it."""
+    """What a person may choose of how pictures are read. `size` is (H, W), `columns` those of pictures and labels."""
 
     size: tuple[int, int] | None = None
     skip_unreadable: bool = False
+    columns: tuple[str, str] | None = None
     progress: Progress | None = None
+
+    def check_unused(self, source: str) -> None:
+        """Raise DataError if something was chosen that `source` has no use for."""
+        for name, value in (("size", self.size), ("skip_unreadable", self.skip_unreadable), ("columns", self.columns)):
+            if value:
+                raise DataError(f"{source}: {name} is for pictures, and this data set holds arrays; leave it out")
 
 
 @dataclass(frozen=True)
@@ -56,6 +64,20 @@ class Collection:
     labels: NDArray[np.int32]
     parts: NDArray[np.int8] | None
     notes: tuple[str, ...] = ()
+
+
+def labelled(
+    name: str, pictures: Pictures, labels: AnyArray, training: int, classes: Sequence[str] | None, notes: Sequence[str]
+) -> Collection:
+    """Return a collection of which the first `training` pictures are for training, the others for testing.
+
+    If there are no others, a part will be held out. Raises DataError if the labels do not fit.
+    """
+    cuts = [labels[:training], labels[training:]][: 1 + (training < len(labels))]
+    names, numbers, more = numbered(cuts, classes)
+    parts = np.repeat(np.array([TRAIN, TEST], np.int8)[: len(cuts)], [len(cut) for cut in cuts])
+    joined = np.concatenate(numbers)
+    return Collection(name, names, pictures, joined, parts if len(cuts) > 1 else None, (*notes, *more))
 
 
 class Files:

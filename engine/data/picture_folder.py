@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,17 +10,13 @@ from pathlib import Path
 import numpy as np
 
 from engine.data.collection import TEST, TRAIN, Collection, Files
+from engine.data.labels import MOST_CLASSES
+from engine.data.natural import natural
 from engine.data.picture import is_picture, registered
 from engine.errors import DataError
 
 PARTS = ("train", "validation", "valid", "val", "test")  # where several could be the second part, the first counts
-MOST_CLASSES = 1 << 16
 _MADE_BY_SYSTEMS = {"thumbs.db", "desktop.ini"}
-
-
-def natural(text: str) -> str:
-    """Return what to sort `text` by so that numbers in it count as numbers: 2.png before 10.png."""
-    return re.sub("[0-9]+", lambda found: f"{len(found[0].lstrip('0')):03}{found[0].lstrip('0')}", text)
 
 
 def find(path: Path) -> Collection:

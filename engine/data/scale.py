@@ -10,22 +10,21 @@ from numpy.typing import NDArray
 
 from engine.errors import DataError
 
-AS_THEY_ARE = "values are kept as they are"
-TIMES_255 = "values from 0 to 1: multiplied by 255 and rounded"
 Block = NDArray[np.generic]
 
 
 @dataclass(frozen=True)
 class Scale:
-    """What turns values into bytes; `text` says it to a person."""
+    """What turns values into bytes: a factor, and what to tell a person unless they are bytes already."""
 
-    text: str
+    factor: int
+    text: str = ""
 
     def apply(self, block: Block) -> NDArray[np.uint8]:
         """Return `block` as bytes, which it is already if nothing is to be done."""
-        if self.text == AS_THEY_ARE:
+        if self.factor == 1:
             return block.astype(np.uint8, copy=False)
-        return np.rint(block.astype(np.float64) * 255).astype(np.uint8)
+        return np.rint(block.astype(np.float64) * self.factor).astype(np.uint8)
 
 
 def scale_for(blocks: Iterable[Block], what: str) -> Scale:
@@ -41,16 +40,16 @@ def scale_for(blocks: Iterable[Block], what: str) -> Scale:
         if kind not in "biuf":
             raise DataError(f"{what} are {block.dtype}; they must be numbers, such as uint8 from 0 to 255")
         if block.dtype == np.uint8:
-            return Scale(AS_THEY_ARE)
+            return Scale(1)
         if block.size:
             low, high = min(low, float(block.min())), max(high, float(block.max()))
             if not np.isfinite(low) or not np.isfinite(high):
                 raise DataError(f"{what} hold values that are not finite (nan or inf); replace them first")
             whole = whole and (kind != "f" or bool((block == np.rint(block.astype(np.float64))).all()))
     if kind == "b" or (kind == "f" and low >= 0 and high <= 1):
-        return Scale(TIMES_255)
+        return Scale(255, "values from 0 to 1 are multiplied by 255 and rounded")
     if low >= 0 and high <= 255 and whole:
-        return Scale(AS_THEY_ARE)
+        return Scale(1, "values from 0 to 255 are kept as they are")
     raise DataError(f"{what} run from {low:g} to {high:g}{_advice(low, high, whole)}")
 
 

@@ -1,21 +1,22 @@
-"""Data sets by name, and where they are looked for."""
+"""Data sets by name, at a path, or given in Python."""
 
 from __future__ import annotations
 
 import difflib
-import os
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
-
-import platformdirs
+from typing import Any
 
 from engine.data.collection import Options, Progress, size_option
 from engine.data.convert import opened
+from engine.data.csv_table import read_csv
 from engine.data.dataset import Dataset
-from engine.data.families import FAMILIES, described
-from engine.data.folder import load_folder, load_npz
-from engine.data.idx_files import STANDARD_NAMES, choose, sets_in
+from engine.data.families import FAMILIES
+from engine.data.idx_files import sets_in
+from engine.data.named import load_idx, load_named, search_folders
+from engine.data.npz import load_npz
+from engine.data.objects import from_objects
+from engine.data.parquet_table import parquet_files, read_parquet
 from engine.data.picture import strict
 from engine.data.picture_folder import find
 from engine.errors import DataError
@@ -24,83 +25,96 @@ NAMES = ("letters", *FAMILIES)
 
 
 def load(
-    name_or_path: str | Path,
+    source: Any,
     *,
     size: int | tuple[int, int] | None = None,
     skip_unreadable: bool = False,
+    columns: tuple[str, str] | None = None,
+    classes: Sequence[str] | None = None,
+    name: str | None = None,
     progress: Progress | None = None,
     folders: Sequence[Path] | None = None,
 ) -> Dataset:
-    """Load the data set of this name (one of NAMES), or what is at a path: IDX files, pictures, or an .npz archive.
+    """Load the data set of a name (one of NAMES), what is at a path, or data given in Python.
 
     "letters" is generated (once: then it is in the cache) and is always there. The others are looked for in
     `folders`, by default $GRADSUM_DATA/<name>, this user's data folder for gradsum and the system's. A folder that
     has the name of a known set, or its files, is read as that set; where several sets lie in one folder,
     FOLDER/emnist-digits names one by how its files begin.
 
-    A folder of pictures has a folder for each class. With `size`, a side or (height, width), they are all scaled to
-    it; with `skip_unreadable`, those that cannot be read are left out; `progress` is called with what is being done,
-    how many pictures are done, and of how many. Raises DataError if there is no such data set.
+    A path may be of a folder of IDX files, of pictures with a folder for each class, or of parquet files; or of a CSV
+    file that names pictures and labels, a parquet file or an .npz archive. With `size`, a side or (height, width),
+    pictures are all scaled to it; with `skip_unreadable`, those that cannot be read are left out; `columns` are those
+    of pictures and labels; `progress` is called with what is being done, how many pictures are done, and of how many.
+
+    In Python: (X, y), ((X, y), (Xt, yt)), or something with len and [i] that returns (image, label); its `name` and
+    the names of its `classes` may be given. Raises DataError if there is no such data set, or if it cannot be used.
     """
-    options = Options(size_option(size), skip_unreadable, progress)
-    name_or_path = str(name_or_path)
-    if name_or_path == "letters":
+    options = Options(size_option(size), skip_unreadable, columns, progress)
+    if isinstance(source, Dataset):
+        return source
+    if not isinstance(source, str | Path):
+        return from_objects(source, options, name, classes)
+    if name is not None or classes is not None:
+        raise DataError(
+            "name and classes are for data given in Python; files have names, and folders or labels in them"
+        )
+    return _load_text(str(source), options, folders)
+
+
+def full_path(source: str) -> str:
+    """Return a name of NAMES as it is, and a path in full, so that it is found from any folder."""
+    path = Path(source)
+    return str(path.absolute()) if source not in NAMES and (path.exists() or _names_a_set(path)) else source
+
+
+def _load_text(source: str, options: Options, folders: Sequence[Path] | None) -> Dataset:
+    path = Path(source).expanduser()
+    if source in NAMES:
+        options.check_unused(source)
+        if source in FAMILIES:
+            return load_named(source, search_folders(source) if folders is None else folders)
         from engine.data.letters import cached_letters  # noqa: PLC0415  reads a font package
 
         return cached_letters()
-    if name_or_path in FAMILIES:
-        return _load_named(name_or_path, search_folders(name_or_path) if folders is None else folders)
-    path = Path(name_or_path).expanduser()
     if path.is_dir():
         return _load_directory(path, options)
     if path.is_file():
-        return load_npz(path)
-    if path.parent.is_dir() and f"{path.name}-" in sets_in(path.parent):
-        return _load_directory(path.parent, options, path.name)
-    close = difflib.get_close_matches(name_or_path.lower(), NAMES, n=1)
+        return _load_file(path, options)
+    if _names_a_set(path):
+        options.check_unused(source)
+        return load_idx(path.parent, sets_in(path.parent), path.name)
+    close = difflib.get_close_matches(source.lower(), NAMES, n=1)
     hint = f"did you mean {close[0]}? " if close else ""
     raise DataError(
-        f"no data set {name_or_path!r}: {hint}It must be one of {', '.join(NAMES)}, or the path of a folder of "
-        "pictures or of IDX files, or of an .npz file"
+        f"no data set {source!r}: {hint}It must be one of {', '.join(NAMES)}, or the path of a folder of pictures or "
+        "of IDX files, or of a .csv, .parquet or .npz file"
     )
 
 
-def search_folders(name: str) -> list[Path]:
-    """Return the folders where the files of the data set `name` are looked for, first to last."""
-    own = os.environ.get("GRADSUM_DATA")
-    folders = [Path(own) / name] if own else []
-    return [*folders, Path(platformdirs.user_data_dir("gradsum")) / name, *FAMILIES[name].also_in]
+def _names_a_set(path: Path) -> bool:
+    """Tell whether the path is a folder and how the IDX files of one set in it begin."""
+    return path.parent.is_dir() and f"{path.name}-" in sets_in(path.parent)
 
 
-def _load_named(name: str, folders: Sequence[Path]) -> Dataset:
-    source = FAMILIES[name]
-    for folder in folders:
-        if folder.is_dir():
-            return _load_source(name, folder)
-    files = ", ".join(source.prefix + file.replace("t10k", "test" if source.prefix else "t10k")
-                      for file in STANDARD_NAMES)  # fmt: skip
-    raise DataError(
-        f"{name} is not on this machine. Its four files {files} (each may end in .gz) are published at "
-        f"{source.published}. Put them into one of: {', '.join(str(folder) for folder in folders)}"
-    )
+def _load_directory(path: Path, options: Options) -> Dataset:
+    if sets := sets_in(path):
+        options.check_unused(str(path))
+        return load_idx(path, sets)
+    with strict():
+        if tables := parquet_files(path):
+            return opened(read_parquet(tables, path.resolve().name, options.columns), options)
+        if options.columns:
+            raise DataError(f"{path}: columns are for CSV and parquet files")
+        return opened(find(path), options)
 
 
-def _load_directory(path: Path, options: Options, chosen: str | None = None) -> Dataset:
-    """Load the set called `chosen` in the folder, or the only one; if it has no IDX files, the pictures."""
-    sets = sets_in(path)
-    if not sets:
-        with strict():
-            return opened(find(path), options)
-    name = chosen or path.resolve().name
-    prefix = choose(path, sets, name)
-    own_name = prefix[:-1] or name
-    return _load_source(own_name, path) if own_name in FAMILIES else load_folder(path, name=own_name)
-
-
-def _load_source(name: str, folder: Path) -> Dataset:
-    prefix = choose(folder, sets_in(folder), name)
-    family = described(FAMILIES[name], folder, prefix)
-    dataset = load_folder(
-        folder, name=name, transposed=family.transposed, first_label=family.first_label, classes=family.classes
-    )
-    return replace(dataset, notes=("stored column by column: turned upright",)) if family.transposed else dataset
+def _load_file(path: Path, options: Options) -> Dataset:
+    ending = path.suffix.lower()
+    with strict():
+        if ending in (".csv", ".tsv"):
+            return opened(read_csv(path, options.columns), options)
+        if ending == ".parquet":
+            return opened(read_parquet([path], path.stem, options.columns), options)
+    options.check_unused(str(path))
+    return load_npz(path)

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Unpack
 
-from engine.data import Dataset
 from engine.nn.model import Model
 from engine.nn.optimizers import Optimizer
 from engine.settings import Settings, SettingsDict, given_settings
@@ -19,7 +18,7 @@ from engine.training.session import Session
 def sweep(
     over: Mapping[str, str | Sequence[Value]] | None = None,
     model: Model | str | Path | None = None,
-    data: Dataset | str | Path | None = None,
+    data: object = None,
     *,
     trials: int | None = None,
     sampler: str | None = None,

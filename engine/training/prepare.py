@@ -13,8 +13,9 @@ import numpy as np
 from engine import checkpoint as checkpoints
 from engine.checkpoint import Checkpoint, RunState
 from engine.compute.evaluator import NO_AUGMENTATION
-from engine.data import NAMES, Dataset, Measure, Normalisation, load
+from engine.data import Dataset, Measure, Normalisation, load
 from engine.data.cache import store
+from engine.data.sources import full_path
 from engine.errors import SettingsError
 from engine.nn.model import Model, check_fits, default_name, load_model, model_from
 from engine.settings import Settings
@@ -31,7 +32,7 @@ class Request:
     """A run as it was asked for; None and a missing setting stand for what was not given."""
 
     model: Model | str | Path | None = None
-    data: Dataset | str | Path | None = None
+    data: object = None
     db: Path | None = None
     out: Path | None = None
     resume: Path | None = None
@@ -113,16 +114,15 @@ def checked_name(name: str | None) -> str | None:
     return name
 
 
-def _choose_data(data: Dataset | str | Path | None, earlier: Checkpoint | None) -> tuple[str | None, Dataset]:
+def _choose_data(data: object, earlier: Checkpoint | None) -> tuple[str | None, Dataset]:
     """Return the data and where it comes from, a path in full, so that resuming finds it from any folder."""
-    if isinstance(data, Dataset):
-        return None, data
+    if data is not None and not isinstance(data, str | Path):
+        return None, load(data)
     if data is None and earlier and earlier.run.data.source is None:
         name = earlier.run.data.name
         raise SettingsError(f"the run was begun with data given in Python ({name}): give the same data to resume it")
     source = (earlier and earlier.run.data.source) or "letters" if data is None else str(data)
-    if source not in NAMES and Path(source).exists():
-        source = str(Path(source).absolute())
+    source = full_path(source)
     return source, load(source)
 
 

@@ -5,7 +5,6 @@ from typing import Unpack
 
 from engine import checkpoint as checkpoints
 from engine.compute.precompile import is_compiled
-from engine.data import Dataset
 from engine.errors import run_in_progress
 from engine.nn.model import Model
 from engine.nn.optimizers import Optimizer
@@ -18,7 +17,7 @@ from engine.training.state import state_of
 
 def train(
     model: Model | str | Path | None = None,
-    data: Dataset | str | Path | None = None,
+    data: object = None,
     *,
     settings: Settings | None = None,
     optimizer: Optimizer | str | None = None,
@@ -31,11 +30,12 @@ def train(
 ) -> Result:
     """Train `model` on `data` and return the trained network, its history and where everything is.
 
-    `model`: a Model, the name of a built-in one, or the path of a TOML file (default: letters). `data`: a Dataset, a
-    name, or a path (default: the generated letters). `options`: the fields of `Settings`, such as workers, epochs,
-    batch_size; they count over `settings`, of which only what is not the default counts. `optimizer`: SGD, Momentum or
-    Adam (default), or its name. `db`: the SQLite database of records; `out`: the folder of checkpoints; `resume`: a
-    checkpoint, or a folder of them, to continue from; `name`: what the run is called in the records.
+    `model`: a Model, the name of a built-in one, or the path of a TOML file (default: letters). `data`: whatever
+    `load_data` takes, such as a name, a path, a Dataset or (X, y) (default: the generated letters). `options`: the
+    fields of `Settings`, such as workers, epochs, batch_size; they count over `settings`, of which only what is not the
+    default counts. `optimizer`: SGD, Momentum or Adam (default), or its name. `db`: the SQLite database of records;
+    `out`: the folder of checkpoints; `resume`: a checkpoint, or a folder of them, to continue from; `name`: what the
+    run is called in the records.
 
     Raises a GradsumError: UsageError, DataError, CheckpointError or RecordsError before the run begins, and then the
     latter two, DivergedError, WorkersError or WorkerFailedError.

@@ -9,7 +9,7 @@ from PIL import Image
 
 from engine.data import Dataset, cache, load
 from engine.data.idx import write_idx
-from engine.data.picture_folder import natural
+from engine.data.natural import natural
 from engine.errors import DataError
 
 RNG = np.random.default_rng(5)

@@ -10,7 +10,7 @@ import pytest
 from engine.data import NAMES, load
 from engine.data.idx import write_idx
 from engine.data.idx_files import STANDARD_NAMES
-from engine.data.sources import search_folders
+from engine.data.named import search_folders
 from engine.errors import DataError
 
 

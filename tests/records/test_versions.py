@@ -106,7 +106,7 @@ def test_a_database_of_the_fourth_version_becomes_like_a_new_one_and_keeps_its_r
 def test_a_column_that_a_table_does_not_have_yet_is_added(tmp_path: Path) -> None:
     path = fourth(tmp_path / "r.db")
     with closing(sqlite3.connect(path)) as connection:
-        for table, column in (("training", "momentum"), ("runs", "best_r2")):  # the last ones of their tables
+        for table, column in (("training", "momentum"), ("runs", "params_sha256")):  # the last ones of their tables
             connection.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
     Recorder(path).close()
     Recorder(tmp_path / "new.db").close()
