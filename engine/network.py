@@ -12,7 +12,7 @@ from engine import checkpoint as checkpoints
 from engine.compute.evaluator import TestSetEvaluator
 from engine.compute.program import compile_model
 from engine.compute.tree import microbatches
-from engine.compute.validation import TestSetMeasure, Validation
+from engine.compute.validation import Scorer, Validation
 from engine.data import Dataset, Inputs, Normalisation
 from engine.errors import CheckpointError, DataError, GradsumError, ModelError
 from engine.nn.model import Model, check_fits, model_from
@@ -60,9 +60,15 @@ class Network:
         """
         outputs = self.logits(inputs)
         if self.values is not None:
-            return self.values.undo(outputs)
+            return self.restored(outputs)
         best: NDArray[np.int64] = np.argmax(outputs, axis=1)
         return best
+
+    def restored(self, outputs: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return outputs as values in the units of the training set; DataError if the network names classes."""
+        if self.values is None:
+            raise DataError("the network was trained to say classes, not values")
+        return self.values.undo(outputs)
 
     def evaluate(self, data: Dataset) -> Validation:
         """Measure the network on the test part of `data`; ModelError if the data does not suit the model."""
@@ -71,7 +77,7 @@ class Network:
             evaluator = TestSetEvaluator(self.model, self.normalisation, CHUNK, data.test, self.values)
             evaluator.prepare(self.parameters)
             sums = evaluator.test_block((0, microbatches(len(data.test), CHUNK)))
-        return TestSetMeasure.of(data.test, self.values).validation(0, sums)
+        return Scorer.of(data.test, self.values).validation(0, sums)
 
     def check_fits(self, data: Dataset) -> None:
         """Raise ModelError if the network cannot be asked about the samples of `data`."""

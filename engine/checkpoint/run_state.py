@@ -87,6 +87,18 @@ class RunState:
     best_r2: float | None = None
     validation: Mapping[str, Any] | None = None
 
+    @property
+    def target_column(self) -> str | None:
+        """The column that is to be said of each row of a table; None where there is no table."""
+        return self.data.targets[0] if len(self.data.targets) == 1 and self.data.columns else None
+
+    @property
+    def task(self) -> str | None:
+        """What is done with features: "regression" or "classification"; None where there are no features."""
+        if self.model is None or len(self.model.get("shape", ())) != 1:
+            return None
+        return "classification" if self.values is None else "regression"
+
     def plain(self) -> dict[str, Any]:
         """Return the plain data that `run_state_from` reads; the uuid is called "run"."""
         values = {n: value for n, value in vars(self).items() if n != "uuid" and _says(n, value)}

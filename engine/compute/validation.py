@@ -70,7 +70,7 @@ class Validation:
 
 
 @dataclass(frozen=True)
-class TestSetMeasure:
+class Scorer:
     """Turns sums over a test set into a validation.
 
     R² is 1 - SSE / SST over all values, each target in units of its training deviation. SST is about the test set's own

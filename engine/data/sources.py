@@ -12,6 +12,7 @@ from engine.data.convert import opened
 from engine.data.csv_table import read_csv
 from engine.data.dataset import Dataset
 from engine.data.families import FAMILIES
+from engine.data.feature_files import READERS, load_features
 from engine.data.idx_files import sets_in
 from engine.data.named import load_idx, load_named, search_folders
 from engine.data.npz import load_npz
@@ -32,6 +33,8 @@ def load(
     columns: tuple[str, str] | None = None,
     classes: Sequence[str] | None = None,
     name: str | None = None,
+    target_column: str | None = None,
+    task: str | None = None,
     progress: Progress | None = None,
     folders: Sequence[Path] | None = None,
 ) -> Dataset:
@@ -47,19 +50,43 @@ def load(
     pictures are all scaled to it; with `skip_unreadable`, those that cannot be read are left out; `columns` are those
     of pictures and labels; `progress` is called with what is being done, how many pictures are done, and of how many.
 
+    A CSV or parquet file with columns of numbers holds features. `target_column` is what is to be said of each row (by
+    default the column called label, target, y or the like, or else the last one): a class if it holds whole numbers or
+    words, a value if it holds floats, unless `task` says "classification" or "regression".
+
     In Python: (X, y), ((X, y), (Xt, yt)), or something with len and [i] that returns (image, label); its `name` and
-    the names of its `classes` may be given. Raises DataError if there is no such data set, or if it cannot be used.
+    the names of its `classes` may be given. X [N, D] with numbers are features, and y then as a `target_column`, or
+    floats [N, T]. Raises DataError if there is no such data set, or if it cannot be used.
     """
     options = Options(size_option(size), skip_unreadable, columns, progress)
     if isinstance(source, Dataset):
         return source
     if not isinstance(source, str | Path):
-        return from_objects(source, options, name, classes)
+        if target_column is not None:
+            raise DataError("target_column is for files; in Python give the target as y in (X, y)")
+        return from_objects(source, options, name, classes, task)
     if name is not None or classes is not None:
         raise DataError(
             "name and classes are for data given in Python; files have names, and folders or labels in them"
         )
+    if (target_column, task) != (None, None) or Path(source).suffix.lower() in READERS:
+        found = _load_features(Path(source).expanduser(), target_column, task, options)
+        if found is not None:
+            return found
     return _load_text(str(source), options, folders)
+
+
+def _load_features(path: Path, target: str | None, task: str | None, options: Options) -> Dataset | None:
+    """Return the features at a path; None if there are none, and nothing was chosen that only they have."""
+    chosen = [name for name, value in (("target-column", target), ("task", task)) if value is not None]
+    if path.suffix.lower() in READERS and path.is_file() and not options.columns:
+        found = load_features(path, target, task)
+        if found is not None:
+            options.check_unused(str(path))
+            return found
+    elif chosen:
+        raise DataError(f"{path}: {chosen[0]} is for features in a CSV or parquet file; leave it out")
+    return None
 
 
 def full_path(source: str) -> str:

@@ -29,6 +29,8 @@ def sweep(
     out: Path | str | None = None,
     resume: str | None = None,
     name: str | None = None,
+    target_column: str | None = None,
+    task: str | None = None,
     reporter: SweepReporter | None = None,
     **options: Unpack[SettingsDict],
 ) -> SweepResult:
@@ -42,7 +44,8 @@ def sweep(
     """
     db, out = (None if path is None else Path(path) for path in (db, out))
     given = given_settings(settings, optimizer, {name: value for name, value in options.items() if value is not None})
-    request = SweepRequest(Request(model, data, db, out, None, name, given), over, trials, sampler, prune_after, resume)
+    asked = Request(model, data, db, out, None, name, given, target_column, task)
+    request = SweepRequest(asked, over, trials, sampler, prune_after, resume)
     return _sweep(request, reporter or SweepReporter())
 
 

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from engine import checkpoint as checkpoints
 from engine.checkpoint import Checkpoint, RunState
-from engine.training.progress import best_of
 from engine.training.state import TrainingState
 
 log = logging.getLogger("gradsum.training")
@@ -35,7 +34,8 @@ class CheckpointWriter:
             self._run,
             elapsed=progress.elapsed,
             cpu=progress.cpu,
-            **best_of(progress),
+            best_percent=progress.best_percent,
+            best_r2=progress.best_r2,
             validation=seen.asdict() | {"step": seen.step} if seen else None,
         )
         path = checkpoints.save(self._folder, Checkpoint(progress.step, parameters, optimizer, run))

@@ -113,7 +113,7 @@ class Loop:
         progress = self.state.progress
         self.context.reporter.status("validating")
         sums = self.source.validate(progress.step, self.state.parameters)
-        validation = self.run.test_measure.validation(progress.step, sums)
+        validation = self.run.scorer.validation(progress.step, sums)
         progress.validated(validation)
         self.log.validated(validation)
 

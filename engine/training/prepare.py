@@ -38,6 +38,8 @@ class Request:
     resume: Path | None = None
     name: str | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
+    target_column: str | None = None
+    task: str | None = None
 
 
 def choose_settings(given: Mapping[str, Any], earlier: Checkpoint | None = None) -> Settings:
@@ -55,7 +57,7 @@ def prepare(request: Request, settings: Settings, earlier: Checkpoint | None = N
     """
     stored = earlier.run if earlier else RunState()
     called = checked_name(request.name) or stored.name
-    source, dataset = _choose_data(request.data, earlier)
+    source, dataset = _choose_data(request, earlier)
     model = _choose_model(request.model, stored, dataset, settings)
     _check(model, dataset, settings)
     choose(settings, model.layout())
@@ -114,16 +116,17 @@ def checked_name(name: str | None) -> str | None:
     return name
 
 
-def _choose_data(data: object, earlier: Checkpoint | None) -> tuple[str | None, Dataset]:
+def _choose_data(request: Request, earlier: Checkpoint | None) -> tuple[str | None, Dataset]:
     """Return the data and where it comes from, a path in full, so that resuming finds it from any folder."""
+    data, stored = request.data, (earlier.run if earlier else RunState())
+    task = request.task or stored.task
     if data is not None and not isinstance(data, str | Path):
-        return None, load(data)
-    if data is None and earlier and earlier.run.data.source is None:
-        name = earlier.run.data.name
+        return None, load(data, target_column=request.target_column, task=None if isinstance(data, Dataset) else task)
+    if data is None and earlier and stored.data.source is None:
+        name = stored.data.name
         raise SettingsError(f"the run was begun with data given in Python ({name}): give the same data to resume it")
-    source = (earlier and earlier.run.data.source) or "letters" if data is None else str(data)
-    source = full_path(source)
-    return source, load(source)
+    source = full_path((stored.data.source or "letters") if data is None else str(data))
+    return source, load(source, target_column=request.target_column or stored.target_column, task=task)
 
 
 def _choose_model(model: Model | str | Path | None, stored: RunState, data: Dataset, settings: Settings) -> Model:

@@ -1,8 +1,8 @@
 """How far a run is."""
 
+import math
 from collections import deque
 from dataclasses import dataclass, field
-from typing import TypedDict
 
 from engine.compute.validation import Validation
 from engine.data import Measure
@@ -36,6 +36,19 @@ class Progress:
         return self.step / self.steps_per_epoch
 
     @property
+    def best_percent(self) -> float | None:
+        """The best score, if it is percent correct."""
+        return self._best_as(Measure.PERCENT)
+
+    @property
+    def best_r2(self) -> float | None:
+        """The best score, if it is R²."""
+        return self._best_as(Measure.R2)
+
+    def _best_as(self, measure: Measure) -> float | None:
+        return self.best if self.validation and self.validation.measure is measure else None
+
+    @property
     def is_validated(self) -> bool:
         """Whether the newest step has been validated."""
         return self.validation is not None and self.validation.step == self.step
@@ -56,24 +69,7 @@ class Progress:
         return self.step % (every or self.steps_per_epoch) == 0
 
     def validated(self, validation: Validation) -> None:
-        """Keep the newest validation."""
+        """Keep the newest validation, and the best score; an R² that is nan is none."""
         self.validation = validation
-        self.best = validation.score if self.best is None else max(self.best, validation.score)
-
-
-class Best(TypedDict, total=False):
-    """The best score of a run, under the name of what it counts."""
-
-    best_percent: float | None
-    best_r2: float | None
-
-
-def best_of(progress: Progress) -> Best:
-    """Return the best score of any validation so far, by the name that records and checkpoints have for it."""
-    if progress.validation is None:
-        return {}
-    match progress.validation.measure:
-        case Measure.PERCENT:
-            return {"best_percent": progress.best}
-        case Measure.R2:
-            return {"best_r2": progress.best}
+        if not math.isnan(validation.score):
+            self.best = validation.score if self.best is None else max(self.best, validation.score)

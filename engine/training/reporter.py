@@ -22,8 +22,8 @@ if TYPE_CHECKING:  # a reporter is there before anything slow is imported
 class RunInfo:
     """A run that begins: at step 0, or where it is continued.
 
-    `measure` is what says how good it is, `unit` what its samples are called, images or rows. `last_step` and
-    `time_limit` (seconds from now) are None if it is not that which ends it.
+    `measure` is what says how good it is, `notes` are of how the data was read, `unit` is what its samples are called,
+    images or rows. `last_step` and `time_limit` (seconds from now) are None if it is not that which ends it.
     """
 
     run: int
@@ -42,6 +42,7 @@ class RunInfo:
     folder: Path
     measure: Measure = Measure.PERCENT
     unit: str = "images"
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from engine.records import Totals
 from engine.records.status import RunStatus
 from engine.training.history import History
 from engine.training.loop import Loop
-from engine.training.progress import Progress, best_of
+from engine.training.progress import Progress
 from engine.training.reporter import Result, RunInfo
 from engine.training.run import Run
 from engine.training.stopping import StopKind, StopReason
@@ -34,6 +34,7 @@ def info_of(run: Run, number: int, loop: Loop) -> RunInfo:
         folder=run.folder,
         measure=run.data.measure,
         unit=run.data.train.unit,
+        notes=run.data.notes,
     )
 
 
@@ -75,11 +76,12 @@ def totals_of(result: Result, progress: Progress) -> Totals:
     totals = Totals(
         steps=result.steps,
         epochs=result.epochs,
+        best_percent=progress.best_percent,
+        best_r2=progress.best_r2,
         wall_seconds=result.wall_seconds,
         cpu_seconds=progress.cpu,
         params_sha256=result.params_sha256,
     )
-    totals.update(best_of(progress))
     if progress.taken:  # otherwise what is recorded from before the run was resumed still holds
         totals |= Totals(train_loss=result.train_loss, images_per_second=result.images_per_second)
     return totals

@@ -10,7 +10,7 @@ from typing import Any
 from engine.checkpoint import Checkpoint, DataState, RunState
 from engine.compute.fingerprint import fingerprint
 from engine.compute.job import Job
-from engine.compute.validation import TestSetMeasure
+from engine.compute.validation import Scorer
 from engine.data import Dataset, Normalisation, Sampler
 from engine.data.reading import Manner
 from engine.nn.model import Model
@@ -59,9 +59,9 @@ class Run:
         return self.settings.last_step(len(self.data.train))
 
     @cached_property
-    def test_measure(self) -> TestSetMeasure:
+    def scorer(self) -> Scorer:
         """What turns sums over the test set into a validation."""
-        return TestSetMeasure.of(self.data.test, self.values)
+        return Scorer.of(self.data.test, self.values)
 
     def state(self) -> RunState:
         """Return what every checkpoint of the run says of it; how far it is has to be filled in."""

@@ -58,7 +58,8 @@ def data_for(checkpoint: "Checkpoint", network: "Network", arguments: argparse.N
     source = arguments.data or checkpoint.run.data.source
     if source is None:
         raise DataError(f"{arguments.checkpoint} does not say where its data came from; name a data set with --data")
-    data = load(source)
+    run = checkpoint.run
+    data = load(source, target_column=run.target_column, task=run.task if run.data.columns else None)
     network.check_fits(data)
     if data.classes != network.classes:
         ours, theirs = (f"{len(names)} ({', '.join(names[:3])}...)" for names in (network.classes, data.classes))

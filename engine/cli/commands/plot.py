@@ -40,7 +40,7 @@ def _add_kind(kinds: "Kinds", name: str, text: str) -> argparse.ArgumentParser:
 
 
 def _add_progress(kinds: "Kinds") -> None:
-    parser = _parser(kinds, "progress", "loss and percent correct of one or several runs")
+    parser = _parser(kinds, "progress", "loss and percent correct, or R², of one or several runs")
     parser.add_argument("--run", nargs="+", metavar="RUN", help=f"the runs: {WHICH} (default: the newest)")
     parser.add_argument("--x", choices=AGAINST, default="batch", help="what to plot against (default: %(default)s)")
 
@@ -113,9 +113,9 @@ def _draw_confusion(arguments: argparse.Namespace) -> "Picture":
     data = data_for(checkpoint, network, arguments)
     # An output beyond the classes of the data is an answer, too, if the network was trained for it.
     classes = (*data.classes, *network.classes[len(data.classes) :])
-    outputs = network.logits(data.test.images)[:, : len(classes)]
+    outputs = network.logits(data.test.inputs)[:, : len(classes)]
     found = confusion.answers(probabilities(outputs, network.model.loss), data.test.labels)
     kind = "generated " if data.generated else ""
     name = arguments.checkpoint.resolve().stem
     title = f"{name} (step {checkpoint.step}) on {kind}{data.name}"
-    return confusion.draw(found, data.test.images, classes, title), f"confusion-{name}"
+    return confusion.draw(found, confusion.images_of(data.test), classes, title), f"confusion-{name}"

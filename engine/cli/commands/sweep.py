@@ -15,7 +15,15 @@ if TYPE_CHECKING:
     from engine.sweeps.trial import Trial
 
 SHOWN = 10  # trials in the table at the end
-TEXTS = ("data", "model", "db", "out")  # options with a text that are no settings and may be in the file of --config
+# Options with a text that are no settings and may be in the file of --config.
+TEXTS = (
+    "data",
+    "target_column",
+    "task",
+    "model",
+    "db",
+    "out",
+)
 
 
 def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -18,7 +18,17 @@ from engine.system.toml import read_toml
 if TYPE_CHECKING:
     from engine.training.reporter import Result
 
-TEXTS = ("data", "model", "name", "db", "out", "resume")  # options with a text that are no fields of `Settings`
+# Options with a text that are no fields of `Settings`.
+TEXTS = (
+    "data",
+    "target_column",
+    "task",
+    "model",
+    "name",
+    "db",
+    "out",
+    "resume",
+)
 SWITCHES = ("quiet", "json")
 SHOWN = {"bind": "ADDRESS", "key": "FILE"}  # what stands for the value in the help, if not N or X
 
@@ -47,7 +57,18 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data",
         metavar="NAME|PATH",
-        help="letters (generated, the default), mnist, fashion-mnist, emnist-letters, a folder of IDX files, or .npz",
+        help="letters (generated, the default), mnist, fashion-mnist, emnist-letters, a folder of IDX files, or a "
+        "file: .npz, .csv or .parquet",
+    )
+    parser.add_argument(
+        "--target-column",
+        metavar="NAME",
+        help="of a table of features: the column to be said (default: label, target, y or the like, or the last one)",
+    )
+    parser.add_argument(
+        "--task",
+        metavar="classification|regression",
+        help="what the target of a table is (default: regression for floats, else classification)",
     )
     parser.add_argument(
         "--model", metavar="NAME|FILE", help="letters (the default), mlp, lenet, or a TOML file that describes one"

@@ -44,11 +44,12 @@ class _Forgiving:
 
 
 def describe(info: RunInfo) -> str:
-    """Return a line about a run that begins."""
+    """Return a line about a run that begins, and one for each note on its data."""
     data = f"generated {info.data}" if info.generated else info.data
     workers = f"{info.workers} worker{'s' * (info.workers > 1)}" if info.workers else "this process"
     text = f"run {info.run}: {info.model} ({info.parameters:,} parameters) on {info.train_samples:,} {data}, {workers}"
-    return text + (f", from step {info.step}" if info.step else "")
+    text += f", from step {info.step}" if info.step else ""
+    return "\n".join([text, *(f"  {note}" for note in info.notes)])
 
 
 def join_with(command: str) -> str:

@@ -1,4 +1,4 @@
-"""Loss and percent correct of one or several runs, in training and validation, against batches, epochs or time."""
+"""Loss and percent correct, or R², of runs, in training and validation, against batches, epochs or time."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
