@@ -15,7 +15,7 @@ from engine.compute.tree import microbatches
 from engine.compute.validation import Scorer, Validation
 from engine.data import Dataset, Inputs, Normalisation
 from engine.errors import CheckpointError, DataError, GradsumError, ModelError
-from engine.nn.model import Model, check_fits, model_from
+from engine.nn.model import CROSS_ENTROPY, Model, check_fits, model_from
 from engine.nn.parameters import Vector
 from engine.system.blas import one_blas_thread
 
@@ -70,6 +70,14 @@ class Network:
             raise DataError("the network was trained to say classes, not values")
         return self.values.undo(outputs)
 
+    def probabilities(self, inputs: NDArray[Any], outputs: int | None = None) -> NDArray[np.float64]:
+        """Return how probable each class is, float64 [N, outputs]; `outputs`: how many count, by default the classes.
+
+        A model may have more outputs than classes, and a data set more classes than the network was trained on.
+        """
+        logits = self.logits(inputs)[:, : len(self.classes) if outputs is None else outputs]
+        return probabilities_of(logits, self.model.loss)
+
     def evaluate(self, data: Dataset) -> Validation:
         """Measure the network on the test part of `data`; ModelError if the data does not suit the model."""
         self.check_fits(data)
@@ -112,6 +120,16 @@ class Network:
             called = self.columns[column] if self.columns else column
             raise DataError(f"feature {called} of row {row} is {rows[row, column]}: all must be finite, below 3.4e38")
         return samples
+
+
+def probabilities_of(logits: NDArray[np.float32], loss: str) -> NDArray[np.float64]:
+    """Return the softmax of logits [N, classes]; a model trained on squared error puts out probabilities itself."""
+    wide = logits.astype(np.float64)
+    if loss != CROSS_ENTROPY:
+        return np.clip(wide, 0, 1)
+    powers = np.exp(wide - wide.max(axis=1, keepdims=True))
+    shares: NDArray[np.float64] = powers / powers.sum(axis=1, keepdims=True)
+    return shares
 
 
 def load_network(path: Path | str) -> Network:

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 import engine
-from engine.cli import BROKEN_PIPE, COMMANDS, INTERRUPTED
+from engine.cli.commands import SUMMARIES
+from engine.cli.exit_codes import BROKEN_PIPE, INTERRUPTED
 from engine.errors import GradsumError
 from engine.nn.model import load_model
 from engine.records import COLUMNS, VIEWS
@@ -61,7 +62,7 @@ def test_every_column_is_in_the_section_of_its_table(table: str) -> None:
     assert [f"| `{column}` | {meaning} |" in section for column, meaning in meanings.items()] == [True] * len(meanings)
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", SUMMARIES)
 def test_every_option_is_documented(command: str) -> None:
     assert f"\n## `gradsum {command}`\n" in text_of("commands.md")
     documented = set(re.findall(r"(?<![\w-])-{1,2}[a-z][a-z0-9-]*", " ".join(text_of("commands.md").split("`")[1::2])))
@@ -74,7 +75,7 @@ def test_every_option_is_documented(command: str) -> None:
 @each_page
 def test_no_option_is_named_that_does_not_exist(page: Path) -> None:
     known = OTHERS | {"--version"}
-    for command in COMMANDS:
+    for command in SUMMARIES:
         for parser in parsers(parser_of(command)):
             known |= parser._option_string_actions.keys()  # former spellings, which the help leaves out, among them
     said = re.findall(r"(?<![\w-])--[a-z][a-z0-9-]*", TEXTS[page])

@@ -1,8 +1,9 @@
 """A trained network: raw images in, logits and classes out; everything else is refused."""
 
+import math
 import subprocess
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from engine import checkpoint as checkpoints
 from engine.checkpoint import DataState, RunState
 from engine.data import Normalisation
 from engine.errors import CheckpointError, DataError, ModelError
-from engine.network import CHUNK, Network
+from engine.network import CHUNK, Network, probabilities_of
 from tests.support import reference
 from tests.support.checkpoints import change_metadata
 from tests.support.repository import ROOT
@@ -43,6 +44,23 @@ def test_logits_are_those_of_the_reference(n: int) -> None:
     np.testing.assert_allclose(net.logits(images), wanted, rtol=1e-4, atol=1e-4)
     assert net.logits(images).dtype == np.float32
     assert np.array_equal(net.predict(images), wanted.argmax(1))
+
+
+def test_probabilities_are_the_softmax_unless_trained_on_squared_error() -> None:
+    logits = np.array([[0.0, 1.0, 2.0], [-1000.0, 0.5, 1000.0]], np.float32)
+    powers = [1.0, math.e, math.e**2]
+    expected = np.array([[power / sum(powers) for power in powers], [0, 0, 1]])
+    np.testing.assert_allclose(probabilities_of(logits, "softmax_cross_entropy"), expected, rtol=1e-12)
+    assert probabilities_of(logits, "mean_squared_error").tolist() == [[0, 1, 1], [0, 0.5, 1]]
+
+
+def test_probabilities_are_those_of_the_classes_or_of_as_many_outputs_as_are_asked_for() -> None:
+    net, images = replace(network(), classes=("a", "b")), pictures(5, 6, 5)
+    logits = net.logits(images).astype(float)
+    for found, count in ((net.probabilities(images), 2), (net.probabilities(images, 3), 3)):
+        assert found.dtype == np.float64
+        powers = np.exp(logits[:, :count])
+        np.testing.assert_allclose(found, powers / powers.sum(1, keepdims=True), rtol=1e-12)
 
 
 def test_an_image_is_answered_alike_whatever_comes_with_it() -> None:

@@ -142,7 +142,7 @@ class Worker:
         except ProtocolError:
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, the coordinator is told, and with all of it
-            self._send(m.Failed(self._session.id, m.clip(traceback.format_exc(), 700)))
+            self._endpoint.send(m.encode(*m.failed(self._session.id, traceback.format_exc())))
             return Quit(f"{type(error).__name__}: {error}", 1)
         return None
 

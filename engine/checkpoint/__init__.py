@@ -1,4 +1,4 @@
-"""Checkpoints: one safetensors file with the parameters, the optimizer's state and what is needed to go on.
+"""Checkpoints: one safetensors file with the parameters, the optimizer's state and what is needed to continue.
 
 A parameter is a tensor by its own name ("c1.filter"), the optimizer's state by "optimizer.STATE.NAME"
 ("optimizer.m.c1.filter"), so `safetensors.numpy.load_file` alone reads everything. The file's metadata holds `gradsum`

@@ -65,7 +65,7 @@ def owner_of(path: Path) -> Owner:
         with safe_open(path, framework="numpy") as file:
             metadata = json.loads((file.metadata() or {})["metadata"])
     except (SafetensorError, OSError, ValueError, RecursionError, KeyError) as error:
-        raise UnusableError(f"{path} is damaged or no checkpoint ({error})") from error
+        raise UnusableError(f"{path} is damaged or not a checkpoint ({error})") from error
     said = [metadata.get(name) if isinstance(metadata, dict) else None for name in Owner._fields]
     return Owner(*(text if isinstance(text, str) else None for text in said))
 
@@ -109,7 +109,7 @@ def read(path: Path) -> Checkpoint:
     except OSError as error:
         raise CheckpointError(f"checkpoint {path} cannot be read: {error.strerror or error}") from error
     except SafetensorError as error:
-        raise UnusableError(f"{path} is no safetensors file, or damaged or cut short ({error})") from error
+        raise UnusableError(f"{path} is not a safetensors file, or damaged or cut short ({error})") from error
     if _digest(header, tensors) != header["sha256"]:
         raise UnusableError(f"{path} is damaged: its contents do not match its sha256")
     return _rebuilt(path, header, tensors)
@@ -118,7 +118,7 @@ def read(path: Path) -> Checkpoint:
 def _check_marker(path: Path, header: Mapping[str, str]) -> None:
     """Raise CheckpointError unless the file's metadata is that of a checkpoint this version can read."""
     if header.get("gradsum") != "checkpoint":
-        raise UnusableError(f"{path} is a safetensors file, but no checkpoint of gradsum")
+        raise UnusableError(f"{path} is a safetensors file, but not a checkpoint of gradsum")
     version = header.get("format", "")
     if not re.fullmatch(r"[1-9]\d{0,8}", version):
         raise UnusableError(f"{path} is damaged: format {version!r:.20}")

@@ -66,7 +66,7 @@ def prepare(folder: Path | str, run: str | None = None) -> None:
 
 
 def has_any(folder: Path | str) -> bool:
-    """Tell whether there is a checkpoint in `folder`, be it damaged; where there is no folder there is none."""
+    """Return whether there is a checkpoint in `folder`, if only a damaged one."""
     folder = Path(folder)
     return folder.is_dir() and bool(_numbered(folder))
 
@@ -103,7 +103,7 @@ def load(path: Path | str) -> Checkpoint:
             failures.append(str(error))
             continue
         if failures:
-            text = f"{'; '.join(failures)}; going on with {candidate} instead"
+            text = f"{'; '.join(failures)}; using {candidate} instead"
             warnings.warn(text, CheckpointWarning, stacklevel=2)
         return checkpoint
     raise CheckpointError(f"folder {path} has no good checkpoint: {'; '.join(failures)}")
@@ -111,9 +111,9 @@ def load(path: Path | str) -> Checkpoint:
 
 @contextmanager
 def hinted(folder: Path, last_step: int | None, *endings: type[BaseException]) -> Iterator[None]:
-    """Let exceptions of these kinds say, in a note, how to go on from the newest checkpoint in `folder`, if any.
+    """Let exceptions of these kinds say, in a note, how to resume from the newest checkpoint in `folder`, if any.
 
-    If it is that of the `last_step`, there is nothing to go on with, and they say where it is.
+    If it is that of the `last_step`, nothing is left to do, and they say where it is.
     """
     try:
         yield
@@ -124,13 +124,13 @@ def hinted(folder: Path, last_step: int | None, *endings: type[BaseException]) -
             error.add_note(
                 f"All {step} steps are done; the last checkpoint is {path}"
                 if last_step is not None and step >= last_step
-                else f"Go on from the checkpoint of step {step} with:\n  {command}"
+                else f"Resume from the checkpoint of step {step} with:\n  {command}"
             )
         raise
 
 
 def remove(folder: Path | str, run: str, db: Path) -> int:
-    """Remove `folder` with the checkpoints of the run with uuid `run` that `db` has on record; return their bytes.
+    """Remove `folder` with the checkpoints of the run with uuid `run` that `db` has; return their bytes.
 
     Raises CheckpointError, and removes nothing, when it is not there, is a link, holds anything but checkpoints, or
     when the newest of them says that it is another run's, or that its records are in another database: this one is

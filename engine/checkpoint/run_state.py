@@ -116,7 +116,7 @@ def run_state_from(plain: object, what: str) -> RunState:
     An entry that this version does not know is ignored: one that must not be would raise the format's number.
     """
     if not isinstance(plain, dict):
-        raise CheckpointError(f"{what} has metadata that is no JSON object")
+        raise CheckpointError(f"{what} has metadata that is not a JSON object")
     found = {path: _checked(plain, path, what) for path in _KINDS}
     known = {path: value for path, value in found.items() if value is not None}
     of_data = {path.removeprefix("data."): value for path, value in known.items() if path.startswith("data.")}

@@ -1,4 +1,4 @@
-"""The pictures of a run for `gradsum report`: each drawn from what is there of it, or a line on what is missing."""
+"""The pictures of a run for `gradsum report`: each drawn from what is recorded, or a line on what is missing."""
 
 import io
 from collections.abc import Callable, Iterator
@@ -6,11 +6,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from engine.errors import CheckpointError, DataError, StorageError, UsageError
 from engine.records import Run, reading, snapshots
-from engine.records.history import Connection
 from engine.reports.page import Picture, Pictures
 
 if TYPE_CHECKING:
@@ -38,7 +35,7 @@ def pictures(db: Path, run: Run) -> Pictures:
 
 
 def _drawn(what: str, draw: "Callable[[], Drawn]") -> Picture:
-    """Return the picture that `draw` makes, or its reason why it cannot."""
+    """Return the picture that `draw` makes, or why it cannot be made."""
     try:
         figure, _ = draw()
     except (DataError, StorageError, UsageError) as error:
@@ -49,12 +46,12 @@ def _drawn(what: str, draw: "Callable[[], Drawn]") -> Picture:
 
 
 def _kernels(db: Path, number: int) -> Iterator[Picture]:
-    """Yield the kernels that see the image, and of every convolution the one that moved most, over time."""
+    """Yield the kernels that see the image, and over time the kernel of every convolution that moved most."""
     from engine.reports.plots import gather
 
     with reading(db) as connection:
         filters = {n: s for n, s in snapshots.tensors(connection, number).items() if len(s) == 4}
-        moved = {name: _moved_most(connection, number, name) for name in filters}
+        moved = {name: snapshots.moved_most(connection, number, name) for name in filters}
     for name, index in moved.items():
         layer = name.partition(".")[0]
         if filters[name][1] <= COLOURS:
@@ -66,7 +63,7 @@ def _kernels(db: Path, number: int) -> Iterator[Picture]:
 
 
 def _weights(db: Path, number: int) -> Iterator[Picture]:
-    """Yield how the weights of every layer are distributed, over time."""
+    """Yield the distribution of the weights of every layer, over time."""
     from engine.reports.plots import gather
 
     with reading(db) as connection:
@@ -75,32 +72,22 @@ def _weights(db: Path, number: int) -> Iterator[Picture]:
         yield _drawn(f"the values of {name}", partial(gather.draw_histogram, db, str(number), name))
 
 
-def _moved_most(connection: Connection, run: int, name: str) -> int:
-    """Return the number (output * inputs + input) of the kernel that ended farthest from where it began, finitely."""
-    steps = snapshots.series(connection, run, name, 0, 1)[0]  # those with a snapshot of this array
-    first, last = (snapshots.tensor(connection, run, name, int(step))[0] for step in (steps[0], steps[-1]))
-    distances = np.linalg.norm((last - first).reshape(first.shape[0] * first.shape[1], -1), axis=1)
-    return int(np.where(np.isfinite(distances), distances, -1.0).argmax())
-
-
 def _draw_mistakes(run: Run) -> "Drawn":
-    """Let the run's newest network read the test images that it was validated on, if they are in the cache."""
+    """Draw the mistakes of the run's newest network on the test images it was validated on, if they are cached."""
     from engine.checkpoint import load
-    from engine.cli.commands.predict import probabilities
     from engine.data.cache import open_cached
     from engine.network import network_from
     from engine.reports.plots import confusion
 
     if not run["folder"] or not run["data_digest"]:
-        raise CheckpointError("where its checkpoints or its data are is not on record")
+        raise CheckpointError("the location of its checkpoints or its data was not recorded")
     folder = Path(run["folder"])
     checkpoint = load(folder)
     if checkpoint.run.uuid != run["uuid"]:
         raise CheckpointError(f"the checkpoints in {folder} are another run's")
     network = network_from(checkpoint, folder)
     data = open_cached(run["data_digest"])
-    outputs = network.logits(data.test.inputs)[:, : len(network.classes)]
-    found = confusion.answers(probabilities(outputs, network.model.loss), data.test.labels)
+    found = confusion.answers(network.probabilities(data.test.inputs), data.test.labels)
     kind = "generated " if data.generated else ""
     title = f"step {checkpoint.step} on {kind}{data.name}"
     return confusion.draw(found, confusion.images_of(data.test), network.classes, title), "confusion"

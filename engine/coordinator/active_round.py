@@ -1,4 +1,4 @@
-"""The round in progress, as the coordinator holds it: what is sent to whom, and what has come back."""
+"""The round in progress, as the coordinator sees it: what it sends, and what has come back."""
 
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
@@ -13,9 +13,9 @@ from engine.wire import messages as m
 
 @dataclass
 class ActiveRound:
-    """`work` is what each share's message is made from; `busy` has the seconds that each worker computed.
+    """`work` is the message of each share but for what differs; `busy` has the seconds that each worker computed.
 
-    `thorough`: every gradient that comes in must be finite, which takes about as long to find out as to add it up.
+    `thorough`: check whether every gradient is finite, which takes about as long as adding it up.
     """
 
     work: m.Work
@@ -30,11 +30,10 @@ class ActiveRound:
     _frame: m.Frame = None
 
     def share(self, assign: Assign, part: int | None) -> tuple[m.Work, m.Frame | None]:
-        """Return the message that gives a worker its share, and the payload; `part`: the worker's of shared memory.
+        """Return the message that gives a worker its share, and its payload; `part`: its part of shared memory, if any.
 
-        A slot is used once a round, even if its worker is replaced: what is in it may not have been added up yet. The
-        next round has nothing in it for a worker that is still busy with this one, so that nobody writes to a slot
-        that others may read.
+        A slot is used once in a round, even if its worker is replaced: its gradient may not have been added up yet. A
+        worker that is still busy with this round gets no share of the next, so no slot is written while it may be read.
         """
         start, stop = assign.share
         slot, payload = m.NO_SLOT, None

@@ -1,4 +1,4 @@
-"""The coordinator's own computation of single blocks, when no two workers are there who agree."""
+"""The coordinator's own computation of single blocks, for when no two workers agree."""
 
 from functools import cached_property
 
@@ -12,7 +12,7 @@ from engine.wire.messages import Work, WorkKind
 
 
 class Arbiter:
-    """Its numbers are those that workers must show to be admitted, so what it finds is right by definition."""
+    """Computes blocks in this process, whose fingerprint workers must have: so its bits are right by definition."""
 
     def __init__(self, job: Job, data: Dataset) -> None:
         self._job = job
@@ -20,7 +20,7 @@ class Arbiter:
 
     @cached_property
     def _evaluator(self) -> Evaluator:
-        """Made when first needed, which is never in most runs."""
+        """Built when first needed: most runs never need it."""
         return Evaluator(self._job, self._data)
 
     def __call__(self, work: Work, block: Block, parameters: Vector) -> Sums:

@@ -1,5 +1,6 @@
 """The source of sums that are computed by workers: begins rounds, and waits until they are complete."""
 
+from collections.abc import Callable
 from functools import partial
 
 from engine.compute.sums import Sums
@@ -7,6 +8,7 @@ from engine.coordinator import rounds
 from engine.coordinator.active_round import ActiveRound
 from engine.coordinator.config import Config, Environment
 from engine.coordinator.dispatcher import Dispatcher
+from engine.coordinator.event_log import attach_events
 from engine.coordinator.inbox import Inbox
 from engine.coordinator.membership import Membership
 from engine.coordinator.notices import Notice, NoticeKind
@@ -15,7 +17,7 @@ from engine.coordinator.policy import WorkerGate
 from engine.coordinator.reduction import Reduction
 from engine.coordinator.source import Pending, Timing, WorkerReport
 from engine.data import Sampler
-from engine.errors import InterruptedRoundError
+from engine.errors import InterruptedRoundError, WorkersError
 from engine.nn.parameters import Vector
 from engine.wire import messages as m
 
@@ -29,14 +31,14 @@ class Coordinator:
     events), dispatcher (instructions are carried out), peers (endpoint and supervisor), membership (who is there).
     """
 
-    def __init__(self, config: Config, environment: Environment) -> None:
+    def __init__(self, config: Config, environment: Environment, scheduler: rounds.Scheduler | None = None) -> None:
         self._config = config
         self._environment = environment
         self._members = Membership(config.known)
         self._peers = Peers(config, environment, self._members)
-        self._dispatcher = Dispatcher(config, environment, self._peers, self._members)
+        self._scheduler = rounds.Scheduler(config.policy.leases) if scheduler is None else scheduler
+        self._dispatcher = Dispatcher(environment, self._scheduler, self._peers, self._members)
         self._inbox = Inbox(environment.clock, self._peers, self._dispatcher)
-        self._scheduler = self._dispatcher.scheduler
         self._gate = WorkerGate(environment.clock, environment.notice)
         self._sampler = Sampler(config.train_samples, config.job.batch_size, config.job.seed)
         self._number = 0
@@ -49,10 +51,20 @@ class Coordinator:
 
     def wait(self) -> None:
         """Wait for something to happen, not for long, and deal with it."""
-        self._inbox.wait()
+        self._explained(self._inbox.wait)
+
+    def _explained(self, act: Callable[[], None]) -> None:
+        """Add the events that led to it to an unexpected error of `act`."""
+        try:
+            act()
+        except WorkersError:  # has nothing to do with rounds
+            raise
+        except Exception as error:
+            attach_events(error, self._scheduler.events())
+            raise
 
     def workers(self) -> list[WorkerReport]:
-        """Return what each worker that is at hand has done."""
+        """Return what each worker that is ready has done."""
         return self._members.reports()
 
     def cpu_seconds(self) -> float:
@@ -66,10 +78,10 @@ class Coordinator:
     def start(self, step: int, parameters: Vector, out: Vector, thorough: bool = False) -> Pending:
         """Send the shares of the batch of `step` to the workers, and return at once.
 
-        If there are too few of them, the round begins when its result is asked for: the caller may have things to do.
+        If there are too few workers, the round begins when its result is asked for: the caller may have things to do.
         """
         if thorough:
-            text = f"the sum of step {step} is not; every block is computed again"
+            text = f"the sum of step {step} is not finite; every block is computed again"
             self._environment.notice(Notice(NoticeKind.NOT_FINITE, None, text))
         sums = Reduction(len(self._sampler.indices(step)), self._config.job.microbatch, out)
         active = ActiveRound(self._work(m.WorkKind.TRAIN, step, step - 1, sums.total), parameters, sums, thorough)
@@ -98,7 +110,8 @@ class Coordinator:
         training = work.kind is m.WorkKind.TRAIN
         audit = self._config.policy.chooser(self._config.job.seed, work.step) if training else None
         cap = work.total if training else VALIDATION_CAP
-        self._dispatcher.begin(active, rounds.Begin(work.round, work.total, work.version, cap, audit))
+        begin = rounds.Begin(work.round, work.total, work.version, cap, audit)
+        self._explained(partial(self._dispatcher.begin, active, begin))
 
     def _finish(self, active: ActiveRound) -> Sums:
         """Wait until a round is complete, and return its sums; begin it first if there were too few workers before."""

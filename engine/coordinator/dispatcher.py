@@ -1,4 +1,4 @@
-"""Between the scheduler and the peers: gives it events, one after the other, and carries out its instructions."""
+"""Between the scheduler and the peers: gives the scheduler events one by one, and carries out its instructions."""
 
 from collections import deque
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from engine.compute.sums import Sums, bits_of
 from engine.compute.tree import Block
 from engine.coordinator import rounds
 from engine.coordinator.active_round import ActiveRound
-from engine.coordinator.config import Config, Environment
+from engine.coordinator.config import Environment
 from engine.coordinator.membership import Membership
 from engine.coordinator.notices import Notice, NoticeKind
 from engine.coordinator.peers import Peers
@@ -32,13 +32,15 @@ class Dispatcher:
     Of the scheduler, others only ask what it knows.
     """
 
-    def __init__(self, config: Config, environment: Environment, peers: Peers, members: Membership) -> None:
+    def __init__(
+        self, environment: Environment, scheduler: rounds.Scheduler, peers: Peers, members: Membership
+    ) -> None:
         self._clock = environment.clock
         self._notice = environment.notice
         self._arbiter = environment.arbiter
         self._peers = peers
         self._members = members
-        self.scheduler = rounds.Scheduler(config.policy.leases)
+        self.scheduler = scheduler
         self._events: deque[tuple[rounds.Event, Answer | None]] = deque()  # that the scheduler has not seen
         self.active: ActiveRound | None = None
 
@@ -54,9 +56,9 @@ class Dispatcher:
         """Add an event to the queue."""
         self._events.append((event, answer))
 
-    def lose(self, peer: bytes, reason: str, kind: NoticeKind = NoticeKind.LOST) -> None:
-        """Part from a worker, which is gone or has to go."""
-        self._peers.part(peer, kind, reason)
+    def lose(self, peer: bytes, reason: str, kind: NoticeKind = NoticeKind.LOST, detail: str | None = None) -> None:
+        """Part from a worker that cannot be reached, said goodbye or is refused."""
+        self._peers.part(peer, kind, reason, detail)
         self.put(rounds.Left(peer))
 
     def work_off(self) -> None:
@@ -128,13 +130,13 @@ class Dispatcher:
         return rounds.Arbitrated(active.work.round, block, bits_of(sums)), Answer(sums)
 
     def _blame(self, instruction: rounds.Ignore | rounds.Lapsed | rounds.Differ | rounds.Expel) -> None:
-        """Put on record what went wrong in the round, and tell the worker and the supervisor what follows."""
+        """Record what went wrong in the round, and tell the worker and the supervisor."""
         place = "" if self.active is None else f" of step {self.active.work.step}"
         name = self._members.name
         match instruction:
             case rounds.Ignore(peer, reason, block):
-                fate = "in question" if reason is rounds.IgnoreReason.NOT_FINITE else "not used"
-                self._notice(Notice(NoticeKind(reason), name(peer), f"its answer for block {block} is {fate}"))
+                fate = "is in question" if reason is rounds.IgnoreReason.NOT_FINITE else "was not used"
+                self._notice(Notice(NoticeKind(reason), name(peer), f"its answer for block {block} {fate}"))
             case rounds.Lapsed(peer, blocks):
                 self._notice(Notice(NoticeKind.LAPSED, name(peer), f"no answer in time for blocks {list(blocks)}"))
                 self._peers.suspect(peer)

@@ -1,4 +1,4 @@
-"""What comes in from the peers: messages, and the silence of those that are gone. All of it becomes events."""
+"""What comes in from the peers: messages, and the silence of those that cannot be reached. All of it becomes events."""
 
 from engine.compute.sums import bits_of, is_finite
 from engine.coordinator import rounds
@@ -10,11 +10,11 @@ from engine.system.clock import Clock
 from engine.wire import Received
 from engine.wire import messages as m
 
-FAILURES = 3  # failures of workers in one round after which it is not the workers' fault
+FAILURES = 3  # failures of workers in one round that end the run: it is not the workers' fault
 
 
 class Inbox:
-    """Takes messages and has the dispatcher deal with each before it takes the next."""
+    """Takes messages, and lets the dispatcher handle each before it takes the next."""
 
     def __init__(self, clock: Clock, peers: Peers, dispatcher: Dispatcher) -> None:
         self._clock = clock
@@ -37,7 +37,7 @@ class Inbox:
         self._dispatcher.work_off()
 
     def _receive(self, received: Received) -> None:
-        """Take one message from a peer; if anything is wrong with it, that is noted, and the peer refused and lost."""
+        """Take one message from a peer; a peer that sends a bad one is refused and lost."""
         try:
             message, payload = m.decode(received.frames)
             self._act(received.peer, message, payload)
@@ -48,7 +48,7 @@ class Inbox:
     def _act(self, peer: bytes, message: m.Message, payload: m.Frame | None) -> None:
         match message:
             case m.Hello():
-                self._dispatcher.lose(peer, "it began anew")
+                self._dispatcher.lose(peer, "it started again")
                 self._peers.greet(peer, message)
             case m.Fetch() | m.Ready() | m.Result() | m.Failed() | m.Goodbye() if not self._peers.has_joined(
                 peer, message.session
@@ -62,21 +62,21 @@ class Inbox:
             case m.Result():
                 self._result(peer, message, payload)
             case m.Failed():
-                self._failed(peer, message)
+                self._failed(peer, m.traceback_of(message, payload))
             case m.Goodbye():
                 self._dispatcher.lose(peer, message.reason, NoticeKind.LEFT)
             case _:
                 raise ProtocolError(f"{type(message).__name__} is not for the coordinator")
 
-    def _failed(self, peer: bytes, message: m.Failed) -> None:
-        member = self._peers.local(peer)  # others may say what they like
-        last = message.error.strip().rpartition("\n")[2]
-        self._dispatcher.lose(peer, f"it failed: {last}")
+    def _failed(self, peer: bytes, traceback: str) -> None:
+        member = self._peers.local(peer)  # remote workers are not trusted
+        last = traceback.strip().rpartition("\n")[2]
+        self._dispatcher.lose(peer, f"it failed: {last[: m.ERROR_LIMIT]}", detail=traceback)
         active = self._dispatcher.active
         if active is not None and member is not None and member.ready:
             active.failures += 1
             if active.failures >= FAILURES:
-                raise WorkerFailedError(f"worker {member.name} failed, as did others before it", message.error)
+                raise WorkerFailedError(f"worker {member.name} failed, as did others before it", traceback)
 
     def _result(self, peer: bytes, result: m.Result, payload: m.Frame | None) -> None:
         """Let the scheduler know of the sums of a block; they count if they are the first for it."""

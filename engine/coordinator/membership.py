@@ -1,4 +1,4 @@
-"""Who is there: the workers of one session by their identity on the transport, and what each has done."""
+"""The workers of one session, by their identity on the transport, and what each has done."""
 
 from collections import Counter
 from collections.abc import Collection
@@ -10,7 +10,7 @@ from engine.coordinator.source import WorkerReport
 
 @dataclass
 class Member:
-    """A worker that was welcomed; at work once `ready`. Totals are over training only."""
+    """A worker that was welcomed; it gets work once `ready`. Totals are over training only."""
 
     name: str
     host: str
@@ -27,7 +27,7 @@ class Member:
 
 
 class Membership:
-    """The workers of one session. `known`: names of earlier sessions, which are not given again."""
+    """Facts only: nothing is sent or received here. `known`: names of earlier sessions, which are not given again."""
 
     def __init__(self, known: Collection[str] = ()) -> None:
         self._members: dict[bytes, Member] = {}
@@ -51,7 +51,7 @@ class Membership:
                 return name
 
     def drop(self, peer: bytes) -> Member | None:
-        """Forget a worker that is gone, and return what was known of it."""
+        """Forget a worker, and return what was known of it."""
         member = self._members.pop(peer, None)
         if member is not None:
             self._gone_cpu += member.cpu
@@ -69,7 +69,7 @@ class Membership:
         return self._members.get(peer)
 
     def peers(self) -> list[bytes]:
-        """Return the identities of all who were welcomed."""
+        """Return the identities of all that were welcomed."""
         return list(self._members)
 
     def name(self, peer: bytes) -> str:
@@ -78,7 +78,7 @@ class Membership:
         return member.name if member else f"{STRANGER} {peer.hex()}"
 
     def reports(self) -> list[WorkerReport]:
-        """Return what each worker at work has done."""
+        """Return what each worker that is ready has done."""
         return [member.report() for member in self._members.values() if member.ready]
 
     def cpu_seconds(self) -> float:

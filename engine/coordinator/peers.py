@@ -1,4 +1,4 @@
-"""What the coordinator does with its peers besides giving them work: greets and refuses them, finds out who is gone."""
+"""The connection to every peer: greets and refuses them, feeds them data, finds out which cannot be reached."""
 
 from collections.abc import Sequence
 
@@ -14,15 +14,15 @@ from engine.wire import messages as m
 from engine.wire.shared_memory import SLOTS
 
 LOOK = 0.25  # seconds between looks at the local workers while nothing comes in
-PING = 5.0  # seconds between messages to workers that may have nothing to do, so that they know we are here
+PING = 5.0  # seconds between messages that tell idle workers that the coordinator is alive
 REASON = 600  # characters of a reason for a refusal
 
 
 class Peers:
-    """The processes at the other end of the endpoint, welcomed or not.
+    """The only part of the coordinator that uses the endpoint, the supervisor and shared memory.
 
-    Those elsewhere may say what they like. A process on this machine is known by the socket that it came by, so only of
-    such a one the supervisor is told: that it is to be suspected, or trusted again.
+    A remote peer is not trusted. A process on this machine is known by the socket that it came by, so the supervisor is
+    told of such a one only: that it is to be suspected, or trusted again.
     """
 
     def __init__(self, config: Config, environment: Environment, members: Membership) -> None:
@@ -45,11 +45,11 @@ class Peers:
         return self._endpoint.poll(timeout)
 
     def send(self, peer: bytes, message: m.Message, payload: m.Frame | None = None) -> bool:
-        """Send a message; False if the peer is gone."""
+        """Send a message; False if the peer cannot be reached."""
         return self._endpoint.send(peer, m.encode(message, payload))
 
     def has_joined(self, peer: bytes, session: str) -> bool:
-        """Tell whether a message of `session` is from a worker that was welcomed to this one."""
+        """Return whether a message of `session` is from a worker that was welcomed to this one."""
         return session == self._session and self._members.get(peer) is not None
 
     def greet(self, peer: bytes, hello: m.Hello) -> None:
@@ -57,7 +57,7 @@ class Peers:
         if self._endpoint.is_local(peer):
             self._supervisor.trust(hello.host, hello.pid)
         if hello.numerics != self._numerics:
-            reason = f"its numbers depend on other software or hardware: {hello.numerics} (here: {self._numerics})"
+            reason = f"its results depend on other software or hardware: {hello.numerics} (here: {self._numerics})"
             self._notice(Notice(NoticeKind.REFUSED, f"{hello.host}:{hello.pid}", reason))
             self.send(peer, m.Refuse(m.clip(reason, REASON)))
             return
@@ -66,13 +66,13 @@ class Peers:
         self.send(peer, m.Welcome(self._session, member.name), self._job)
 
     def feed(self, peer: bytes, fetch: m.Fetch) -> None:
-        """Answer a FETCH with the next piece of the data; ProtocolError if it was not to be asked for."""
+        """Answer a FETCH with the next piece of the data; ProtocolError if the worker may not ask for it."""
         member = self._members.get(peer)
         if member is None or member.ready:
-            raise ProtocolError("FETCH is for a worker that is not ready")
+            raise ProtocolError("FETCH from a worker that is ready")
         total = len(self._content)
         if fetch.offset >= total:
-            raise ProtocolError(f"data from byte {fetch.offset} on, where there are {total}")
+            raise ProtocolError(f"FETCH from byte {fetch.offset}, of a data set of {total}")
         piece = self._content[fetch.offset : fetch.offset + m.CHUNK_LIMIT]
         self.send(peer, m.Chunk(self._session, fetch.offset, total), piece)
 
@@ -80,7 +80,7 @@ class Peers:
         """Take a READY: the worker can now be given work. ProtocolError if it cannot."""
         member = self._members.get(peer)
         if member is None or member.ready:
-            raise ProtocolError("READY is the answer to WELCOME, once")
+            raise ProtocolError("READY came twice")
         if ready.schema != self._schema:
             raise ProtocolError(f"its parameters have the layout {ready.schema}, here it is {self._schema}")
         member.ready = True
@@ -88,41 +88,41 @@ class Peers:
         self._notice(Notice(NoticeKind.JOINED, member.name, text, member.report()))
 
     def redirect(self, peer: bytes, message: m.Fetch | m.Ready | m.Result | m.Failed | m.Goodbye) -> None:
-        """Answer a message of another session or connection, from a worker that has not seen that these are over."""
+        """Answer a message of an earlier session or connection: its sender has not noticed that this is over."""
         text = f"{type(message).__name__} of a peer that has not joined this session"
         self._notice(Notice(NoticeKind.UNASKED, self._members.name(peer), text))
         if self._members.get(peer) is None:  # it may have missed the end
-            self.send(peer, m.Stop(message.session, "that stay is over"))
+            self.send(peer, m.Stop(message.session, "that session is over"))
 
     def refuse(self, peer: bytes, reason: str) -> None:
-        """Answer a message that something is wrong with; after some of these the connection ends."""
+        """Answer a bad message; after some of these the connection ends."""
         self._notice(Notice(NoticeKind.BAD_MESSAGE, self._members.name(peer), reason))
         self.send(peer, m.Refuse(m.clip(reason, REASON)))
         self._endpoint.blame(peer)
 
-    def part(self, peer: bytes, kind: NoticeKind, reason: str) -> None:
+    def part(self, peer: bytes, kind: NoticeKind, reason: str, detail: str | None = None) -> None:
         """Forget a worker that LEFT or is LOST; one on this machine is suspected until it ends, or comes back."""
         self.suspect(peer)
         if member := self._members.drop(peer):
-            # One that never was ready did not join: as with those that are refused, the event is all there is of it.
-            self._notice(Notice(kind, member.name, reason, member.report() if member.ready else None))
+            # A worker that was never ready did not join: it gets no row, only this event.
+            self._notice(Notice(kind, member.name, reason, member.report() if member.ready else None, detail))
 
     def local(self, peer: bytes) -> Member | None:
         """Return the worker known as `peer` if it was welcomed and is on this machine."""
         return self._members.get(peer) if self._endpoint.is_local(peer) else None
 
     def useful(self, peer: bytes) -> None:
-        """Take note that a worker does its work."""
+        """Tell the supervisor that a worker gives answers."""
         if member := self.local(peer):
             self._supervisor.useful(member.pid)
 
     def suspect(self, peer: bytes) -> None:
-        """Take note that a worker should have answered, or is no longer connected."""
+        """Tell the supervisor that a worker should have answered, or is no longer connected."""
         if member := self.local(peer):
             self._supervisor.suspect(member.host, member.pid)
 
     def look(self, idle: bool) -> bool:
-        """Replace local workers that give no sign of life, if we are idle or it is time; return whether we looked."""
+        """Let the supervisor replace unresponsive workers, if we are `idle` or it is time; return whether it looked."""
         now = self._clock.now()
         if not idle and now - self._looked <= LOOK:
             return False
@@ -132,7 +132,7 @@ class Peers:
         return True
 
     def unreachable(self) -> list[bytes]:
-        """Return those to whom nothing can be sent, if it is time to find out or a connection may have been lost."""
+        """Return the peers that cannot be reached, if it is time to find out or a connection may have been lost."""
         now = self._clock.now()
         if not self._endpoint.lost_connections() and now - self._pinged <= PING:
             return []

@@ -1,4 +1,4 @@
-"""The whole of every batch evaluated in this process: the reference that any number of workers must equal."""
+"""Every batch evaluated in this process: the reference that any number of workers must equal."""
 
 import time
 from functools import partial
@@ -13,7 +13,7 @@ from engine.nn.parameters import Vector
 
 
 class Serial:
-    """The whole of every batch evaluated in this process: the reference that any number of workers must equal."""
+    """Every batch evaluated in this process: the reference that any number of workers must equal."""
 
     def __init__(self, job: Job, data: Dataset) -> None:
         self._evaluator = Evaluator(job, data)
@@ -23,7 +23,7 @@ class Serial:
         self._test_size = len(data.test)
 
     def start(self, step: int, parameters: Vector, out: Vector, thorough: bool = False) -> Pending:  # noqa: ARG002
-        """Remember what is to be computed: it is when the result is asked for."""
+        """Only remember what to compute: the result is computed when it is asked for."""
         return Pending(partial(self._gradient, step, parameters, out))
 
     def _gradient(self, step: int, parameters: Vector, out: Vector) -> Sums:

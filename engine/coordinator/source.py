@@ -41,7 +41,7 @@ class Timing:
 
 @dataclass(frozen=True)
 class Pending:
-    """Sums that are being computed: `result()` waits for them and returns them. To be called once."""
+    """Sums that are being computed: `result()` waits for them and returns them. Call it once."""
 
     result: Callable[[], Sums]
 
@@ -49,7 +49,7 @@ class Pending:
 class Source(Protocol):
     """Where the training loop gets its sums from.
 
-    `validate(step)` and `start(step + 1)` must be given the same parameters, those after `step`: they travel once.
+    `validate(step)` and `start(step + 1)` must be given the same parameters, those after `step`: they are sent once.
     `validate` and `Pending.result` raise InterruptedRoundError.
     """
 
@@ -59,14 +59,14 @@ class Source(Protocol):
         """Start on the sums over the batch of `step`, and return at once; the summed gradient will be in `out`.
 
         Until `result` has returned, `parameters` must stay as they are, and nothing else may be started.
-        `thorough`: for sums that were not finite. Whatever is not finite now has been computed twice.
+        `thorough`: for sums that were not finite; a block that is still not finite has been computed twice.
         """
 
     def validate(self, step: int, parameters: Vector) -> Sums:
         """Return loss and correct answers over the whole test set, with the parameters after `step`."""
 
     def workers(self) -> list[WorkerReport]:
-        """Return what each worker that is at hand has done."""
+        """Return what each worker that is ready has done."""
 
     def cpu_seconds(self) -> float:
         """Return the processor seconds used by all workers."""

@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,28 +20,28 @@ MAX_PATH = 103  # bytes of a socket's path: sun_path of <sys/un.h>, which is 104
 
 
 @contextmanager
-def rendezvous_folder() -> Iterator[Path]:
+def rendezvous_folder(exists: Callable[[int], bool] = exists) -> Iterator[Path]:
     """Make the folder and remove it at the end; first remove those of runs that were killed.
 
     A run holds a lock on its folder, which the kernel releases when the process ends. A process number alone proves
     nothing where machines or containers share the folder for temporary files.
 
     The folder is in the one for temporary files, or where that is too long for the path of a socket, in /tmp or
-    $XDG_RUNTIME_DIR. UsageError if it can be in none of them.
+    $XDG_RUNTIME_DIR. UsageError if it can be in none of them. `exists` tells whether a process runs on this machine.
     """
     with contextlib.ExitStack() as stack:
-        folder = _make(stack)
+        folder = _make(stack, exists)
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
         yield folder
 
 
-def _make(stack: contextlib.ExitStack) -> Path:
+def _make(stack: contextlib.ExitStack, exists: Callable[[int], bool]) -> Path:
     """Make the folder in the first place that is suitable, locked until `stack` is closed."""
     parents = dict.fromkeys([tempfile.gettempdir(), "/tmp", os.environ.get("XDG_RUNTIME_DIR", "")])  # noqa: S108
     reasons = []
     for parent in map(Path, filter(None, parents)):
         try:
-            _remove_abandoned(parent)
+            _remove_abandoned(parent, exists)
             folder = _make_locked(parent, stack)
         except OSError as error:
             reasons.append(f"{parent}: {error.strerror}")
@@ -89,7 +89,7 @@ def _lock(folder: Path) -> Iterator[int]:
         os.close(descriptor)
 
 
-def _remove_abandoned(parent: Path) -> None:
+def _remove_abandoned(parent: Path, exists: Callable[[int], bool]) -> None:
     """Remove folders of this user that are not locked and whose process does not exist here."""
     for folder in parent.glob(f"{PREFIX}*-*"):
         found = LOCKED.fullmatch(folder.name)

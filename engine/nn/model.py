@@ -14,9 +14,9 @@ from engine.system.toml import read_toml
 CROSS_ENTROPY = "softmax_cross_entropy"
 SQUARED_ERROR = "mean_squared_error"
 LOSSES = (CROSS_ENTROPY, SQUARED_ERROR)
-LARGEST_SIDE = 1 << 16
 MOST_FEATURES = 1 << 20
 MOST_PARAMETERS = 1 << 40  # more than any machine has memory for
+LARGEST = 1 << 16  # of height, width and channels
 BUILT_IN = ("letters", "mlp", "lenet")
 
 
@@ -37,12 +37,13 @@ class Model:
 
     def __post_init__(self) -> None:
         if self.loss not in LOSSES:
-            raise ModelError(f"no loss {self.loss!r}; there are {', '.join(LOSSES)}")
-        shape = tuple(self.shape)
-        largest = {1: MOST_FEATURES, 3: LARGEST_SIDE}.get(len(shape), 0)
-        if not largest or not all(type(n) is int and 1 <= n <= largest for n in shape):
+            raise ModelError(f"no loss {self.loss!r:.60}; there are {', '.join(LOSSES)}")
+        shape = tuple(self.shape) if isinstance(self.shape, list | tuple) else ()
+        most = {1: MOST_FEATURES, 3: LARGEST}.get(len(shape), 0)
+        if not all(type(n) is int and 1 <= n <= most for n in shape) or not most:
             raise ModelError(
-                f"a model's shape is (H, W, C), or (D,) for features, whole numbers of at least 1, got {self.shape!r}"
+                f"a model's shape is (H, W, C), whole numbers from 1 to {LARGEST}, got {self.shape!r:.60}; or (D,), "
+                f"the number of features, at most {MOST_FEATURES}"
             )
         object.__setattr__(self, "shape", shape)
         object.__setattr__(self, "layers", _named(self.layers))
@@ -95,12 +96,13 @@ def _named(layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
     """Give a name to every layer that has none; ModelError when two share one."""
     if not layers:
         raise ModelError("a model needs at least one layer")
+    for number, layer in enumerate(layers, 1):
+        if layer.name != "" and not (isinstance(layer.name, str) and layer.name.isidentifier()):
+            raise ModelError(f"layer {number}: name must be a plain word like 'c1', got {layer.name!r:.60}")
     names = [layer.name for layer in layers if layer.name]
     for name in names:
         if names.count(name) > 1:
-            raise ModelError(f"two layers are named {name!r}; names must differ")
-        if not isinstance(name, str) or not name.isidentifier():
-            raise ModelError(f"a layer's name must be a plain word like 'c1', got {name!r}")
+            raise ModelError(f"two layers are named {name!r:.60}; names must differ")
     free = {prefix: _free(prefix, names) for prefix in {layer.prefix for layer in layers}}
     return tuple(layer if layer.name else replace(layer, name=next(free[layer.prefix])) for layer in layers)
 
@@ -111,16 +113,20 @@ def _free(prefix: str, taken: list[str]) -> Iterator[str]:
 
 
 def model_from(description: object) -> Model:
-    """Rebuild a model from `Model.describe()` or from a parsed TOML file; ModelError when it is none."""
+    """Rebuild a model from `Model.describe()` or from a parsed TOML file; ModelError says what is wrong and where."""
     if not isinstance(description, dict) or not isinstance(description.get("layers"), list):
         raise ModelError("a model is a table with a list 'layers' (in TOML: [[layers]] tables)")
-    if unknown := sorted(description.keys() - {"layers", "shape", "loss"}):
-        raise ModelError(f"a model has no {unknown[0]!r}; its settings are shape, loss and layers")
-    layers = tuple(layer_from(d) for d in description["layers"])
-    rest = {k: v for k, v in description.items() if k != "layers"}
-    if "shape" in rest:
-        rest["shape"] = tuple(rest["shape"]) if isinstance(rest["shape"], list) else rest["shape"]
-    return Model(layers, **rest)
+    for name in description:
+        if name not in ("layers", "shape", "loss"):
+            raise ModelError(f"a model has no {name!r:.60}; it has shape, loss and layers")
+    layers = []
+    for number, one in enumerate(description["layers"], 1):
+        try:
+            layers.append(layer_from(one))
+        except ModelError as error:
+            raise ModelError(f"layer {number}: {error}") from None
+    rest = {name: value for name, value in description.items() if name != "layers"}
+    return Model(tuple(layers), **rest)
 
 
 def letters(shape: Shape = (28, 28, 1), classes: int = 26) -> Model:
@@ -157,7 +163,7 @@ def load_model(name: str, shape: Shape, outputs: int, values: bool = False) -> M
         try:
             return replace({"letters": letters, "mlp": mlp, "lenet": lenet}[name](shape, outputs), loss=loss)
         except ModelError as error:
-            hint = "; the built-in model for features is mlp" if len(shape) != 3 else ""
+            hint = "; the built-in model for features is mlp" if len(shape) == 1 else ""
             raise ModelError(f"{name}: {error}{hint}") from None
     path = Path(name)
     if not path.exists():

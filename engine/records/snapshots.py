@@ -66,6 +66,17 @@ def series(connection: sqlite3.Connection, run: int, name: str, start: int, stop
     return _read(connection, run, name, (start, stop), None)
 
 
+def moved_most(connection: sqlite3.Connection, run: int, name: str) -> int:
+    """Return the number (output * inputs + input) of the kernel of `name` that ended farthest from where it began.
+
+    Kernels that are no longer finite do not count.
+    """
+    steps = series(connection, run, name, 0, 1)[0]
+    first, last = (tensor(connection, run, name, int(step))[0] for step in (steps[0], steps[-1]))
+    distances = np.linalg.norm((last - first).reshape(first.shape[0] * first.shape[1], -1), axis=1)
+    return int(np.where(np.isfinite(distances), distances, -1.0).argmax())
+
+
 def histograms(
     connection: sqlite3.Connection, run: int, name: str, what: str
 ) -> list[tuple[int, float, float, list[int]]]:

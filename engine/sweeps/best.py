@@ -13,10 +13,10 @@ NAME = "best.toml"
 
 
 def write_settings(path: Path, run: Run, said: str) -> None:
-    """Write what the result of `run` depends on, below the comment `said`: whoever trains with it gets the same bits.
+    """Write what the result of `run` depends on, below the comment `said`: training with it gives the same bits.
 
-    A model or data set that was given in Python has no name, and TOML, which is Unicode, has none for a file whose name
-    is not; a comment says so. Raises StorageError where the file cannot be written.
+    A model or data set that was given in Python has no name, and TOML cannot hold the name of a file that is not
+    Unicode; a comment says so. Raises StorageError where the file cannot be written.
     """
     settings = run.settings.asdict()
     names = (*TRAJECTORY, *ENDS, "validate_every")
@@ -26,7 +26,7 @@ def write_settings(path: Path, run: Run, said: str) -> None:
         if source is None:
             comments.append(f"The {what} was given in Python: give the same.")
         elif not _is_unicode(source):
-            comments.append(f"The name of the {what} is no Unicode: give it with --{what}.")
+            comments.append(f"The name of the {what} is not Unicode: give it with --{what}.")
         else:
             options = {what: source} | options
     text = "".join(f"# {comment}\n" for comment in comments) + tomli_w.dumps(options)
@@ -38,7 +38,7 @@ def write_settings(path: Path, run: Run, said: str) -> None:
 
 
 def _is_unicode(text: str) -> bool:
-    """Tell whether `text` is not a file's name with bytes that are no UTF-8, which Python has as surrogates."""
+    """Return whether `text` has no surrogates, which stand for bytes in the name of a file that are not UTF-8."""
     try:
         text.encode()
     except UnicodeEncodeError:

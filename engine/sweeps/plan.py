@@ -10,18 +10,16 @@ from engine.errors import SettingsError, UsageError
 from engine.nn.model import BUILT_IN, Model, load_model, model_from
 from engine.nn.optimizers import OPTIMIZERS
 from engine.records import SweepRow, check_idle, find_sweep
-from engine.sweeps.samplers import DEFAULT_TRIALS, SAMPLERS, Grid, Random, Sampler
+from engine.sweeps import defaults
+from engine.sweeps.samplers import SAMPLERS, Grid, Random, Sampler
 from engine.sweeps.space import MODEL, Choice, Parameters, Space, Value, ends, space_of, written
 from engine.training.defaults import DEFAULT_DB
 from engine.training.prepare import Request, checked_name, choose_settings, prepare, variant
 from engine.training.run import Run
 
 Given = Mapping[str, Any]
-DEFAULT_PRUNE_AFTER = 5
 MOST_TRIALS = 1_000_000
 OF_OPTIMIZERS = {f.name for kind in OPTIMIZERS.values() for f in fields(kind)}
-# Snapshots of every parameter take more room than all the rest, and sweeps are many runs.
-UNLESS_GIVEN = {"snapshot_first": 0, "snapshot_every": 0}
 # What changes no trial, so that it may be given again when a sweep is resumed.
 MAY_CHANGE = (
     *("workers", "min_workers", "audit", "shared_memory", "bind", "key", "insecure", "checkpoint_every"),
@@ -103,12 +101,12 @@ def begun(request: SweepRequest) -> Plan:
     given = request.run.settings
     first, text = _places(request.run.model, written(request.over or {}))
     space = space_of(text)
-    sampler = request.sampler or "random"
-    prune_after = DEFAULT_PRUNE_AFTER if request.prune_after is None else request.prune_after
+    sampler = request.sampler or defaults.SAMPLER
+    prune_after = defaults.PRUNE_AFTER if request.prune_after is None else request.prune_after
     _check(space, [*given, *([MODEL] if request.run.model else [])], sampler, prune_after)
     count = how_many(request.trials, sampler, space)
     name = checked_name(request.run.name)
-    common = {**UNLESS_GIVEN, **given}
+    common = {**defaults.SETTINGS, **given}
     settings = choose_settings(common)
     base = prepare(replace(request.run, model=first, name=None), settings)
     models = _models(first, space, base)
@@ -188,7 +186,7 @@ def how_many(trials: int | None, sampler: str, space: Space) -> int:
     if trials is not None and not 1 <= trials <= MOST_TRIALS:
         raise SettingsError(f"trials must be from 1 to {MOST_TRIALS}, got {trials}")
     if sampler != "grid":
-        return trials or DEFAULT_TRIALS
+        return trials or defaults.TRIALS
     size = Grid(space).size
     if trials is None and size > MOST_TRIALS:
         raise SettingsError(f"the grid has {size} combinations; say how many of them to try, up to {MOST_TRIALS}")

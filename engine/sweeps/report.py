@@ -1,4 +1,4 @@
-"""What a sweep tells while it goes on, and what it returns in the end."""
+"""What a sweep tells while it is carried out, and what it returns."""
 
 from __future__ import annotations
 
@@ -45,16 +45,16 @@ class SweepResult:
 
 
 class SweepReporter(Reporter):
-    """Is told what happens in a sweep, and between `trial_started` and `trial_ended` what happens in that run."""
+    """Receives the events of a sweep, and between `trial_started` and `trial_ended` what happens in that run."""
 
     def sweep_started(self, sweep: int, trials: int) -> None:
-        """Take note that the sweep of this number begins, or goes on, and is to have so many trials."""
+        """Report a sweep that begins, or is resumed, by its number, and how many trials it is to have."""
 
     def trial_started(self, trial: Trial) -> None:
-        """Take note that a trial is about to be carried out, or gone on with."""
+        """Report a trial that is about to be carried out, or resumed."""
 
     def trial_ended(self, trial: Trial) -> None:
-        """Take note of a trial that is over; of one from an earlier sitting, too."""
+        """Report a trial that is over, be it before the sweep was resumed."""
 
     def sweep_ended(self) -> None:
-        """Take note that no more trials will come, whatever the reason."""
+        """Report that there will be no more trials, for any reason."""

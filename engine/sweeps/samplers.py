@@ -11,7 +11,6 @@ from engine.sweeps.space import LOG, MOST, Choice, Dimension, Parameters, Space,
 from engine.sweeps.trial import Trial
 
 SAMPLERS = ("grid", "random", "tpe")
-DEFAULT_TRIALS = 20
 _KEY = 3  # the streams of a run have 1 and 2: see engine.data.sampler
 
 
@@ -22,7 +21,7 @@ class Sampler(Protocol):
         """Return the parameters of trial `number`."""
 
     def tell(self, trial: Trial) -> None:
-        """Take note of how a trial ended."""
+        """Learn how a trial ended."""
 
 
 class Grid:
@@ -61,7 +60,7 @@ class Random:
 
 
 def _values(name: str, dimension: Dimension) -> Sequence[Value]:
-    """Return all values of a dimension; SettingsError where there is no end of them."""
+    """Return all values of a dimension; SettingsError where they are not finitely many."""
     if isinstance(dimension, Choice):
         return dimension.values
     if not dimension.integer or dimension.log or dimension.high - dimension.low >= MOST:

@@ -40,7 +40,7 @@ def sweep(
     of them. `trials`: how many (default: 20, or all of a grid). `sampler`: "random" (default), "grid" or "tpe".
     `prune_after`: so many trials must have finished before one is stopped early (default 5; 0: none ever is).
     `resume`: number or name of a sweep in `db` to continue; only trials, reporter, workers and the like may be given
-    then. The rest is as for `train`, errors included, and for all trials. That a trial diverges is no error.
+    then. The rest is as for `train`, errors included, and for all trials. A trial that diverges is not an error.
     """
     db, out = (None if path is None else Path(path) for path in (db, out))
     given = given_settings(settings, optimizer, {name: value for name, value in options.items() if value is not None})

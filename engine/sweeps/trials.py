@@ -51,7 +51,7 @@ class Trials:
                 return self._result()
         except AT_ONCE as error:
             command = resuming(self._number, self._plan.row.name, self._plan.base.db)
-            error.add_note(f"Go on with:\n  {command}")
+            error.add_note(f"Resume with:\n  {command}")
             raise
         finally:
             self._reporter.sweep_ended()

@@ -23,6 +23,7 @@ from engine.training.context import RunContext
 from engine.training.reporter import Reporter
 from engine.training.run import Run
 from engine.wire import Listener
+from engine.wire.messages import TRACEBACK_LIMIT
 from engine.wire.shared_memory import SharedMemory, shared_memory_for
 
 
@@ -43,7 +44,7 @@ class Cluster:
     def listen(self, size: int, reporter: Reporter) -> Listener:
         """Return the listener; the first call opens it, for models of at most `size` parameters."""
         if self.listener is None:
-            self.listener = self.closing.enter_context(Listener(self.address, 4 * size))
+            self.listener = self.closing.enter_context(Listener(self.address, max(4 * size, TRACEBACK_LIMIT)))
             if self.remote_access:
                 bound = self.listener.bind(str(self.remote_access.address.numeric()), self.remote_access.keys)
                 reporter.listening(self.remote_access.command(bound))

@@ -1,4 +1,4 @@
-"""The steps of a run, read from its records when they are asked for: a million of them take no memory meanwhile."""
+"""The steps of a run, read from its records when they are asked for: until then a million of them take no memory."""
 
 import math
 from collections.abc import Iterable, Iterator, Sequence

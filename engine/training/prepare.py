@@ -156,11 +156,11 @@ def _check(model: Model, data: Dataset, settings: Settings) -> None:
 def _check_folder(folder: Path, identity: str) -> None:
     """Raise CheckpointError if checkpoints of the run cannot go to `folder`.
 
-    What had to be made is removed again: whatever else is wrong, nothing is left behind.
+    What had to be made is removed again: if something else is wrong, nothing is left behind.
     """
     made = [path for path in (folder, *folder.parents) if not path.exists()]
     checkpoints.prepare(folder, identity)
-    with suppress(OSError):  # another process may have put something there meanwhile
+    with suppress(OSError):  # another process may have put something there since
         for path in made:
             path.rmdir()
 

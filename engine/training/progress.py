@@ -12,7 +12,7 @@ RECENT = 100  # batches that `train_loss` is the mean of
 
 @dataclass
 class Progress:
-    """How far a run is. `elapsed` and `cpu` (seconds) count from its beginning, whatever process it was in.
+    """How far a run is. `elapsed` and `cpu` (seconds) count from its beginning, in all processes that it was in.
 
     `best` is the best score of any validation. The rest below `validation` counts from when it was begun or resumed in
     this process; `seconds` are those spent in training steps, without validations and checkpoints.

@@ -119,28 +119,28 @@ class Result:
 
 
 class Reporter:
-    """Is told what happens in a run; this one keeps it to itself. Override what you want to show."""
+    """Receives progress events; the base class ignores them. Override those that you want to show."""
 
     def status(self, text: str) -> None:
-        """Take note of what is being done before the first step, and between steps."""
+        """Report what is being done before the first step, and between steps."""
 
     def listening(self, command: str) -> None:
-        """Take note of the command with which workers on other machines join."""
+        """Report the command with which workers on other machines join."""
 
     def started(self, info: RunInfo) -> None:
-        """Take note that the first step is about to be taken."""
+        """Report a run whose first step is about to be taken."""
 
     def step(self, report: StepReport, workers: list[WorkerReport]) -> None:
-        """Take note of a step; called while the next one is being computed."""
+        """Report a step; called while the next one is being computed."""
 
     def validated(self, validation: Validation) -> None:
-        """Take note of a validation."""
+        """Report a validation."""
 
     def notice(self, text: str) -> None:
-        """Take note of something unusual, such as a worker that was lost."""
+        """Report something unusual, such as a worker that was lost."""
 
     def interrupted(self) -> None:
-        """Take note that the run is to end early. Called from a signal handler, so that nothing may be written now."""
+        """Note that the run is to end early. Called from a signal handler: write nothing here."""
 
     def ended(self) -> None:
-        """Take note that no more steps will come, whatever the reason."""
+        """Report that there will be no more steps, for any reason."""

@@ -39,7 +39,7 @@ def check_end(last_step: int | None, earlier: Checkpoint) -> None:
     if last_step is not None and earlier.step >= last_step and validated == earlier.step:
         raise SettingsError(
             f"the run is at step {earlier.step} already and was to end at {last_step}: steps and epochs count from the "
-            "beginning of the run; give more --steps or --epochs to go on"
+            "beginning of the run; give more --steps or --epochs to continue"
         )
 
 

@@ -10,7 +10,7 @@ from typing import Self
 from engine.compute.precompile import compile_all, is_compiled
 from engine.coordinator.notices import Notice, NoticeKind, NoticeLimit
 from engine.coordinator.source import Source
-from engine.errors import StorageError, WorkerFailedError, WorkersError
+from engine.errors import GradsumError, StorageError, WorkerFailedError, WorkersError
 from engine.records import Recorder
 from engine.settings import Settings
 from engine.system.allocator import release_compiler
@@ -100,7 +100,7 @@ class Session:
             log.info("run %d begins at step %d: %s on %s", number, state.progress.step, run.model_name, run.data.name)
             if changed := run.other_numerics():
                 notices.take(Notice(NoticeKind.RESUMED, None, changed))
-            with self._closing(source, notices), loop.snapshots:
+            with self._closing(number, source, notices), loop.snapshots:
                 stop = loop.train()
             result = result_of(run, number, loop, stop)
             self._records.finish(result.state, stop.text, **totals_of(result, state.progress))
@@ -121,10 +121,13 @@ class Session:
         )
 
     @contextmanager
-    def _closing(self, source: Source, notices: NoticeLimit) -> Iterator[None]:
+    def _closing(self, number: int, source: Source, notices: NoticeLimit) -> Iterator[None]:
         """Record, however the steps end, what each worker has done, and how many notices were held back."""
         try:
             yield
+        except GradsumError as error:
+            log.warning("run %d fails: %s", number, error)
+            raise
         finally:
             self.reporter.ended()
             for worker in source.workers():

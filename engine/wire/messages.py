@@ -1,8 +1,9 @@
 """The wire format: every message that travels between coordinator and worker. The only file that knows it.
 
 A message is one or two frames: a msgpack header of at most 1 KiB, `[VERSION, opcode, field, field, ...]`, and for some
-messages a payload: raw little-endian bytes (a float32 vector, or the msgpack description of a job). Nothing received
-is used before its opcode, version, types and ranges have been checked; a message that fails raises ProtocolError.
+messages a payload: raw little-endian bytes (a float32 vector), the msgpack description of a job, or UTF-8. Nothing
+received is used before its opcode, version, types and ranges have been checked; a message that fails raises
+ProtocolError.
 
     worker                      coordinator
     HELLO      ------------->               who I am, what my numbers depend on
@@ -12,14 +13,14 @@ is used before its opcode, version, types and ranges have been checked; a messag
     READY      ------------->               model compiled, data at hand
                <-------------   WORK        a share of a round; payload: the parameters, unless it has them
     RESULT     ------------->               the sums of one block; payload: the gradient, in training
-    FAILED     ------------->               an exception, with its traceback
+    FAILED     ------------->               an exception; payload: its traceback
                <-------------   PING        is anybody there; no answer wanted
     GOODBYE    ------------->               leaving
                <-------------   STOP        the run is over
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from enum import IntEnum
 from functools import cache
 from typing import Any, ClassVar
@@ -28,13 +29,14 @@ import msgpack
 
 from engine.errors import ProtocolError
 from engine.system.processes import HOSTNAME_LIMIT
+from engine.wire.fields import check, choice, count, duration, member, real, text
 
 VERSION = 1
 HEADER_LIMIT = 1024  # bytes
 JOB_LIMIT = 1 << 20  # bytes of a job's description
 CHUNK_LIMIT = 1 << 20  # bytes of data in one message
-COUNT_LIMIT = (1 << 53) - 1
-SECONDS_LIMIT = 1e12
+ERROR_LIMIT = 700  # characters of an exception without its traceback
+TRACEBACK_LIMIT = 1 << 14  # bytes of a traceback; most have a tenth of it
 NO_SLOT = 0  # on the wire, of a vector that is not in shared memory; slots count from 1
 
 Frame = Any  # an object with the buffer protocol: bytes, memoryview, a frame of the transport
@@ -48,31 +50,6 @@ class WorkKind(IntEnum):
     VALIDATE = 1  # the test set
 
 
-def count(limit: int = COUNT_LIMIT, **default: Any) -> Any:
-    """Return a field that holds a whole number from 0 to `limit`."""
-    return field(metadata={"type": int, "limit": limit}, **default)
-
-
-def text(limit: int, **default: Any) -> Any:
-    """Return a field that holds at most `limit` characters."""
-    return field(metadata={"type": str, "limit": limit}, **default)
-
-
-def real() -> Any:
-    """Return a field that holds any float, nan and infinity included: a run that diverges must be able to say so."""
-    return field(metadata={"type": float, "limit": None})
-
-
-def choice(kind: type[IntEnum]) -> Any:
-    """Return a field that holds a member of `kind`, which travels as its number."""
-    return field(metadata={"type": kind, "limit": None})
-
-
-def duration() -> Any:
-    """Return a field that holds a number of seconds, from 0 to `SECONDS_LIMIT`."""
-    return field(metadata={"type": float, "limit": SECONDS_LIMIT})
-
-
 @dataclass(frozen=True)
 class Message:
     """Base of all messages; subclasses register by opcode."""
@@ -84,7 +61,7 @@ class Message:
 
     def __post_init__(self) -> None:
         for name, kind, limit in _rules(self.opcode):
-            _check(self, name, getattr(self, name), kind, limit)
+            check(type(self), name, getattr(self, name), kind, limit)
 
 
 @cache
@@ -97,29 +74,6 @@ def _rules(opcode: int) -> tuple[tuple[str, type, float | None], ...]:
 def _choices(opcode: int) -> tuple[tuple[int, str, type[IntEnum]], ...]:
     """Return position, name and type of each field that holds a member of an enumeration."""
     return tuple((i, name, kind) for i, (name, kind, _) in enumerate(_rules(opcode)) if issubclass(kind, IntEnum))
-
-
-def _member(field_name: str, value: object, kind: type[IntEnum]) -> IntEnum:
-    """Return the member of `kind` with the number `value`; ProtocolError if there is none."""
-    if type(value) is not int:
-        raise ProtocolError(f"{field_name} must be int, got {type(value).__name__}")
-    try:
-        return kind(value)
-    except ValueError:
-        known = ", ".join(f"{member:d}" for member in kind)
-        raise ProtocolError(f"{field_name} must be one of {known}, got {value}") from None
-
-
-def _check(message: Message, name: str, value: object, kind: type, limit: float | None) -> None:
-    """Raise ProtocolError unless `value` is of `kind` and within `limit`, if there is one."""
-    if type(value) is not kind:
-        raise ProtocolError(f"{type(message).__name__}.{name} must be {kind.__name__}, got {type(value).__name__}")
-    if limit is None:
-        return
-    if isinstance(value, str) and len(value) > limit:
-        raise ProtocolError(f"{type(message).__name__}.{name} has {len(value)} characters, at most {limit} are allowed")
-    if isinstance(value, int | float) and not 0 <= value <= limit:
-        raise ProtocolError(f"{type(message).__name__}.{name} must be from 0 to {limit}, got {value}")
 
 
 @dataclass(frozen=True)
@@ -208,11 +162,11 @@ class Result(Message):
 
 @dataclass(frozen=True)
 class Failed(Message):
-    """The worker could not do its work; `error` is the end of the traceback."""
+    """The worker could not do its work; `error` is the last line of the traceback, which is the payload, in UTF-8."""
 
     opcode: ClassVar[int] = 7
     session: str = text(32)
-    error: str = text(700)
+    error: str = text(ERROR_LIMIT)
 
 
 @dataclass(frozen=True)
@@ -290,13 +244,28 @@ def decode(frames: Sequence[Frame]) -> tuple[Message, Frame | None]:
     if len(values) != len(_rules(kind.opcode)):
         raise ProtocolError(f"{kind.__name__} has {len(_rules(kind.opcode))} fields, got {len(values)}")
     for i, name, choices in _choices(kind.opcode):
-        values[i] = _member(f"{kind.__name__}.{name}", values[i], choices)
+        values[i] = member(kind, name, values[i], choices)
     return kind(*values), frames[1] if len(frames) == 2 else None
 
 
 def clip(text: str, limit: int) -> str:
     """Return the last `limit` characters of `text` in ASCII, so that it fits into a header."""
     return text.encode("ascii", "backslashreplace").decode()[-limit:]
+
+
+def failed(session: str, traceback: str) -> tuple[Failed, Frame]:
+    """Return a FAILED with its payload: of a traceback that is too long, the end."""
+    last = traceback.strip().rpartition("\n")[2]
+    return Failed(session, clip(last, ERROR_LIMIT)), traceback.encode(errors="backslashreplace")[-TRACEBACK_LIMIT:]
+
+
+def traceback_of(message: Failed, payload: Frame | None) -> str:
+    """Return the traceback that came with a FAILED; ProtocolError if it is too long."""
+    if payload is None:
+        return message.error
+    if len(payload) > TRACEBACK_LIMIT:
+        raise ProtocolError(f"a traceback of {len(payload)} bytes, at most {TRACEBACK_LIMIT} are allowed")
+    return bytes(payload).decode(errors="replace")
 
 
 def pack(value: Any) -> bytes:

@@ -14,7 +14,7 @@ from engine.wire.messages import HEADER_LIMIT, Frame
 HEARTBEAT = 2.0  # seconds between heartbeats of a connection
 EVENT = struct.Struct("=Hi")  # a monitor's message: the event, and a file descriptor or a code
 LINGER = 500  # milliseconds that messages have to leave when a socket is closed
-ENDING = 5.0  # seconds that the threads of a context have to end when all its sockets are closed
+ENDING = 10.0  # seconds that the threads of a context have to end when all its sockets are closed
 
 logger = getLogger("gradsum.wire")
 

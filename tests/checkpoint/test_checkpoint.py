@@ -131,11 +131,11 @@ def damage(path: Path, kind: str) -> None:
 @pytest.mark.parametrize(
     ("kind", "words"),
     [
-        ("text", "is no safetensors file, or damaged or cut short"),
-        ("empty", "is no safetensors file, or damaged or cut short"),
-        ("truncated", "is no safetensors file, or damaged or cut short"),
+        ("text", "is not a safetensors file, or damaged or cut short"),
+        ("empty", "is not a safetensors file, or damaged or cut short"),
+        ("truncated", "is not a safetensors file, or damaged or cut short"),
         ("flipped", "is damaged: its contents do not match its sha256"),
-        ("foreign", "is a safetensors file, but no checkpoint of gradsum"),
+        ("foreign", "is a safetensors file, but not a checkpoint of gradsum"),
     ],
 )
 def test_a_damaged_file_is_named_and_an_earlier_one_stands_in(tmp_path: Path, kind: str, words: str) -> None:
@@ -143,7 +143,7 @@ def test_a_damaged_file_is_named_and_an_earlier_one_stands_in(tmp_path: Path, ki
     damage(second, kind)
     with pytest.raises(CheckpointError, match=f"{re.escape(str(second))} {words}"):
         load(second)
-    with pytest.warns(CheckpointWarning, match=f"{second.name} {words}.*going on with .*{first.name} instead"):
+    with pytest.warns(CheckpointWarning, match=f"{second.name} {words}.*using .*{first.name} instead"):
         assert same(load(tmp_path), checkpoint(1))
     damage(first, kind)
     with pytest.raises(CheckpointError, match=f"has no good checkpoint: .*{second.name} .*{first.name}"):
@@ -162,9 +162,9 @@ def test_a_newer_format_is_not_passed_over(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"metadata": "[1]"}, "metadata that is no JSON object"),
-        ({"metadata": "{"}, "metadata that is no JSON object"),
-        ({"metadata": "[" * 100_000}, "metadata that is no JSON object"),
+        ({"metadata": "[1]"}, "metadata that is not a JSON object"),
+        ({"metadata": "{"}, "metadata that is not a JSON object"),
+        ({"metadata": "[" * 100_000}, "metadata that is not a JSON object"),
         ({"metadata": '{"run": 5}'}, "has run of the wrong type: 5"),
         ({"metadata": '{"data": []}'}, "has data of the wrong type"),
         ({"metadata": '{"data": {"classes": true}}'}, "has data.classes of the wrong type: True"),

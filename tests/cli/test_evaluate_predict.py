@@ -1,7 +1,6 @@
 """`gradsum evaluate` and `gradsum predict`: figures and letters for what is in files of many kinds."""
 
 import json
-import math
 import struct
 import warnings
 import zlib
@@ -14,7 +13,6 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import engine
-from engine.cli.commands.predict import probabilities
 from engine.data.letters import letters
 from engine.data.reading import read_images
 from engine.errors import DataError
@@ -138,14 +136,6 @@ def test_huge_pictures_are_refused_before_they_are_unpacked(side: int) -> None:
         warnings.simplefilter("ignore")
         with pytest.raises(DataError, match=r"^huge\.png"):
             read_images(Path("huge.png"), (28, 28, 1))
-
-
-def test_probabilities_are_the_softmax_unless_trained_on_squared_error() -> None:
-    outputs = np.array([[0.0, 1.0, 2.0], [-1000.0, 0.5, 1000.0]], np.float32)
-    powers = [1.0, math.e, math.e**2]
-    expected = np.array([[power / sum(powers) for power in powers], [0, 0, 1]])
-    np.testing.assert_allclose(probabilities(outputs, "softmax_cross_entropy"), expected, rtol=1e-12)
-    assert probabilities(outputs, "mean_squared_error").tolist() == [[0, 1, 1], [0, 0.5, 1]]
 
 
 def test_answers_of_one_call_are_one_line_of_json(gradsum: Gradsum, trained: dict[str, Any]) -> None:

@@ -165,7 +165,7 @@ def test_where_a_page_cannot_go(gradsum: Gradsum, monkeypatch: pytest.MonkeyPatc
     before = Path("r.db").read_bytes()
     for path, words in (
         (".", "the page . is a folder; name a file in it"),
-        ("no/page.html", "the page no/page.html cannot be written: there is no folder"),
+        ("no/page.html", "the page no/page.html cannot be written: the folder"),
         ("r.db", "r.db is the database itself; name another file"),
         ("/dev/full", "the page /dev/full cannot be written: No space left"),
     ):

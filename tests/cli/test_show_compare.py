@@ -127,7 +127,7 @@ def test_runs_with_the_same_settings(database: Path) -> None:
 def test_compare_takes_two_runs(database: Path, gradsum: Gradsum) -> None:
     answer = gradsum("compare", 1, "1bcdef", "--db", database)
     assert (answer.code, answer.out) == (2, "")
-    assert "comparing takes two different runs, got only run 1" in answer.err
+    assert "comparing takes two different runs, but only one was given, run 1" in answer.err
     answer = gradsum("compare", 1, 2, 3, "--db", database)
     assert answer.code == 2
     assert "there is no run '3'" in answer.err

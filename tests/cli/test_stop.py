@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from engine.checkpoint import load
-from engine.cli import INTERRUPTED
+from engine.cli.exit_codes import INTERRUPTED
 from engine.coordinator.source import WorkerReport
 from engine.errors import InterruptedRoundError
 from engine.system import signals
@@ -85,7 +85,7 @@ def test_a_run_that_is_stopped_is_saved_and_goes_on_to_the_same_bits(
     )
     assert states(gradsum) == ["interrupted"]
     first, command = stopped.out.splitlines()[:2]
-    assert first == f"Interrupted after step {step}. Go on with:"
+    assert first == f"Interrupted after step {step}. Resume with:"
     program, *arguments = shlex.split(command)
     assert program == "gradsum"
     resumed = gradsum(*arguments, "--json", "--workers", 0)
@@ -143,7 +143,7 @@ def test_a_second_ctrl_c_leaves_at_once(
     assert stopped.code == INTERRUPTED
     assert "validation" not in stopped.out
     said, hint, command = stopped.err.splitlines()
-    assert (said, hint) == ("gradsum: interrupted", "Go on from the checkpoint of step 2 with:")
+    assert (said, hint) == ("gradsum: interrupted", "Resume from the checkpoint of step 2 with:")
     assert states(gradsum) == ["interrupted"]
     program, *arguments = shlex.split(command)
     assert program == "gradsum"

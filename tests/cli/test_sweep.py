@@ -149,7 +149,7 @@ def test_an_interrupted_sweep_says_how_to_go_on(gradsum: Gradsum, monkeypatch: p
         stopped = gradsum(*SWEEP, *OVER, "--name", "my sweep")
     assert stopped.code == 130
     lines = stopped.out.splitlines()
-    place = lines.index("Interrupted in trial 2 of 4. Go on with:")
+    place = lines.index("Interrupted in trial 2 of 4. Resume with:")
     assert lines[place + 1] == "  gradsum sweep --resume 'my sweep' --db r.db"
     rest = gradsum("sweep", "--resume", "my sweep", "--db", "r.db", "--json")
     assert rest.code == 0
@@ -180,7 +180,7 @@ def test_between_two_trials_it_is_interrupted_in_none(
     monkeypatch.setattr("engine.cli.live.reporters.sweep_reporter_for", lambda *_: BetweenTrials(trial))
     answer = gradsum(*SWEEP, *OVER)
     assert answer.code == 130
-    assert f"Interrupted {moment} of 4. Go on with:" in answer.out.splitlines()
+    assert f"Interrupted {moment} of 4. Resume with:" in answer.out.splitlines()
 
 
 def test_workers_of_other_machines_stay_for_all_trials_at_the_same_port(tidy: Path) -> None:

@@ -28,10 +28,12 @@ from tests.support.fakes import (
     NUMERICS,
     TEST_SIZE,
     TRAIN_SIZE,
+    CheckedScheduler,
     FakeClock,
     FakeEndpoint,
     FakeWatch,
     ToyWorker,
+    replay,
     sums_of,
 )
 from tests.support.faults import HARMLESS, REFUSED, Fault
@@ -59,7 +61,12 @@ class Box:
     """A coordinator with everything around it."""
 
     def __init__(
-        self, *scripts: Iterable[Fault], shared_memory: SharedMemory | None = None, audit: float = 0.0, least: int = 1
+        self,
+        *scripts: Iterable[Fault],
+        shared_memory: SharedMemory | None = None,
+        audit: float = 0.0,
+        least: int = 1,
+        check_every: int = 1,
     ) -> None:
         self.clock = FakeClock()
         self.endpoint = FakeEndpoint(self.clock)
@@ -77,7 +84,8 @@ class Box:
             arbiter=self.arbiter,
             shared_memory=shared_memory,
         )
-        self.coordinator = Coordinator(config, environment)
+        self.scheduler = CheckedScheduler(check_every)
+        self.coordinator = Coordinator(config, environment, self.scheduler)
         self.workers = [ToyWorker(self.endpoint, script) for script in scripts]
         self.out = np.zeros(SIZE, np.float32)
 
@@ -182,6 +190,7 @@ def test_any_mixture_of_faults(scripts: list[list[Fault]], kinds: list[bool]) ->
     box.gather()
     for step, training in enumerate(kinds, 1):
         (box.check if training else box.check_validation)(step)
+    replay(box.scheduler.events())
 
 
 def test_parameters_travel_once_a_version() -> None:

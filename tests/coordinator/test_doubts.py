@@ -15,7 +15,7 @@ from engine.coordinator.rounds import Audit, Leases
 from engine.errors import InterruptedRoundError, WorkerFailedError
 from engine.wire import messages as m
 from tests.coordinator.test_coordinator import SIZE, Box
-from tests.support.fakes import JOB, NUMERICS, ToyWorker
+from tests.support.fakes import JOB, NUMERICS, TRACEBACK, ToyWorker
 from tests.support.faults import Fault
 
 
@@ -225,8 +225,10 @@ def test_three_failures_in_a_round_end_the_run_with_the_traceback() -> None:
     box.gather()
     with pytest.raises(WorkerFailedError, match=rf"worker box:{box.workers[-1].pid} failed") as caught:
         box.check(1)
-    assert caught.value.remote_traceback.endswith("ValueError: bad luck")
-    assert [n.text for n in box.notices if n.kind is NoticeKind.LOST] == ["it failed: ValueError: bad luck"] * FAILURES
+    assert caught.value.remote_traceback == TRACEBACK, "the whole of it"
+    lost = [n for n in box.notices if n.kind is NoticeKind.LOST]
+    assert [n.text for n in lost] == ["it failed: ValueError: bad luck \N{SNOWMAN}"] * FAILURES
+    assert {n.detail for n in lost} == {TRACEBACK}
 
 
 def test_workers_elsewhere_may_fail_as_often_as_they_like() -> None:
@@ -257,7 +259,7 @@ class Straggler(ToyWorker):
         super().say(late if isinstance(message, m.Hello) else message, payload)
 
     def receive(self, message: m.Message, payload: m.Frame | None) -> None:
-        if message == m.Stop("the last session", "that stay is over"):
+        if message == m.Stop("the last session", "that session is over"):
             super().say(m.Hello("box", self.pid, NUMERICS))
         else:
             super().receive(message, payload)

@@ -13,7 +13,7 @@ MANY = 1000
 
 
 def crowd(fault: Fault = Fault.NONE) -> Box:
-    box = Box(*[[fault]] * MANY)
+    box = Box(*[[fault]] * MANY, check_every=100)
     box.gather()
     assert len(box.coordinator.workers()) == MANY
     return box
@@ -35,7 +35,7 @@ def test_all_join_together_and_work() -> None:
 
 
 def test_all_join_together_while_a_round_waits_for_them() -> None:
-    box = Box()
+    box = Box(check_every=100)
     box.watch.replace = lambda: None if box.endpoint.workers else arrive()
 
     def arrive() -> None:

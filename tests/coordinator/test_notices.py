@@ -1,5 +1,6 @@
 """What becomes of notices: rows and words for what matters, numbers for a flood."""
 
+import logging
 from collections import Counter
 from pathlib import Path
 
@@ -94,7 +95,7 @@ def test_a_flood_of_workers_that_come_and_go_is_counted_and_who_was_there_before
     tally.take(Notice(NoticeKind.JOINED, "first", "", REPORT))
     for i in range(20_000):
         tally.take(Notice(NoticeKind.JOINED, f"box:7#{i}", "", REPORT))
-        tally.take(Notice(end, f"box:7#{i}", "it began anew", REPORT))
+        tally.take(Notice(end, f"box:7#{i}", "it started again", REPORT))
     tally.take(Notice(end, "first", "the end", REPORT))
     kinds = Counter(notice.kind for notice in taken)
     assert kinds == {NoticeKind.JOINED: MOST, end: MOST}
@@ -102,6 +103,29 @@ def test_a_flood_of_workers_that_come_and_go_is_counted_and_who_was_there_before
     tally.close()
     more = f"{20_001 - MOST} more of these"
     assert taken[2 * MOST :] == [Notice(NoticeKind.JOINED, None, more), Notice(end, None, more)]
+
+
+def test_what_passes_is_logged_by_its_importance(tally: NoticeLimit, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    tally.take(Notice(NoticeKind.JOINED, "a", "pid 7 on box", REPORT))
+    for i in range(FIRST + 2):
+        tally.take(Notice(NoticeKind.BAD_MESSAGE, "a", f"{i}"))
+    tally.take(Notice(NoticeKind.WAITING, None, "0 of 1 workers are there"))
+    tally.take(
+        Notice(
+            NoticeKind.LOST, "a", "it failed: \x1b[2J\nx", REPORT, "Traceback\n  File x\x1b\nValueError: \N{SNOWMAN}\n"
+        )
+    )
+    said = [(record.levelname, record.getMessage()) for record in caplog.records]
+    assert {record.name for record in caplog.records} == {"gradsum.coordinator"}
+    assert said[0] == ("INFO", "worker a joined: pid 7 on box")
+    assert said[1 : 1 + FIRST] == [("WARNING", f"worker a bad message: {i}") for i in range(FIRST)]
+    traceback = "    Traceback\n      File x\\x1b\n    ValueError: \N{SNOWMAN}"
+    assert said[1 + FIRST :] == [
+        ("WARNING", "waiting: 0 of 1 workers are there"),
+        ("WARNING", "worker a bad message: 2 more of these"),
+        ("WARNING", f"worker a lost: it failed: \\x1b[2J\\nx\n{traceback}"),
+    ]
 
 
 def test_why_an_answer_is_not_used_is_a_kind_of_notice() -> None:

@@ -89,12 +89,12 @@ def test_impossible_blocks(block: tree.Block, correct: int) -> None:
 @pytest.mark.parametrize("payload", [None, b"", GOOD[:-1], GOOD + b"\x00", GOOD[:4]])
 def test_gradients_of_the_wrong_size(payload: bytes | None) -> None:
     collector = Reduction(22, 4, np.zeros(SIZE, np.float32))
-    with pytest.raises(ProtocolError, match=f"a gradient of {len(payload or b'')} bytes, where 40 are expected"):
+    with pytest.raises(ProtocolError, match=f"a gradient of {len(payload or b'')} bytes; expected 40"):
         collector.check(m.Result("s", 1, 1, 0, 2, 0.0, 0, 0.0, 0.0), payload)
 
 
 def test_a_gradient_where_none_belongs() -> None:
-    with pytest.raises(ProtocolError, match="a gradient of 40 bytes, where 0 are expected"):
+    with pytest.raises(ProtocolError, match="a gradient of 40 bytes; expected 0"):
         Reduction(22, 4, None).check(m.Result("s", 1, 1, 0, 2, 0.0, 0, 0.0, 0.0), GOOD)
 
 

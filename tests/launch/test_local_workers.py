@@ -1,5 +1,6 @@
 """Real worker processes: started, replaced, ended; nothing of them is left, whoever is killed."""
 
+import logging
 import os
 import select
 import signal
@@ -76,7 +77,7 @@ def test_a_frozen_worker_is_killed_at_the_end() -> None:
 
 
 def test_workers_with_other_numbers_end_the_run_with_the_reason() -> None:
-    refused = r"exit code 1; last stderr: .*refused: its numbers depend on.*here: other"
+    refused = r"exit code 1; last stderr: .*refused: its results depend on.*here: other"
     with pytest.raises(WorkersError, match=refused), cluster(1, "other", limits=Limits(failures=0)) as box:
         box.coordinator.gather(1)
 
@@ -161,11 +162,12 @@ def test_workers_end_with_a_parent_that_is_killed(state: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        ([], 2, "the following arguments are required: address"),
+        ([], 2, "the following arguments are required: ADDRESS"),
         (["nonsense"], 2, "'nonsense' is not an address; try tcp://HOST:PORT"),
         ([""], 2, "'' is not an address; try tcp://HOST:PORT"),
         (["tcp://nowhere"], 2, "'tcp://nowhere' is not an address; try tcp://HOST:PORT"),
         (["ipc:///no/such/place", "--patience", "0.1"], 1, "nothing came from ipc:///no/such/place for 0.1 seconds"),
+        (["tcp://127.0.0.1:1", "--patience", "0"], 2, "--patience must be a number of seconds above 0, got 0"),
         (["ipc:///no/such/place", "--tied"], 1, "its parent ended"),
     ],
 )
@@ -175,3 +177,29 @@ def test_a_worker_that_nobody_wants(arguments: list[str], code: int, said: str) 
     assert ended.returncode == code
     assert said in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def worker_said(log: str) -> "subprocess.CompletedProcess[str]":
+    """Run a worker by hand that finds no coordinator, with GRADSUM_LOG set."""
+    command = [sys.executable, "-m", "workers", "ipc:///no/such/place", "--patience", "0.1"]
+    environment = os.environ | {"GRADSUM_LOG": log}
+    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False, env=environment)
+
+
+def test_a_worker_started_by_hand_logs_if_it_is_told_to() -> None:
+    said = worker_said("info").stderr.splitlines()
+    reason = "nothing came from ipc:///no/such/place for 0.1 seconds"
+    assert len(said) == 2
+    assert said[0].endswith(f" gradsum.workers INFO: ends: {reason}")
+    assert said[1] == f"gradsum worker: {reason}"
+    done = worker_said("loud")
+    wrong = "gradsum worker: GRADSUM_LOG must be one of debug, info, warning, error, got 'loud'\n"
+    assert (done.returncode, done.stderr) == (2, wrong)
+
+
+def test_what_becomes_of_workers_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "gradsum.launch")
+    with LocalWorkers("nowhere", 1, command=lambda *_: ["sh", "-c", "exit 3"]) as workers:
+        (pid,) = wave(workers)
+        workers.look()
+    assert caplog.messages[:2] == [f"worker process {pid} is started", f"worker process {pid} ended with exit code 3"]

@@ -147,7 +147,7 @@ def test_data_that_does_not_fit() -> None:
     ("text", "reason"),
     [
         ("layers = []", "a model needs at least one layer"),
-        ("[[layers]]\ntype = 'Dens'", "no layer type 'Dens'"),
+        ("[[layers]]\ntype = 'Dens'", "layer 1: no layer type 'Dens'"),
         ("shape = [1, 2]\n[[layers]]\ntype = 'Flatten'", r"a model's shape is \(H, W, C\)"),
         ("[[layers]", "is not valid TOML"),
     ],
@@ -158,7 +158,12 @@ def test_what_is_wrong_in_a_file_is_said_with_its_name(text: str, reason: str) -
         load_model("my.toml", (28, 28, 1), 26)
 
 
-def test_a_file_that_cannot_be_read() -> None:
-    Path("my.toml").mkdir()
-    with pytest.raises(ModelError, match=r"^my\.toml cannot be read: Is a directory"):
+def test_a_file_that_cannot_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("my.toml").touch()
+
+    def refuse(*_: object) -> bytes:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    with pytest.raises(ModelError, match=r"^my\.toml cannot be read: Permission denied"):
         load_model("my.toml", (28, 28, 1), 26)

@@ -24,6 +24,7 @@ from engine.nn.model import Model
 from engine.system.blas import one_blas_thread
 from engine.system.clock import MonotonicClock
 from engine.wire import Listener
+from engine.wire.messages import TRACEBACK_LIMIT
 from engine.wire.shared_memory import SharedMemory, shared_memory_for
 
 MODEL = Model((Flatten(), Dropout(0.5), Dense(3)), shape=(4, 4, 1))
@@ -95,7 +96,7 @@ def cluster(
         address = f"ipc://{folder / 'coordinator'}"
         with (
             LocalWorkers(address, count, shared_memory, limits=limits) as workers,
-            Listener(address, 4 * MODEL.layout().size) as listener,
+            Listener(address, max(4 * MODEL.layout().size, TRACEBACK_LIMIT)) as listener,
         ):
             yield LocalCluster(listener, workers, numerics or fingerprint(), shared_memory, policy or Policy())
     assert not folder.exists()

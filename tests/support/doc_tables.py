@@ -8,9 +8,9 @@ import argparse
 import re
 from collections.abc import Iterator, Sequence
 from functools import cache
-from importlib import import_module
 
-from engine.cli import COMMANDS
+from engine.cli.command import load
+from engine.cli.commands import SUMMARIES
 from engine.records import COLUMNS, VIEWS
 from tests.support.repository import ROOT
 
@@ -32,17 +32,14 @@ def rendered(text: str) -> str:
 def blocks() -> dict[str, str]:
     """Return all tables, by the keys of their markers."""
     made = {"commands": _table(("command", "what it does"), _commands())}
-    made |= {f"options {command}": "\n\n".join(_options(command)) for command in COMMANDS}
+    made |= {f"options {command}": "\n\n".join(_options(command)) for command in SUMMARIES}
     made |= {f"columns {table}": _columns({n: text for n, (_, text) in COLUMNS[table].items()}) for table in COLUMNS}
     return made | {f"columns {view}": _columns(VIEWS[view]) for view in VIEWS}
 
 
 def parser_of(command: str) -> argparse.ArgumentParser:
     """Return the parser of a command, as `gradsum` makes it."""
-    commands = argparse.ArgumentParser(prog="gradsum").add_subparsers()
-    import_module(f"engine.cli.commands.{command}").register(commands)
-    found: argparse.ArgumentParser = commands.choices[command]
-    return found
+    return load(command).parser()
 
 
 def parsers(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
@@ -67,7 +64,7 @@ def _columns(meanings: dict[str, str]) -> str:
 
 
 def _commands() -> list[Row]:
-    return [(f"[`gradsum {name}`](#gradsum-{name})", text) for name, text in COMMANDS.items()]
+    return [(f"[`gradsum {name}`](#gradsum-{name})", text) for name, text in SUMMARIES.items()]
 
 
 def _options(command: str) -> Iterator[str]:

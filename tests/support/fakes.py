@@ -11,6 +11,8 @@ import numpy as np
 from engine.compute import tree
 from engine.compute.job import Job
 from engine.compute.sums import Sums
+from engine.coordinator.rounds import Entry, Event, Instruction, Scheduler
+from engine.coordinator.rounds.scheduler import REMEMBERED
 from engine.data import Normalisation
 from engine.nn.layers import Dense, Flatten
 from engine.nn.model import Model
@@ -24,6 +26,7 @@ NUMERICS = "numbers of the test"
 MODEL = Model((Flatten(), Dense(2)), shape=(2, 2, 1))  # ten parameters
 JOB = Job(MODEL, "0" * 64, Normalisation((0.0,), (1.0,)), batch_size=22, microbatch=4, seed=1, augment=False)
 TRAIN_SIZE, TEST_SIZE = 50, 300  # batches of 22, 22 and 6; 75 micro-batches to validate
+TRACEBACK = "Traceback (most recent call last):\n" + "  in a deep stack\n" * 100 + "ValueError: bad luck \N{SNOWMAN}\n"
 POLLS = 3000  # more than any honest test needs; the fake clock moves on with each
 
 
@@ -113,6 +116,31 @@ class FakeEndpoint:
         """Cut the connection of a worker."""
         self.workers.pop(peer, None)
         self._lost = self._lost or noticed
+
+
+class CheckedScheduler(Scheduler):
+    """Checks its invariants after each event, or after every so many."""
+
+    def __init__(self, every: int = 1) -> None:
+        super().__init__()
+        self._handled = 0
+        self._every = every
+
+    def handle(self, event: Event, now: float) -> list[Instruction]:
+        out = super().handle(event, now)
+        self._handled += 1
+        if self._handled % self._every == 0:
+            self.validate()
+        return out
+
+
+def replay(events: list[Entry]) -> None:
+    """Give the events to a new scheduler, which must say the same; not if the first of them are forgotten."""
+    scheduler = CheckedScheduler()
+    if len(events) == REMEMBERED:
+        return
+    for now, event, instructions in events:
+        assert tuple(scheduler.handle(event, now)) == instructions
 
 
 @cache
@@ -254,11 +282,12 @@ class ToyWorker:
             Fault.NOT_FOR_US: m.Stop(work.session, "now"),
             Fault.READY_AGAIN: m.Ready(work.session, MODEL.layout().digest),
             Fault.HELLO_AGAIN: m.Hello("box", self.pid, NUMERICS),
-            Fault.FAILED: m.Failed(work.session, "Traceback ...\nValueError: bad luck"),
             Fault.GOODBYE: m.Goodbye(work.session, "enough"),
         }
         if fault in others:
             return [m.encode(others[fault])]
+        if fault is Fault.FAILED:
+            return [m.encode(*m.failed(work.session, TRACEBACK))]
         values = self._lie(fault, work)
         if values is None:
             return []

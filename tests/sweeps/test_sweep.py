@@ -370,7 +370,7 @@ def test_what_ends_a_sweep_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch) ->
     with monkeypatch.context() as patch, pytest.raises(WorkersError) as caught:
         patch.setattr(Session, "carry_out", hopeless)
         engine.sweep(OVER, **SWEEP | {"name": "my sweep"})
-    assert caught.value.__notes__ == ["Go on with:\n  gradsum sweep --resume 'my sweep' --db r.db"]
+    assert caught.value.__notes__ == ["Resume with:\n  gradsum sweep --resume 'my sweep' --db r.db"]
     assert rows("SELECT state FROM trials") == [("interrupted",)]
     assert engine.sweep(resume="my sweep", db="r.db").state == "finished"
 
@@ -382,8 +382,8 @@ def test_a_file_whose_name_is_no_unicode_is_a_comment_of_the_best_settings() -> 
     result = engine.sweep({"lr": "0.01,0.02"}, **SWEEP | {"model": names[0], "data": names[1]})
     assert result.config
     text = result.config.read_text()
-    assert "\n# The name of the model is no Unicode: give it with --model.\n" in text
-    assert "\n# The name of the data is no Unicode: give it with --data.\n" in text
+    assert "\n# The name of the model is not Unicode: give it with --model.\n" in text
+    assert "\n# The name of the data is not Unicode: give it with --data.\n" in text
     again = engine.train(*names, **tomllib.loads(text), workers=0, db="again.db")
     assert result.best
     assert again.params_sha256 == result.best.params_sha256
@@ -401,6 +401,6 @@ def test_best_settings_that_cannot_be_written_are_a_failure_of_the_disk(monkeypa
         patch.setattr(Path, "replace", full)
         engine.sweep(OVER, **SWEEP | {"trials": 1})
     assert str(caught.value) == "the best settings cannot be written to out/best.toml: No space left on device"
-    assert caught.value.__notes__ == ["Go on with:\n  gradsum sweep --resume 1 --db r.db"]
+    assert caught.value.__notes__ == ["Resume with:\n  gradsum sweep --resume 1 --db r.db"]
     assert [path.name for path in Path("out").iterdir()] == ["trial-1"]
     assert engine.sweep(resume="1", db="r.db").config == Path("out/best.toml").absolute()

@@ -1,8 +1,12 @@
 """`engine.train` from Python: when it stops, what it writes, what it says when the numbers run away."""
 
+import logging
 import os
+import shutil
 import signal
 import sqlite3
+import subprocess
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -19,9 +23,20 @@ from engine.compute.validation import Validation
 from engine.coordinator.serial import Serial
 from engine.coordinator.source import Pending, WorkerReport
 from engine.data.letters import letters
-from engine.errors import CheckpointError, DivergedError, InterruptedRoundError, ModelError, SettingsError, WorkersError
+from engine.errors import (
+    CheckpointError,
+    DivergedError,
+    InterruptedRoundError,
+    ModelError,
+    RecordsError,
+    SettingsError,
+    WorkersError,
+)
 from engine.training.reporter import RunInfo, StepReport
+from tests.support.command import save_data
+from tests.support.repository import ROOT
 
+OLD = ROOT / "tests/checkpoint/format_1"
 MLP = engine.Model((engine.Flatten(), engine.Dense(64), engine.Relu(), engine.Dense(26)))
 
 
@@ -200,7 +215,7 @@ def test_a_run_that_loses_its_workers_says_how_to_go_on(data: engine.Dataset, mo
     monkeypatch.setattr(Serial, "start", start)
     with pytest.raises(WorkersError, match="all are lost") as caught:
         run(data, steps=6, checkpoint_every=2, out="my runs")
-    assert caught.value.__notes__ == ["Go on from the checkpoint of step 2 with:\n  gradsum train --resume 'my runs'"]
+    assert caught.value.__notes__ == ["Resume from the checkpoint of step 2 with:\n  gradsum train --resume 'my runs'"]
     monkeypatch.setattr(Serial, "start", plain)
     assert engine.train(data=data, resume="my runs", workers=0, steps=6).steps == 6
 
@@ -287,3 +302,59 @@ def test_processor_time_before_the_run_is_not_the_runs(data: engine.Dataset, mon
     monkeypatch.setattr(time, "process_time", lambda: 1000.0)
     run(data, steps=2)
     assert rows("SELECT cpu_seconds FROM runs") == [(0.0,)]
+
+
+def test_settings_may_be_an_object(data: engine.Dataset) -> None:
+    settings = engine.Settings(workers=0, batch_size=16, steps=3, optimizer="sgd")
+    first = engine.train(MLP, data, settings=settings, db="a.db", out="a")
+    same = run(data, batch_size=16, steps=3, optimizer="sgd", out="b")
+    assert (first.steps, first.params_sha256) == (3, same.params_sha256)
+    more = engine.train(data=data, settings=engine.Settings(workers=0, steps=9), resume="a", steps=4)
+    assert more.steps == 4, "keywords count over the object, and of that only what is not the default"
+
+
+def test_a_checkpoint_of_the_first_version_is_resumed() -> None:
+    save_data()
+    shutil.copytree(OLD, "out")
+    result = engine.train(data="data.npz", resume="out", db="new.db", workers=0, steps=9)
+    assert (result.steps, result.steps_taken, [s.step for s in result.history]) == (9, 4, [6, 7, 8, 9])
+    assert (result.validation and result.validation.step, result.network.classes) == (9, ("0", "1", "2"))
+    saved = load_checkpoint(Path("out")).run
+    assert (saved.name, saved.settings["shared_memory"], "mailbox" in saved.settings) == ("an old run", True, False)
+
+
+def test_beginning_and_end_are_logged(data: engine.Dataset, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, "gradsum.training"):
+        run(data, steps=2)
+        with pytest.raises(DivergedError):
+            run(data, optimizer=engine.SGD(lr=1e18), epochs=1, out="diverges")
+    said = [record.getMessage() for record in caplog.records]
+    assert said[0] == "run 1 begins at step 0: own on letters"
+    assert said[2] == "run 1 ends after step 2: 2 steps are done"
+    assert said[3].startswith("run 2 begins")
+    assert said[-1].startswith("run 2 fails: step ")
+    assert [record.levelname for record in caplog.records if record.levelno > logging.INFO] == ["WARNING"]
+
+
+def test_without_being_asked_nothing_is_logged() -> None:
+    save_data()
+    program = """import engine
+model = engine.Model((engine.Flatten(), engine.Dense(3)), shape=(8, 8, 1))
+engine.train(model, "data.npz", workers=0, steps=2)"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("", "")
+
+
+@pytest.mark.parametrize("moment", ["before", "in"])
+def test_the_run_chooses_whether_a_bad_database_is_bad_usage(data: engine.Dataset, moment: str) -> None:
+    class Deleting(engine.Reporter):
+        def step(self, report: StepReport, workers: list[WorkerReport]) -> None:
+            Path("records.db").unlink(missing_ok=True)
+
+    if moment == "before":
+        Path("records.db").mkdir()
+    with pytest.raises(RecordsError) as caught:
+        run(data, steps=3, checkpoint_every=1, reporter=Deleting() if moment == "in" else None)
+    assert caught.value.exit_code == (2 if moment == "before" else 1)
+    assert RecordsError.exit_code == 2
+    assert hasattr(caught.value, "__notes__") == (moment == "in"), "there is a checkpoint to resume from"

@@ -126,6 +126,29 @@ def test_wrong_fields(message: m.Message) -> None:
                 replace(message, **{f.name: value})
 
 
+@pytest.mark.parametrize(
+    ("text", "whole", "last"),
+    [
+        ("", "", ""),
+        ("one line", "one line", "one line"),
+        ("a\n b\nE: \N{SNOWMAN}\udcff\n", "a\n b\nE: \N{SNOWMAN}\\udcff\n", r"E: \u2603\udcff"),
+        ("x\n" * 100_000, "x\n" * (m.TRACEBACK_LIMIT // 2), "x"),
+    ],
+)
+def test_a_traceback_travels_whole_or_its_end_does(text: str, whole: str, last: str) -> None:
+    message, payload = m.decode(m.encode(*m.failed("s", text)))
+    assert message == m.Failed("s", last)
+    assert m.traceback_of(message, payload) == whole
+
+
+def test_a_traceback_that_is_cut_within_a_character_too_long_or_missing() -> None:
+    message, payload = m.failed("s", "\N{SNOWMAN}" * m.TRACEBACK_LIMIT)
+    assert m.traceback_of(message, payload).endswith("\N{SNOWMAN}" * (m.TRACEBACK_LIMIT // 3))
+    assert m.traceback_of(m.Failed("s", "an old worker"), None) == "an old worker"
+    with pytest.raises(ProtocolError, match="a traceback of 16385 bytes, at most 16384 are allowed"):
+        m.traceback_of(message, bytes(m.TRACEBACK_LIMIT + 1))
+
+
 def test_wrong_version_and_opcode() -> None:
     refused(header(2, 8, "s"), match="speaks protocol version 2, this one 1; install the same gradsum")
     for opcode in (0, 99, -1, 2**63):

@@ -196,11 +196,12 @@ def test_whatever_goes_wrong_is_reported(
     endpoint.script = [welcome(job), m.encode(WORK, PARAMETERS.tobytes())]
     ended = work(endpoint)
     assert (ended.code, ended.reason) == (1, f"{error.__name__}: bad luck \N{SNOWMAN}")
-    failed = endpoint.said[-1]
-    assert isinstance(failed, m.Failed)
-    assert failed.session == "s"
-    assert failed.error.endswith(
-        f'in fail\n    raise error("bad luck \\N{{SNOWMAN}}")\n{error.__name__}: bad luck \\u2603\n'
+    assert endpoint.said[-1] == m.Failed("s", rf"{error.__name__}: bad luck \u2603")
+    told = bytes(endpoint.payloads[-1] or b"").decode()
+    assert told.startswith("Traceback (most recent call last):\n")
+    assert told.count("\n  File ") > 3, "all of it"
+    assert told.endswith(
+        f'in fail\n    raise error("bad luck \\N{{SNOWMAN}}")\n{error.__name__}: bad luck \N{SNOWMAN}\n'
     )
 
 

@@ -3,9 +3,10 @@
 import argparse
 import json
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from engine.cli.arguments import add_checkpoint
+from engine.cli.command import Command
 from engine.errors import DataError
 
 if TYPE_CHECKING:
@@ -14,20 +15,14 @@ if TYPE_CHECKING:
     from engine.network import Network
 
 
-def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add the command to `commands`."""
-    parser = commands.add_parser(
-        "evaluate",
-        help="measure a trained network on a test set",
-        description="Measure a trained network on the test part of a data set.",
-    )
-    parser.add_argument("checkpoint", type=Path, help="a checkpoint, or a folder (its newest)")
-    parser.add_argument("--data", metavar="NAME|PATH", help="a data set as for train (default: the one trained on)")
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of the command."""
+    add_checkpoint(parser)
+    parser.add_argument("--data", metavar="NAME|PATH", help="data set, as for train (default: the one trained on)")
     parser.add_argument("--json", action="store_true", help="print one line of JSON")
-    parser.set_defaults(execute=execute)
 
 
-def execute(arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> int:
     """Evaluate and print the accuracy."""
     from engine.checkpoint import load as load_checkpoint
     from engine.network import network_from
@@ -49,9 +44,9 @@ def execute(arguments: argparse.Namespace) -> int:
 
 
 def data_for(checkpoint: "Checkpoint", network: "Network", arguments: argparse.Namespace) -> "Dataset":
-    """Return the data set of --data, or else the one trained on; say so where its classes are not the network's.
+    """Return the data set of --data, or else the one trained on; warn if its classes are not the network's.
 
-    DataError if there is none, ModelError if it does not suit the network.
+    DataError if it is missing, ModelError if it does not suit the network.
     """
     from engine.data import load
 
@@ -84,3 +79,12 @@ def root_mean_squared_errors(network: "Network", data: "Dataset") -> list[float]
         return []
     errors = network.predict(data.test.inputs) - data.test.targets
     return [float(error) for error in np.sqrt(np.square(errors).mean(axis=0))]
+
+
+COMMAND = Command(
+    "evaluate",
+    add_options,
+    run,
+    examples=("gradsum evaluate runs/digits --data mnist",),
+    description="Prints the percentage of correct answers, or R², and the mean loss on the test part of the data set.",
+)

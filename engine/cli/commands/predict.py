@@ -1,4 +1,4 @@
-"""`gradsum predict`: say what is on images, or what follows from features."""
+"""`gradsum predict`: classify images, or predict from features."""
 
 import argparse
 import json
@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from engine.cli.arguments import add_checkpoint
+from engine.cli.command import Command
 from engine.errors import DataError
 
 if TYPE_CHECKING:
@@ -18,23 +20,15 @@ if TYPE_CHECKING:
     from engine.nn.model import Model
 
 
-def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add the command to `commands`."""
-    parser = commands.add_parser(
-        "predict",
-        help="say what is on images, or what follows from features",
-        description="Say what is on images: PNG, PGM or another picture format, or .npy with uint8 [H, W], [N, H, W] "
-        "or [N, H, W, C]. They must have the size the network was trained on. A network that was trained on "
-        "features takes .csv or .parquet files with columns of the same names, or .npy [N, D].",
-    )
-    parser.add_argument("checkpoint", type=Path, help="a checkpoint, or a folder (its newest)")
-    parser.add_argument("files", type=Path, nargs="+", metavar="FILE", help="an image, or a file of features")
-    parser.add_argument("--invert", action="store_true", help="dark on light becomes light on dark, as in training")
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of the command."""
+    add_checkpoint(parser)
+    parser.add_argument("files", type=Path, nargs="+", metavar="FILE", help="image, or file of features")
+    parser.add_argument("--invert", action="store_true", help="turn dark on light into light on dark, as in training")
     parser.add_argument("--json", action="store_true", help="print one line of JSON")
-    parser.set_defaults(execute=execute)
 
 
-def execute(arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> int:
     """Print, for each sample, the likeliest class and its probability, or the values."""
     from engine.checkpoint import load
     from engine.network import network_from
@@ -99,8 +93,10 @@ Told = tuple[str, dict[str, Any], str]  # of which sample, what as plain data, a
 
 def _classes(names: list[str], outputs: "NDArray[np.float32]", network: "Network") -> Iterator[Told]:
     """Yield the likeliest class of each sample."""
+    from engine.network import probabilities_of
+
     outputs = outputs[:, : len(network.classes)]
-    chances = probabilities(outputs, network.model.loss)
+    chances = probabilities_of(outputs, network.model.loss)
     for name, best, row in zip(names, outputs.argmax(axis=1), chances, strict=True):
         word, chance = network.classes[best], float(row[best])
         yield name, {"class": word, "probability": chance}, f"{word}  {100 * chance:.1f} %"
@@ -121,15 +117,16 @@ def image_shape(model: "Model") -> tuple[int, int, int]:
     raise DataError(f"the network takes {model.shape[0]} features, not images")
 
 
-def probabilities(outputs: "NDArray[np.float32]", loss: str) -> "NDArray[np.float64]":
-    """Return the softmax of outputs [N, classes], float64; after training on squared error they are it themselves."""
-    import numpy as np
-
-    from engine.nn.model import CROSS_ENTROPY
-
-    wide = outputs.astype(np.float64)
-    if loss != CROSS_ENTROPY:
-        return np.clip(wide, 0, 1)
-    powers = np.exp(wide - wide.max(axis=1, keepdims=True))
-    chances: NDArray[np.float64] = powers / powers.sum(axis=1, keepdims=True)
-    return chances
+COMMAND = Command(
+    "predict",
+    add_options,
+    run,
+    examples=(
+        "gradsum predict runs/digits digit.png",
+        "gradsum predict runs/digits scan.png --invert",
+        "gradsum predict runs/homes new.csv",
+    ),
+    description="Images are PNG, PGM or another common format, or .npy with uint8 [H, W], [N, H, W] or [N, H, W, C], "
+    "of the size the network was trained on. A network that was trained on features takes .csv and .parquet files with "
+    "columns of the same names, or .npy [N, D].",
+)

@@ -4,33 +4,27 @@ import argparse
 from pathlib import Path
 
 from engine.cli.arguments import add_runs
+from engine.cli.command import Command
 from engine.records import Run, find_run, list_runs, remove_runs
 from engine.reports.text import shown, size
 
 
-def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add the command to the parser's `commands`."""
-    parser = commands.add_parser(
-        "rm",
-        help="delete runs with their checkpoints",
-        description="Delete runs: all their records, and the folder of their checkpoints if there is nothing else in "
-        "it. The space is given back to the disk. Others may go on training into the same database.",
-    )
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of the command."""
     add_runs(parser, "the runs to delete")
     parser.add_argument("--keep-checkpoints", action="store_true", help="delete the records only")
     parser.add_argument(
         "--force",
         action="store_true",
-        help="delete a run, too, of which cannot be known whether it is still running, on another machine or in "
-        "another container; make sure that it is not",
+        help="also delete runs that may still be running on another machine or in another container; "
+        "make sure that they are not",
     )
-    parser.set_defaults(execute=execute)
 
 
-def execute(arguments: argparse.Namespace) -> int:
-    """Delete the runs and say what was freed; return the exit code 0.
+def run(arguments: argparse.Namespace) -> int:
+    """Delete the runs and print how much was freed; return the exit code 0.
 
-    Raises RecordsError, and deletes nothing, when there is no such run, one is running, or the database is locked.
+    Raises RecordsError, and deletes nothing, if a run does not exist or is running, or the database is locked.
     """
     known = list_runs(arguments.db)
     found = [find_run(known, text, arguments.db) for text in arguments.runs]
@@ -45,14 +39,27 @@ def execute(arguments: argparse.Namespace) -> int:
 
 
 def _remove_checkpoints(run: Run, arguments: argparse.Namespace) -> str:
-    """Delete the run's checkpoints, unless they are to be kept or the folder is not the run's own; say what became."""
+    """Delete the run's checkpoints, unless they are to be kept or the folder is not its own; return what was done."""
     from engine.checkpoint import remove
     from engine.errors import CheckpointError
 
     if arguments.keep_checkpoints or not run["folder"]:
-        return f"are kept in {shown(run['folder'])}" if run["folder"] else "are not on record"
+        return f"are kept in {shown(run['folder'])}" if run["folder"] else "were not recorded"
     try:
         freed = remove(Path(run["folder"]), run["uuid"], arguments.db)
     except CheckpointError as error:
         return f"are kept: {error}"
     return f"deleted with {shown(run['folder'])}: {size(freed)} freed"
+
+
+COMMAND = Command(
+    "rm",
+    add_options,
+    run,
+    examples=(
+        "gradsum rm 3 4",
+        "gradsum rm 3 --keep-checkpoints",
+    ),
+    description="All records of the runs go, and so does the folder of their checkpoints if nothing else is in it. The "
+    "space is given back to the disk. Other runs may keep training into the same database.",
+)

@@ -4,6 +4,7 @@ import argparse
 from typing import Literal
 
 from engine.cli.arguments import add_database
+from engine.cli.command import Command
 from engine.cli.tables import STYLES, add_forms, console, print_csv, print_json, table
 from engine.records import COLUMNS, Run, list_runs
 from engine.reports.text import number, shown, when
@@ -14,15 +15,13 @@ _NARROW = {"optimizer": "optim-\nizer", "workers": "work-\ners", "best %": "best
 _WIDTHS = {"name": 8, "model": 8, "data": 9}  # in a narrow terminal; rich would break the numbers as well
 
 
-def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add the command to the parser's `commands`."""
-    parser = commands.add_parser("runs", help="list the runs of a database", description="List the runs of a database.")
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of the command."""
     add_database(parser)
     add_forms(parser, "every column of every run")
-    parser.set_defaults(execute=execute)
 
 
-def execute(arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> int:
     """Print the runs; return the exit code 0. Raises RecordsError when the database cannot be read."""
     runs = list_runs(arguments.db)
     if arguments.json:
@@ -37,7 +36,7 @@ def execute(arguments: argparse.Namespace) -> int:
 
 
 def _print_table(runs: list[Run]) -> None:
-    """Print a table that fits into 80 columns on a terminal; one line a run where the output is none."""
+    """Print a table that fits into 80 columns on a terminal; one line a run if the output is piped."""
     from rich.text import Text  # slow to import, and not needed for JSON and CSV
 
     out, rows = console(), table()
@@ -59,7 +58,7 @@ def _print_table(runs: list[Run]) -> None:
 
 
 def _cells(run: Run) -> dict[str, tuple[str, ...]]:
-    """Return the cells of a run by heading, in the parts that go below each other in a narrow terminal."""
+    """Return the cells of a run by heading, in parts that are stacked in a narrow terminal."""
     day, *time = when(run["started"])
     return {
         "id": (str(run["startID"]),),
@@ -74,3 +73,14 @@ def _cells(run: Run) -> dict[str, tuple[str, ...]]:
         "images/s": (number(run["images_per_second"], ".0f"),),
         "state": (run["state"],),
     }
+
+
+COMMAND = Command(
+    "runs",
+    add_options,
+    run,
+    examples=(
+        "gradsum runs",
+        "gradsum runs --db mine.db --csv",
+    ),
+)

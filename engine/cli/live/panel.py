@@ -1,4 +1,4 @@
-"""The live panel: what a person sees in a terminal while a network trains."""
+"""The live panel in a terminal while a network trains."""
 
 import math
 from datetime import timedelta
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 REFRESHES = 4  # a second: more would flicker
 WIDTH = 76
-ECHO = 4  # columns to the right for the "^C" that a terminal writes there, lest it begin a new line
+ECHO = 4  # columns to the right for the "^C" that a terminal writes there, so that it starts no new line
 SHOWN_WORKERS = 8
 
 
 class Panel(Display):
-    """One panel, redrawn in place; what happens scrolls by above it. It is gone when the run has ended."""
+    """One panel, redrawn in place; what happens scrolls by above it. It disappears when the run has ended."""
 
     def __init__(self, stream: TextIO) -> None:
         super().__init__()
@@ -37,29 +37,24 @@ class Panel(Display):
         self._live = Live(console=console, refresh_per_second=REFRESHES, get_renderable=self._render, transient=True)
 
     def status(self, text: str) -> None:
-        """Show what is being done, from now on."""
         self._doing = text
         self._show()
 
     def listening(self, command: str) -> None:
-        """Say how workers on other machines join, in a line that can be copied."""
-        self._live.console.print(join_with(command), markup=False, soft_wrap=True)
+        self._live.console.print(join_with(command), markup=False, soft_wrap=True)  # one line, to be copied
 
     def started(self, info: RunInfo) -> None:
-        """Say what begins, and turn into the panel."""
         self._live.console.print(describe(info), markup=False)
         super().started(info)
         self._doing = "waiting for the first step"
         self._show()
 
     def step(self, report: StepReport, workers: "list[WorkerReport]") -> None:
-        """Keep the newest step for the next refresh."""
         super().step(report, workers)
         self._workers = workers
         self._doing = ""
 
     def validated(self, validation: "Validation") -> None:
-        """Keep the newest validation, and let it scroll by."""
         self._validation, self._doing = validation, ""
         score, of = validation.measure.short(validation.score), "of the test set correct"
         if validation.r2 is not None:
@@ -68,16 +63,13 @@ class Panel(Display):
         self._show()
 
     def notice(self, text: str) -> None:
-        """Let it scroll by."""
         self._live.console.print(text, style="yellow", markup=False)
         self._show()
 
     def interrupted(self) -> None:
-        """Say so at the next refresh."""
         self._leaving = True
 
     def ended(self) -> None:
-        """Take the panel away."""
         self._live.stop()
 
     def _show(self) -> None:
@@ -86,7 +78,7 @@ class Panel(Display):
         self._live.refresh()
 
     def _render(self) -> RenderableType:
-        doing = "finishing the step and saving (Ctrl-C again: leave at once)" if self._leaving else self._doing
+        doing = "finishing the step and saving (Ctrl-C again: quit at once)" if self._leaving else self._doing
         if self._info is None:
             return Text(f"{doing} ...", "dim")
         rows: list[RenderableType] = [self._bar()]

@@ -1,4 +1,4 @@
-"""What a round is told, and what it says is to be done."""
+"""What the scheduler is told (events), and what it says is to be done (instructions)."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -18,7 +18,7 @@ class Joined:
 
 @dataclass(frozen=True)
 class Left:
-    """A worker is gone, for whatever reason."""
+    """A worker has left, for any reason."""
 
     worker: Worker
 
@@ -116,7 +116,7 @@ class Lapsed:
 
 @dataclass(frozen=True)
 class Differ:
-    """Workers sent different bits for a block; none of them is believed. For the records."""
+    """Workers sent different bits for a block; none of them is trusted. For the records."""
 
     workers: tuple[Worker, ...]
     block: Block
@@ -124,14 +124,14 @@ class Differ:
 
 @dataclass(frozen=True)
 class Arbitrate:
-    """Compute the block here, and tell what came out as `Arbitrated`: there is no worker that could be asked."""
+    """Compute the block here, and report the result as `Arbitrated`: no worker is left that could be asked."""
 
     block: Block
 
 
 @dataclass(frozen=True)
 class Expel:
-    """Refuse a worker: it sent wrong bits for a block. It counts as gone already."""
+    """Refuse a worker that sent wrong bits for a block. The scheduler has dropped it already."""
 
     worker: Worker
     block: Block

@@ -1,4 +1,4 @@
-"""How long to wait for whom. All times are in seconds."""
+"""How long to wait for a worker. All times are in seconds."""
 
 from dataclasses import dataclass
 
@@ -8,9 +8,8 @@ class Leases:
     """Limits in proportion to the expected duration of a share, as the worker's speed predicts it.
 
     A worker that is *late* may have its blocks copied by one that is idle; when its *lease* has lapsed, they are handed
-    out again. Factors are large because a speed predicts no more than roughly: evaluating a sample is about three times
-    as fast as training on it. `first` is for a worker whose speed is not known yet. However slow a worker was,
-    `most_lease` is the end.
+    out again. Factors are large because a speed is a rough prediction: evaluating a sample is about three times as fast
+    as training on it. `first_...` is for a worker whose speed is not known yet. No lease is longer than `most_lease`.
     """
 
     first_lease: float = 60.0

@@ -27,9 +27,9 @@ from engine.coordinator.rounds import (
     Lapsed,
     Leases,
     Left,
-    Scheduler,
     Tick,
 )
+from tests.support.fakes import CheckedScheduler, replay
 from tests.support.tools import LONGER
 
 SLACK = 1e-6  # seconds, for rounding
@@ -55,7 +55,7 @@ class AnyOrder(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.rounds = Scheduler()
+        self.rounds = CheckedScheduler()
         self.now = 0.0
         self.begun = Begin(0, 0, 0, 1)
         self.open = False
@@ -284,6 +284,7 @@ class AnyOrder(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         self.one_that_keeps_answering_completes_the_round()
+        replay(self.rounds.events())
 
 
 TestAnyOrder = AnyOrder.TestCase

@@ -23,7 +23,9 @@ from engine.coordinator.rounds import (
     Scheduler,
     Tick,
 )
+from engine.coordinator.rounds.scheduler import REMEMBERED
 from engine.coordinator.rounds.worker import FORGET
+from tests.support.fakes import CheckedScheduler, replay
 
 PATIENCE = Leases()
 FIRST_LEASE = PATIENCE.first_lease
@@ -31,7 +33,7 @@ A, B, C = b"A", b"B", b"C"
 
 
 def joined(*workers: bytes) -> Scheduler:
-    rounds = Scheduler()
+    rounds = CheckedScheduler()
     for worker in workers:
         assert rounds.handle(Joined(worker), 0.0) == []
     return rounds
@@ -63,7 +65,7 @@ def test_a_round_of_two_workers() -> None:
 
 
 def test_a_round_waits_for_its_first_worker() -> None:
-    rounds = Scheduler()
+    rounds = CheckedScheduler()
     assert begin(rounds, 4) == []
     assert rounds.handle(Joined(A), 5.0) == [Assign(A, 1, 1, (0, 4), True)]
     assert rounds.handle(Joined(B), 5.0) == [], "everything is handed out"
@@ -301,6 +303,31 @@ def test_one_that_comes_back_has_no_second_vote() -> None:
     rounds.handle(Joined(C), 1.0)
     assert rounds.handle(Answered(B, 1, 2, (0, 1), "nonsense", finite=False), 1.0)[1:] == []
     assert rounds.handle(Answered(C, 1, 3, (0, 1), "nonsense", finite=False), 1.0)[1:] == [Accept((0, 1)), Complete(1)]
+
+
+def test_the_last_events_are_remembered_with_what_was_to_be_done() -> None:
+    rounds = joined(A)
+    assign = Assign(A, 1, 1, (0, 2), True)
+    begin(rounds, 2, now=3.0)
+    assert rounds.events() == [(0.0, Joined(A), ()), (3.0, Begin(1, 2, 1, 1000), (assign,))]
+    with pytest.raises(ValueError, match="without its bits"):
+        rounds.handle(Answered(A, 1, 1, (0, 2), finite=False), 4.0)
+    assert rounds.events()[-1] == (4.0, Answered(A, 1, 1, (0, 2), finite=False), ()), "the one to look at"
+    rounds = joined(A, B)
+    for _ in range(REMEMBERED - 1):
+        rounds.handle(Tick(), 5.0)
+    assert len(rounds.events()) == REMEMBERED
+    assert rounds.events()[0] == (0.0, Joined(B), ())
+
+
+def test_what_was_remembered_can_be_replayed() -> None:
+    rounds = joined(A, B)
+    run_rounds(rounds, {A: 0.1, B: 0.3}, 12, range(1, 20))
+    rounds.handle(Left(A), 30_000.0)
+    begin(rounds, 5, 20, 30_000.0)
+    rounds.handle(Tick(), 40_000.0)
+    assert len(rounds.events()) >= 100
+    replay(rounds.events())
 
 
 @pytest.mark.parametrize("workers", [1, 2, 3, 16])
