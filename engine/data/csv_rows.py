@@ -27,7 +27,7 @@ class CsvTable:
             self.names: Sequence[str] = [name.strip() for name in next(csv.reader([head], delimiter=delimiter), [])]
             if not self.names:
                 raise DataError("it is empty; the first line must name the columns")
-            if len(self.names) > 1 and all(is_number(name) and name for name in self.names):
+            if len(self.names) > 1 and all(map(is_number, self.names)):
                 raise DataError(f"the first line must name the columns, but holds numbers: {head.strip()!r:.60}")
             self._lines: list[int] = []
             self._cells: list[list[str]] = [[] for _ in self.names]
@@ -47,7 +47,7 @@ class CsvTable:
             raise DataError("no lines after the first, which names the columns")
 
     def is_number(self, name: str) -> bool:
-        """Tell whether the first cell of a column is a number, or missing."""
+        """Tell whether the first cell of a column is a number."""
         return is_number(self.texts(name)[0])
 
     def numbers(self, name: str) -> NDArray[np.float64]:
@@ -75,7 +75,7 @@ def _faults_of(path: Path) -> Iterator[None]:
     except DataError as error:
         raise DataError(f"{path}: {error}") from None
     except UnicodeDecodeError as error:
-        raise DataError(f"{path}: no text in UTF-8 ({error.reason} at byte {error.start}); save it as such") from None
+        raise DataError(f"{path}: not a text in UTF-8 ({error.reason} at byte {error.start})") from None
     except csv.Error as error:
         raise DataError(f"{path}: not a CSV file ({error})") from None
     except FileNotFoundError:

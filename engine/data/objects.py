@@ -32,11 +32,14 @@ def from_objects(
     options: Options,
     name: str | None = None,
     classes: Sequence[str] | None = None,
+    target_column: str | None = None,
     task: str | None = None,
 ) -> Dataset:
     """Return the data set of (X, y), of ((X, y), (Xt, yt)), of a sequence of pairs, or of two such, or of a mapping
     of "train" and "test" to such; DataError if it is none of these.
     """
+    if target_column is not None:
+        raise DataError("target_column is for files; in Python give the target as y in (X, y)")
     parts, notes = _parts(source, options.columns)
     tables = [part.table() for part in parts]
     if all(tables):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,10 @@ from engine.errors import DataError
 
 
 class ParquetTable:
-    """A parquet file with all its cells in memory. Raises DataError if pyarrow is missing or the file is damaged."""
+    """A parquet file; its cells are read when they are first asked for.
+
+    Raises DataError if pyarrow is missing or the file is damaged.
+    """
 
     def __init__(self, path: Path) -> None:
         try:
@@ -27,15 +31,26 @@ class ParquetTable:
             schema = parquet.read_schema(path)
             self.names: Sequence[str] = schema.names
             self._kinds: dict[str, Any] = {field.name: field.type for field in schema}
-            # What is not numbers may be pictures, which would fill the memory.
-            wanted = [name for name in self.names if self.is_number(name) or self._is_text(name)]
-            self._table: Any = parquet.read_table(path, columns=wanted)
         except FileNotFoundError:
             raise DataError(f"there is no file {path}") from None
         except (ArrowException, OSError) as error:
             raise DataError(f"{path}: not a readable parquet file ({error})") from None
-        if not self._table.num_rows:
-            raise DataError(f"{path}: no rows")
+        self._path = path
+        self._broken = (ArrowException, OSError)
+
+    @cached_property
+    def _table(self) -> Any:
+        """The columns of numbers and of text: what is neither may be pictures, which would fill the memory."""
+        from pyarrow import parquet  # noqa: PLC0415  an extra
+
+        wanted = [name for name in self.names if self.is_number(name) or self._is_text(name)]
+        try:
+            table = parquet.read_table(self._path, columns=wanted)
+        except self._broken as error:
+            raise DataError(f"{self._path}: not a readable parquet file ({error})") from None
+        if not table.num_rows:
+            raise DataError("no rows")
+        return table
 
     def is_number(self, name: str) -> bool:
         """Tell whether a column is of numbers."""

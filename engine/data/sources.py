@@ -1,4 +1,10 @@
-"""Data sets by name, at a path, or given in Python."""
+"""Data sets by name, at a path, or given in Python.
+
+The data set "letters" is generated (once: then it is in the cache) and is always there. The others are looked for in
+$GRADSUM_DATA/<name>, this user's data folder for gradsum and the system's. A folder that has the name of a known set,
+or its files, is read as that set; where several sets lie in one folder, FOLDER/emnist-digits names one by how its files
+begin.
+"""
 
 from __future__ import annotations
 
@@ -38,12 +44,7 @@ def load(
     progress: Progress | None = None,
     folders: Sequence[Path] | None = None,
 ) -> Dataset:
-    """Load the data set of a name (one of NAMES), what is at a path, or data given in Python.
-
-    "letters" is generated (once: then it is in the cache) and is always there. The others are looked for in
-    `folders`, by default $GRADSUM_DATA/<name>, this user's data folder for gradsum and the system's. A folder that
-    has the name of a known set, or its files, is read as that set; where several sets lie in one folder,
-    FOLDER/emnist-digits names one by how its files begin.
+    """Load the data set of a name (one of NAMES, looked for in `folders`), at a path, or given in Python.
 
     A path may be of a folder of IDX files, of pictures with a folder for each class, or of parquet files; or of a CSV
     file that names pictures and labels, a parquet file or an .npz archive. With `size`, a side or (height, width),
@@ -62,18 +63,13 @@ def load(
     if isinstance(source, Dataset):
         return source
     if not isinstance(source, str | Path):
-        if target_column is not None:
-            raise DataError("target_column is for files; in Python give the target as y in (X, y)")
-        return from_objects(source, options, name, classes, task)
+        return from_objects(source, options, name, classes, target_column, task)
     if name is not None or classes is not None:
         raise DataError(
             "name and classes are for data given in Python; files have names, and folders or labels in them"
         )
-    if (target_column, task) != (None, None) or Path(source).suffix.lower() in READERS:
-        found = _load_features(Path(source).expanduser(), target_column, task, options)
-        if found is not None:
-            return found
-    return _load_text(str(source), options, folders)
+    found = _load_features(Path(source).expanduser(), target_column, task, options)
+    return _load_text(str(source), options, folders) if found is None else found
 
 
 def _load_features(path: Path, target: str | None, task: str | None, options: Options) -> Dataset | None:

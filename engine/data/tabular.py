@@ -42,8 +42,8 @@ class Table(Protocol):
 
 
 def holds_pictures(table: Table) -> bool:
-    """Tell whether a table names pictures rather than holding features."""
-    if any(not table.is_number(name) for name in image_columns(table.names)):
+    """Tell whether a table names pictures rather than holding features; so does one without any number."""
+    if not any(map(table.is_number, table.names)) or not all(map(table.is_number, image_columns(table.names))):
         return True
     if len(table.names) != 2 or not label_columns(table.names):
         return False
@@ -121,8 +121,8 @@ def as_numbers(
 
 
 def is_number(cell: str) -> bool:
-    """Tell whether a cell is a number, or stands for one that is missing."""
-    return bool(_NUMBER.fullmatch(cell)) or cell.lower() in _MISSING
+    """Tell whether a cell is a number."""
+    return bool(_NUMBER.fullmatch(cell))
 
 
 def as_target(cells: Sequence[str], name: str, task: str | None, row: Callable[[int], str]) -> AnyArray:

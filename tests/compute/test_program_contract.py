@@ -162,7 +162,7 @@ def test_wrong_arguments() -> None:
     with pytest.raises(ValueError, match="float32 vector of 110426"):
         program.prepare(vector[1:])
     program.prepare(vector)
-    with pytest.raises(ValueError, match="images of shape"):
+    with pytest.raises(ValueError, match="inputs of shape"):
         program.evaluate(images[:1], labels)
     with pytest.raises(ValueError, match="2 labels"):
         program.evaluate(images, labels[:1])
