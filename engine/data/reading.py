@@ -56,7 +56,7 @@ def read_images(path: Path, shape: tuple[int, int, int], manner: Manner | None =
     try:
         images = _read_array(path, shape) if path.suffix == ".npy" else _read_picture(path, shape, manner)
     except FileNotFoundError:
-        raise DataError(f"there is no image {path}") from None
+        raise DataError(f"image {path} does not exist") from None
     except DAMAGED as error:
         raise DataError(f"{path} cannot be read as an image: {error}") from None
     if images.shape[1:] != shape or not len(images):

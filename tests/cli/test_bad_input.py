@@ -90,7 +90,7 @@ def trained(gradsum: Gradsum) -> Path:
         ("train --resume nowhere", ("there is no checkpoint file nowhere",)),
         ("evaluate", ("required: CHECKPOINT",)),
         ("evaluate nowhere", ("there is no checkpoint file nowhere",)),
-        ("predict nowhere", ("required: IMAGE",)),
+        ("predict nowhere", ("required: FILE",)),
         ("predict nowhere a.png", ("there is no checkpoint file nowhere",)),
         ("runs --db nowhere.db", ("there is no database nowhere.db",)),
         ("runs --yaml", ("no option --yaml (see",)),
