@@ -16,7 +16,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from engine import *  # noqa: F403 - exactly the names in engine.__all__
+    from engine import *  # noqa: F403 - exactly the public names
 
 
 def _import_engine() -> ModuleType:

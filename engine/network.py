@@ -132,9 +132,13 @@ def probabilities_of(logits: NDArray[np.float32], loss: str) -> NDArray[np.float
     return shares
 
 
-def load_network(path: Path | str) -> Network:
-    """Return the network in a checkpoint: a file, or a folder's newest. CheckpointError if there is none."""
-    return network_from(checkpoints.load(Path(path)), Path(path))
+def load_network(path: Path | str, best: bool = False) -> Network:
+    """Return the network in a checkpoint: a file, or a folder's newest. CheckpointError if there is none.
+
+    `best`: of a folder, the one that did best in validation instead.
+    """
+    chosen = checkpoints.best(path) if best else Path(path)
+    return network_from(checkpoints.load(chosen), chosen)
 
 
 load = load_network  # the name of earlier versions

@@ -64,9 +64,7 @@ class Settings:
     audit: float = setting(float, 0.0, WORKERS, "fraction of blocks computed by two workers and compared", 0, 1)
     batch_size: int = setting(int, 64, TRAINING, "images per batch", 1, 1 << 24)
     microbatch: int = setting(int, 16, TRAINING, "images per micro-batch, which is never divided", 1, 4096)
-    optimizer: str = setting(
-        str, "adam", TRAINING, "how gradients change the parameters", choices=("sgd", "momentum", "adam")
-    )
+    optimizer: str = setting(str, "adam", TRAINING, "how gradients change the parameters", choices=tuple(OPTIMIZERS))
     lr: float | None = setting(float, None, TRAINING, "learning rate", 0, above=True, optional=True, unset=OWN_RATES)
     momentum: float = setting(float, 0.9, TRAINING, "momentum: fraction of the velocity that is kept", 0, 1, below=True)
     beta1: float = setting(float, 0.9, TRAINING, "adam: decay of the mean gradient", 0, 1, below=True)

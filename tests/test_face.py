@@ -1,5 +1,6 @@
 """`import gradsum`: its names, what it costs, and a user's own engine.py or workers.py in the way."""
 
+import ast
 import os
 import re
 import subprocess
@@ -44,6 +45,14 @@ def test_only_public_names_are_shown(module: object) -> None:
     for name in NAMES:
         assert getattr(module, name) is getattr(engine, name)
     assert dir(module) == NAMES
+
+
+def test_type_checkers_are_told_of_every_public_name() -> None:
+    tree = ast.parse(Path(engine.__file__).read_text())
+    [block] = [node for node in tree.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"]
+    imports = [node for node in block.body if isinstance(node, ast.ImportFrom)]
+    told = {alias.asname: (node.module, alias.name) for node in imports for alias in node.names}
+    assert told == {name: (engine._HOME[name], name) for name in engine.__all__}
 
 
 def test_what_everybody_needs_is_public() -> None:

@@ -55,9 +55,9 @@ class Computation:
     def _place(self, first: int, number: int) -> tuple[int | None, Vector]:
         """Return where the gradient of block `number` of a share goes: a slot, None if by socket, and the vector.
 
-        `first` is the slot of the first block, 0 as in the message if there is none.
+        `first` is the slot of the first block, or NO_SLOT.
         """
         slot = first + number
-        if self._memory is None or not first or slot > SLOTS:
+        if self._memory is None or first == m.NO_SLOT or slot > SLOTS:
             return None, self._gradient
         return slot, self._memory.gradient(slot)

@@ -46,7 +46,7 @@ class DatasetFetcher:
     def put(self, piece: Frame, total: int) -> None:
         """Take a piece of the data, of `total` bytes, that was asked for."""
         if self._download is None:
-            raise ProtocolError("data that was not asked for")
+            raise ProtocolError("data came that was not asked for")
         self._download.put(piece, total)
 
     def close(self) -> None:

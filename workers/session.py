@@ -90,7 +90,7 @@ class Session:
             return []
         match message:
             case m.Refuse(reason):
-                return [Quit(f"the coordinator refused: {reason}", 1)]
+                return [Quit(f"the coordinator refused this worker: {reason}", 1)]
             case m.Welcome():
                 return self._welcome(message, payload)
             case m.Stop():
@@ -108,7 +108,7 @@ class Session:
         return [Send(m.Fetch(self.id, offset))]
 
     def prepared(self, schema: str, size: int) -> list[Action]:
-        """Note that the job is prepared: its layout has `size` parameters and the digest `schema`."""
+        """Answer that the job is prepared: its layout has `size` parameters and the digest `schema`."""
         self._size = size
         return [Send(m.Ready(self.id, schema))]
 
@@ -116,7 +116,7 @@ class Session:
         if self.id == message.session:
             raise ProtocolError("WELCOME came twice")
         if payload is None or len(payload) > m.JOB_LIMIT:
-            raise ProtocolError("WELCOME has no job, or one that is too large")
+            raise ProtocolError("WELCOME has no job, or its job is too large")
         job = job_from(m.unpack(payload))
         self.id, self.name = message.session, message.name
         self._size = self._version = self._wanted = None
@@ -125,9 +125,9 @@ class Session:
     def _chunk(self, chunk: m.Chunk, payload: m.Frame | None) -> list[Action]:
         if chunk.offset != self._wanted:
             asked = "nothing" if self._wanted is None else f"byte {self._wanted}"
-            raise ProtocolError(f"data from byte {chunk.offset}, but {asked} was asked for")
+            raise ProtocolError(f"data came from byte {chunk.offset}, but {asked} was asked for")
         if payload is None or not 0 < len(payload) <= m.CHUNK_LIMIT:
-            raise ProtocolError("a piece of data that is empty or too large")
+            raise ProtocolError("a piece of data is empty or too large")
         self._wanted = None
         return [Store(payload, chunk.total)]
 

@@ -1,4 +1,4 @@
-"""The worker's shell: a connection, the parent, signals and the clock around `session` and `computation`."""
+"""The worker: a connection, the parent, signals and the clock around `session` and `computation`."""
 
 import logging
 import os
@@ -50,9 +50,7 @@ class Worker:
         self._parent = parent
         self._clock = clock
         self._cpu = cpu
-        self._cpu_before = (
-            0.0  # processor seconds reported to an earlier coordinator, or to this one before we came back
-        )
+        self._cpu_before = 0.0  # processor seconds reported in earlier sessions
         self._session = self._new_session()
         self._pending: tuple[Job, DatasetFetcher] | None = None  # a job whose data is not here yet
         self._leaving: str | None = None  # why
@@ -182,12 +180,12 @@ class Worker:
             self._answer(work, answer)
 
     def _answer(self, work: m.Work, answer: Answer) -> None:
-        sums, slot = answer.sums, answer.slot or 0  # 0 in a message: the gradient is in its payload
+        sums, slot = answer.sums, m.NO_SLOT if answer.slot is None else answer.slot
         loss, correct, cpu = float(sums.loss), int(sums.correct), self._cpu() - self._cpu_before
         result = m.Result(
             work.session, work.round, work.attempt, *answer.block, loss, correct, answer.seconds, cpu, slot
         )
-        self._send(result, None if slot else sums.gradient)
+        self._send(result, sums.gradient if answer.slot is None else None)
 
     def _send(self, message: m.Message, gradient: Vector | None = None) -> None:
         # The bytes are copied: the transport may still be sending when the next block overwrites the vector.

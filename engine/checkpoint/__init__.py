@@ -9,7 +9,7 @@ and renamed.
 """
 
 from engine.checkpoint.content import Checkpoint, params_sha256
-from engine.checkpoint.folder import CheckpointWarning, has_any, hinted, load, newest, prepare, remove, save
+from engine.checkpoint.folder import CheckpointWarning, best, has_any, hinted, kept, load, newest, prepare, remove, save
 from engine.checkpoint.run_state import DataState, RunState
 
 __all__ = [
@@ -17,8 +17,10 @@ __all__ = [
     "CheckpointWarning",
     "DataState",
     "RunState",
+    "best",
     "has_any",
     "hinted",
+    "kept",
     "load",
     "newest",
     "params_sha256",

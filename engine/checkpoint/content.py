@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,13 +61,26 @@ class Owner(NamedTuple):
 
 def owner_of(path: Path) -> Owner:
     """Return whose checkpoint `path` is, as far as it says; UnusableError where it cannot be known."""
+    metadata = _metadata_of(path)
+    said = [metadata.get(name) for name in Owner._fields]
+    return Owner(*(text if isinstance(text, str) else None for text in said))
+
+
+def best_step_of(path: Path) -> int | None:
+    """Return the step of the run's best validation until then, as far as `path` says; UnusableError as `owner_of`."""
+    best = _metadata_of(path).get("best")
+    step = best.get("step") if isinstance(best, dict) else None
+    return step if isinstance(step, int) and not isinstance(step, bool) else None
+
+
+def _metadata_of(path: Path) -> Mapping[str, Any]:
+    """Return the metadata of a file without reading its tensors, empty if it is of the wrong type."""
     try:
         with safe_open(path, framework="numpy") as file:
             metadata = json.loads((file.metadata() or {})["metadata"])
     except (SafetensorError, OSError, ValueError, RecursionError, KeyError) as error:
         raise UnusableError(f"{path} is damaged or not a checkpoint ({error})") from error
-    said = [metadata.get(name) if isinstance(metadata, dict) else None for name in Owner._fields]
-    return Owner(*(text if isinstance(text, str) else None for text in said))
+    return metadata if isinstance(metadata, dict) else {}
 
 
 def _tensors(checkpoint: Checkpoint) -> dict[str, NDArray[np.float32]]:

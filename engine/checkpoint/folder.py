@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from shlex import quote
 
-from engine.checkpoint.content import Checkpoint, Owner, UnusableError, owner_of, pack, read
+from engine.checkpoint.content import Checkpoint, Owner, UnusableError, best_step_of, owner_of, pack, read
 from engine.errors import CheckpointError
 from engine.system.files import TEMPORARY, write_atomically
 from engine.system.processes import exists
@@ -23,8 +23,10 @@ class CheckpointWarning(UserWarning):
 def save(folder: Path | str, checkpoint: Checkpoint, keep: int = 3) -> Path:
     """Write `folder`/step-00000100.safetensors (for step 100) and return its path once it is safe on disk.
 
-    Keeps the checkpoints of the last `keep` steps; those of later steps, which a run leaves behind when it resumes
-    from an earlier one, go as well. Temporary files of processes that died while saving are removed.
+    Keeps the last `keep` checkpoints, and that of the step which each of them calls the best, so that a run may
+    continue from any of them. Those of later steps, which a run leaves behind when it resumes from an earlier one, go.
+    What goes is removed once the new one is there: a kill at any moment leaves the best, new or old. Temporary files of
+    processes that died while saving are removed.
     Raises CheckpointError when it cannot be written (what was there before is unharmed), when `folder` holds the
     checkpoints of another run, and for tensors that are not float32 or do not fit each other.
     """
@@ -33,14 +35,15 @@ def save(folder: Path | str, checkpoint: Checkpoint, keep: int = 3) -> Path:
         raise CheckpointError(f"step {checkpoint.step} with keep={keep} cannot be saved: step >= 0 and keep >= 1")
     content = pack(checkpoint)
     prepare(folder, checkpoint.run.uuid)
-    path = folder / f"step-{checkpoint.step:08d}.safetensors"
+    path = folder / _name(checkpoint.step)
     with _explained(path):
         _remove_stale(folder)
         write_atomically(path, content)
         numbered = _numbered(folder)
-        kept = [old for old in numbered if _step(old) <= checkpoint.step][:keep]
+        last = [old for old in numbered if _step(old) <= checkpoint.step][:keep]
+        spared = {*last, *(folder / _name(step) for step in _best_steps(last))}
         for old in numbered:
-            if old not in kept:
+            if old not in spared:
                 old.unlink(missing_ok=True)
     return path
 
@@ -109,6 +112,35 @@ def load(path: Path | str) -> Checkpoint:
     raise CheckpointError(f"folder {path} has no good checkpoint: {'; '.join(failures)}")
 
 
+def best(folder: Path | str) -> Path:
+    """Return the checkpoint of the step that did best in validation, according to the newest good one in `folder`.
+
+    Raises CheckpointError as `load`, and when there is no such checkpoint.
+    """
+    folder = Path(folder)
+    if folder.is_file():
+        raise CheckpointError(f"{folder} is one checkpoint; the best is chosen from a folder of them")
+    run = load(folder).run
+    step = (run.best or {}).get("step")
+    if step is None:
+        raise CheckpointError(
+            f"the checkpoints in {folder} do not say which is the best: nothing was validated, or an "
+            "earlier version saved them; name one of them"
+        )
+    path = kept(folder, step, run.uuid)
+    if path is None:
+        raise CheckpointError(f"the best checkpoint of {folder}, that of step {step}, is not there any more")
+    return path
+
+
+def kept(folder: Path | str, step: int, run: str | None) -> Path | None:
+    """Return the checkpoint of `step` in `folder` if it is there, and of the run with uuid `run`."""
+    path = Path(folder) / _name(step)
+    with suppress(UnusableError):
+        return path if owner_of(path).run == run else None
+    return None
+
+
 @contextmanager
 def hinted(folder: Path, last_step: int | None, *endings: type[BaseException]) -> Iterator[None]:
     """Let exceptions of these kinds say, in a note, how to resume from the newest checkpoint in `folder`, if any.
@@ -171,6 +203,19 @@ def _numbered(folder: Path) -> list[Path]:
     """Return the checkpoints in `folder`, that of the last step first."""
     with _explained(folder, "read"):
         return sorted((p for p in folder.iterdir() if _NAME.fullmatch(p.name)), key=_step, reverse=True)
+
+
+def _best_steps(paths: Iterable[Path]) -> Iterator[int]:
+    """Yield the steps that these checkpoints call the best."""
+    for path in paths:
+        with suppress(UnusableError):
+            if (step := best_step_of(path)) is not None:
+                yield step
+
+
+def _name(step: int) -> str:
+    """Return the name of the checkpoint of a step."""
+    return f"step-{step:08d}.safetensors"
 
 
 def _step(path: Path) -> int:

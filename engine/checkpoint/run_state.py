@@ -33,10 +33,11 @@ _KINDS: dict[str, type | tuple[type, ...]] = {
     "best_percent": _NUMBER,
     "best_r2": _NUMBER,
     "validation": dict,
+    "best": dict,
 }
 
 # Left out where they say nothing, as in checkpoints of earlier versions.
-_ADDED = ("background", "scaled", "columns", "targets", "values", "best_r2")
+_ADDED = ("background", "scaled", "columns", "targets", "values", "best_r2", "best")
 
 
 @dataclass(frozen=True)
@@ -66,9 +67,9 @@ class DataState:
 class RunState:
     """A run at one of its steps. What an older version did not write is None, or empty.
 
-    `uuid` identifies the run, `name` is what a person called it. `model`, `settings`, `normalisation` and `validation`
-    are plain data, understood by the classes of these names; `values` is the normalisation of targets that are values,
-    None where there are classes. `elapsed` and `cpu` are seconds since the run began.
+    `uuid` identifies the run, `name` is what a person called it. `model`, `settings`, `normalisation`, `validation`
+    (the newest) and `best` are plain data, understood by the classes of these names; `values` is the normalisation of
+    targets that are values, None where there are classes. `elapsed` and `cpu` are seconds since the run began.
     """
 
     uuid: str | None = None
@@ -86,6 +87,7 @@ class RunState:
     best_percent: float | None = None
     best_r2: float | None = None
     validation: Mapping[str, Any] | None = None
+    best: Mapping[str, Any] | None = None
 
     @property
     def target_column(self) -> str | None:

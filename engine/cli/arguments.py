@@ -16,8 +16,17 @@ def add_database(parser: argparse.ArgumentParser) -> None:
 
 
 def add_checkpoint(parser: argparse.ArgumentParser) -> None:
-    """Add the argument for a checkpoint as `checkpoint`."""
+    """Add the arguments for a checkpoint, which `chosen_checkpoint` understands."""
     parser.add_argument("checkpoint", type=Path, metavar="CHECKPOINT", help="a checkpoint, or a folder: its newest")
+    parser.add_argument("--best", action="store_true", help="of a folder, the one that did best in validation instead")
+
+
+def chosen_checkpoint(arguments: argparse.Namespace) -> Path:
+    """Return the checkpoint, or folder, that the arguments of `add_checkpoint` mean; CheckpointError for none."""
+    from engine.checkpoint import best
+
+    path: Path = arguments.checkpoint
+    return best(path) if arguments.best else path
 
 
 def add_run(parser: argparse.ArgumentParser, what: str) -> None:

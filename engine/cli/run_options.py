@@ -56,7 +56,9 @@ def add_settings(parser: argparse.ArgumentParser, defaults: Mapping[str, Any]) -
         _add_setting(groups[f.metadata["group"]], f, defaults)
     groups[FILES].add_argument("--db", metavar="FILE", help=f"database of records (default: {DEFAULT_DB})")
     groups[FILES].add_argument(
-        "--out", metavar="FOLDER", help="folder of checkpoints (default: a new one beside the database)"
+        "--out",
+        metavar="FOLDER",
+        help="folder of checkpoints (default: a new one in x/ for --db x.db, in runs/ without --db)",
     )
     show = groups[DISPLAY]
     show.add_argument(

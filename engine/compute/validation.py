@@ -47,6 +47,10 @@ class Validation:
         """Return the score in words."""
         return self.measure.text(self.score)
 
+    def beats(self, other: "Validation | None") -> bool:
+        """Return whether this one is better than an earlier one; of equal ones the first stays; nan beats none."""
+        return not math.isnan(self.score) and (other is None or self.score > other.score)
+
     def asdict(self) -> dict[str, Any]:
         """Return plain data; None for an R² that is nan."""
         if self.r2 is None:

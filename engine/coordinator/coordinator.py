@@ -50,7 +50,7 @@ class Coordinator:
             self.wait()
 
     def wait(self) -> None:
-        """Wait for something to happen, not for long, and deal with it."""
+        """Wait briefly for something to happen, and deal with it."""
         self._explained(self._inbox.wait)
 
     def _explained(self, act: Callable[[], None]) -> None:

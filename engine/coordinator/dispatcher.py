@@ -19,8 +19,8 @@ REFUSED = "it was refused"
 
 
 @dataclass(frozen=True)
-class Answer:
-    """The sums that an event tells of, and whose RESULT they came with; None if they were computed here."""
+class EventSums:
+    """The sums that belong to an event; `sender` and its RESULT, None if they were computed here."""
 
     sums: Sums
     sender: tuple[bytes, m.Result] | None = None
@@ -41,7 +41,7 @@ class Dispatcher:
         self._peers = peers
         self._members = members
         self.scheduler = scheduler
-        self._events: deque[tuple[rounds.Event, Answer | None]] = deque()  # that the scheduler has not seen
+        self._events: deque[tuple[rounds.Event, EventSums | None]] = deque()  # that the scheduler has not seen
         self.active: ActiveRound | None = None
 
     def begin(self, active: ActiveRound, begin: rounds.Begin) -> None:
@@ -52,7 +52,7 @@ class Dispatcher:
         self.put(begin)
         self.work_off()
 
-    def put(self, event: rounds.Event, answer: Answer | None = None) -> None:
+    def put(self, event: rounds.Event, answer: EventSums | None = None) -> None:
         """Add an event to the queue."""
         self._events.append((event, answer))
 
@@ -71,7 +71,7 @@ class Dispatcher:
             event, answer = self._events.popleft()
             self._carry_out(self.scheduler.handle(event, self._clock.now()), answer)
 
-    def _carry_out(self, instructions: list[rounds.Instruction], answer: Answer | None) -> None:
+    def _carry_out(self, instructions: list[rounds.Instruction], answer: EventSums | None) -> None:
         """Do what the scheduler says, `answer` being what came with the event.
 
         Shares are sent last and together, because a worker that has one takes our core; what takes long is for then.
@@ -101,7 +101,7 @@ class Dispatcher:
             raise RuntimeError("the scheduler has a round that is not active here")
         return self.active
 
-    def _count(self, block: Block, answer: Answer | None) -> None:
+    def _count(self, block: Block, answer: EventSums | None) -> None:
         """Add up the sums of a block, and credit the worker that computed them in training."""
         active = self._round()
         if answer is None:
@@ -123,11 +123,11 @@ class Dispatcher:
             if not self._peers.send(worker, work, payload):
                 self.lose(worker, LOST)
 
-    def _arbitrate(self, block: Block) -> tuple[rounds.Event, Answer]:
+    def _arbitrate(self, block: Block) -> tuple[rounds.Event, EventSums]:
         """Compute a block here."""
         active = self._round()
         sums = self._arbiter(active.work, block, active.parameters)
-        return rounds.Arbitrated(active.work.round, block, bits_of(sums)), Answer(sums)
+        return rounds.Arbitrated(active.work.round, block, bits_of(sums)), EventSums(sums)
 
     def _blame(self, instruction: rounds.Ignore | rounds.Lapsed | rounds.Differ | rounds.Expel) -> None:
         """Record what went wrong in the round, and tell the worker and the supervisor."""
@@ -145,7 +145,7 @@ class Dispatcher:
                 text = f"{names} sent different bits for block {block}{place}"
                 self._notice(Notice(NoticeKind.DIFFERS, name(peers[-1]), text))
             case rounds.Expel(peer, block):
-                text = f"its bits for block {block}{place} are wrong: bad memory, or other software"
+                text = f"its bits for block {block}{place} are wrong; possible causes: bad memory, or other software"
                 self._notice(Notice(NoticeKind.AUDIT, name(peer), text))
                 self._peers.send(peer, m.Refuse(text))
                 self.lose(peer, REFUSED)

@@ -2,7 +2,7 @@
 
 from engine.compute.sums import bits_of, is_finite
 from engine.coordinator import rounds
-from engine.coordinator.dispatcher import LOST, REFUSED, Answer, Dispatcher
+from engine.coordinator.dispatcher import LOST, REFUSED, Dispatcher, EventSums
 from engine.coordinator.notices import NoticeKind
 from engine.coordinator.peers import LOOK, Peers
 from engine.errors import ProtocolError, WorkerFailedError
@@ -79,7 +79,7 @@ class Inbox:
                 raise WorkerFailedError(f"worker {member.name} failed, as did others before it", traceback)
 
     def _result(self, peer: bytes, result: m.Result, payload: m.Frame | None) -> None:
-        """Let the scheduler know of the sums of a block; they count if they are the first for it."""
+        """Tell the scheduler about the sums of a block; they count if they are the first for it."""
         self._peers.useful(peer)
         active, block = self._dispatcher.active, (result.start, result.stop)
         if active is None or result.round != active.work.round:
@@ -89,4 +89,4 @@ class Inbox:
         finite = is_finite(sums, active.thorough)
         bits = bits_of(sums) if not finite or self._dispatcher.scheduler.in_question(block) else None
         answered = rounds.Answered(peer, result.round, result.attempt, block, bits, finite)
-        self._dispatcher.put(answered, Answer(sums, (peer, result)))
+        self._dispatcher.put(answered, EventSums(sums, (peer, result)))

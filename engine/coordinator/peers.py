@@ -82,7 +82,7 @@ class Peers:
         if member is None or member.ready:
             raise ProtocolError("READY came twice")
         if ready.schema != self._schema:
-            raise ProtocolError(f"its parameters have the layout {ready.schema}, here it is {self._schema}")
+            raise ProtocolError(f"its parameters have layout {ready.schema}, expected {self._schema}")
         member.ready = True
         text = f"pid {member.pid} on {member.host}"
         self._notice(Notice(NoticeKind.JOINED, member.name, text, member.report()))
@@ -152,7 +152,7 @@ class Peers:
             return payload
         member = self._members.get(peer)
         if self._shared_memory is None or member is None or member.part is None or not 1 <= result.slot <= SLOTS:
-            raise ProtocolError(f"slot {result.slot} of shared memory that the worker does not have")
+            raise ProtocolError(f"slot {result.slot} of shared memory does not belong to the worker")
         return self._shared_memory.read_only(member.part, result.slot - 1)
 
     def close(self) -> None:

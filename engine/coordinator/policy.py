@@ -33,9 +33,11 @@ class WorkerGate:
         """Return whether `there` are fewer than `least` workers."""
         if there < least and self._since is None:
             self._since = self._clock.now()
-            text = f"{there} of {least} workers are there; the run waits for more"
+            text = f"{there} of {least} workers are connected; waiting for more"
             self._notice(Notice(NoticeKind.WAITING, None, text))
         elif there >= least and self._since is not None:
             waited, self._since = self._clock.now() - self._since, None
-            self._notice(Notice(NoticeKind.CONTINUED, None, f"there are enough workers, after {waited:.1f} seconds"))
+            self._notice(
+                Notice(NoticeKind.CONTINUED, None, f"enough workers are connected, after {waited:.1f} seconds")
+            )
         return there < least

@@ -9,7 +9,7 @@ class Supervisor(Protocol):
     def look(self) -> list[int]:
         """Replace workers that ended, kill those suspected for too long, and return the killed.
 
-        WorkersError if that is hopeless.
+        WorkersError if the replacements keep failing.
         """
 
     def useful(self, pid: int) -> None:

@@ -11,6 +11,7 @@ from engine.data.measure import Measure
 from engine.data.normalisation import Inputs, Normalisation
 from engine.data.sampler import Sampler, stream
 from engine.data.sources import NAMES, load
+from engine.data.sources import load as load_data  # its public name
 
 __all__ = [
     "NAMES",
@@ -23,5 +24,6 @@ __all__ = [
     "Targets",
     "augment",
     "load",
+    "load_data",
     "stream",
 ]

@@ -27,6 +27,7 @@ from engine.data.parquet_table import parquet_files, read_parquet
 from engine.data.picture import strict
 from engine.data.picture_folder import find
 from engine.errors import DataError
+from engine.system.places import expanded
 
 NAMES = ("letters", *FAMILIES)
 
@@ -68,7 +69,7 @@ def load(
         raise DataError(
             "name and classes are for data given in Python; files have names, and folders or labels in them"
         )
-    found = _load_features(Path(source).expanduser(), target_column, task, options)
+    found = _load_features(expanded(str(source)), target_column, task, options)
     return _load_text(str(source), options, folders) if found is None else found
 
 
@@ -85,14 +86,18 @@ def _load_features(path: Path, target: str | None, task: str | None, options: Op
     return None
 
 
+def is_there(source: str) -> bool:
+    """Tell whether it is one of NAMES, or a path at which there is something."""
+    path = Path(source)
+    return source in NAMES or path.exists() or _names_a_set(path)
+
+
 def full_path(source: str) -> str:
     """Return a name of NAMES as it is, and a path in full, so that it is found from any folder."""
-    path = Path(source)
-    return str(path.absolute()) if source not in NAMES and (path.exists() or _names_a_set(path)) else source
+    return str(Path(source).absolute()) if source not in NAMES and is_there(source) else source
 
 
 def _load_text(source: str, options: Options, folders: Sequence[Path] | None) -> Dataset:
-    path = Path(source).expanduser()
     if source in NAMES:
         options.check_unused(source)
         if source in FAMILIES:
@@ -100,6 +105,7 @@ def _load_text(source: str, options: Options, folders: Sequence[Path] | None) ->
         from engine.data.letters import cached_letters  # noqa: PLC0415  reads a font package
 
         return cached_letters()
+    path = expanded(source)
     if path.is_dir():
         return _load_directory(path, options)
     if path.is_file():

@@ -4,6 +4,7 @@ import os
 import sys
 from pathlib import Path
 
+from engine.system import places
 from engine.system.blas import ONE_THREAD
 
 START = Path(__file__).resolve().parents[2] / "workers" / "__main__.py"
@@ -19,5 +20,5 @@ def worker_command(*arguments: str) -> list[str]:
 
 
 def worker_environment() -> dict[str, str]:
-    """Return this process's environment with one BLAS thread."""
-    return os.environ | ONE_THREAD
+    """Return this process's environment with one BLAS thread, and with the cache that this process uses."""
+    return os.environ | ONE_THREAD | {places.VARIABLE: str(places.cache_folder())}

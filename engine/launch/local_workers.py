@@ -93,7 +93,7 @@ class LocalWorkers:
         """
         killed = [process for process in self._processes if self._hung(process) and process.running()]
         for process in killed:
-            logger.warning("worker process %d was unresponsive and is killed", process.pid)
+            logger.warning("worker process %d was unresponsive and was killed", process.pid)
             process.kill()
         for process in [process for process in self._processes if not process.running()]:
             self._remove(process)
@@ -145,5 +145,5 @@ class LocalWorkers:
             options += ["--shared-memory", f"{self._shared_memory.descriptor}:{number}:{self._count}"]
             inherited = [self._shared_memory.descriptor]
         process = WorkerProcess(self._command(self._address, *options), number, self._count, inherited)
-        logger.info("worker process %d is started", process.pid)
+        logger.info("worker process %d started", process.pid)
         return process

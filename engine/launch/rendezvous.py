@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from engine.errors import UsageError
+from engine.system.places import temporary_folder
 from engine.system.processes import exists
 
 PREFIX = "gradsum-"
@@ -37,7 +38,7 @@ def rendezvous_folder(exists: Callable[[int], bool] = exists) -> Iterator[Path]:
 
 def _make(stack: contextlib.ExitStack, exists: Callable[[int], bool]) -> Path:
     """Make the folder in the first place that is suitable, locked until `stack` is closed."""
-    parents = dict.fromkeys([tempfile.gettempdir(), "/tmp", os.environ.get("XDG_RUNTIME_DIR", "")])  # noqa: S108
+    parents = dict.fromkeys([str(temporary_folder()), "/tmp", os.environ.get("XDG_RUNTIME_DIR", "")])  # noqa: S108
     reasons = []
     for parent in map(Path, filter(None, parents)):
         try:
@@ -52,7 +53,7 @@ def _make(stack: contextlib.ExitStack, exists: Callable[[int], bool]) -> Path:
             continue
         return folder
     raise UsageError(
-        f"no folder is suitable for the socket of the workers ({'; '.join(reasons)}); "
+        f"found no folder for the socket of the workers ({'; '.join(reasons)}); "
         "set TMPDIR to a folder with a short path"
     )
 
@@ -63,7 +64,7 @@ def _unfit(socket: Path) -> str:
         length = len(str(socket).encode())  # ZeroMQ takes UTF-8
     except UnicodeEncodeError:
         return "its name is not UTF-8"
-    return f"a path of {length} bytes, at most {MAX_PATH} are possible" if length > MAX_PATH else ""
+    return f"its path has {length} bytes, at most {MAX_PATH} are possible" if length > MAX_PATH else ""
 
 
 def _make_locked(parent: Path, stack: contextlib.ExitStack) -> Path:

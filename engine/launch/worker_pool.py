@@ -13,9 +13,11 @@ from engine.launch.command import worker_command, worker_environment
 from engine.launch.pinning import pin
 from engine.launch.worker_process import describe_end
 from engine.system.clock import MONOTONIC, Clock
+from engine.system.descriptors import need_descriptors
 from engine.system.signals import near_limit_ignored
 
 SETTLED = 10.0  # seconds after which a worker that a signal ends had at least begun to work
+SHARED = 16  # file descriptors besides a pipe to each worker
 FAILURES = 2  # workers in a row that may end by a signal before that, besides one for each
 
 
@@ -53,8 +55,9 @@ class WorkerPool:
     def run(self) -> int:
         """Work, and return the worst exit code of a worker.
 
-        WorkersError if one cannot be started, or if signals end one after another soon after its start.
+        WorkersError if one cannot be started, or if one after another is ended by a signal soon after its start.
         """
+        need_descriptors(SHARED + self._count, f"a pool of {self._count} workers")
         for asked in (signal.SIGTERM, signal.SIGINT):
             signal.signal(asked, lambda *_: self._end())
         with near_limit_ignored():  # by the workers, too, which inherit that
@@ -91,7 +94,7 @@ class WorkerPool:
                 "another CPU"
             )
         end = f"process {process.popen.pid} got signal {-process.popen.returncode}"
-        print(f"gradsum worker: {end}; a new one starts", file=sys.stderr)
+        print(f"gradsum worker: {end}; a new one is started", file=sys.stderr)
         self._start(process.number)
 
     def _start(self, number: int) -> None:

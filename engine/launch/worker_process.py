@@ -51,7 +51,7 @@ class WorkerProcess:
         return self._process.poll() is None
 
     def terminate(self) -> None:
-        """Ask the process to end: by the pipe, and by SIGTERM in case that it does not read it yet."""
+        """Ask the process to end: by the pipe, and by SIGTERM in case it does not read the pipe yet."""
         self._close_pipe()
         self._process.terminate()
 
@@ -61,7 +61,7 @@ class WorkerProcess:
         self._process.wait()
 
     def close(self, grace: float = 0.0) -> tuple[str, str]:
-        """Wait `grace` seconds for the process to end, or kill it; return how it ended and its last words."""
+        """Wait `grace` seconds for the process to end, or kill it; return how it ended and its last stderr."""
         self._close_pipe()
         try:
             self._process.wait(grace)

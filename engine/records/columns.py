@@ -1,6 +1,7 @@
 """Columns of a table from a class of rows: the type of an annotation is the column's, its text is the meaning."""
 
-from collections.abc import Mapping
+import sqlite3
+from collections.abc import Iterable, Mapping
 from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
@@ -32,3 +33,9 @@ def sql_type(hint: Any) -> str:
         [hint] = (part for part in get_args(hint) if part is not type(None))
     kind = get_origin(hint) or hint
     return next(name for known, name in _TYPES if issubclass(kind, known))
+
+
+def readable(connection: sqlite3.Connection, table: str, names: Iterable[str]) -> str:
+    """Return what to SELECT for the columns `names`: NULL for those that an earlier version's table does not have."""
+    there = {row[0] for row in connection.execute("SELECT name FROM pragma_table_info(?)", (table,))}
+    return ", ".join(name if name in there else f"NULL AS {name}" for name in names)

@@ -11,6 +11,7 @@ from pathlib import Path
 from engine.errors import RecordsError
 from engine.records.schema import APPLICATION_ID, VERSION
 from engine.records.tables import bring_up_to_date
+from engine.system.file_system import lacking
 
 PATIENCE = 30.0  # seconds to wait for another process's transaction
 # Bytes of a page in a new database. SQLite's usual 4,096 do not quite hold a chunk of a snapshot: it took pieces of two
@@ -51,6 +52,15 @@ def check_path(path: Path) -> None:
         raise RecordsError(f"database {path} is a folder; name a file in it, such as {path / 'gradsum.db'}")
 
 
+def check_file_system(path: Path) -> None:
+    """Raise RecordsError where SQLite could not keep several processes apart in `path`, whose folder is there."""
+    if lack := lacking(path.parent):
+        raise RecordsError(
+            f"database {path} is on a file system without {lack}, as some network file systems are; "
+            "name a file on a local disk with --db"
+        )
+
+
 def connect(path: Path, mode: str) -> sqlite3.Connection:
     """Open `path` with an SQLite URI `mode` ("rwc", "ro&immutable=1"...); transactions are opened by hand."""
     # A URI made from an absolute path keeps names such as ":memory:" and "a?b" plain file names.
@@ -72,6 +82,7 @@ def open_for_writing(path: Path) -> sqlite3.Connection:
     if path.exists() and not os.access(path, os.W_OK):
         # SQLite itself would open it for reading, and fail at the first row.
         raise RecordsError(f"database {path} cannot be written; change the permissions or name another file")
+    check_file_system(path)  # SQLite takes what has no locks for locked, and waits
     connection = None
     try:
         connection = connect(path, "rwc")

@@ -1,4 +1,7 @@
-"""Reading what happened in one run: its steps, curves, validations, workers and events."""
+"""Reading what happened in one run: its steps, curves, validations, workers and events.
+
+A database of an earlier version is read as it is: columns that it does not have are NULL.
+"""
 
 import sqlite3
 from collections.abc import Iterator
@@ -7,6 +10,7 @@ from typing import Any, Literal, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.records.columns import readable
 from engine.records.read_rows import Event, Validation, Worker
 from engine.records.rows import TrainingRow
 from engine.records.schema import COLUMNS
@@ -15,8 +19,7 @@ Connection = sqlite3.Connection
 Curves = dict[str, NDArray[np.float64]]
 PAGE_ROWS = 1_000  # rows that are read at a time
 
-_FIELDS = ", ".join(TrainingRow._fields)
-_PAGE = f"SELECT {_FIELDS} FROM training WHERE startID = ? AND batchno > ? ORDER BY batchno LIMIT ? OFFSET ?"  # noqa: S608
+_PAGE = "SELECT {} FROM training WHERE startID = ? AND batchno > ? ORDER BY batchno LIMIT ? OFFSET ?"
 
 
 def count_steps(connection: Connection, run: int) -> int:
@@ -31,9 +34,10 @@ def steps(connection: Connection, run: int, limit: int | None = None, offset: in
     the caller works: that would keep the log of a database that is being written from shrinking.
     """
     last, left = 0, limit
+    sql = _PAGE.format(readable(connection, "training", TrainingRow._fields))
     while left is None or left > 0:
         size = PAGE_ROWS if left is None else min(left, PAGE_ROWS)
-        page = [_step(row) for row in connection.execute(_PAGE, (run, last, size, offset))]
+        page = [_step(row) for row in connection.execute(sql, (run, last, size, offset))]
         yield from page
         if len(page) < size:
             return
@@ -55,9 +59,7 @@ def _step(row: Any) -> TrainingRow:
 def curves(connection: Connection, table: Literal["training", "validation"], run: int) -> Curves:
     """Return every column of `table` for `run` as float64 [steps], nan for NULL."""
     names = [name for name in COLUMNS[table] if name != "startID"]
-    there = columns_there(connection, table)
-    chosen = ", ".join(name if name in there else "NULL" for name in names)
-    sql = f"SELECT {chosen} FROM {table} WHERE startID = ? ORDER BY batchno"  # noqa: S608
+    sql = f"SELECT {readable(connection, table, names)} FROM {table} WHERE startID = ? ORDER BY batchno"  # noqa: S608
     cursor = connection.execute(sql, (run,))
     # A page at a time: as Python's numbers, a step takes ten times the memory.
     pages = [np.empty((0, len(names)))]
@@ -66,27 +68,22 @@ def curves(connection: Connection, table: Literal["training", "validation"], run
     return dict(zip(names, np.concatenate(pages).T, strict=True))
 
 
-def columns_there(connection: Connection, table: str) -> set[str]:
-    """Return the names of the columns that a table has; in a database of an earlier version some are missing."""
-    return {row[1] for row in connection.execute(f"PRAGMA table_info({table})")}
-
-
 def validations(connection: Connection, run: int) -> list[Validation]:
     """Return the validations of `run`, ascending by step."""
-    sql = "SELECT * FROM validation WHERE startID = ? ORDER BY batchno"
-    return [cast(Validation, {"r2": None} | row) for row in _rows(connection, sql, run)]
+    return [cast(Validation, row) for row in _rows(connection, "validation", "batchno", run)]
 
 
 def workers(connection: Connection, run: int) -> list[Worker]:
     """Return the workers of `run`, in the order in which they joined."""
-    sql = "SELECT * FROM workers WHERE startID = ? ORDER BY joined, length(worker), worker"
-    return [cast(Worker, row) for row in _rows(connection, sql, run)]
+    return [cast(Worker, row) for row in _rows(connection, "workers", "joined, length(worker), worker", run)]
 
 
 def events(connection: Connection, run: int) -> list[Event]:
     """Return what happened in `run`, first to last."""
-    return [cast(Event, row) for row in _rows(connection, "SELECT * FROM events WHERE startID = ? ORDER BY id", run)]
+    return [cast(Event, row) for row in _rows(connection, "events", "id", run)]
 
 
-def _rows(connection: Connection, sql: str, run: int) -> list[dict[str, Any]]:
+def _rows(connection: Connection, table: str, order: str, run: int) -> list[dict[str, Any]]:
+    columns = readable(connection, table, COLUMNS[table])
+    sql = f"SELECT {columns} FROM {table} WHERE startID = ? ORDER BY {order}"  # noqa: S608
     return [dict(row) for row in connection.execute(sql, (run,))]

@@ -10,35 +10,44 @@ from pathlib import Path
 from typing import Any, cast
 
 from engine.errors import RecordsError
-from engine.records.database import check_path, check_version, connect, explain
+from engine.records.columns import readable
+from engine.records.database import check_file_system, check_path, check_version, connect, explain
 from engine.records.find import find_run
-from engine.records.history import columns_there, events, validations, workers
+from engine.records.history import events, validations, workers
 from engine.records.read_rows import Event, Run, Validation, Worker
+from engine.records.schema import COLUMNS
 from engine.records.status import RunStatus
+from engine.system.file_system import lacking
 from engine.system.processes import alive
 
 # A run that was killed, or still runs, has no totals yet: take them from its rows, by key, as there may be many. Speed
 # is that of its last 50 steps.
 _LAST = "(SELECT {} FROM training t WHERE t.startID = runs.startID ORDER BY batchno DESC LIMIT 1)"
+_LAST_SCORE = "(SELECT {} FROM {{validation}} v WHERE v.startID = runs.startID ORDER BY batchno DESC LIMIT 1)"
+_BEST = """(SELECT {} FROM {{validation}} v WHERE v.startID = runs.startID AND coalesce(corperc, r2) IS NOT NULL
+    ORDER BY coalesce(corperc, r2) DESC, batchno LIMIT 1)"""
 _RUNS = f"""
 SELECT runs.*,
   {_LAST.format("batchno")} AS last_step, {_LAST.format("epoch")} AS last_epoch,
   {_LAST.format("elapsed")} AS last_elapsed, {_LAST.format("cputime")} AS last_cputime,
-  (SELECT max(corperc) FROM validation v WHERE v.startID = runs.startID) AS best_so_far,
-  {{best_r2}} AS best_r2_so_far,
+  {_LAST_SCORE.format("corperc")} AS last_validated, {_LAST_SCORE.format("r2")} AS last_r2_so_far,
+  {_BEST.format("corperc")} AS best_so_far, {_BEST.format("r2")} AS best_r2_so_far,
+  {_BEST.format("batchno")} AS best_step_so_far,
   (SELECT sum(batchsize) * (1 - 1.0 / count(*)) / nullif(max(elapsed) - min(elapsed), 0) FROM (
      SELECT batchsize, elapsed FROM training t WHERE t.startID = runs.startID ORDER BY batchno DESC LIMIT 50
   )) AS speed
 FROM runs ORDER BY startID
 """  # noqa: S608
-_BEST_R2 = "(SELECT max(r2) FROM validation v WHERE v.startID = runs.startID)"
 _STAND_INS = {
     "steps": "last_step",
     "epochs": "last_epoch",
     "wall_seconds": "last_elapsed",
     "cpu_seconds": "last_cputime",
     "best_percent": "best_so_far",
+    "best_step": "best_step_so_far",
+    "last_percent": "last_validated",
     "best_r2": "best_r2_so_far",
+    "last_r2": "last_r2_so_far",
     "images_per_second": "speed",
 }
 FORMER_SETTINGS = {"mailbox": "shared_memory"}  # what settings were called in runs of earlier versions
@@ -71,9 +80,10 @@ def reading(path: Path | str) -> Iterator[sqlite3.Connection]:
 def _open(path: Path) -> sqlite3.Connection:
     """Return a connection to an existing database that can only read."""
     writable = os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
-    if not writable and not Path(f"{path}-wal").exists():
-        # WAL has no place for its index here. Without a log nobody is writing, so none is needed.
+    if (not writable or lacking(path.parent)) and not Path(f"{path}-wal").exists():
+        # WAL has no place for its index here, or no locks. Without a log nobody is writing, so none are needed.
         return connect(path, "ro&immutable=1")
+    check_file_system(path)
     # Not mode=ro, which would leave the -wal and -shm files behind when it closes last; query_only forbids writing.
     connection = connect(path, "rw")
     connection.execute("PRAGMA query_only = ON").close()
@@ -129,8 +139,10 @@ def _runs(connection: sqlite3.Connection, path: Path) -> list[Run]:
     """Return what `list_runs` does, from an open connection."""
     if check_version(connection, path) == 0:
         return []
-    best_r2 = _BEST_R2 if "r2" in columns_there(connection, "validation") else "NULL"
-    return [_run(dict(row), path) for row in connection.execute(_RUNS.format(best_r2=best_r2))]
+    columns = dict.fromkeys(COLUMNS["runs"])  # an earlier version may not have them all
+    scores = readable(connection, "validation", ("startID", "batchno", "corperc", "r2"))
+    sql = _RUNS.format(validation=f"(SELECT {scores} FROM validation)")  # noqa: S608
+    return [_run(columns | dict(row), path) for row in connection.execute(sql)]
 
 
 def _run(row: dict[str, Any], path: Path) -> Run:

@@ -1,4 +1,4 @@
-"""What is read: rows by column, in the order of their table, and what each column means."""
+"""The rows of `runs`, `validation`, `workers` and `events` as they are read, with the meaning of each column."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, TypedDict
@@ -47,12 +47,20 @@ class Run(TypedDict):
     steps: Annotated[int | None, "steps done at the end"]
     epochs: Annotated[float | None, "epochs of training data seen at the end"]
     train_loss: Annotated[float | None, "mean training loss at the end; NULL if not finite"]
-    best_percent: Annotated[float | None, "best percent correct of any validation; NULL where values are predicted"]
+    best_percent: Annotated[
+        float | None,
+        "best percent correct of any validation whose parameters were kept; NULL where values are predicted",
+    ]
     images_per_second: Annotated[float | None, "training images per wall-clock second"]
     wall_seconds: Annotated[float | None, "wall-clock seconds of training"]
     cpu_seconds: Annotated[float | None, "CPU seconds, coordinator and workers together"]
     params_sha256: Annotated[str | None, "hex digest of the final parameters"]
-    best_r2: Annotated[float | None, "best R² of any validation; NULL where classes are named"]
+    best_step: Annotated[int | None, "the first step with best_percent, or best_r2, whose checkpoint is kept"]
+    last_percent: Annotated[float | None, "percent correct of the last validation; NULL where values are predicted"]
+    best_r2: Annotated[
+        float | None, "best R² of any validation whose parameters were kept; NULL where classes are named"
+    ]
+    last_r2: Annotated[float | None, "R² of the last validation; NULL where classes are named"]
 
 
 class Validation(TypedDict):

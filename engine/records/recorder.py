@@ -21,6 +21,7 @@ from engine.records.rows import (
     ValidationRow,
     WorkerRow,
 )
+from engine.records.run_bytes import run_bytes
 from engine.records.status import RunStatus
 from engine.records.sweeps import insert_sweep, set_trials
 from engine.records.writer_thread import WriterThread
@@ -48,7 +49,7 @@ class Recorder:
 
         Raises RecordsError when the database already has a run with this uuid: that one is to be resumed.
         """
-        values = runs.begun(run)
+        values = runs.columns_at_start(run)
         self._start_id = self._writer.call(partial(runs.insert_run, values=values, path=self.path))
         return self._start_id
 
@@ -59,6 +60,7 @@ class Recorder:
         RecordsError when another process is known to be running it.
         """
         values = facts() | {"finished": None, "state": RunStatus.RUNNING, "reason": None}
+        values |= dict.fromkeys(("best_percent", "best_r2", "best_step", "last_percent", "last_r2"))  # of a later step?
         values |= {column: value for column, value in (("folder", folder), ("name", name)) if value is not None}
         self._start_id = self._writer.call(
             lambda connection: runs.resume_run(connection, uuid, step, values, self.path)
@@ -115,6 +117,10 @@ class Recorder:
         """Return when all rows handed over are on disk. Call it before a checkpoint, and no row can be missing."""
         self._writer.call(lambda _: None)
 
+    def size(self) -> int:
+        """Return the bytes of all values of the run so far."""
+        return self._writer.call(partial(run_bytes, run=self._run_id()))
+
     def there(self) -> bool:
         """Tell whether the database is where it was when it was opened: not deleted, moved or replaced since."""
         return self._writer.there()
@@ -168,5 +174,5 @@ class Recorder:
     def _run_id(self) -> int:
         """Return the startID of the current run."""
         if self._start_id is None:
-            raise RecordsError(f"no run was begun in database {self.path}; call begin() or resume() first")
+            raise RecordsError(f"no run has begun in database {self.path}; call begin() or resume() first")
         return self._start_id

@@ -1,4 +1,7 @@
-"""What is written: one small class a table, with the meaning of each column where `read_rows` does not have it.
+"""The rows as they are written: one small class a table, with the meaning of each column of most tables.
+
+`read_rows` has the meanings for `runs`, `validation`, `workers` and `events`, whose rows have more columns when they
+are read. `TrainingRow`, `StatisticsRow`, `SweepRow` and `TrialRow` are read, too. New fields come last, with a default.
 
 Times are seconds unless they are called ISO 8601.
 """
@@ -50,7 +53,10 @@ class Totals(TypedDict, total=False):
     epochs: float
     train_loss: float | None
     best_percent: float | None
+    best_step: int | None
+    last_percent: float | None
     best_r2: float | None
+    last_r2: float | None
     images_per_second: float | None
     wall_seconds: float
     cpu_seconds: float

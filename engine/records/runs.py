@@ -22,7 +22,7 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
-def begun(run: RunRow) -> dict[str, Any]:
+def columns_at_start(run: RunRow) -> dict[str, Any]:
     """Return the columns of a run that begins now, in this process."""
     row = vars(run) | {
         "settings": _json(run.settings),

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import RecordsError
+from engine.records.columns import readable
 from engine.records.places import Shape
 from engine.records.rows import StatisticsRow
 from engine.records.snapshot_tables import CHUNK
@@ -95,7 +96,7 @@ def histograms(
 
 def statistics(connection: sqlite3.Connection, run: int) -> list[StatisticsRow]:
     """Return the rows of `statistics`, ascending by step; what is NULL there is nan."""
-    columns = ", ".join(StatisticsRow._fields)
+    columns = readable(connection, "statistics", StatisticsRow._fields)
     sql = f"SELECT {columns} FROM statistics WHERE startID = ? ORDER BY batchno, rowid"  # noqa: S608
     rows = _rows(connection, "statistics", sql, run)
     return [StatisticsRow._make(math.nan if value is None else value for value in row) for row in rows]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from engine.errors import RecordsError
+from engine.records.columns import readable
 from engine.records.database import check_version
 from engine.records.find import last_of
 from engine.records.history import validations
@@ -21,12 +22,12 @@ from engine.records.status import RunStatus, TrialStatus
 from engine.system.processes import alive
 
 _JSON = ("over", "settings", "models")
-_TRIALS = f"""
-SELECT {", ".join(f"t.{name}" for name in TrialRow._fields)}, r.reason, r.params_sha256,
+_TRIALS = """
+SELECT t.*, r.reason, r.params_sha256,
   (SELECT max(batchno) FROM training s WHERE s.startID = t.startID) AS steps
-FROM trials t LEFT JOIN runs r USING (startID)
+FROM (SELECT {} FROM trials) t LEFT JOIN runs r ON r.startID = t.startID
 WHERE t.sweep = ? AND t.number = coalesce(?, t.number) ORDER BY t.number
-"""  # noqa: S608
+"""
 _RUNNING = f"""
 SELECT t.number, r.host, r.pid, r.process FROM trials t JOIN runs r USING (startID)
 WHERE t.sweep = ? AND r.state = '{RunStatus.RUNNING}'
@@ -102,12 +103,14 @@ def read_trials(path: Path | str, sweep: int, number: int | None = None) -> dict
     Raises RecordsError as `reading` does.
     """
     with reading(path) as connection:
-        rows = connection.execute(_TRIALS, (sweep, number)).fetchall()
+        sql = _TRIALS.format(readable(connection, "trials", TrialRow._fields))
+        rows = connection.execute(sql, (sweep, number)).fetchall()
         return {row["number"]: _trial(connection, row) for row in rows}
 
 
 def _sweep(row: sqlite3.Row) -> SweepRow:
-    values: dict[str, Any] = {name: row[name] for name in SweepRow.__dataclass_fields__}
+    there = set(row.keys())  # an earlier version's table may not have all columns
+    values: dict[str, Any] = {name: row[name] for name in SweepRow.__dataclass_fields__ if name in there}
     return SweepRow(**values | {name: json.loads(values[name]) for name in _JSON})
 
 

@@ -5,22 +5,22 @@ from pathlib import Path
 import tomli_w
 
 from engine.errors import StorageError
-from engine.settings import ENDS, TRAJECTORY
+from engine.settings import TRAJECTORY
 from engine.system.files import write_atomically
 from engine.training.run import OWN, Run
 
 NAME = "best.toml"
 
 
-def write_settings(path: Path, run: Run, said: str) -> None:
-    """Write what the result of `run` depends on, below the comment `said`: training with it gives the same bits.
+def write_settings(path: Path, run: Run, step: int, said: str) -> None:
+    """Write what `run` is after `step` depends on, below the comment `said`: training with it gives the same bits.
 
     A model or data set that was given in Python has no name, and TOML cannot hold the name of a file that is not
     Unicode; a comment says so. Raises StorageError where the file cannot be written.
     """
     settings = run.settings.asdict()
-    names = (*TRAJECTORY, *ENDS, "validate_every")
-    options = {name: settings[name] for name in names if settings[name] is not None}
+    names = (*TRAJECTORY, "validate_every")
+    options = {name: settings[name] for name in names if settings[name] is not None} | {"steps": step}
     comments = [said]
     for what, source in (("model", None if run.model_name == OWN else run.model_name), ("data", run.source)):
         if source is None:

@@ -11,7 +11,7 @@ from engine.nn.model import BUILT_IN, Model, load_model, model_from
 from engine.nn.optimizers import OPTIMIZERS
 from engine.records import SweepRow, check_idle, find_sweep
 from engine.sweeps import defaults
-from engine.sweeps.samplers import SAMPLERS, Grid, Random, Sampler
+from engine.sweeps.samplers import SAMPLERS, Grid, Random, Sampler, size
 from engine.sweeps.space import MODEL, Choice, Parameters, Space, Value, ends, space_of, written
 from engine.training.defaults import DEFAULT_DB
 from engine.training.prepare import Request, checked_name, choose_settings, prepare, variant
@@ -96,7 +96,7 @@ class SweepRequest:
     resume: str | None = None
 
 
-def begun(request: SweepRequest) -> Plan:
+def begin_sweep(request: SweepRequest) -> Plan:
     """Return a new sweep. Raises the GradsumError that says what does not fit."""
     given = request.run.settings
     first, text = _places(request.run.model, written(request.over or {}))
@@ -139,7 +139,7 @@ def _check(space: Space, given: Iterable[str], sampler: str, prune_after: int) -
         raise SettingsError(f"prune-after must be from 0 to {MOST_TRIALS}, got {prune_after}")
 
 
-def continued(request: SweepRequest, resume: str) -> Plan:
+def resume_sweep(request: SweepRequest, resume: str) -> Plan:
     """Return the sweep of the database that `resume` means. Raises UsageError if something given would change it."""
     run, db = request.run, request.run.db or DEFAULT_DB
     number, row = _find(request, resume, db)
@@ -149,11 +149,13 @@ def continued(request: SweepRequest, resume: str) -> Plan:
     again = replace(run, model=models[row.model], data=source, db=db, out=Path(row.folder), name=None, settings={})
     base = prepare(again, choose_settings(settings))
     if base.digest != row.data_digest:
-        raise SettingsError(f"the data {base.data.name} is not what it was when the sweep was begun; begin a new one")
+        raise SettingsError(f"the data {base.data.name} has changed since the sweep began; begin a new one")
     space = space_of(row.over)
-    count = how_many(row.trials if request.trials is None else request.trials, row.sampler, space)
+    count = row.trials if request.trials is None else how_many(request.trials, row.sampler, space)
     if count < row.trials:
-        raise SettingsError(f"the sweep has {row.trials} trials; it can have more, not fewer: got {request.trials}")
+        raise SettingsError(
+            f"the sweep has {row.trials} trials; a resumed one may have more, not fewer: got {request.trials}"
+        )
     base = replace(base, uuid=row.uuid, model_name=row.model)
     return Plan(replace(row, trials=count), number, base, settings, space, models)
 
@@ -171,7 +173,7 @@ def _find(request: SweepRequest, resume: str, db: Path) -> tuple[int, SweepRow]:
         if name not in MAY_CHANGE and row.settings.get(name) != value:
             raise _fixed(name)
     if row.data is None and run.data is None:
-        raise SettingsError("the sweep was begun with data given in Python: give the same data to resume it")
+        raise SettingsError("the sweep began with data given in Python: give the same data to resume it")
     if row.data is not None and run.data is not None:
         raise _fixed("data")
     return number, row
@@ -182,15 +184,21 @@ def _fixed(name: str) -> SettingsError:
 
 
 def how_many(trials: int | None, sampler: str, space: Space) -> int:
-    """Return how many trials there are to be: of a grid at most, and by default, all; SettingsError if it is none."""
+    """Return how many trials there are to be, no more than combinations; SettingsError if it is none.
+
+    By default that is all of a grid.
+    """
     if trials is not None and not 1 <= trials <= MOST_TRIALS:
         raise SettingsError(f"trials must be from 1 to {MOST_TRIALS}, got {trials}")
     if sampler != "grid":
-        return trials or defaults.TRIALS
-    size = Grid(space).size
-    if trials is None and size > MOST_TRIALS:
-        raise SettingsError(f"the grid has {size} combinations; say how many of them to try, up to {MOST_TRIALS}")
-    return min(trials or size, size)
+        there_are = size(space)  # more trials than that would repeat one another
+        wanted = trials or defaults.TRIALS
+        return wanted if there_are is None else min(wanted, there_are)
+    combinations = Grid(space).size
+    if trials is None and combinations > MOST_TRIALS:
+        text = f"the grid has {combinations} combinations; say how many of them to try, up to {MOST_TRIALS}"
+        raise SettingsError(text)
+    return min(trials or combinations, combinations)
 
 
 def _places(model: Model | str | Path | None, over: dict[str, str]) -> tuple[Model | str | None, dict[str, str]]:

@@ -18,8 +18,8 @@ if TYPE_CHECKING:  # a reporter is there before anything slow is imported
 class SweepResult:
     """How a sweep ended. `state` is "finished" or "interrupted"; `trials` are in order, and there are to be `wanted`.
 
-    `best` is the finished trial with the best score in any validation, `config` the file with its settings;
-    None if no trial finished.
+    `best` is the finished trial with the best score in any validation, `checkpoint` its network at that step, None if
+    it is not there any more; `config` is the file with the settings that lead there. None if no trial finished.
     """
 
     sweep: int
@@ -28,6 +28,7 @@ class SweepResult:
     wanted: int
     trials: list[Trial] = field(repr=False)
     best: Trial | None
+    checkpoint: Path | None
     config: Path | None
     db: Path
 
@@ -38,6 +39,7 @@ class SweepResult:
             "name": self.name,
             "state": self.state,
             "best": self.best.asdict() if self.best else None,
+            "checkpoint": str(self.checkpoint) if self.checkpoint else None,
             "config": str(self.config) if self.config else None,
             "db": str(self.db),
             "trials": [trial.asdict() for trial in self.trials],

@@ -7,12 +7,12 @@ from typing import Unpack
 from engine.nn.model import Model
 from engine.nn.optimizers import Optimizer
 from engine.settings import Settings, SettingsDict, given_settings
-from engine.sweeps.plan import SweepRequest, begun, continued
+from engine.sweeps.plan import SweepRequest, begin_sweep, resume_sweep
 from engine.sweeps.report import SweepReporter, SweepResult
 from engine.sweeps.space import Value
 from engine.sweeps.trials import Trials
 from engine.training.prepare import Request
-from engine.training.session import Session
+from engine.training.process import TrainingProcess
 
 
 def sweep(
@@ -50,11 +50,11 @@ def sweep(
 
 
 def _sweep(request: SweepRequest, reporter: SweepReporter) -> SweepResult:
-    with Session(reporter) as session:
+    with TrainingProcess(reporter) as process:
         reporter.status("preparing data and model")
-        plan = begun(request) if request.resume is None else continued(request, request.resume)
+        plan = begin_sweep(request) if request.resume is None else resume_sweep(request, request.resume)
         plan.check()
         sampler = plan.sampler()
-        session.compile_kernels()
-        session.start_workers(plan.base.settings, frozenset(one.layout().size for one in plan.models.values()))
-        return Trials(plan, sampler, session, reporter).run()
+        process.compile_kernels()
+        process.start_workers(plan.base.settings, frozenset(one.layout().size for one in plan.models.values()))
+        return Trials(plan, sampler, process, reporter).run()

@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+from engine.checkpoint import kept
 from engine.errors import DivergedError, RecordsError, run_in_progress
 from engine.records import TrialRecord, TrialRow, read_trials
 from engine.records.status import RunStatus, TrialStatus
@@ -18,8 +19,8 @@ from engine.sweeps.report import SweepReporter, SweepResult
 from engine.sweeps.samplers import Sampler
 from engine.sweeps.trial import OVER, Trial, ranked
 from engine.training.defaults import DEFAULT_DB
+from engine.training.process import AT_ONCE, TrainingProcess
 from engine.training.run import Run
-from engine.training.session import AT_ONCE, Session
 from engine.training.state import state_of
 from engine.training.stopping import StopKind
 
@@ -29,12 +30,12 @@ log = logging.getLogger("gradsum.sweeps")
 class Trials:
     """The trials of a sweep in this process: those that are over are read, the others carried out."""
 
-    def __init__(self, plan: Plan, sampler: Sampler, session: Session, reporter: SweepReporter) -> None:
+    def __init__(self, plan: Plan, sampler: Sampler, process: TrainingProcess, reporter: SweepReporter) -> None:
         self._plan = plan
         self._sampler = sampler
-        self._session = session
+        self._process = process
         self._reporter = reporter
-        self._records = session.open_records(plan.base.db)
+        self._records = process.open_records(plan.base.db)
         self._measure = plan.base.data.measure
         self._number = self._records.begin_sweep(plan.row) if plan.number is None else plan.number
         if plan.number is not None:
@@ -65,7 +66,7 @@ class Trials:
         for number in range(1, self._plan.row.trials + 1):
             trial = self._trial(known[number]) if number in known else None
             if trial is None or trial.state not in OVER:
-                if self._session.interrupt.requested:
+                if self._process.interrupt.requested:
                     break
                 parameters = trial.parameters if trial else self._sampler.suggest(number)
                 trial = self._carry_out(Trial(number, parameters, measure=self._measure), known)
@@ -80,13 +81,15 @@ class Trials:
         """Carry out a trial, or what is left of it, and return it as it is recorded then."""
         run = self._run_of(trial, known)
         state = state_of(run)
-        start_id = self._session.enter(run)
+        start_id = self._process.enter(run)
         row = TrialRow(self._number, trial.number, start_id, json.dumps(dict(trial.parameters)), trial.state)
         self._records.trial(row)
         self._reporter.trial_started(replace(trial, run=start_id))
+        if same := next((t.number for t in self._trials if t.parameters == trial.parameters), None):
+            self._reporter.notice(f"trial {trial.number} repeats trial {same}: the sampler suggests the same again")
         rule = MedianRule(self._trials, self._plan.row.prune_after, self._measure)
         try:
-            ending = _ENDINGS.get(self._session.carry_out(run, start_id, state, rule).stop, TrialStatus.FINISHED)
+            ending = _ENDINGS.get(self._process.carry_out(run, start_id, state, rule).stop, TrialStatus.FINISHED)
         except DivergedError as error:
             self._records.finish(RunStatus.FAILED, f"{type(error).__name__}: {error}")
             ending = TrialStatus.FAILED
@@ -120,12 +123,25 @@ class Trials:
         plan, trials = self._plan, self._trials
         over = len(trials) == plan.row.trials and trials[-1].state is not TrialStatus.INTERRUPTED
         best = next((trial for trial in ranked(trials) if trial.state is TrialStatus.FINISHED), None)
-        config = plan.base.folder / NAME if best else None
-        if best and best.best and config:
-            said = f"trial {best.number} of sweep {plan.row.name or self._number}: {best.measure.text(best.best.score)}"
-            write_settings(config, plan.run(best.number, best.parameters), said)
+        config, network = None, None
+        if best and (point := best.best) and point.step:  # no settings stand for a run without a step
+            said = f"trial {best.number} of sweep {plan.row.name or self._number}"
+            said += f": {best.measure.text(point.score)} after step {point.step}"
+            run, config = plan.run(best.number, best.parameters), plan.base.folder / NAME
+            write_settings(config, run, point.step, said)
+            network = kept(run.folder, point.step, run.uuid)
         state = RunStatus.FINISHED if over else RunStatus.INTERRUPTED
-        return SweepResult(self._number, plan.row.name, state, plan.row.trials, trials, best, config, plan.base.db)
+        return SweepResult(
+            sweep=self._number,
+            name=plan.row.name,
+            state=state,
+            wanted=plan.row.trials,
+            trials=trials,
+            best=best,
+            checkpoint=network,
+            config=config,
+            db=plan.base.db,
+        )
 
 
 _ENDINGS = {StopKind.INTERRUPTED: TrialStatus.INTERRUPTED, StopKind.PRUNED: TrialStatus.PRUNED}

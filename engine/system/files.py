@@ -1,9 +1,11 @@
 """Files that appear under their name whole or not at all, and stay there when the power goes."""
 
 import errno
+import mmap
 import os
 import re
 import secrets
+import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -37,6 +39,20 @@ def write_atomically(
             move_into_place(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def mapped(path: Path) -> memoryview:
+    """Return the content of a file that never changes, without reading it; ValueError if it is empty.
+
+    The mapping is private, since some file systems have no shared ones; the pages are shared all the same.
+    """
+    with path.open("rb") as file:
+        return memoryview(mmap.mmap(file.fileno(), 0, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ))
+
+
+def check_writable(folder: Path) -> None:
+    """Raise OSError if no file can be made in `folder`."""
+    tempfile.TemporaryFile(dir=folder).close()
 
 
 def move_into_place(temporary: Path, path: Path) -> None:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any, Self
 
-from engine.system.clock import Clock, MonotonicClock
+from engine.system.clock import MONOTONIC, Clock
 
 # What cluster managers send some time before they kill, and the kernel at the soft limit of processor time.
 NEAR_LIMIT = (signal.SIGUSR1, signal.SIGXCPU)
@@ -22,10 +22,10 @@ class Interrupt:
     (`nohup`) stays ignored. Outside of the main thread Python can handle no signals, and this does nothing.
     """
 
-    def __init__(self, tell: Callable[[], None] = lambda: None, clock: Clock | None = None) -> None:
+    def __init__(self, tell: Callable[[], None] = lambda: None, clock: Clock = MONOTONIC) -> None:
         self.requested = ""
         self._tell = tell
-        self._clock = clock or MonotonicClock()
+        self._clock = clock
         self._since = 0.0
         self._leaving = False
         self._before: dict[signal.Signals, Any] = {}

@@ -19,10 +19,11 @@ def read_toml(path: Path, kind: type[UsageError], called: str) -> dict[str, Any]
 def parse_toml(content: bytes, kind: type[UsageError], called: str) -> dict[str, Any]:
     """Return what `content` says; an error of this `kind`, with the line, if it is not TOML.
 
-    Nor may it contain what Python can read but not print, since an error about a value prints it.
+    Nor may it contain what Python can read but not print, since an error about a value prints it. The byte order mark
+    with which editors on Windows begin a file is skipped.
     """
     try:
-        values = tomllib.loads(content.decode())
+        values = tomllib.loads(content.decode("utf-8-sig"))
         repr(values)
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise kind(f"{called} is not valid TOML: {error}") from None

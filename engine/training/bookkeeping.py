@@ -21,7 +21,7 @@ QUIET = (
 )
 
 
-def recorder(records: Recorder, reporter: Reporter) -> Callable[[Notice], None]:
+def notice_recorder(records: Recorder, reporter: Reporter) -> Callable[[Notice], None]:
     """Return a function that records notices about workers, and tells the reporter the unusual ones."""
     numerics = fingerprint()
 
@@ -33,7 +33,7 @@ def recorder(records: Recorder, reporter: Reporter) -> Callable[[Notice], None]:
             records.worker(departure(notice.report, notice.text))
         if notice.kind not in QUIET:
             who = f"worker {notice.worker} " if notice.worker else ""
-            reporter.notice(shown(f"{who}{notice.kind}: {notice.text}"))  # peers may say what they like
+            reporter.notice(shown(f"{who}{notice.kind}: {notice.text}"))  # a peer chose part of the text
         if notice.kind in (NoticeKind.WAITING, NoticeKind.CONTINUED):
             reporter.status("waiting for workers" if notice.kind is NoticeKind.WAITING else "")
 

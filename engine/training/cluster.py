@@ -19,12 +19,18 @@ from engine.launch.remote_access import RemoteAccess, remote_access_for
 from engine.launch.rendezvous import SOCKET, rendezvous_folder
 from engine.settings import Settings
 from engine.system.allocator import keep_freed_memory
+from engine.system.clock import Clock
+from engine.system.descriptors import need_descriptors
 from engine.training.context import RunContext
 from engine.training.reporter import Reporter
 from engine.training.run import Run
 from engine.wire import Listener
 from engine.wire.messages import TRACEBACK_LIMIT
 from engine.wire.shared_memory import SharedMemory, shared_memory_for
+
+# File descriptors: of a run without workers (database, checkpoint); of one that has some (sockets, threads), as well;
+# and of each worker: a pipe, its standard error, its connection, and one more since only a quarter may be strangers.
+ALONE, SHARED, PER_WORKER = 16, 32, 4
 
 
 @dataclass
@@ -39,12 +45,15 @@ class Cluster:
     shared_memory: SharedMemory | None
     remote_access: RemoteAccess | None
     closing: ExitStack  # in which the listener is closed
+    clock: Clock
     listener: Listener | None = None
 
     def listen(self, size: int, reporter: Reporter) -> Listener:
         """Return the listener; the first call opens it, for models of at most `size` parameters."""
         if self.listener is None:
-            self.listener = self.closing.enter_context(Listener(self.address, max(4 * size, TRACEBACK_LIMIT)))
+            self.listener = self.closing.enter_context(
+                Listener(self.address, max(4 * size, TRACEBACK_LIMIT), clock=self.clock)
+            )
             if self.remote_access:
                 bound = self.listener.bind(str(self.remote_access.address.numeric()), self.remote_access.keys)
                 reporter.listening(self.remote_access.command(bound))
@@ -52,21 +61,24 @@ class Cluster:
 
 
 @contextmanager
-def cluster_for(settings: Settings, one_size: bool = True) -> Iterator[Cluster | None]:
+def cluster_for(settings: Settings, clock: Clock, one_size: bool = True) -> Iterator[Cluster | None]:
     """Start the workers, and make sure at the end that they are gone; None if this process is to compute alone.
 
     `one_size`: every run will have a model of the same size, as the places of vectors in shared memory depend on it.
     """
     count = settings.workers or 0
     if not count and not settings.bind:
+        need_descriptors(ALONE, "a run")
         yield None
         return
+    expected = max(count, settings.min_workers or 0)
+    need_descriptors(SHARED + PER_WORKER * expected, f"a run with {expected} worker{'s' * (expected != 1)}")
     wanted = settings.shared_memory and count > 0 and one_size
     with rendezvous_folder() as folder, shared_memory_for(count, wanted) as shared_memory:
         remote_access = remote_access_for(settings, folder)
         address = f"ipc://{folder / SOCKET}"
-        with LocalWorkers(address, count, shared_memory) as workers, ExitStack() as stack:
-            yield Cluster(address, workers, shared_memory, remote_access, stack)
+        with LocalWorkers(address, count, shared_memory, clock) as workers, ExitStack() as stack:
+            yield Cluster(address, workers, shared_memory, remote_access, stack, clock)
 
 
 @contextmanager

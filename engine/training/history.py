@@ -59,13 +59,12 @@ class History(Sequence[StepReport]):
     def _reading(self) -> Iterator[Connection]:
         if not self.path.exists():
             raise RecordsError(
-                f"the history of run {self.run} is in database {self.path}, which is not there any more; move it back"
+                f"the history of run {self.run} is in database {self.path}, which no longer exists; move it back"
             )
         with reading(self.path) as connection:
             if uuid_of(connection, self.run) != self.uuid:
                 raise RecordsError(
-                    f"database {self.path} does not hold run {self.run} any more: the run was deleted, or the file "
-                    "replaced"
+                    f"database {self.path} no longer holds run {self.run}: the run was deleted, or the file replaced"
                 )
             yield connection
 

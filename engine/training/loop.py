@@ -66,6 +66,8 @@ class Loop:
         settings, state, progress, clock = self.run.settings, self.state, self.state.progress, self.context.clock
         if progress.step and progress.due(settings.validate_every) and not progress.is_validated:
             self._validate()  # the run was interrupted in it
+        elif progress.best and progress.best.step == progress.step and not self.checkpoints.kept(progress.best):
+            self.save()  # the checkpoint that it continues is in another folder
 
         while not (stop := self.stopping.reason(progress)):
             began = clock.now()
@@ -116,6 +118,8 @@ class Loop:
         validation = self.run.scorer.validation(progress.step, sums)
         progress.validated(validation)
         self.log.validated(validation)
+        if progress.best is validation:
+            self.save()
 
     def save(self) -> Path:
         """Save a checkpoint, unless the newest step has one, and return its path."""
@@ -132,5 +136,5 @@ class Loop:
         good = f"the last good checkpoint is {self.save()}" if np.isfinite(parameters).all() else "nothing is saved"
         return DivergedError(
             f"step {step}: the loss is {loss:g}; the first values that are not finite are in {layer}; {good}; "
-            f"a smaller learning rate than {self.state.optimizer.lr:g} may help"
+            f"try a learning rate below {self.state.optimizer.lr:g}"
         )

@@ -1,9 +1,7 @@
 """Turns what was asked for into a run that can begin: data, model, settings, places, and where to continue."""
 
-import time
 import uuid
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -15,14 +13,14 @@ from engine.checkpoint import Checkpoint, RunState
 from engine.compute.evaluator import NO_AUGMENTATION
 from engine.data import Dataset, Measure, Normalisation, load
 from engine.data.cache import store
-from engine.data.sources import full_path
-from engine.errors import SettingsError
+from engine.data.sources import full_path, is_there
+from engine.errors import DataError, SettingsError
 from engine.nn.model import Model, check_fits, default_name, load_model, model_from
 from engine.settings import Settings
-from engine.training.defaults import DEFAULT_DB
 from engine.training.resume import check_end, check_same, continued_settings
 from engine.training.run import OWN, Run
 from engine.training.snapshots import choose
+from engine.training.storage import check_folder, database_for, folder_for
 
 MAX_NAME = 200
 
@@ -66,9 +64,9 @@ def prepare(request: Request, settings: Settings, earlier: Checkpoint | None = N
         check_same(stored, digest, dataset.name, model)
         check_end(settings.last_step(len(dataset.train)), earlier)
     identity = stored.uuid or uuid.uuid4().hex
-    db = request.db or Path(stored.db or DEFAULT_DB)
-    folder = request.out or _folder(request.resume, db, identity)
-    _check_folder(folder, identity)
+    db = database_for(request.db, stored.db)
+    folder = request.out or folder_for(request.resume, db, identity)
+    check_folder(folder, identity)
     return Run(
         uuid=identity,
         settings=settings,
@@ -94,7 +92,7 @@ def variant(base: Run, identity: str, settings: Settings, model: Model, model_na
     chosen = model.with_dropout(settings.dropout) if settings.dropout else model
     _check(chosen, base.data, settings)
     choose(settings, chosen.layout())
-    _check_folder(folder, identity)
+    check_folder(folder, identity)
     earlier = checkpoints.load(folder) if checkpoints.has_any(folder) else None
     return replace(
         base,
@@ -124,8 +122,13 @@ def _choose_data(request: Request, earlier: Checkpoint | None) -> tuple[str | No
         return None, load(data, target_column=request.target_column, task=None if isinstance(data, Dataset) else task)
     if data is None and earlier and stored.data.source is None:
         name = stored.data.name
-        raise SettingsError(f"the run was begun with data given in Python ({name}): give the same data to resume it")
+        raise SettingsError(f"the run began with data given in Python ({name}): give the same data to resume it")
     source = full_path((stored.data.source or "letters") if data is None else str(data))
+    if data is None and earlier and not is_there(source):
+        raise DataError(
+            f"the run began with the data in {source}, which is not there; give the same data with --data "
+            f"(its digest is {(stored.data.digest or '')[:12]})"
+        )
     return source, load(source, target_column=request.target_column or stored.target_column, task=task)
 
 
@@ -151,22 +154,3 @@ def _check(model: Model, data: Dataset, settings: Settings) -> None:
         raise SettingsError(NO_AUGMENTATION)
     if settings.target and settings.target > 1 and data.measure is Measure.R2:
         raise SettingsError(f"target must be an R², at most 1, where values are predicted, got {settings.target:g}")
-
-
-def _check_folder(folder: Path, identity: str) -> None:
-    """Raise CheckpointError if checkpoints of the run cannot go to `folder`.
-
-    What had to be made is removed again: if something else is wrong, nothing is left behind.
-    """
-    made = [path for path in (folder, *folder.parents) if not path.exists()]
-    checkpoints.prepare(folder, identity)
-    with suppress(OSError):  # another process may have put something there since
-        for path in made:
-            path.rmdir()
-
-
-def _folder(resume: Path | None, db: Path, identity: str) -> Path:
-    """Return the folder of the checkpoints: where they were, or a new one beside the database."""
-    if resume is not None:
-        return resume if resume.is_dir() else resume.parent
-    return db.parent / f"{time.strftime('%Y%m%d-%H%M%S')}-{identity[:6]}"

@@ -14,16 +14,18 @@ RECENT = 100  # batches that `train_loss` is the mean of
 class Progress:
     """How far a run is. `elapsed` and `cpu` (seconds) count from its beginning, in all processes that it was in.
 
-    `best` is the best score of any validation. The rest below `validation` counts from when it was begun or resumed in
-    this process; `seconds` are those spent in training steps, without validations and checkpoints.
+    The fields below `best` count from when it began or was resumed in this process; `seconds` are those spent in
+    training steps, without validations and checkpoints. `best` is the best validation whose parameters are in a
+    checkpoint, `best_score` the best score of all.
     """
 
     steps_per_epoch: int
     step: int = 0
     elapsed: float = 0.0
     cpu: float = 0.0
-    best: float | None = None
+    best_score: float | None = None
     validation: Validation | None = None
+    best: Validation | None = None
     taken: int = 0
     images: int = 0
     seconds: float = 0.0
@@ -46,7 +48,7 @@ class Progress:
         return self._best_as(Measure.R2)
 
     def _best_as(self, measure: Measure) -> float | None:
-        return self.best if self.validation and self.validation.measure is measure else None
+        return self.best_score if self.validation and self.validation.measure is measure else None
 
     @property
     def is_validated(self) -> bool:
@@ -69,7 +71,9 @@ class Progress:
         return self.step % (every or self.steps_per_epoch) == 0
 
     def validated(self, validation: Validation) -> None:
-        """Keep the newest validation, and the best score; an R² that is nan is none."""
+        """Keep the newest validation, and the best; an R² that is nan is none."""
         self.validation = validation
         if not math.isnan(validation.score):
-            self.best = validation.score if self.best is None else max(self.best, validation.score)
+            self.best_score = validation.score if self.best_score is None else max(self.best_score, validation.score)
+        if validation.beats(self.best):
+            self.best = validation

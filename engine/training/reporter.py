@@ -1,4 +1,4 @@
-"""What a run tells while it is carried out, and what it returns."""
+"""What a run reports while it is carried out, and what it returns."""
 
 from __future__ import annotations
 
@@ -62,13 +62,39 @@ class StepReport:
 
 
 @dataclass(frozen=True)
+class Best:
+    """The validation with the best score, the first of equal ones, and the checkpoint of its parameters.
+
+    `checkpoint` is None if the file was removed meanwhile. Where values are predicted, the score is `r2`, and `percent`
+    is nan.
+    """
+
+    step: int
+    percent: float
+    loss: float
+    checkpoint: Path | None
+    r2: float | None = None
+
+    def text(self) -> str:
+        """Return the score in words."""
+        return Measure.PERCENT.text(self.percent) if self.r2 is None else Measure.R2.text(self.r2)
+
+    def asdict(self) -> dict[str, Any]:
+        """Return what `--json` prints."""
+        score = {"percent": self.percent} if self.r2 is None else {"r2": self.r2}
+        checkpoint = str(self.checkpoint) if self.checkpoint else None
+        return {"step": self.step} | score | {"loss": self.loss, "checkpoint": checkpoint}
+
+
+@dataclass(frozen=True)
 class Result:
     """How a run ended. `state` is "finished" or "interrupted", `reason` says why, `stop` of which kind that is.
 
-    `checkpoint` is the last one saved. `train_loss` is the mean loss of a sample over the last (at most 100) batches.
-    `images_per_second` counts training only, without validation and checkpoints; `step_ms` is where the mean step went,
-    in milliseconds. `steps_taken` are those of this call, `steps` those since the run began. `history` is read from the
-    database whenever it is used.
+    `checkpoint` is that of the last step, `validation` the last one, `best` the best. `train_loss` is the mean loss of
+    a sample over the last (at most 100) batches. `images_per_second` counts training only, without validation and
+    checkpoints; `step_ms` is where the mean step went, in milliseconds. `steps_taken` are those of this call, `steps`
+    those since the run began. `history` is read from the database whenever it is used. `records_bytes` is the size of
+    the run's records in it.
     """
 
     run: int
@@ -82,10 +108,12 @@ class Result:
     params_sha256: str
     train_loss: float | None
     validation: Validation | None
+    best: Best | None
     images_per_second: float
     wall_seconds: float
     step_ms: dict[str, float]
     db: Path
+    records_bytes: int
     checkpoint: Path
     network: Network = field(repr=False)
     history: Sequence[StepReport] = field(repr=False)
@@ -109,10 +137,12 @@ class Result:
         )
         more = {
             "validation": self.validation.asdict() if self.validation else None,
+            "best": self.best.asdict() if self.best else None,
             "images_per_second": self.images_per_second,
             "wall_seconds": self.wall_seconds,
             "step_ms": self.step_ms,
             "db": str(self.db),
+            "records_bytes": self.records_bytes,
             "checkpoint": str(self.checkpoint),
         }
         return {name: getattr(self, name) for name in names} | more

@@ -2,6 +2,7 @@
 
 from dataclasses import asdict
 
+from engine.data import Measure
 from engine.network import Network
 from engine.nn.parameters import Vector
 from engine.records import Totals
@@ -9,7 +10,7 @@ from engine.records.status import RunStatus
 from engine.training.history import History
 from engine.training.loop import Loop
 from engine.training.progress import Progress
-from engine.training.reporter import Result, RunInfo
+from engine.training.reporter import Best, Result, RunInfo
 from engine.training.run import Run
 from engine.training.stopping import StopKind, StopReason
 
@@ -38,9 +39,10 @@ def info_of(run: Run, number: int, loop: Loop) -> RunInfo:
     )
 
 
-def result_of(run: Run, number: int, loop: Loop, stop: StopReason) -> Result:
+def result_of(run: Run, number: int, loop: Loop, stop: StopReason, records_bytes: int) -> Result:
     """Return the result of a run that stopped, and is saved."""
     progress, layout, parameters = loop.state.progress, loop.state.layout, loop.state.parameters
+    checkpoint = loop.save()
     return Result(
         run=number,
         data=run.data.name,
@@ -53,11 +55,13 @@ def result_of(run: Run, number: int, loop: Loop, stop: StopReason) -> Result:
         params_sha256=layout.sha256(parameters),
         train_loss=progress.train_loss,
         validation=progress.validation,
+        best=_best(loop),
         images_per_second=progress.images_per_second,
         wall_seconds=progress.elapsed,
         step_ms=_step_ms(loop),
         db=run.db,
-        checkpoint=loop.save(),
+        records_bytes=records_bytes,
+        checkpoint=checkpoint,
         network=_network(run, parameters),
         history=History(run.db.absolute(), number, run.uuid),
         steps_taken=progress.taken,
@@ -73,11 +77,9 @@ def _network(run: Run, parameters: Vector) -> Network:
 
 def totals_of(result: Result, progress: Progress) -> Totals:
     """Return what the records are told of a run that has ended."""
-    totals = Totals(
+    totals = _scores(progress) | Totals(
         steps=result.steps,
         epochs=result.epochs,
-        best_percent=progress.best_percent,
-        best_r2=progress.best_r2,
         wall_seconds=result.wall_seconds,
         cpu_seconds=progress.cpu,
         params_sha256=result.params_sha256,
@@ -85,6 +87,22 @@ def totals_of(result: Result, progress: Progress) -> Totals:
     if progress.taken:  # otherwise what is recorded from before the run was resumed still holds
         totals |= Totals(train_loss=result.train_loss, images_per_second=result.images_per_second)
     return totals
+
+
+def _scores(progress: Progress) -> Totals:
+    """Return the best and the last score, as percent correct or as R²."""
+    best, last = progress.best, progress.validation
+    step = best.step if best else None
+    if last is None or last.measure is Measure.PERCENT:
+        return Totals(
+            best_percent=best.percent if best else None, best_step=step, last_percent=last.percent if last else None
+        )
+    return Totals(best_r2=best.r2 if best else None, best_step=step, last_r2=last.r2)
+
+
+def _best(loop: Loop) -> Best | None:
+    best = loop.state.progress.best
+    return Best(best.step, best.percent, best.loss, loop.checkpoints.kept(best), best.r2) if best else None
 
 
 def _workers(run: Run, loop: Loop) -> int:

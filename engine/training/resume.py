@@ -16,16 +16,16 @@ def continued_settings(stored: RunState, given: Mapping[str, Any]) -> Settings:
     """
     Settings.build(dict(given))
     if not stored.settings:
-        raise CheckpointError("the checkpoint does not say what its run's settings are: it cannot be resumed")
+        raise CheckpointError("the checkpoint has no settings of its run, so it cannot be resumed")
     try:
         before = Settings.build(dict(stored.settings))
     except SettingsError as error:
-        raise CheckpointError(f"the checkpoint's settings are not those of this version: {error}") from None
+        raise CheckpointError(f"the checkpoint's settings do not suit this version: {error}") from None
     for name in TRAJECTORY:
         if name in given and given[name] is not None and given[name] != getattr(before, name):
             raise CheckpointError(
-                f"the run was begun with {name.replace('_', '-')} {getattr(before, name)}, not {given[name]}: "
-                "resuming continues the very same run; leave the option out, or begin a new run"
+                f"the run began with {name.replace('_', '-')} {getattr(before, name)}, not {given[name]}: "
+                "a resumed run keeps this setting; omit the option, or begin a new run"
             )
     values = before.asdict()
     if any(given.get(name) is not None for name in ENDS):
@@ -34,7 +34,7 @@ def continued_settings(stored: RunState, given: Mapping[str, Any]) -> Settings:
 
 
 def check_end(last_step: int | None, earlier: Checkpoint) -> None:
-    """Raise SettingsError if a run has nothing left to do, not even a last validation that was interrupted."""
+    """Raise SettingsError if a run has nothing left to do, not even its last validation."""
     validated = (earlier.run.validation or {}).get("step")
     if last_step is not None and earlier.step >= last_step and validated == earlier.step:
         raise SettingsError(
@@ -44,11 +44,11 @@ def check_end(last_step: int | None, earlier: Checkpoint) -> None:
 
 
 def check_same(stored: RunState, digest: str, name: str, model: Model) -> None:
-    """Raise CheckpointError unless data and model are the ones the run was begun with."""
+    """Raise CheckpointError unless data and model are those the run began with."""
     if (was := stored.data.digest) != digest:
         raise CheckpointError(
-            f"the run was begun with data {stored.data.name} (digest {str(was)[:12]}), "
+            f"the run began with data {stored.data.name} (digest {str(was)[:12]}), "
             f"this is {name} ({digest[:12]}); resume with the same data, or begin a new run"
         )
     if stored.model != model.describe():
-        raise CheckpointError("the run was begun with another model; leave --model out, or begin a new run")
+        raise CheckpointError("the run began with another model; omit --model, or begin a new run")

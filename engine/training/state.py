@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from engine.checkpoint import Checkpoint
+from engine.checkpoint import Checkpoint, kept
 from engine.checkpoint.content import Arrays
 from engine.compute.validation import Validation
 from engine.errors import CheckpointError
@@ -40,6 +40,7 @@ def state_of(run: Run) -> TrainingState:
         layout.initialise(state.parameters, run.settings.seed)
     else:
         _restore(state, run.checkpoint)
+        state.progress.best = _best(run, run.checkpoint, state.progress.validation)
     return state
 
 
@@ -56,5 +57,16 @@ def _restore(state: TrainingState, checkpoint: Checkpoint) -> None:
     except ValueError as error:
         raise CheckpointError(f"the checkpoint does not fit: {error}") from None
     progress.step = checkpoint.step
-    progress.best = stored.best_percent if stored.best_r2 is None else stored.best_r2
+    progress.best_score = stored.best_percent if stored.best_r2 is None else stored.best_r2
     progress.elapsed, progress.cpu = float(stored.elapsed), float(stored.cpu)
+
+
+def _best(run: Run, checkpoint: Checkpoint, newest: Validation | None) -> Validation | None:
+    """Return the best validation so far, if its parameters are in the run's folder, or are those of `checkpoint`."""
+    try:
+        best = Validation.from_dict(checkpoint.run.best) if checkpoint.run.best else None
+    except ValueError as error:
+        raise CheckpointError(f"the checkpoint does not fit: {error}") from None
+    if best and (best.step == checkpoint.step or kept(run.folder, best.step, run.uuid)):
+        return best
+    return newest if newest and newest.step == checkpoint.step else None

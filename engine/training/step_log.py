@@ -28,7 +28,7 @@ class _Step(NamedTuple):
 class StepLog:
     """Writes to the records, and tells the reporter, what has happened.
 
-    A step is only noted when it is taken; `settle` does the rest, while workers compute the next one.
+    A step is only remembered when it is taken; `settle` does the rest, while workers compute the next one.
     """
 
     def __init__(self, run: Run, state: TrainingState, source: Source, records: Recorder, context: RunContext) -> None:
@@ -46,7 +46,7 @@ class StepLog:
         self._newest: _Step | None = None
 
     def step(self, sums: Sums, samples: int, seconds: float) -> None:
-        """Note the step that has just been taken: its sums over `samples` samples, and how long it took."""
+        """Remember the step that has just been taken: its sums over `samples` samples, and how long it took."""
         self._newest = _Step(sums.loss, sums.correct, samples, seconds)
 
     def settle(self) -> None:
@@ -59,23 +59,48 @@ class StepLog:
         progress.images += samples
         progress.recent.append((loss, samples))
         self._measure()
-        step, epoch, elapsed = progress.step, progress.epoch, progress.elapsed
         mean = loss / samples
         percent = 100 * correct / samples if self._counts_correct else None
-        times, lr = (time.time(), elapsed, progress.cpu), self._optimizer.lr
-        self._records.training(TrainingRow(step, epoch, *times, percent, mean, samples, lr, self._momentum))
+        row = TrainingRow(
+            batchno=progress.step,
+            epoch=progress.epoch,
+            time=time.time(),
+            elapsed=progress.elapsed,
+            cputime=progress.cpu,
+            corperc=percent,
+            avgloss=mean,
+            batchsize=samples,
+            lr=self._optimizer.lr,
+            momentum=self._momentum,
+        )
+        self._records.training(row)
         rate = samples / max(seconds, 1e-9)
         self._rate += (rate - self._rate) * (PACE if self._rate else 1.0)
-        report = StepReport(step, epoch, mean, math.nan if percent is None else percent, samples, self._rate, elapsed)
+        report = StepReport(
+            step=row.batchno,
+            epoch=row.epoch,
+            loss=mean,
+            percent=math.nan if percent is None else percent,
+            images=samples,
+            images_per_second=self._rate,
+            elapsed=row.elapsed,
+        )
         self._reporter.step(report, self._source.workers())
 
     def validated(self, validation: Validation) -> None:
         """Record and report a validation of the newest step."""
         self._measure()
         progress = self._progress
-        times = time.time(), progress.cpu, progress.elapsed
-        percent = validation.percent if validation.r2 is None else None
-        row = ValidationRow(progress.step, progress.epoch, *times, percent, validation.loss, validation.r2)
+        row = ValidationRow(
+            batchno=progress.step,
+            epoch=progress.epoch,
+            time=time.time(),
+            cputime=progress.cpu,
+            elapsed=progress.elapsed,
+            corperc=validation.percent if validation.r2 is None else None,
+            avgloss=validation.loss,
+            r2=validation.r2,
+        )
         self._records.validation(row)
         self._reporter.validated(validation)
 

@@ -72,4 +72,4 @@ class Stopping:
             return StopReason(
                 StopKind.TARGET, f"validation reached the target of {progress.validation.measure.goal(target)}"
             )
-        return self.prune(progress.epoch, progress.best or 0.0)
+        return self.prune(progress.epoch, progress.best_score or 0.0)

@@ -10,8 +10,8 @@ from engine.nn.model import Model
 from engine.nn.optimizers import Optimizer
 from engine.settings import Settings, SettingsDict, given_settings
 from engine.training.prepare import Request, choose_settings, prepare
+from engine.training.process import AT_ONCE, TrainingProcess
 from engine.training.reporter import Reporter, Result
-from engine.training.session import AT_ONCE, Session
 from engine.training.state import state_of
 
 
@@ -50,18 +50,18 @@ def train(
 
 
 def _train(request: Request, reporter: Reporter) -> Result:
-    with Session(reporter) as session:
+    with TrainingProcess(reporter) as process:
         earlier = None if request.resume is None else checkpoints.load(request.resume)
         settings = choose_settings(request.settings, earlier)
         run = None
         if not is_compiled():  # that takes long, so see first whether there is anything to do
             run = prepare(request, settings, earlier)
-            session.compile_kernels()
-        session.start_workers(settings)  # they take a second to start: time to load the data
+            process.compile_kernels()
+        process.start_workers(settings)  # they take a second to start: time to load the data
         reporter.status("preparing data and model")
         run = run or prepare(request, settings, earlier)
         state = state_of(run)
-        session.open_records(run.db)
-        number = session.enter(run)
+        process.open_records(run.db)
+        number = process.enter(run)
         with checkpoints.hinted(run.folder, run.last_step(), *AT_ONCE), run_in_progress():
-            return session.carry_out(run, number, state)
+            return process.carry_out(run, number, state)

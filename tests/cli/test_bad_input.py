@@ -13,6 +13,7 @@ from PIL import Image
 from safetensors.numpy import save_file
 
 from engine.data.idx import write_idx
+from engine.nn.optimizers import OPTIMIZERS
 from tests.support.command import PATIENCE, SMALL, Answer, Gradsum, finish, save_data, start
 
 NAMES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
@@ -81,7 +82,7 @@ def trained(gradsum: Gradsum) -> Path:
         ("train --target 101", ("target must be a number from 0 to 100, got 101",)),
         ("train --dropout 1", ("dropout must be a number of at least 0 and below 1, got 1",)),
         ("train --beta1 1", ("beta1 must be a number of at least 0 and below 1, got 1",)),
-        ("train --optimizer adma", ("optimizer must be one of sgd, momentum, adam, got 'adma'",)),
+        ("train --optimizer adma", (f"optimizer must be one of {', '.join(OPTIMIZERS)}, got 'adma'",)),
         ("train --data leters", ("no data set 'leters'", "did you mean letters?", "emnist-letters")),
         ("train --data missing.npz", ("no data set 'missing.npz'",)),
         ("train --model nosuch --data data.npz", ("no model 'nosuch'", "letters, mlp, lenet")),
@@ -252,12 +253,12 @@ def test_an_empty_folder_for_a_checkpoint(refused: Refused, command: str) -> Non
 def test_a_resumed_run_with_something_else(refused: Refused, trained: Path) -> None:
     resume = ("train", "--resume", trained, "--epochs", 2)
     save_data("other.npz", seed=2)
-    refused(*resume, "--data", "other.npz", texts=("begun with data data", "this is other"))
+    refused(*resume, "--data", "other.npz", texts=("began with data data", "this is other"))
     Path("model.toml").write_text("[[layers]]\ntype = 'Flatten'\n[[layers]]\ntype = 'Dense'\nfeatures = 3")
     refused(*resume, "--model", "model.toml", texts=("another model",))
-    refused(*resume, "--lr", 0.5, texts=("begun with lr 0.001, not 0.5",))
-    refused(*resume, "--optimizer", "sgd", texts=("begun with optimizer adam, not sgd",))
-    refused(*resume, "--batch-size", 9, texts=("begun with batch-size 8, not 9",))
+    refused(*resume, "--lr", 0.5, texts=("began with lr 0.001, not 0.5",))
+    refused(*resume, "--optimizer", "sgd", texts=("began with optimizer adam, not sgd",))
+    refused(*resume, "--batch-size", 9, texts=("began with batch-size 8, not 9",))
     refused("train", "--resume", trained, texts=("at step 5 already", "--steps or --epochs"))
     refused("train", "--resume", trained, "--steps", 3, texts=("at step 5 already and was to end at 3",))
 

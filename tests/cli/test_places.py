@@ -156,7 +156,7 @@ def test_a_terminal_that_knows_ascii_only(tidy: Path, monkeypatch: pytest.Monkey
     monkeypatch.setenv("PYTHONIOENCODING", "ascii")
     answer = finish(start(*SMALL, "--db", "ü.db", "--steps", 1, "--quiet"))
     assert (answer.code, answer.err) == (0, "")
-    assert "records     \\xfc.db (run 1)" in answer.out
+    assert "records     \\xfc.db (run 1, " in answer.out
 
 
 def test_a_run_with_names_of_many_alphabets(gradsum: Gradsum) -> None:

@@ -11,13 +11,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from engine.cli.commands import plot
 from engine.records import Recorder, RunRow
 from tests.reports.plots.test_figures import fill
 from tests.support.command import SMALL, Answer, Gradsum, save_data
 from tests.support.repository import ROOT
 
 MAGIC = {".png": b"\x89PNG\r\n\x1a\n", ".svg": b"<?xml", ".pdf": b"%PDF-"}
-KINDS = (
+KINDS = (  # those that are drawn from a database
     "progress --run 1 2 --x wall",
     "workers --run 1",
     "kernel c2 20 --run 1",
@@ -53,6 +54,10 @@ def test_every_kind_makes_a_picture_beside_the_database(gradsum: Gradsum, db: Pa
         assert image.format == "PNG"
         assert min(image.size) > 300
         assert len(set(np.asarray(image.convert("L")).ravel().tolist())) > 20, "not a blank sheet"
+
+
+def test_every_kind_of_the_table_is_tried_here() -> None:
+    assert {kind.partition(" ")[0] for kind in KINDS} | {"confusion"} == plot.KINDS.keys()
 
 
 @pytest.mark.parametrize("suffix", [".png", ".svg", ".pdf", ".PNG"])

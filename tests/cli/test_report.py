@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from engine.checkpoint import load
-from engine.cli import figures, pictures
+from engine.cli import picture_options, report_pictures
 from engine.records import list_runs
 from tests.support.command import SMALL, Gradsum, finish, save_data, start, wait_for, wait_for_end
 from tests.support.leaks import processes
@@ -36,7 +36,7 @@ HOSTILE = "<script>alert('\"&amp;$title')</script>"
 @pytest.fixture(autouse=True)
 def coarse(monkeypatch: pytest.MonkeyPatch) -> None:
     """Draw with few dots, which is faster."""
-    monkeypatch.setattr(figures, "SHARPNESS", 30)
+    monkeypatch.setattr(report_pictures, "SHARPNESS", 30)
 
 
 def page(path: str) -> Page:
@@ -174,7 +174,7 @@ def test_where_a_page_cannot_go(gradsum: Gradsum, monkeypatch: pytest.MonkeyPatc
         assert words in answer.err
         assert answer.err.count("\n") == 1
     assert Path("r.db").read_bytes() == before
-    monkeypatch.setattr(pictures, "find_spec", lambda _: None)
+    monkeypatch.setattr(picture_options, "find_spec", lambda _: None)
     answer = gradsum("report", 1, "--db", "r.db")
     assert answer.code == 2
     assert "pip install 'gradsum[plot]'" in answer.err

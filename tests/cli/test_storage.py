@@ -9,7 +9,6 @@ import resource
 import shutil
 import sqlite3
 import subprocess
-import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -17,14 +16,13 @@ from pathlib import Path
 import pytest
 
 from engine.checkpoint import load
-from tests.support.command import PATIENCE, SMALL, Gradsum, save_data
+from tests.support.command import PATIENCE, PROGRAM, SMALL, Gradsum, save_data
 from tests.support.saboteur import Sabotage
 
 PLACES = ("--db", "r.db", "--out", "out")
 STEPS = ("--steps", 12, "--checkpoint-every", 1, "--quiet")
 # The database stays small.
 SELDOM = ("--snapshot-first", 0, "--snapshot-every", 0, "--statistics-every", 0)
-PROGRAM = [sys.executable, "-c", "import sys; from engine.cli import main; sys.exit(main())"]
 
 
 @pytest.fixture(autouse=True)

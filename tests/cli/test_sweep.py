@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from engine.checkpoint import load, params_sha256
 from engine.cli.live.board import BEST, in_sight
 from engine.cli.live.reporters import sweep_reporter_for
 from engine.cli.live.trials import QuietSweep, SweepLines
@@ -48,13 +49,15 @@ def test_what_is_printed_where(gradsum: Gradsum) -> None:
     assert [line.split(":")[0] for line in said if re.match(r"trial \d \w+:", line)] == [
         "trial 1 finished", "trial 2 finished", "trial 3 pruned", "trial 4 finished"
     ]  # fmt: skip
-    *table, best, settings, records = answer.out.splitlines()
+    *table, best, network, settings, records = answer.out.splitlines()
     assert table[0].split() == ["trial", "lr", "optimizer", "%", "correct", "step", "run", "state"]
     assert len(table) == 5
     percents = [float(line.split()[3]) for line in table[1:]]
     assert percents[:3] == sorted(percents[:3], reverse=True)
     assert table[4].split()[-1] == "pruned"
     assert best.startswith(f"best        trial {table[1].split()[0]} finished: {table[1].split()[3]} % correct after")
+    step = int(table[1].split()[4])
+    assert network == f"network     out/trial-{table[1].split()[0]}/step-{step:08d}.safetensors"
     assert settings == "settings    out/best.toml (gradsum train --config out/best.toml)"
     assert records == "records     r.db (sweep 1)"
 
@@ -62,8 +65,9 @@ def test_what_is_printed_where(gradsum: Gradsum) -> None:
 def test_the_printed_file_trains_the_best_trial_again(gradsum: Gradsum) -> None:
     result = gradsum(*SWEEP, *OVER, "--json").json()
     again = gradsum("train", "--config", result["config"], "--workers", 2, "--db", "again.db", "--json").json()
-    assert again["params_sha256"] == result["best"]["params_sha256"]
-    assert result.keys() == {"sweep", "name", "state", "best", "config", "db", "trials"}
+    assert again["params_sha256"] == params_sha256(load(result["checkpoint"]).parameters)
+    assert (again["validation"]["percent"], again["steps"]) == (result["best"]["value"], result["best"]["step"])
+    assert result.keys() == {"sweep", "name", "state", "best", "checkpoint", "config", "db", "trials"}
     assert [trial["number"] for trial in result["trials"]] == [1, 2, 3, 4]
     assert result["best"] in result["trials"]
     keys = {"number", "run", "parameters", "state", "value", "step", "reason", "params_sha256"}
@@ -73,7 +77,7 @@ def test_the_printed_file_trains_the_best_trial_again(gradsum: Gradsum) -> None:
 def test_quiet_is_nothing_but_the_result(gradsum: Gradsum) -> None:
     answer = gradsum(*SWEEP, *OVER, "--quiet")
     assert (answer.code, answer.err) == (0, "")
-    assert len(answer.out.splitlines()) == 8
+    assert len(answer.out.splitlines()) == 9
 
 
 def test_many_trials_are_not_all_printed_and_the_grid_ends_by_itself(gradsum: Gradsum) -> None:

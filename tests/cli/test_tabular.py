@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.data.cache import default_folder
+from engine.system.places import cache_folder
 from tests.support.command import Gradsum
 
 RNG = np.random.default_rng(2)
@@ -97,4 +97,4 @@ def test_what_does_not_suit_is_refused_before_anything_is_written(
     assert said in done.err.splitlines()[-1]
     assert "Traceback" not in done.err
     assert not Path("runs").exists()
-    assert not [path for path in default_folder().glob("*") if ".part" in path.name or path.name.endswith(".tmp")]
+    assert not [path for path in cache_folder().glob("*") if ".part" in path.name or path.name.endswith(".tmp")]

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -15,12 +16,13 @@ from engine.checkpoint import load
 from engine.cli import main
 from engine.cli.commands import SUMMARIES
 from engine.errors import WorkerFailedError
+from engine.records import read_run
 from engine.settings import Settings
 from tests.support.command import PATIENCE, SMALL, Gradsum, finish, save_data, start
 
 KEYS = {
     *("run", "steps", "epochs", "workers", "params_sha256", "train_loss", "validation", "images_per_second"),
-    *("wall_seconds", "db", "checkpoint"),
+    *("wall_seconds", "db", "records_bytes", "checkpoint"),
 }
 PLACES = ("--db", "r.db", "--out", "out")
 
@@ -48,16 +50,17 @@ def test_progress_goes_to_standard_error_and_the_summary_to_standard_output(grad
     assert "run 1: mlp (" in answer.err
     assert "40 data, this process" in answer.err
     assert "validation after step 5:" in answer.err
-    first, _, records, checkpoint = answer.out.splitlines()
+    first, _, records, checkpoint, best = answer.out.splitlines()
     assert first.endswith("of 12 data) after 5 steps")
-    assert records == "records     r.db (run 1)"
+    assert re.fullmatch(r"records     r\.db \(run 1, \d+(\.\d+)? (kB|MB)\)", records)
     assert checkpoint == "checkpoint  out/step-00000005.safetensors"
+    assert best == f"best        out/step-00000005.safetensors ({first.split()[0]} % correct after step 5)"
 
 
 def test_quiet_means_no_progress(gradsum: Gradsum) -> None:
     answer = gradsum(*SMALL, *PLACES, "--epochs", 1, "--quiet")
     assert answer.err == ""
-    assert len(answer.out.splitlines()) == 4
+    assert len(answer.out.splitlines()) == 5
 
 
 def test_the_result_does_not_depend_on_the_number_of_workers(gradsum: Gradsum) -> None:
@@ -208,6 +211,35 @@ def test_resuming_a_run_that_reached_its_target_says_that_nothing_is_left(gradsu
     answer = gradsum("train", "--resume", "out")
     assert answer.code == 0
     assert answer.out.splitlines()[0].startswith("No step was taken: validation reached the target of 1 %.")
+
+
+def test_a_copied_checkpoint_is_resumed_on_another_machine(gradsum: Gradsum, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other machine has neither the database nor the data where they were."""
+    whole = gradsum(*SMALL, "--db", "whole.db", "--out", "whole", "--steps", 7, "--quiet", "--json").json()
+    Path("here").mkdir()
+    monkeypatch.chdir("here")
+    save_data()
+    assert gradsum(*SMALL, "--steps", 4, "--quiet").code == 0
+    monkeypatch.chdir("..")
+    [copied] = (path for path in Path("here/runs").iterdir() if path.is_dir())
+    copied.rename("copied")
+    shutil.rmtree("here")
+    Path("there").mkdir()
+    monkeypatch.chdir("there")
+    resume = ("train", "--resume", "../copied", "--steps", 7, "--json")
+    lost = gradsum(*resume)
+    assert (lost.code, list(Path().iterdir())) == (2, [])
+    assert "here/data.npz, which is not there; give the same data with --data" in lost.err
+    done = gradsum(*resume, "--data", "../data.npz")
+    assert (done.code, done.json()["params_sha256"]) == (0, whole["params_sha256"])
+    record = read_run("runs/gradsum.db", "1")
+    said = f"run {copied.name[-6:]} is new to database runs/gradsum.db, without its first 4 steps; they are in "
+    assert said in done.err
+    assert (record.run["state"], record.run["steps"], record.run["uuid"][:6]) == ("finished", 7, copied.name[-6:])
+    [event] = (event for event in record.events if event["kind"] == "resumed")
+    assert event["text"].startswith(said)
+    again = gradsum("train", "--resume", "../copied", "--steps", 8)
+    assert (again.code, "is new to" in again.err) == (0, False)
 
 
 def test_a_run_can_be_resumed_from_another_folder(gradsum: Gradsum, monkeypatch: pytest.MonkeyPatch) -> None:

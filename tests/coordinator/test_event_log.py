@@ -8,7 +8,7 @@ from engine.coordinator.event_log import NOTED, WIDEST
 from engine.coordinator.inbox import FAILURES
 from engine.errors import WorkerFailedError, WorkersError
 from tests.coordinator.test_coordinator import Box
-from tests.support.faults import Fault
+from tests.support.faults import WorkerFault
 
 
 def broken_box(workers: int) -> Box:
@@ -50,7 +50,7 @@ def test_with_many_workers_lines_are_cut() -> None:
 
 
 def test_the_error_of_a_worker_is_one_line_for_people(caplog: pytest.LogCaptureFixture) -> None:
-    box = Box(*[[Fault.FAILED]] * FAILURES)
+    box = Box(*[[WorkerFault.FAILED]] * FAILURES)
     box.gather()
     with pytest.raises(WorkerFailedError) as caught:
         box.check(1)
@@ -65,7 +65,7 @@ def test_that_no_worker_can_be_started_has_nothing_to_do_with_rounds(caplog: pyt
     def hopeless() -> None:
         raise WorkersError("no")
 
-    box.watch.replace = hopeless
+    box.supervisor.replace = hopeless
     with pytest.raises(WorkersError) as caught:
         box.coordinator.gather(1)
     assert not hasattr(caught.value, "__notes__")

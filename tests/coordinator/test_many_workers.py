@@ -7,12 +7,12 @@ import pytest
 from engine.wire import messages as m
 from tests.coordinator.test_coordinator import Box
 from tests.support.fakes import ToyWorker
-from tests.support.faults import Fault
+from tests.support.faults import WorkerFault
 
 MANY = 1000
 
 
-def crowd(fault: Fault = Fault.NONE) -> Box:
+def crowd(fault: WorkerFault = WorkerFault.NONE) -> Box:
     box = Box(*[[fault]] * MANY, check_every=100)
     box.gather()
     assert len(box.coordinator.workers()) == MANY
@@ -21,7 +21,7 @@ def crowd(fault: Fault = Fault.NONE) -> Box:
 
 def spare_when_empty(box: Box) -> None:
     """Start one worker when none is left, as a supervisor would."""
-    box.watch.replace = lambda: None if box.endpoint.workers else start()
+    box.supervisor.replace = lambda: None if box.endpoint.workers else start()
 
     def start() -> None:
         ToyWorker(box.endpoint)
@@ -36,7 +36,7 @@ def test_all_join_together_and_work() -> None:
 
 def test_all_join_together_while_a_round_waits_for_them() -> None:
     box = Box(check_every=100)
-    box.watch.replace = lambda: None if box.endpoint.workers else arrive()
+    box.supervisor.replace = lambda: None if box.endpoint.workers else arrive()
 
     def arrive() -> None:
         for _ in range(MANY):
@@ -49,10 +49,10 @@ def test_all_join_together_while_a_round_waits_for_them() -> None:
 
 @pytest.mark.parametrize("noticed", [True, False])
 def test_all_are_gone_when_they_are_pinged(noticed: bool) -> None:
-    box = crowd(Fault.SILENT)
+    box = crowd(WorkerFault.SILENT)
     spare_when_empty(box)
     looks = iter(range(1, 10_000))
-    start = box.watch.replace
+    start = box.supervisor.replace
 
     def leave() -> None:
         if next(looks) == 3:
@@ -60,7 +60,7 @@ def test_all_are_gone_when_they_are_pinged(noticed: bool) -> None:
                 box.endpoint.hang_up(worker.peer, noticed)
         start()
 
-    box.watch.replace = leave
+    box.supervisor.replace = leave
     box.check(1)
     assert {notice.worker for notice in box.notices if notice.text == "its connection was lost"} == {
         f"box:{worker.pid}" for worker in box.workers
@@ -88,7 +88,7 @@ def test_no_send_succeeds_until_one_worker_is_reached() -> None:
 
     crowded = {worker.peer for worker in box.workers}
     box.endpoint.send = send  # type: ignore[method-assign]
-    box.watch.replace = lambda: None if len(box.endpoint.workers) > MANY else start()
+    box.supervisor.replace = lambda: None if len(box.endpoint.workers) > MANY else start()
 
     def start() -> None:
         ToyWorker(box.endpoint)
@@ -99,10 +99,10 @@ def test_no_send_succeeds_until_one_worker_is_reached() -> None:
 
 
 def test_all_say_goodbye_together() -> None:
-    box = crowd(Fault.SILENT)
+    box = crowd(WorkerFault.SILENT)
     for worker in box.workers:
         worker.say(m.Goodbye("this session", "enough"))
-    box.watch.replace = lambda: None if len(box.endpoint.workers) > MANY else start()
+    box.supervisor.replace = lambda: None if len(box.endpoint.workers) > MANY else start()
 
     def start() -> None:
         ToyWorker(box.endpoint)

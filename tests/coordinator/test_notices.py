@@ -10,7 +10,7 @@ from engine.coordinator.notices import FIRST, GONE, MOST, STRANGER, Notice, Noti
 from engine.coordinator.rounds import IgnoreReason
 from engine.coordinator.source import WorkerReport
 from engine.records import Recorder
-from engine.training.bookkeeping import QUIET, recorder
+from engine.training.bookkeeping import QUIET, notice_recorder
 from engine.training.reporter import Reporter
 from tests.records.test_recorder import RUN, query
 
@@ -147,7 +147,7 @@ def test_what_a_peer_says_cannot_steer_a_terminal(tmp_path: Path) -> None:
     teller = Teller()
     with Recorder(tmp_path / "x.db") as records:
         records.begin(RUN)
-        take = recorder(records, teller)
+        take = notice_recorder(records, teller)
         take(Notice(NoticeKind.LEFT, "\x1b]0;owned\x07:1", "it failed: \x1b[2J\n\u202e"))
     assert teller.said == [r"worker \x1b]0;owned\x07:1 left: it failed: \x1b[2J\n\u202e"]
 
@@ -156,12 +156,12 @@ def test_everything_is_recorded_and_what_is_unusual_is_said(tmp_path: Path) -> N
     teller = Teller()
     with Recorder(tmp_path / "x.db") as records:
         records.begin(RUN)
-        take = recorder(records, teller)
+        take = notice_recorder(records, teller)
         take(Notice(NoticeKind.JOINED, "a", "pid 7 on box", REPORT))
         for kind in QUIET[1:]:
             take(Notice(kind, "a", "x"))
         take(Notice(NoticeKind.AUDIT, "a", "bad memory"))
-        take(Notice(NoticeKind.WAITING, None, "0 of 1 workers are there"))
+        take(Notice(NoticeKind.WAITING, None, "0 of 1 workers are connected"))
         take(Notice(NoticeKind.CONTINUED, None, "after 3.0 seconds"))
         take(Notice(NoticeKind.LEFT, "a", "tired", REPORT))
         take(Notice(NoticeKind.LEFT, "b", "it never was ready"))
@@ -169,7 +169,7 @@ def test_everything_is_recorded_and_what_is_unusual_is_said(tmp_path: Path) -> N
         take(Notice(NoticeKind.LOST, "c", "its connection was lost", OTHER))
     assert teller.said == [
         "worker a audit: bad memory",
-        "waiting: 0 of 1 workers are there",
+        "waiting: 0 of 1 workers are connected",
         "(waiting for workers)",
         "continued: after 3.0 seconds",
         "()",
@@ -179,7 +179,7 @@ def test_everything_is_recorded_and_what_is_unusual_is_said(tmp_path: Path) -> N
     ]
     rows = query(tmp_path / "x.db", "SELECT kind, worker, text FROM events ORDER BY id")
     assert [kind for kind, _, _ in rows] == [*QUIET, "audit", "waiting", "continued", "left", "left", "joined", "lost"]
-    assert ("waiting", None, "0 of 1 workers are there") in rows
+    assert ("waiting", None, "0 of 1 workers are connected") in rows
     assert query(tmp_path / "x.db", 'SELECT worker, pid, images, reason, "left" >= joined FROM workers') == [
         ("a", 7, 100, "tired", 1),
         ("c", 8, 50, "its connection was lost", 1),

@@ -135,7 +135,7 @@ def test_where_else_it_may_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr(tempfile, "mkdtemp", mkdtemp)
     monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
-    reasons = rf"no folder is suitable .*{folder}: a path of \d+ bytes, .*; /tmp: Permission denied\); set TMPDIR"
+    reasons = rf"found no folder .*{folder}: its path has \d+ bytes, .*; /tmp: Permission denied\); set TMPDIR"
     with pytest.raises(UsageError, match=reasons), rendezvous_folder():
         pass
     assert list(folder.iterdir()) == []

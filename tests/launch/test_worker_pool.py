@@ -103,7 +103,7 @@ def test_one_that_is_killed_is_replaced_and_joins_in_mid_run(tidy: Path, address
         cluster.check(step)
     pool.send_signal(signal.SIGINT)
     said = pool.communicate(timeout=30)[1]
-    assert said == f"gradsum worker: process {before[0]} got signal 9; a new one starts\n"
+    assert said == f"gradsum worker: process {before[0]} got signal 9; a new one is started\n"
     assert pool.returncode == 0
 
 
@@ -159,7 +159,7 @@ def test_workers_that_die_at_once_are_given_up(
         WorkerPool(count, [], clock, lambda *_: DIES).run()
     replaced = capsys.readouterr().err.splitlines()
     assert len(replaced) == deaths - 1
-    assert all(line.endswith("got signal 9; a new one starts") for line in replaced)
+    assert all(line.endswith("got signal 9; a new one is started") for line in replaced)
 
 
 def test_the_others_leave_when_one_is_given_up(clock: FakeClock) -> None:

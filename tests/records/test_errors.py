@@ -23,11 +23,10 @@ from engine.records import (
     remove_runs,
     writer_thread,
 )
+from tests.support.command import PLAIN_PERSON
 from tests.support.repository import ROOT
 
 RUN = RunRow("letters", "letters", "adam", 1e-3, 64, 8, 2, 7, uuid="u1", generated=True, settings={"beta1": 0.9})
-# Root may write anywhere; without its capabilities it is a person like any other.
-PLAIN_PERSON = ["setpriv", "--bounding-set", "-all", "--inh-caps", "-all"] if os.geteuid() == 0 else []
 
 
 def training_row(batchno: int) -> TrainingRow:
@@ -52,7 +51,7 @@ def test_the_same_run_is_not_begun_twice(tmp_path: Path) -> None:
 
 
 def test_rows_need_a_run(tmp_path: Path) -> None:
-    with Recorder(tmp_path / "r.db") as records, pytest.raises(RecordsError, match="no run was begun"):
+    with Recorder(tmp_path / "r.db") as records, pytest.raises(RecordsError, match="no run has begun"):
         records.training(training_row(1))
     with pytest.raises(RecordsError, match="was closed"):
         records.begin(RUN)

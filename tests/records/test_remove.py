@@ -31,6 +31,7 @@ from engine.records import (
     places,
     remove,
     remove_runs,
+    remove_snapshots,
 )
 from tests.records.test_processes import go, pipes, process, rows
 
@@ -92,6 +93,54 @@ def test_every_row_of_the_run_goes_and_no_other(tmp_path: Path) -> None:
     assert tables(path) == kept
     assert write(path, "d", 1) == 4, "the number of a deleted run is not given again"
     assert [p.name for p in tmp_path.iterdir()] == ["r.db"]
+
+
+def write_snapshots(path: Path, uuid: str, steps: int) -> int:
+    """Write a finished run that has a snapshot and statistics of every step, and return its number."""
+    place, values = places({"fc1.weights": (60, 9)})["fc1.weights"], np.zeros(540, np.float32)
+    with Recorder(path) as records:
+        number = records.begin(RunRow("m", "d", "sgd", 1, 1, 1, 1, 1, uuid=uuid))
+        for n in range(1, steps + 1):
+            records.training(TrainingRow(n, 0, 0, 0, 0, 0, 0, 1, 1))
+            records.statistics(StatisticsRow(n, "fc1", "weights", *[0.0] * 18))
+            counts = [HistogramRow(n, "fc1", "weights", "values", 0.0, 0.0, "[540]")]
+            records.snapshot(Snapshot(n, {place: (values, values)}, counts))
+        records.finish(RunStatus.FINISHED)
+    return number
+
+
+@pytest.mark.parametrize(("keep_every", "kept"), [(0, []), (1, list(range(1, 91))), (20, [20, 40, 60, 80]), (100, [])])
+def test_only_snapshots_go_and_those_of_every_nth_step_stay(tmp_path: Path, keep_every: int, kept: list[int]) -> None:
+    path = tmp_path / "r.db"
+    write_snapshots(path, "a", 5)
+    write_snapshots(path, "b", 90)
+    before, full = tables(path), path.stat().st_size
+    freed = remove_snapshots(path, [2], keep_every=keep_every)
+    after = tables(path)
+    assert path.stat().st_size == full - freed
+    assert (freed > 0) == (len(kept) < 90)
+    for table, all_rows in before.items():
+        thinned = table in ("snapshots", "chunks", "histograms", "statistics")
+        with closing(sqlite3.connect(path)) as connection:
+            names = [name for (name,) in connection.execute("SELECT name FROM pragma_table_info(?)", (table,))]
+        run, step = names.index("startID"), names.index("batchno") if thinned else 0
+        assert after[table] == [row for row in all_rows if row[run] != 2 or not thinned or row[step] in kept]
+    assert list_runs(path)[1]["state"] == "finished"
+    with closing(sqlite3.connect(path)) as connection:
+        sql = "SELECT DISTINCT batchno FROM data WHERE startID = 2 AND val IS NOT NULL ORDER BY 1"
+        assert [step for (step,) in connection.execute(sql)] == kept
+
+
+def test_snapshots_of_a_running_run_stay(tmp_path: Path) -> None:
+    path = tmp_path / "r.db"
+    write_snapshots(path, "a", 3)
+    with Recorder(path) as records:
+        records.begin(RunRow("m", "d", "sgd", 1, 1, 1, 1, 1, uuid="b"))
+        before = tables(path)
+        with pytest.raises(RecordsError, match=r"run 2 .* is still running"):
+            remove_snapshots(path, [1, 2])
+        assert tables(path) == before
+        assert remove_snapshots(path, [1]) > 0, "others may train"
 
 
 def test_the_file_shrinks_by_what_is_said(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from engine.records import (
     Recorder,
     database,
     find_sweep,
+    history,
     list_runs,
     read,
     read_run,
@@ -28,8 +29,8 @@ from engine.records.schema import COLUMNS, INDEXES, VERSION
 from engine.settings import FORMER_NAMES
 from tests.records.test_snapshots import KERNEL, RUN, noise, snapshot
 
-NEW: dict[str, dict[str, None]] = {"runs": {"best_r2": None}, "validation": {"r2": None}}  # columns since version 4
 FOURTH = Path(__file__).parent / "version_4.sql"
+BEST_OF_FOURTH = [(40, 66.65), (5, 11.85), (5, 7.45)]  # the best step and the last percent of each run
 
 
 def fourth(path: Path) -> Path:
@@ -71,6 +72,7 @@ def test_a_database_of_the_fourth_version_is_read_as_it_is(tmp_path: Path) -> No
     path = fourth(tmp_path / "r.db")
     before = path.read_bytes()
     assert [(run["startID"], run["state"]) for run in list_runs(path)] == [(n, "finished") for n in (1, 2, 3)]
+    assert [(run["best_step"], run["last_percent"]) for run in list_runs(path)] == BEST_OF_FOURTH
     record = read_run(path, "old one")
     assert [row["worker"] for row in record.workers] == ["box:3223", "box:3222"]
     assert [row["kind"] for row in record.events] == ["joined", "joined"]
@@ -92,7 +94,10 @@ def test_a_database_of_the_fourth_version_becomes_like_a_new_one_and_keeps_its_r
     before = content(path)
     assert before["trials"]
     Recorder(path).close()
-    assert content(path) == {table: [NEW.get(table, {}) | row for row in rows] for table, rows in before.items()}
+    after = content(path)
+    for table, rows in before.items():
+        assert [{name: new[name] for name in old} for old, new in zip(rows, after[table], strict=True)] == rows
+        assert {value for new in after[table] for name, value in new.items() if name not in rows[0]} <= {None}
     Recorder(tmp_path / "new.db").close()
     assert structure(path) == structure(tmp_path / "new.db")
     remove_runs(path, [3])
@@ -103,15 +108,50 @@ def test_a_database_of_the_fourth_version_becomes_like_a_new_one_and_keeps_its_r
         assert len(connection.execute(KERNEL.replace("startID = 1", "startID = 4")).fetchall()) == 9
 
 
-def test_a_column_that_a_table_does_not_have_yet_is_added(tmp_path: Path) -> None:
+# One column of each table, as if it were new.
+NEW = {
+    "runs": "params_sha256",
+    "training": "momentum",
+    "validation": "avgloss",
+    "workers": "fingerprint",
+    "events": "worker",
+    "statistics": "updates_norm",
+}
+
+
+def test_a_column_that_a_table_does_not_have_yet_is_null_until_it_is_added(tmp_path: Path) -> None:
     path = fourth(tmp_path / "r.db")
-    with closing(sqlite3.connect(path)) as connection:
-        for table, column in (("training", "momentum"), ("runs", "params_sha256")):  # the last ones of their tables
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("INSERT INTO statistics (startID, batchno, name, subname) VALUES (1, 1, 'c1', 'bias')")
+        for table, column in NEW.items():
             connection.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
+    before = content(path, NEW)
+    assert values_of_new(path) == {table: {None} for table in NEW}
+    assert content(path, NEW) == before, "reading adds nothing"
     Recorder(path).close()
     Recorder(tmp_path / "new.db").close()
-    assert structure(path) == structure(tmp_path / "new.db")
-    assert [run["params_sha256"] for run in list_runs(path)] == [None] * 3
+    now, new = structure(path), structure(tmp_path / "new.db")
+    assert {name: sorted(found) for name, found in now.items()} == {name: sorted(found) for name, found in new.items()}
+    assert values_of_new(path) == {table: {None} for table in NEW}
+
+
+def values_of_new(path: Path) -> dict[str, set[object]]:
+    """Return what is read of run 1 in the columns of NEW; nan, which a number that is missing is in places, as None."""
+    record = read_run(path, "1")
+    with reading(path) as connection:
+        steps, statistics = list(history.steps(connection, 1)), snapshots.statistics(connection, 1)
+        assert np.isnan(history.curves(connection, "training", 1)[NEW["training"]]).all()
+        assert np.isnan(history.curves(connection, "validation", 1)[NEW["validation"]]).all()
+    rows: dict[str, list[Any]] = {
+        "runs": [record.run],
+        "training": [step._asdict() for step in steps],
+        "validation": list(record.validation),
+        "workers": list(record.workers),
+        "events": list(record.events),
+        "statistics": [row._asdict() for row in statistics],
+    }
+    found = {table: {row[NEW[table]] for row in rows[table]} for table in NEW}
+    return {table: {None if value != value else value for value in values} for table, values in found.items()}  # noqa: PLR0124
 
 
 def test_a_migration_that_fails_changes_nothing(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from engine.launch.rendezvous import rendezvous_folder
 from engine.nn.layers import Dense, Dropout, Flatten
 from engine.nn.model import Model
 from engine.system.blas import one_blas_thread
-from engine.system.clock import MonotonicClock
+from engine.system.clock import MONOTONIC
 from engine.wire import Listener
 from engine.wire.messages import TRACEBACK_LIMIT
 from engine.wire.shared_memory import SharedMemory, shared_memory_for
@@ -45,7 +45,12 @@ class Cluster:
     """A coordinator, and the serial evaluation that it must equal."""
 
     def __init__(
-        self, listener: Listener, watch: Supervisor, numerics: str, shared_memory: SharedMemory | None, policy: Policy
+        self,
+        listener: Listener,
+        supervisor: Supervisor,
+        numerics: str,
+        shared_memory: SharedMemory | None,
+        policy: Policy,
     ) -> None:
         rng = np.random.default_rng(3)
         train, test = (
@@ -58,7 +63,7 @@ class Cluster:
         config = Config(job, 60, 23, cache.content(job.data), "s", numerics, policy)
         arbiter, notice = Arbiter(job, data), self.notices.append
         self.coordinator = Coordinator(
-            config, Environment(listener, watch, MonotonicClock(), notice, lambda: False, arbiter, shared_memory)
+            config, Environment(listener, supervisor, MONOTONIC, notice, lambda: False, arbiter, shared_memory)
         )
         self.serial = Serial(job, data)
 

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.errors import SettingsError
+from engine.nn.optimizers import OPTIMIZERS
 from engine.sweeps.samplers import Grid, Random
 from engine.sweeps.space import Choice, Range, Space, space_of, written
 
@@ -80,7 +81,7 @@ def test_values_may_be_a_sequence() -> None:
         ("batch_size", "1.5", "over batch_size: '1.5' is not a whole number"),
         ("batch_size", "0:9", "over batch_size: batch-size must be a whole number from 1 to"),
         ("augment", "yes", "over augment: 'yes' is not true or false"),
-        ("optimizer", "sgd,rms", "over optimizer: optimizer must be one of sgd, momentum, adam, got 'rms'"),
+        ("optimizer", "sgd,rms", f"over optimizer: optimizer must be one of {', '.join(OPTIMIZERS)}, got 'rms'"),
     ],
 )
 def test_what_cannot_be_written(name: str, text: str, message: str) -> None:

@@ -15,13 +15,14 @@ from typing import Any
 import pytest
 
 import engine
+from engine.checkpoint import load, params_sha256
 from engine.coordinator.source import WorkerReport
 from engine.errors import RecordsError, SettingsError, StorageError, UsageError, WorkersError
 from engine.records import remove_runs
 from engine.records.status import TrialStatus
 from engine.sweeps.trial import Trial
+from engine.training.process import TrainingProcess
 from engine.training.reporter import StepReport
-from engine.training.session import Session
 from tests.support.command import PATIENCE, save_data
 
 FAILED, FINISHED = TrialStatus.FAILED, TrialStatus.FINISHED
@@ -108,7 +109,38 @@ def test_the_best_settings_give_the_best_trial_again() -> None:
     assert result.best.best.score == max(values)
     read = tomllib.loads(result.config.read_text())
     again = engine.train(**read, workers=0, db="again.db", out="again")
-    assert again.params_sha256 == result.best.params_sha256
+    assert result.checkpoint
+    assert result.checkpoint.parent == Path(f"out/trial-{result.best.number}")
+    assert again.params_sha256 == params_sha256(load(result.checkpoint).parameters)
+    assert again.best
+    assert (again.best.percent, again.best.step, again.steps) == (max(values), *[result.best.best.step] * 2)
+
+
+def test_no_combination_is_tried_twice() -> None:
+    over = {"lr": "0.001,0.01", "optimizer": "sgd,adam", "batch_size": "8:9"}
+    result = engine.sweep(over, **SWEEP | {"trials": 50, "epochs": 1, "prune_after": 0})
+    tried = [tuple(trial.parameters.values()) for trial in result.trials]
+    assert len(tried) == len(set(tried)) == 8
+    stopped = engine.sweep(over, **SWEEP | {"trials": 8, "epochs": 1, "prune_after": 0, "db": "s.db", "out": "s"},
+                           reporter=Stopping(4, 2))  # fmt: skip
+    assert len(stopped.trials) == 4
+    again = engine.sweep(resume="1", db="s.db")
+    assert [trial.parameters for trial in again.trials] == [trial.parameters for trial in result.trials]
+
+
+def test_a_combination_that_is_tried_twice_for_want_of_others_is_told() -> None:
+    heard: list[str] = []
+
+    class Listening(engine.SweepReporter):
+        def notice(self, text: str) -> None:
+            heard.append(text)
+
+    options = SWEEP | {"trials": 3, "steps": 1, "epochs": None, "prune_after": 0}
+    engine.sweep({"batch_size": "8:9:log"}, **options, reporter=Listening())
+    first, second, third = rows("SELECT parameters FROM trials ORDER BY number")
+    assert first != second
+    told = f"trial 3 repeats trial {1 if third == first else 2}: the sampler suggests the same again"
+    assert [line for line in heard if "repeats" in line] == [told]
 
 
 KILLED = """
@@ -255,7 +287,7 @@ def test_objects_from_python() -> None:
         engine.sweep(resume="1", db="r.db")
     assert engine.sweep(data=given, resume="1", db="r.db").trials == result.trials
     save_data(seed=2)
-    with pytest.raises(SettingsError, match="is not what it was when the sweep was begun"):
+    with pytest.raises(SettingsError, match="has changed since the sweep began"):
         engine.sweep(data="data.npz", resume="1", db="r.db")
 
 
@@ -298,7 +330,11 @@ def test_a_sweep_can_have_more_trials_later() -> None:
         ({"validate_every": 2}, SettingsError, "validate-every cannot change when a sweep is resumed; omit it"),
         ({"resume": "2"}, RecordsError, "there is no sweep '2' in database r.db; it has 1 ('mine')"),
         ({"resume": "1", "trials": 0}, SettingsError, "trials must be from 1 to 1000000, got 0"),
-        ({"resume": "1", "trials": 1}, SettingsError, "the sweep has 2 trials; it can have more, not fewer: got 1"),
+        (
+            {"resume": "1", "trials": 1},
+            SettingsError,
+            "a resumed one may have more, not fewer: got 1",
+        ),
     ],
 )
 def test_what_a_resumed_sweep_may_not_change(options: dict[str, Any], error: type[Exception], text: str) -> None:
@@ -368,7 +404,7 @@ def test_what_ends_a_sweep_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch) ->
         raise WorkersError("no")
 
     with monkeypatch.context() as patch, pytest.raises(WorkersError) as caught:
-        patch.setattr(Session, "carry_out", hopeless)
+        patch.setattr(TrainingProcess, "carry_out", hopeless)
         engine.sweep(OVER, **SWEEP | {"name": "my sweep"})
     assert caught.value.__notes__ == ["Resume with:\n  gradsum sweep --resume 'my sweep' --db r.db"]
     assert rows("SELECT state FROM trials") == [("interrupted",)]
@@ -385,8 +421,8 @@ def test_a_file_whose_name_is_no_unicode_is_a_comment_of_the_best_settings() -> 
     assert "\n# The name of the model is not Unicode: give it with --model.\n" in text
     assert "\n# The name of the data is not Unicode: give it with --data.\n" in text
     again = engine.train(*names, **tomllib.loads(text), workers=0, db="again.db")
-    assert result.best
-    assert again.params_sha256 == result.best.params_sha256
+    assert result.checkpoint
+    assert again.params_sha256 == params_sha256(load(result.checkpoint).parameters)
 
 
 def test_best_settings_that_cannot_be_written_are_a_failure_of_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,8 +17,6 @@ READERS = {
     "engine.cli.live.display": "elapsed time on the screen",
     "engine.cli.live.lines": "one line now and then",
     "engine.records.database": "waits for another process",
-    "engine.system.signals": "two signals at the same time",
-    "engine.training.loop": "rows carry the time of day",
 }
 
 

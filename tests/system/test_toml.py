@@ -10,9 +10,10 @@ from engine.system.toml import read_toml
 FILE = Path("x.toml")
 
 
+@pytest.mark.parametrize("begin", [b"", b"\xef\xbb\xbf"])
 @pytest.mark.parametrize("end", [b"\n", b"\r\n"])
-def test_a_file_is_read(end: bytes) -> None:
-    FILE.write_bytes(b"[a]" + end + "b = 'ü'".encode() + end)
+def test_a_file_is_read(begin: bytes, end: bytes) -> None:
+    FILE.write_bytes(begin + b"[a]" + end + "b = 'ü'".encode() + end)
     assert read_toml(FILE, ModelError, "it") == {"a": {"b": "ü"}}
 
 

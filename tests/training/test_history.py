@@ -65,17 +65,17 @@ def test_it_is_found_from_another_folder_and_after_later_runs(history: History) 
 def test_a_database_that_was_moved(history: History) -> None:
     PATH.rename("other.db")
     for use in (lambda: len(history), lambda: list(history), lambda: history[0]):
-        with pytest.raises(RecordsError, match=r"history of run 2 is in database .*r.db, which is not there any more"):
+        with pytest.raises(RecordsError, match=r"history of run 2 is in database .*r.db, which no longer exists"):
             use()
     Path("other.db").rename(PATH)
     assert len(history) == 10
 
 
 def test_a_run_that_was_deleted_or_is_another(history: History) -> None:
-    with pytest.raises(RecordsError, match="does not hold run 2 any more"):
+    with pytest.raises(RecordsError, match="no longer holds run 2"):
         len(History(history.path, 2, "0" * 32))
     remove_runs(PATH, [2])
-    with pytest.raises(RecordsError, match=r"r.db does not hold run 2 any more: the run was deleted, or the file repl"):
+    with pytest.raises(RecordsError, match=r"r.db no longer holds run 2: the run was deleted, or the file repl"):
         list(history)
 
 

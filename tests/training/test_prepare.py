@@ -56,6 +56,51 @@ def test_the_defaults() -> None:
     assert run.normalisation.deviation == pytest.approx([pixels.std()])
 
 
+@pytest.mark.parametrize(
+    ("db", "folder"),
+    [
+        ("nb.db", "nb"),
+        ("a/b.c.db", "a/b.c"),
+        ("records", "records-checkpoints"),
+        (".hidden", ".hidden-checkpoints"),
+        ("gradsum.db", "gradsum"),
+        ("runs/gradsum.db", "runs"),
+    ],
+)
+def test_each_database_but_the_default_has_a_folder_for_its_checkpoints(db: str, folder: str) -> None:
+    assert put_together(steps=3, db=db).folder.parent == Path(folder)
+    if db == "runs/gradsum.db":
+        db = str(Path(db).absolute())
+        assert put_together(steps=3, db=db).folder.parent == Path(folder).absolute()
+
+
+def test_a_checkpoint_from_another_machine_goes_into_the_database_at_hand() -> None:
+    run = put_together(steps=9)
+    for recorded, found in (
+        ("/another/machine/runs/gradsum.db", Path("runs/gradsum.db")),
+        (str(Path("deleted.db").absolute()), Path("deleted.db").absolute()),
+        (None, Path("runs/gradsum.db")),
+        ("/proc/1/root/closed/x.db", Path("runs/gradsum.db")),
+    ):
+        assert put_together(None, None, resume=saved(run, db=recorded)).db == found
+        assert put_together(None, None, resume="out", db="given.db").db == Path("given.db")
+
+
+def test_data_that_is_not_where_it_was_is_asked_for() -> None:
+    run = put_together(steps=9)
+    saved(run)
+    Path("data.npz").rename("moved.npz")
+    where = Path("data.npz").absolute()
+    digest = run.digest[:12]
+    with pytest.raises(DataError, match=rf"with the data in {where}, .* with --data \(its digest is {digest}\)"):
+        put_together(None, None, resume="out")
+    with pytest.raises(CheckpointError, match=r"data data .*, this is moved"):  # the name is a part of the digest
+        put_together(None, "moved.npz", resume="out")
+    Path("elsewhere").mkdir()
+    Path("moved.npz").rename("elsewhere/data.npz")
+    assert put_together(None, "elsewhere/data.npz", resume="out").source == str(Path("elsewhere/data.npz").absolute())
+
+
 def test_nothing_is_made_before_the_run_begins() -> None:
     put_together(steps=3)
     put_together(steps=3, out="some/where/deep")
@@ -116,7 +161,7 @@ def test_a_new_end_replaces_all_the_old_ones() -> None:
 def test_what_decides_over_bits_cannot_change(change: dict[str, Any]) -> None:
     folder = saved(put_together(steps=9))
     [name] = change
-    with pytest.raises(CheckpointError, match=f"the run was begun with {name}"):
+    with pytest.raises(CheckpointError, match=f"the run began with {name}"):
         put_together(None, None, resume=folder, **change)
 
 
@@ -131,23 +176,23 @@ def test_what_was_given_before_may_be_given_again() -> None:
     "settings", [{"colour": "red"}, {"batch_size": "many"}, {"lr": -1.0}], ids=["unknown", "wrong type", "out of range"]
 )
 def test_settings_of_another_version_are_the_checkpoints_fault(settings: dict[str, Any]) -> None:
-    with pytest.raises(CheckpointError, match="the checkpoint's settings are not those of this version"):
+    with pytest.raises(CheckpointError, match="the checkpoint's settings do not suit this version"):
         continued_settings(RunState(settings=settings), {})
 
 
 @pytest.mark.parametrize("stored", [None, {}])
 def test_a_checkpoint_without_settings_is_not_resumed_with_those_of_any_run(stored: dict[str, Any] | None) -> None:
     folder = saved(put_together(steps=9), settings=stored)
-    with pytest.raises(CheckpointError, match="does not say what its run's settings are: it cannot be resumed"):
+    with pytest.raises(CheckpointError, match="has no settings of its run, so it cannot be resumed"):
         put_together(None, None, resume=folder, lr=0.5)
 
 
 def test_data_or_model_of_another_run() -> None:
     folder = saved(put_together(steps=9))
     save_data("other.npz", seed=2)
-    with pytest.raises(CheckpointError, match=r"begun with data data \(digest \w{12}\), this is other \(\w{12}\)"):
+    with pytest.raises(CheckpointError, match=r"began with data data \(digest \w{12}\), this is other \(\w{12}\)"):
         put_together(None, "other.npz", resume=folder)
-    with pytest.raises(CheckpointError, match="begun with another model; leave --model out"):
+    with pytest.raises(CheckpointError, match="began with another model; omit --model"):
         put_together(MLP, None, resume=folder)
 
 
@@ -156,7 +201,7 @@ def test_data_or_model_of_another_run() -> None:
     [
         ({"data": {"name": "x", "digest": "y"}}, SettingsError, r"begun with data given in Python \(x\)"),
         ({"data": {"source": None}}, SettingsError, "begun with data given in Python"),
-        ({"data": {"source": "gone.npz"}}, DataError, "no data set 'gone.npz'"),
+        ({"data": {"source": "gone.npz"}}, DataError, "the data in gone.npz, which is not there"),
         ({"model": {"layers": []}}, ModelError, "at least one layer"),
     ],
 )
@@ -179,10 +224,10 @@ def test_a_run_that_has_nothing_left_to_do() -> None:
     check_end(6, earlier)
     check_end(5, replace(earlier, run=RunState(validation=seen | {"step": 4})))
     check_end(5, replace(earlier, run=RunState()))
-    with pytest.raises(SettingsError, match=r"at step 5 already and was to end at 5: .* give more --steps or --epochs"):
+    with pytest.raises(SettingsError, match=r"already at step 5 and ends at step 5; .* give more --steps or --epochs"):
         check_end(5, earlier)
     folder = saved(put_together(steps=5), validation=seen)
-    with pytest.raises(SettingsError, match="at step 5 already"):
+    with pytest.raises(SettingsError, match="already at step 5"):
         put_together(None, None, resume=folder)
 
 

@@ -76,7 +76,7 @@ def test_a_whole_stay() -> None:
 
 @pytest.mark.parametrize("state", STATES)
 def test_refuse_ends_the_stay_in_every_state(state: Callable[[], Session]) -> None:
-    assert state().handle(m.Refuse("not you"), None) == [Quit("the coordinator refused: not you", 1)]
+    assert state().handle(m.Refuse("not you"), None) == [Quit("the coordinator refused this worker: not you", 1)]
 
 
 @pytest.mark.parametrize("state", STATES)

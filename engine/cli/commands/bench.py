@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.cli.command import Command
-from engine.cli.pictures import check_place, need_matplotlib
+from engine.cli.picture_options import check_place, need_matplotlib
 
 Row = dict[str, Any]
 PARTS = ("compute", "wire", "reduce", "optimizer", "other")

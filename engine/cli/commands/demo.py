@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from engine.cli.command import Command
-from engine.cli.pictures import add_out, check_place, need_matplotlib
+from engine.cli.picture_options import add_out, check_place, need_matplotlib
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

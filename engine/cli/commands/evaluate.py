@@ -5,7 +5,7 @@ import json
 import sys
 from typing import TYPE_CHECKING
 
-from engine.cli.arguments import add_checkpoint
+from engine.cli.arguments import add_checkpoint, chosen_checkpoint
 from engine.cli.command import Command
 from engine.errors import DataError
 
@@ -27,8 +27,9 @@ def run(arguments: argparse.Namespace) -> int:
     from engine.checkpoint import load as load_checkpoint
     from engine.network import network_from
 
-    checkpoint = load_checkpoint(arguments.checkpoint)
-    network = network_from(checkpoint, arguments.checkpoint)
+    path = chosen_checkpoint(arguments)
+    checkpoint = load_checkpoint(path)
+    network = network_from(checkpoint, path)
     data = data_for(checkpoint, network, arguments)
     validation = network.evaluate(data)
     if arguments.json:
@@ -85,6 +86,9 @@ COMMAND = Command(
     "evaluate",
     add_options,
     run,
-    examples=("gradsum evaluate runs/digits --data mnist",),
+    examples=(
+        "gradsum evaluate runs/digits --data mnist",
+        "gradsum evaluate runs/digits --best",
+    ),
     description="Prints the percentage of correct answers, or R², and the mean loss on the test part of the data set.",
 )

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from engine.cli.arguments import add_checkpoint
+from engine.cli.arguments import add_checkpoint, chosen_checkpoint
 from engine.cli.command import Command
 from engine.errors import DataError
 
@@ -33,8 +33,9 @@ def run(arguments: argparse.Namespace) -> int:
     from engine.checkpoint import load
     from engine.network import network_from
 
-    checkpoint = load(arguments.checkpoint)
-    network = network_from(checkpoint, arguments.checkpoint)
+    path = chosen_checkpoint(arguments)
+    checkpoint = load(path)
+    network = network_from(checkpoint, path)
     if len(network.model.shape) == 1:
         names, outputs = _asked_rows(arguments, network)
     else:

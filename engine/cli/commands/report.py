@@ -6,7 +6,7 @@ from pathlib import Path
 
 from engine.cli.arguments import add_run
 from engine.cli.command import Command
-from engine.cli.pictures import check_spares, need_matplotlib
+from engine.cli.picture_options import check_spares, need_matplotlib
 from engine.errors import SettingsError
 from engine.reports.text import size
 from engine.system.files import write_atomically
@@ -30,7 +30,7 @@ def run(arguments: argparse.Namespace) -> int:
     path = arguments.out or Path(f"run-{record.run['startID']}.html")
     _check(path, arguments.db)
 
-    from engine.cli.figures import pictures
+    from engine.cli.report_pictures import pictures
     from engine.reports.page import build
     from engine.reports.plots.style import styled
 

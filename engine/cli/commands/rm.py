@@ -5,7 +5,8 @@ from pathlib import Path
 
 from engine.cli.arguments import add_runs
 from engine.cli.command import Command
-from engine.records import Run, find_run, list_runs, remove_runs
+from engine.errors import SettingsError
+from engine.records import Run, find_run, list_runs, remove_runs, remove_snapshots
 from engine.reports.text import shown, size
 
 
@@ -13,6 +14,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the command."""
     add_runs(parser, "the runs to delete")
     parser.add_argument("--keep-checkpoints", action="store_true", help="delete the records only")
+    parser.add_argument(
+        "--snapshots",
+        action="store_true",
+        help="delete no run, but what takes the most room of it: snapshots, histograms and statistics",
+    )
+    parser.add_argument(
+        "--keep-every", type=int, default=0, metavar="N", help="of --snapshots, keep those of every Nth step"
+    )
     parser.add_argument(
         "--force",
         action="store_true",
@@ -26,14 +35,20 @@ def run(arguments: argparse.Namespace) -> int:
 
     Raises RecordsError, and deletes nothing, if a run does not exist or is running, or the database is locked.
     """
+    if arguments.keep_every < 0 or (arguments.keep_every and not arguments.snapshots):
+        raise SettingsError(f"--keep-every {arguments.keep_every}: give a number above 0, and --snapshots")
     known = list_runs(arguments.db)
     found = [find_run(known, text, arguments.db) for text in arguments.runs]
     runs = {run["startID"]: run for run in found}
-    freed = remove_runs(arguments.db, list(runs), arguments.force)
     which = f"run{'s' * (len(runs) > 1)} {', '.join(map(str, runs))}"
+    if arguments.snapshots:
+        freed = remove_snapshots(arguments.db, list(runs), arguments.force, arguments.keep_every)
+        which = f"snapshots and statistics of {which}"
+    else:
+        freed = remove_runs(arguments.db, list(runs), arguments.force)
     left = "" if freed else "; its space in the file is left to later runs"
     print(f"deleted {which} from {arguments.db}: {size(freed)} freed{left}")
-    for run in runs.values():
+    for run in () if arguments.snapshots else runs.values():
         print(f"checkpoints of run {run['startID']} " + _remove_checkpoints(run, arguments))
     return 0
 
@@ -59,6 +74,7 @@ COMMAND = Command(
     examples=(
         "gradsum rm 3 4",
         "gradsum rm 3 --keep-checkpoints",
+        "gradsum rm 3 --snapshots --keep-every 1000",
     ),
     description="All records of the runs go, and so does the folder of their checkpoints if nothing else is in it. The "
     "space is given back to the disk. Other runs may keep training into the same database.",

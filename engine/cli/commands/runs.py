@@ -7,11 +7,17 @@ from engine.cli.arguments import add_database
 from engine.cli.command import Command
 from engine.cli.tables import STYLES, add_forms, console, print_csv, print_json, table
 from engine.records import COLUMNS, Run, list_runs
+from engine.reports.groups import best_checkpoint
 from engine.reports.text import number, shown, when
 
 _WIDE = 120  # columns from which on a run takes one line
-_NUMBERS = ("id", "workers", "steps", "best %", "images/s")
-_NARROW = {"optimizer": "optim-\nizer", "workers": "work-\ners", "best %": "best\n%", "images/s": "images\n/s"}
+_NUMBERS = ("id", "workers", "steps", "best, last %", "images/s")
+_NARROW = {
+    "optimizer": "optim-\nizer",
+    "workers": "work-\ners",
+    "best, last %": "best,\nlast %",
+    "images/s": "images\n/s",
+}
 _WIDTHS = {"name": 8, "model": 8, "data": 9}  # in a narrow terminal; rich would break the numbers as well
 
 
@@ -27,7 +33,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json(runs)
     elif arguments.csv:
-        print_csv(list(COLUMNS["runs"]), (list(run.values()) for run in runs))
+        print_csv(list(COLUMNS["runs"]), ([cells[name] for name in COLUMNS["runs"]] for cells in map(dict, runs)))
     elif runs:
         _print_table(runs)
     else:
@@ -55,6 +61,19 @@ def _print_table(runs: list[Run]) -> None:
         parts = [Text(("\n" if narrow else " ").join(cells[heading])) for heading in headings[:-1]]
         rows.add_row(*parts, Text(run["state"], STYLES.get(run["state"], "")))
     out.print(rows)
+    if out.is_terminal and any(_best(run).startswith("(") for run in runs):
+        out.print("(in brackets): the network of that step is not kept any more")
+
+
+def _best(run: Run) -> str:
+    """Return the best percent correct, or R², in brackets if there is no network that has it."""
+    score = number(run["best_percent"], ".2f") if run["best_r2"] is None else f"R² {run['best_r2']:.4f}"
+    return score if run["best_step"] is None or best_checkpoint(run) else f"({score})"
+
+
+def _last(run: Run) -> str:
+    """Return the last percent correct, or R²."""
+    return number(run["last_percent"], ".2f") if run["last_r2"] is None else f"{run['last_r2']:.4f}"
 
 
 def _cells(run: Run) -> dict[str, tuple[str, ...]]:
@@ -69,7 +88,7 @@ def _cells(run: Run) -> dict[str, tuple[str, ...]]:
         "optimizer": (shown(run["optimizer"]), number(run["lr"], "g")),
         "workers": (number(run["workers"], "d"),),
         "steps": (number(run["steps"], "d"),),
-        "best %": (number(run["best_percent"], ".2f") if run["best_r2"] is None else f"R² {run['best_r2']:.4f}",),
+        "best, last %": (_best(run), _last(run)),
         "images/s": (number(run["images_per_second"], ".0f"),),
         "state": (run["state"],),
     }

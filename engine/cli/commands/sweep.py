@@ -37,7 +37,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--sampler",
         metavar="grid|random|tpe",
-        help=f"every combination, random ones, or those that Optuna's TPE suggests (default: {defaults.SAMPLER})",
+        help="every combination, random ones without repetition, or those that Optuna's TPE suggests "
+        f"(default: {defaults.SAMPLER})",
     )
     group.add_argument(
         "--prune-after",
@@ -105,7 +106,9 @@ def _print_summary(result: "SweepResult") -> None:
         print(f"Interrupted {_moment(result.trials)} of {result.wanted}. Resume with:\n  {command}")
     if result.best:
         print(f"best        trial {result.best.number} {ending(result.best)}: {in_words(result.best.parameters)}")
-        print(f"settings    {result.config} (gradsum train --config {shlex.quote(str(result.config))})")
+        print(f"network     {result.checkpoint or 'its checkpoint is not there any more'}")
+        if result.config:
+            print(f"settings    {result.config} (gradsum train --config {shlex.quote(str(result.config))})")
     elif result.state != "interrupted":
         print("no trial finished")
     print(f"records     {result.db} (sweep {result.sweep})")

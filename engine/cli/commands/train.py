@@ -46,6 +46,8 @@ def train_with(given: Mapping[str, Any], quiet: bool, as_json: bool) -> int:
 
 
 def _print_summary(result: "Result") -> None:
+    from engine.reports.text import size
+
     seen = result.validation
     if result.state == "interrupted":
         folder = shlex.quote(str(result.checkpoint.parent))
@@ -58,8 +60,11 @@ def _print_summary(result: "Result") -> None:
         print(f"{seen.text()} ({what}) after {seen.step} steps")
     who = f"{result.workers or 'no'} worker" + "s" * (result.workers != 1)
     print(f"{result.images_per_second:,.0f} {result.unit}/s with {who}, {result.wall_seconds:.1f} s")
-    print(f"records     {result.db} (run {result.run})")
+    print(f"records     {result.db} (run {result.run}, {size(result.records_bytes)})")
     print(f"checkpoint  {result.checkpoint}")
+    if best := result.best:
+        where = best.checkpoint or "its checkpoint is not there any more"
+        print(f"best        {where} ({best.text()} after step {best.step})")
 
 
 COMMAND = Command(

@@ -21,14 +21,13 @@ def run(arguments: argparse.Namespace) -> int:
     from engine.errors import UsageError
     from engine.launch.worker_options import keys_of, words_of
     from engine.launch.worker_pool import WorkerPool
-    from engine.system.clock import MonotonicClock
     from engine.system.processes import usable_cores
 
     count = usable_cores() if arguments.processes is None else arguments.processes
     if not 1 <= count <= MOST:
         raise UsageError(f"--processes must be from 1 to {MOST}, got {count}")
     keys_of(arguments)  # an error is reported here once, not by every process
-    return WorkerPool(count, words_of(arguments), MonotonicClock()).run()
+    return WorkerPool(count, words_of(arguments)).run()
 
 
 COMMAND = Command(

@@ -1,8 +1,8 @@
 """Who computes what: a state machine from events to instructions, without sockets, clocks or files.
 
 A *round* is all that happens for one batch (or one validation). Its micro-batches are cut into shares, a share into
-blocks; every block is counted exactly once. Because sums are exact, it never matters who computes a block, or how
-often, so a block is given to a worker
+blocks; every block is counted exactly once. Because any two workers find the same bits, it does not matter who computes
+a block, or how often, so a block is given to a worker
 
 - in its share, when the round begins;
 - again, when the worker that had it has left, or its lease has lapsed;

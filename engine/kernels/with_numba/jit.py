@@ -3,8 +3,6 @@
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from hashlib import sha256
-from pathlib import Path
 from typing import Any, TypeVar, cast
 
 
@@ -29,12 +27,11 @@ with _hidden("scipy", "scipy.linalg"):
     import numba.np.arraymath
     from numba.core.compiler import Compiler
 
+    from engine.kernels.with_numba.disk import SOURCES, cache_of, folder
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 COMPILED: list[Any] = []  # every kernel of the backend, for `compilations`
-# numba recompiles a cached kernel when its own file changes, but not when a file whose loops are inlined does. So the
-# name of a kernel, and of its cache file, depends on all files: old code would give other bits than the source says.
-SOURCES = sha256(b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))).hexdigest()[:8]
 
 
 class NoAlias(Compiler):
@@ -70,15 +67,15 @@ def compilations() -> int:
 
 def cached() -> bool:
     """Tell whether the cache has files of every kernel, in the versions of this source."""
-    folders = {Path(f.stats.cache_path) for f in COMPILED}
-    there = {path.name.rpartition("-")[0] for folder in folders for path in folder.glob(f"*_{SOURCES}-*.nbi")}
+    there = {path.name.rpartition("-")[0] for path in folder().glob(f"*_{SOURCES}-*.nbi")}
     return {f"{f.__module__.rpartition('.')[2]}.{f.__qualname__}" for f in COMPILED} <= there
 
 
 def _compiled(function: F, *also: str) -> F:
     function.__qualname__ += f"_{SOURCES}"
     # Contracting a * b + c to one instruction and ignoring the sign of zero keep NaN and infinity as they are.
-    options = {"cache": True, "nogil": True, "error_model": "numpy", "fastmath": {"nsz", "contract", *also}}
+    options = {"nogil": True, "error_model": "numpy", "fastmath": {"nsz", "contract", *also}}
     dispatcher = numba.njit(pipeline_class=NoAlias, **options)(function)  # type: ignore[call-overload]
+    dispatcher._cache = cache_of(function)  # what `cache=True` does, with numba's own choice of a folder
     COMPILED.append(dispatcher)
     return cast(F, dispatcher)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from engine.records import Event, Run, RunRecord, Validation, Worker
-from engine.reports.groups import groups
+from engine.reports.groups import best_checkpoint, groups
 from engine.reports.page.document import Section
 from engine.reports.page.html import Html, join, pairs, picture, remark, table, tag, text
 from engine.reports.text import EVENTS, WORKERS, duration, number, shown, validation_columns, when
@@ -51,7 +51,7 @@ def _task(run: Run) -> str:
 def results(run: Run) -> Section:
     """Say in numbers what came out."""
     cards = {
-        **_best(run),
+        **_scores(run),
         "steps": number(run["steps"], ","),
         "epochs": number(run["epochs"], ".2f"),
         "training loss": number(run["train_loss"], ".4f"),
@@ -63,11 +63,14 @@ def results(run: Run) -> Section:
     return Section("Results", tag("div", *boxes, class_="cards"))
 
 
-def _best(run: Run) -> dict[str, str]:
-    """Return the best score of any validation: percent correct, or R² where values are predicted."""
+def _scores(run: Run) -> dict[str, str]:
+    """Return the best and the last score: percent correct, or R² where values are predicted."""
+    what, form, best, last = "% correct", ".2f", run["best_percent"], run["last_percent"]
     if run["best_r2"] is not None:
-        return {"best R²": number(run["best_r2"], ".4f")}
-    return {"best % correct": number(run["best_percent"], ".2f")}
+        what, form, best, last = "R²", ".4f", run["best_r2"], run["last_r2"]
+    step = run["best_step"]
+    which = f", after step {step:,}" + ("" if best_checkpoint(run) else ", not kept") if step else ""
+    return {f"best {what}{which}": number(best, form), f"last {what}": number(last, form)}
 
 
 def progress(curves: Picture, rows: Sequence[Validation]) -> Section:

@@ -359,7 +359,7 @@ def test_a_histogram(db: Path, given: str, array: str) -> None:
         (lambda db: gather.draw_histogram(db, "2", "fc1"), ("run 2 has no snapshots", "--snapshot-every")),
     ],
 )
-def test_what_is_not_there_is_said(db: Path, draw: Callable[[Path], gather.Picture], texts: tuple[str, ...]) -> None:
+def test_what_is_not_there_is_said(db: Path, draw: Callable[[Path], gather.Drawing], texts: tuple[str, ...]) -> None:
     with pytest.raises(RecordsError) as caught:
         draw(db)
     for text in texts:

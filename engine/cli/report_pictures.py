@@ -11,7 +11,7 @@ from engine.records import Run, reading, snapshots
 from engine.reports.page import Picture, Pictures
 
 if TYPE_CHECKING:
-    from engine.reports.plots.gather import Picture as Drawn
+    from engine.reports.plots.gather import Drawing
 
 SHARPNESS = 160  # dots an inch: more than most screens show, and legible in print
 COLOURS = 4  # inputs of a layer that sees the image; kernels of later ones are many, and look like nothing
@@ -34,7 +34,7 @@ def pictures(db: Path, run: Run) -> Pictures:
     )
 
 
-def _drawn(what: str, draw: "Callable[[], Drawn]") -> Picture:
+def _drawn(what: str, draw: "Callable[[], Drawing]") -> Picture:
     """Return the picture that `draw` makes, or why it cannot be made."""
     try:
         figure, _ = draw()
@@ -72,7 +72,7 @@ def _weights(db: Path, number: int) -> Iterator[Picture]:
         yield _drawn(f"the values of {name}", partial(gather.draw_histogram, db, str(number), name))
 
 
-def _draw_mistakes(run: Run) -> "Drawn":
+def _draw_mistakes(run: Run) -> "Drawing":
     """Draw the mistakes of the run's newest network on the test images it was validated on, if they are cached."""
     from engine.checkpoint import load
     from engine.data.cache import open_cached

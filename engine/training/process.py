@@ -1,4 +1,4 @@
-"""What a process sets up to train, in which order, and that all of it is gone afterwards."""
+"""What a process that trains sets up, in which order; all of it is undone afterwards."""
 
 import logging
 from collections.abc import Iterator
@@ -11,13 +11,14 @@ from engine.compute.precompile import compile_all, is_compiled
 from engine.coordinator.notices import Notice, NoticeKind, NoticeLimit
 from engine.coordinator.source import Source
 from engine.errors import GradsumError, StorageError, WorkerFailedError, WorkersError
-from engine.records import Recorder
+from engine.records import EventRow, Recorder
+from engine.reports.text import shown
 from engine.settings import Settings
 from engine.system.allocator import release_compiler
 from engine.system.blas import one_blas_thread
 from engine.system.clock import MONOTONIC, Clock, TimeLimit
 from engine.system.signals import Interrupt
-from engine.training.bookkeeping import departure, recorder
+from engine.training.bookkeeping import departure, notice_recorder
 from engine.training.checkpoint_writer import CheckpointWriter
 from engine.training.cluster import Cluster, cluster_for, source_for
 from engine.training.context import RunContext
@@ -35,7 +36,7 @@ AT_ONCE = (KeyboardInterrupt, WorkersError, WorkerFailedError, StorageError)
 log = logging.getLogger("gradsum.training")
 
 
-class Session:
+class TrainingProcess:
     """A process that trains: one run, or one after the other on the same workers.
 
     Entered, it listens to signals and holds BLAS to one thread; `start_workers` and `open_records` follow. They are
@@ -70,7 +71,7 @@ class Session:
 
         `sizes`: how many parameters the models of the runs to come have, where there may be several.
         """
-        self._cluster = self._stack.enter_context(cluster_for(settings, len(sizes) <= 1))
+        self._cluster = self._stack.enter_context(cluster_for(settings, self._clock, len(sizes) <= 1))
         if self._cluster and sizes:
             self._cluster.listen(max(sizes), self.reporter)
 
@@ -84,13 +85,26 @@ class Session:
         row = run.row()
         step = run.checkpoint.step if run.checkpoint else 0
         number = self._records.resume(run.uuid, step, row.folder, row.name)
-        return self._records.begin(row) if number is None else number
+        if number is None:
+            number = self._records.begin(row)
+            self._say_what_is_missing(run)
+        return number
+
+    def _say_what_is_missing(self, run: Run) -> None:
+        """Say, if the run that was just entered is not new, that its earlier steps are on record elsewhere."""
+        if run.checkpoint is None:
+            return
+        before = run.checkpoint.run.db
+        where = f"; they are in {before}" if before and Path(before) != run.db.absolute() else ""
+        text = f"run {run.uuid[:6]} is new to database {run.db}, without its first {run.checkpoint.step} steps{where}"
+        self._records.event(EventRow(NoticeKind.RESUMED, text, run.checkpoint.step))
+        self.reporter.notice(shown(text))
 
     def carry_out(self, run: Run, number: int, state: TrainingState, prune: Prune = never) -> Result:
         """Train the run that has this number in the records, from `state` on, and finish it there."""
         limit = TimeLimit(self._clock, run.settings.time_limit)
         context = RunContext(self.reporter, self.interrupt, self._clock, limit)
-        notices = NoticeLimit(recorder(self._records, self.reporter))
+        notices = NoticeLimit(notice_recorder(self._records, self.reporter))
         self.reporter.status("waiting for workers" if self._cluster else "compiling the network")
         known = self._records.worker_names()
         with source_for(run, self._cluster, context, notices.take, known) as source:
@@ -102,7 +116,7 @@ class Session:
                 notices.take(Notice(NoticeKind.RESUMED, None, changed))
             with self._closing(number, source, notices), loop.snapshots:
                 stop = loop.train()
-            result = result_of(run, number, loop, stop)
+            result = result_of(run, number, loop, stop, self._records.size())
             self._records.finish(result.state, stop.text, **totals_of(result, state.progress))
         log.info("run %d ends after step %d: %s", number, result.steps, stop.text)
         return result

@@ -6,6 +6,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from engine.errors import SettingsError
+from engine.system.places import use_for_matplotlib
 
 FORMATS = (".png", ".svg", ".pdf")
 
@@ -16,9 +17,10 @@ def add_out(parser: argparse.ArgumentParser, default: str) -> None:
 
 
 def need_matplotlib() -> None:
-    """Raise SettingsError if matplotlib is not installed, without importing it, which takes a while."""
+    """Prepare for importing matplotlib, which takes a while; SettingsError if it is not installed."""
     if find_spec("matplotlib") is None:
         raise SettingsError("pictures need matplotlib: pip install 'gradsum[plot]'")
+    use_for_matplotlib()
 
 
 def check_place(path: Path, option: str = "--out") -> None:
