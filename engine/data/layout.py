@@ -151,8 +151,8 @@ def _header(of: Fields) -> bytes:
     text = json.dumps(fields, separators=(",", ":")).encode("ascii")
     text += b" " * (-len(text) % 8)
     if len(text) > _LONGEST_HEADER:
-        names = len(of.classes) + len(of.columns) + len(of.targets)
-        raise DataError(f"{of.name}: its name and the {names} names of its classes or columns are too long")
+        what = f"{len(of.columns)} columns" if of.columns else f"{len(of.classes)} classes"
+        raise DataError(f"{of.name}: its name and the names of its {what} are too long")
     return struct.pack("<Q", len(text)) + text
 
 
