@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from engine.records import list_runs
 from engine.system.places import cache_folder
 from tests.support.command import Gradsum
 
@@ -60,7 +61,17 @@ def test_words_and_another_target(gradsum: Gradsum) -> None:
     assert drawn.code == 0, drawn.err
     assert gradsum("predict", "out", "kinds.csv").out.splitlines()[0].split()[1] in ("dear", "cheap")
     done = gradsum("train", "--data", "homes.csv", "--target-column", "age", *options, "--out", "age", "--json")
-    assert json.loads(done.out.splitlines()[-1])["validation"].keys() == {"total", "r2", "loss"}
+    told = json.loads(done.out.splitlines()[-1])
+    assert told["validation"].keys() == {"total", "r2", "loss"}
+    assert told["best"].keys() == {"step", "r2", "loss", "checkpoint"}
+    assert f"(R² {told['best']['r2']:.4f} after step {told['best']['step']})" in done.out
+    [run] = list_runs("runs/gradsum.db")[1:]
+    assert (run["best_r2"], run["best_step"], run["last_r2"]) == (
+        told["best"]["r2"],
+        told["best"]["step"],
+        told["validation"]["r2"],
+    )
+    assert json.loads(gradsum("evaluate", "age", "--best", "--json").out)["r2"] == told["best"]["r2"]
     assert gradsum("evaluate", "age").out.splitlines()[-1].startswith("root mean squared error of age")
     resumed = gradsum("train", "--resume", "age", "--epochs", "21", "--quiet")
     assert resumed.code == 0, resumed.err

@@ -1,6 +1,7 @@
 """Programs on features and with values to be predicted, and how good these predictions are."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -88,3 +89,13 @@ def test_r2_of_values_that_are_all_the_same_is_nan() -> None:
 @pytest.mark.parametrize("validation", [Validation(3, 4, 5, 0.5), Validation(3, 0, 5, 0.5, -0.25)])
 def test_a_validation_as_plain_data(validation: Validation) -> None:
     assert Validation.from_dict(validation.asdict() | {"step": 3}) == validation
+
+
+def test_the_best_r2_is_the_highest_and_nan_is_never_the_best() -> None:
+    none, low, high = (Validation(step, 0, 4, 1.0, r2) for step, r2 in ((1, math.nan), (2, -0.5), (3, 0.5)))
+    assert not none.beats(None)
+    assert low.beats(None)
+    assert high.beats(low)
+    assert not low.beats(high)
+    assert not none.beats(low)
+    assert not replace(high, step=4).beats(high), "of equal ones the first stays"
