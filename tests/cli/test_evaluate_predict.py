@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import engine
-from engine.cli.commands.predict import read_images
 from engine.data.letters import letters
+from engine.data.reading import read_images
 from engine.errors import DataError
 from tests.support.command import SMALL, Gradsum, save_data
 

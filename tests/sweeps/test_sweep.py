@@ -73,7 +73,7 @@ def test_trials_share_their_workers_and_each_is_the_run_it_would_be_alone() -> N
             same = alone(trial.parameters)
             assert same.params_sha256 == trial.params_sha256
             assert same.validation
-            assert same.validation.percent == trial.curve[-1].percent
+            assert same.validation.percent == trial.curve[-1].score
     assert rows("SELECT count(*) FROM snapshots") == [(0,)], "unless they are asked for"
 
 
@@ -104,9 +104,9 @@ def test_the_best_settings_give_the_best_trial_again() -> None:
     result = engine.sweep(OVER | {"dropout": "0,0.25"}, **SWEEP | {"seed": 11, "validate_every": 4})
     assert result.best
     assert result.config == Path("out/best.toml")
-    values = [t.best.percent for t in result.trials if t.state == FINISHED and t.best]
+    values = [t.best.score for t in result.trials if t.state == FINISHED and t.best]
     assert result.best.best
-    assert result.best.best.percent == max(values)
+    assert result.best.best.score == max(values)
     read = tomllib.loads(result.config.read_text())
     again = engine.train(**read, workers=0, db="again.db", out="again")
     assert result.checkpoint
