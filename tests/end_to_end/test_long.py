@@ -46,12 +46,12 @@ def test_memory_does_not_grow_with_steps(tidy: Path, workers: int) -> None:
     save_data(train=400, side=8)
     soak = ("train", "--data", "data.npz", "--model", "mlp", "--batch-size", 8, "--workers", workers)
     seldom = ("--validate-every", 1 << 30, "--checkpoint-every", 1 << 30)
-    seldom += ("--snapshot-first", 0, "--snapshot-every", 0, "--statistics-every", 1)
-    run = start(*soak, *seldom, "--steps", STEPS, "--db", "r.db", "--out", "out", "--quiet")
+    recorded = ("--snapshot-first", 0, "--snapshot-every", 0, "--statistics-every", 1)
+    run = start(*soak, *seldom, *recorded, "--steps", STEPS, "--db", "r.db", "--out", "out", "--quiet")
     looks = list(memory(run, Path("r.db")))
     answer: Answer = finish(run)
     assert answer.code == 0, answer.err
-    late = [(step, size) for step, size, recorded in looks if recorded > FULL]
+    late = [(step, size) for step, size, database in looks if database > FULL]
     assert len(late) > 10
     third = len(late) // 3
     first, last = (sorted(size for _, size in part)[third // 2] for part in (late[:third], late[-third:]))
