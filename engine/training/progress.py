@@ -48,7 +48,8 @@ class Progress:
         return self._best_as(Measure.R2)
 
     def _best_as(self, measure: Measure) -> float | None:
-        return self.best_score if self.validation and self.validation.measure is measure else None
+        found = self.validation.measure if self.validation else Measure.PERCENT  # as in checkpoints of earlier versions
+        return self.best_score if found is measure else None
 
     @property
     def is_validated(self) -> bool:
