@@ -93,7 +93,7 @@ def test_a_checkpoint_of_an_earlier_version_is_itself_the_best_if_it_was_validat
         run = replace(run, checkpoint=old, folder=Path("old"))
         with loop_of(run, Journal()) as loop:
             assert (loop.state.progress.best is not None) == validated
-            assert loop.state.progress.best_score == 100.0
+            assert loop.state.progress.best_percent == 100.0
     assert "best" not in RunState("u").plain(), "what an earlier version wrote is written again as it was"
 
 
