@@ -87,7 +87,7 @@ class Settings:
         float, None, LENGTH, "stop after this many seconds", 0, above=True, optional=True
     )
     target: float | None = setting(
-        float, None, LENGTH, "stop when validation reaches this percentage", 0, 100, optional=True
+        float, None, LENGTH, "stop when validation reaches this percentage, or this R²", 0, 100, optional=True
     )
     dropout: float = setting(
         float, 0.0, TRAINING, "probability of dropping a value before each dense activation", 0, 1, below=True

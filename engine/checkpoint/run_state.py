@@ -20,26 +20,47 @@ _KINDS: dict[str, type | tuple[type, ...]] = {
     "data.classes": list,
     "data.generated": bool,
     "data.source": str,
+    "data.background": list,
+    "data.scaled": bool,
+    "data.columns": list,
+    "data.targets": list,
     "normalisation": dict,
+    "values": dict,
     "versions": dict,
     "db": str,
     "elapsed": _NUMBER,
     "cpu": _NUMBER,
     "best_percent": _NUMBER,
+    "best_r2": _NUMBER,
     "validation": dict,
     "best": dict,
 }
 
+# Left out where they say nothing, as in checkpoints of earlier versions.
+_ADDED = ("background", "scaled", "columns", "targets", "values", "best_r2", "best")
+
 
 @dataclass(frozen=True)
 class DataState:
-    """The data set that the run is trained on; `source` is its name or path, None if it was given in Python."""
+    """The data set that the run is trained on; `source` is its name or path, None if it was given in Python.
+
+    `background` and `scaled` say how its pictures were read, `columns` and `targets` what the columns of a table are
+    called that hold features, and what is to be said of them.
+    """
 
     name: str | None = None
     digest: str | None = None
     classes: tuple[str, ...] = ()
     generated: bool = False
     source: str | None = None
+    background: tuple[int, ...] = ()
+    scaled: bool = False
+    columns: tuple[str, ...] = ()
+    targets: tuple[str, ...] = ()
+
+    def look(self) -> dict[str, Any]:
+        """Return how pictures were read, as plain data."""
+        return {"background": list(self.background), "scaled": self.scaled}
 
 
 @dataclass(frozen=True)
@@ -47,8 +68,8 @@ class RunState:
     """A run at one of its steps. What an older version did not write is None, or empty.
 
     `uuid` identifies the run, `name` is what a person called it. `model`, `settings`, `normalisation`, `validation`
-    (the newest) and `best` are plain data, understood by the classes of these names. `elapsed` and `cpu` are seconds
-    since the run began.
+    (the newest) and `best` are plain data, understood by the classes of these names; `values` is the normalisation of
+    targets that are values, None where there are classes. `elapsed` and `cpu` are seconds since the run began.
     """
 
     uuid: str | None = None
@@ -58,19 +79,37 @@ class RunState:
     settings: Mapping[str, Any] = field(default_factory=dict)
     data: DataState = DataState()
     normalisation: Mapping[str, Any] | None = None
+    values: Mapping[str, Any] | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
     db: str | None = None
     elapsed: float = 0.0
     cpu: float = 0.0
     best_percent: float | None = None
+    best_r2: float | None = None
     validation: Mapping[str, Any] | None = None
     best: Mapping[str, Any] | None = None
 
+    @property
+    def target_column(self) -> str | None:
+        """The column that is to be said of each row of a table; None where there is no table."""
+        return self.data.targets[0] if len(self.data.targets) == 1 and self.data.columns else None
+
+    @property
+    def task(self) -> str | None:
+        """What is done with features: "regression" or "classification"; None where there are no features."""
+        if self.model is None or len(self.model.get("shape", ())) != 1:
+            return None
+        return "classification" if self.values is None else "regression"
+
     def plain(self) -> dict[str, Any]:
         """Return the plain data that `run_state_from` reads; the uuid is called "run"."""
-        values = {name: value for name, value in vars(self).items() if name not in ("uuid", "best")}
-        values |= {"best": self.best} if self.best else {}
-        return {"run": self.uuid} | values | {"data": asdict(self.data)}
+        values = {n: value for n, value in vars(self).items() if n != "uuid" and _says(n, value)}
+        data = {name: value for name, value in asdict(self.data).items() if _says(name, value)}
+        return {"run": self.uuid} | values | {"data": data}
+
+
+def _says(name: str, value: object) -> bool:
+    return name not in _ADDED or not (value is None or value is False or value == ())
 
 
 def run_state_from(plain: object, what: str) -> RunState:
@@ -83,10 +122,12 @@ def run_state_from(plain: object, what: str) -> RunState:
     found = {path: _checked(plain, path, what) for path in _KINDS}
     known = {path: value for path, value in found.items() if value is not None}
     of_data = {path.removeprefix("data."): value for path, value in known.items() if path.startswith("data.")}
-    if "classes" in of_data:
-        of_data["classes"] = tuple(of_data["classes"])
-        if not all(isinstance(name, str) for name in of_data["classes"]):
-            _refuse(what, "data.classes", plain["data"]["classes"])
+    for names in of_data.keys() & {"classes", "columns", "targets"}:
+        of_data[names] = tuple(of_data[names])
+        if not all(isinstance(name, str) for name in of_data[names]):
+            _refuse(what, f"data.{names}", plain["data"][names])
+    if "background" in of_data:
+        of_data["background"] = tuple(of_data["background"])
     if not all(isinstance(version, str) for version in known.get("versions", {}).values()):
         _refuse(what, "versions", known["versions"])
     values = {path: value for path, value in known.items() if path != "run" and not path.startswith("data")}

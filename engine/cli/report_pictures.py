@@ -23,8 +23,9 @@ def pictures(db: Path, run: Run) -> Pictures:
     from engine.reports.plots import gather
 
     number, name = run["startID"], str(run["startID"])
+    what = "loss and percent correct" if run["best_r2"] is None else "loss and R²"
     return Pictures(
-        progress=_drawn("loss and percent correct", partial(gather.draw_progress, db, [name], "batch")),
+        progress=_drawn(what, partial(gather.draw_progress, db, [name], "batch")),
         kernels=list(_kernels(db, number)),
         layers=_drawn("the norms of every layer", partial(gather.draw_layers, db, name)),
         weights=list(_weights(db, number)),
@@ -86,7 +87,7 @@ def _draw_mistakes(run: Run) -> "Drawing":
         raise CheckpointError(f"the checkpoints in {folder} are another run's")
     network = network_from(checkpoint, folder)
     data = open_cached(run["data_digest"])
-    found = confusion.answers(network.probabilities(data.test.images), data.test.labels)
+    found = confusion.answers(network.probabilities(data.test.inputs), data.test.labels)
     kind = "generated " if data.generated else ""
     title = f"step {checkpoint.step} on {kind}{data.name}"
-    return confusion.draw(found, data.test.images, network.classes, title), "confusion"
+    return confusion.draw(found, confusion.images_of(data.test), network.classes, title), "confusion"

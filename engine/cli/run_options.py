@@ -12,7 +12,8 @@ from engine.system.spelling import hint
 from engine.system.toml import read_toml
 from engine.training.defaults import DEFAULT_DB
 
-TEXTS = ("data", "model", "name", "db", "out", "resume")  # options that take text and are not fields of `Settings`
+# Options that take text and are not fields of `Settings`.
+TEXTS = ("data", "target_column", "task", "model", "name", "db", "out", "resume")
 SWITCHES = ("quiet", "json")
 DISPLAY = "display and configuration"
 SHOWN = {"bind": "ADDRESS", "key": "FILE"}  # metavars that say more than the kind
@@ -35,11 +36,21 @@ def add_settings(parser: argparse.ArgumentParser, defaults: Mapping[str, Any]) -
     groups[DATA].add_argument(
         "--data",
         metavar="NAME|PATH",
-        help="letters (generated), mnist, fashion-mnist, emnist-letters, a folder of IDX files, or an .npz file "
-        "(default: letters)",
+        help="letters (generated), mnist, fashion-mnist, emnist-letters, a folder of IDX files, or a file: .npz, .csv "
+        "or .parquet (default: letters)",
     )
     groups[DATA].add_argument(
-        "--model", metavar="NAME|FILE", help="letters, mlp, lenet, or a TOML file (default: letters)"
+        "--target-column",
+        metavar="NAME",
+        help="column of a table of features that is the target (default: label, target, y or the like, else the last)",
+    )
+    groups[DATA].add_argument(
+        "--task",
+        metavar="classification|regression",
+        help="what the target of a table is (default: regression for floats, else classification)",
+    )
+    groups[DATA].add_argument(
+        "--model", metavar="NAME|FILE", help="letters, mlp, lenet, or a TOML file (default: letters, for features mlp)"
     )
     for f in fields(Settings):
         _add_setting(groups[f.metadata["group"]], f, defaults)

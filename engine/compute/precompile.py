@@ -11,7 +11,7 @@ from engine.compute.program.program import Program
 from engine.compute.program.weights import Weights
 from engine.kernels import Array, Backend, choose
 from engine.nn.layers import Conv2d, Dense, Dropout, Flatten, Gelu, Layer, MaxPool2d, Relu
-from engine.nn.model import LOSSES, Model
+from engine.nn.model import LOSSES, SQUARED_ERROR, Model
 from engine.system.files import check_writable
 from engine.system.places import kernels_folder, unwritable
 
@@ -69,6 +69,9 @@ def _run(model: Model, backend: Backend) -> None:
     program.prepare(vector)
     images, labels = np.zeros((2, *model.shape), np.float32), np.zeros(2, np.int32)
     program.gradient(images, labels, np.random.default_rng(0), program.layout.zeros())
+    if model.loss == SQUARED_ERROR:
+        values = np.zeros((2, model.classes), np.float32)
+        program.gradient(images, values, None, program.layout.zeros())
 
 
 def _step(backend: Backend) -> None:

@@ -57,7 +57,7 @@ class Peers:
         if self._endpoint.is_local(peer):
             self._supervisor.trust(hello.host, hello.pid)
         if hello.numerics != self._numerics:
-            reason = f"its results depend on other software or hardware: {hello.numerics} (here: {self._numerics})"
+            reason = f"it would compute different bits, with {hello.numerics} (here: {self._numerics})"
             self._notice(Notice(NoticeKind.REFUSED, f"{hello.host}:{hello.pid}", reason))
             self.send(peer, m.Refuse(m.clip(reason, REASON)))
             return

@@ -10,20 +10,24 @@ import contextlib
 import hashlib
 import os
 import re
+import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from engine.data import cache_limit, layout
 from engine.data.dataset import Dataset
 from engine.errors import DataError
-from engine.system.files import TEMPORARY, mapped, write_atomically
+from engine.system.files import TEMPORARY, mapped, move_into_place
 from engine.system.places import cache_folder
 
 _STALE = 3600.0  # seconds; writing a file never takes that long
-PART = ".part-"  # of what arrives over the network
+PART = ".part-"  # of what is made piece by piece, or arrives over the network
+_opened: WeakKeyDictionary[Dataset, str] = WeakKeyDictionary()  # their digests: to hash gigabytes again takes long
 
 
 class DamagedError(DataError):
@@ -41,8 +45,12 @@ def store(dataset: Dataset, folder: Path | None = None) -> str:
     """Put `dataset` into the cache, unless it is there, and return its digest, which depends on its content only.
 
     A file of that name with other content, which a disk or a person has damaged, is replaced.
+    A data set that was opened from the cache is there as long as its file is.
     Raises DataError if the folder cannot be written.
     """
+    known = _opened.get(dataset)
+    if known is not None and path_of(known, folder).exists():
+        return known
     pieces = layout.pieces(dataset)
     digest = hashlib.sha256()
     for piece in pieces:
@@ -50,11 +58,32 @@ def store(dataset: Dataset, folder: Path | None = None) -> str:
     path = path_of(digest.hexdigest(), folder)
     if not _holds(path, pieces):
         cache_limit.make(path.parent, sum(piece.nbytes for piece in pieces))
-        _write(path, pieces)
+        _write(path.parent, pieces, lambda: path)
     return digest.hexdigest()
 
 
-def open_cached(digest: str, folder: Path | None = None) -> Dataset:
+def store_stream(pieces: Iterable[bytes | memoryview], size: int, folder: Path | None = None) -> str:
+    """Put a data set into the cache that is made piece by piece, as `layout.pieces` would, and return its digest.
+
+    `size` is how many bytes it has in all. No more than a piece is held in memory, and nothing is left behind if
+    making one fails. Raises DataError if the folder cannot be written, or has no room within its limit.
+    """
+    folder = folder or cache_folder()
+    cache_limit.make(folder, size)
+    digest = hashlib.sha256()
+
+    def hashed() -> Iterator[bytes | memoryview]:
+        for piece in pieces:
+            digest.update(piece)
+            yield piece
+
+    _write(folder, hashed(), lambda: path_of(digest.hexdigest(), folder))
+    return digest.hexdigest()
+
+
+def open_cached(
+    digest: str, folder: Path | None = None, *, notes: tuple[str, ...] = (), scaled: bool = False
+) -> Dataset:
     """Open a data set of the cache: read-only arrays over a memory map, shared by all processes that open it.
 
     The whole file is read once to check that its digest is still `digest`: two workers with the same damaged file would
@@ -64,7 +93,10 @@ def open_cached(digest: str, folder: Path | None = None) -> Dataset:
     path, found = path_of(digest, folder), content(digest, folder)
     if hashlib.sha256(found).hexdigest() != digest:
         raise DamagedError(f"{path}: its content is not what its name says; delete it and load the data set again")
-    return layout.parse(np.frombuffer(found, np.uint8), path)
+    stored = layout.parse(np.frombuffer(found, np.uint8), path)
+    dataset = replace(stored, notes=notes, scaled=scaled) if notes or scaled else stored
+    _opened[dataset] = digest
+    return dataset
 
 
 def _holds(path: Path, pieces: Iterable[memoryview]) -> bool:
@@ -99,16 +131,30 @@ def content(digest: str, folder: Path | None = None) -> memoryview:
 def remember(key: str, digest: str, folder: Path | None = None) -> None:
     """Note that the data set made from `key` (letters, digits, dot, dash, underscore) has this digest."""
     path_of(digest, folder)
-    _write(_key_path(key, folder), [digest.encode()])
+    note(key, digest, folder)
+
+
+def note(key: str, text: str, folder: Path | None = None) -> None:
+    """Keep a short text under `key`, in place of what was there; DataError if it cannot be written."""
+    path = _key_path(key, folder)
+    _write(path.parent, [text.encode("ascii")], lambda: path)
+
+
+def noted(key: str, folder: Path | None = None) -> str | None:
+    """Return the text kept under `key`; None if there is none that can be read."""
+    try:
+        return _key_path(key, folder).read_text("ascii")
+    except (OSError, UnicodeDecodeError):
+        return None  # whatever is wrong with it, doing again what it saves puts it right
 
 
 def remembered(key: str, folder: Path | None = None) -> str | None:
     """Return the digest noted for `key`, or None if there is none or its data set is no longer in the cache."""
     try:
-        digest = _key_path(key, folder).read_text("ascii")
-        return digest if path_of(digest, folder).exists() else None
-    except (OSError, UnicodeDecodeError, DataError):
-        return None  # making the data set again mends any fault of the note
+        digest = noted(key, folder)
+        return digest if digest and path_of(digest, folder).exists() else None
+    except (OSError, DataError):
+        return None  # whatever is wrong with the note, making the data set again puts it right
 
 
 def _key_path(key: str, folder: Path | None) -> Path:
@@ -117,18 +163,28 @@ def _key_path(key: str, folder: Path | None) -> Path:
     return (folder or cache_folder()) / f"{key}.key"
 
 
-def _write(path: Path, pieces: Iterable[bytes | memoryview]) -> None:
-    """Write `pieces` to `path` so that the name never stands for less than all of them."""
+def _write(folder: Path, pieces: Iterable[bytes | memoryview], path: Callable[[], Path]) -> None:
+    """Write `pieces` to a file in `folder`, whose name is asked for once all are written: it never stands for less."""
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _remove_stale(path.parent)
-        write_atomically(path, pieces, mode=0o600)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _remove_stale(folder)
+        descriptor, name = tempfile.mkstemp(dir=folder, prefix=PART)
+        part = Path(name)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                for piece in pieces:
+                    file.write(piece)
+                file.flush()
+                os.fsync(file.fileno())
+            move_into_place(part, path())
+        finally:
+            part.unlink(missing_ok=True)
     except OSError as error:
-        raise unwritable(path, error) from error
+        raise unwritable(folder, error) from error
 
 
 def unwritable(path: Path, error: OSError) -> DataError:
-    """Return what to say when `path`, in the cache, cannot be written."""
+    """Return what to say when `path`, in the cache or the cache itself, cannot be written."""
     return DataError(
         f"{path}: cannot be written ({error.strerror or error}); free space there, or set GRADSUM_CACHE to "
         "a folder that can be written"

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from engine.errors import RecordsError
+from engine.records.columns import readable
 from engine.records.database import check_file_system, check_path, check_version, connect, explain
 from engine.records.find import find_run
 from engine.records.history import events, validations, workers
@@ -22,14 +23,16 @@ from engine.system.processes import alive
 # A run that was killed, or still runs, has no totals yet: take them from its rows, by key, as there may be many. Speed
 # is that of its last 50 steps.
 _LAST = "(SELECT {} FROM training t WHERE t.startID = runs.startID ORDER BY batchno DESC LIMIT 1)"
-_VALIDATION = "(SELECT {} FROM validation v WHERE v.startID = runs.startID ORDER BY {} LIMIT 1)"
+_LAST_SCORE = "(SELECT {} FROM {{validation}} v WHERE v.startID = runs.startID ORDER BY batchno DESC LIMIT 1)"
+_BEST = """(SELECT {} FROM {{validation}} v WHERE v.startID = runs.startID AND coalesce(corperc, r2) IS NOT NULL
+    ORDER BY coalesce(corperc, r2) DESC, batchno LIMIT 1)"""
 _RUNS = f"""
 SELECT runs.*,
   {_LAST.format("batchno")} AS last_step, {_LAST.format("epoch")} AS last_epoch,
   {_LAST.format("elapsed")} AS last_elapsed, {_LAST.format("cputime")} AS last_cputime,
-  {_VALIDATION.format("corperc", "corperc DESC, batchno")} AS best_so_far,
-  {_VALIDATION.format("batchno", "corperc DESC, batchno")} AS best_step_so_far,
-  {_VALIDATION.format("corperc", "batchno DESC")} AS last_validated,
+  {_LAST_SCORE.format("corperc")} AS last_validated, {_LAST_SCORE.format("r2")} AS last_r2_so_far,
+  {_BEST.format("corperc")} AS best_so_far, {_BEST.format("r2")} AS best_r2_so_far,
+  {_BEST.format("batchno")} AS best_step_so_far,
   (SELECT sum(batchsize) * (1 - 1.0 / count(*)) / nullif(max(elapsed) - min(elapsed), 0) FROM (
      SELECT batchsize, elapsed FROM training t WHERE t.startID = runs.startID ORDER BY batchno DESC LIMIT 50
   )) AS speed
@@ -43,6 +46,8 @@ _STAND_INS = {
     "best_percent": "best_so_far",
     "best_step": "best_step_so_far",
     "last_percent": "last_validated",
+    "best_r2": "best_r2_so_far",
+    "last_r2": "last_r2_so_far",
     "images_per_second": "speed",
 }
 FORMER_SETTINGS = {"mailbox": "shared_memory"}  # what settings were called in runs of earlier versions
@@ -135,7 +140,9 @@ def _runs(connection: sqlite3.Connection, path: Path) -> list[Run]:
     if check_version(connection, path) == 0:
         return []
     columns = dict.fromkeys(COLUMNS["runs"])  # an earlier version may not have them all
-    return [_run(columns | dict(row), path) for row in connection.execute(_RUNS)]
+    scores = readable(connection, "validation", ("startID", "batchno", "corperc", "r2"))
+    sql = _RUNS.format(validation=f"(SELECT {scores} FROM validation)")  # noqa: S608
+    return [_run(columns | dict(row), path) for row in connection.execute(sql)]
 
 
 def _run(row: dict[str, Any], path: Path) -> Run:

@@ -47,13 +47,20 @@ class Run(TypedDict):
     steps: Annotated[int | None, "steps done at the end"]
     epochs: Annotated[float | None, "epochs of training data seen at the end"]
     train_loss: Annotated[float | None, "mean training loss at the end; NULL if not finite"]
-    best_percent: Annotated[float | None, "best percent correct of any validation whose parameters were kept"]
+    best_percent: Annotated[
+        float | None,
+        "best percent correct of any validation whose parameters were kept; NULL where values are predicted",
+    ]
     images_per_second: Annotated[float | None, "training images per wall-clock second"]
     wall_seconds: Annotated[float | None, "wall-clock seconds of training"]
     cpu_seconds: Annotated[float | None, "CPU seconds, coordinator and workers together"]
     params_sha256: Annotated[str | None, "hex digest of the final parameters"]
-    best_step: Annotated[int | None, "the first step with best_percent, whose checkpoint is kept"]
-    last_percent: Annotated[float | None, "percent correct of the last validation"]
+    best_step: Annotated[int | None, "the first step with best_percent, or best_r2, whose checkpoint is kept"]
+    last_percent: Annotated[float | None, "percent correct of the last validation; NULL where values are predicted"]
+    best_r2: Annotated[
+        float | None, "best R² of any validation whose parameters were kept; NULL where classes are named"
+    ]
+    last_r2: Annotated[float | None, "R² of the last validation; NULL where classes are named"]
 
 
 class Validation(TypedDict):
@@ -65,8 +72,15 @@ class Validation(TypedDict):
     time: Time
     cputime: CpuTime
     elapsed: Elapsed
-    corperc: Annotated[float, "percent of the validation samples classified correctly"]
+    corperc: Annotated[
+        float | None, "percent of the validation samples classified correctly; NULL where values are predicted"
+    ]
     avgloss: Annotated[float | None, "mean loss over the validation samples; NULL where it is nan"]
+    r2: Annotated[
+        float | None,
+        "R² = 1 - SSE / SST over the validation samples, SST about the mean of their targets; NULL where classes are "
+        "named, or where these are all the same",
+    ]
 
 
 class Worker(TypedDict):

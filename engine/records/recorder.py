@@ -60,7 +60,7 @@ class Recorder:
         RecordsError when another process is known to be running it.
         """
         values = facts() | {"finished": None, "state": RunStatus.RUNNING, "reason": None}
-        values |= dict.fromkeys(("best_percent", "best_step", "last_percent"))  # may have been of a later step
+        values |= dict.fromkeys(("best_percent", "best_r2", "best_step", "last_percent", "last_r2"))  # of a later step?
         values |= {column: value for column, value in (("folder", folder), ("name", name)) if value is not None}
         self._start_id = self._writer.call(
             lambda connection: runs.resume_run(connection, uuid, step, values, self.path)

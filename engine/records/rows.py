@@ -55,6 +55,8 @@ class Totals(TypedDict, total=False):
     best_percent: float | None
     best_step: int | None
     last_percent: float | None
+    best_r2: float | None
+    last_r2: float | None
     images_per_second: float | None
     wall_seconds: float
     cpu_seconds: float
@@ -69,7 +71,9 @@ class TrainingRow(NamedTuple):
     time: Time
     elapsed: Elapsed
     cputime: CpuTime
-    corperc: Annotated[float | None, "percent of this batch that was classified correctly"]
+    corperc: Annotated[
+        float | None, "percent of this batch that was classified correctly; NULL where values are predicted"
+    ]
     avgloss: Annotated[float, "mean loss of this batch; NULL where it is nan"]
     batchsize: Annotated[int, "samples in this batch"]
     lr: Annotated[float, "learning rate of this step"]
@@ -84,8 +88,9 @@ class ValidationRow(NamedTuple):
     time: float
     cputime: float
     elapsed: float
-    corperc: float
+    corperc: float | None
     avgloss: float
+    r2: float | None = None
 
 
 class WorkerRow(NamedTuple):
@@ -183,5 +188,5 @@ class TrialRow(NamedTuple):
         "running (and so it stays if the process is killed), finished, pruned (stopped early), failed (diverged) or "
         "interrupted",
     ]
-    value: Annotated[float | None, "best percent correct of any validation; NULL if there was none"] = None
+    value: Annotated[float | None, "best percent correct of any validation, or R²; NULL if there was none"] = None
     step: Annotated[int | None, "the first step with that"] = None

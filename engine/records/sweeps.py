@@ -1,6 +1,7 @@
 """Writes and reads sweeps and their trials."""
 
 import json
+import math
 import os
 import sqlite3
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ from engine.records.database import check_version
 from engine.records.find import last_of
 from engine.records.history import validations
 from engine.records.read import reading
+from engine.records.read_rows import Validation
 from engine.records.rows import SweepRow, TrialRow
 from engine.records.statements import by_column, insert, plain
 from engine.records.status import RunStatus, TrialStatus
@@ -34,11 +36,11 @@ _SINCE = 3  # version of the tables that first had sweeps
 
 
 class Point(NamedTuple):
-    """A validation: after how many epochs (with fraction) and steps, and the percent correct."""
+    """A validation: after how many epochs (with fraction) and steps, and the percent correct, or R²."""
 
     epoch: float
     step: int
-    percent: float
+    score: float
 
 
 @dataclass(frozen=True)
@@ -112,9 +114,15 @@ def _sweep(row: sqlite3.Row) -> SweepRow:
     return SweepRow(**values | {name: json.loads(values[name]) for name in _JSON})
 
 
+def _score(row: Validation) -> float:
+    """Return the percent correct, or R²; nan where the database has neither, which stands for an R² that is nan."""
+    score = row["r2"] if row["corperc"] is None else row["corperc"]
+    return math.nan if score is None else score
+
+
 def _trial(connection: sqlite3.Connection, row: Sequence[Any]) -> TrialRecord:
     *values, reason, digest, steps = row
     found = validations(connection, row[TrialRow._fields.index("startID")])
-    curve = tuple(Point(v["epoch"], v["batchno"], v["corperc"]) for v in found)
+    curve = tuple(Point(v["epoch"], v["batchno"], _score(v)) for v in found)
     trial = TrialRow._make(values)
     return TrialRecord(trial._replace(state=TrialStatus(trial.state)), curve, reason, digest, steps or 0)

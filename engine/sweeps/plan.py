@@ -146,7 +146,8 @@ def resume_sweep(request: SweepRequest, resume: str) -> Plan:
     settings = {**row.settings, **run.settings}
     models = {label: model_from(description) for label, description in row.models.items()}
     source = run.data if row.data is None else row.data
-    base = prepare(Request(models[row.model], source, db, Path(row.folder)), choose_settings(settings))
+    again = replace(run, model=models[row.model], data=source, db=db, out=Path(row.folder), name=None, settings={})
+    base = prepare(again, choose_settings(settings))
     if base.digest != row.data_digest:
         raise SettingsError(f"the data {base.data.name} has changed since the sweep began; begin a new one")
     space = space_of(row.over)
@@ -200,10 +201,13 @@ def how_many(trials: int | None, sampler: str, space: Space) -> int:
     return min(trials or combinations, combinations)
 
 
-def _places(model: Model | str | Path | None, over: dict[str, str]) -> tuple[Model | str, dict[str, str]]:
-    """Return the first model, and `over`, with full paths: a sweep may be resumed in another folder."""
+def _places(model: Model | str | Path | None, over: dict[str, str]) -> tuple[Model | str | None, dict[str, str]]:
+    """Return the first model, if any was chosen, and `over`.
+
+    Files are with their full paths, for a sweep may be resumed in another folder.
+    """
     if MODEL not in over:
-        return model if isinstance(model, Model) else _place(str(model or "letters")), over
+        return model if model is None or isinstance(model, Model) else _place(str(model)), over
     names = [_place(name.strip()) for name in over[MODEL].split(",")]
     return names[0], {**over, MODEL: ",".join(names)}
 
@@ -212,10 +216,10 @@ def _place(model: str) -> str:
     return str(Path(model).absolute()) if model not in BUILT_IN and Path(model).is_file() else model
 
 
-def _models(first: Model | str, space: Space, base: Run) -> dict[str, Model]:
+def _models(first: Model | str | None, space: Space, base: Run) -> dict[str, Model]:
     """Return the models of the trials by name, each without the dropout that a setting may add."""
     if isinstance(first, Model):
         return {base.model_name: first}
     chosen = space.get(MODEL)
-    names = [str(name) for name in chosen.values] if isinstance(chosen, Choice) else [first]
-    return {name: load_model(name, base.data.shape, len(base.data.classes)) for name in names}
+    names = [str(name) for name in chosen.values] if isinstance(chosen, Choice) else [base.model_name]
+    return {name: load_model(name, base.data.shape, base.data.outputs, base.data.train.has_values) for name in names}

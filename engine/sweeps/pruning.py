@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from statistics import median
 
+from engine.data.measure import Measure
 from engine.records import Point
 from engine.records.status import TrialStatus
 from engine.sweeps.trial import Trial
@@ -10,7 +11,7 @@ from engine.training.stopping import StopKind, StopReason
 
 
 class MedianRule:
-    """Stops a trial whose best percent so far is below the median of what the others had at the same point.
+    """Stops a trial whose best score so far is below the median of what the others had at the same point.
 
     This is the median stopping rule of Golovin et al., "Google Vizier: A Service for Black-Box Optimization" (KDD
     2017), section 3.2.2, with the value at the point in place of the running average up to it, which lags behind where
@@ -19,19 +20,20 @@ class MedianRule:
 
     """
 
-    def __init__(self, earlier: Iterable[Trial], least: int) -> None:
+    def __init__(self, earlier: Iterable[Trial], least: int, measure: Measure = Measure.PERCENT) -> None:
+        self._show = measure.short
         self._curves = [trial.curve for trial in earlier if trial.state is TrialStatus.FINISHED]
         self._active = 0 < least <= len(self._curves)
 
     def __call__(self, epoch: float, best: float) -> StopReason | None:
-        """Return why a trial with this best percent after `epoch` epochs is stopped, if it is."""
+        """Return why a trial with this best score after `epoch` epochs is stopped, if it is."""
         values = [value for curve in self._curves if (value := _value_at(curve, epoch)) is not None]
         if not (self._active and values and best < (middle := median(values))):
             return None
-        text = f"pruned: {best:.2f} % at best, where the median of {len(values)} trials was {middle:.2f} %"
+        text = f"pruned: {self._show(best)} at best, where the median of {len(values)} trials was {self._show(middle)}"
         return StopReason(StopKind.PRUNED, text)
 
 
 def _value_at(curve: Sequence[Point], epoch: float) -> float | None:
-    """Return the percent of the last validation until `epoch`; None if there was none."""
-    return next((point.percent for point in reversed(curve) if point.epoch <= epoch), None)
+    """Return the score of the last validation until `epoch`; None if there was none."""
+    return next((point.score for point in reversed(curve) if point.epoch <= epoch), None)

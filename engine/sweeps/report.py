@@ -18,8 +18,8 @@ if TYPE_CHECKING:  # a reporter is there before anything slow is imported
 class SweepResult:
     """How a sweep ended. `state` is "finished" or "interrupted"; `trials` are in order, and there are to be `wanted`.
 
-    `best` is the finished trial with the most percent correct in any validation, `checkpoint` its network at that step,
-    None if it is not there any more; `config` is the file with the settings that lead there. None if no trial finished.
+    `best` is the finished trial with the best score in any validation, `checkpoint` its network at that step, None if
+    it is not there any more; `config` is the file with the settings that lead there. None if no trial finished.
     """
 
     sweep: int

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Unpack
 
-from engine.data import Dataset
 from engine.nn.model import Model
 from engine.nn.optimizers import Optimizer
 from engine.settings import Settings, SettingsDict, given_settings
@@ -19,7 +18,7 @@ from engine.training.process import TrainingProcess
 def sweep(
     over: Mapping[str, str | Sequence[Value]] | None = None,
     model: Model | str | Path | None = None,
-    data: Dataset | str | Path | None = None,
+    data: object = None,
     *,
     trials: int | None = None,
     sampler: str | None = None,
@@ -30,6 +29,8 @@ def sweep(
     out: Path | str | None = None,
     resume: str | None = None,
     name: str | None = None,
+    target_column: str | None = None,
+    task: str | None = None,
     reporter: SweepReporter | None = None,
     **options: Unpack[SettingsDict],
 ) -> SweepResult:
@@ -43,7 +44,8 @@ def sweep(
     """
     db, out = (None if path is None else Path(path) for path in (db, out))
     given = given_settings(settings, optimizer, {name: value for name, value in options.items() if value is not None})
-    request = SweepRequest(Request(model, data, db, out, None, name, given), over, trials, sampler, prune_after, resume)
+    asked = Request(model, data, db, out, None, name, given, target_column, task)
+    request = SweepRequest(asked, over, trials, sampler, prune_after, resume)
     return _sweep(request, reporter or SweepReporter())
 
 

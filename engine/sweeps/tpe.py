@@ -48,13 +48,13 @@ class Tpe:
 
     def tell(self, trial: Trial) -> None:
         """Report how the trial ended that was suggested last, or that was carried out before the sweep was resumed."""
-        value = trial.best.percent if trial.state is TrialStatus.FINISHED and trial.best else None
+        value = trial.best.score if trial.state is TrialStatus.FINISHED and trial.best else None
         state = TrialState.PRUNED if value is None else TrialState.COMPLETE  # one that diverged counts as the worst
         if self._asked is None:
             self._study.add_trial(self._frozen(trial, state, value))
             return
         for point in trial.curve:
-            self._asked.report(point.percent, point.step)
+            self._asked.report(point.score, point.step)
         self._study.tell(self._asked, value, state)
         self._asked = None
 
@@ -64,7 +64,7 @@ class Tpe:
             value=value,
             params=dict(trial.parameters),
             distributions=self._distributions,
-            intermediate_values={point.step: point.percent for point in trial.curve},
+            intermediate_values={point.step: point.score for point in trial.curve},
         )
 
 

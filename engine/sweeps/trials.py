@@ -36,6 +36,7 @@ class Trials:
         self._process = process
         self._reporter = reporter
         self._records = process.open_records(plan.base.db)
+        self._measure = plan.base.data.measure
         self._number = self._records.begin_sweep(plan.row) if plan.number is None else plan.number
         if plan.number is not None:
             self._records.extend_sweep(plan.number, plan.row.trials)
@@ -63,12 +64,12 @@ class Trials:
         """
         known = read_trials(self._plan.base.db, self._number)
         for number in range(1, self._plan.row.trials + 1):
-            trial = _trial(known[number]) if number in known else None
+            trial = self._trial(known[number]) if number in known else None
             if trial is None or trial.state not in OVER:
                 if self._process.interrupt.requested:
                     break
                 parameters = trial.parameters if trial else self._sampler.suggest(number)
-                trial = self._carry_out(Trial(number, parameters), known)
+                trial = self._carry_out(Trial(number, parameters, measure=self._measure), known)
             self._trials.append(trial)
             self._reporter.trial_ended(trial)
             log.info("trial %d of sweep %d: %s", number, self._number, trial.state)
@@ -86,7 +87,7 @@ class Trials:
         self._reporter.trial_started(replace(trial, run=start_id))
         if same := next((t.number for t in self._trials if t.parameters == trial.parameters), None):
             self._reporter.notice(f"trial {trial.number} repeats trial {same}: the sampler suggests the same again")
-        rule = MedianRule(self._trials, self._plan.row.prune_after)
+        rule = MedianRule(self._trials, self._plan.row.prune_after, self._measure)
         try:
             ending = _ENDINGS.get(self._process.carry_out(run, start_id, state, rule).stop, TrialStatus.FINISHED)
         except DivergedError as error:
@@ -97,10 +98,16 @@ class Trials:
                 self._records.trial(row._replace(state=TrialStatus.INTERRUPTED))
             raise
         [record] = read_trials(self._plan.base.db, self._number, trial.number).values()
-        done = replace(_trial(record), state=ending)
+        done = replace(self._trial(record), state=ending)
         best = done.best
-        self._records.trial(row._replace(state=ending, value=best and best.percent, step=best and best.step))
+        self._records.trial(row._replace(state=ending, value=best and best.score, step=best and best.step))
         return done
+
+    def _trial(self, record: TrialRecord) -> Trial:
+        row = record.row
+        parameters, state = json.loads(row.parameters), TrialStatus(row.state)
+        more = record.reason, record.params_sha256, self._measure
+        return Trial(row.number, parameters, state, row.startID, record.curve, *more)
 
     def _run_of(self, trial: Trial, known: Mapping[int, TrialRecord]) -> Run:
         label = self._plan.row.name or self._number
@@ -119,8 +126,9 @@ class Trials:
         config, network = None, None
         if best and (point := best.best) and point.step:  # no settings stand for a run without a step
             said = f"trial {best.number} of sweep {plan.row.name or self._number}"
+            said += f": {best.measure.text(point.score)} after step {point.step}"
             run, config = plan.run(best.number, best.parameters), plan.base.folder / NAME
-            write_settings(config, run, point.step, f"{said}: {point.percent:.2f} % correct after step {point.step}")
+            write_settings(config, run, point.step, said)
             network = kept(run.folder, point.step, run.uuid)
         state = RunStatus.FINISHED if over else RunStatus.INTERRUPTED
         return SweepResult(
@@ -143,9 +151,3 @@ def resuming(number: int, name: str | None, db: Path) -> str:
     """Return the command that resumes a sweep."""
     where = "" if db == DEFAULT_DB else f" --db {shlex.quote(str(db))}"
     return f"gradsum sweep --resume {shlex.quote(name or str(number))}{where}"
-
-
-def _trial(record: TrialRecord) -> Trial:
-    row = record.row
-    parameters, state = json.loads(row.parameters), TrialStatus(row.state)
-    return Trial(row.number, parameters, state, row.startID, record.curve, record.reason, record.params_sha256)

@@ -41,6 +41,7 @@ class CheckpointWriter:
             elapsed=progress.elapsed,
             cpu=progress.cpu,
             best_percent=progress.best_percent,
+            best_r2=progress.best_r2,
             validation=_plain(progress.validation),
             best=_plain(progress.best),
         )

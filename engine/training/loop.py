@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 
 from engine.compute.sums import Sums
-from engine.compute.validation import Validation
 from engine.coordinator.source import Source
 from engine.errors import DivergedError, InterruptedRoundError, RecordsError
 from engine.nn.parameters import all_finite
@@ -113,10 +112,10 @@ class Loop:
 
     def _validate(self) -> None:
         self.log.settle()
-        progress, total = self.state.progress, len(self.run.data.test)
+        progress = self.state.progress
         self.context.reporter.status("validating")
         sums = self.source.validate(progress.step, self.state.parameters)
-        validation = Validation(progress.step, sums.correct, total, sums.loss / total)
+        validation = self.run.scorer.validation(progress.step, sums)
         progress.validated(validation)
         self.log.validated(validation)
         if progress.best is validation:

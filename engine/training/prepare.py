@@ -6,12 +6,16 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from engine import checkpoint as checkpoints
 from engine.checkpoint import Checkpoint, RunState
-from engine.data import NAMES, Dataset, Normalisation, load
+from engine.compute.evaluator import NO_AUGMENTATION
+from engine.data import Dataset, Measure, Normalisation, load
 from engine.data.cache import store
+from engine.data.sources import full_path, is_there
 from engine.errors import DataError, SettingsError
-from engine.nn.model import Model, check_fits, load_model, model_from
+from engine.nn.model import Model, check_fits, default_name, load_model, model_from
 from engine.settings import Settings
 from engine.training.resume import check_end, check_same, continued_settings
 from engine.training.run import OWN, Run
@@ -26,12 +30,14 @@ class Request:
     """A run as it was asked for; None and a missing setting stand for what was not given."""
 
     model: Model | str | Path | None = None
-    data: Dataset | str | Path | None = None
+    data: object = None
     db: Path | None = None
     out: Path | None = None
     resume: Path | None = None
     name: str | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
+    target_column: str | None = None
+    task: str | None = None
 
 
 def choose_settings(given: Mapping[str, Any], earlier: Checkpoint | None = None) -> Settings:
@@ -49,9 +55,9 @@ def prepare(request: Request, settings: Settings, earlier: Checkpoint | None = N
     """
     stored = earlier.run if earlier else RunState()
     called = checked_name(request.name) or stored.name
-    source, dataset = _choose_data(request.data, earlier)
+    source, dataset = _choose_data(request, earlier)
     model = _choose_model(request.model, stored, dataset, settings)
-    check_fits(model, dataset.shape, len(dataset.classes))
+    _check(model, dataset, settings)
     choose(settings, model.layout())
     digest = store(dataset)
     if earlier is not None:
@@ -65,15 +71,16 @@ def prepare(request: Request, settings: Settings, earlier: Checkpoint | None = N
         uuid=identity,
         settings=settings,
         model=model,
-        model_name=stored.model_name or _name_of(request.model),
+        model_name=stored.model_name or _name_of(request.model, dataset),
         data=dataset,
         source=source,
         digest=digest,
-        normalisation=Normalisation.of(dataset.train.images),
+        normalisation=Normalisation.of(dataset.train.inputs),
         db=db,
         folder=folder,
         checkpoint=earlier,
         name=called,
+        values=Normalisation.of(dataset.train.targets.view(np.float32)) if dataset.train.has_values else None,
     )
 
 
@@ -83,7 +90,7 @@ def variant(base: Run, identity: str, settings: Settings, model: Model, model_na
     Raises the GradsumError that says what does not fit.
     """
     chosen = model.with_dropout(settings.dropout) if settings.dropout else model
-    check_fits(chosen, base.data.shape, len(base.data.classes))
+    _check(chosen, base.data, settings)
     choose(settings, chosen.layout())
     check_folder(folder, identity)
     earlier = checkpoints.load(folder) if checkpoints.has_any(folder) else None
@@ -107,30 +114,43 @@ def checked_name(name: str | None) -> str | None:
     return name
 
 
-def _choose_data(data: Dataset | str | Path | None, earlier: Checkpoint | None) -> tuple[str | None, Dataset]:
+def _choose_data(request: Request, earlier: Checkpoint | None) -> tuple[str | None, Dataset]:
     """Return the data and where it comes from, a path in full, so that resuming finds it from any folder."""
-    if isinstance(data, Dataset):
-        return None, data
-    if data is None and earlier and earlier.run.data.source is None:
-        name = earlier.run.data.name
+    data, stored = request.data, (earlier.run if earlier else RunState())
+    task = request.task or stored.task
+    if data is not None and not isinstance(data, str | Path):
+        return None, load(data, target_column=request.target_column, task=None if isinstance(data, Dataset) else task)
+    if data is None and earlier and stored.data.source is None:
+        name = stored.data.name
         raise SettingsError(f"the run began with data given in Python ({name}): give the same data to resume it")
-    source = (earlier and earlier.run.data.source) or "letters" if data is None else str(data)
-    if source not in NAMES and Path(source).exists():
-        source = str(Path(source).absolute())
-    elif source not in NAMES and data is None and earlier:
+    source = full_path((stored.data.source or "letters") if data is None else str(data))
+    if data is None and earlier and not is_there(source):
         raise DataError(
-            f"the run was begun with the data in {source}, which is not there; give the same data with --data "
-            f"(its digest is {(earlier.run.data.digest or '')[:12]})"
+            f"the run began with the data in {source}, which is not there; give the same data with --data "
+            f"(its digest is {(stored.data.digest or '')[:12]})"
         )
-    return source, load(source)
+    return source, load(source, target_column=request.target_column or stored.target_column, task=task)
 
 
 def _choose_model(model: Model | str | Path | None, stored: RunState, data: Dataset, settings: Settings) -> Model:
     if model is None and stored.model is not None:
         return model_from(stored.model)
-    chosen = model if isinstance(model, Model) else load_model(str(model or "letters"), data.shape, len(data.classes))
+    chosen = model if isinstance(model, Model) else _load(_name_of(model, data), data)
     return chosen.with_dropout(settings.dropout) if settings.dropout else chosen
 
 
-def _name_of(model: Model | str | Path | None) -> str:
-    return OWN if isinstance(model, Model) else str(model or "letters")
+def _load(name: str, data: Dataset) -> Model:
+    return load_model(name, data.shape, data.outputs, data.train.has_values)
+
+
+def _name_of(model: Model | str | Path | None, data: Dataset) -> str:
+    return OWN if isinstance(model, Model) else str(model or default_name(data.shape))
+
+
+def _check(model: Model, data: Dataset, settings: Settings) -> None:
+    """Raise the GradsumError that says why the model, or a setting, does not suit the data."""
+    check_fits(model, data.shape, data.outputs, data.train.has_values)
+    if settings.augment and data.train.has_features:
+        raise SettingsError(NO_AUGMENTATION)
+    if settings.target and settings.target > 1 and data.measure is Measure.R2:
+        raise SettingsError(f"target must be an R², at most 1, where values are predicted, got {settings.target:g}")

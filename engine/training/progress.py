@@ -1,9 +1,11 @@
 """How far a run is."""
 
+import math
 from collections import deque
 from dataclasses import dataclass, field
 
 from engine.compute.validation import Validation
+from engine.data import Measure
 
 RECENT = 100  # batches that `train_loss` is the mean of
 
@@ -14,14 +16,14 @@ class Progress:
 
     The fields below `best` count from when it began or was resumed in this process; `seconds` are those spent in
     training steps, without validations and checkpoints. `best` is the best validation whose parameters are in a
-    checkpoint, `best_percent` the most percent correct of all.
+    checkpoint, `best_score` the best score of all.
     """
 
     steps_per_epoch: int
     step: int = 0
     elapsed: float = 0.0
     cpu: float = 0.0
-    best_percent: float | None = None
+    best_score: float | None = None
     validation: Validation | None = None
     best: Validation | None = None
     taken: int = 0
@@ -34,6 +36,20 @@ class Progress:
     def epoch(self) -> float:
         """Epochs done, with fraction."""
         return self.step / self.steps_per_epoch
+
+    @property
+    def best_percent(self) -> float | None:
+        """The best score, if it is percent correct."""
+        return self._best_as(Measure.PERCENT)
+
+    @property
+    def best_r2(self) -> float | None:
+        """The best score, if it is R²."""
+        return self._best_as(Measure.R2)
+
+    def _best_as(self, measure: Measure) -> float | None:
+        found = self.validation.measure if self.validation else Measure.PERCENT  # as in checkpoints of earlier versions
+        return self.best_score if found is measure else None
 
     @property
     def is_validated(self) -> bool:
@@ -56,8 +72,9 @@ class Progress:
         return self.step % (every or self.steps_per_epoch) == 0
 
     def validated(self, validation: Validation) -> None:
-        """Keep the newest validation, and the best."""
+        """Keep the newest validation, and the best; an R² that is nan is none."""
         self.validation = validation
-        self.best_percent = max(validation.percent, self.best_percent or 0.0)
+        if not math.isnan(validation.score):
+            self.best_score = validation.score if self.best_score is None else max(self.best_score, validation.score)
         if validation.beats(self.best):
             self.best = validation

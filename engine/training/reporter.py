@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from engine.data.measure import Measure
+
 if TYPE_CHECKING:  # a reporter is there before anything slow is imported
     from collections.abc import Sequence
     from pathlib import Path
@@ -20,7 +22,8 @@ if TYPE_CHECKING:  # a reporter is there before anything slow is imported
 class RunInfo:
     """A run that begins: at step 0, or where it is continued.
 
-    `last_step` and `time_limit` (seconds from now) are None if it is not that which ends it.
+    `measure` is what says how good it is, `notes` are of how the data was read, `unit` is what its samples are called,
+    images or rows. `last_step` and `time_limit` (seconds from now) are None if it is not that which ends it.
     """
 
     run: int
@@ -37,11 +40,17 @@ class RunInfo:
     steps_per_epoch: int
     db: Path
     folder: Path
+    measure: Measure = Measure.PERCENT
+    unit: str = "images"
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class StepReport:
-    """One step: mean loss and percent correct of its batch, before the optimizer changed the parameters."""
+    """One step: mean loss and percent correct of its batch, before the optimizer changed the parameters.
+
+    `percent` is nan where values are predicted.
+    """
 
     step: int
     epoch: float
@@ -54,19 +63,27 @@ class StepReport:
 
 @dataclass(frozen=True)
 class Best:
-    """The validation with the most percent correct, the first of equal ones, and the checkpoint of its parameters.
+    """The validation with the best score, the first of equal ones, and the checkpoint of its parameters.
 
-    `checkpoint` is None if the file was removed meanwhile.
+    `checkpoint` is None if the file was removed meanwhile. Where values are predicted, the score is `r2`, and `percent`
+    is nan.
     """
 
     step: int
     percent: float
     loss: float
     checkpoint: Path | None
+    r2: float | None = None
+
+    def text(self) -> str:
+        """Return the score in words."""
+        return Measure.PERCENT.text(self.percent) if self.r2 is None else Measure.R2.text(self.r2)
 
     def asdict(self) -> dict[str, Any]:
         """Return what `--json` prints."""
-        return vars(self) | {"checkpoint": str(self.checkpoint) if self.checkpoint else None}
+        score = {"percent": self.percent} if self.r2 is None else {"r2": self.r2}
+        checkpoint = str(self.checkpoint) if self.checkpoint else None
+        return {"step": self.step} | score | {"loss": self.loss, "checkpoint": checkpoint}
 
 
 @dataclass(frozen=True)
@@ -102,6 +119,7 @@ class Result:
     history: Sequence[StepReport] = field(repr=False)
     steps_taken: int = field(repr=False)
     stop: StopKind = field(repr=False)
+    unit: str = field(default="images", repr=False)
 
     def asdict(self) -> dict[str, Any]:
         """Return what `--json` prints."""

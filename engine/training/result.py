@@ -2,7 +2,9 @@
 
 from dataclasses import asdict
 
+from engine.data import Measure
 from engine.network import Network
+from engine.nn.parameters import Vector
 from engine.records import Totals
 from engine.records.status import RunStatus
 from engine.training.history import History
@@ -31,6 +33,9 @@ def info_of(run: Run, number: int, loop: Loop) -> RunInfo:
         steps_per_epoch=progress.steps_per_epoch,
         db=run.db,
         folder=run.folder,
+        measure=run.data.measure,
+        unit=run.data.train.unit,
+        notes=run.data.notes,
     )
 
 
@@ -57,21 +62,24 @@ def result_of(run: Run, number: int, loop: Loop, stop: StopReason, records_bytes
         db=run.db,
         records_bytes=records_bytes,
         checkpoint=checkpoint,
-        network=Network(run.model, parameters, run.normalisation, run.data.classes),
+        network=_network(run, parameters),
         history=History(run.db.absolute(), number, run.uuid),
         steps_taken=progress.taken,
         stop=stop.kind,
+        unit=run.data.train.unit,
     )
+
+
+def _network(run: Run, parameters: Vector) -> Network:
+    data = run.data
+    return Network(run.model, parameters, run.normalisation, data.classes, run.values, data.columns, data.targets)
 
 
 def totals_of(result: Result, progress: Progress) -> Totals:
     """Return what the records are told of a run that has ended."""
-    totals = Totals(
+    totals = _scores(progress) | Totals(
         steps=result.steps,
         epochs=result.epochs,
-        best_percent=progress.best.percent if progress.best else None,
-        best_step=progress.best.step if progress.best else None,
-        last_percent=progress.validation.percent if progress.validation else None,
         wall_seconds=result.wall_seconds,
         cpu_seconds=progress.cpu,
         params_sha256=result.params_sha256,
@@ -81,9 +89,20 @@ def totals_of(result: Result, progress: Progress) -> Totals:
     return totals
 
 
+def _scores(progress: Progress) -> Totals:
+    """Return the best and the last score, as percent correct or as R²."""
+    best, last = progress.best, progress.validation
+    step = best.step if best else None
+    if last is None or last.measure is Measure.PERCENT:
+        return Totals(
+            best_percent=best.percent if best else None, best_step=step, last_percent=last.percent if last else None
+        )
+    return Totals(best_r2=best.r2 if best else None, best_step=step, last_r2=last.r2)
+
+
 def _best(loop: Loop) -> Best | None:
     best = loop.state.progress.best
-    return Best(best.step, best.percent, best.loss, loop.checkpoints.kept(best)) if best else None
+    return Best(best.step, best.percent, best.loss, loop.checkpoints.kept(best), best.r2) if best else None
 
 
 def _workers(run: Run, loop: Loop) -> int:

@@ -38,8 +38,8 @@ def check_end(last_step: int | None, earlier: Checkpoint) -> None:
     validated = (earlier.run.validation or {}).get("step")
     if last_step is not None and earlier.step >= last_step and validated == earlier.step:
         raise SettingsError(
-            f"the run is at step {earlier.step} already and was to end at {last_step}: steps and epochs count from the "
-            "beginning of the run; give more --steps or --epochs to continue"
+            f"the run is already at step {earlier.step} and ends at step {last_step}; steps and epochs count from the "
+            "start of the run: give more --steps or --epochs to continue"
         )
 
 

@@ -2,14 +2,17 @@
 
 import platform
 from dataclasses import asdict, dataclass
-from functools import cache
+from functools import cache, cached_property
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from engine.checkpoint import Checkpoint, DataState, RunState
 from engine.compute.fingerprint import fingerprint
 from engine.compute.job import Job
+from engine.compute.validation import Scorer
 from engine.data import Dataset, Normalisation, Sampler
+from engine.data.reading import Manner
 from engine.nn.model import Model
 from engine.records import RunRow
 from engine.settings import Settings
@@ -23,7 +26,7 @@ class Run:
     """A run: what it is to do, where it writes, and the `checkpoint` it continues from, if any.
 
     `uuid` is the same in the records and in every checkpoint. `source` is the name or path of the data, None if the
-    data was given in Python.
+    data was given in Python. `values` is the normalisation of targets that are values, None where there are classes.
     """
 
     uuid: str
@@ -38,11 +41,14 @@ class Run:
     folder: Path
     checkpoint: Checkpoint | None
     name: str | None = None
+    values: Normalisation | None = None
 
     def job(self) -> Job:
         """Return what workers must know."""
         s = self.settings
-        return Job(self.model, self.digest, self.normalisation, s.batch_size, s.microbatch, s.seed, s.augment)
+        return Job(
+            self.model, self.digest, self.normalisation, s.batch_size, s.microbatch, s.seed, s.augment, self.values
+        )
 
     def sampler(self) -> Sampler:
         """Return what cuts the training set into batches."""
@@ -51,6 +57,11 @@ class Run:
     def last_step(self) -> int | None:
         """Return the step that ends the run; None if something else does."""
         return self.settings.last_step(len(self.data.train))
+
+    @cached_property
+    def scorer(self) -> Scorer:
+        """What turns sums over the test set into a validation."""
+        return Scorer.of(self.data.test, self.values)
 
     def state(self) -> RunState:
         """Return what every checkpoint of the run says of it; how far it is has to be filled in."""
@@ -61,8 +72,18 @@ class Run:
             model=self.model.describe(),
             model_name=self.model_name,
             settings=self.settings.asdict(),
-            data=DataState(data.name, self.digest, tuple(data.classes), data.generated, self.source),
+            data=DataState(
+                data.name,
+                self.digest,
+                tuple(data.classes),
+                data.generated,
+                self.source,
+                **_look(data),
+                columns=data.columns,
+                targets=data.targets,
+            ),
             normalisation=asdict(self.normalisation),
+            values=asdict(self.values) if self.values else None,
             versions=versions(),
             db=str(self.db.absolute()),
         )
@@ -99,6 +120,11 @@ class Run:
             for one, other in ((there, here), (here, there))
         )
         return f"continuing, but results will not be bit-identical to those without a stop (was {was}, now {now})"
+
+
+def _look(data: Dataset) -> dict[str, Any]:
+    """Return how pictures of the data were read; nothing where there are none."""
+    return {} if data.train.has_features else asdict(Manner.of(data))
 
 
 @cache  # it reads files

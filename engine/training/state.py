@@ -56,7 +56,8 @@ def _restore(state: TrainingState, checkpoint: Checkpoint) -> None:
         progress.validation = Validation.from_dict(stored.validation) if stored.validation else None
     except ValueError as error:
         raise CheckpointError(f"the checkpoint does not fit: {error}") from None
-    progress.step, progress.best_percent = checkpoint.step, stored.best_percent
+    progress.step = checkpoint.step
+    progress.best_score = stored.best_percent if stored.best_r2 is None else stored.best_r2
     progress.elapsed, progress.cpu = float(stored.elapsed), float(stored.cpu)
 
 

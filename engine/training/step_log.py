@@ -1,11 +1,13 @@
 """What is recorded and reported of steps and validations."""
 
+import math
 import time
 from typing import NamedTuple
 
 from engine.compute.sums import Sums
 from engine.compute.validation import Validation
 from engine.coordinator.source import Source
+from engine.data import Measure
 from engine.records import Recorder, TrainingRow, ValidationRow
 from engine.training.bookkeeping import worker_row
 from engine.training.context import RunContext
@@ -31,6 +33,7 @@ class StepLog:
 
     def __init__(self, run: Run, state: TrainingState, source: Source, records: Recorder, context: RunContext) -> None:
         self._momentum = run.settings.momentum if run.settings.optimizer == "momentum" else None
+        self._counts_correct = run.data.measure is Measure.PERCENT
         self._progress = state.progress
         self._optimizer = state.optimizer
         self._source = source
@@ -56,7 +59,8 @@ class StepLog:
         progress.images += samples
         progress.recent.append((loss, samples))
         self._measure()
-        mean, percent = loss / samples, 100 * correct / samples
+        mean = loss / samples
+        percent = 100 * correct / samples if self._counts_correct else None
         row = TrainingRow(
             batchno=progress.step,
             epoch=progress.epoch,
@@ -76,7 +80,7 @@ class StepLog:
             step=row.batchno,
             epoch=row.epoch,
             loss=mean,
-            percent=percent,
+            percent=math.nan if percent is None else percent,
             images=samples,
             images_per_second=self._rate,
             elapsed=row.elapsed,
@@ -93,8 +97,9 @@ class StepLog:
             time=time.time(),
             cputime=progress.cpu,
             elapsed=progress.elapsed,
-            corperc=validation.percent,
+            corperc=validation.percent if validation.r2 is None else None,
             avgloss=validation.loss,
+            r2=validation.r2,
         )
         self._records.validation(row)
         self._reporter.validated(validation)

@@ -28,7 +28,7 @@ class StopReason:
     text: str
 
 
-# Given the epoch of a validation and the best percent so far, says why the run is not worth continuing.
+# Given the epoch of a validation and the best score so far, says why the run is not worth continuing.
 Prune = Callable[[float, float], StopReason | None]
 
 
@@ -68,6 +68,8 @@ class Stopping:
             return StopReason(StopKind.LAST_STEP, f"{progress.step} steps are done")
         if progress.validation is None or not progress.is_validated:
             return None
-        if target is not None and progress.validation.percent >= target:
-            return StopReason(StopKind.TARGET, f"validation reached the target of {target:g} %")
-        return self.prune(progress.epoch, progress.best_percent or 0.0)
+        if target is not None and progress.validation.score >= target:
+            return StopReason(
+                StopKind.TARGET, f"validation reached the target of {progress.validation.measure.goal(target)}"
+            )
+        return self.prune(progress.epoch, progress.best_score or 0.0)

@@ -5,7 +5,6 @@ from typing import Unpack
 
 from engine import checkpoint as checkpoints
 from engine.compute.precompile import is_compiled
-from engine.data import Dataset
 from engine.errors import run_in_progress
 from engine.nn.model import Model
 from engine.nn.optimizers import Optimizer
@@ -18,7 +17,7 @@ from engine.training.state import state_of
 
 def train(
     model: Model | str | Path | None = None,
-    data: Dataset | str | Path | None = None,
+    data: object = None,
     *,
     settings: Settings | None = None,
     optimizer: Optimizer | str | None = None,
@@ -26,23 +25,28 @@ def train(
     out: Path | str | None = None,
     resume: Path | str | None = None,
     name: str | None = None,
+    target_column: str | None = None,
+    task: str | None = None,
     reporter: Reporter | None = None,
     **options: Unpack[SettingsDict],
 ) -> Result:
     """Train `model` on `data` and return the trained network, its history and where everything is.
 
-    `model`: a Model, the name of a built-in one, or the path of a TOML file (default: letters). `data`: a Dataset, a
-    name, or a path (default: the generated letters). `options`: the fields of `Settings`, such as workers, epochs,
-    batch_size; they count over `settings`, of which only what is not the default counts. `optimizer`: SGD, Momentum or
-    Adam (default), or its name. `db`: the SQLite database of records; `out`: the folder of checkpoints; `resume`: a
-    checkpoint, or a folder of them, to continue from; `name`: what the run is called in the records.
+    `model`: a Model, the name of a built-in one, or the path of a TOML file (default: letters). `data`: whatever
+    `load_data` takes, such as a name, a path, a Dataset or (X, y) (default: the generated letters);
+    `target_column` and `task` are as there. `options`: the
+    fields of `Settings`, such as workers, epochs, batch_size; they count over `settings`, of which only what is not the
+    default counts. `optimizer`: SGD, Momentum or Adam (default), or its name. `db`: the SQLite database of records;
+    `out`: the folder of checkpoints; `resume`: a checkpoint, or a folder of them, to continue from; `name`: what the
+    run is called in the records.
 
     Raises a GradsumError: UsageError, DataError, CheckpointError or RecordsError before the run begins, and then the
     latter two, DivergedError, WorkersError or WorkerFailedError.
     """
     given = given_settings(settings, optimizer, options)
     db, out, resume = (None if path is None else Path(path) for path in (db, out, resume))
-    return _train(Request(model, data, db, out, resume, name, given), reporter or Reporter())
+    request = Request(model, data, db, out, resume, name, given, target_column, task)
+    return _train(request, reporter or Reporter())
 
 
 def _train(request: Request, reporter: Reporter) -> Result:

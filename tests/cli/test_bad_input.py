@@ -91,7 +91,7 @@ def trained(gradsum: Gradsum) -> Path:
         ("train --resume nowhere", ("there is no checkpoint file nowhere",)),
         ("evaluate", ("required: CHECKPOINT",)),
         ("evaluate nowhere", ("there is no checkpoint file nowhere",)),
-        ("predict nowhere", ("required: IMAGE",)),
+        ("predict nowhere", ("required: FILE",)),
         ("predict nowhere a.png", ("there is no checkpoint file nowhere",)),
         ("runs --db nowhere.db", ("there is no database nowhere.db",)),
         ("runs --yaml", ("no option --yaml (see",)),
@@ -259,13 +259,20 @@ def test_a_resumed_run_with_something_else(refused: Refused, trained: Path) -> N
     refused(*resume, "--lr", 0.5, texts=("began with lr 0.001, not 0.5",))
     refused(*resume, "--optimizer", "sgd", texts=("began with optimizer adam, not sgd",))
     refused(*resume, "--batch-size", 9, texts=("began with batch-size 8, not 9",))
-    refused("train", "--resume", trained, texts=("at step 5 already", "--steps or --epochs"))
-    refused("train", "--resume", trained, "--steps", 3, texts=("at step 5 already and was to end at 3",))
+    refused("train", "--resume", trained, texts=("already at step 5", "--steps or --epochs"))
+    refused("train", "--resume", trained, "--steps", 3, texts=("already at step 5 and ends at step 3",))
 
 
 def test_a_resumed_run_whose_data_has_gone(refused: Refused, trained: Path) -> None:
     Path("data.npz").unlink()
-    refused("train", "--resume", trained, "--epochs", 2, texts=("no data set", "data.npz"))
+    refused(
+        "train",
+        "--resume",
+        trained,
+        "--epochs",
+        2,
+        texts=("data.npz, which is not there", "give the same data with --data"),
+    )
 
 
 def test_a_folder_that_holds_the_checkpoints_of_another_run(refused: Refused, trained: Path) -> None:
@@ -355,9 +362,9 @@ def test_images(refused: Refused, trained: Path) -> None:
     for name, reason in {
         "missing.png": "image missing.png does not exist",
         "tall.png": "tall.png is 9x8x1; the network takes images of 8x8x1",
-        "text.png": "text.png is not a supported image (PNG, PGM, .npy)",
+        "text.png": "text.png is not a picture of a known format",
         "cut.png": "cut.png",
-        ".": ". cannot be read as an image",
+        ".": ". is a folder",
         "float.npy": "float.npy cannot be read as an image: it holds float64 [8, 8], not uint8",
         "line.npy": "line.npy cannot be read as an image: it holds uint8 [8]",
         "none.npy": "none.npy holds no image",

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import engine
-from engine.cli.commands.predict import read_images
 from engine.data.letters import letters
+from engine.data.reading import read_images
 from engine.errors import DataError
 from tests.support.command import SMALL, Gradsum, save_data
 
@@ -44,6 +44,31 @@ def test_evaluate_agrees_with_the_last_validation(gradsum: Gradsum, trained: dic
     said = gradsum("evaluate", "out").out.splitlines()
     assert said[0] == f"{expected['percent']:.2f} % correct ({expected['correct']} of 12 data)"
     assert said[1] == f"mean loss {expected['loss']:.4f}"
+
+
+def test_the_best_of_a_folder_is_a_word_away(gradsum: Gradsum) -> None:
+    save_data()
+    places = ("--db", "r.db", "--out", "out", "--quiet", "--json")
+    trained = gradsum(*SMALL, "--steps", 60, "--lr", 0.01, "--validate-every", 3, *places).json()
+    best, last = trained["best"], trained["validation"]
+    assert best["step"] < 60, "otherwise this says nothing"
+    assert best["loss"] != pytest.approx(last["loss"], rel=1e-3)
+    for options, seen in ((["--best"], best), ([], last)):
+        found = gradsum("evaluate", "out", *options, "--json").json()
+        assert (found["percent"], found["loss"]) == (seen["percent"], pytest.approx(seen["loss"], rel=1e-5))
+    np.save("some.npy", images())
+    assert gradsum("predict", "out", "some.npy", "--best").out == gradsum("predict", best["checkpoint"], "some.npy").out
+    answer = gradsum("evaluate", best["checkpoint"], "--best")
+    assert (answer.code, answer.out) == (2, "")
+    assert "is one checkpoint; the best is chosen from a folder of them" in answer.err
+    figures = f"{best['percent']:.2f} {last['percent']:.2f}"
+    assert figures in gradsum("runs", "--db", "r.db").out
+    assert str(Path(best["checkpoint"]).absolute()) in gradsum("show", 1, "--db", "r.db").out
+    Path(best["checkpoint"]).unlink()
+    assert figures.replace(" ", "* ") in gradsum("runs", "--db", "r.db").out
+    [line] = [line for line in gradsum("show", 1, "--db", "r.db").out.splitlines() if "best_checkpoint" in line]
+    assert line.split()[1] == "-"
+    assert f"that of step {best['step']}, is not there any more" in gradsum("evaluate", "out", "--best").err
 
 
 def test_evaluate_takes_other_data_and_says_if_its_classes_have_other_names(

@@ -201,8 +201,17 @@ def test_workers_of_other_machines_stay_for_all_trials_at_the_same_port(tidy: Pa
 
 
 def test_workers_end_with_a_sweep_that_is_killed(tidy: Path, gradsum: Gradsum) -> None:
-    process = start(*SWEEP, "--over", "lr=0.01,0.02", "--sampler", "grid", "--workers", 2, "--epochs", 1 << 20, *NEVER)
-    wait_for(process.stderr, "validation after step 10:")
+    endless = (
+        "--workers",
+        2,
+        "--epochs",
+        1 << 20,
+        *NEVER,
+        "--validate-every",
+        1 << 30,
+    )  # so that nothing is being saved
+    process = start(*SWEEP, "--over", "lr=0.01,0.02", "--sampler", "grid", *endless)
+    wait_for(process.stderr, "epoch")
     pids = [pid for pid in processes(tidy.name) if pid != process.pid]
     assert len(pids) == 2
     process.kill()

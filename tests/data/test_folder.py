@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from engine.data.folder import STANDARD_NAMES, load_folder, load_npz
+from engine.data.folder import load_folder
 from engine.data.idx import write_idx
+from engine.data.idx_files import STANDARD_NAMES
+from engine.data.npz import load_npz
 from engine.errors import DataError
 
 TRAIN = np.random.default_rng(1).integers(0, 256, (6, 4, 5), np.uint8)
@@ -112,15 +114,27 @@ def test_npz_in_two_arrays_is_cut_the_same_way_every_time(tmp_path: Path) -> Non
     np.testing.assert_array_equal(one.train.images[:, 0, 0, 0], one.train.labels)
 
 
+@pytest.mark.parametrize("values", [TRAIN.astype(np.int64), TRAIN / 255, TRAIN[:, None]])
+def test_npz_of_other_types_and_shapes_is_the_same(tmp_path: Path, values: NDArray[np.generic]) -> None:
+    np.savez(tmp_path / "a.npz", images=values, labels=np.array(["x", "y", "z"])[TRAIN_LABELS])
+    np.savez(tmp_path / "b.npz", images=TRAIN, labels=TRAIN_LABELS[:, None])
+    one, two = load_npz(tmp_path / "a.npz"), load_npz(tmp_path / "b.npz")
+    assert (one.classes, two.classes) == (("x", "y", "z"), ("0", "1", "2"))
+    for a, b in ((one.train, two.train), (one.test, two.test)):
+        np.testing.assert_array_equal(a.images, b.images)
+        np.testing.assert_array_equal(a.labels, b.labels)
+    assert two.notes == ()
+
+
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [
         ({"pictures": TRAIN}, "has the keys pictures, but wanted are train_images"),
-        ({"images": TRAIN / 255, "labels": TRAIN_LABELS}, "images is float64.*multiply"),
-        ({"images": TRAIN.astype(np.int16), "labels": TRAIN_LABELS}, "images is int16; images must be uint8"),
-        ({"images": TRAIN, "labels": TRAIN_LABELS * 0.5}, "labels must be integers"),
-        ({"images": TRAIN, "labels": TRAIN_LABELS.astype(np.int64) - 1}, "runs from -1 to 1"),
-        ({"images": TRAIN, "labels": TRAIN_LABELS.astype(np.int64) << 40}, "runs from 0 to 2199023255552"),
+        ({"images": TRAIN / 100, "labels": TRAIN_LABELS}, "a.npz: images run from 0.* in fractions"),
+        ({"images": TRAIN.astype(np.int16) * 9, "labels": TRAIN_LABELS}, "must be from 0 to 255: scale them"),
+        ({"images": TRAIN, "labels": TRAIN_LABELS * 0.5}, "a.npz: labels: 0.5 at index 1 is not a class"),
+        ({"images": TRAIN, "labels": TRAIN_LABELS.astype(np.int64) - 1}, "labels run from -1 to 1"),
+        ({"images": TRAIN, "labels": TRAIN_LABELS.astype(np.int64) << 40}, "run from 0 to 2199023255552"),
         ({"images": TRAIN, "labels": TEST_LABELS}, "6 images but 3 labels"),
         ({"images": TRAIN[:1], "labels": TRAIN_LABELS[:1]}, "a single image"),
         ({"images": np.array([{}]), "labels": TRAIN_LABELS}, "plain arrays"),

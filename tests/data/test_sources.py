@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from engine.data import NAMES, load
-from engine.data.folder import STANDARD_NAMES
 from engine.data.idx import write_idx
-from engine.data.sources import search_folders
+from engine.data.idx_files import STANDARD_NAMES
+from engine.data.named import search_folders
 from engine.errors import DataError
 
 
@@ -32,7 +32,8 @@ def fill(folder: Path, prefix: str = "", first_label: int = 0) -> Path:
 
 
 def test_names() -> None:
-    assert NAMES == ("letters", "mnist", "fashion-mnist", "emnist-letters")
+    assert NAMES[:4] == ("letters", "mnist", "fashion-mnist", "emnist-letters")
+    assert NAMES[4:] == tuple(f"emnist-{split}" for split in ("balanced", "bymerge", "byclass", "digits", "mnist"))
 
 
 @pytest.mark.parametrize("root", ["data", "share/gradsum"])

@@ -77,7 +77,7 @@ def test_a_frozen_worker_is_killed_at_the_end() -> None:
 
 
 def test_workers_with_other_numbers_end_the_run_with_the_reason() -> None:
-    refused = r"exit code 1; last stderr: .*refused: its results depend on.*here: other"
+    refused = r"exit code 1; last stderr: .*refused this worker: it would compute different bits.*here: other"
     with pytest.raises(WorkersError, match=refused), cluster(1, "other", limits=Limits(failures=0)) as box:
         box.coordinator.gather(1)
 
@@ -202,4 +202,4 @@ def test_what_becomes_of_workers_is_logged(caplog: pytest.LogCaptureFixture) -> 
     with LocalWorkers("nowhere", 1, command=lambda *_: ["sh", "-c", "exit 3"]) as workers:
         (pid,) = wave(workers)
         workers.look()
-    assert caplog.messages[:2] == [f"worker process {pid} is started", f"worker process {pid} ended with exit code 3"]
+    assert caplog.messages[:2] == [f"worker process {pid} started", f"worker process {pid} ended with exit code 3"]

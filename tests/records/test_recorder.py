@@ -78,7 +78,7 @@ def test_all_tables_hold_what_was_handed_over(tmp_path: Path) -> None:
         records.event(EventRow("joined", "hello", 3, "w0", 0.5))
         records.finish(RunStatus.FINISHED, "target reached", steps=300, params_sha256="ab", best_percent=93.5)
     assert query(path, "SELECT * FROM training ORDER BY batchno") == [(1, *row) for row in rows]
-    assert query(path, "SELECT * FROM validation") == [(1, 32, 0.5, 1e9, 2.0, 1.0, 93.5, 0.25)]
+    assert query(path, "SELECT * FROM validation") == [(1, 32, 0.5, 1e9, 2.0, 1.0, 93.5, 0.25, None)]
     assert query(path, "SELECT * FROM workers") == [(1, *worker)]
     assert query(path, "SELECT startID, kind, text, batchno, worker, elapsed FROM events") == [
         (1, "joined", "hello", 3, "w0", 0.5)

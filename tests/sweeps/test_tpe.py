@@ -64,9 +64,9 @@ def test_optuna_can_read_its_storage() -> None:
     found = trials(Tpe(SPACE, 3, Path("optuna.log")), [], 12)
     study = optuna.load_study(study_name=NAME, storage=JournalStorage(JournalFileBackend("optuna.log")))
     assert [trial.params for trial in study.trials] == [dict(trial.parameters) for trial in found]
-    best = max(t.best.percent for t in found if t.state == FINISHED and t.best)
+    best = max(t.best.score for t in found if t.state == FINISHED and t.best)
     assert study.best_value == best
-    assert study.trials[0].intermediate_values == {point.step: point.percent for point in found[0].curve}
+    assert study.trials[0].intermediate_values == {point.step: point.score for point in found[0].curve}
 
 
 def test_seeds_differ() -> None:

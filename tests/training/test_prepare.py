@@ -199,8 +199,8 @@ def test_data_or_model_of_another_run() -> None:
 @pytest.mark.parametrize(
     ("changes", "error", "text"),
     [
-        ({"data": {"name": "x", "digest": "y"}}, SettingsError, r"begun with data given in Python \(x\)"),
-        ({"data": {"source": None}}, SettingsError, "begun with data given in Python"),
+        ({"data": {"name": "x", "digest": "y"}}, SettingsError, r"began with data given in Python \(x\)"),
+        ({"data": {"source": None}}, SettingsError, "began with data given in Python"),
         ({"data": {"source": "gone.npz"}}, DataError, "the data in gone.npz, which is not there"),
         ({"model": {"layers": []}}, ModelError, "at least one layer"),
     ],

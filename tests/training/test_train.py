@@ -265,9 +265,9 @@ def test_resume_continues_the_same_run(data: engine.Dataset) -> None:
 @pytest.mark.parametrize(
     ("options", "error", "text"),
     [
-        ({"lr": 0.5, "steps": 9}, CheckpointError, "begun with lr 0.001, not 0.5"),
-        ({"batch_size": 8, "steps": 9}, CheckpointError, "begun with batch-size 32"),
-        ({"steps": 6}, SettingsError, "at step 6 already"),
+        ({"lr": 0.5, "steps": 9}, CheckpointError, "began with lr 0.001, not 0.5"),
+        ({"batch_size": 8, "steps": 9}, CheckpointError, "began with batch-size 32"),
+        ({"steps": 6}, SettingsError, "already at step 6"),
         ({"model": "mlp", "steps": 9}, CheckpointError, "another model"),
     ],
 )
@@ -281,7 +281,7 @@ def test_what_a_resumed_run_may_not_change(
 
 def test_a_resumed_run_wants_the_same_data(data: engine.Dataset) -> None:
     run(data, steps=2)
-    with pytest.raises(CheckpointError, match="begun with data letters"):
+    with pytest.raises(CheckpointError, match="began with data letters"):
         engine.train(data=letters(train=300, test=60, seed=12), resume="out", workers=0, steps=4)
 
 

@@ -17,7 +17,7 @@ GROUPS = {
     },
     "use a trained network": {
         "evaluate": "measure a trained network on a test set",
-        "predict": "classify images",
+        "predict": "classify images, or predict from features",
     },
     "measure and learn": {
         "inspect": "show what a model is compiled to",

@@ -19,10 +19,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--shape",
         type=int,
-        nargs=3,
-        metavar=("H", "W", "C"),
+        nargs="+",
+        metavar="N",
         default=[28, 28, 1],
-        help="shape of the images (default: 28 28 1)",
+        help="H W C of images, or the number of features (default: 28 28 1)",
     )
     parser.add_argument(
         "--classes", type=int, default=26, metavar="N", help="classes of a built-in model (default: %(default)s)"
@@ -39,8 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
     from engine.settings import Settings
 
     Settings(microbatch=arguments.microbatch)
-    height, width, channels = arguments.shape
-    model = load_model(arguments.model, (height, width, channels), arguments.classes)
+    model = load_model(arguments.model, tuple(arguments.shape), arguments.classes)
     operations = compile_model(model, arguments.microbatch).operations()
     if arguments.json:
         print(json.dumps([asdict(operation) | {"bytes": moved(operation)} for operation in operations]))

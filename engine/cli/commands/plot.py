@@ -120,16 +120,16 @@ def _draw_confusion(arguments: argparse.Namespace) -> "Drawing":
     data = data_for(checkpoint, network, arguments)
     # An output beyond the classes of the data counts as an answer too, if the network was trained for it.
     classes = (*data.classes, *network.classes[len(data.classes) :])
-    found = confusion.answers(network.probabilities(data.test.images, len(classes)), data.test.labels)
+    found = confusion.answers(network.probabilities(data.test.inputs, len(classes)), data.test.labels)
     kind = "generated " if data.generated else ""
     name = path.resolve().stem
     title = f"{name} (step {checkpoint.step}) on {kind}{data.name}"
-    return confusion.draw(found, data.test.images, classes, title), f"confusion-{name}"
+    return confusion.draw(found, confusion.images_of(data.test), classes, title), f"confusion-{name}"
 
 
 KINDS = {
     "progress": Kind(
-        "loss and percent correct of one or several runs",
+        "loss and percent correct, or R², of one or several runs",
         "--run 1 2 --x epoch",
         "progress-<runs>.png beside the database",
         _add_runs,

@@ -1,11 +1,11 @@
-"""`gradsum predict`: classify images."""
+"""`gradsum predict`: classify images, or predict from features."""
 
 import argparse
 import json
-import struct
+import sys
+from collections.abc import Iterator
 from pathlib import Path
-from tokenize import TokenError
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from engine.cli.arguments import add_checkpoint, chosen_checkpoint
 from engine.cli.command import Command
@@ -15,90 +15,107 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-# What Pillow raises for damaged pictures, and numpy for damaged arrays.
-DAMAGED = (OSError, ValueError, SyntaxError, EOFError, TypeError, LookupError, TokenError, struct.error)
+    from engine.checkpoint import Checkpoint
+    from engine.network import Network
+    from engine.nn.model import Model
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the command."""
     add_checkpoint(parser)
-    parser.add_argument("images", type=Path, nargs="+", metavar="IMAGE", help="image file")
+    parser.add_argument("files", type=Path, nargs="+", metavar="FILE", help="image, or file of features")
     parser.add_argument("--invert", action="store_true", help="turn dark on light into light on dark, as in training")
     parser.add_argument("--json", action="store_true", help="print one line of JSON")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print, for each image, the likeliest class and its probability."""
-    import numpy as np
+    """Print, for each sample, the likeliest class and its probability, or the values."""
+    from engine.checkpoint import load
+    from engine.network import network_from
 
-    from engine.network import load_network, probabilities_of
-
-    network = load_network(chosen_checkpoint(arguments))
-    names: list[str] = []
-    read: list[NDArray[np.uint8]] = []
-    for path in arguments.images:
-        images = read_images(path, network.model.shape)
-        names += [str(path)] if len(images) == 1 else [f"{path}[{number}]" for number in range(len(images))]
-        read.append(255 - images if arguments.invert else images)
-    outputs = network.logits(np.concatenate(read))[:, : len(network.classes)]
-    chances = probabilities_of(outputs, network.model.loss)
-    best = outputs.argmax(axis=1)
-    answers = [(name, network.classes[k], float(row[k])) for name, k, row in zip(names, best, chances, strict=True)]
-    if arguments.json:
-        print(json.dumps([dict(zip(("image", "class", "probability"), answer, strict=True)) for answer in answers]))
+    path = chosen_checkpoint(arguments)
+    checkpoint = load(path)
+    network = network_from(checkpoint, path)
+    if len(network.model.shape) == 1:
+        names, outputs = _asked_rows(arguments, network)
     else:
-        for name, letter, chance in answers:
-            print(f"{name}  {letter}  {100 * chance:.1f} %")
+        names, outputs = _asked_images(arguments, network, checkpoint)
+    told = _classes(names, outputs, network) if network.values is None else _values(names, outputs, network)
+    what = "row" if len(network.model.shape) == 1 else "image"
+    if arguments.json:
+        print(json.dumps([{what: name, **answer} for name, answer, _ in told]))
+    else:
+        for name, _, text in told:
+            print(f"{name}  {text}")
     return 0
 
 
-def read_images(path: Path, shape: tuple[int, int, int]) -> "NDArray[np.uint8]":
-    """Return the image, or images, in a file as uint8 [N, *shape]; DataError if there are none, or of other shape."""
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        images = _read_array(path, shape) if path.suffix == ".npy" else _read_picture(path, shape)
-    except FileNotFoundError:
-        raise DataError(f"image {path} does not exist") from None
-    except UnidentifiedImageError:
-        raise DataError(f"{path} is not a supported image (PNG, PGM, .npy)") from None
-    except (*DAMAGED, Image.DecompressionBombError) as error:
-        raise DataError(f"{path} cannot be read as an image: {error}") from None
-    if images.shape[1:] != shape or not len(images):
-        has, wanted = ("x".join(map(str, s)) for s in (images.shape[1:], shape))
-        what = f"is {has}" if len(images) else "holds no image"
-        raise DataError(f"{path} {what}; the network takes images of {wanted} (H x W x C)")
-    return images
-
-
-def _read_array(path: Path, shape: tuple[int, int, int]) -> "NDArray[np.uint8]":
-    """Read .npy through a memory map, so that a header that promises too much is found out before memory is."""
+def _asked_images(
+    arguments: argparse.Namespace, network: "Network", checkpoint: "Checkpoint"
+) -> "tuple[list[str], NDArray[np.float32]]":
+    """Return what each image of the files is called, and the outputs for it."""
     import numpy as np
 
-    mapped = np.lib.format.open_memmap(path, mode="r")
-    if mapped.dtype != np.uint8 or mapped.ndim not in (2, 3, 4):
-        raise ValueError(f"it holds {mapped.dtype} {list(mapped.shape)}, not uint8 [H, W], [N, H, W] or [N, H, W, C]")
-    array: NDArray[np.uint8] = np.array(mapped)
-    if array.ndim == 2 or array.shape == shape:
-        array = array[None]
-    return array if array.ndim == 4 else array[..., None]
+    from engine.data.reading import Manner, flat, read_images
+
+    shape = image_shape(network.model)
+    manner = Manner.stored(checkpoint.run.data.look(), network.normalisation)
+    manner = manner.inverted() if arguments.invert else manner
+    names: list[str] = []
+    read: list[NDArray[np.uint8]] = []
+    for path in arguments.files:
+        images = read_images(path, shape, manner)
+        if flat(images).any():
+            print(f"gradsum: {path} shows one flat colour", file=sys.stderr)
+        names += [str(path)] if len(images) == 1 else [f"{path}[{number}]" for number in range(len(images))]
+        read.append(255 - images if arguments.invert else images)
+    return names, network.logits(np.concatenate(read))
 
 
-def _read_picture(path: Path, shape: tuple[int, int, int]) -> "NDArray[np.uint8]":
-    """Read a picture, turned to as many channels as `shape` has where it can be; pixels only if the size is right."""
+def _asked_rows(arguments: argparse.Namespace, network: "Network") -> "tuple[list[str], NDArray[np.float32]]":
+    """Return what each row of the files is called, and the outputs for it."""
     import numpy as np
-    from PIL import Image
 
-    with Image.open(path) as image:
-        channels = 1 if shape[2] == 1 else 3
-        if (image.height, image.width) != shape[:2]:
-            # Nobody will look at the pixels.
-            return np.broadcast_to(np.uint8(0), (1, image.height, image.width, channels))
-        if image.mode.startswith("I"):  # 16 bits a pixel, which Pillow would cut off at 255
-            grey = (np.asarray(image).clip(0, 65535) / 257).round().astype(np.uint8)
-            return np.repeat(grey[None, ..., None], channels, axis=3)
-        pixels: NDArray[np.uint8] = np.asarray(image.convert("L" if channels == 1 else "RGB"))
-        return pixels.reshape(1, *pixels.shape[:2], channels)
+    from engine.data.feature_files import read_features
+
+    if arguments.invert:
+        raise DataError("--invert is for images; the network takes features")
+    names: list[str] = []
+    read: list[NDArray[np.float32]] = []
+    for path in arguments.files:
+        rows = read_features(path, network.model.shape[0], network.columns)
+        names += [f"{path}[{number}]" for number in range(len(rows))]
+        read.append(rows)
+    return names, network.logits(np.concatenate(read))
+
+
+Told = tuple[str, dict[str, Any], str]  # of which sample, what as plain data, and what as text
+
+
+def _classes(names: list[str], outputs: "NDArray[np.float32]", network: "Network") -> Iterator[Told]:
+    """Yield the likeliest class of each sample."""
+    from engine.network import probabilities_of
+
+    outputs = outputs[:, : len(network.classes)]
+    chances = probabilities_of(outputs, network.model.loss)
+    for name, best, row in zip(names, outputs.argmax(axis=1), chances, strict=True):
+        word, chance = network.classes[best], float(row[best])
+        yield name, {"class": word, "probability": chance}, f"{word}  {100 * chance:.1f} %"
+
+
+def _values(names: list[str], outputs: "NDArray[np.float32]", network: "Network") -> Iterator[Told]:
+    """Yield the values predicted for each sample, in the units of the training set, by the names of the targets."""
+    keys = network.targets or tuple(str(number) for number in range(network.model.classes))
+    for name, row in zip(names, network.restored(outputs).tolist(), strict=True):
+        yield name, {"values": dict(zip(keys, row, strict=True))}, "  ".join(f"{value:.6g}" for value in row)
+
+
+def image_shape(model: "Model") -> tuple[int, int, int]:
+    """Return (H, W, C) of the images that a model takes; DataError if it takes features."""
+    match model.shape:
+        case (height, width, channels):
+            return height, width, channels
+    raise DataError(f"the network takes {model.shape[0]} features, not images")
 
 
 COMMAND = Command(
@@ -108,7 +125,9 @@ COMMAND = Command(
     examples=(
         "gradsum predict runs/digits digit.png",
         "gradsum predict runs/digits scan.png --invert",
+        "gradsum predict runs/homes new.csv",
     ),
     description="Images are PNG, PGM or another common format, or .npy with uint8 [H, W], [N, H, W] or [N, H, W, C], "
-    "of the size the network was trained on.",
+    "of the size the network was trained on. A network that was trained on features takes .csv and .parquet files with "
+    "columns of the same names, or .npy [N, D].",
 )

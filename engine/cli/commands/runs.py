@@ -18,7 +18,7 @@ _NARROW = {
     "best, last %": "best,\nlast %",
     "images/s": "images\n/s",
 }
-_WIDTHS = {"name": 8, "model": 8, "data": 9}  # in a narrow terminal; rich would break the numbers as well
+_WIDTHS = {"name": 8, "model": 7, "data": 9}  # in a narrow terminal; rich would break the numbers as well
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -61,14 +61,19 @@ def _print_table(runs: list[Run]) -> None:
         parts = [Text(("\n" if narrow else " ").join(cells[heading])) for heading in headings[:-1]]
         rows.add_row(*parts, Text(run["state"], STYLES.get(run["state"], "")))
     out.print(rows)
-    if out.is_terminal and any(_best(run).startswith("(") for run in runs):
-        out.print("(in brackets): the network of that step is not kept any more")
+    if out.is_terminal and any(_best(run).endswith("*") for run in runs):
+        out.print("*: the network of that step is not kept any more")
 
 
 def _best(run: Run) -> str:
-    """Return the best percent correct, in brackets if there is no network that has it."""
-    percent = number(run["best_percent"], ".2f")
-    return percent if run["best_percent"] is None or best_checkpoint(run) else f"({percent})"
+    """Return the best percent correct, or R², with a star if there is no network that has it."""
+    score = number(run["best_percent"], ".2f") if run["best_r2"] is None else f"R² {run['best_r2']:.4f}"
+    return score if run["best_step"] is None or best_checkpoint(run) else f"{score}*"
+
+
+def _last(run: Run) -> str:
+    """Return the last percent correct, or R²."""
+    return number(run["last_percent"], ".2f") if run["last_r2"] is None else f"{run['last_r2']:.4f}"
 
 
 def _cells(run: Run) -> dict[str, tuple[str, ...]]:
@@ -83,7 +88,7 @@ def _cells(run: Run) -> dict[str, tuple[str, ...]]:
         "optimizer": (shown(run["optimizer"]), number(run["lr"], "g")),
         "workers": (number(run["workers"], "d"),),
         "steps": (number(run["steps"], "d"),),
-        "best, last %": (_best(run), number(run["last_percent"], ".2f")),
+        "best, last %": (_best(run), _last(run)),
         "images/s": (number(run["images_per_second"], ".0f"),),
         "state": (run["state"],),
     }

@@ -9,7 +9,7 @@ from engine.cli.command import Command
 from engine.cli.tables import STYLES, add_forms, console, print_csv, print_json, table
 from engine.records import RunRecord, read_run
 from engine.reports.groups import groups
-from engine.reports.text import EVENTS, VALIDATION, WORKERS, Column, Row, fact, shown
+from engine.reports.text import EVENTS, WORKERS, Column, Row, fact, shown, validation_columns
 
 HEADER = ("table", "row", "column", "value")
 _KEYS = {"validation": "batchno", "workers": "worker", "events": "id"}
@@ -57,7 +57,8 @@ def _print(record: RunRecord) -> None:
         for name, value in parts[group].items():
             grid.add_row(Text(f"  {name}", "dim"), Text(fact(name, value)))
         out.print(grid)
-    for name, columns in (("validation", VALIDATION), ("workers", WORKERS), ("events", EVENTS)):
+    validation = validation_columns(record.validation)
+    for name, columns in (("validation", validation), ("workers", WORKERS), ("events", EVENTS)):
         _print_rows(name, columns, getattr(record, name))
 
 

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from engine.sweeps.trial import Trial
 
 SHOWN = 10  # trials in the table at the end
-TEXTS = ("data", "model", "db", "out")  # options that take text and may be in the file of --config
+# Options that take text and may be in the file of --config.
+TEXTS = ("data", "target_column", "task", "model", "db", "out")
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

@@ -56,14 +56,15 @@ def _print_summary(result: "Result") -> None:
         print(f"No step was taken: {result.reason}. Give more --steps, --epochs, --time-limit or --target to continue.")
     if seen is not None:
         data = f"generated {result.data}" if result.generated else result.data
-        print(f"{seen.percent:.2f} % correct ({seen.correct} of {seen.total} {data}) after {seen.step} steps")
+        what = f"{seen.correct} of {seen.total} {data}" if seen.r2 is None else f"{seen.total} rows of {data}"
+        print(f"{seen.text()} ({what}) after {seen.step} steps")
     who = f"{result.workers or 'no'} worker" + "s" * (result.workers != 1)
-    print(f"{result.images_per_second:,.0f} images/s with {who}, {result.wall_seconds:.1f} s")
+    print(f"{result.images_per_second:,.0f} {result.unit}/s with {who}, {result.wall_seconds:.1f} s")
     print(f"records     {result.db} (run {result.run}, {size(result.records_bytes)})")
     print(f"checkpoint  {result.checkpoint}")
     if best := result.best:
         where = best.checkpoint or "its checkpoint is not there any more"
-        print(f"best        {where} ({best.percent:.2f} % correct after step {best.step})")
+        print(f"best        {where} ({best.text()} after step {best.step})")
 
 
 COMMAND = Command(

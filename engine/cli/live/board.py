@@ -49,7 +49,7 @@ class Board(Panel, SweepReporter):
         self._validation, self._doing = validation, ""
         if self._current and self._info:
             epoch = validation.step / self._info.steps_per_epoch
-            curve = (*self._current.curve, Point(epoch, validation.step, validation.percent))
+            curve = (*self._current.curve, Point(epoch, validation.step, validation.score))
             self._current = replace(self._current, curve=curve)
         self._show()
 

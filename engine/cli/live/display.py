@@ -45,11 +45,12 @@ class _Forgiving:
 
 
 def describe(info: RunInfo) -> str:
-    """Return a line about a run that starts."""
+    """Return a line about a run that starts, and one for each note on its data."""
     data = f"generated {info.data}" if info.generated else info.data
     workers = f"{info.workers} worker{'s' * (info.workers > 1)}" if info.workers else "this process"
     text = f"run {info.run}: {info.model} ({info.parameters:,} parameters) on {info.train_samples:,} {data}, {workers}"
-    return text + (f", from step {info.step}" if info.step else "")
+    text += f", from step {info.step}" if info.step else ""
+    return "\n".join([text, *(f"  {note}" for note in info.notes)])
 
 
 def join_with(command: str) -> str:
@@ -69,6 +70,11 @@ class Display(Reporter):
 
     def started(self, info: RunInfo) -> None:
         self._info, self._began = info, time.monotonic()
+
+    @property
+    def unit(self) -> str:
+        """What the samples are called."""
+        return self._info.unit if self._info else "images"
 
     def _forget(self) -> None:
         self._report = None

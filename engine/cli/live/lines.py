@@ -1,5 +1,6 @@
 """Progress of a run as plain lines, for log files and pipes; if quiet, only what the user needs to act on."""
 
+import math
 import time
 from typing import TYPE_CHECKING, TextIO
 
@@ -52,13 +53,14 @@ class Lines(Display):
             return
         self._last = time.monotonic()
         (loss, percent), progress = self._means, self.progress()
+        correct = "" if math.isnan(percent) else f"  {percent:.1f} % correct"
         self._say(
-            f"epoch {report.epoch:.2f}  step {report.step}  loss {loss:.4f}  {percent:.1f} % correct  "
-            f"{report.images_per_second:,.0f} images/s" + (f"  {progress[1]:.0f} s left" if progress else "")
+            f"epoch {report.epoch:.2f}  step {report.step}  loss {loss:.4f}{correct}  "
+            f"{report.images_per_second:,.0f} {self.unit}/s" + (f"  {progress[1]:.0f} s left" if progress else "")
         )
 
     def validated(self, validation: "Validation") -> None:
-        self._say(f"validation after step {validation.step}: {validation.percent:.2f} % correct")
+        self._say(f"validation after step {validation.step}: {validation.text()}")
 
     def notice(self, text: str) -> None:
         self._say(text)

@@ -1,5 +1,6 @@
 """The live panel in a terminal while a network trains."""
 
+import math
 from datetime import timedelta
 from typing import TYPE_CHECKING, TextIO
 
@@ -55,8 +56,10 @@ class Panel(Display):
 
     def validated(self, validation: "Validation") -> None:
         self._validation, self._doing = validation, ""
-        text = f"after step {validation.step}: [bold]{validation.percent:.2f} %[/bold] of the test set correct"
-        self._live.console.print(text)
+        score, of = validation.measure.short(validation.score), "of the test set correct"
+        if validation.r2 is not None:
+            of = "is R² on the test set"
+        self._live.console.print(f"after step {validation.step}: [bold]{score}[/bold] {of}")
         self._show()
 
     def notice(self, text: str) -> None:
@@ -111,8 +114,8 @@ class Panel(Display):
             ("epoch", f"{report.epoch:.2f}"),
             ("step", f"{report.step:,}" + (f" of {info.last_step:,}" if info.last_step else "")),
             ("loss", f"{loss:.4f}" + (f" [dim]mean of {n} batches[/dim]" if n > 1 else "")),
-            ("correct", f"{percent:.1f} %"),
-            ("images/s", f"{report.images_per_second:,.0f}"),
+            *([] if math.isnan(percent) else [("correct", f"{percent:.1f} %")]),
+            (f"{self.unit}/s", f"{report.images_per_second:,.0f}"),
         ]
         if self._workers:
             shown = self._workers[:SHOWN_WORKERS]
@@ -120,5 +123,10 @@ class Panel(Display):
             more = f" and {len(self._workers) - len(shown)} more" if len(self._workers) > len(shown) else ""
             facts.append(("each worker", " ".join(rates) + more))
         if seen := self._validation:
-            facts.append(("validation", f"{seen.percent:.2f} % after step {seen.step:,}"))
+            facts.append(("validation", f"{_named(seen)} after step {seen.step:,}"))
         return facts
+
+
+def _named(seen: "Validation") -> str:
+    """Return the score of a validation, with what it is unless "%" says it."""
+    return seen.measure.short(seen.score) if seen.r2 is None else seen.text()

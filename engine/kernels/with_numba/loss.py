@@ -43,6 +43,19 @@ def mean_squared_error(z: Array, labels: Labels, losses: Doubles, dz: Array) -> 
     return correct
 
 
+@kernel
+def squared_error_of_values(z: Array, values: Array, losses: Doubles, dz: Array) -> None:
+    T = z.shape[1]
+    for n in range(z.shape[0]):
+        row, wanted, out = z[n], values[n], dz[n]
+        total = 0.0
+        for t in range(T):
+            error = row[t] - wanted[t]
+            out[t] = error * np.float32(2 / T)
+            total += np.float64(error) * np.float64(error)
+        losses[n] = total / T
+
+
 @inner
 def first_largest(row: Array) -> int:
     """Return the place of the first maximum."""

@@ -27,6 +27,13 @@ def mean_squared_error(z: Array, labels: Labels, losses: Doubles, dz: Array) -> 
     return _correct(z, labels)
 
 
+def squared_error_of_values(z: Array, values: Array, losses: Doubles, dz: Array) -> None:
+    np.subtract(z, values, out=dz)
+    np.einsum("nt,nt->n", dz, dz, out=losses, dtype=np.float64, casting="same_kind")
+    np.divide(losses, z.shape[1], out=losses)
+    np.multiply(dz, np.float32(2 / z.shape[1]), out=dz)
+
+
 def _correct(z: Array, labels: Labels) -> int:
     """Count the labels that are the first maximum of their row; argmax alone would take NaN for the largest."""
     best = z.argmax(axis=1)

@@ -44,7 +44,8 @@ class Layer:
 def need_image(layer: Layer, shape: Shape) -> tuple[int, int, int]:
     """Return (H, W, C), or raise ModelError if the sample is not an image."""
     if len(shape) != 3:
-        raise ModelError(f"{layer.name}: {type(layer).__name__} needs images (H, W, C), but gets {shape}")
+        kind = type(layer).__name__
+        raise ModelError(f"{layer.name}: {kind} needs images (H, W, C), but gets {shape}, which are features")
     return shape[0], shape[1], shape[2]
 
 

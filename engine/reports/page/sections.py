@@ -7,7 +7,7 @@ from engine.records import Event, Run, RunRecord, Validation, Worker
 from engine.reports.groups import best_checkpoint, groups
 from engine.reports.page.document import Section
 from engine.reports.page.html import Html, join, pairs, picture, remark, table, tag, text
-from engine.reports.text import EVENTS, VALIDATION, WORKERS, duration, number, shown, when
+from engine.reports.text import EVENTS, WORKERS, duration, number, shown, validation_columns, when
 
 
 @dataclass(frozen=True)
@@ -50,12 +50,8 @@ def _task(run: Run) -> str:
 
 def results(run: Run) -> Section:
     """Say in numbers what came out."""
-    best = f"best % correct, after step {number(run['best_step'], ',')}" + (
-        "" if best_checkpoint(run) else ", not kept"
-    )
     cards = {
-        best if run["best_step"] else "best % correct": number(run["best_percent"], ".2f"),
-        "last % correct": number(run["last_percent"], ".2f"),
+        **_scores(run),
         "steps": number(run["steps"], ","),
         "epochs": number(run["epochs"], ".2f"),
         "training loss": number(run["train_loss"], ".4f"),
@@ -67,9 +63,19 @@ def results(run: Run) -> Section:
     return Section("Results", tag("div", *boxes, class_="cards"))
 
 
+def _scores(run: Run) -> dict[str, str]:
+    """Return the best and the last score: percent correct, or R² where values are predicted."""
+    what, form, best, last = "% correct", ".2f", run["best_percent"], run["last_percent"]
+    if run["best_r2"] is not None:
+        what, form, best, last = "R²", ".4f", run["best_r2"], run["last_r2"]
+    step = run["best_step"]
+    which = f", after step {step:,}" + ("" if best_checkpoint(run) else ", not kept") if step else ""
+    return {f"best {what}{which}": number(best, form), f"last {what}": number(last, form)}
+
+
 def progress(curves: Picture, rows: Sequence[Validation]) -> Section:
     """Show the curves, and the validations in numbers."""
-    seen = table(VALIDATION, rows) if rows else remark("There was no validation.")
+    seen = table(validation_columns(rows), rows) if rows else remark("There was no validation.")
     return Section("Progress", join([curves.html(), tag("h3", text("Validations")), seen]))
 
 

@@ -1,0 +1,112 @@
+"""Labels as people have them, words or numbers with gaps, as classes numbered from 0."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.data.natural import natural
+from engine.errors import DataError
+
+MOST_CLASSES = 1 << 16
+AnyArray = NDArray[np.generic]
+
+
+def flat_labels(labels: object, what: str = "labels") -> AnyArray:
+    """Return labels as whole numbers or words [N], from anything numpy understands; [N, 1] will do.
+
+    Raises DataError if they are neither, with the first that is not.
+    """
+    try:
+        array = np.asarray(labels)
+    except ValueError:
+        raise DataError(f"{what} must be one whole number or word for each picture, not lists of several") from None
+    if array.ndim == 2 and array.shape[1] == 1:
+        array = array[:, 0]
+    if array.ndim != 1:
+        hint = "; of one column for each class, numpy.argmax(y, axis=1) makes labels" if array.ndim == 2 else ""
+        raise DataError(f"{what} must be one for each picture, [N], not {list(array.shape)}{hint}")
+    if array.dtype.kind == "O":
+        array = _of_objects(array, what)
+    if array.dtype.kind == "S":
+        array = np.char.decode(array.astype(np.bytes_), "utf-8", "replace")
+    if array.dtype.kind == "f":
+        wrong = np.flatnonzero(~(np.isfinite(array) & (array == np.rint(array))))
+        if len(wrong):
+            raise DataError(f"{what}: {array[wrong[0]]} at index {wrong[0]} is not a class: whole numbers or words are")
+        array = array.astype(np.int64)
+    if array.dtype.kind not in "biuU":
+        raise DataError(f"{what} are {array.dtype}; they must be whole numbers or words")
+    return array
+
+
+def of_texts(texts: Sequence[str]) -> AnyArray:
+    """Return labels written in a file: whole numbers if all are, as they are usually written, or else words."""
+    if all(re.fullmatch("0|-?[1-9][0-9]{0,17}", text) for text in texts):
+        return np.array([int(text) for text in texts], np.int64)
+    return np.array(texts, np.str_)
+
+
+def numbered(
+    parts: Sequence[AnyArray], classes: Sequence[str] | None = None
+) -> tuple[tuple[str, ...], list[NDArray[np.int32]], list[str]]:
+    """Return the names of the classes, the labels of each part (training first) as their numbers, and notes.
+
+    Without `classes` they are the labels that occur: numbers in their order, words in natural order. With them, whole
+    numbers count in `classes` from 0, and words are among them. DataError if a label is not a class, or not trained.
+    """
+    words = {part.dtype.kind == "U" for part in parts}
+    if len(words) > 1:
+        raise DataError("some labels are words, others numbers; both parts must have the same")
+    if classes is not None:
+        return _among(parts, tuple(str(name) for name in classes), words == {True})
+    values = np.unique(parts[0])
+    if words == {True}:
+        values = np.array(sorted(values.tolist(), key=lambda word: (natural(word), word)))
+    if len(values) > MOST_CLASSES:
+        raise DataError(f"{len(values):,} different labels, where {MOST_CLASSES:,} classes are the most")
+    numbers = [_places(values, part) for part in parts]
+    gaps = words == {False} and values.tolist() != list(range(len(values)))
+    shown = ", ".join(str(value) for value in values[:3]) + (", ..." if len(values) > 3 else "")
+    return tuple(str(v) for v in values), numbers, [f"classes are the labels that occur: {shown}"] if gaps else []
+
+
+def _of_objects(array: AnyArray, what: str) -> AnyArray:
+    kind = str if isinstance(array[0] if len(array) else "", str) else (int, np.integer)
+    for index, value in enumerate(array.tolist()):
+        if not isinstance(value, kind):
+            raise DataError(f"{what}: {value!r:.40} at index {index} is not a class: all must be words, or all numbers")
+    try:
+        return array.astype(np.str_ if kind is str else np.int64)
+    except OverflowError:
+        raise DataError(f"{what} are too large; give them as words") from None
+
+
+def _places(values: AnyArray, labels: AnyArray) -> NDArray[np.int32]:
+    """Return where each label stands in `values`; DataError if one does not."""
+    order = np.argsort(values)
+    places = np.searchsorted(values, labels, sorter=order).clip(max=len(values) - 1)
+    found: NDArray[np.int64] = order[places]
+    unknown = np.flatnonzero(values[found] != labels)
+    if len(unknown):
+        raise DataError(f"label {labels[unknown[0]]} at index {unknown[0]} of the test part does not occur in training")
+    return found.astype(np.int32)
+
+
+def _among(
+    parts: Sequence[AnyArray], classes: tuple[str, ...], words: bool
+) -> tuple[tuple[str, ...], list[NDArray[np.int32]], list[str]]:
+    if len(set(classes)) < len(classes):
+        raise DataError("two classes have the same name; each needs its own")
+    numbers = []
+    for part in parts:
+        known = np.isin(part, np.array(classes) if words else np.arange(len(classes)))
+        wrong = np.flatnonzero(~known)
+        if len(wrong):
+            allowed = f"{', '.join(classes[:3])}..." if words else f"0 to {len(classes) - 1}"
+            raise DataError(f"label {part[wrong[0]]} at index {wrong[0]} is not one of the classes, {allowed}")
+        numbers.append(_places(np.array(classes), part) if words else part.astype(np.int32))
+    return classes, numbers, []
