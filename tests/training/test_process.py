@@ -1,16 +1,16 @@
-"""What a session sets up is gone when it is left, in whatever way."""
+"""What a training process sets up is gone when it is left, in whatever way."""
 
 import signal
 from pathlib import Path
 
 import pytest
-from engine.training.session import Session
 from threadpoolctl import threadpool_info
 
 import engine
 from engine.errors import RecordsError
 from engine.settings import Settings
 from engine.system.signals import SIGNALS
+from engine.training.process import TrainingProcess
 from tests.support.leaks import processes
 
 
@@ -21,11 +21,11 @@ def blas_threads() -> list[int]:
 @pytest.mark.parametrize("error", [KeyError("of the caller"), KeyboardInterrupt()], ids=["error", "Ctrl-C"])
 def test_everything_is_undone(tidy: Path, error: BaseException) -> None:
     before = [signal.getsignal(number) for number in SIGNALS], blas_threads()
-    with pytest.raises(type(error)), Session(engine.Reporter()) as session:
+    with pytest.raises(type(error)), TrainingProcess(engine.Reporter()) as process:
         assert signal.getsignal(signal.SIGUSR1) is not before[0][SIGNALS.index(signal.SIGUSR1)]
         assert set(blas_threads()) == {1}
-        session.start_workers(Settings(workers=2).resolved())
-        session.open_records(Path("r.db"))
+        process.start_workers(Settings(workers=2).resolved())
+        process.open_records(Path("r.db"))
         assert len(processes(tidy.name)) == 2
         raise error
     assert processes(tidy.name) == []
@@ -34,7 +34,7 @@ def test_everything_is_undone(tidy: Path, error: BaseException) -> None:
 
 def test_a_database_that_cannot_be_opened_ends_the_workers_that_were_started_before(tidy: Path) -> None:
     Path("r.db").mkdir()
-    with pytest.raises(RecordsError, match="is a folder"), Session(engine.Reporter()) as session:
-        session.start_workers(Settings(workers=1).resolved())
-        session.open_records(Path("r.db"))
+    with pytest.raises(RecordsError, match="is a folder"), TrainingProcess(engine.Reporter()) as process:
+        process.start_workers(Settings(workers=1).resolved())
+        process.open_records(Path("r.db"))
     assert processes(tidy.name) == []
