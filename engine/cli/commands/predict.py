@@ -17,7 +17,8 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
         "predict",
         help="say what is on images",
         description="Say what is on images: PNG, PGM or another picture format, or .npy with uint8 [H, W], [N, H, W] "
-        "or [N, H, W, C]. They must have the size the network was trained on.",
+        "or [N, H, W, C]. They must have the size the network was trained on; if "
+        "pictures were scaled for training, they are, too.",
     )
     parser.add_argument("checkpoint", type=Path, help="a checkpoint, or a folder (its newest)")
     parser.add_argument("images", type=Path, nargs="+", metavar="IMAGE", help="an image file")
