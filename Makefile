@@ -4,6 +4,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# A plain path, which editors and type checkers can follow.
+EDITABLE := --config-settings editable_mode=compat
 
 .PHONY: train test check clean
 
@@ -24,11 +26,11 @@ check: .venv/test
 # A stamp file each, so that an install happens again only when the metadata changes.
 .venv/train: setup.cfg pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(PIP) --editable ".[fast,plot]" || { echo "numba has no build for this Python: the numpy kernels will do"; $(PIP) --editable ".[plot]"; }
+	$(PIP) --editable ".[fast,plot]" $(EDITABLE) || { echo "numba has no build for this Python: the numpy kernels will do"; $(PIP) --editable ".[plot]" $(EDITABLE); }
 	touch $@
 
 .venv/test: .venv/train
-	$(PIP) --editable ".[test]"
+	$(PIP) --editable ".[test]" $(EDITABLE)
 	touch $@
 
 clean:

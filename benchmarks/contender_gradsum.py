@@ -38,9 +38,10 @@ def forward(images: int) -> dict[str, float]:
     import engine
     from engine.data import Normalisation
     from engine.network import Network
+    from engine.nn.model import letters
 
     data = engine.load_data("letters")
-    model = engine.model.letters()
+    model = letters()
     layout = model.layout()
     parameters = layout.zeros()
     layout.initialise(parameters, 1)

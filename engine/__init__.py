@@ -1,78 +1,68 @@
-"""gradsum: data-parallel training of neural networks on CPUs, with the same bits for any number of workers.
-
-    import engine
-
-    result = engine.train("letters", "letters", optimizer=engine.Adam(lr=1e-3), workers=4, epochs=2)
-    network = engine.load(result.checkpoint)
-    network.predict(images)  # uint8 [N, H, W]
+"""The public names of gradsum, which `import gradsum` gives as well.
 
 Names are imported when they are first used: a process must be able to set its number of BLAS threads before numpy
 is loaded, and the command line must start fast.
 """
 
 from importlib import import_module
+from logging import NullHandler, getLogger
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from engine.data import Dataset, Split
-    from engine.data import load as load_data
-    from engine.errors import GradsumError
-    from engine.network import Network, load
-    from engine.nn.layers import Conv2d, Dense, Dropout, Flatten, Gelu, MaxPool2d, Relu
-    from engine.nn.model import Model
-    from engine.nn.optimizers import SGD, Adam, Momentum
-    from engine.settings import Settings
-    from engine.sweeps.report import SweepReporter, SweepResult
-    from engine.sweeps.sweep import sweep
-    from engine.training.reporter import Reporter, Result
-    from engine.training.train import train
+if TYPE_CHECKING:  # the same names for type checkers, to whom "X as X" says that X is public
+    from engine.data import Dataset as Dataset
+    from engine.data import Split as Split
+    from engine.data import load_data as load_data
+    from engine.errors import GradsumError as GradsumError
+    from engine.network import Network as Network
+    from engine.network import load as load
+    from engine.network import load_network as load_network
+    from engine.nn.layers import Conv2d as Conv2d
+    from engine.nn.layers import Dense as Dense
+    from engine.nn.layers import Dropout as Dropout
+    from engine.nn.layers import Flatten as Flatten
+    from engine.nn.layers import Gelu as Gelu
+    from engine.nn.layers import MaxPool2d as MaxPool2d
+    from engine.nn.layers import Relu as Relu
+    from engine.nn.model import Model as Model
+    from engine.nn.optimizers import SGD as SGD
+    from engine.nn.optimizers import Adam as Adam
+    from engine.nn.optimizers import Momentum as Momentum
+    from engine.settings import Settings as Settings
+    from engine.sweeps.report import SweepReporter as SweepReporter
+    from engine.sweeps.report import SweepResult as SweepResult
+    from engine.sweeps.sweep import sweep as sweep
+    from engine.training.reporter import Reporter as Reporter
+    from engine.training.reporter import Result as Result
+    from engine.training.train import train as train
 
-_HOMES = {
-    "engine.data": ("Dataset", "Split"),
+__version__ = "0.1.0"
+
+# The one table of public names: `__all__` and what is imported on first use follow from it.
+_NAMES_IN = {
+    "engine.data": ("Dataset", "Split", "load_data"),
     "engine.errors": ("GradsumError",),
+    "engine.network": ("Network", "load", "load_network"),
     "engine.nn.layers": ("Conv2d", "Dense", "Dropout", "Flatten", "Gelu", "MaxPool2d", "Relu"),
     "engine.nn.model": ("Model",),
-    "engine.network": ("Network", "load"),
     "engine.nn.optimizers": ("SGD", "Adam", "Momentum"),
-    "engine.training.reporter": ("Reporter", "Result"),
     "engine.settings": ("Settings",),
     "engine.sweeps.report": ("SweepReporter", "SweepResult"),
     "engine.sweeps.sweep": ("sweep",),
+    "engine.training.reporter": ("Reporter", "Result"),
     "engine.training.train": ("train",),
 }
-_HOME_OF = {name: (home, name) for home, names in _HOMES.items() for name in names}
-_HOME_OF["load_data"] = ("engine.data", "load")
+_HOME = {name: module for module, names in _NAMES_IN.items() for name in names}
+__all__ = sorted(_HOME)  # noqa: PLE0605 - type checkers have the imports above
 
-__all__ = [
-    "SGD",
-    "Adam",
-    "Conv2d",
-    "Dataset",
-    "Dense",
-    "Dropout",
-    "Flatten",
-    "Gelu",
-    "GradsumError",
-    "MaxPool2d",
-    "Model",
-    "Momentum",
-    "Network",
-    "Relu",
-    "Reporter",
-    "Result",
-    "Settings",
-    "Split",
-    "SweepReporter",
-    "SweepResult",
-    "load",
-    "load_data",
-    "sweep",
-    "train",
-]
+getLogger("gradsum").addHandler(NullHandler())  # quiet unless the program that imports us wants to hear
+
+if not TYPE_CHECKING:  # type checkers would take it that every name exists
+
+    def __getattr__(name: str) -> Any:
+        if name not in _HOME:
+            raise AttributeError(f"module 'gradsum' has no attribute {name!r}")
+        return getattr(import_module(_HOME[name]), name)
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOME_OF:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    home, attribute = _HOME_OF[name]
-    return getattr(import_module(home), attribute)
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])

@@ -3,15 +3,16 @@
     GradsumError                a failed run                                   exit code 1
     |-- UsageError              something the person asked for cannot be       exit code 2
     |   |-- SettingsError       an option or setting out of range
-    |   |-- ModelError          layers that do not fit each other or the data
-    |   |-- DataError           missing, damaged or mismatching data
+    |   `-- ModelError          layers that do not fit each other or the data
+    |-- DataError               missing, damaged or mismatching data           exit code 2, and 1 once a run has begun
+    |-- StorageError            files that cannot be read or written           exit code 2, and 1 once a run has begun
     |   |-- CheckpointError     missing, damaged or foreign checkpoint
     |   `-- RecordsError        a database that cannot be used
-    |-- StorageError            either of these two once the run had begun: a full disk, a deleted file
     |-- DivergedError           loss or gradient became nan or infinite
     |-- WorkersError            workers cannot be started, or end before they computed anything
     |-- ProtocolError           a message that breaks the protocol
-    `-- WorkerFailedError       a worker raised an exception; carries its traceback
+    |-- WorkerFailedError       a worker raised an exception; carries its traceback
+    `-- InterruptedRoundError   the run is to stop, and no worker is left to finish the round; ends the training loop
 
 An interrupted run (Ctrl-C, SIGTERM) is no error: it ends with exit code 130.
 """
@@ -40,20 +41,24 @@ class ModelError(UsageError):
     """The layers of a model do not fit each other, or the model does not fit the data."""
 
 
-class DataError(UsageError):
+class DataError(GradsumError):
     """A data set is missing, damaged, or does not match itself."""
 
-
-class CheckpointError(UsageError):
-    """A checkpoint is missing, damaged, or belongs to another run."""
-
-
-class RecordsError(UsageError):
-    """A records database cannot be opened, written or understood."""
+    exit_code = UsageError.exit_code
 
 
 class StorageError(GradsumError):
-    """Records or checkpoints cannot be written any more: what was asked for was right when the run began."""
+    """A file of this program cannot be read, written or understood."""
+
+    exit_code = UsageError.exit_code
+
+
+class CheckpointError(StorageError):
+    """A checkpoint is missing, damaged, or belongs to another run."""
+
+
+class RecordsError(StorageError):
+    """A records database cannot be opened, written or understood."""
 
 
 class DivergedError(GradsumError):
@@ -76,10 +81,18 @@ class WorkerFailedError(GradsumError):
         self.remote_traceback = remote_traceback
 
 
+class InterruptedRoundError(GradsumError):
+    """The run is to stop, and no worker is left that could finish the round."""
+
+
 @contextmanager
-def storage_fails(*kinds: type[GradsumError]) -> Iterator[None]:
-    """Let errors of these kinds be a StorageError: what they are about was found to be right before the block."""
+def run_in_progress() -> Iterator[None]:
+    """Let what is wrong with data and files in this block be a failed run: what was asked for was right when it began.
+
+    The exit code is chosen here, and not by the class, which says only what went wrong.
+    """
     try:
         yield
-    except kinds as error:
-        raise StorageError(str(error)) from error
+    except (DataError, StorageError) as error:
+        error.exit_code = GradsumError.exit_code
+        raise

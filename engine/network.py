@@ -1,92 +1,169 @@
 """A trained network: a model with its parameters and the normalisation of its training set."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine import checkpoint as checkpoints
-from engine.compute.job import Job
+from engine.compute.evaluator import TestSetEvaluator
 from engine.compute.program import compile_model
-from engine.compute.validation import Validation
-from engine.coordinator.serial import Serial
-from engine.data import Dataset, Normalisation
-from engine.errors import CheckpointError, DataError, GradsumError
-from engine.nn.model import Model, check_fits, model_from
+from engine.compute.tree import microbatches
+from engine.compute.validation import Scorer, Validation
+from engine.data import Dataset, Inputs, Normalisation
+from engine.errors import CheckpointError, DataError, GradsumError, ModelError
+from engine.nn.model import CROSS_ENTROPY, Model, check_fits, model_from
 from engine.nn.parameters import Vector
 from engine.system.blas import one_blas_thread
 
-CHUNK = 16  # images evaluated at a time
+CHUNK = 16  # samples evaluated at a time
 
 
 @dataclass(frozen=True)
 class Network:
-    """Answers questions about images: uint8 [N, H, W] or [N, H, W, C], as they are in a data set, not normalised."""
+    """Answers questions about samples as they are in a data set, not normalised.
+
+    They are images, uint8 [N, H, W] or [N, H, W, C], or rows of features, numbers [N, D]. A network that predicts
+    values has no `classes`, and `values` is the normalisation of its targets. `columns` are the names of its features,
+    `targets` those of what is to be said; both may be empty.
+    """
 
     model: Model
     parameters: Vector
     normalisation: Normalisation
     classes: tuple[str, ...]
+    values: Normalisation | None = None
+    columns: tuple[str, ...] = ()
+    targets: tuple[str, ...] = ()
 
-    def logits(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Return the outputs of the last layer, float32 [N, classes]; DataError if the images do not suit the model."""
-        images = self._checked(images)
-        out = np.empty((len(images), self.model.classes), np.float32)
-        padded = np.zeros((CHUNK, *self.model.shape), np.uint8)
+    def logits(self, inputs: NDArray[Any]) -> NDArray[np.float32]:
+        """Return the outputs of the last layer, float32 [N, outputs]; DataError if samples do not suit the model."""
+        samples = self._checked(inputs)
+        out = np.empty((len(samples), self.model.classes), np.float32)
+        padded = np.zeros((CHUNK, *self.model.shape), samples.dtype)
         with one_blas_thread():
             program = compile_model(self.model, CHUNK)
             program.prepare(self.parameters)
-            for start in range(0, len(images), CHUNK):
-                some = images[start : start + CHUNK]
+            for start in range(0, len(samples), CHUNK):
+                some = samples[start : start + CHUNK]
                 padded[: len(some)] = some
                 out[start : start + len(some)] = program.logits(self.normalisation.apply(padded))[: len(some)]
         return out
 
-    def predict(self, images: NDArray[np.uint8]) -> NDArray[np.int64]:
-        """Return the number of the most likely class of each image, int64 [N]."""
-        best: NDArray[np.int64] = np.argmax(self.logits(images), axis=1)
+    def predict(self, inputs: NDArray[Any]) -> NDArray[np.int64] | NDArray[np.float64]:
+        """Return the number of the most likely class of each sample, int64 [N].
+
+        Where values are predicted, return these in the units of the training set, float64 [N, T].
+        """
+        outputs = self.logits(inputs)
+        if self.values is not None:
+            return self.restored(outputs)
+        best: NDArray[np.int64] = np.argmax(outputs, axis=1)
         return best
+
+    def restored(self, outputs: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return outputs as values in the units of the training set; DataError if the network names classes."""
+        if self.values is None:
+            raise DataError("the network was trained to say classes, not values")
+        return self.values.undo(outputs)
+
+    def probabilities(self, inputs: NDArray[Any], outputs: int | None = None) -> NDArray[np.float64]:
+        """Return how probable each class is, float64 [N, outputs]; `outputs`: how many count, by default the classes.
+
+        A model may have more outputs than classes, and a data set more classes than the network was trained on.
+        """
+        logits = self.logits(inputs)[:, : len(self.classes) if outputs is None else outputs]
+        return probabilities_of(logits, self.model.loss)
 
     def evaluate(self, data: Dataset) -> Validation:
         """Measure the network on the test part of `data`; ModelError if the data does not suit the model."""
-        check_fits(self.model, data.shape, len(data.classes))
-        job = Job(self.model, "", self.normalisation, CHUNK, CHUNK, 0, augment=False)
+        self.check_fits(data)
         with one_blas_thread():
-            sums = Serial(job, data).validate(0, self.parameters)
-        return Validation(0, sums.correct, len(data.test), sums.loss / len(data.test))
+            evaluator = TestSetEvaluator(self.model, self.normalisation, CHUNK, data.test, self.values)
+            evaluator.prepare(self.parameters)
+            sums = evaluator.test_block((0, microbatches(len(data.test), CHUNK)))
+        return Scorer.of(data.test, self.values).validation(0, sums)
 
-    def _checked(self, images: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        images = np.asarray(images)
-        if images.dtype != np.uint8:
-            raise DataError(f"images must be uint8, as in a data set, got {images.dtype}")
-        if images.ndim == 3:
-            images = images[..., None]
-        if images.shape[1:] != self.model.shape:
+    def check_fits(self, data: Dataset) -> None:
+        """Raise ModelError if the network cannot be asked about the samples of `data`."""
+        if data.train.has_values != (self.values is not None):
+            learned, there = ("classes", "values") if self.values is None else ("values", "classes")
+            raise ModelError(f"the network was trained to say {learned}, the data has {there}")
+        check_fits(self.model, data.shape, data.outputs, data.train.has_values)
+
+    def _checked(self, inputs: NDArray[Any]) -> Inputs:
+        samples = np.asarray(inputs)
+        if len(self.model.shape) == 1:
+            return self._checked_features(samples)
+        if samples.dtype != np.uint8:
+            raise DataError(f"images must be uint8, as in a data set, got {samples.dtype}")
+        if samples.ndim == 3:
+            samples = samples[..., None]
+        if samples.shape[1:] != self.model.shape:
             want = "x".join(map(str, self.model.shape))
-            raise DataError(f"the model takes images [N, H, W, C] of {want}, got an array of shape {images.shape}")
-        return images
+            raise DataError(f"the model takes images [N, H, W, C] of {want}, got an array of shape {samples.shape}")
+        return samples.view(np.uint8)
+
+    def _checked_features(self, rows: NDArray[Any]) -> NDArray[np.float32]:
+        [features] = self.model.shape
+        if rows.dtype.kind not in "biuf" or rows.ndim != 2 or rows.shape[1] != features:
+            raise DataError(
+                f"the model takes rows of features, numbers [N, {features}], got {rows.dtype} {list(rows.shape)}"
+            )
+        with np.errstate(over="ignore"):
+            samples = rows.astype(np.float32)
+        if not np.isfinite(samples).all():
+            row, column = (int(place[0]) for place in np.nonzero(~np.isfinite(samples)))
+            called = self.columns[column] if self.columns else column
+            raise DataError(f"feature {called} of row {row} is {rows[row, column]}: all must be finite, below 3.4e38")
+        return samples
 
 
-def load(path: Path | str) -> Network:
-    """Return the network in a checkpoint: a file, or a folder's newest. CheckpointError if there is none."""
-    return network_from(checkpoints.load(Path(path)), Path(path))
+def probabilities_of(logits: NDArray[np.float32], loss: str) -> NDArray[np.float64]:
+    """Return the softmax of logits [N, classes]; a model trained on squared error puts out probabilities itself."""
+    wide = logits.astype(np.float64)
+    if loss != CROSS_ENTROPY:
+        return np.clip(wide, 0, 1)
+    powers = np.exp(wide - wide.max(axis=1, keepdims=True))
+    shares: NDArray[np.float64] = powers / powers.sum(axis=1, keepdims=True)
+    return shares
+
+
+def load_network(path: Path | str, best: bool = False) -> Network:
+    """Return the network in a checkpoint: a file, or a folder's newest. CheckpointError if there is none.
+
+    `best`: of a folder, the one that did best in validation instead.
+    """
+    chosen = checkpoints.best(path) if best else Path(path)
+    return network_from(checkpoints.load(chosen), chosen)
+
+
+load = load_network  # the name of earlier versions
 
 
 def network_from(checkpoint: checkpoints.Checkpoint, path: Path) -> Network:
     """Return the network in `checkpoint`, which was read from `path`."""
     try:
-        model = model_from(checkpoint.metadata["model"])
-        given = checkpoint.metadata["normalisation"]
-        normalisation = Normalisation(tuple(given["mean"]), tuple(given["deviation"]))
-        if len(normalisation.mean) != model.shape[2]:
-            raise ValueError(f"a normalisation of {len(normalisation.mean)} channels for images of {model.shape[2]}")
-        classes = tuple(checkpoint.metadata["data"]["classes"])
-        if not 1 <= len(classes) <= model.classes or not all(isinstance(name, str) for name in classes):
+        model = model_from(checkpoint.run.model)
+        normalisation = _normalisation(checkpoint.run.normalisation or {}, model.shape[-1])
+        values = checkpoint.run.values
+        classes, columns, targets = (getattr(checkpoint.run.data, name) for name in ("classes", "columns", "targets"))
+        if values is None and not 1 <= len(classes) <= model.classes:
             raise ValueError(f"{str(classes)!r:.80} cannot be the names of {model.classes} classes")
+        of_values = None if values is None else _normalisation(values, model.classes)
         layout = model.layout()
         parameters = layout.zeros()
         layout.fill(parameters, checkpoint.parameters)
-        return Network(model, parameters, normalisation, classes)
+        return Network(model, parameters, normalisation, classes, of_values, columns, targets)
     except (KeyError, TypeError, ValueError, GradsumError) as error:
         raise CheckpointError(f"{path} does not hold a network of this version: {error}") from None
+
+
+def _normalisation(given: Mapping[str, Any], size: int) -> Normalisation:
+    normalisation = Normalisation(tuple(given["mean"]), tuple(given["deviation"]))
+    if len(normalisation.mean) != size:
+        raise ValueError(f"a normalisation of {len(normalisation.mean)} where there are {size}")
+    return normalisation

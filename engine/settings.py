@@ -1,26 +1,37 @@
-"""What a person can set: frozen, validated; the command line, a TOML file and Python all build the same thing."""
+"""The settings of a run, frozen and validated, for the command line, TOML files and Python alike."""
 
 import math
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
-from difflib import get_close_matches
-from typing import Any, Self
+from typing import Any, Self, TypedDict
 
 from engine.errors import SettingsError
 from engine.nn.optimizers import OPTIMIZERS, Optimizer, optimizer_from
 from engine.system.processes import usable_cores
+from engine.system.spelling import hint
 
 MAX_WORKERS = 4096
 DEFAULT_EPOCHS = 3
 
 
-def setting(kind: type, default: Any, text: str, low: float | None = None, high: float = math.inf, **more: Any) -> Any:
-    """Return a dataclass field with its help text and the range a number must lie in.
+# Groups of the help.
+DATA, TRAINING, LENGTH = "data and model", "training", "how long"
+WORKERS, REMOTE = "workers", "workers on other machines"
+FILES, SNAPSHOTS = "records and checkpoints", "snapshots"
+OWN_RATES = ", ".join(f"{name} {kind().lr:g}" for name, kind in OPTIMIZERS.items())
 
-    `more`: `choices` (allowed words), `optional` (None is allowed), `above`, `below` (`low`, `high` itself is out).
+
+def setting(
+    kind: type, default: Any, group: str, text: str, low: float | None = None, high: float = math.inf, **more: Any
+) -> Any:
+    """Return a dataclass field with its help text, the group of the help it belongs to, and its range if a number.
+
+    `more`: `choices` (allowed words), `optional` (None is allowed), `above`, `below` (`low`, `high` itself is out),
+    `unset` (in words, what a default of None or 0 stands for).
     """
-    return field(default=default, metadata={"kind": kind, "help": text, "low": low, "high": high} | more)
+    metadata = {"kind": kind, "group": group, "help": text, "low": low, "high": high} | more
+    return field(default=default, metadata=metadata)
 
 
 FORMER_NAMES = {"mailbox": "shared_memory"}  # in checkpoints, configuration files and commands of earlier versions
@@ -31,56 +42,83 @@ class Settings:
     """Settings of a training run. Raises SettingsError for a value out of range, naming the setting and the value."""
 
     workers: int | None = setting(
-        int, None, "worker processes; 0 computes in this process (default: one per core)", 0, MAX_WORKERS, optional=True
+        int,
+        None,
+        WORKERS,
+        "worker processes on this machine; 0: compute in this process, or leave it to other machines",
+        0,
+        MAX_WORKERS,
+        optional=True,
+        unset="one per core",
     )
     min_workers: int | None = setting(
         int,
         None,
-        "start when so many workers are there, and pause while there are fewer (default: all to start, 1 to go on)",
+        WORKERS,
+        "workers to wait for before the start, and below which the run pauses",
         1,
         MAX_WORKERS,
         optional=True,
+        unset="--workers, but at least 1, to start; then 1",
     )
-    audit: float = setting(
-        float, 0.0, "part of the blocks, 0 to 1, that two workers compute, to compare their bits", 0, 1
+    audit: float = setting(float, 0.0, WORKERS, "fraction of blocks computed by two workers and compared", 0, 1)
+    batch_size: int = setting(int, 64, TRAINING, "images per batch", 1, 1 << 24)
+    microbatch: int = setting(int, 16, TRAINING, "images per micro-batch, which is never divided", 1, 4096)
+    optimizer: str = setting(str, "adam", TRAINING, "how gradients change the parameters", choices=tuple(OPTIMIZERS))
+    lr: float | None = setting(float, None, TRAINING, "learning rate", 0, above=True, optional=True, unset=OWN_RATES)
+    momentum: float = setting(float, 0.9, TRAINING, "momentum: fraction of the velocity that is kept", 0, 1, below=True)
+    beta1: float = setting(float, 0.9, TRAINING, "adam: decay of the mean gradient", 0, 1, below=True)
+    beta2: float = setting(float, 0.999, TRAINING, "adam: decay of the mean squared gradient", 0, 1, below=True)
+    epsilon: float = setting(float, 1e-8, TRAINING, "adam: added to the root of the mean square", 0, above=True)
+    epochs: int | None = setting(
+        int,
+        None,
+        LENGTH,
+        "stop after this many epochs",
+        1,
+        1 << 24,
+        optional=True,
+        unset=f"{DEFAULT_EPOCHS} if nothing else ends the run",
     )
-    batch_size: int = setting(int, 64, "samples per batch", 1, 1 << 24)
-    microbatch: int = setting(int, 16, "samples per micro-batch, the unit that is never divided", 1, 4096)
-    optimizer: str = setting(str, "adam", "optimizer", choices=("sgd", "momentum", "adam"))
-    lr: float | None = setting(
-        float, None, "learning rate (default: the optimizer's own)", 0, above=True, optional=True
-    )
-    momentum: float = setting(float, 0.9, "momentum: share of the velocity that is kept", 0, 1, below=True)
-    beta1: float = setting(float, 0.9, "ADAM: decay of the mean of the gradient", 0, 1, below=True)
-    beta2: float = setting(float, 0.999, "ADAM: decay of the mean of its square", 0, 1, below=True)
-    epsilon: float = setting(float, 1e-8, "ADAM: added to the root of the mean square", 0, above=True)
-    epochs: int | None = setting(int, None, "stop after this many epochs (default: 3)", 1, 1 << 24, optional=True)
     steps: int | None = setting(
-        int, None, "stop after this many steps, counted from the start", 1, 1 << 40, optional=True
+        int, None, LENGTH, "stop after this many steps, counted from the start of training", 1, 1 << 40, optional=True
     )
-    time_limit: float | None = setting(float, None, "stop after this many seconds", 0, above=True, optional=True)
-    target: float | None = setting(float, None, "stop when validation reaches this many percent", 0, 100, optional=True)
+    time_limit: float | None = setting(
+        float, None, LENGTH, "stop after this many seconds", 0, above=True, optional=True
+    )
+    target: float | None = setting(
+        float, None, LENGTH, "stop when validation reaches this percentage, or this R²", 0, 100, optional=True
+    )
     dropout: float = setting(
-        float, 0.0, "probability of dropping a value before each dense activation", 0, 1, below=True
+        float, 0.0, TRAINING, "probability of dropping a value before each dense activation", 0, 1, below=True
     )
-    augment: bool = setting(bool, False, "shift each training image by up to 2 pixels and invert 5 random ones")
-    seed: int = setting(int, 3, "seed of initialisation, order, dropout and augmentation", 0, (1 << 63) - 1)
-    shared_memory: bool = setting(bool, True, "pass vectors to local workers through shared memory")
+    augment: bool = setting(bool, False, DATA, "shift each training image by up to 2 pixels and invert 5 random pixels")
+    seed: int = setting(int, 3, TRAINING, "seed of initialisation, order, dropout and augmentation", 0, (1 << 63) - 1)
+    shared_memory: bool = setting(bool, True, WORKERS, "exchange vectors with local workers through shared memory")
     bind: str | None = setting(
-        str, None, "let workers of other machines join at tcp://HOST:PORT; port 0: any that is free", optional=True
+        str, None, REMOTE, "let workers join at tcp://HOST:PORT; port 0 picks a free one", optional=True
     )
     key: str | None = setting(
-        str, None, "file of keys for --bind; made if it is not there (default: one for this run)", optional=True
+        str,
+        None,
+        REMOTE,
+        "key file of --bind, created if missing",
+        optional=True,
+        unset="a new one for this run",
     )
-    insecure: bool = setting(bool, False, "let anybody join at --bind, without keys, and read what is sent")
-    validate_every: int = setting(int, 0, "steps between validations (default: once an epoch)", 0, 1 << 40)
-    checkpoint_every: int = setting(int, 0, "steps between checkpoints (default: once an epoch)", 0, 1 << 40)
+    insecure: bool = setting(bool, False, REMOTE, "let anyone join at --bind without keys, and read what is sent")
+    validate_every: int = setting(int, 0, FILES, "steps between validations", 0, 1 << 40, unset="once an epoch")
+    checkpoint_every: int = setting(int, 0, FILES, "steps between checkpoints", 0, 1 << 40, unset="once an epoch")
     snapshot_first: int = setting(
-        int, 32, "put every parameter and gradient of so many first steps on record", 0, 1 << 40
+        int, 32, SNAPSHOTS, "record all parameters and gradients of this many first steps", 0, 1 << 40
     )
-    snapshot_every: int = setting(int, 32, "and of every such step; 0: of none", 0, 1 << 40)
-    snapshot_layers: str | None = setting(str, None, "layers in them, such as c1,c2 (default: all)", optional=True)
-    statistics_every: int = setting(int, 32, "steps between statistics of every layer; 0: none", 0, 1 << 40)
+    snapshot_every: int = setting(
+        int, 32, SNAPSHOTS, "and those of every step divisible by this; 0: of none", 0, 1 << 40
+    )
+    snapshot_layers: str | None = setting(
+        str, None, SNAPSHOTS, "layers to record, such as c1,c2", optional=True, unset="all"
+    )
+    statistics_every: int = setting(int, 32, SNAPSHOTS, "steps between statistics of every layer; 0: none", 0, 1 << 40)
 
     def __post_init__(self) -> None:
         for f in fields(self):
@@ -93,15 +131,14 @@ class Settings:
         names = [f.name for f in fields(cls)]
         for name in values:
             if name not in names:
-                close = get_close_matches(name, names, 1)
-                raise SettingsError(f"no setting {name!r}" + (f"; did you mean {close[0]!r}?" if close else ""))
+                raise SettingsError(f"no setting {name!r}{hint(name, names)}")
         return cls(**values)
 
     def resolved(self) -> Self:
         """Fill in the defaults that depend on the machine or on other settings; SettingsError if two do not agree."""
         for name in ("key", "insecure"):
             if getattr(self, name) and not self.bind:
-                raise SettingsError(f"{name} is for workers of other machines: give --bind tcp://HOST:PORT, too")
+                raise SettingsError(f"{name} is for workers on other machines: also give --bind tcp://HOST:PORT")
         if self.key and self.insecure:
             raise SettingsError("key and insecure exclude each other: with keys the connection is secure")
         chosen: dict[str, Any] = {}
@@ -133,6 +170,47 @@ class Settings:
     def asdict(self) -> dict[str, Any]:
         """Return the settings as plain data."""
         return asdict(self)
+
+
+class SettingsDict(TypedDict, total=False):
+    """The fields of `Settings` as keyword arguments, besides the optimizer, which may also be an object."""
+
+    workers: int | None
+    min_workers: int | None
+    audit: float
+    batch_size: int
+    microbatch: int
+    lr: float | None
+    momentum: float
+    beta1: float
+    beta2: float
+    epsilon: float
+    epochs: int | None
+    steps: int | None
+    time_limit: float | None
+    target: float | None
+    dropout: float
+    augment: bool
+    seed: int
+    shared_memory: bool
+    bind: str | None
+    key: str | None
+    insecure: bool
+    validate_every: int
+    checkpoint_every: int
+    snapshot_first: int
+    snapshot_every: int
+    snapshot_layers: str | None
+    statistics_every: int
+
+
+def given_settings(
+    settings: Settings | None, optimizer: Optimizer | str | None, options: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return what was given, by name: what is not the default in `settings`, then `options`, then `optimizer`."""
+    chosen = settings.asdict() if settings else {}
+    changed = {f.name: chosen[f.name] for f in fields(Settings) if chosen.get(f.name, f.default) != f.default}
+    return changed | dict(options) | (settings_of(optimizer) if optimizer else {})
 
 
 def settings_of(optimizer: Optimizer | str) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Every test has a data cache and a working folder of its own run, so that nothing outside is read or written."""
 
+import contextlib
 import os
 import shutil
 import signal
@@ -20,11 +21,16 @@ settings.load_profile("gradsum")
 
 
 @pytest.fixture(scope="session", autouse=True)
-def private_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Keep generated data in a folder of this test session, shared by its tests and all their processes."""
+def private_cache(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Iterator[Path]:
+    """Keep generated data in a folder of this test session, shared by its tests and all their processes.
+
+    Compiled kernels stay from one session to the next.
+    """
     session = tmp_path_factory.getbasetemp()
     folder = (session.parent if "PYTEST_XDIST_WORKER" in os.environ else session) / "cache"
     folder.mkdir(exist_ok=True)
+    with contextlib.suppress(FileExistsError):  # another process of this session was faster
+        (folder / "kernels").symlink_to(pytestconfig.cache.mkdir("kernels"))
     before = os.environ.get("GRADSUM_CACHE")
     os.environ["GRADSUM_CACHE"] = str(folder)
     yield folder

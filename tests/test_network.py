@@ -1,5 +1,9 @@
 """A trained network: raw images in, logits and classes out; everything else is refused."""
 
+import math
+import subprocess
+import sys
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -8,12 +12,16 @@ import pytest
 
 import engine
 from engine import checkpoint as checkpoints
+from engine.checkpoint import DataState, RunState
 from engine.data import Normalisation
 from engine.errors import CheckpointError, DataError, ModelError
-from engine.network import CHUNK, Network
+from engine.network import CHUNK, Network, probabilities_of
 from tests.support import reference
+from tests.support.checkpoints import change_metadata
+from tests.support.repository import ROOT
 
 MODEL = engine.Model((engine.Conv2d(4), engine.MaxPool2d(), engine.Flatten(), engine.Dense(3)), shape=(6, 5, 1))
+CLASSES = ("a", "b", "c")
 COLOUR = engine.Model((engine.Flatten(), engine.Dense(3)), shape=(6, 5, 3))
 
 
@@ -21,7 +29,7 @@ def network(model: engine.Model = MODEL) -> Network:
     parameters = model.layout().zeros()
     model.layout().initialise(parameters, seed=4)
     channels = model.shape[2]
-    return Network(model, parameters, Normalisation((100.0,) * channels, (50.0,) * channels), ("a", "b", "c"))
+    return Network(model, parameters, Normalisation((100.0,) * channels, (50.0,) * channels), CLASSES)
 
 
 def pictures(n: int, *shape: int) -> Any:
@@ -36,6 +44,23 @@ def test_logits_are_those_of_the_reference(n: int) -> None:
     np.testing.assert_allclose(net.logits(images), wanted, rtol=1e-4, atol=1e-4)
     assert net.logits(images).dtype == np.float32
     assert np.array_equal(net.predict(images), wanted.argmax(1))
+
+
+def test_probabilities_are_the_softmax_unless_trained_on_squared_error() -> None:
+    logits = np.array([[0.0, 1.0, 2.0], [-1000.0, 0.5, 1000.0]], np.float32)
+    powers = [1.0, math.e, math.e**2]
+    expected = np.array([[power / sum(powers) for power in powers], [0, 0, 1]])
+    np.testing.assert_allclose(probabilities_of(logits, "softmax_cross_entropy"), expected, rtol=1e-12)
+    assert probabilities_of(logits, "mean_squared_error").tolist() == [[0, 1, 1], [0, 0.5, 1]]
+
+
+def test_probabilities_are_those_of_the_classes_or_of_as_many_outputs_as_are_asked_for() -> None:
+    net, images = replace(network(), classes=("a", "b")), pictures(5, 6, 5)
+    logits = net.logits(images).astype(float)
+    for found, count in ((net.probabilities(images), 2), (net.probabilities(images, 3), 3)):
+        assert found.dtype == np.float64
+        powers = np.exp(logits[:, :count])
+        np.testing.assert_allclose(found, powers / powers.sum(1, keepdims=True), rtol=1e-12)
 
 
 def test_an_image_is_answered_alike_whatever_comes_with_it() -> None:
@@ -82,20 +107,31 @@ def test_evaluate_counts_and_averages() -> None:
         net.evaluate(engine.Dataset("some", ("a", "b", "c", "d"), split, split))
 
 
-def metadata(**changes: Any) -> dict[str, Any]:
-    normalisation = {"mean": [100.0], "deviation": [50.0]}
-    data = {"classes": ["a", "b", "c"]}
-    return {"run": "x", "model": MODEL.describe(), "normalisation": normalisation, "data": data} | changes
+def saved(folder: Path, net: Network, **changes: Any) -> Path:
+    """Save a checkpoint of a network, with other metadata."""
+    run = RunState(
+        "x", model=MODEL.describe(), normalisation=asdict(net.normalisation), data=DataState(classes=CLASSES)
+    )
+    tensors = dict(net.model.layout().public(net.parameters))
+    path = checkpoints.save(folder, checkpoints.Checkpoint(7, tensors, {}, run))
+    change_metadata(path, **changes)
+    return path
 
 
 def test_a_network_comes_back_from_its_checkpoint(tmp_path: Path) -> None:
     net = network()
-    tensors = dict(net.model.layout().public(net.parameters))
-    path = checkpoints.save(tmp_path, checkpoints.Checkpoint(7, tensors, {}, metadata()))
+    path = saved(tmp_path, net)
     for place in (path, tmp_path, str(tmp_path)):
-        again = engine.load(place)
+        again = engine.load_network(place)
         assert (again.model, again.classes, again.normalisation) == (net.model, net.classes, net.normalisation)
         assert np.array_equal(again.parameters, net.parameters)
+    assert engine.load is engine.load_network, "the name of earlier versions"
+
+
+def test_it_needs_nothing_of_the_coordinator() -> None:
+    program = "import sys, engine.network; print([name for name in sys.modules if name.startswith('engine.coord')])"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout == "[]\n"
 
 
 @pytest.mark.parametrize(
@@ -119,7 +155,6 @@ def test_a_network_comes_back_from_its_checkpoint(tmp_path: Path) -> None:
     ],
 )
 def test_a_checkpoint_without_a_network_is_refused(tmp_path: Path, changes: dict[str, Any]) -> None:
-    tensors = dict(MODEL.layout().public(network().parameters))
-    checkpoints.save(tmp_path, checkpoints.Checkpoint(7, tensors, {}, metadata(**changes)))
-    with pytest.raises(CheckpointError, match="does not hold a network of this version"):
+    saved(tmp_path, network(), **changes)
+    with pytest.raises(CheckpointError, match=r"does not hold a network of this version|classes of the wrong type"):
         engine.load(tmp_path)

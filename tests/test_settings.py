@@ -4,19 +4,32 @@ import math
 import os
 import sys
 from dataclasses import fields
-from typing import Any
+from typing import Any, get_type_hints
 
 import pytest
 
 from engine.errors import SettingsError
 from engine.nn.optimizers import SGD, Adam, Momentum, Optimizer
-from engine.settings import ENDS, TRAJECTORY, Settings, settings_of
+from engine.settings import ENDS, TRAJECTORY, Settings, SettingsDict, given_settings, settings_of
 from engine.system.processes import usable_cores
 
 
 def test_a_former_name_is_understood() -> None:
     assert Settings.build({"mailbox": False}).shared_memory is False
     assert Settings.build({"shared_memory": True, "mailbox": False}).shared_memory is False
+
+
+def test_the_keyword_arguments_are_the_settings_besides_the_optimizer() -> None:
+    assert get_type_hints(SettingsDict) | {"optimizer": str} == get_type_hints(Settings)
+    assert SettingsDict.__required_keys__ == frozenset()
+
+
+def test_what_is_given_counts_over_settings_and_those_over_nothing_that_is_a_default() -> None:
+    chosen = Settings(batch_size=8, lr=0.5, optimizer="sgd")
+    assert given_settings(None, None, {}) == {}
+    assert given_settings(chosen, None, {}) == {"batch_size": 8, "lr": 0.5, "optimizer": "sgd"}
+    given = given_settings(chosen, Adam(lr=0.25), {"batch_size": 4, "lr": None, "typo": 1})
+    assert given == {"batch_size": 4, "typo": 1} | settings_of(Adam(lr=0.25))
 
 
 def test_the_defaults_are_valid_and_resolve() -> None:

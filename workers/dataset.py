@@ -1,4 +1,4 @@
-"""Where a worker gets its data: from the cache, or over the wire into the cache."""
+"""Gets a worker's data: from the cache, or over the wire into the cache."""
 
 import contextlib
 
@@ -10,7 +10,7 @@ from engine.wire.messages import Frame
 
 
 class DatasetFetcher:
-    """Gets one data set. `get` until it is there; while `wanted` is a number, ask for the data from there on."""
+    """Gets one data set. Call `get` until it returns it; while `wanted` is a number, ask for the data from there on."""
 
     def __init__(self, digest: str) -> None:
         self._digest = digest
@@ -18,11 +18,11 @@ class DatasetFetcher:
 
     @property
     def wanted(self) -> int | None:
-        """How much of the data is there; None if nobody is to be asked, for another process is fetching it."""
+        """How many bytes are here already; None if there is nothing to ask for, since another process fetches them."""
         return self._download.offset if self._download else None
 
     def get(self) -> Dataset | None:
-        """Return the data set if the cache has it, undamaged; else begin to fetch it, unless another process does."""
+        """Return the data set if the cache has it undamaged; else begin to fetch it, unless another process does."""
         if path_of(self._digest).exists():
             self.close()
             if data := self._open():
@@ -33,24 +33,24 @@ class DatasetFetcher:
         return None
 
     def _open(self) -> Dataset | None:
-        """Open the cached file; None, and it is gone, where it is damaged. DataError if it cannot be had or removed."""
+        """Open the cached file; remove it and return None if it is damaged. DataError if either is impossible."""
         try:
             return open_cached(self._digest)
         except DamagedError as error:
             try:
                 path_of(self._digest).unlink(missing_ok=True)
-            except OSError:  # of a cache that may only be read
+            except OSError:  # the cache is read-only
                 raise error from None
             return None
 
     def put(self, piece: Frame, total: int) -> None:
         """Take a piece of the data, of `total` bytes, that was asked for."""
         if self._download is None:
-            raise ProtocolError("data that nobody waits for")
+            raise ProtocolError("data came that was not asked for")
         self._download.put(piece, total)
 
     def close(self) -> None:
-        """Let another process go on with the download."""
+        """Stop fetching, so that another process may continue."""
         if self._download:
             self._download.close()
             self._download = None

@@ -11,31 +11,41 @@ STDIN = 0
 PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 
 
-def hold() -> None:
-    """Hold on to standard input, a pipe whose other end only the parent has.
+class Parent:
+    """The process at the other end of `descriptor`, a pipe that nobody else holds open.
 
-    A frozen process cannot see that a pipe has closed, so the kernel is asked to wake it when the parent ends.
+    `socket`: the address at which it listens, if it is the coordinator; `clear` removes what it left there.
     """
-    os.set_blocking(STDIN, False)
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGCONT)
 
+    def __init__(self, socket: str | None = None, descriptor: int = STDIN) -> None:
+        self.descriptor = descriptor
+        self._socket = socket
 
-def broken() -> bool:
-    """Tell whether the parent has ended."""
-    try:
-        return os.read(STDIN, 1) == b""
-    except BlockingIOError:
-        return False
+    def hold(self) -> None:
+        """Prepare to notice its end.
 
+        A frozen process cannot see that a pipe has closed, so the kernel is asked to wake it when the parent ends.
+        """
+        os.set_blocking(self.descriptor, False)
+        if sys.platform == "linux":
+            ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGCONT)
 
-def clear(address: str) -> None:
-    """Remove the socket and its folder, which a parent that was killed could not remove itself.
+    def ended(self) -> bool:
+        """Return whether the parent has ended."""
+        try:
+            return os.read(self.descriptor, 1) == b""
+        except BlockingIOError:
+            return False
 
-    Nothing else is ever removed: the address may have been typed by hand.
-    """
-    socket = Path(address.removeprefix("ipc://"))
-    if address.startswith("ipc:///") and socket.is_socket():
-        with contextlib.suppress(OSError):  # another worker may be doing the same
-            socket.unlink(missing_ok=True)
-            socket.parent.rmdir()
+    def clear(self) -> None:
+        """Remove the socket and its folder, which a parent that was killed could not remove itself.
+
+        Nothing else is ever removed: the address may have been typed by hand.
+        """
+        if self._socket is None or not self._socket.startswith("ipc:///"):
+            return
+        path = Path(self._socket.removeprefix("ipc://"))
+        if path.is_socket():
+            with contextlib.suppress(OSError):  # another worker may be doing the same
+                path.unlink(missing_ok=True)
+                path.parent.rmdir()

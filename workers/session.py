@@ -1,4 +1,4 @@
-"""What a worker does when a message comes: a state machine without sockets, clocks or files.
+"""What a worker does when a message comes in: a state machine without sockets, clocks or files.
 
 state        message     action
 greeting     Welcome     Prepare: open the data, compile the model
@@ -10,7 +10,7 @@ any          Refuse      Quit, with exit code 1
 any          Stop        Leave: the next coordinator may come
 any          Ping        nothing: it was sent to see whether it arrives
 
-A message of another session is no fault: it may be of the last coordinator at the same address.
+A message of another session is not an error: it may be from the last coordinator at the same address.
 """
 
 from collections.abc import Callable
@@ -40,7 +40,7 @@ class Send:
 
 @dataclass(frozen=True)
 class Compute:
-    """Evaluate the share; `parameters` is None if the ones at hand are still right."""
+    """Evaluate the share; `parameters` is None if those of the last share are still right."""
 
     work: m.Work
     parameters: Vector | None
@@ -56,7 +56,7 @@ class Store:
 
 @dataclass(frozen=True)
 class Leave:
-    """The stay with this coordinator is over."""
+    """The session with this coordinator is over."""
 
 
 @dataclass(frozen=True)
@@ -71,26 +71,26 @@ Action = Prepare | Send | Compute | Store | Leave | Quit
 
 
 class Session:
-    """One stay of a worker with a coordinator."""
+    """The time that a worker spends with one coordinator."""
 
     def __init__(self, in_memory: Callable[[], Vector] | None = None) -> None:
         """`in_memory` returns the parameters in shared memory, for a worker that has it."""
         self._in_memory = in_memory
         self.name = ""
         self.id = ""
-        self._size = -1  # parameters in the layout, -1 until prepared
-        self._version = -1  # parameters at hand
+        self._size: int | None = None  # parameters in the layout; None until prepared
+        self._version: int | None = None  # of the parameters that this worker has
         self._wanted: int | None = None  # where the piece of data begins that was asked for
 
     def handle(self, message: m.Message, payload: m.Frame | None) -> list[Action]:
-        """Take a message and return what is to be done; ProtocolError if it does not belong here."""
+        """Take a message and return what to do; ProtocolError if it does not belong here."""
         if isinstance(message, m.Ping) or (
             isinstance(message, m.Work | m.Stop | m.Chunk) and message.session != self.id
         ):
             return []
         match message:
             case m.Refuse(reason):
-                return [Quit(f"the coordinator refused: {reason}", 1)]
+                return [Quit(f"the coordinator refused this worker: {reason}", 1)]
             case m.Welcome():
                 return self._welcome(message, payload)
             case m.Stop():
@@ -108,7 +108,7 @@ class Session:
         return [Send(m.Fetch(self.id, offset))]
 
     def prepared(self, schema: str, size: int) -> list[Action]:
-        """Take note that the job is prepared: its layout has `size` parameters and the digest `schema`."""
+        """Answer that the job is prepared: its layout has `size` parameters and the digest `schema`."""
         self._size = size
         return [Send(m.Ready(self.id, schema))]
 
@@ -116,34 +116,35 @@ class Session:
         if self.id == message.session:
             raise ProtocolError("WELCOME came twice")
         if payload is None or len(payload) > m.JOB_LIMIT:
-            raise ProtocolError("WELCOME has no job, or one that is too large")
+            raise ProtocolError("WELCOME has no job, or its job is too large")
         job = job_from(m.unpack(payload))
         self.id, self.name = message.session, message.name
-        self._size = self._version = -1
-        self._wanted = None
+        self._size = self._version = self._wanted = None
         return [Prepare(job)]
 
     def _chunk(self, chunk: m.Chunk, payload: m.Frame | None) -> list[Action]:
         if chunk.offset != self._wanted:
-            raise ProtocolError(f"data from byte {chunk.offset} on, where {self._wanted} was asked for")
+            asked = "nothing" if self._wanted is None else f"byte {self._wanted}"
+            raise ProtocolError(f"data came from byte {chunk.offset}, but {asked} was asked for")
         if payload is None or not 0 < len(payload) <= m.CHUNK_LIMIT:
-            raise ProtocolError("a piece of data that is empty or too large")
+            raise ProtocolError("a piece of data is empty or too large")
         self._wanted = None
         return [Store(payload, chunk.total)]
 
     def _work(self, work: m.Work, payload: m.Frame | None) -> list[Action]:
-        if self._size < 0:
+        if self._size is None:
             raise ProtocolError("WORK came before this worker was ready")
         if not work.start < work.stop <= work.total:
-            raise ProtocolError(f"micro-batches {work.start} to {work.stop} of {work.total} make no share")
+            raise ProtocolError(f"micro-batches {work.start} to {work.stop} of {work.total} are not a share")
         if payload is None:
             if work.version == self._version:
                 return [Compute(work, None)]
             if self._in_memory is None:
-                raise ProtocolError(f"WORK for parameters {work.version}, but {self._version} are at hand")
+                has = "none" if self._version is None else self._version
+                raise ProtocolError(f"WORK for parameters {work.version}, but this worker has {has}")
             self._version = work.version
             return [Compute(work, self._in_memory())]
         if len(payload) != 4 * self._size:
-            raise ProtocolError(f"parameters of {len(payload)} bytes, {4 * self._size} are expected")
+            raise ProtocolError(f"parameters of {len(payload)} bytes, expected {4 * self._size}")
         self._version = work.version
         return [Compute(work, np.frombuffer(payload, "<f4"))]

@@ -1,124 +1,128 @@
-"""The worker's shell: a socket, the lifeline and the numbers around `session`."""
+"""The worker: a connection, the parent, signals and the clock around `session` and `computation`."""
 
+import logging
 import os
-import platform
 import signal
 import time
 import traceback
+from collections.abc import Callable
 from types import FrameType
 
-from engine.compute import tree
-from engine.compute.evaluator import Evaluator
 from engine.compute.fingerprint import fingerprint
 from engine.compute.job import Job
-from engine.compute.sums import Sums
-from engine.data import Dataset
 from engine.errors import ProtocolError
 from engine.nn.parameters import Vector
-from engine.system.allocator import keep_freed_memory, release_compiler
-from engine.wire import Dialer
+from engine.system.allocator import keep_freed_memory
+from engine.system.clock import MONOTONIC, Clock
+from engine.system.processes import hostname
+from engine.wire import WorkerEndpoint
 from engine.wire import messages as m
-from engine.wire.keys import Keys
-from workers import parent
+from workers.computation import Answer, Computation
 from workers.dataset import DatasetFetcher
+from workers.parent import Parent
 from workers.session import Action, Compute, Leave, Prepare, Quit, Send, Session, Store
 from workers.shared_memory import WorkerMemory
 
-WAKE = 0.25  # seconds between looks at signals and the clock while nothing comes in
-LARGEST = 1 << 40  # bytes of a message; the coordinator is trusted
+logger = logging.getLogger("gradsum.workers")
+
+WAKE = 0.25  # seconds between checks of signals and the clock while nothing comes in
 
 
 class Worker:
-    """Joins the coordinator at `address`, whenever there is one, and works for one after the other.
+    """Joins the coordinator at the other end of `endpoint`, whenever there is one, and works for one after another.
 
-    With `tied`, standard input is a pipe from the parent and its end is the end of the worker; with `clear` as well,
-    that parent is the coordinator, and what it left at `address` is removed. The worker leaves by itself when no
-    coordinator has said anything for `patience` seconds.
+    It ends with its `parent`, if it has one, and when nothing has come in for `patience` seconds. `memory`: shared with
+    the coordinator. `cpu` returns the processor seconds that this process has used.
     """
 
     def __init__(
         self,
-        address: str,
-        tied: bool,
+        endpoint: WorkerEndpoint,
         patience: float,
-        mail: WorkerMemory | None = None,
-        keys: Keys | None = None,
-        clear: bool = False,
+        memory: WorkerMemory | None = None,
+        parent: Parent | None = None,
+        clock: Clock = MONOTONIC,
+        cpu: Callable[[], float] = time.process_time,
     ) -> None:
-        self._address = address
-        self._tied = tied
+        self._endpoint = endpoint
         self._patience = patience
-        self._mail = mail
-        self._clear = clear
+        self._memory = memory
+        self._parent = parent
+        self._clock = clock
+        self._cpu = cpu
+        self._cpu_before = 0.0  # processor seconds reported in earlier sessions
         self._session = self._new_session()
-        self._waiting: tuple[Job, DatasetFetcher] | None = None  # for its data
-        self._leaving = ""
-        self._told = 0.0  # processor seconds that an earlier coordinator, or the same before we came back, knows of
-        self._dialer = Dialer(address, LARGEST, keys)
+        self._pending: tuple[Job, DatasetFetcher] | None = None  # a job whose data is not here yet
+        self._leaving: str | None = None  # why
 
     def run(self) -> Quit:
         """Work, and return why and how it ended."""
         keep_freed_memory()
-        self._numerics = fingerprint()  # what is wrong with them is found out before anybody is asked
+        self._numerics = fingerprint()  # an error about them comes before any connection
         signal.signal(signal.SIGTERM, self._leave)
         signal.signal(signal.SIGINT, self._leave)
-        if self._tied:
-            parent.hold()
-            self._dialer.watch(parent.STDIN)
+        if self._parent:
+            self._parent.hold()
+            self._endpoint.watch(self._parent.descriptor)
         try:
-            return self._loop()
+            ended = self._loop()
+            logger.info("ends: %s", ended.reason)
+            return ended
         finally:
-            self._stop_waiting()
-            self._dialer.close()
+            self._drop_pending()
+            self._endpoint.close()
 
     def _new_session(self) -> Session:
-        return Session(self._mail.parameters if self._mail else None)
+        return Session(self._memory.parameters if self._memory else None)
 
     def _begin(self) -> None:
-        """Ask to join whoever listens now."""
-        self._stop_waiting()
+        """Ask to join the coordinator that listens now."""
+        self._drop_pending()
         if self._session.id:
-            self._told = time.process_time()
+            self._cpu_before = self._cpu()
         self._session = self._new_session()
-        token = self._mail.token if self._mail else ""
-        self._send(m.Hello(platform.node()[:64], os.getpid(), self._numerics, token))
+        self._send(m.Hello(hostname(), os.getpid(), self._numerics, self._memory.token if self._memory else ""))
 
-    def _stop_waiting(self) -> None:
-        if self._waiting:
-            self._waiting[1].close()
-            self._waiting = None
+    def _drop_pending(self) -> None:
+        if self._pending:
+            self._pending[1].close()
+            self._pending = None
 
     def _leave(self, number: int, _: FrameType | None) -> None:
         self._leaving = f"it got {signal.Signals(number).name}"
 
     def _loop(self) -> Quit:
-        heard = time.monotonic()
+        heard = self._clock.now()
         while True:
-            frames = self._dialer.poll(WAKE)
-            if self._leaving:
-                if self._session.id:
-                    self._send(m.Goodbye(self._session.id, self._leaving))
-                return Quit(self._leaving, 0)
-            if self._tied and parent.broken():
-                if self._clear:
-                    parent.clear(self._address)
-                return Quit("its parent ended", 1)
-            if self._dialer.unwelcome:
-                return Quit(f"the coordinator at {self._address} {self._dialer.unwelcome}", 1)
-            if self._dialer.connected():
+            frames = self._endpoint.poll(WAKE)
+            if quit_ := self._reason_to_quit():
+                return quit_
+            if self._endpoint.connected():
                 self._begin()
             if frames is not None:
                 for action in self._session.handle(*m.decode(frames)):
                     if quit_ := self._perform(action):
                         return quit_
-                heard = time.monotonic()  # after the work: while it lasted, nobody listened
+                heard = self._clock.now()  # after the work: while it lasted, nothing could be heard
             elif quit_ := self._retry():
                 return quit_
-            if time.monotonic() - heard > self._patience:
-                return Quit(f"nothing came from {self._address} for {self._patience:g} seconds", 1)
+            if self._clock.now() - heard > self._patience:
+                return Quit(f"nothing came from {self._endpoint.address} for {self._patience:g} seconds", 1)
+
+    def _reason_to_quit(self) -> Quit | None:
+        if self._leaving:
+            if self._session.id:
+                self._send(m.Goodbye(self._session.id, self._leaving))
+            return Quit(self._leaving, 0)
+        if self._parent and self._parent.ended():
+            self._parent.clear()
+            return Quit("its parent ended", 1)
+        if self._endpoint.unwelcome:
+            return Quit(f"the coordinator at {self._endpoint.address} {self._endpoint.unwelcome}", 1)
+        return None
 
     def _perform(self, action: Action) -> Quit | None:
-        """Carry out an action; what goes wrong in computing is reported to the coordinator, with its traceback."""
+        """Carry out an action; an exception in computing is reported to the coordinator with its traceback."""
         try:
             match action:
                 case Send(message):
@@ -136,65 +140,53 @@ class Worker:
         except ProtocolError:
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, the coordinator is told, and with all of it
-            self._send(m.Failed(self._session.id, m.clip(traceback.format_exc(), 700)))
+            self._endpoint.send(m.encode(*m.failed(self._session.id, traceback.format_exc())))
             return Quit(f"{type(error).__name__}: {error}", 1)
         return None
 
     def _retry(self) -> Quit | None:
-        """See whether the data is there now, if another process is fetching it."""
-        if self._waiting and self._waiting[1].wanted is None:
-            return self._perform(Prepare(self._waiting[0]))
+        """Prepare the job again if another process fetches its data, which may be here now."""
+        if self._pending and self._pending[1].wanted is None:
+            return self._perform(Prepare(self._pending[0]))
         return None
 
     def _prepare(self, job: Job) -> None:
-        """Get ready to work, or ask for the data that it takes."""
-        if self._waiting is None or self._waiting[0] is not job:
-            self._stop_waiting()
-            self._waiting = job, DatasetFetcher(job.data)
-        supply = self._waiting[1]
-        if data := supply.get():
-            self._stop_waiting()
-            self._compile(job, data)
-        elif supply.wanted is not None:
-            for action in self._session.fetch(supply.wanted):
-                self._perform(action)
+        """Get ready to work, or ask for the data that this takes."""
+        if self._pending is None or self._pending[0] is not job:
+            self._drop_pending()
+            self._pending = job, DatasetFetcher(job.data)
+        fetcher = self._pending[1]
+        if data := fetcher.get():
+            self._drop_pending()
+            self._computation = Computation(job, data, self._memory, self._clock)
+            layout = self._computation.layout
+            logger.info("ready for %s as %s", self._endpoint.address, self._session.name)
+            self._perform_all(self._session.prepared(layout.digest, layout.size))
+        elif fetcher.wanted is not None:
+            self._perform_all(self._session.fetch(fetcher.wanted))
 
-    def _store(self, piece: m.Frame, total: int) -> None:
-        if self._waiting:
-            job, supply = self._waiting
-            supply.put(piece, total)
-            self._prepare(job)
-
-    def _compile(self, job: Job, data: Dataset) -> None:
-        self._evaluator = Evaluator(job, data)
-        self._evaluator.rehearse()
-        release_compiler()
-        layout = job.model.layout()
-        self._gradient = layout.zeros()
-        if self._mail:
-            self._mail.open(layout.size)
-        for action in self._session.prepared(layout.digest, layout.size):
+    def _perform_all(self, actions: list[Action]) -> None:
+        for action in actions:
             self._perform(action)
 
-    def _compute(self, work: m.Work, parameters: Vector | None) -> None:
-        if parameters is not None:
-            self._evaluator.prepare(parameters)
-        for number, block in enumerate(tree.cover(work.start, work.stop, work.total)):
-            began = time.perf_counter()
-            slot = 0
-            if work.kind == m.TRAIN:
-                slot = self._mail.slot(work.slot + number) if self._mail and work.slot else 0
-                out = self._mail.gradient(slot) if self._mail and slot else self._gradient
-                sums = self._evaluator.train_block(work.step, block, out)
-            else:
-                sums = self._evaluator.test_block(block)
-            self._answer(work, block, sums, slot, time.perf_counter() - began)
+    def _store(self, piece: m.Frame, total: int) -> None:
+        if self._pending:
+            job, fetcher = self._pending
+            fetcher.put(piece, total)
+            self._prepare(job)
 
-    def _answer(self, work: m.Work, block: tree.Block, sums: Sums, slot: int, seconds: float) -> None:
-        loss, correct, cpu = float(sums.loss), int(sums.correct), time.process_time() - self._told
-        result = m.Result(work.session, work.round, work.attempt, *block, loss, correct, seconds, cpu, slot)
-        self._send(result, None if slot else sums.gradient)
+    def _compute(self, work: m.Work, parameters: Vector | None) -> None:
+        for answer in self._computation.answers(work, parameters):
+            self._answer(work, answer)
+
+    def _answer(self, work: m.Work, answer: Answer) -> None:
+        sums, slot = answer.sums, m.NO_SLOT if answer.slot is None else answer.slot
+        loss, correct, cpu = float(sums.loss), int(sums.correct), self._cpu() - self._cpu_before
+        result = m.Result(
+            work.session, work.round, work.attempt, *answer.block, loss, correct, answer.seconds, cpu, slot
+        )
+        self._send(result, sums.gradient if answer.slot is None else None)
 
     def _send(self, message: m.Message, gradient: Vector | None = None) -> None:
         # The bytes are copied: the transport may still be sending when the next block overwrites the vector.
-        self._dialer.send(m.encode(message, None if gradient is None else gradient.tobytes()))
+        self._endpoint.send(m.encode(message, None if gradient is None else gradient.tobytes()))

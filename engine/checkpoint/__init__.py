@@ -1,4 +1,4 @@
-"""Checkpoints: one safetensors file with the parameters, the optimizer's state and what is needed to go on.
+"""Checkpoints: one safetensors file with the parameters, the optimizer's state and what is needed to continue.
 
 A parameter is a tensor by its own name ("c1.filter"), the optimizer's state by "optimizer.STATE.NAME"
 ("optimizer.m.c1.filter"), so `safetensors.numpy.load_file` alone reads everything. The file's metadata holds `gradsum`
@@ -9,13 +9,18 @@ and renamed.
 """
 
 from engine.checkpoint.content import Checkpoint, params_sha256
-from engine.checkpoint.folder import CheckpointWarning, has_any, hinted, load, newest, prepare, remove, save
+from engine.checkpoint.folder import CheckpointWarning, best, has_any, hinted, kept, load, newest, prepare, remove, save
+from engine.checkpoint.run_state import DataState, RunState
 
 __all__ = [
     "Checkpoint",
     "CheckpointWarning",
+    "DataState",
+    "RunState",
+    "best",
     "has_any",
     "hinted",
+    "kept",
     "load",
     "newest",
     "params_sha256",

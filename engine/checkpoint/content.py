@@ -13,29 +13,12 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors import numpy as safetensors_numpy
 
+from engine.checkpoint.run_state import RunState, run_state_from
 from engine.errors import CheckpointError
 
 FORMAT = 1
 OPTIMIZER = "optimizer."
 Arrays = Mapping[str, NDArray[np.float32]]
-
-# Kinds that known entries of `Checkpoint.metadata` have where they are there; None is allowed for each.
-_KINDS: dict[str, type | tuple[type, ...]] = {
-    "run": str,
-    "model": dict,
-    "settings": dict,
-    "versions": dict,
-    "data": dict,
-    "data.name": str,
-    "data.digest": str,
-    "data.classes": (int, list, tuple),
-    "data.generated": bool,
-    "normalisation": (dict, list, tuple),
-    "validation": dict,
-    "elapsed": (int, float),
-    "cpu": (int, float),
-    "best_percent": (int, float),
-}
 
 
 class UnusableError(CheckpointError):
@@ -47,14 +30,12 @@ class Checkpoint:
     """What a run is after `step` steps.
 
     `parameters` by name ("c2.filter") in public shape; `optimizer` holds such a dict for each state ("m", "velocity").
-    `metadata` is JSON data; known entries are run (uuid), model, settings, versions, data {name, digest, classes,
-    generated}, normalisation and validation.
     """
 
     step: int
     parameters: Arrays
     optimizer: Mapping[str, Arrays] = field(default_factory=dict)
-    metadata: Mapping[str, Any] = field(default_factory=dict)
+    run: RunState = field(default_factory=RunState)
 
 
 def params_sha256(parameters: Arrays) -> str:
@@ -80,13 +61,26 @@ class Owner(NamedTuple):
 
 def owner_of(path: Path) -> Owner:
     """Return whose checkpoint `path` is, as far as it says; UnusableError where it cannot be known."""
+    metadata = _metadata_of(path)
+    said = [metadata.get(name) for name in Owner._fields]
+    return Owner(*(text if isinstance(text, str) else None for text in said))
+
+
+def best_step_of(path: Path) -> int | None:
+    """Return the step of the run's best validation until then, as far as `path` says; UnusableError as `owner_of`."""
+    best = _metadata_of(path).get("best")
+    step = best.get("step") if isinstance(best, dict) else None
+    return step if isinstance(step, int) and not isinstance(step, bool) else None
+
+
+def _metadata_of(path: Path) -> Mapping[str, Any]:
+    """Return the metadata of a file without reading its tensors, empty if it is of the wrong type."""
     try:
         with safe_open(path, framework="numpy") as file:
             metadata = json.loads((file.metadata() or {})["metadata"])
     except (SafetensorError, OSError, ValueError, RecursionError, KeyError) as error:
-        raise UnusableError(f"{path} is damaged or no checkpoint ({error})") from error
-    said = [metadata.get(name) if isinstance(metadata, dict) else None for name in Owner._fields]
-    return Owner(*(text if isinstance(text, str) else None for text in said))
+        raise UnusableError(f"{path} is damaged or not a checkpoint ({error})") from error
+    return metadata if isinstance(metadata, dict) else {}
 
 
 def _tensors(checkpoint: Checkpoint) -> dict[str, NDArray[np.float32]]:
@@ -107,9 +101,8 @@ def _tensors(checkpoint: Checkpoint) -> dict[str, NDArray[np.float32]]:
 
 def _header(checkpoint: Checkpoint) -> dict[str, str]:
     """Return the file's metadata without the digest."""
-    _check_kinds("the checkpoint", checkpoint.metadata)
     try:
-        text = json.dumps(dict(checkpoint.metadata))
+        text = json.dumps(checkpoint.run.plain())
     except (TypeError, ValueError) as error:
         raise CheckpointError(f"a checkpoint's metadata must be plain data: {error}") from None
     return {"gradsum": "checkpoint", "format": str(FORMAT), "step": str(checkpoint.step), "metadata": text}
@@ -129,7 +122,7 @@ def read(path: Path) -> Checkpoint:
     except OSError as error:
         raise CheckpointError(f"checkpoint {path} cannot be read: {error.strerror or error}") from error
     except SafetensorError as error:
-        raise UnusableError(f"{path} is no safetensors file, or damaged or cut short ({error})") from error
+        raise UnusableError(f"{path} is not a safetensors file, or damaged or cut short ({error})") from error
     if _digest(header, tensors) != header["sha256"]:
         raise UnusableError(f"{path} is damaged: its contents do not match its sha256")
     return _rebuilt(path, header, tensors)
@@ -138,7 +131,7 @@ def read(path: Path) -> Checkpoint:
 def _check_marker(path: Path, header: Mapping[str, str]) -> None:
     """Raise CheckpointError unless the file's metadata is that of a checkpoint this version can read."""
     if header.get("gradsum") != "checkpoint":
-        raise UnusableError(f"{path} is a safetensors file, but no checkpoint of gradsum")
+        raise UnusableError(f"{path} is a safetensors file, but not a checkpoint of gradsum")
     version = header.get("format", "")
     if not re.fullmatch(r"[1-9]\d{0,8}", version):
         raise UnusableError(f"{path} is damaged: format {version!r:.20}")
@@ -154,9 +147,7 @@ def _rebuilt(path: Path, header: Mapping[str, str], tensors: Arrays) -> Checkpoi
         metadata = json.loads(header["metadata"])
     except (ValueError, RecursionError):
         metadata = None
-    if not isinstance(metadata, dict):
-        raise CheckpointError(f"{path} has metadata that is no JSON object")
-    _check_kinds(str(path), metadata)
+    run = run_state_from(metadata, str(path))
     parameters: dict[str, NDArray[np.float32]] = {}
     optimizer: dict[str, dict[str, NDArray[np.float32]]] = {}
     for name, array in tensors.items():
@@ -167,7 +158,7 @@ def _rebuilt(path: Path, header: Mapping[str, str], tensors: Arrays) -> Checkpoi
             parameters[name] = array
     for state, values in optimizer.items():
         _check_like(f"{path}: state {state!r}", values, parameters)
-    return Checkpoint(int(header["step"]), parameters, optimizer, metadata)
+    return Checkpoint(int(header["step"]), parameters, optimizer, run)
 
 
 def _check_like(what: str, values: Arrays, parameters: Arrays) -> None:
@@ -177,18 +168,6 @@ def _check_like(what: str, values: Arrays, parameters: Arrays) -> None:
     for name, array in values.items():
         if array.shape != parameters[name].shape:
             raise CheckpointError(f"{what} has {name} of shape {array.shape}, the parameter {parameters[name].shape}")
-
-
-def _check_kinds(what: str, metadata: Mapping[str, Any]) -> None:
-    """Raise CheckpointError where a known entry has the wrong type."""
-    for key, kinds in _KINDS.items():
-        outer, _, inner = key.partition(".")
-        value = metadata.get(outer)
-        value = (value or {}).get(inner) if inner else value
-        # In Python a bool is an int; here it is not.
-        wrong = isinstance(value, bool) if kinds is not bool else not isinstance(value, bool)
-        if value is not None and (wrong or not isinstance(value, kinds)):
-            raise CheckpointError(f"{what} has {key} of the wrong type: {value!r:.60}")
 
 
 def _digest(header: Mapping[str, str], tensors: Arrays) -> str:

@@ -8,12 +8,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from shlex import quote
 
-from engine.checkpoint.content import Checkpoint, Owner, UnusableError, owner_of, pack, read
+from engine.checkpoint.content import Checkpoint, Owner, UnusableError, best_step_of, owner_of, pack, read
 from engine.errors import CheckpointError
+from engine.system.files import TEMPORARY, write_atomically
 from engine.system.processes import exists
 
 _NAME = re.compile(r"step-\d{8,18}\.safetensors")
-_TEMPORARY = re.compile(r"\.step-\d+\.safetensors\.(\d+)\.tmp")
 
 
 class CheckpointWarning(UserWarning):
@@ -23,8 +23,10 @@ class CheckpointWarning(UserWarning):
 def save(folder: Path | str, checkpoint: Checkpoint, keep: int = 3) -> Path:
     """Write `folder`/step-00000100.safetensors (for step 100) and return its path once it is safe on disk.
 
-    Keeps the checkpoints of the last `keep` steps; those of later steps, which a run leaves behind when it resumes
-    from an earlier one, go as well. Temporary files of processes that died while saving are removed.
+    Keeps the last `keep` checkpoints, and that of the step which each of them calls the best, so that a run may
+    continue from any of them. Those of later steps, which a run leaves behind when it resumes from an earlier one, go.
+    What goes is removed once the new one is there: a kill at any moment leaves the best, new or old. Temporary files of
+    processes that died while saving are removed.
     Raises CheckpointError when it cannot be written (what was there before is unharmed), when `folder` holds the
     checkpoints of another run, and for tensors that are not float32 or do not fit each other.
     """
@@ -32,15 +34,16 @@ def save(folder: Path | str, checkpoint: Checkpoint, keep: int = 3) -> Path:
     if keep < 1 or not 0 <= checkpoint.step < 10**18:
         raise CheckpointError(f"step {checkpoint.step} with keep={keep} cannot be saved: step >= 0 and keep >= 1")
     content = pack(checkpoint)
-    prepare(folder, checkpoint.metadata.get("run"))
-    path = folder / f"step-{checkpoint.step:08d}.safetensors"
+    prepare(folder, checkpoint.run.uuid)
+    path = folder / _name(checkpoint.step)
     with _explained(path):
         _remove_stale(folder)
-        _write(path, content)
+        write_atomically(path, content)
         numbered = _numbered(folder)
-        kept = [old for old in numbered if _step(old) <= checkpoint.step][:keep]
+        last = [old for old in numbered if _step(old) <= checkpoint.step][:keep]
+        spared = {*last, *(folder / _name(step) for step in _best_steps(last))}
         for old in numbered:
-            if old not in kept:
+            if old not in spared:
                 old.unlink(missing_ok=True)
     return path
 
@@ -66,7 +69,7 @@ def prepare(folder: Path | str, run: str | None = None) -> None:
 
 
 def has_any(folder: Path | str) -> bool:
-    """Tell whether there is a checkpoint in `folder`, be it damaged; where there is no folder there is none."""
+    """Return whether there is a checkpoint in `folder`, if only a damaged one."""
     folder = Path(folder)
     return folder.is_dir() and bool(_numbered(folder))
 
@@ -103,17 +106,46 @@ def load(path: Path | str) -> Checkpoint:
             failures.append(str(error))
             continue
         if failures:
-            text = f"{'; '.join(failures)}; going on with {candidate} instead"
+            text = f"{'; '.join(failures)}; using {candidate} instead"
             warnings.warn(text, CheckpointWarning, stacklevel=2)
         return checkpoint
     raise CheckpointError(f"folder {path} has no good checkpoint: {'; '.join(failures)}")
 
 
+def best(folder: Path | str) -> Path:
+    """Return the checkpoint of the step that did best in validation, according to the newest good one in `folder`.
+
+    Raises CheckpointError as `load`, and when there is no such checkpoint.
+    """
+    folder = Path(folder)
+    if folder.is_file():
+        raise CheckpointError(f"{folder} is one checkpoint; the best is chosen from a folder of them")
+    run = load(folder).run
+    step = (run.best or {}).get("step")
+    if step is None:
+        raise CheckpointError(
+            f"the checkpoints in {folder} do not say which is the best: nothing was validated, or an "
+            "earlier version saved them; name one of them"
+        )
+    path = kept(folder, step, run.uuid)
+    if path is None:
+        raise CheckpointError(f"the best checkpoint of {folder}, that of step {step}, is not there any more")
+    return path
+
+
+def kept(folder: Path | str, step: int, run: str | None) -> Path | None:
+    """Return the checkpoint of `step` in `folder` if it is there, and of the run with uuid `run`."""
+    path = Path(folder) / _name(step)
+    with suppress(UnusableError):
+        return path if owner_of(path).run == run else None
+    return None
+
+
 @contextmanager
 def hinted(folder: Path, last_step: int | None, *endings: type[BaseException]) -> Iterator[None]:
-    """Let exceptions of these kinds say, in a note, how to go on from the newest checkpoint in `folder`, if any.
+    """Let exceptions of these kinds say, in a note, how to resume from the newest checkpoint in `folder`, if any.
 
-    If it is that of the `last_step`, there is nothing to go on with, and they say where it is.
+    If it is that of the `last_step`, nothing is left to do, and they say where it is.
     """
     try:
         yield
@@ -124,13 +156,13 @@ def hinted(folder: Path, last_step: int | None, *endings: type[BaseException]) -
             error.add_note(
                 f"All {step} steps are done; the last checkpoint is {path}"
                 if last_step is not None and step >= last_step
-                else f"Go on from the checkpoint of step {step} with:\n  {command}"
+                else f"Resume from the checkpoint of step {step} with:\n  {command}"
             )
         raise
 
 
 def remove(folder: Path | str, run: str, db: Path) -> int:
-    """Remove `folder` with the checkpoints of the run with uuid `run` that `db` has on record; return their bytes.
+    """Remove `folder` with the checkpoints of the run with uuid `run` that `db` has; return their bytes.
 
     Raises CheckpointError, and removes nothing, when it is not there, is a link, holds anything but checkpoints, or
     when the newest of them says that it is another run's, or that its records are in another database: this one is
@@ -150,7 +182,7 @@ def remove(folder: Path | str, run: str, db: Path) -> int:
     with _explained(folder, "removed"):
         entries = list(folder.iterdir())
         for path in entries:
-            if path.is_symlink() or (path not in numbered and not _TEMPORARY.fullmatch(path.name)):
+            if path.is_symlink() or (path not in numbered and not _temporary(path)):
                 raise CheckpointError(f"{folder} holds {path.name!r} as well")
         size = sum(path.stat().st_size for path in entries)
         for path in entries:
@@ -173,6 +205,19 @@ def _numbered(folder: Path) -> list[Path]:
         return sorted((p for p in folder.iterdir() if _NAME.fullmatch(p.name)), key=_step, reverse=True)
 
 
+def _best_steps(paths: Iterable[Path]) -> Iterator[int]:
+    """Yield the steps that these checkpoints call the best."""
+    for path in paths:
+        with suppress(UnusableError):
+            if (step := best_step_of(path)) is not None:
+                yield step
+
+
+def _name(step: int) -> str:
+    """Return the name of the checkpoint of a step."""
+    return f"step-{step:08d}.safetensors"
+
+
 def _step(path: Path) -> int:
     """Return the step in a checkpoint's name."""
     return int(path.name.removeprefix("step-").removesuffix(".safetensors"))
@@ -187,29 +232,16 @@ def _explained(path: Path, verb: str = "written") -> Iterator[None]:
         raise CheckpointError(f"checkpoint {path} cannot be {verb}: {error.strerror or error}") from error
 
 
-def _write(path: Path, content: bytes) -> None:
-    """Put `content` on disk under `path`, whole or not at all."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    # The new name is safe only when the folder is on disk too.
-    descriptor = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def _remove_stale(folder: Path) -> None:
     """Remove the temporary files of processes that are gone; one with our own pid is of an earlier process."""
     for path in folder.iterdir():
-        if found := _TEMPORARY.fullmatch(path.name):
-            pid = int(found[1])
+        if found := _temporary(path):
+            pid = int(found["pid"])
             if pid == os.getpid() or not exists(pid):
                 path.unlink(missing_ok=True)
+
+
+def _temporary(path: Path) -> re.Match[str] | None:
+    """Return the match of the name if this is the beginning of a checkpoint."""
+    found = TEMPORARY.fullmatch(path.name)
+    return found if found and _NAME.fullmatch(found["name"]) else None

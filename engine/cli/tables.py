@@ -1,4 +1,4 @@
-"""What the commands that look into records print: tables for people, JSON and CSV for programs."""
+"""What the commands that read records print: tables for people, JSON and CSV for programs."""
 
 import argparse
 import csv
@@ -15,18 +15,18 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 STYLES = {"running": "cyan", "finished": "green", "interrupted": "yellow", "failed": "red"}
-_PIPED = 1000  # columns where the output is no terminal: programs want one line a row
+_PIPED = 1000  # columns when the output is piped: programs want one line a row
 
 
 def add_forms(parser: argparse.ArgumentParser, what: str) -> None:
-    """Add --json and --csv, one of which may be given; `what` says what they print."""
+    """Add --json and --csv, of which one may be given; `what` is what they print."""
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help=f"print {what} as JSON")
     form.add_argument("--csv", action="store_true", help=f"print {what} as CSV")
 
 
 def print_json(data: object) -> None:
-    """Print `data` as JSON, with null for the numbers that JSON does not have."""
+    """Print `data` as JSON, with null for numbers that JSON lacks."""
     print(json.dumps(_finite(data), indent=2))
 
 
@@ -59,14 +59,14 @@ def _csv_cell(value: object) -> object:
 
 
 def console() -> "Console":
-    """Return the console of standard output: as wide as the terminal, or without an end where it is none."""
+    """Return the console of standard output: as wide as the terminal, or very wide if it is piped."""
     from rich.console import Console  # slow to import, and not needed for JSON and CSV
 
     return Console(width=None if sys.stdout.isatty() else _PIPED, highlight=False, soft_wrap=False)
 
 
 def table() -> "Table":
-    """Return an empty table in the style of all of them."""
+    """Return an empty table in the common style."""
     from rich.table import Table
 
     return Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")

@@ -1,38 +1,88 @@
 """From parameters and samples to sums: what a worker does with its share, and the serial path with the whole batch."""
 
+import numpy as np
+
 from engine.compute import tree
 from engine.compute.job import Job
 from engine.compute.program import Program, compile_model
 from engine.compute.sums import Sums, add
-from engine.data import Dataset, Sampler, augment, stream
+from engine.data import Dataset, Normalisation, Sampler, Split, Targets, augment, stream
+from engine.errors import DataError
 from engine.nn.layers import Dropout
+from engine.nn.model import Model
 from engine.nn.parameters import Vector
 
+NO_AUGMENTATION = "augment moves images and inverts some of their pixels; this data has features: leave it out"
 
-class Evaluator:
-    """Evaluates blocks of a batch, or of the test set, with the parameters it was last given."""
 
-    def __init__(self, job: Job, data: Dataset) -> None:
-        self._job = job
-        self._data = data
-        self._sampler = Sampler(len(data.train), job.batch_size, job.seed)
-        self._layout = job.model.layout()
-        self._random = job.augment or any(isinstance(layer, Dropout) for layer in job.model.layers)
-        self._normalise = job.normalisation.apply
-        self._main = compile_model(job.model, job.microbatch)
-        self._programs = {job.microbatch: self._main}  # by number of samples; the last micro-batch may be smaller
-        self._scratch: list[Vector] = []
+class TestSetEvaluator:
+    """Evaluates blocks of a test set with the parameters it was last given, dropout and augmentation off.
+
+    `values` is the normalisation of targets that are values, None where they are labels.
+    """
+
+    def __init__(
+        self, model: Model, normalisation: Normalisation, microbatch: int, test: Split, values: Normalisation | None
+    ) -> None:
+        self._model = model
+        self._values = values
+        self._normalise = normalisation.apply
+        self._microbatch = microbatch
+        self._test = test
+        self._main = compile_model(model, microbatch)
+        self._programs = {microbatch: self._main}  # by number of samples; the last micro-batch may be smaller
 
     def prepare(self, parameters: Vector) -> None:
         """Use these parameters (flat vector, copied) until the next call."""
         self._main.prepare(parameters)
 
+    def test_block(self, block: tree.Block) -> Sums:
+        """Return the sums over `block` of the test set."""
+        size = self._microbatch
+
+        def leaf(number: int, _: int) -> Sums:
+            chosen = slice(number * size, (number + 1) * size)
+            inputs, targets = self._test.inputs[chosen], self._target(self._test.targets[chosen])
+            return Sums(*self._program(len(targets)).evaluate(self._normalise(inputs), targets))
+
+        return tree.evaluate_block(block, leaf, add)
+
+    def _target(self, targets: Targets) -> Targets:
+        """Return what outputs are compared with: labels as they are, values normalised."""
+        if targets.dtype == np.int32:
+            return targets
+        if self._values is None:
+            raise DataError("there are values to be predicted, but no normalisation of them")
+        return self._values.apply(targets.view(np.float32))
+
+    def _program(self, samples: int) -> Program:
+        """Return a program for this many samples."""
+        if samples not in self._programs:
+            self._programs[samples] = compile_model(self._model, samples, like=self._main)
+        return self._programs[samples]
+
+
+class Evaluator(TestSetEvaluator):
+    """Evaluates blocks of a batch, or of the test set, with the parameters it was last given."""
+
+    def __init__(self, job: Job, data: Dataset) -> None:
+        super().__init__(job.model, job.normalisation, job.microbatch, data.test, job.values)
+        self._job = job
+        self._data = data
+        if job.augment and data.train.has_features:
+            raise DataError(NO_AUGMENTATION)
+        self._sampler = Sampler(len(data.train), job.batch_size, job.seed)
+        self._layout = job.model.layout()
+        self._random = job.augment or any(isinstance(layer, Dropout) for layer in job.model.layers)
+        self._scratch: list[Vector] = []
+
     def rehearse(self) -> None:
         """Evaluate one micro-batch for nothing, so that kernels are loaded before the first step."""
         self.prepare(self._layout.zeros())
         samples = min(self._job.microbatch, len(self._data.train))
-        images = self._normalise(self._data.train.images[:samples])
-        self._program(samples).gradient(images, self._data.train.labels[:samples], None, self._layout.zeros())
+        inputs = self._normalise(self._data.train.inputs[:samples])
+        targets = self._target(self._data.train.targets[:samples])
+        self._program(samples).gradient(inputs, targets, None, self._layout.zeros())
 
     def batch_length(self, step: int) -> int:
         """Return how many samples the batch of `step` has."""
@@ -45,24 +95,13 @@ class Evaluator:
         def leaf(number: int, depth: int) -> Sums:
             chosen = indices[number * self._job.microbatch : (number + 1) * self._job.microbatch]
             rng = stream(self._job.seed, step, number) if self._random else None
-            images, labels = self._data.train.images[chosen], self._data.train.labels[chosen]
+            inputs, targets = self._data.train.inputs[chosen], self._target(self._data.train.targets[chosen])
             if self._job.augment and rng:
-                augment(images, rng)
+                augment(inputs.view(np.uint8), rng)
             target = self._buffer(depth - 1) if depth else out
             program = self._program(len(chosen))
-            loss, correct = program.gradient(self._normalise(images), labels, rng, target)
+            loss, correct = program.gradient(self._normalise(inputs), targets, rng, target)
             return Sums(loss, correct, target)
-
-        return tree.evaluate_block(block, leaf, add)
-
-    def test_block(self, block: tree.Block) -> Sums:
-        """Return the sums over `block` of the test set, dropout and augmentation off."""
-        test, size = self._data.test, self._job.microbatch
-
-        def leaf(number: int, _: int) -> Sums:
-            chosen = slice(number * size, (number + 1) * size)
-            images, labels = test.images[chosen], test.labels[chosen]
-            return Sums(*self._program(len(labels)).evaluate(self._normalise(images), labels))
 
         return tree.evaluate_block(block, leaf, add)
 
@@ -71,17 +110,11 @@ class Evaluator:
         indices, size = self._sampler.indices(step), self._job.microbatch
         for start in range(0, len(indices), size):
             chosen = indices[start : start + size]
-            images, labels = self._data.train.images[chosen], self._data.train.labels[chosen]
-            layer = self._program(len(chosen)).first_nonfinite(self._normalise(images), labels)
+            inputs, targets = self._data.train.inputs[chosen], self._target(self._data.train.targets[chosen])
+            layer = self._program(len(chosen)).first_nonfinite(self._normalise(inputs), targets)
             if layer:
                 return layer
         return None
-
-    def _program(self, samples: int) -> Program:
-        """Return a program for this many samples."""
-        if samples not in self._programs:
-            self._programs[samples] = compile_model(self._job.model, samples, like=self._main)
-        return self._programs[samples]
 
     def _buffer(self, number: int) -> Vector:
         while len(self._scratch) <= number:

@@ -10,7 +10,10 @@ from engine.nn.model import Model, model_from
 
 @dataclass(frozen=True)
 class Job:
-    """One run as a worker sees it. `data` is the digest of the data set."""
+    """One run as a worker sees it. `data` is the digest of the data set.
+
+    `normalisation` is that of the inputs; `values` that of the targets, None where these are labels.
+    """
 
     model: Model
     data: str
@@ -19,10 +22,11 @@ class Job:
     microbatch: int
     seed: int
     augment: bool
+    values: Normalisation | None = None
 
     def describe(self) -> dict[str, Any]:
         """Return plain data from which `job_from` rebuilds the job."""
-        return asdict(self) | {"model": self.model.describe(), "normalisation": asdict(self.normalisation)}
+        return asdict(self) | {"model": self.model.describe()}
 
 
 def job_from(description: object) -> Job:
@@ -35,16 +39,20 @@ def job_from(description: object) -> Job:
 
 def _read(description: object) -> Job:
     kinds = {"data": str, "batch_size": int, "microbatch": int, "seed": int, "augment": bool}
-    if not isinstance(description, dict) or description.keys() != {*kinds, "model", "normalisation"}:
-        raise ProtocolError("a job is a table with model, normalisation, " + ", ".join(kinds))
+    if not isinstance(description, dict) or description.keys() != {*kinds, "model", "normalisation", "values"}:
+        raise ProtocolError("a job is a table with model, normalisation, " + ", ".join((*kinds, "values")))
     for name, kind in kinds.items():
         if type(description[name]) is not kind:
             raise ProtocolError(f"job.{name} must be {kind.__name__}, got {description[name]!r}")
     if min(description["batch_size"], description["microbatch"]) < 1 or description["seed"] < 0:
         raise ProtocolError("job.batch_size and job.microbatch must be at least 1, job.seed at least 0")
-    given = description["normalisation"]
+    inputs, values = description["normalisation"], description["values"]
     try:
-        normalisation = Normalisation(tuple(given["mean"]), tuple(given["deviation"]))
-        return Job(**description | {"model": model_from(description["model"]), "normalisation": normalisation})
+        rest = {"normalisation": _normalisation(inputs), "values": None if values is None else _normalisation(values)}
+        return Job(**description | {"model": model_from(description["model"])} | rest)
     except (GradsumError, TypeError, KeyError, ValueError) as error:
         raise ProtocolError(f"the job cannot be understood: {error}") from None
+
+
+def _normalisation(given: Any) -> Normalisation:
+    return Normalisation(tuple(given["mean"]), tuple(given["deviation"]))

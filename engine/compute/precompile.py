@@ -9,17 +9,17 @@ import numpy as np
 from engine.compute import fingerprint
 from engine.compute.program.program import Program
 from engine.compute.program.weights import Weights
-from engine.data.cache import default_folder
-from engine.errors import SettingsError
 from engine.kernels import Array, Backend, choose
 from engine.nn.layers import Conv2d, Dense, Dropout, Flatten, Gelu, Layer, MaxPool2d, Relu
-from engine.nn.model import LOSSES, Model
+from engine.nn.model import LOSSES, SQUARED_ERROR, Model
+from engine.system.files import check_writable
+from engine.system.places import kernels_folder, unwritable
 
 
 def mark() -> Path:
     """Return the file that says that this program's kernels were compiled for this numba, Python and processor."""
     made_of = f"{fingerprint.fingerprint()} {sys.version} {fingerprint.PACKAGE}"
-    return default_folder() / f"kernels-{hashlib.sha256(made_of.encode()).hexdigest()[:16]}.compiled"
+    return kernels_folder() / f"{hashlib.sha256(made_of.encode()).hexdigest()[:16]}.compiled"
 
 
 def is_compiled() -> bool:
@@ -30,17 +30,17 @@ def is_compiled() -> bool:
 
 def compile_all() -> None:
     """Compile the kernels, which takes half a minute, and remember it; SettingsError if the cache cannot be written."""
-    warm(choose())
+    folder = kernels_folder()
     try:
-        mark().parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        check_writable(folder)  # before it takes so long
+        compile_kernels(choose())
         mark().touch()
     except OSError as error:
-        raise SettingsError(
-            f"{mark().parent} cannot be written ({error}); set GRADSUM_CACHE to another folder"
-        ) from None
+        raise unwritable(folder, error) from None
 
 
-def warm(backend: Backend) -> bool:
+def compile_kernels(backend: Backend) -> bool:
     """Use every operation of `backend` once; return whether any had to be compiled, which takes half a minute.
 
     Later calls, in this or another process on this machine, return False within a second.
@@ -69,6 +69,9 @@ def _run(model: Model, backend: Backend) -> None:
     program.prepare(vector)
     images, labels = np.zeros((2, *model.shape), np.float32), np.zeros(2, np.int32)
     program.gradient(images, labels, np.random.default_rng(0), program.layout.zeros())
+    if model.loss == SQUARED_ERROR:
+        values = np.zeros((2, model.classes), np.float32)
+        program.gradient(images, values, None, program.layout.zeros())
 
 
 def _step(backend: Backend) -> None:

@@ -1,4 +1,4 @@
-"""The round in progress, as the coordinator holds it: what is sent to whom, and what has come back."""
+"""The round in progress, as the coordinator sees it: what it sends, and what has come back."""
 
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
@@ -13,9 +13,9 @@ from engine.wire import messages as m
 
 @dataclass
 class ActiveRound:
-    """`work` is what each share's message is made from; `busy` has the seconds that each worker computed.
+    """`work` is the message of each share but for what differs; `busy` has the seconds that each worker computed.
 
-    `thorough`: every gradient that comes in must be finite, which takes about as long to find out as to add it up.
+    `thorough`: check whether every gradient is finite, which takes about as long as adding it up.
     """
 
     work: m.Work
@@ -24,24 +24,24 @@ class ActiveRound:
     thorough: bool = False
     failures: int = 0
     done: bool = False
+    began: float = 0.0  # by the monotonic clock
     busy: defaultdict[bytes, float] = field(default_factory=lambda: defaultdict(float))
-    _slots: defaultdict[int, int] = field(default_factory=lambda: defaultdict(int))  # in use, by worker
+    _slots: defaultdict[int, int] = field(default_factory=lambda: defaultdict(int))  # in use, by part
     _frame: m.Frame = None
 
-    def share(self, assign: Assign, box: int | None) -> list[m.Frame]:
-        """Return the message that gives a worker its share; `box` is its number in shared memory, if it has one.
+    def share(self, assign: Assign, part: int | None) -> tuple[m.Work, m.Frame | None]:
+        """Return the message that gives a worker its share, and its payload; `part`: its part of shared memory, if any.
 
-        A slot is used once a round, even if its worker is replaced: what is in it may not have been added up yet. The
-        next round has nothing in it for a worker that is still busy with this one, so that nobody writes to a slot
-        that others may read.
+        A slot is used once in a round, even if its worker is replaced: its gradient may not have been added up yet. A
+        worker that is still busy with this round gets no share of the next, so no slot is written while it may be read.
         """
         start, stop = assign.share
-        slot, payload = 0, None
-        if box is not None:
-            slot = self._slots[box] + 1
-            self._slots[box] += len(tree.cover(start, stop, self.work.total))
+        slot, payload = m.NO_SLOT, None
+        if part is not None:
+            slot = self._slots[part] + 1
+            self._slots[part] += len(tree.cover(start, stop, self.work.total))
         elif assign.with_parameters:
             if self._frame is None:
                 self._frame = frame_of(self.parameters)  # the same for every worker without shared memory
             payload = self._frame
-        return m.encode(replace(self.work, attempt=assign.attempt, start=start, stop=stop, slot=slot), payload)
+        return replace(self.work, attempt=assign.attempt, start=start, stop=stop, slot=slot), payload

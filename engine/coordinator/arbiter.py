@@ -1,4 +1,4 @@
-"""The coordinator's own computation of single blocks, when no two workers are there who agree."""
+"""The coordinator's own computation of single blocks, for when no two workers agree."""
 
 from functools import cached_property
 
@@ -8,11 +8,11 @@ from engine.compute.sums import Sums
 from engine.compute.tree import Block
 from engine.data import Dataset
 from engine.nn.parameters import Vector
-from engine.wire.messages import VALIDATE, Work
+from engine.wire.messages import Work, WorkKind
 
 
 class Arbiter:
-    """Its numbers are those that workers must show to be admitted, so what it finds is right by definition."""
+    """Computes blocks in this process, whose fingerprint workers must have: so its bits are right by definition."""
 
     def __init__(self, job: Job, data: Dataset) -> None:
         self._job = job
@@ -20,12 +20,12 @@ class Arbiter:
 
     @cached_property
     def _evaluator(self) -> Evaluator:
-        """Made when first needed, which is never in most runs."""
+        """Built when first needed: most runs never need it."""
         return Evaluator(self._job, self._data)
 
     def __call__(self, work: Work, block: Block, parameters: Vector) -> Sums:
         """Return the sums over `block` of the round that `work` belongs to."""
         self._evaluator.prepare(parameters)
-        if work.kind == VALIDATE:
+        if work.kind is WorkKind.VALIDATE:
             return self._evaluator.test_block(block)
         return self._evaluator.train_block(work.step, block, self._job.model.layout().zeros())

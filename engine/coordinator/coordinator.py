@@ -1,74 +1,70 @@
-"""The coordinator's shell: polls the transport and the clock, feeds `rounds`, and carries out its instructions."""
+"""The source of sums that are computed by workers: begins rounds, and waits until they are complete."""
 
 from collections.abc import Callable
+from functools import partial
 
-import numpy as np
-
-from engine.compute.job import Job
-from engine.compute.sums import Sums, bits_of, is_finite
-from engine.compute.tree import Block
+from engine.compute.sums import Sums
 from engine.coordinator import rounds
 from engine.coordinator.active_round import ActiveRound
+from engine.coordinator.config import Config, Environment
+from engine.coordinator.dispatcher import Dispatcher
+from engine.coordinator.event_log import attach_events
+from engine.coordinator.inbox import Inbox
 from engine.coordinator.membership import Membership
-from engine.coordinator.peers import LOOK, Peers
-from engine.coordinator.policy import Policy, WorkerGate
+from engine.coordinator.notices import Notice, NoticeKind
+from engine.coordinator.peers import Peers
+from engine.coordinator.policy import WorkerGate
 from engine.coordinator.reduction import Reduction
-from engine.coordinator.source import InterruptedRoundError, Timing, WorkerReport, nothing
-from engine.coordinator.supervisor import Supervisor
+from engine.coordinator.source import Pending, Timing, WorkerReport
 from engine.data import Sampler
-from engine.errors import ProtocolError, WorkerFailedError
+from engine.errors import InterruptedRoundError, WorkersError
 from engine.nn.parameters import Vector
-from engine.system.clock import Clock
-from engine.wire import Endpoint, Received
 from engine.wire import messages as m
 
 VALIDATION_CAP = 32  # micro-batches in a share of a validation: small enough that the fast wait little for the slow
-FAILURES = 3  # failures of workers in one round after which it is not the workers' fault
 
 
 class Coordinator:
-    """Gets the sums of each batch from worker processes; a `Source` for the training loop."""
+    """Gets the sums of each batch from worker processes; a `Source` for the training loop.
 
-    def __init__(
-        self,
-        job: Job,
-        sizes: tuple[int, int],
-        endpoint: Endpoint,
-        supervisor: Supervisor,
-        clock: Clock,
-        members: Membership,
-        interrupted: Callable[[], bool],
-        arbiter: Callable[[m.Work, Block, Vector], Sums],
-        policy: Policy = Policy(),  # noqa: B008 - it is frozen
-    ) -> None:
-        """`sizes`: how many samples the training and the test set have. `interrupted`: whether the run is to stop.
+    It is the top of five layers, each of which knows only those below it: coordinator (rounds), inbox (messages become
+    events), dispatcher (instructions are carried out), peers (endpoint and supervisor), membership (who is there).
+    """
 
-        `arbiter` computes in this process what workers cannot agree on, with the parameters that it is given.
-        """
-        self._job = job
-        self._sizes = sizes
-        self._endpoint = endpoint
-        self._clock = clock
-        self._members = members
-        self._peers = Peers(endpoint, supervisor, clock, members)
-        self._interrupted = interrupted
-        self._arbiter = arbiter
-        self._policy = policy
-        self._rounds = rounds.Scheduler(policy.patience)
-        self._current: ActiveRound | None = None
+    def __init__(self, config: Config, environment: Environment, scheduler: rounds.Scheduler | None = None) -> None:
+        self._config = config
+        self._environment = environment
+        self._members = Membership(config.known)
+        self._peers = Peers(config, environment, self._members)
+        self._scheduler = rounds.Scheduler(config.policy.leases) if scheduler is None else scheduler
+        self._dispatcher = Dispatcher(environment, self._scheduler, self._peers, self._members)
+        self._inbox = Inbox(environment.clock, self._peers, self._dispatcher)
+        self._gate = WorkerGate(environment.clock, environment.notice)
+        self._sampler = Sampler(config.train_samples, config.job.batch_size, config.job.seed)
         self._number = 0
-        self._in_memory = -1  # version of the parameters in shared memory
-        self._pause = WorkerGate(clock, members.announce)
         self.timing = Timing()
-        self._sampler = Sampler(sizes[0], job.batch_size, job.seed)
 
     def gather(self, count: int) -> None:
         """Wait until `count` workers are ready, or the run is to stop."""
-        while len(self._rounds) < count and not self._interrupted():
-            self._wait()
+        while len(self._scheduler) < count and not self._environment.interrupted():
+            self.wait()
+
+    def wait(self) -> None:
+        """Wait briefly for something to happen, and deal with it."""
+        self._explained(self._inbox.wait)
+
+    def _explained(self, act: Callable[[], None]) -> None:
+        """Add the events that led to it to an unexpected error of `act`."""
+        try:
+            act()
+        except WorkersError:  # has nothing to do with rounds
+            raise
+        except Exception as error:
+            attach_events(error, self._scheduler.events())
+            raise
 
     def workers(self) -> list[WorkerReport]:
-        """Return what each worker that is at hand has done."""
+        """Return what each worker that is ready has done."""
         return self._members.reports()
 
     def cpu_seconds(self) -> float:
@@ -77,183 +73,62 @@ class Coordinator:
 
     def close(self) -> None:
         """Tell the workers that the run is over."""
-        for peer in self._members.peers():
-            self._peers.send(peer, m.Stop(self._members.session, "the run is over"))
+        self._peers.close()
 
-    def gradient(
-        self,
-        step: int,
-        parameters: Vector,
-        out: Vector,
-        meanwhile: Callable[[], None] = nothing,
-        thorough: bool = False,
-    ) -> Sums:
-        """Return the sums over the batch of `step`, the summed gradient in `out`; call `meanwhile` in waiting."""
+    def start(self, step: int, parameters: Vector, out: Vector, thorough: bool = False) -> Pending:
+        """Send the shares of the batch of `step` to the workers, and return at once.
+
+        If there are too few workers, the round begins when its result is asked for: the caller may have things to do.
+        """
         if thorough:
-            self._members.announce("not finite", f"the sum of step {step} is not; every block is computed again")
-        meanwhile = self._muster(meanwhile)
-        sums = Reduction(len(self._sampler.indices(step)), self._job.microbatch, out)
-        work = self._work(kind=m.TRAIN, step=step, version=step - 1, total=sums.total)
-        began = self._clock.now()
-        current = ActiveRound(work, parameters, sums, thorough)
-        total = self._run(current, sums.total, meanwhile)
-        self.timing.add(self._clock.now() - began, max(current.busy.values(), default=0.0), sums.seconds)
-        return total
+            text = f"the sum of step {step} is not finite; every block is computed again"
+            self._environment.notice(Notice(NoticeKind.NOT_FINITE, None, text))
+        sums = Reduction(len(self._sampler.indices(step)), self._config.job.microbatch, out)
+        active = ActiveRound(self._work(m.WorkKind.TRAIN, step, step - 1, sums.total), parameters, sums, thorough)
+        if len(self._scheduler) >= self._config.policy.least:
+            self._begin(active)
+        return Pending(partial(self._gradient, active))
 
     def validate(self, step: int, parameters: Vector) -> Sums:
         """Return loss and correct answers over the whole test set, with the parameters after `step`."""
-        self._muster(nothing)
-        sums = Reduction(self._sizes[1], self._job.microbatch, None)
-        work = self._work(kind=m.VALIDATE, step=step, version=step, total=sums.total)
-        return self._run(ActiveRound(work, parameters, sums), VALIDATION_CAP)
+        sums = Reduction(self._config.test_samples, self._config.job.microbatch, None)
+        return self._finish(ActiveRound(self._work(m.WorkKind.VALIDATE, step, step, sums.total), parameters, sums))
 
-    def _muster(self, meanwhile: Callable[[], None]) -> Callable[[], None]:
-        """Wait until there are workers enough for a round; return what is left to be done meanwhile."""
-        if len(self._rounds) < self._policy.least:
-            meanwhile()
-            meanwhile = nothing
-        while self._pause.needed(len(self._rounds), self._policy.least):
-            self._wait()
-            if self._interrupted():
-                raise InterruptedRoundError
-        return meanwhile
+    def _gradient(self, active: ActiveRound) -> Sums:
+        """Return the sums of a round of training, and count what its time went to."""
+        total = self._finish(active)
+        seconds = self._environment.clock.now() - active.began
+        self.timing.add(seconds, max(active.busy.values(), default=0.0), active.sums.seconds)
+        return total
 
-    def _work(self, kind: int, step: int, version: int, total: int) -> m.Work:
+    def _work(self, kind: m.WorkKind, step: int, version: int, total: int) -> m.Work:
         self._number += 1
-        return m.Work(self._members.session, self._number, 0, kind, step, 0, 0, total, version)
+        return m.Work(self._config.session, self._number, 0, kind, step, 0, 0, total, version)
 
-    def _run(self, current: ActiveRound, cap: int, meanwhile: Callable[[], None] = nothing) -> Sums:
-        """Carry out one round and return its sums."""
-        self._current = current
-        work = current.work
-        if self._members.shared_memory and self._in_memory != work.version:
-            np.copyto(self._members.shared_memory.parameters(), current.parameters)
-            self._in_memory = work.version
-        audit = self._policy.chooser(self._job.seed, work.step) if work.kind == m.TRAIN else None
-        self._handle(rounds.Begin(work.round, work.total, work.version, cap, audit))
-        meanwhile()
-        while not current.done:
-            self._wait()
-            self._pause.needed(len(self._rounds), 1)
-            if not current.done and self._interrupted() and not self._rounds.expecting():
+    def _begin(self, active: ActiveRound) -> None:
+        work = active.work
+        training = work.kind is m.WorkKind.TRAIN
+        audit = self._config.policy.chooser(self._config.job.seed, work.step) if training else None
+        cap = work.total if training else VALIDATION_CAP
+        begin = rounds.Begin(work.round, work.total, work.version, cap, audit)
+        self._explained(partial(self._dispatcher.begin, active, begin))
+
+    def _finish(self, active: ActiveRound) -> Sums:
+        """Wait until a round is complete, and return its sums; begin it first if there were too few workers before."""
+        if self._dispatcher.active is not active:
+            self._muster()
+            self._begin(active)
+        while not active.done:
+            self.wait()
+            self._gate.needed(len(self._scheduler), 1)
+            if not active.done and self._environment.interrupted() and not self._scheduler.expecting():
                 raise InterruptedRoundError
-        self._current = None
-        return current.sums.result()
+        self._dispatcher.active = None
+        return active.sums.result()
 
-    def _wait(self) -> None:
-        """Wait for something to happen, and deal with it."""
-        now = self._clock.now()
-        deadline = self._rounds.next_deadline()
-        timeout = LOOK if deadline is None else min(LOOK, max(0.0, deadline - now))
-        received = self._endpoint.poll(timeout)
-        for one in received:
-            self._receive(one)
-        for peer in self._peers.unreachable():
-            self._lose(peer, "its connection was lost")
-        if self._peers.look(idle=not received):
-            self._handle(rounds.Tick())
-
-    def _lose(self, peer: bytes, reason: str) -> None:
-        self._peers.part(peer, reason)
-        self._handle(rounds.Left(peer))
-
-    def _receive(self, received: Received) -> None:
-        """Take one message from a peer; if anything is wrong with it, that is noted, and the peer refused and lost."""
-        try:
-            message, payload = m.decode(received.frames)
-            self._act(received.peer, message, payload)
-        except ProtocolError as error:
-            self._peers.refuse(received.peer, str(error))
-            self._lose(received.peer, "it was refused")
-
-    def _act(self, peer: bytes, message: m.Message, payload: m.Frame | None) -> None:
-        match message:
-            case m.Hello():
-                self._lose(peer, "it began anew")
-                self._peers.greet(peer, message)
-            case m.Fetch() | m.Ready() | m.Result() | m.Failed() | m.Goodbye() if (
-                message.session != self._members.session or self._members.get(peer) is None
-            ):
-                self._peers.redirect(peer, message)
-            case m.Fetch():
-                self._peers.feed(peer, message)
-            case m.Ready():
-                self._members.admit(peer, message)
-                self._handle(rounds.Joined(peer))
-            case m.Result():
-                self._result(peer, message, payload)
-            case m.Failed():
-                self._failed(peer, message)
-            case m.Goodbye():
-                self._lose(peer, message.reason)
-            case _:
-                raise ProtocolError(f"{type(message).__name__} is not for the coordinator")
-
-    def _failed(self, peer: bytes, message: m.Failed) -> None:
-        member = self._peers.local(peer)  # others may say what they like
-        last = message.error.strip().rpartition("\n")[2]
-        self._lose(peer, f"it failed: {last}")
-        if self._current is not None and member is not None and member.ready:
-            self._current.failures += 1
-            if self._current.failures >= FAILURES:
-                raise WorkerFailedError(f"worker {member.name} failed, as did others before it", message.error)
-
-    def _result(self, peer: bytes, result: m.Result, payload: m.Frame | None) -> None:
-        """Count the sums of a block if `rounds` finds that they are the first for it."""
-        self._peers.useful(peer)
-        current, block = self._current, (result.start, result.stop)
-        if current is None or result.round != current.work.round:
-            self._handle(rounds.Answered(peer, result.round, result.attempt, block))
-            return
-        sums = current.sums.check(result, self._members.mail(peer, result.slot) if result.slot else payload)
-        finite = is_finite(sums, current.thorough)
-        bits = bits_of(sums) if not finite or self._rounds.in_question(block) else ""
-        answer = rounds.Answered(peer, result.round, result.attempt, block, bits, finite)
-        instructions = self._rounds.handle(answer, self._clock.now())
-        if rounds.Accept(block) in instructions:
-            current.sums.put(block, sums)
-            if current.work.kind == m.TRAIN:
-                self._members.credit(peer, result, current.sums.images(block))
-                current.busy[peer] += result.seconds
-        self._carry_out(instructions)  # in the end: the worker may turn out to be gone
-
-    def _settle(self, block: Block) -> None:
-        """Compute a block here, and count it, unless the round is over."""
-        current = self._current
-        if current is None or current.done:
-            return
-        sums = self._arbiter(current.work, block, current.parameters)
-        arbitrated = rounds.Arbitrated(current.work.round, block, bits_of(sums))
-        instructions = self._rounds.handle(arbitrated, self._clock.now())
-        if rounds.Accept(block) in instructions:
-            current.sums.put(block, sums)
-        self._carry_out(instructions)
-
-    def _handle(self, event: rounds.Event) -> None:
-        """Give `rounds` an event and carry out what it says."""
-        self._carry_out(self._rounds.handle(event, self._clock.now()))
-
-    def _carry_out(self, instructions: list[rounds.Instruction]) -> None:
-        """Do what `rounds` says; shares are sent in the end and together, for whoever has one takes our core."""
-        shares: list[tuple[bytes, list[m.Frame]]] = []
-        disputed: list[Block] = []
-        current = self._current
-        for instruction in instructions:
-            match instruction:
-                case rounds.Assign() if current is not None:
-                    member = self._members.get(instruction.worker)
-                    shares.append((instruction.worker, current.share(instruction, member.box if member else None)))
-                case rounds.Complete() if current is not None:
-                    current.done = True
-                case rounds.Arbitrate(block):
-                    disputed.append(block)
-                case rounds.Expel(worker):
-                    self._peers.note(instruction, current.work.step if current else None)
-                    self._lose(worker, "it was refused")
-                case _:
-                    self._peers.note(instruction, current.work.step if current else None)
-        for worker, frames in shares:
-            if not self._endpoint.send(worker, frames):
-                self._lose(worker, "its connection was lost")
-        for block in disputed:
-            self._settle(block)
+    def _muster(self) -> None:
+        """Wait until there are enough workers for a round."""
+        while self._gate.needed(len(self._scheduler), self._config.policy.least):
+            self.wait()
+            if self._environment.interrupted():
+                raise InterruptedRoundError

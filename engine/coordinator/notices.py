@@ -1,72 +1,128 @@
-"""What happened to workers, for the records; and how a flood of such notices is limited."""
+"""What happened to workers, for the records and the log; and how a flood of such notices is limited."""
 
+import logging
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import StrEnum
 
 from engine.coordinator.source import WorkerReport
 
+logger = logging.getLogger("gradsum.coordinator")
+
 STRANGER = "stranger"  # what a peer is called that has not been welcomed
+FIRST = 10  # notices of one kind about one worker that are passed on
+MOST = 1000  # notices of one kind that are passed on in a run
+
+
+class NoticeKind(StrEnum):
+    """What happened; the values are those of `events.kind` in the records."""
+
+    JOINED = "joined"
+    LEFT = "left"  # it said goodbye
+    LOST = "lost"  # it went without a goodbye: killed, failed, cut off, refused
+    REFUSED = "refused"  # it would compute different bits
+    KILLED = "killed"  # it was unresponsive
+    LAPSED = "lapsed"
+    LATE = "late"
+    REPEATED = "repeated"
+    DOUBLED = "doubled"
+    UNASKED = "unasked"
+    BAD_MESSAGE = "bad message"
+    NOT_FINITE = "not finite"
+    DIFFERS = "differs"
+    AUDIT = "audit"
+    WAITING = "waiting"
+    CONTINUED = "continued"
+    RESUMED = "resumed"
+
+
+GONE = (NoticeKind.LEFT, NoticeKind.LOST)
+# What happens in a healthy run.
+ROUTINE = (
+    NoticeKind.JOINED,
+    NoticeKind.LEFT,
+    NoticeKind.LATE,
+    NoticeKind.REPEATED,
+    NoticeKind.DOUBLED,
+    NoticeKind.UNASKED,
+    NoticeKind.CONTINUED,
+)
 
 
 @dataclass(frozen=True)
 class Notice:
-    """Something for the records: a worker joined, left, was refused, or an answer was not used.
+    """`worker` is None if it concerns no single worker.
 
-    `report` is there when a worker joined, or left after that: what it has done so far.
+    `report` is there when a worker joined, or went after that: what it has done so far. `detail` is for the log
+    only: the traceback of a worker that failed.
     """
 
-    kind: str
-    worker: str
+    kind: NoticeKind
+    worker: str | None
     text: str
     report: WorkerReport | None = None
-
-
-FIRST = 10  # notices of one kind about one worker that are passed on
-
-
-MOST = 1000  # notices of one kind that are passed on in a run
+    detail: str | None = None
 
 
 class NoticeLimit:
-    """Passes notices on to `take`, up to a limit. Strangers count as one worker, whatever they call themselves."""
+    """Passes notices on to `take` and to the log, up to a limit.
+
+    All strangers count as one worker: a stranger can take any name.
+    """
 
     def __init__(self, take: Callable[[Notice], None]) -> None:
         self._take = take
-        self._kinds: Counter[str] = Counter()  # passed on
-        self._passed: Counter[tuple[str, str]] = Counter()  # passed on, by kind and worker
-        self._more: Counter[tuple[str, str]] = Counter()  # only counted
+        self._kinds: Counter[NoticeKind] = Counter()  # passed on
+        self._passed: Counter[tuple[NoticeKind, str]] = Counter()  # passed on, by kind and worker
+        self._more: Counter[tuple[NoticeKind, str | None]] = Counter()  # only counted
 
     def take(self, notice: Notice) -> None:
-        """Pass `notice` on, or count it. That the run waits always passes, and that one left whose joining passed."""
-        passes = not notice.worker or self._passes(notice)
-        if notice.kind == "left":
+        """Pass `notice` on, or count it.
+
+        What concerns no single worker always passes, and so does the end of a worker whose joining passed.
+        """
+        passes = notice.worker is None or self._passes(notice, notice.worker)
+        if notice.kind in GONE:
             for key in [key for key in self._passed if key[1] == notice.worker]:
                 self._sum_up(key)
                 del self._passed[key]
         if passes:
-            self._take(notice)
+            self._pass_on(notice)
 
-    def _passes(self, notice: Notice) -> bool:
-        """Tell whether there have not been too many of these, and count it."""
-        had_joined = notice.kind == "left" and notice.report is not None
-        if had_joined and self._passed["joined", notice.worker]:
+    def _passes(self, notice: Notice, worker: str) -> bool:
+        """Return whether there have not been too many of these, and count it."""
+        had_joined = notice.kind in GONE and notice.report is not None
+        if had_joined and self._passed[NoticeKind.JOINED, worker]:
             return True
-        key = notice.kind, STRANGER if notice.worker.startswith(f"{STRANGER} ") else notice.worker
+        key = notice.kind, STRANGER if worker.startswith(f"{STRANGER} ") else worker
         if self._kinds[notice.kind] >= MOST or had_joined:
-            key = notice.kind, ""
+            self._more[notice.kind, None] += 1
         elif self._passed[key] < FIRST:
             self._kinds[notice.kind] += 1
             self._passed[key] += 1
             return True
-        self._more[key] += 1
+        else:
+            self._more[key] += 1
         return False
 
     def close(self) -> None:
-        """Tell how many were not passed on."""
+        """Sum up what was not passed on."""
         for key in list(self._more):
             self._sum_up(key)
 
-    def _sum_up(self, key: tuple[str, str]) -> None:
+    def _sum_up(self, key: tuple[NoticeKind, str | None]) -> None:
         if more := self._more.pop(key, 0):
-            self._take(Notice(*key, f"{more} more of these"))
+            self._pass_on(Notice(*key, f"{more} more of these"))
+
+    def _pass_on(self, notice: Notice) -> None:
+        who = f"worker {notice.worker} " if notice.worker else ""
+        lines = [f"{who}{notice.kind}: {notice.text}", *(f"    {line}" for line in (notice.detail or "").splitlines())]
+        level = logging.INFO if notice.kind in ROUTINE else logging.WARNING
+        logger.log(level, "%s", "\n".join(map(_printable, lines)))
+        self._take(notice)
+
+
+def _printable(line: str) -> str:
+    """Escape what cannot be printed: peers are not trusted, and a log is read in terminals."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)

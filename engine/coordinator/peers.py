@@ -1,107 +1,161 @@
-"""What the coordinator does with its peers besides giving them work: greets and refuses them, finds out who is gone."""
+"""The connection to every peer: greets and refuses them, feeds them data, finds out which cannot be reached."""
 
-from engine.coordinator import rounds
+from collections.abc import Sequence
+
+import numpy as np
+
+from engine.coordinator.config import Config, Environment
 from engine.coordinator.membership import Member, Membership
-from engine.coordinator.supervisor import Supervisor
-from engine.system.clock import Clock
-from engine.wire import Endpoint
+from engine.coordinator.notices import Notice, NoticeKind
+from engine.errors import ProtocolError
+from engine.nn.parameters import Vector
+from engine.wire import Received
 from engine.wire import messages as m
+from engine.wire.shared_memory import SLOTS
 
 LOOK = 0.25  # seconds between looks at the local workers while nothing comes in
-PING = 5.0  # seconds between messages to workers that may have nothing to do, so that they know we are here
+PING = 5.0  # seconds between messages that tell idle workers that the coordinator is alive
+REASON = 600  # characters of a reason for a refusal
 
 
 class Peers:
-    """Whoever is at the other end of `endpoint`, welcomed or not.
+    """The only part of the coordinator that uses the endpoint, the supervisor and shared memory.
 
-    Those elsewhere may say what they like. A process on this machine is known by the socket that it came by, so only of
-    such a one `supervisor` is told: that it is to be suspected, or trusted again.
+    A remote peer is not trusted. A process on this machine is known by the socket that it came by, so the supervisor is
+    told of such a one only: that it is to be suspected, or trusted again.
     """
 
-    def __init__(self, endpoint: Endpoint, supervisor: Supervisor, clock: Clock, members: Membership) -> None:
-        self._endpoint = endpoint
-        self._supervisor = supervisor
-        self._clock = clock
+    def __init__(self, config: Config, environment: Environment, members: Membership) -> None:
+        self._session = config.session
+        self._numerics = config.numerics
+        self._job = m.pack(config.job.describe())
+        self._schema = config.job.model.layout().digest
+        self._content = memoryview(config.content)
+        self._endpoint = environment.endpoint
+        self._supervisor = environment.supervisor
+        self._clock = environment.clock
+        self._notice = environment.notice
+        self._shared_memory = environment.shared_memory
         self._members = members
-        self._looked = self._pinged = clock.now()
+        self._in_memory: int | None = None  # version of the parameters in shared memory
+        self._looked = self._pinged = self._clock.now()
 
-    def send(self, peer: bytes, message: m.Message) -> bool:
-        """Send a message without payload; False if the peer is gone."""
-        return self._endpoint.send(peer, m.encode(message))
+    def poll(self, timeout: float) -> Sequence[Received]:
+        """Wait at most `timeout` seconds and return what has come in, perhaps nothing."""
+        return self._endpoint.poll(timeout)
+
+    def send(self, peer: bytes, message: m.Message, payload: m.Frame | None = None) -> bool:
+        """Send a message; False if the peer cannot be reached."""
+        return self._endpoint.send(peer, m.encode(message, payload))
+
+    def has_joined(self, peer: bytes, session: str) -> bool:
+        """Return whether a message of `session` is from a worker that was welcomed to this one."""
+        return session == self._session and self._members.get(peer) is not None
 
     def greet(self, peer: bytes, hello: m.Hello) -> None:
-        """Answer a HELLO."""
+        """Answer a HELLO: WELCOME with the job, or REFUSE if the worker would compute other bits."""
         if self._endpoint.is_local(peer):
             self._supervisor.trust(hello.host, hello.pid)
-        self._endpoint.send(peer, self._members.greet(peer, hello))
+        if hello.numerics != self._numerics:
+            reason = f"it would compute different bits, with {hello.numerics} (here: {self._numerics})"
+            self._notice(Notice(NoticeKind.REFUSED, f"{hello.host}:{hello.pid}", reason))
+            self.send(peer, m.Refuse(m.clip(reason, REASON)))
+            return
+        part = self._shared_memory.owner(hello.token) if self._shared_memory else None
+        member = self._members.add(peer, hello.host, hello.pid, part)
+        self.send(peer, m.Welcome(self._session, member.name), self._job)
 
     def feed(self, peer: bytes, fetch: m.Fetch) -> None:
-        """Answer a FETCH; ProtocolError if it was not to be asked for."""
-        self._endpoint.send(peer, self._members.chunk(peer, fetch))
+        """Answer a FETCH with the next piece of the data; ProtocolError if the worker may not ask for it."""
+        member = self._members.get(peer)
+        if member is None or member.ready:
+            raise ProtocolError("FETCH from a worker that is ready")
+        total = len(self._content)
+        if fetch.offset >= total:
+            raise ProtocolError(f"FETCH from byte {fetch.offset}, of a data set of {total}")
+        piece = self._content[fetch.offset : fetch.offset + m.CHUNK_LIMIT]
+        self.send(peer, m.Chunk(self._session, fetch.offset, total), piece)
+
+    def admit(self, peer: bytes, ready: m.Ready) -> None:
+        """Take a READY: the worker can now be given work. ProtocolError if it cannot."""
+        member = self._members.get(peer)
+        if member is None or member.ready:
+            raise ProtocolError("READY came twice")
+        if ready.schema != self._schema:
+            raise ProtocolError(f"its parameters have layout {ready.schema}, expected {self._schema}")
+        member.ready = True
+        text = f"pid {member.pid} on {member.host}"
+        self._notice(Notice(NoticeKind.JOINED, member.name, text, member.report()))
 
     def redirect(self, peer: bytes, message: m.Fetch | m.Ready | m.Result | m.Failed | m.Goodbye) -> None:
-        """Answer a message of another session or connection, from a worker that has not seen that these are over."""
-        self._members.note("unasked", peer, f"{type(message).__name__} of a peer that has not joined this session")
+        """Answer a message of an earlier session or connection: its sender has not noticed that this is over."""
+        text = f"{type(message).__name__} of a peer that has not joined this session"
+        self._notice(Notice(NoticeKind.UNASKED, self._members.name(peer), text))
         if self._members.get(peer) is None:  # it may have missed the end
-            self.send(peer, m.Stop(message.session, "that stay is over"))
+            self.send(peer, m.Stop(message.session, "that session is over"))
 
     def refuse(self, peer: bytes, reason: str) -> None:
-        """Answer a message that something is wrong with; after some of these the connection ends."""
-        self._members.note("bad message", peer, reason)
-        self.send(peer, m.Refuse(m.clip(reason, 600)))
+        """Answer a bad message; after some of these the connection ends."""
+        self._notice(Notice(NoticeKind.BAD_MESSAGE, self._members.name(peer), reason))
+        self.send(peer, m.Refuse(m.clip(reason, REASON)))
         self._endpoint.blame(peer)
+
+    def part(self, peer: bytes, kind: NoticeKind, reason: str, detail: str | None = None) -> None:
+        """Forget a worker that LEFT or is LOST; one on this machine is suspected until it ends, or comes back."""
+        self.suspect(peer)
+        if member := self._members.drop(peer):
+            # A worker that was never ready did not join: it gets no row, only this event.
+            self._notice(Notice(kind, member.name, reason, member.report() if member.ready else None, detail))
 
     def local(self, peer: bytes) -> Member | None:
         """Return the worker known as `peer` if it was welcomed and is on this machine."""
         return self._members.get(peer) if self._endpoint.is_local(peer) else None
 
     def useful(self, peer: bytes) -> None:
-        """Take note that a worker does its work."""
+        """Tell the supervisor that a worker gives answers."""
         if member := self.local(peer):
             self._supervisor.useful(member.pid)
 
-    def part(self, peer: bytes, reason: str) -> None:
-        """Forget a worker; one on this machine is suspected until it ends, or comes back."""
-        self._suspect(peer)
-        self._members.drop(peer, reason)
+    def suspect(self, peer: bytes) -> None:
+        """Tell the supervisor that a worker should have answered, or is no longer connected."""
+        if member := self.local(peer):
+            self._supervisor.suspect(member.host, member.pid)
 
     def look(self, idle: bool) -> bool:
-        """Replace local workers that give no sign of life, if we are idle or it is time; return whether we looked."""
+        """Let the supervisor replace unresponsive workers, if we are `idle` or it is time; return whether it looked."""
         now = self._clock.now()
         if not idle and now - self._looked <= LOOK:
             return False
         self._looked = now
         for pid in self._supervisor.look():
-            self._members.announce("killed", f"process {pid} gave no sign of life, and is replaced")
+            self._notice(Notice(NoticeKind.KILLED, None, f"process {pid} was unresponsive and was replaced"))
         return True
 
     def unreachable(self) -> list[bytes]:
-        """Return those to whom nothing can be sent, if it is time to find out or a connection may have been lost."""
+        """Return the peers that cannot be reached, if it is time to find out or a connection may have been lost."""
         now = self._clock.now()
         if not self._endpoint.lost_connections() and now - self._pinged <= PING:
             return []
         self._pinged = now
-        ping = m.Ping(self._members.session)
+        ping = m.Ping(self._session)
         return [peer for peer in self._members.peers() if not self.send(peer, ping)]
 
-    def note(self, instruction: rounds.Instruction, step: int | None) -> None:
-        """Put on record what went wrong in the round of `step`, and tell who is to blame."""
-        place = "" if step is None else f" of step {step}"
-        match instruction:
-            case rounds.Ignore(peer, kind, block):
-                fate = "in question" if kind == "not finite" else "not used"
-                self._members.note(kind, peer, f"its answer for block {block} is {fate}")
-            case rounds.Lapsed(peer, blocks):
-                self._members.note("lapsed", peer, f"no answer in time for blocks {list(blocks)}")
-                self._suspect(peer)
-            case rounds.Differ(peers, block):
-                names = ", ".join(self._members.name(peer) for peer in peers)
-                self._members.note("differs", peers[-1], f"{names} sent different bits for block {block}{place}")
-            case rounds.Expel(peer, block):
-                reason = f"its bits for block {block}{place} are wrong: bad memory, or other software"
-                self._members.note("audit", peer, reason)
-                self.send(peer, m.Refuse(reason))
+    def publish(self, version: int, parameters: Vector) -> None:
+        """Put parameters into shared memory, if there is any, unless they are there."""
+        if self._shared_memory and self._in_memory != version:
+            np.copyto(self._shared_memory.parameters(), parameters)
+            self._in_memory = version
 
-    def _suspect(self, peer: bytes) -> None:
-        if member := self.local(peer):
-            self._supervisor.suspect(member.host, member.pid)
+    def gradient(self, peer: bytes, result: m.Result, payload: m.Frame | None) -> m.Frame | None:
+        """Return the gradient of an answer: its payload, or a slot of the worker's part of shared memory."""
+        if result.slot == m.NO_SLOT:
+            return payload
+        member = self._members.get(peer)
+        if self._shared_memory is None or member is None or member.part is None or not 1 <= result.slot <= SLOTS:
+            raise ProtocolError(f"slot {result.slot} of shared memory does not belong to the worker")
+        return self._shared_memory.read_only(member.part, result.slot - 1)
+
+    def close(self) -> None:
+        """Tell all workers that the run is over."""
+        for peer in self._members.peers():
+            self.send(peer, m.Stop(self._session, "the run is over"))

@@ -1,4 +1,14 @@
-"""Collects the block sums of one round: checks what a worker sent, and adds it up in the order of the tree."""
+"""Adds up what workers sent, in the order of the tree.
+
+Floating-point addition is not associative, so the order of additions is fixed before anything is computed: a binary
+tree over the numbers of the micro-batches, which depends on their number alone. Answers arrive in any order; a block
+waits until its sibling in the tree is there, then the two become their parent. So the result is the same bits
+whichever worker was first, and no more vectors are held than there are blocks that wait for a sibling. Memory is the
+other half of the work: a vector that was received is never written to (it may be a worker's shared memory, or a frame
+of the transport), sums go into vectors made here, which are used again, and the last one into the caller's `out`.
+Nothing is added before it is checked: a block that cannot be one of this round, or a gradient of the wrong size, is a
+ProtocolError and never reaches a sum.
+"""
 
 import time
 from dataclasses import replace
@@ -13,7 +23,7 @@ from engine.wire import messages as m
 
 
 class Reduction:
-    """The sums of a round of `samples` samples. In training the summed gradient ends up in `out`."""
+    """The sums of a round over `samples` samples; in training the summed gradient is in `out`."""
 
     def __init__(self, samples: int, microbatch: int, out: Vector | None) -> None:
         self.total = tree.microbatches(samples, microbatch)
@@ -28,14 +38,14 @@ class Reduction:
         return min(block[1] * self._microbatch, self._samples) - block[0] * self._microbatch
 
     def check(self, result: m.Result, payload: m.Frame | None) -> Sums:
-        """Return the sums that a worker sent; ProtocolError if they cannot be sums of a block of this round."""
+        """Return the sums that a worker sent; ProtocolError if they cannot be those of a block of this round."""
         block = (result.start, result.stop)
         if not tree.is_block(block, self.total) or result.correct > self.images(block):
             raise ProtocolError(f"block {block} with {result.correct} correct answers is impossible in this round")
         expected = 0 if self._out is None else self._out.nbytes
         size = 0 if payload is None else len(payload)
         if size != expected:
-            raise ProtocolError(f"a gradient of {size} bytes, where {expected} are expected")
+            raise ProtocolError(f"a gradient of {size} bytes; expected {expected}")
         gradient = None if payload is None else np.frombuffer(payload, "<f4")
         return Sums(result.loss, result.correct, gradient)
 

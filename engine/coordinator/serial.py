@@ -1,19 +1,19 @@
-"""The whole of every batch evaluated in this process: the reference that any number of workers must equal."""
+"""Every batch evaluated in this process: the reference that any number of workers must equal."""
 
 import time
-from collections.abc import Callable
+from functools import partial
 
 from engine.compute import tree
 from engine.compute.evaluator import Evaluator
 from engine.compute.job import Job
 from engine.compute.sums import Sums
-from engine.coordinator.source import Timing, WorkerReport, nothing
+from engine.coordinator.source import Pending, Timing, WorkerReport
 from engine.data import Dataset
 from engine.nn.parameters import Vector
 
 
 class Serial:
-    """The whole of every batch evaluated in this process: the reference that any number of workers must equal."""
+    """Every batch evaluated in this process: the reference that any number of workers must equal."""
 
     def __init__(self, job: Job, data: Dataset) -> None:
         self._evaluator = Evaluator(job, data)
@@ -22,16 +22,12 @@ class Serial:
         self._microbatch = job.microbatch
         self._test_size = len(data.test)
 
-    def gradient(
-        self,
-        step: int,
-        parameters: Vector,
-        out: Vector,
-        meanwhile: Callable[[], None] = nothing,
-        thorough: bool = False,  # noqa: ARG002
-    ) -> Sums:
-        """Return the sums over the batch of `step`, the summed gradient in `out`; call `meanwhile` first."""
-        meanwhile()
+    def start(self, step: int, parameters: Vector, out: Vector, thorough: bool = False) -> Pending:  # noqa: ARG002
+        """Only remember what to compute: the result is computed when it is asked for."""
+        return Pending(partial(self._gradient, step, parameters, out))
+
+    def _gradient(self, step: int, parameters: Vector, out: Vector) -> Sums:
+        """Return the sums over the batch of `step`, the summed gradient in `out`."""
         began = time.perf_counter()
         self._evaluator.prepare(parameters)
         total = tree.microbatches(self._evaluator.batch_length(step), self._microbatch)

@@ -8,10 +8,6 @@ from engine.compute.sums import Sums
 from engine.nn.parameters import Vector
 
 
-def nothing() -> None:
-    """Do nothing."""
-
-
 @dataclass(frozen=True)
 class WorkerReport:
     """What one worker has done: `images` evaluated in training, `seconds` busy, `cpu` processor seconds used."""
@@ -43,37 +39,34 @@ class Timing:
         self.wire += max(0.0, whole - compute - reduce)
 
 
-class InterruptedRoundError(Exception):
-    """The run is to stop, and nobody is left who could finish the round."""
+@dataclass(frozen=True)
+class Pending:
+    """Sums that are being computed: `result()` waits for them and returns them. Call it once."""
+
+    result: Callable[[], Sums]
 
 
 class Source(Protocol):
     """Where the training loop gets its sums from.
 
-    `validate(step)` and `gradient(step + 1)` must be given the same parameters, those after `step`: they travel once.
-    Both raise InterruptedRoundError.
+    `validate(step)` and `start(step + 1)` must be given the same parameters, those after `step`: they are sent once.
+    `validate` and `Pending.result` raise InterruptedRoundError.
     """
 
     timing: Timing
 
-    def gradient(
-        self,
-        step: int,
-        parameters: Vector,
-        out: Vector,
-        meanwhile: Callable[[], None] = nothing,
-        thorough: bool = False,
-    ) -> Sums:
-        """Return the sums over the batch of `step`, the summed gradient in `out`; call `meanwhile` once.
+    def start(self, step: int, parameters: Vector, out: Vector, thorough: bool = False) -> Pending:
+        """Start on the sums over the batch of `step`, and return at once; the summed gradient will be in `out`.
 
-        `thorough`: for sums that were not finite. Whatever is not finite now has been computed twice.
+        Until `result` has returned, `parameters` must stay as they are, and nothing else may be started.
+        `thorough`: for sums that were not finite; a block that is still not finite has been computed twice.
         """
 
     def validate(self, step: int, parameters: Vector) -> Sums:
         """Return loss and correct answers over the whole test set, with the parameters after `step`."""
 
     def workers(self) -> list[WorkerReport]:
-        """Return what each worker that is at hand has done."""
+        """Return what each worker that is ready has done."""
 
     def cpu_seconds(self) -> float:
         """Return the processor seconds used by all workers."""

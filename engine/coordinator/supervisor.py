@@ -1,4 +1,4 @@
-"""What the coordinator needs of whoever starts workers."""
+"""What the coordinator needs of the one that starts workers."""
 
 from typing import Protocol
 
@@ -7,16 +7,16 @@ class Supervisor(Protocol):
     """Starts workers and looks after them."""
 
     def look(self) -> list[int]:
-        """Replace workers that ended, kill those under suspicion for too long, and return these.
+        """Replace workers that ended, kill those suspected for too long, and return the killed.
 
-        WorkersError if that is hopeless.
+        WorkersError if the replacements keep failing.
         """
 
     def useful(self, pid: int) -> None:
-        """Take note that the worker with this process id has given an answer."""
+        """Note that the worker with this process id has given an answer."""
 
     def suspect(self, host: str, pid: int) -> None:
-        """Take note that this process should have answered, or is no longer connected."""
+        """Note that this process should have answered, or is no longer connected."""
 
     def trust(self, host: str, pid: int) -> None:
-        """Take note that this process has shown that it works."""
+        """Note that this process works."""

@@ -18,14 +18,15 @@ from pathlib import Path
 from weakref import WeakKeyDictionary
 
 import numpy as np
-import platformdirs
 
 from engine.data import cache_limit, layout
 from engine.data.dataset import Dataset
 from engine.errors import DataError
+from engine.system.files import TEMPORARY, mapped, move_into_place
+from engine.system.places import cache_folder
 
-_STALE = 3600.0  # seconds; nobody writes one file for that long
-PART = ".part-"
+_STALE = 3600.0  # seconds; writing a file never takes that long
+PART = ".part-"  # of what is made piece by piece, or arrives over the network
 _opened: WeakKeyDictionary[Dataset, str] = WeakKeyDictionary()  # their digests: to hash gigabytes again takes long
 
 
@@ -33,16 +34,11 @@ class DamagedError(DataError):
     """The content of a file is not what its name says."""
 
 
-def default_folder() -> Path:
-    """Return $GRADSUM_CACHE, or else this user's cache folder for gradsum."""
-    return Path(os.environ.get("GRADSUM_CACHE") or platformdirs.user_cache_dir("gradsum"))
-
-
 def path_of(digest: str, folder: Path | None = None) -> Path:
-    """Return where the data set with this digest is, or would be; DataError if it is no SHA-256 in lower-case hex."""
+    """Return the place of the data set with this digest; DataError unless it is a SHA-256 in lower-case hex."""
     if not re.fullmatch(r"[0-9a-f]{64}", digest):
-        raise DataError(f"{digest!r} is no data digest: 64 hexadecimal digits in lower case are expected")
-    return (folder or default_folder()) / f"{digest}.safetensors"
+        raise DataError(f"{digest!r} is not a data digest: 64 hexadecimal digits in lower case are expected")
+    return (folder or cache_folder()) / f"{digest}.safetensors"
 
 
 def store(dataset: Dataset, folder: Path | None = None) -> str:
@@ -72,7 +68,7 @@ def store_stream(pieces: Iterable[bytes | memoryview], size: int, folder: Path |
     `size` is how many bytes it has in all. No more than a piece is held in memory, and nothing is left behind if
     making one fails. Raises DataError if the folder cannot be written, or has no room within its limit.
     """
-    folder = folder or default_folder()
+    folder = folder or cache_folder()
     cache_limit.make(folder, size)
     digest = hashlib.sha256()
 
@@ -90,15 +86,15 @@ def open_cached(
 ) -> Dataset:
     """Open a data set of the cache: read-only arrays over a memory map, shared by all processes that open it.
 
-    The whole file is read once to see that its digest is still `digest`: two workers with the same damaged file would
+    The whole file is read once to check that its digest is still `digest`: two workers with the same damaged file would
     send the same wrong sums. Raises DataError if it is missing, and DamagedError if it is damaged: it has to be deleted
     and stored again.
     """
-    path, mapped = path_of(digest, folder), content(digest, folder)
-    if hashlib.sha256(mapped).hexdigest() != digest:
+    path, found = path_of(digest, folder), content(digest, folder)
+    if hashlib.sha256(found).hexdigest() != digest:
         raise DamagedError(f"{path}: its content is not what its name says; delete it and load the data set again")
-    found = layout.parse(np.frombuffer(mapped, np.uint8), path)
-    dataset = replace(found, notes=notes, scaled=scaled) if notes or scaled else found
+    stored = layout.parse(np.frombuffer(found, np.uint8), path)
+    dataset = replace(stored, notes=notes, scaled=scaled) if notes or scaled else stored
     _opened[dataset] = digest
     return dataset
 
@@ -106,30 +102,30 @@ def open_cached(
 def _holds(path: Path, pieces: Iterable[memoryview]) -> bool:
     """Tell whether the content of the file is `pieces`, which is several times faster to see than to hash it."""
     try:
-        mapped = np.memmap(path, np.uint8, mode="r")
+        there = np.frombuffer(mapped(path), np.uint8)
     except (OSError, ValueError):
-        return False  # there is none, or it is empty; whatever else is wrong, writing it will tell
+        return False  # there is none, or it is empty; any other fault shows when it is written
     start = 0
     for piece in pieces:
         end = start + piece.nbytes
-        if not np.array_equal(mapped[start:end], np.frombuffer(piece, np.uint8)):
+        if not np.array_equal(there[start:end], np.frombuffer(piece, np.uint8)):
             return False
         start = end
-    return start == mapped.size
+    return start == there.size
 
 
 def content(digest: str, folder: Path | None = None) -> memoryview:
     """Return the bytes of a data set's file, mapped; DataError if it is not there."""
     path = path_of(digest, folder)
     try:
-        mapped = np.memmap(path, np.uint8, mode="r").data
+        found = mapped(path)
     except FileNotFoundError as error:
         raise DataError(f"{path}: not in the cache; load the data set again to put it there") from error
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: cannot be mapped ({error}); delete it") from error
-    with contextlib.suppress(PermissionError):  # a cache that may only be read
+    with contextlib.suppress(OSError):  # a read-only cache
         os.utime(path)  # the least recently used are the first to go
-    return mapped
+    return found
 
 
 def remember(key: str, digest: str, folder: Path | None = None) -> None:
@@ -164,7 +160,7 @@ def remembered(key: str, folder: Path | None = None) -> str | None:
 def _key_path(key: str, folder: Path | None) -> Path:
     if not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}", key):
         raise DataError(f"{key!r} cannot be a key of the data cache: letters, digits, '.', '-' and '_' only")
-    return (folder or default_folder()) / f"{key}.key"
+    return (folder or cache_folder()) / f"{key}.key"
 
 
 def _write(folder: Path, pieces: Iterable[bytes | memoryview], path: Callable[[], Path]) -> None:
@@ -180,7 +176,7 @@ def _write(folder: Path, pieces: Iterable[bytes | memoryview], path: Callable[[]
                     file.write(piece)
                 file.flush()
                 os.fsync(file.fileno())
-            part.replace(path())
+            move_into_place(part, path())
         finally:
             part.unlink(missing_ok=True)
     except OSError as error:
@@ -196,7 +192,9 @@ def unwritable(path: Path, error: OSError) -> DataError:
 
 
 def _remove_stale(folder: Path) -> None:
-    for part in folder.glob(f"{PART}*"):
+    for part in folder.iterdir():
+        if not (part.name.startswith(PART) or TEMPORARY.fullmatch(part.name)):
+            continue
         # Another process may remove the same file at the same time.
         with contextlib.suppress(FileNotFoundError):
             if time.time() - part.stat().st_mtime > _STALE:

@@ -11,21 +11,21 @@ DEFAULT = 10.0  # GB
 
 
 def limit() -> int:
-    """Return how many bytes the data sets of the cache may have; SettingsError if the variable is no such number."""
+    """Return how many bytes the data sets of the cache may have; SettingsError unless the variable is a number."""
     text = os.environ.get(VARIABLE) or str(DEFAULT)
     try:
         gigabytes = float(text)
         if not 0 <= gigabytes < 1e9:
             raise ValueError
     except ValueError:
-        raise SettingsError(f"{VARIABLE} must be a number of gigabytes from 0 on, got {text!r}") from None
+        raise SettingsError(f"{VARIABLE} must be a number of gigabytes, 0 or more, got {text!r}") from None
     return int(gigabytes * 1e9)
 
 
 def make(folder: Path, size: int) -> None:
-    """Delete data sets until `size` bytes more are within the limit; DataError if that is hopeless.
+    """Delete data sets until `size` more bytes are within the limit; DataError if they never can be.
 
-    Whoever has one open keeps it: its space is free once the last one closes it.
+    A process that has one open keeps it: its space is free once the last process has closed it.
     """
     allowed = limit()
     if size > allowed:

@@ -40,6 +40,16 @@ def find_columns(names: Sequence[str], chosen: Columns | None) -> Columns:
     return images[0], labels[0]
 
 
+def image_columns(names: Sequence[str]) -> list[str]:
+    """Return the names of the columns that are called as those of pictures are."""
+    return _matching(names, _IMAGES)
+
+
+def label_columns(names: Sequence[str]) -> list[str]:
+    """Return the names of the columns that are called as those of labels, or of other targets, are."""
+    return _matching(names, _LABELS)
+
+
 def part_column(names: Sequence[str]) -> str | None:
     """Return the name of the column that says which part a sample belongs to, if there is one."""
     found = _matching(names, _PARTS)

@@ -5,42 +5,58 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import secrets
 from pathlib import Path
 from typing import Self
 
 from engine.data import cache, cache_limit
 from engine.errors import DataError
+from engine.system.files import move_into_place
 
 
 class Download:
     """The file of the data set `digest` on its way into the cache; `offset` bytes of it are there.
 
-    One process at a time downloads a data set; others wait until it is there, or until it is their turn.
+    One process at a time downloads a data set; others wait until it is there, or until it is their turn. Without
+    locks each downloads it for itself, from the beginning.
     """
 
     def __init__(self, digest: str, folder: Path | None = None) -> None:
-        """Go on with what there is.
+        """Continue after the bytes that are there.
 
-        Raises DataError if the cache cannot be written, BlockingIOError if another process is at it.
+        Raises DataError if the cache cannot be written, BlockingIOError if another process is downloading it.
         """
         self._digest = digest
         self.path = cache.path_of(digest, folder)
         self._part = self.path.with_name(f"{cache.PART}{digest}")
+        self._open()
+        if not self._lock():
+            self._file.close()
+            self._part = self._part.with_name(f"{self._part.name}-{secrets.token_hex(4)}")
+            self._open()
+        # Without its last byte there is always something to ask for, even after a kill at the very end.
+        self.offset = max(0, self._file.tell() - 1)
+        self._file.truncate(self.offset)
+
+    def _open(self) -> None:
         try:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._file = self._part.open("ab")
         except OSError as error:
             raise cache.unwritable(self._part, error) from error
+
+    def _lock(self) -> bool:
+        """Return whether this file is ours alone, until the process ends, however it ends; False without locks."""
         try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # gone with the process, whatever becomes of it
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if not (self._part.exists() and os.path.samestat(self._part.stat(), os.fstat(self._file.fileno()))):
                 raise BlockingIOError("it was finished, or given up, just before the lock was free")
-        except OSError:
+        except BlockingIOError:
             self._file.close()
             raise
-        # Without its last byte there is always something to ask for, even after a kill at the very end.
-        self.offset = max(0, self._file.tell() - 1)
-        self._file.truncate(self.offset)
+        except OSError:  # some network file systems have no locks
+            return False
+        return True
 
     def put(self, piece: bytes | memoryview, total: int) -> bool:
         """Add the piece that begins at `offset`, of a file of `total` bytes; True if that was the last one.
@@ -73,9 +89,9 @@ class Download:
             if found != self._digest:
                 self._forget()
                 raise DataError(
-                    f"the data that came has the digest {found}, not {self._digest}; it will be fetched anew"
+                    f"the data that came has the digest {found}, not {self._digest}; it will be downloaded again"
                 )
-            self._part.replace(self.path)
+            move_into_place(self._part, self.path)
         except OSError as error:
             raise cache.unwritable(self._part, error) from error
 
@@ -83,7 +99,7 @@ class Download:
         self._part.unlink(missing_ok=True)
 
     def close(self) -> None:
-        """Let others go on with what there is."""
+        """Release the file: another process may continue."""
         self._file.close()
 
     def __enter__(self) -> Self:

@@ -1,8 +1,9 @@
 """How a data set lies in one safetensors file, byte for byte.
 
 The format (https://huggingface.co/docs/safetensors): header length as little-endian uint64, a JSON header, the arrays.
-Ours has one canonical header for one data set, so equal data sets are equal files. Labels come first: the header is
-padded to 8 bytes, so int32 is aligned wherever images of odd sizes end.
+Ours has one canonical header for one data set, so equal data sets are equal files. Targets come first, called labels or
+values: the header is padded to 8 bytes, so they are aligned wherever images of odd sizes end. Then images or features.
+Only where there are features or values does the header say what the columns are called.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import json
 import math
 import struct
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -21,21 +23,45 @@ from engine.errors import DataError
 
 _FORMAT = "gradsum-data-1"
 _LONGEST_HEADER = 1 << 20
-_ITEM_SIZE = {"I32": 4, "U8": 1}
+_TYPES = {"labels": "I32", "values": "F32", "images": "U8", "features": "F32"}
+_ITEM_SIZE = {"I32": 4, "F32": 4, "U8": 1}
+_STORED = {"labels": "<i4", "values": "<f4", "images": "u1", "features": "<f4"}
 Shapes = dict[str, tuple[int, ...]]
+
+
+@dataclass(frozen=True)
+class Fields:
+    """What a header is made from; the order of `shapes` is that of the arrays."""
+
+    name: str
+    classes: tuple[str, ...]
+    generated: bool
+    shapes: Shapes
+    columns: tuple[str, ...] = ()
+    targets: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, dataset: Dataset, shapes: Shapes) -> Fields:
+        """Return the fields of a data set whose arrays have these shapes."""
+        return cls(dataset.name, dataset.classes, dataset.generated, shapes, dataset.columns, dataset.targets)
 
 
 def pieces(dataset: Dataset) -> list[memoryview]:
     """Return the file as buffers, as flat bytes, to be written or hashed one after another."""
-    arrays: dict[str, NDArray[np.int32] | NDArray[np.uint8]] = {
-        "train.labels": dataset.train.labels.astype("<i4", copy=False),
-        "test.labels": dataset.test.labels.astype("<i4", copy=False),
-        "train.images": dataset.train.images,
-        "test.images": dataset.test.images,
+    asked, unit = _keys(dataset)
+    arrays: dict[str, NDArray[np.generic]] = {
+        f"train.{asked}": dataset.train.targets.astype(_STORED[asked], copy=False),
+        f"test.{asked}": dataset.test.targets.astype(_STORED[asked], copy=False),
+        f"train.{unit}": dataset.train.inputs.astype(_STORED[unit], copy=False),
+        f"test.{unit}": dataset.test.inputs.astype(_STORED[unit], copy=False),
     }
-    shapes: Shapes = {name: array.shape for name, array in arrays.items()}
-    header = header_of(dataset.name, dataset.classes, dataset.generated, shapes)
+    header = _header(Fields.of(dataset, {name: array.shape for name, array in arrays.items()}))
     return [memoryview(header)] + [np.ascontiguousarray(array).data.cast("B") for array in arrays.values()]
+
+
+def _keys(dataset: Dataset) -> tuple[str, str]:
+    """Return what the file calls targets and inputs."""
+    return dataset.train.asked, "features" if dataset.train.has_features else "images"
 
 
 def streamed(
@@ -56,7 +82,7 @@ def streamed(
         "train.images": (len(train), *shape),
         "test.images": (len(test), *shape),
     }
-    header = header_of(name, classes, False, shapes)
+    header = _header(Fields(name, classes, False, shapes))
     size = len(header) + train.nbytes + test.nbytes + (len(train) + len(test)) * math.prod(shape)
 
     def made() -> Iterator[memoryview]:
@@ -72,43 +98,61 @@ def parse(content: NDArray[np.uint8], path: Path) -> Dataset:
 
     Raises DataError if the header is not to the byte what `pieces` would write, or the length does not fit it.
     """
-    header, fields = _read_header(content, path)
-    name, classes, generated, shapes = _fields(fields, path)
-    if header != header_of(name, classes, generated, shapes):
+    header, plain = _read_header(content, path)
+    fields = _fields(plain, path)
+    if header != _header(fields):
         raise DataError(f"{path}: its header is not one of gradsum's; delete the file")
-    arrays, start = {}, len(header)
-    for key, shape in shapes.items():
+    arrays: dict[str, NDArray[np.generic]] = {}
+    start = len(header)
+    for key, shape in fields.shapes.items():
         size = math.prod(shape) * _ITEM_SIZE[_type_of(key)]
-        arrays[key] = content[start : start + size], shape
+        piece = content[start : start + size]
+        if len(piece) == size:
+            arrays[key] = piece.view(_STORED[_kind(key)]).reshape(shape)
         start += size
     if start != len(content):
         raise DataError(f"{path}: {len(content)} bytes long where its header promises {start}; delete the file")
-    return Dataset(name, classes, _split(arrays, "train"), _split(arrays, "test"), generated)
+    train, test = (_split(arrays, part) for part in ("train", "test"))
+    f = fields
+    return Dataset(f.name, f.classes, train, test, f.generated, columns=f.columns, targets=f.targets)
 
 
-def _split(arrays: dict[str, tuple[NDArray[np.uint8], tuple[int, ...]]], part: str) -> Split:
-    labels, _ = arrays[f"{part}.labels"]
-    images, shape = arrays[f"{part}.images"]
-    return Split(images.reshape(shape), labels.view("<i4").astype(np.int32, copy=False))
+def _split(arrays: dict[str, NDArray[np.generic]], part: str) -> Split:
+    """Return a part; in the byte order of this machine, which is that of the file on all that are known."""
+    targets, inputs = (array for key, array in arrays.items() if key.startswith(f"{part}."))
+    kinds = {"i": np.int32, "f": np.float32, "u": np.uint8}
+    return Split(*(array.astype(kinds[array.dtype.kind], copy=False) for array in (inputs, targets)))
+
+
+def _kind(key: str) -> str:
+    return key.partition(".")[2]
 
 
 def _type_of(key: str) -> str:
-    return "I32" if key.endswith("labels") else "U8"
+    return _TYPES[_kind(key)]
 
 
-def header_of(name: str, classes: tuple[str, ...], generated: bool, shapes: Shapes) -> bytes:
+def _header(of: Fields) -> bytes:
     """Return the length and the JSON header, padded with blanks to a multiple of 8 as safetensors itself does."""
-    metadata = {"format": _FORMAT, "name": name, "classes": json.dumps(classes), "generated": json.dumps(generated)}
+    metadata = {
+        "format": _FORMAT,
+        "name": of.name,
+        "classes": json.dumps(of.classes),
+        "generated": json.dumps(of.generated),
+    }
+    if of.shapes.keys() != set(_order("labels", "images")):
+        metadata |= {"columns": json.dumps(of.columns), "targets": json.dumps(of.targets)}
     fields: dict[str, object] = {"__metadata__": metadata}
     start = 0
-    for key, shape in shapes.items():
+    for key, shape in of.shapes.items():
         end = start + math.prod(shape) * _ITEM_SIZE[_type_of(key)]
         fields[key] = {"dtype": _type_of(key), "shape": list(shape), "data_offsets": [start, end]}
         start = end
     text = json.dumps(fields, separators=(",", ":")).encode("ascii")
     text += b" " * (-len(text) % 8)
     if len(text) > _LONGEST_HEADER:
-        raise DataError(f"{name}: its name and the names of its {len(classes)} classes are too long")
+        what = f"{len(of.columns)} columns" if of.columns else f"{len(of.classes)} classes"
+        raise DataError(f"{of.name}: its name and the names of its {what} are too long")
     return struct.pack("<Q", len(text)) + text
 
 
@@ -121,19 +165,29 @@ def _read_header(content: NDArray[np.uint8], path: Path) -> tuple[bytes, object]
     try:
         return header, json.loads(header[8:])
     except (ValueError, RecursionError) as error:
-        raise DataError(f"{path}: its header is no JSON ({error}); delete the file") from error
+        raise DataError(f"{path}: its header is not JSON ({error}); delete the file") from error
 
 
-def _fields(fields: object, path: Path) -> tuple[str, tuple[str, ...], bool, Shapes]:
-    """Pick from the header what `header_of` makes it from: name, classes, generated, shapes."""
+def _fields(plain: object, path: Path) -> Fields:
+    """Pick from the header what `_header` makes it from."""
     try:
-        match fields:
-            case {"__metadata__": {"name": str(name), "classes": str(classes), "generated": str(generated)}, **rest}:
-                shapes = {key: tuple(_shape(rest[key])) for key in _ORDER}
-                return name, tuple(str(c) for c in json.loads(classes)), generated == "true", shapes
+        match plain:
+            case {
+                "__metadata__": {"name": str(name), "classes": str(classes), "generated": str(generated)} as said,
+                **arrays,
+            }:
+                asked = "values" if "train.values" in arrays else "labels"
+                order = _order(asked, "features" if "train.features" in arrays else "images")
+                shapes = {key: tuple(_shape(arrays[key])) for key in order}
+                columns, targets = _names(said.get("columns", "[]")), _names(said.get("targets", "[]"))
+                return Fields(name, _names(classes), generated == "true", shapes, columns, targets)
     except (KeyError, TypeError, ValueError, RecursionError):
         pass
     raise DataError(f"{path}: a safetensors file, but not one that holds a data set; delete it")
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(str(name) for name in json.loads(text))
 
 
 def _shape(field: object) -> list[int]:
@@ -143,4 +197,5 @@ def _shape(field: object) -> list[int]:
     raise ValueError(field)
 
 
-_ORDER = ("train.labels", "test.labels", "train.images", "test.images")
+def _order(asked: str, unit: str) -> tuple[str, ...]:
+    return f"train.{asked}", f"test.{asked}", f"train.{unit}", f"test.{unit}"

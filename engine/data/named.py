@@ -7,20 +7,19 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import platformdirs
-
 from engine.data.dataset import Dataset
 from engine.data.families import FAMILIES, described
 from engine.data.folder import load_folder
 from engine.data.idx_files import STANDARD_NAMES, Files, choose, sets_in
 from engine.errors import DataError
+from engine.system.places import data_folder, expanded
 
 
 def search_folders(name: str) -> list[Path]:
     """Return the folders where the files of the data set `name` are looked for, first to last."""
-    own = os.environ.get("GRADSUM_DATA")
-    folders = [Path(own) / name] if own else []
-    return [*folders, Path(platformdirs.user_data_dir("gradsum")) / name, *FAMILIES[name].also_in]
+    given = os.environ.get("GRADSUM_DATA")
+    folders = [expanded(given) if given else None, data_folder()]
+    return [*(folder / name for folder in folders if folder), *FAMILIES[name].also_in]
 
 
 def load_named(name: str, folders: Sequence[Path]) -> Dataset:

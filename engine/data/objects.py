@@ -16,6 +16,8 @@ from engine.data.convert import opened
 from engine.data.dataset import Dataset
 from engine.data.labels import AnyArray, flat_labels
 from engine.data.picture import strict
+from engine.data.row_arrays import joined, pair_rows
+from engine.data.rows import Rows, from_rows
 from engine.data.scale import Block
 from engine.errors import DataError
 
@@ -26,12 +28,27 @@ NAME = "arrays"
 
 
 def from_objects(
-    source: Any, options: Options, name: str | None = None, classes: Sequence[str] | None = None
+    source: Any,
+    options: Options,
+    name: str | None = None,
+    classes: Sequence[str] | None = None,
+    target_column: str | None = None,
+    task: str | None = None,
 ) -> Dataset:
     """Return the data set of (X, y), of ((X, y), (Xt, yt)), of a sequence of pairs, or of two such, or of a mapping
     of "train" and "test" to such; DataError if it is none of these.
     """
+    if target_column is not None:
+        raise DataError("target_column is for files; in Python give the target as y in (X, y)")
     parts, notes = _parts(source, options.columns)
+    tables = [part.table() for part in parts]
+    if all(tables):
+        options.check_unused(name or NAME)
+        return from_rows(name or NAME, joined([table for table in tables if table]), task, classes)
+    if any(tables) or task is not None:
+        raise DataError(
+            "one part holds features, the other images" if any(tables) else "task is for features; leave it out"
+        )
     known = classes or next((names for names in (part.class_names() for part in parts) if names), None)
     if all(part.holds_arrays() for part in parts):
         options.check_unused(name or NAME)
@@ -115,6 +132,10 @@ class _Samples:
         """Return the images, which must be arrays."""
         return _Stacked(self)
 
+    def table(self) -> Rows | None:
+        """Return the samples as rows of features, if that is what they are."""
+        return None
+
 
 class _Pair(_Samples):
     """(X, y)."""
@@ -129,6 +150,9 @@ class _Pair(_Samples):
 
     def labels(self) -> AnyArray:
         return flat_labels(self._labels)
+
+    def table(self) -> Rows | None:
+        return pair_rows(self._images, self._labels)
 
     def images(self) -> Images:
         return ArrayImages(np.asarray(self._images)) if hasattr(self._images, "shape") else super().images()

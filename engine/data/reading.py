@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.data.background import background, nearest
-from engine.data.dataset import Dataset, Normalisation
+from engine.data.dataset import Dataset
+from engine.data.normalisation import Normalisation
 from engine.data.picture import Form, facts, read, strict
 from engine.errors import DataError
 
@@ -55,7 +56,7 @@ def read_images(path: Path, shape: tuple[int, int, int], manner: Manner | None =
     try:
         images = _read_array(path, shape) if path.suffix == ".npy" else _read_picture(path, shape, manner)
     except FileNotFoundError:
-        raise DataError(f"there is no image {path}") from None
+        raise DataError(f"image {path} does not exist") from None
     except DAMAGED as error:
         raise DataError(f"{path} cannot be read as an image: {error}") from None
     if images.shape[1:] != shape or not len(images):

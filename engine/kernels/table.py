@@ -143,6 +143,12 @@ class Backend(Protocol):
         Returns how many labels are the first maximum of their row; a row with NaN never counts.
         """
 
+    def squared_error_of_values(self, z: Array, values: Array, losses: Doubles, dz: Array) -> None:
+        """Set losses [N] = mean over t of (z - value)^2 for z and values [N, T], and dz its gradient.
+
+        The difference is rounded to float32, its square is not.
+        """
+
     def sgd(self, w: Array, g: Array, scale: float, rate: float, work: Array) -> None:
         """Step w -= rate * scale * g. All vectors of one size; `work` is scratch of any size, here and below."""
 

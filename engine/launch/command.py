@@ -2,15 +2,23 @@
 
 import os
 import sys
+from pathlib import Path
 
+from engine.system import places
 from engine.system.blas import ONE_THREAD
+
+START = Path(__file__).resolve().parents[2] / "workers" / "__main__.py"
 
 
 def worker_command(*arguments: str) -> list[str]:
-    """Return the command line of a worker. -P: nothing in the current folder can stand in for a package."""
-    return [sys.executable, "-P", "-m", "workers", *arguments]
+    """Return the command line of a worker.
+
+    It names a file, for `-m workers` would start any package of that name on PYTHONPATH. -P keeps the folder of that
+    file off sys.path, where its modules would stand in for others.
+    """
+    return [sys.executable, "-P", str(START), *arguments]
 
 
 def worker_environment() -> dict[str, str]:
-    """Return this process's environment with one BLAS thread."""
-    return os.environ | ONE_THREAD
+    """Return this process's environment with one BLAS thread, and with the cache that this process uses."""
+    return os.environ | ONE_THREAD | {places.VARIABLE: str(places.cache_folder())}

@@ -5,14 +5,20 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from engine.errors import WorkersError
 from engine.launch.command import worker_command, worker_environment
-from engine.launch.local_workers import HOPELESS, describe_end, pin
-from engine.system.clock import Clock
+from engine.launch.pinning import pin
+from engine.launch.worker_process import describe_end
+from engine.system.clock import MONOTONIC, Clock
+from engine.system.descriptors import need_descriptors
+from engine.system.signals import near_limit_ignored
 
-SETTLED = 10.0  # seconds after which a worker that gets a signal had at least begun to work
+SETTLED = 10.0  # seconds after which a worker that a signal ends had at least begun to work
+SHARED = 16  # file descriptors besides a pipe to each worker
+FAILURES = 2  # workers in a row that may end by a signal before that, besides one for each
 
 
 @dataclass(frozen=True)
@@ -25,24 +31,40 @@ class _Process:
 class WorkerPool:
     """Runs `count` workers with the same arguments until all have ended; one that a signal ended is replaced.
 
-    After SIGTERM or Ctrl-C they finish their shares and leave.
+    After SIGTERM or Ctrl-C they finish their shares and leave. `command` makes the command line of a worker from its
+    arguments; `bind` binds worker `number` of `count`, with a process id, to a core.
     """
 
-    def __init__(self, count: int, arguments: list[str], clock: Clock) -> None:
+    def __init__(
+        self,
+        count: int,
+        arguments: list[str],
+        clock: Clock = MONOTONIC,
+        command: Callable[..., list[str]] = worker_command,
+        bind: Callable[[int, int, int], None] = pin,
+    ) -> None:
         self._count = count
         self._arguments = ["--tied", *arguments]
         self._clock = clock
+        self._command = command
+        self._bind = bind
         self._leaving = False
-        self._early = 0  # deaths in a row before SETTLED
+        self._early = 0  # workers in a row that ended by a signal before they settled
         self._processes: dict[int, _Process] = {}  # by process id
 
     def run(self) -> int:
         """Work, and return the worst exit code of a worker.
 
-        WorkersError if one cannot be started, or if signals end one after the other as soon as it has started.
+        WorkersError if one cannot be started, or if one after another is ended by a signal soon after its start.
         """
-        for wish in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(wish, lambda *_: self._end())
+        need_descriptors(SHARED + self._count, f"a pool of {self._count} workers")
+        for asked in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(asked, lambda *_: self._end())
+        with near_limit_ignored():  # by the workers, too, which inherit that
+            return self._wait()
+
+    def _wait(self) -> int:
+        """Start the workers, replace those that signals end, and return the worst exit code."""
         worst = 0
         try:
             for number in range(self._count):
@@ -51,46 +73,47 @@ class WorkerPool:
                 pid, status = os.wait()
                 process = self._processes.pop(pid)
                 process.popen.returncode = code = os.waitstatus_to_exitcode(status)
-                process.popen.communicate()  # to close the lifeline
+                process.popen.communicate()  # to close the pipe
                 if code < 0 and not self._leaving:
                     self._replace(process)
                 worst = max(worst, code)
         finally:
             self._end()
             for process in self._processes.values():
-                process.popen.communicate()  # to close the lifeline and wait
+                process.popen.communicate()  # to close the pipe and wait
         return worst
 
     def _replace(self, process: _Process) -> None:
         """Start a worker in place of one that a signal ended, unless that is hopeless."""
         settled = self._clock.now() - process.started >= SETTLED
         self._early = 0 if settled else self._early + 1
-        if self._early >= HOPELESS + self._count:
+        if self._early >= FAILURES + self._count:
             raise WorkersError(
                 f"{self._early} workers in a row ended soon after their start, the last one with "
-                f"{describe_end(process.popen.returncode)}; is memory short, or is software for another processor?"
+                f"{describe_end(process.popen.returncode)}; possible causes: out of memory, or binaries built for "
+                "another CPU"
             )
         end = f"process {process.popen.pid} got signal {-process.popen.returncode}"
-        print(f"gradsum worker: {end}; a new one starts", file=sys.stderr)
+        print(f"gradsum worker: {end}; a new one is started", file=sys.stderr)
         self._start(process.number)
 
     def _start(self, number: int) -> None:
-        """Start worker `number`, or not if all are leaving."""
+        """Start worker `number`, unless all are leaving."""
         if self._leaving:
             return
         started = self._clock.now()
         try:
             worker = subprocess.Popen(
-                worker_command(*self._arguments),
+                self._command(*self._arguments),
                 env=worker_environment(),
-                stdin=subprocess.PIPE,  # the lifeline: closed by the kernel when this process ends, however it ends
+                stdin=subprocess.PIPE,  # closed by the kernel when this process ends, however it ends
                 start_new_session=True,  # Ctrl-C reaches them through us, once
             )
         except OSError as error:
             raise WorkersError(f"worker {number + 1} of {self._count} cannot be started: {error}") from None
-        pin(worker.pid, number, self._count)
+        self._bind(worker.pid, number, self._count)
         self._processes[worker.pid] = _Process(number, worker, started)
-        if self._leaving:  # since a moment ago, when it was not yet among those that were told
+        if self._leaving:  # since a moment ago, when this one was not yet among those that were told
             self._end()
 
     def _end(self) -> None:

@@ -14,28 +14,37 @@ from engine.system.toml import read_toml
 CROSS_ENTROPY = "softmax_cross_entropy"
 SQUARED_ERROR = "mean_squared_error"
 LOSSES = (CROSS_ENTROPY, SQUARED_ERROR)
+MOST_FEATURES = 1 << 20
 MOST_PARAMETERS = 1 << 40  # more than any machine has memory for
+LARGEST = 1 << 16  # of height, width and channels
 BUILT_IN = ("letters", "mlp", "lenet")
 
 
 @dataclass(frozen=True)
 class Model:
-    """Layers applied in order to images of `shape` (H, W, C), ending in `loss` over the last layer's features.
+    """Layers applied in order to images of `shape` (H, W, C), or to features (D,), ending in `loss` over the outputs.
+
+    The outputs are the last layer's features: one for each class, or one for each value to be predicted, of which
+    the loss is mean_squared_error.
 
     Layers without a name get one: c1, c2, ... for convolutions, fc1, ... for dense layers, relu1 and so on.
     Raises ModelError when layers do not fit each other.
     """
 
     layers: tuple[Layer, ...]
-    shape: tuple[int, int, int] = (28, 28, 1)
+    shape: Shape = (28, 28, 1)
     loss: str = CROSS_ENTROPY
 
     def __post_init__(self) -> None:
         if self.loss not in LOSSES:
-            raise ModelError(f"no loss {self.loss!r}; there are {', '.join(LOSSES)}")
-        shape = tuple(self.shape)
-        if len(shape) != 3 or not all(type(n) is int and 1 <= n <= 1 << 16 for n in shape):
-            raise ModelError(f"a model's shape is (H, W, C), whole numbers of at least 1, got {self.shape!r}")
+            raise ModelError(f"no loss {self.loss!r:.60}; there are {', '.join(LOSSES)}")
+        shape = tuple(self.shape) if isinstance(self.shape, list | tuple) else ()
+        most = {1: MOST_FEATURES, 3: LARGEST}.get(len(shape), 0)
+        if not all(type(n) is int and 1 <= n <= most for n in shape) or not most:
+            raise ModelError(
+                f"a model's shape is (H, W, C), whole numbers from 1 to {LARGEST}, got {self.shape!r:.60}; or (D,), "
+                f"the number of features, at most {MOST_FEATURES}"
+            )
         object.__setattr__(self, "shape", shape)
         object.__setattr__(self, "layers", _named(self.layers))
         if len(self.shapes()[-1]) != 1:
@@ -87,12 +96,13 @@ def _named(layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
     """Give a name to every layer that has none; ModelError when two share one."""
     if not layers:
         raise ModelError("a model needs at least one layer")
+    for number, layer in enumerate(layers, 1):
+        if layer.name != "" and not (isinstance(layer.name, str) and layer.name.isidentifier()):
+            raise ModelError(f"layer {number}: name must be a plain word like 'c1', got {layer.name!r:.60}")
     names = [layer.name for layer in layers if layer.name]
     for name in names:
         if names.count(name) > 1:
-            raise ModelError(f"two layers are named {name!r}; names must differ")
-        if not isinstance(name, str) or not name.isidentifier():
-            raise ModelError(f"a layer's name must be a plain word like 'c1', got {name!r}")
+            raise ModelError(f"two layers are named {name!r:.60}; names must differ")
     free = {prefix: _free(prefix, names) for prefix in {layer.prefix for layer in layers}}
     return tuple(layer if layer.name else replace(layer, name=next(free[layer.prefix])) for layer in layers)
 
@@ -103,53 +113,88 @@ def _free(prefix: str, taken: list[str]) -> Iterator[str]:
 
 
 def model_from(description: object) -> Model:
-    """Rebuild a model from `Model.describe()` or from a parsed TOML file; ModelError when it is none."""
+    """Rebuild a model from `Model.describe()` or from a parsed TOML file; ModelError says what is wrong and where."""
     if not isinstance(description, dict) or not isinstance(description.get("layers"), list):
         raise ModelError("a model is a table with a list 'layers' (in TOML: [[layers]] tables)")
-    if unknown := sorted(description.keys() - {"layers", "shape", "loss"}):
-        raise ModelError(f"a model has no {unknown[0]!r}; its settings are shape, loss and layers")
-    layers = tuple(layer_from(d) for d in description["layers"])
-    rest = {k: v for k, v in description.items() if k != "layers"}
-    if "shape" in rest:
-        rest["shape"] = tuple(rest["shape"]) if isinstance(rest["shape"], list) else rest["shape"]
-    return Model(layers, **rest)
+    for name in description:
+        if name not in ("layers", "shape", "loss"):
+            raise ModelError(f"a model has no {name!r:.60}; it has shape, loss and layers")
+    layers = []
+    for number, one in enumerate(description["layers"], 1):
+        try:
+            layers.append(layer_from(one))
+        except ModelError as error:
+            raise ModelError(f"layer {number}: {error}") from None
+    rest = {name: value for name, value in description.items() if name != "layers"}
+    return Model(tuple(layers), **rest)
 
 
-def letters(shape: tuple[int, int, int] = (28, 28, 1), classes: int = 26) -> Model:
+def letters(shape: Shape = (28, 28, 1), classes: int = 26) -> Model:
     """Return ConvoAlphabetModel: three convolutions with max-pooling, three dense layers, 137,178 parameters."""
     convolutions = [x for filters in (32, 64, 128) for x in (Conv2d(filters), MaxPool2d())]
     return Model((*convolutions, Flatten(), Dense(64), Gelu(), Dense(128), Gelu(), Dense(classes)), shape)
 
 
-def mlp(shape: tuple[int, int, int] = (28, 28, 1), classes: int = 26) -> Model:
-    """Return a multilayer perceptron with two hidden layers of 128 and 64 features."""
-    return Model((Flatten(), Dense(128), Relu(), Dense(64), Relu(), Dense(classes)), shape)
+def mlp(shape: Shape = (28, 28, 1), classes: int = 26) -> Model:
+    """Return a multilayer perceptron with two hidden layers of 128 and 64 features, on images or on features."""
+    flatten: tuple[Layer, ...] = (Flatten(),) if len(shape) == 3 else ()
+    return Model((*flatten, Dense(128), Relu(), Dense(64), Relu(), Dense(classes)), shape)
 
 
-def lenet(shape: tuple[int, int, int] = (28, 28, 1), classes: int = 26) -> Model:
+def lenet(shape: Shape = (28, 28, 1), classes: int = 26) -> Model:
     """Return LeNet-5 (LeCun et al. 1998) with max-pooling and ReLU, as it is commonly built today."""
     features = (Conv2d(6, 5, padding=2), Relu(), MaxPool2d(), Conv2d(16, 5), Relu(), MaxPool2d(), Flatten())
     return Model((*features, Dense(120), Relu(), Dense(84), Relu(), Dense(classes)), shape)
 
 
-def load_model(name: str, shape: tuple[int, int, int], classes: int) -> Model:
-    """Return a built-in model made for images of `shape` and `classes`, or the one described in a TOML file."""
+def default_name(shape: Shape) -> str:
+    """Return the name of the built-in model for samples of `shape`, where a person has not chosen one."""
+    return "letters" if len(shape) == 3 else "mlp"
+
+
+def load_model(name: str, shape: Shape, outputs: int, values: bool = False) -> Model:
+    """Return a built-in model made for samples of `shape`, or the one described in a TOML file.
+
+    The outputs of a built-in one are so many classes, or `values` to be predicted. The loss of one that has none of
+    its own in its file is the one for these.
+    """
+    loss = SQUARED_ERROR if values else CROSS_ENTROPY
     if name in BUILT_IN:
-        return {"letters": letters, "mlp": mlp, "lenet": lenet}[name](shape, classes)
+        try:
+            return replace({"letters": letters, "mlp": mlp, "lenet": lenet}[name](shape, outputs), loss=loss)
+        except ModelError as error:
+            hint = "; the built-in model for features is mlp" if len(shape) == 1 else ""
+            raise ModelError(f"{name}: {error}{hint}") from None
     path = Path(name)
-    if not path.is_file():
+    if not path.exists():
         raise ModelError(f"no model {name!r}: use {', '.join(BUILT_IN)}, or the path of a TOML file")
     read = read_toml(path, ModelError, str(path))
     try:
-        return model_from({"shape": list(shape)} | read)
+        return model_from({"shape": list(shape), "loss": loss} | read)
     except ModelError as error:
         raise ModelError(f"{path}: {error}") from None
 
 
-def check_fits(model: Model, shape: tuple[int, int, int], classes: int) -> None:
-    """Raise ModelError unless images of `shape` with labels below `classes` suit the model."""
+def check_fits(model: Model, shape: Shape, outputs: int, values: bool = False) -> None:
+    """Raise ModelError unless the model suits samples of `shape` with so many classes, or `values` to be predicted."""
     if model.shape != shape:
-        want, have = ("x".join(map(str, s)) for s in (model.shape, shape))
-        raise ModelError(f"the model takes images of {want} (H x W x C), the data has {have}")
-    if model.classes < classes:
-        raise ModelError(f"the model has {model.classes} outputs, the data {classes} classes; enlarge the last Dense")
+        has = "x".join(map(str, shape)) if len(shape) == len(model.shape) else _samples(shape)
+        raise ModelError(f"the model takes {_samples(model.shape)}, the data has {has}")
+    if values:
+        if model.loss != SQUARED_ERROR:
+            raise ModelError(
+                f"the data has values to be predicted, which {model.loss} cannot learn: "
+                f'the model needs loss = "{SQUARED_ERROR}"'
+            )
+        if model.classes != outputs:
+            raise ModelError(
+                f"the model has {model.classes} outputs, the data {outputs} values to be predicted; "
+                f"give the last Dense {outputs} features"
+            )
+    elif model.classes < outputs:
+        raise ModelError(f"the model has {model.classes} outputs, the data {outputs} classes; enlarge the last Dense")
+
+
+def _samples(shape: Shape) -> str:
+    """Return what samples of `shape` are, for a message."""
+    return f"images of {'x'.join(map(str, shape))} (H x W x C)" if len(shape) == 3 else f"{shape[0]} features"

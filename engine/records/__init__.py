@@ -1,17 +1,18 @@
 """Records of runs: one SQLite file in WAL mode, written by one thread, readable by anyone at any time.
 
 `Recorder` writes; `list_runs`, `read_run`, `find_sweep`, `read_trials`, `reading` and `snapshots` read; `remove_runs`
-deletes. Nothing else in the project writes SQLite. Two runs may write into one file at the same time, and readers block
-neither. `COLUMNS` and `VIEWS` say what every column means.
+and `remove_snapshots` delete; `history` has the steps of one run. Nothing else in the project writes SQLite. Two runs
+may write into one file at the same time, and readers block neither. `COLUMNS` and `VIEWS` say what every column means.
 """
 
-from engine.records import snapshots
+from engine.records import history, snapshots
 from engine.records.chunks import Snapshot
 from engine.records.find import find_run
 from engine.records.places import Place, places
 from engine.records.read import RunRecord, list_runs, read_run, reading, run_in
+from engine.records.read_rows import Event, Run, Validation, Worker
 from engine.records.recorder import Recorder
-from engine.records.remove import remove_runs
+from engine.records.remove import remove_runs, remove_snapshots
 from engine.records.rows import (
     EventRow,
     HistogramRow,
@@ -25,18 +26,22 @@ from engine.records.rows import (
     WorkerRow,
 )
 from engine.records.schema import COLUMNS, VIEWS
+from engine.records.status import RunStatus, TrialStatus
 from engine.records.sweeps import Point, TrialRecord, check_idle, find_sweep, read_trials
 
 __all__ = [
     "COLUMNS",
     "VIEWS",
+    "Event",
     "EventRow",
     "HistogramRow",
     "Place",
     "Point",
     "Recorder",
+    "Run",
     "RunRecord",
     "RunRow",
+    "RunStatus",
     "Snapshot",
     "StatisticsRow",
     "SweepRow",
@@ -44,17 +49,22 @@ __all__ = [
     "TrainingRow",
     "TrialRecord",
     "TrialRow",
+    "TrialStatus",
+    "Validation",
     "ValidationRow",
+    "Worker",
     "WorkerRow",
     "check_idle",
     "find_run",
     "find_sweep",
+    "history",
     "list_runs",
     "places",
     "read_run",
     "read_trials",
     "reading",
     "remove_runs",
+    "remove_snapshots",
     "run_in",
     "snapshots",
 ]

@@ -15,7 +15,7 @@ Array = NDArray[np.float32]
 BYTES = 4 * CHUNK  # of the values of a chunk
 PIECE = 128  # chunks that SQLite cuts at a time from a blob, which it copies: no array is too large for it
 
-# What the view, and the statement below, count with: those that are missing below the given one.
+# Fills `numbers`, which the view and the statement below count with, up to the given one.
 _NUMBERS = """
 INSERT INTO numbers
 WITH RECURSIVE missing(n) AS (

@@ -1,5 +1,6 @@
 """Opening a database, and what its errors mean for the person who named it."""
 
+import logging
 import os
 import sqlite3
 import time
@@ -8,19 +9,24 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from engine.errors import RecordsError
-from engine.records.schema import APPLICATION_ID, VERSION, schema_sql
+from engine.records.schema import APPLICATION_ID, VERSION
+from engine.records.tables import bring_up_to_date
+from engine.system.file_system import lacking
 
 PATIENCE = 30.0  # seconds to wait for another process's transaction
 # Bytes of a page in a new database. SQLite's usual 4,096 do not quite hold a chunk of a snapshot: it took pieces of two
 # pages, and a third more CPU time to write. These hold seven, with little left over.
 PAGE = 32_768
-WAL_BYTES = 4 << 20  # the log is brought into the database when it has grown by so much, whatever the pages are
+PATIENT = 1.0  # seconds of waiting that are not worth a warning
+WAL_BYTES = 4 << 20  # the log is brought into the database when it has grown by so much, with pages of any size
+
+_log = logging.getLogger("gradsum.records")
 
 # By the start of SQLite's error name: what was wrong and what to do.
 _ADVICE = {
     "SQLITE_NOTADB": "is not a SQLite database; name another file",
     "SQLITE_CORRUPT": "is damaged; move it away, or name another file",
-    "SQLITE_READONLY": "cannot be written, nor its folder; change the permissions or name another file",
+    "SQLITE_READONLY": "cannot be written, nor can its folder; change the permissions or name another file",
     "SQLITE_PERM": "cannot be written; change the permissions or name another file",
     "SQLITE_CANTOPEN": "cannot be opened, or nothing can be written beside it; change the permissions of the folder",
     "SQLITE_FULL": "cannot grow: the disk is full; make room",
@@ -46,6 +52,15 @@ def check_path(path: Path) -> None:
         raise RecordsError(f"database {path} is a folder; name a file in it, such as {path / 'gradsum.db'}")
 
 
+def check_file_system(path: Path) -> None:
+    """Raise RecordsError where SQLite could not keep several processes apart in `path`, whose folder is there."""
+    if lack := lacking(path.parent):
+        raise RecordsError(
+            f"database {path} is on a file system without {lack}, as some network file systems are; "
+            "name a file on a local disk with --db"
+        )
+
+
 def connect(path: Path, mode: str) -> sqlite3.Connection:
     """Open `path` with an SQLite URI `mode` ("rwc", "ro&immutable=1"...); transactions are opened by hand."""
     # A URI made from an absolute path keeps names such as ":memory:" and "a?b" plain file names.
@@ -56,7 +71,7 @@ def connect(path: Path, mode: str) -> sqlite3.Connection:
 def open_for_writing(path: Path) -> sqlite3.Connection:
     """Open the database `path`, made with its folder if missing, and bring its tables up to date.
 
-    Raises RecordsError when it is a folder, cannot be written, is no SQLite file, belongs to another program, or was
+    Raises RecordsError when it is a folder, cannot be written, is not a SQLite file, belongs to another program, or was
     made by a newer version.
     """
     check_path(path)
@@ -67,6 +82,7 @@ def open_for_writing(path: Path) -> sqlite3.Connection:
     if path.exists() and not os.access(path, os.W_OK):
         # SQLite itself would open it for reading, and fail at the first row.
         raise RecordsError(f"database {path} cannot be written; change the permissions or name another file")
+    check_file_system(path)  # SQLite takes what has no locks for locked, and waits
     connection = None
     try:
         connection = connect(path, "rwc")
@@ -85,7 +101,7 @@ def open_for_writing(path: Path) -> sqlite3.Connection:
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     """Check, set up and, where needed, fill an open connection."""
     version = check_version(connection, path)
-    # Only an empty database takes these on: the pages of deleted runs can then be given back a few at a time.
+    # Only an empty database accepts these: the pages of deleted runs can then be given back a few at a time.
     connection.execute(f"PRAGMA page_size = {PAGE}")
     connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
     _use_wal(connection)
@@ -94,13 +110,12 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     connection.execute("PRAGMA synchronous = FULL")
     if version == VERSION:
         return
-    statements = schema_sql()
     with transaction(connection):
-        # Another process may have made the tables meanwhile: every statement leaves alone what is there.
-        for statement in statements:
-            connection.execute(statement)
-        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        connection.execute(f"PRAGMA user_version = {VERSION}")
+        # Another process may have made the tables meanwhile.
+        if (version := check_version(connection, path)) < VERSION:
+            bring_up_to_date(connection, version)
+            if version:
+                _log.info("database %s: tables brought from version %d to %d", path, version, VERSION)
 
 
 def check_version(connection: sqlite3.Connection, path: Path) -> int:
@@ -148,7 +163,11 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
 
     IMMEDIATE takes the write lock at the start, where SQLite waits for other writers; taken later it would fail.
     """
+    began = time.monotonic()
     connection.execute("BEGIN IMMEDIATE")
+    if (waited := time.monotonic() - began) > PATIENT:
+        [(file,)] = connection.execute("SELECT file FROM pragma_database_list WHERE name = 'main'")
+        _log.warning("database %s: another program's transaction held it for %.1f s", file, waited)
     try:
         yield
         connection.execute("COMMIT")

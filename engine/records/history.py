@@ -1,40 +1,89 @@
-"""Reading what happened in one run: its curves, validations, workers and events."""
+"""Reading what happened in one run: its steps, curves, validations, workers and events.
+
+A database of an earlier version is read as it is: columns that it does not have are NULL.
+"""
 
 import sqlite3
-from typing import Any, Literal
+from collections.abc import Iterator
+from typing import Any, Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.records.columns import readable
+from engine.records.read_rows import Event, Validation, Worker
+from engine.records.rows import TrainingRow
 from engine.records.schema import COLUMNS
 
 Connection = sqlite3.Connection
 Curves = dict[str, NDArray[np.float64]]
+PAGE_ROWS = 1_000  # rows that are read at a time
+
+_PAGE = "SELECT {} FROM training WHERE startID = ? AND batchno > ? ORDER BY batchno LIMIT ? OFFSET ?"
+
+
+def count_steps(connection: Connection, run: int) -> int:
+    """Return how many steps of `run` have a row."""
+    return int(connection.execute("SELECT count(*) FROM training WHERE startID = ?", (run,)).fetchone()[0])
+
+
+def steps(connection: Connection, run: int, limit: int | None = None, offset: int = 0) -> Iterator[TrainingRow]:
+    """Yield the steps of `run` in order: `limit` of them (None: all) after the first `offset`; nan for NULL losses.
+
+    Takes the same memory for any number of steps, and reads a page at a time, so that no transaction stays open while
+    the caller works: that would keep the log of a database that is being written from shrinking.
+    """
+    last, left = 0, limit
+    sql = _PAGE.format(readable(connection, "training", TrainingRow._fields))
+    while left is None or left > 0:
+        size = PAGE_ROWS if left is None else min(left, PAGE_ROWS)
+        page = [_step(row) for row in connection.execute(sql, (run, last, size, offset))]
+        yield from page
+        if len(page) < size:
+            return
+        last, offset = page[-1].batchno, 0
+        left = None if left is None else left - size
+
+
+def uuid_of(connection: Connection, run: int) -> str | None:
+    """Return the uuid of `run`; None if the database has no run of that number."""
+    row = connection.execute("SELECT uuid FROM runs WHERE startID = ?", (run,)).fetchone()
+    return str(row[0]) if row else None
+
+
+def _step(row: Any) -> TrainingRow:
+    step = TrainingRow(*row)
+    return step if step.avgloss is not None else step._replace(avgloss=float("nan"))
 
 
 def curves(connection: Connection, table: Literal["training", "validation"], run: int) -> Curves:
     """Return every column of `table` for `run` as float64 [steps], nan for NULL."""
     names = [name for name in COLUMNS[table] if name != "startID"]
-    sql = f"SELECT {', '.join(names)} FROM {table} WHERE startID = ? ORDER BY batchno"  # noqa: S608
-    rows = [tuple(row) for row in connection.execute(sql, (run,))]
-    values = np.array(rows, np.float64).reshape(len(rows), len(names))
-    return dict(zip(names, values.T, strict=True))
+    sql = f"SELECT {readable(connection, table, names)} FROM {table} WHERE startID = ? ORDER BY batchno"  # noqa: S608
+    cursor = connection.execute(sql, (run,))
+    # A page at a time: as Python's numbers, a step takes ten times the memory.
+    pages = [np.empty((0, len(names)))]
+    while rows := cursor.fetchmany(PAGE_ROWS):
+        pages.append(np.array([tuple(row) for row in rows], np.float64))
+    return dict(zip(names, np.concatenate(pages).T, strict=True))
 
 
-def validations(connection: Connection, run: int) -> list[dict[str, Any]]:
-    """Return the validations of `run` by column, ascending by step."""
-    return _rows(connection, "SELECT * FROM validation WHERE startID = ? ORDER BY batchno", run)
+def validations(connection: Connection, run: int) -> list[Validation]:
+    """Return the validations of `run`, ascending by step."""
+    return [cast(Validation, row) for row in _rows(connection, "validation", "batchno", run)]
 
 
-def workers(connection: Connection, run: int) -> list[dict[str, Any]]:
-    """Return the workers of `run` by column, in the order in which they joined."""
-    return _rows(connection, "SELECT * FROM workers WHERE startID = ? ORDER BY joined, length(worker), worker", run)
+def workers(connection: Connection, run: int) -> list[Worker]:
+    """Return the workers of `run`, in the order in which they joined."""
+    return [cast(Worker, row) for row in _rows(connection, "workers", "joined, length(worker), worker", run)]
 
 
-def events(connection: Connection, run: int) -> list[dict[str, Any]]:
-    """Return what happened in `run` by column, first to last."""
-    return _rows(connection, "SELECT * FROM events WHERE startID = ? ORDER BY id", run)
+def events(connection: Connection, run: int) -> list[Event]:
+    """Return what happened in `run`, first to last."""
+    return [cast(Event, row) for row in _rows(connection, "events", "id", run)]
 
 
-def _rows(connection: Connection, sql: str, run: int) -> list[dict[str, Any]]:
+def _rows(connection: Connection, table: str, order: str, run: int) -> list[dict[str, Any]]:
+    columns = readable(connection, table, COLUMNS[table])
+    sql = f"SELECT {columns} FROM {table} WHERE startID = ? ORDER BY {order}"  # noqa: S608
     return [dict(row) for row in connection.execute(sql, (run,))]

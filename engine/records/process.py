@@ -1,4 +1,4 @@
-"""Which process writes a run: told apart from a later one with the same pid, and what else is known of it."""
+"""Which process writes a run, and what else is known of it."""
 
 import os
 import platform
@@ -6,19 +6,29 @@ import shlex
 import shutil
 import subprocess
 import sys
-from typing import Any
+from typing import TypedDict
 
-from engine.system.processes import identity
+from engine.system.processes import identity, usable_cores
 
 
-def facts() -> dict[str, Any]:
-    """Return what is known of this process, by column of `runs`."""
-    affinity = getattr(os, "sched_getaffinity", None)
+class Process(TypedDict):
+    """The columns of `runs` on the process that writes it; `Run` says what each means."""
+
+    host: str
+    pid: int
+    process: str | None
+    cores: int
+    git_commit: str | None
+    command: str
+
+
+def facts() -> Process:
+    """Return what is known of this process."""
     return {
         "host": platform.node(),
         "pid": os.getpid(),
         "process": identity(os.getpid()) or None,
-        "cores": len(affinity(0)) if affinity else os.cpu_count(),
+        "cores": usable_cores(),
         "git_commit": _git_commit(),
         "command": shlex.join(sys.argv),
     }

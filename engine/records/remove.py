@@ -8,13 +8,15 @@ from pathlib import Path
 from engine.errors import RecordsError
 from engine.records.database import explain, open_for_writing, page_bytes, transaction
 from engine.records.schema import COLUMNS, PRIMARY_KEYS
+from engine.records.status import RunStatus
 from engine.system.processes import alive
 
-# Whoever trains into the same database waits while a slice is deleted, and gives up after PATIENCE: so many rows or
-# bytes (16 MiB in either case) at a time, and a pause longer than the 0.1 s that SQLite sleeps before it tries again.
+# A program that trains into the same database waits while a slice is deleted, and gives up after PATIENCE: so many
+# rows or bytes (16 MiB in either case) at a time, and a pause longer than the 0.1 s after which SQLite tries again.
 ROWS = 4_000
 BYTES = 16 << 20
 PAUSE = 0.15
+THINNED = ("snapshots", "chunks", "histograms", "statistics")  # the view `data` shows what is in the first of them
 INCREMENTAL = 2  # PRAGMA auto_vacuum: free pages can be given back a few at a time
 
 
@@ -22,11 +24,41 @@ def remove_runs(path: Path | str, runs: Sequence[int], force: bool = False) -> i
     """Delete the runs with these startIDs from the database `path`, and return how many bytes that gives back.
 
     Nothing is deleted, and RecordsError raised, when one of them is running. Where that cannot be known, because it ran
-    on another machine or in another container, `force` says that it is not. Other runs may be trained meanwhile. If it
-    is interrupted, the runs are still listed, and deleting them again does the rest.
+    on another machine or in another container, `force` says that it is not. Other runs may be trained meanwhile. After
+    an interruption the runs are still listed, and deleting them again does the rest.
     Raises RecordsError as well when the database cannot be written, or is locked for longer than PATIENCE.
     """
-    path = Path(path)
+
+    def delete(connection: sqlite3.Connection, check: Callable[[], None]) -> None:
+        with transaction(connection):
+            check()
+            marked = [(RunStatus.INTERRUPTED, "its deletion was interrupted", run) for run in runs]
+            connection.executemany("UPDATE runs SET state = ?, reason = ? WHERE startID = ?", marked)
+        for table in _tables(connection):
+            for run in runs:
+                _delete(connection, table, run, check)
+
+    return _freed(Path(path), runs, force, delete)
+
+
+def remove_snapshots(path: Path | str, runs: Sequence[int], force: bool = False, keep_every: int = 0) -> int:
+    """Delete the snapshots, histograms and statistics of the runs with these startIDs; return the bytes given back.
+
+    Those of every `keep_every`-th step stay: steps that it divides; 0 keeps none. All else as for `remove_runs`.
+    """
+
+    def delete(connection: sqlite3.Connection, check: Callable[[], None]) -> None:
+        for table in THINNED:
+            for run in runs:
+                _delete(connection, table, run, check, f"AND batchno % {keep_every} <> 0" if keep_every else "")
+
+    return _freed(Path(path), runs, force, delete)
+
+
+def _freed(
+    path: Path, runs: Sequence[int], force: bool, delete: Callable[[sqlite3.Connection, Callable[[], None]], None]
+) -> int:
+    """Open the database, call `delete` with the connection and a check of `runs`, and return the bytes given back."""
     connection = open_for_writing(path)
 
     def check() -> None:
@@ -35,13 +67,7 @@ def remove_runs(path: Path | str, runs: Sequence[int], force: bool = False) -> i
 
     try:
         before = _pages(connection)
-        with transaction(connection):
-            check()
-            marked = [("interrupted", "it was about to be deleted", run) for run in runs]
-            connection.executemany("UPDATE runs SET state = ?, reason = ? WHERE startID = ?", marked)
-        for table in _tables(connection):
-            for run in runs:
-                _delete(connection, table, run, check)
+        delete(connection, check)
         _give_back(connection)
         return max(0, before - _pages(connection)) * page_bytes(connection)
     except sqlite3.Error as error:
@@ -53,7 +79,7 @@ def remove_runs(path: Path | str, runs: Sequence[int], force: bool = False) -> i
 def _check_ended(connection: sqlite3.Connection, run: int, path: Path, force: bool) -> None:
     """Raise RecordsError where `run` is running, or may be without `force`."""
     row = connection.execute("SELECT state, host, pid, process FROM runs WHERE startID = ?", (run,)).fetchone()
-    if row is None or row[0] != "running":
+    if row is None or row[0] != RunStatus.RUNNING:
         return
     _, host, pid, process = row
     running = alive(host, pid, process)
@@ -74,10 +100,11 @@ def _tables(connection: sqlite3.Connection) -> list[str]:
     return sorted((t for t in COLUMNS if t in there and "startID" in COLUMNS[t]), key=lambda table: table == "runs")
 
 
-def _delete(connection: sqlite3.Connection, table: str, run: int, check: Callable[[], None]) -> None:
-    """Delete the rows of `run` from `table` in slices, with a `check` before each."""
+def _delete(connection: sqlite3.Connection, table: str, run: int, check: Callable[[], None], which: str = "") -> None:
+    """Delete the rows of `run` from `table` in slices, with a `check` before each; `which` may leave out some."""
     key = ", ".join(PRIMARY_KEYS[table])
-    sql = f"DELETE FROM {table} WHERE ({key}) IN (SELECT {key} FROM {table} WHERE startID = ? LIMIT {ROWS})"  # noqa: S608
+    some = f"SELECT {key} FROM {table} WHERE startID = ? {which} LIMIT {ROWS}"  # noqa: S608
+    sql = f"DELETE FROM {table} WHERE ({key}) IN ({some})"  # noqa: S608
     while True:
         with transaction(connection):
             check()
@@ -101,8 +128,8 @@ def _give_back(connection: sqlite3.Connection) -> None:
         if before - _pages(connection) < slice_pages:
             break
         time.sleep(PAUSE)
-    # Here the file shrinks, if nobody is reading; if somebody is, at a later checkpoint. Only PASSIVE does not wait for
-    # readers, while writers would have to wait as well.
+    # The file shrinks here, unless a program is reading it: then at a later checkpoint. Only PASSIVE does not wait for
+    # readers, and writers would have to wait with it.
     connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
 
 

@@ -1,4 +1,4 @@
-"""Reads snapshots and statistics with numpy, by key; the view `data` shows the same to everybody else.
+"""Reads snapshots and statistics with numpy, by key; the view `data` shows the same in SQL.
 
 Every function takes a connection from `reading` and a run number (startID). A database that was made before there were
 snapshots has none.
@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import RecordsError
+from engine.records.columns import readable
 from engine.records.places import Shape
 from engine.records.rows import StatisticsRow
 from engine.records.snapshot_tables import CHUNK
@@ -66,6 +67,17 @@ def series(connection: sqlite3.Connection, run: int, name: str, start: int, stop
     return _read(connection, run, name, (start, stop), None)
 
 
+def moved_most(connection: sqlite3.Connection, run: int, name: str) -> int:
+    """Return the number (output * inputs + input) of the kernel of `name` that ended farthest from where it began.
+
+    Kernels that are no longer finite do not count.
+    """
+    steps = series(connection, run, name, 0, 1)[0]
+    first, last = (tensor(connection, run, name, int(step))[0] for step in (steps[0], steps[-1]))
+    distances = np.linalg.norm((last - first).reshape(first.shape[0] * first.shape[1], -1), axis=1)
+    return int(np.where(np.isfinite(distances), distances, -1.0).argmax())
+
+
 def histograms(
     connection: sqlite3.Connection, run: int, name: str, what: str
 ) -> list[tuple[int, float, float, list[int]]]:
@@ -84,7 +96,7 @@ def histograms(
 
 def statistics(connection: sqlite3.Connection, run: int) -> list[StatisticsRow]:
     """Return the rows of `statistics`, ascending by step; what is NULL there is nan."""
-    columns = ", ".join(StatisticsRow._fields)
+    columns = readable(connection, "statistics", StatisticsRow._fields)
     sql = f"SELECT {columns} FROM statistics WHERE startID = ? ORDER BY batchno, rowid"  # noqa: S608
     rows = _rows(connection, "statistics", sql, run)
     return [StatisticsRow._make(math.nan if value is None else value for value in row) for row in rows]

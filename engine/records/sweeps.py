@@ -1,6 +1,7 @@
 """Writes and reads sweeps and their trials."""
 
 import json
+import math
 import os
 import sqlite3
 from collections.abc import Sequence
@@ -9,41 +10,44 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from engine.errors import RecordsError
+from engine.records.columns import readable
 from engine.records.database import check_version
 from engine.records.find import last_of
 from engine.records.history import validations
 from engine.records.read import reading
+from engine.records.read_rows import Validation
 from engine.records.rows import SweepRow, TrialRow
-from engine.records.writer_thread import plain
+from engine.records.statements import by_column, insert, plain
+from engine.records.status import RunStatus, TrialStatus
 from engine.system.processes import alive
 
 _JSON = ("over", "settings", "models")
-_TRIALS = f"""
-SELECT {", ".join(f"t.{name}" for name in TrialRow._fields)}, r.reason, r.params_sha256,
+_TRIALS = """
+SELECT t.*, r.reason, r.params_sha256,
   (SELECT max(batchno) FROM training s WHERE s.startID = t.startID) AS steps
-FROM trials t LEFT JOIN runs r USING (startID)
+FROM (SELECT {} FROM trials) t LEFT JOIN runs r ON r.startID = t.startID
 WHERE t.sweep = ? AND t.number = coalesce(?, t.number) ORDER BY t.number
-"""  # noqa: S608
-_RUNNING = """
-SELECT t.number, r.host, r.pid, r.process FROM trials t JOIN runs r USING (startID)
-WHERE t.sweep = ? AND r.state = 'running'
 """
+_RUNNING = f"""
+SELECT t.number, r.host, r.pid, r.process FROM trials t JOIN runs r USING (startID)
+WHERE t.sweep = ? AND r.state = '{RunStatus.RUNNING}'
+"""  # noqa: S608
 _SINCE = 3  # version of the tables that first had sweeps
 
 
 class Point(NamedTuple):
-    """A validation: after how many epochs (with fraction) and steps, and the percent correct."""
+    """A validation: after how many epochs (with fraction) and steps, and the percent correct, or R²."""
 
     epoch: float
     step: int
-    percent: float
+    score: float
 
 
 @dataclass(frozen=True)
 class TrialRecord:
-    """A trial, and what is on record of its run: its validations in order, why it ended, and its last parameters.
+    """A trial, and the records of its run: its validations in order, why it ended, and its last parameters.
 
-    `steps` is the last one on record, 0 if there is none.
+    `steps` is the last step that has a row, 0 if there is none.
     """
 
     row: TrialRow
@@ -55,12 +59,11 @@ class TrialRecord:
 
 def insert_sweep(connection: sqlite3.Connection, row: SweepRow, created: str) -> int:
     """Enter a sweep and return its number; RecordsError if there is one of that name."""
-    if connection.execute("SELECT 1 FROM sweeps WHERE name = ?", (plain(row.name),)).fetchone():
-        raise RecordsError(f"there is a sweep {row.name!r} already: go on with it (--resume), or choose another name")
+    if connection.execute("SELECT 1 FROM sweeps WHERE name = ?", plain([row.name])).fetchone():
+        raise RecordsError(f"there is a sweep {row.name!r} already: continue it (--resume), or choose another name")
     values = vars(row) | {name: json.dumps(dict(getattr(row, name))) for name in _JSON} | {"created": created}
-    names = ", ".join(f'"{name}"' for name in values)
-    sql = f"INSERT INTO sweeps ({names}) VALUES ({', '.join('?' * len(values))})"  # noqa: S608
-    return int(connection.execute(sql, tuple(map(plain, values.values()))).lastrowid or 0)
+    columns, new = by_column(values)
+    return int(connection.execute(insert("sweeps", columns), new).lastrowid or 0)
 
 
 def set_trials(connection: sqlite3.Connection, sweep: int, trials: int) -> None:
@@ -100,17 +103,26 @@ def read_trials(path: Path | str, sweep: int, number: int | None = None) -> dict
     Raises RecordsError as `reading` does.
     """
     with reading(path) as connection:
-        rows = connection.execute(_TRIALS, (sweep, number)).fetchall()
+        sql = _TRIALS.format(readable(connection, "trials", TrialRow._fields))
+        rows = connection.execute(sql, (sweep, number)).fetchall()
         return {row["number"]: _trial(connection, row) for row in rows}
 
 
 def _sweep(row: sqlite3.Row) -> SweepRow:
-    values: dict[str, Any] = {name: row[name] for name in SweepRow.__dataclass_fields__}
+    there = set(row.keys())  # an earlier version's table may not have all columns
+    values: dict[str, Any] = {name: row[name] for name in SweepRow.__dataclass_fields__ if name in there}
     return SweepRow(**values | {name: json.loads(values[name]) for name in _JSON})
+
+
+def _score(row: Validation) -> float:
+    """Return the percent correct, or R²; nan where the database has neither, which stands for an R² that is nan."""
+    score = row["r2"] if row["corperc"] is None else row["corperc"]
+    return math.nan if score is None else score
 
 
 def _trial(connection: sqlite3.Connection, row: Sequence[Any]) -> TrialRecord:
     *values, reason, digest, steps = row
     found = validations(connection, row[TrialRow._fields.index("startID")])
-    curve = tuple(Point(v["epoch"], v["batchno"], v["corperc"]) for v in found)
-    return TrialRecord(TrialRow._make(values), curve, reason, digest, steps or 0)
+    curve = tuple(Point(v["epoch"], v["batchno"], _score(v)) for v in found)
+    trial = TrialRow._make(values)
+    return TrialRecord(trial._replace(state=TrialStatus(trial.state)), curve, reason, digest, steps or 0)

@@ -1,7 +1,11 @@
 """What is known of a run, in the groups in which people look at it."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
+
+from engine.checkpoint import kept
+from engine.records import Run
 
 _RESULTS = (
     "state",
@@ -10,6 +14,10 @@ _RESULTS = (
     "epochs",
     "train_loss",
     "best_percent",
+    "best_r2",
+    "best_step",
+    "last_percent",
+    "last_r2",
     "images_per_second",
     "wall_seconds",
     "cpu_seconds",
@@ -43,14 +51,23 @@ _PLACE = (
 )
 
 
-def groups(run: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return the columns of `run`, as `list_runs` has it, as "run", "settings", "versions" and "results".
+def best_checkpoint(run: Run) -> Path | None:
+    """Return the checkpoint of the step that did best in validation; None if it is not there any more."""
+    if run["best_step"] is None or not run["folder"]:
+        return None
+    return kept(run["folder"], run["best_step"], run["uuid"])
 
-    Settings are the columns that are some, and all there are in the JSON object of that name.
+
+def groups(run: Run) -> dict[str, dict[str, Any]]:
+    """Return the columns of `run` as "run", "settings", "versions" and "results", which tell where the best network is.
+
+    Settings are the columns that are settings, and all entries of the JSON object of that name.
     """
+    columns: Mapping[str, Any] = run
+    best = best_checkpoint(run)
     return {
-        "run": {column: run[column] for column in _PLACE},
-        "settings": {column: run[column] for column in _SETTINGS} | run["settings"],
+        "run": {name: columns[name] for name in _PLACE},
+        "settings": {name: columns[name] for name in _SETTINGS} | dict(run["settings"]),
         "versions": dict(run["versions"]),
-        "results": {column: run[column] for column in _RESULTS},
+        "results": {name: columns[name] for name in _RESULTS} | {"best_checkpoint": str(best) if best else None},
     }

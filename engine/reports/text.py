@@ -1,7 +1,7 @@
 """How values and rows of the records are shown to people, in a terminal and on a page alike."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -27,7 +27,7 @@ def number(value: float | None, form: str) -> str:
 
 
 def when(moment: str | float | None) -> tuple[str, ...]:
-    """Return an ISO time, or seconds since 1970, as local date and time, or as it is if it is none."""
+    """Return an ISO time, or seconds since 1970, as local date and time; any other text as it is."""
     try:
         parsed = datetime.fromtimestamp(moment) if isinstance(moment, float) else datetime.fromisoformat(moment or "")
         local = parsed.astimezone()
@@ -70,14 +70,24 @@ class Column(NamedTuple):
     right: bool = True
 
 
-VALIDATION = (
+_VALIDATION = (
     Column("step", lambda row: f"{row['batchno']:,}"),
     Column("epoch", lambda row: number(row["epoch"], ".2f")),
-    Column("% correct", lambda row: number(row["corperc"], ".2f")),
+    None,
     Column("mean loss", lambda row: number(row["avgloss"], ".4f")),
     Column("seconds", lambda row: number(row["elapsed"], ",.1f")),
     Column("CPU seconds", lambda row: number(row["cputime"], ",.1f")),
 )
+_CORRECT = Column("% correct", lambda row: number(row["corperc"], ".2f"))
+_R2 = Column("R²", lambda row: number(row["r2"], ".4f"))
+
+
+def validation_columns(rows: Sequence[Row]) -> tuple[Column, ...]:
+    """Return the columns of a table of these validations: percent correct, or R² where values are predicted."""
+    score = _R2 if any(row["r2"] is not None for row in rows) else _CORRECT
+    return tuple(column or score for column in _VALIDATION)
+
+
 WORKERS = (
     Column("worker", lambda row: shown(row["worker"]), right=False),
     Column("host", lambda row: shown(row["host"]), right=False),

@@ -5,44 +5,40 @@ from pathlib import Path
 import tomli_w
 
 from engine.errors import StorageError
-from engine.settings import ENDS, TRAJECTORY
-from engine.training.prepare import OWN, Run
+from engine.settings import TRAJECTORY
+from engine.system.files import write_atomically
+from engine.training.run import OWN, Run
 
 NAME = "best.toml"
 
 
-def write_settings(path: Path, run: Run, said: str) -> None:
-    """Write what the result of `run` depends on, below the comment `said`: whoever trains with it gets the same bits.
+def write_settings(path: Path, run: Run, step: int, said: str) -> None:
+    """Write what `run` is after `step` depends on, below the comment `said`: training with it gives the same bits.
 
-    A model or data set that was given in Python has no name, and TOML, which is Unicode, has none for a file whose name
-    is not; a comment says so. Raises StorageError where the file cannot be written.
+    A model or data set that was given in Python has no name, and TOML cannot hold the name of a file that is not
+    Unicode; a comment says so. Raises StorageError where the file cannot be written.
     """
     settings = run.settings.asdict()
-    names = (*TRAJECTORY, *ENDS, "validate_every")
-    options = {name: settings[name] for name in names if settings[name] is not None}
+    names = (*TRAJECTORY, "validate_every")
+    options = {name: settings[name] for name in names if settings[name] is not None} | {"steps": step}
     comments = [said]
     for what, source in (("model", None if run.model_name == OWN else run.model_name), ("data", run.source)):
         if source is None:
             comments.append(f"The {what} was given in Python: give the same.")
         elif not _is_unicode(source):
-            comments.append(f"The name of the {what} is no Unicode: give it with --{what}.")
+            comments.append(f"The name of the {what} is not Unicode: give it with --{what}.")
         else:
             options = {what: source} | options
     text = "".join(f"# {comment}\n" for comment in comments) + tomli_w.dumps(options)
-    temporary = path.with_suffix(".tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            temporary.write_text(text, encoding="utf-8")
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        write_atomically(path, text.encode())
     except OSError as error:
         raise StorageError(f"the best settings cannot be written to {path}: {error.strerror or error}") from error
 
 
 def _is_unicode(text: str) -> bool:
-    """Tell whether `text` is not a file's name with bytes that are no UTF-8, which Python has as surrogates."""
+    """Return whether `text` has no surrogates, which stand for bytes in the name of a file that are not UTF-8."""
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -1,4 +1,4 @@
-"""Turns what was asked for into a sweep that can begin, or go on: its definition, its data and its models."""
+"""Turns what was asked for into a sweep that can begin or be resumed: its definition, its data and its models."""
 
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,18 +10,18 @@ from engine.errors import SettingsError, UsageError
 from engine.nn.model import BUILT_IN, Model, load_model, model_from
 from engine.nn.optimizers import OPTIMIZERS
 from engine.records import SweepRow, check_idle, find_sweep
-from engine.sweeps.samplers import DEFAULT_TRIALS, SAMPLERS, Grid, Random, Sampler
+from engine.sweeps import defaults
+from engine.sweeps.samplers import SAMPLERS, Grid, Random, Sampler, size
 from engine.sweeps.space import MODEL, Choice, Parameters, Space, Value, ends, space_of, written
-from engine.training.prepare import DEFAULT_DB, Run, checked_name, choose_settings, prepare, variant
+from engine.training.defaults import DEFAULT_DB
+from engine.training.prepare import Request, checked_name, choose_settings, prepare, variant
+from engine.training.run import Run
 
 Given = Mapping[str, Any]
-DEFAULT_PRUNE_AFTER = 5
 MOST_TRIALS = 1_000_000
 OF_OPTIMIZERS = {f.name for kind in OPTIMIZERS.values() for f in fields(kind)}
-# Snapshots of every parameter take more room than all the rest, and sweeps are many runs.
-UNLESS_GIVEN = {"snapshot_first": 0, "snapshot_every": 0}
-# What changes no trial, so that another sitting may have it otherwise.
-PER_SITTING = (
+# What changes no trial, so that it may be given again when a sweep is resumed.
+MAY_CHANGE = (
     *("workers", "min_workers", "audit", "shared_memory", "bind", "key", "insecure", "checkpoint_every"),
     *("snapshot_first", "snapshot_every", "snapshot_layers", "statistics_every"),
 )
@@ -31,7 +31,7 @@ PER_SITTING = (
 class Plan:
     """A sweep: `row` is all that its trials follow from; `number` is its own in the records, None if it is new.
 
-    `base` has what all its runs have in common, and `models` are by name. `given` are the settings of this sitting.
+    `base` has what all its runs have in common, `given` their common settings, and `models` are by name.
     """
 
     row: SweepRow
@@ -44,7 +44,7 @@ class Plan:
     def run(self, number: int, parameters: Parameters) -> Run:
         """Return the run of trial `number`: at its beginning, or where its newest checkpoint is."""
         chosen = {name: value for name, value in parameters.items() if name != MODEL}
-        settings = choose_settings({**self.given, **chosen}, None)
+        settings = choose_settings({**self.given, **chosen})
         identity = uuid.uuid5(uuid.UUID(self.row.uuid), str(number)).hex
         label = str(parameters.get(MODEL, self.row.model))
         return variant(self.base, identity, settings, self.models[label], label, self.base.folder / f"trial-{number}")
@@ -64,7 +64,7 @@ class Plan:
             values = [float(value) for value in ends(self.space[name])]
             for optimizer in optimizers:
                 for value in (min(values), max(values)):
-                    choose_settings({**self.given, "optimizer": optimizer, name: value}, None)
+                    choose_settings({**self.given, "optimizer": optimizer, name: value})
 
     def sampler(self) -> Sampler:
         """Return what suggests the parameters of the trials; UsageError if it takes a package that is not there."""
@@ -84,29 +84,31 @@ class Plan:
         return Tpe(self.space, self.row.seed, self.base.folder / "optuna.log")
 
 
-def begun(
-    over: Mapping[str, str | Sequence[Value]],
-    model: Model | str | Path | None,
-    data: object,
-    trials: int | None,
-    sampler: str | None,
-    prune_after: int | None,
-    db: Path | None,
-    out: Path | None,
-    name: str | None,
-    given: Given,
-) -> Plan:
-    """Return a new sweep. Raises UsageError of the kind that says what does not fit."""
-    text = written(over)
-    first, text = _places(model, text)
+@dataclass(frozen=True)
+class SweepRequest:
+    """A sweep as it was asked for; `run` has what all its trials share. None stands for what was not given."""
+
+    run: Request
+    over: Mapping[str, str | Sequence[Value]] | None = None
+    trials: int | None = None
+    sampler: str | None = None
+    prune_after: int | None = None
+    resume: str | None = None
+
+
+def begin_sweep(request: SweepRequest) -> Plan:
+    """Return a new sweep. Raises the GradsumError that says what does not fit."""
+    given = request.run.settings
+    first, text = _places(request.run.model, written(request.over or {}))
     space = space_of(text)
-    sampler, prune_after = sampler or "random", DEFAULT_PRUNE_AFTER if prune_after is None else prune_after
-    _check(space, [*given, *([MODEL] if model else [])], sampler, prune_after)
-    count = how_many(trials, sampler, space)
-    name = checked_name(name)
-    common = {**UNLESS_GIVEN, **given}
-    settings = choose_settings(common, None)
-    base = prepare(first, data, settings, db, out, None, None)
+    sampler = request.sampler or defaults.SAMPLER
+    prune_after = defaults.PRUNE_AFTER if request.prune_after is None else request.prune_after
+    _check(space, [*given, *([MODEL] if request.run.model else [])], sampler, prune_after)
+    count = how_many(request.trials, sampler, space)
+    name = checked_name(request.run.name)
+    common = {**defaults.SETTINGS, **given}
+    settings = choose_settings(common)
+    base = prepare(replace(request.run, model=first, name=None), settings)
     models = _models(first, space, base)
     row = SweepRow(
         uuid=base.uuid,
@@ -137,49 +139,75 @@ def _check(space: Space, given: Iterable[str], sampler: str, prune_after: int) -
         raise SettingsError(f"prune-after must be from 0 to {MOST_TRIALS}, got {prune_after}")
 
 
-def continued(resume: str, data: object, trials: int | None, db: Path | None, given: Given) -> Plan:
+def resume_sweep(request: SweepRequest, resume: str) -> Plan:
     """Return the sweep of the database that `resume` means. Raises UsageError if something given would change it."""
-    number, row = find_sweep(db or DEFAULT_DB, resume)
-    check_idle(db or DEFAULT_DB, number)
-    for name, value in given.items():
-        if name not in PER_SITTING and row.settings.get(name) != value:
-            raise SettingsError(f"{name.replace('_', '-')} is as it was when the sweep was begun: leave the option out")
-    if row.data is None and data is None:
-        raise SettingsError("the sweep was begun with data given in Python: give the same data to resume it")
-    if row.data is not None and data is not None:
-        raise SettingsError("data is as it was when the sweep was begun: leave the option out")
-    settings = {**row.settings, **given}
+    run, db = request.run, request.run.db or DEFAULT_DB
+    number, row = _find(request, resume, db)
+    settings = {**row.settings, **run.settings}
     models = {label: model_from(description) for label, description in row.models.items()}
-    source = data if row.data is None else row.data
-    first, chosen = models[row.model], choose_settings(settings, None)
-    base = prepare(first, source, chosen, db or DEFAULT_DB, Path(row.folder), None, None)
+    source = run.data if row.data is None else row.data
+    again = replace(run, model=models[row.model], data=source, db=db, out=Path(row.folder), name=None, settings={})
+    base = prepare(again, choose_settings(settings))
     if base.digest != row.data_digest:
-        raise SettingsError(f"the data {base.data.name} is not what it was when the sweep was begun; begin a new one")
+        raise SettingsError(f"the data {base.data.name} has changed since the sweep began; begin a new one")
     space = space_of(row.over)
-    count = how_many(row.trials if trials is None else trials, row.sampler, space)
+    count = row.trials if request.trials is None else how_many(request.trials, row.sampler, space)
     if count < row.trials:
-        raise SettingsError(f"the sweep has {row.trials} trials; it can have more, not fewer: got {trials}")
-    return Plan(
-        replace(row, trials=count), number, replace(base, uuid=row.uuid, model_name=row.model), settings, space, models
-    )
+        raise SettingsError(
+            f"the sweep has {row.trials} trials; a resumed one may have more, not fewer: got {request.trials}"
+        )
+    base = replace(base, uuid=row.uuid, model_name=row.model)
+    return Plan(replace(row, trials=count), number, base, settings, space, models)
+
+
+def _find(request: SweepRequest, resume: str, db: Path) -> tuple[int, SweepRow]:
+    """Return number and row of the sweep to be resumed; SettingsError if something given would change it."""
+    run = request.run
+    kept = {"over": request.over, "sampler": request.sampler, "prune_after": request.prune_after}
+    for name, value in {**kept, "model": run.model, "out": run.out, "name": run.name}.items():
+        if value is not None:
+            raise _fixed(name)
+    number, row = find_sweep(db, resume)
+    check_idle(db, number)
+    for name, value in run.settings.items():
+        if name not in MAY_CHANGE and row.settings.get(name) != value:
+            raise _fixed(name)
+    if row.data is None and run.data is None:
+        raise SettingsError("the sweep began with data given in Python: give the same data to resume it")
+    if row.data is not None and run.data is not None:
+        raise _fixed("data")
+    return number, row
+
+
+def _fixed(name: str) -> SettingsError:
+    return SettingsError(f"{name.replace('_', '-')} cannot change when a sweep is resumed; omit it")
 
 
 def how_many(trials: int | None, sampler: str, space: Space) -> int:
-    """Return how many trials there are to be: of a grid at most, and by default, all; SettingsError if it is none."""
+    """Return how many trials there are to be, no more than combinations; SettingsError if it is none.
+
+    By default that is all of a grid.
+    """
     if trials is not None and not 1 <= trials <= MOST_TRIALS:
         raise SettingsError(f"trials must be from 1 to {MOST_TRIALS}, got {trials}")
     if sampler != "grid":
-        return trials or DEFAULT_TRIALS
-    size = Grid(space).size
-    if trials is None and size > MOST_TRIALS:
-        raise SettingsError(f"the grid has {size} combinations; say how many of them to try, up to {MOST_TRIALS}")
-    return min(trials or size, size)
+        there_are = size(space)  # more trials than that would repeat one another
+        wanted = trials or defaults.TRIALS
+        return wanted if there_are is None else min(wanted, there_are)
+    combinations = Grid(space).size
+    if trials is None and combinations > MOST_TRIALS:
+        text = f"the grid has {combinations} combinations; say how many of them to try, up to {MOST_TRIALS}"
+        raise SettingsError(text)
+    return min(trials or combinations, combinations)
 
 
-def _places(model: Model | str | Path | None, over: dict[str, str]) -> tuple[Model | str, dict[str, str]]:
-    """Return the first model, and `over`, with the full paths of files, for a sweep may go on in another folder."""
+def _places(model: Model | str | Path | None, over: dict[str, str]) -> tuple[Model | str | None, dict[str, str]]:
+    """Return the first model, if any was chosen, and `over`.
+
+    Files are with their full paths, for a sweep may be resumed in another folder.
+    """
     if MODEL not in over:
-        return model if isinstance(model, Model) else _place(str(model or "letters")), over
+        return model if model is None or isinstance(model, Model) else _place(str(model)), over
     names = [_place(name.strip()) for name in over[MODEL].split(",")]
     return names[0], {**over, MODEL: ",".join(names)}
 
@@ -188,10 +216,10 @@ def _place(model: str) -> str:
     return str(Path(model).absolute()) if model not in BUILT_IN and Path(model).is_file() else model
 
 
-def _models(first: Model | str, space: Space, base: Run) -> dict[str, Model]:
+def _models(first: Model | str | None, space: Space, base: Run) -> dict[str, Model]:
     """Return the models of the trials by name, each without the dropout that a setting may add."""
     if isinstance(first, Model):
         return {base.model_name: first}
     chosen = space.get(MODEL)
-    names = [str(name) for name in chosen.values] if isinstance(chosen, Choice) else [first]
-    return {name: load_model(name, base.data.shape, len(base.data.classes)) for name in names}
+    names = [str(name) for name in chosen.values] if isinstance(chosen, Choice) else [base.model_name]
+    return {name: load_model(name, base.data.shape, base.data.outputs, base.data.train.has_values) for name in names}

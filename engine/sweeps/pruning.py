@@ -3,34 +3,37 @@
 from collections.abc import Iterable, Sequence
 from statistics import median
 
+from engine.data.measure import Measure
 from engine.records import Point
-from engine.sweeps.trial import FINISHED, Trial
+from engine.records.status import TrialStatus
+from engine.sweeps.trial import Trial
+from engine.training.stopping import StopKind, StopReason
 
 
 class MedianRule:
-    """Gives a trial up whose best percent so far is below the median of what the others had at the same point.
+    """Stops a trial whose best score so far is below the median of what the others had at the same point.
 
     This is the median stopping rule of Golovin et al., "Google Vizier: A Service for Black-Box Optimization" (KDD
     2017), section 3.2.2, with the value at the point in place of the running average up to it, which lags behind where
-    curves rise. Only earlier trials that finished count, and nothing is given up before there are `least` of them; 0:
+    curves rise. Only earlier trials that finished count, and nothing is stopped before there are `least` of them; 0:
     nothing ever is. Where batches differ in size points are compared by epoch: the others' last validation until then.
 
-    `reason` is empty, or says why the trial was given up.
     """
 
-    def __init__(self, earlier: Iterable[Trial], least: int) -> None:
-        self._curves = [trial.curve for trial in earlier if trial.state == FINISHED]
+    def __init__(self, earlier: Iterable[Trial], least: int, measure: Measure = Measure.PERCENT) -> None:
+        self._show = measure.short
+        self._curves = [trial.curve for trial in earlier if trial.state is TrialStatus.FINISHED]
         self._active = 0 < least <= len(self._curves)
-        self.reason = ""
 
-    def __call__(self, epoch: float, best: float) -> str:
-        """Return why a trial with this best percent after `epoch` epochs is given up, or nothing."""
+    def __call__(self, epoch: float, best: float) -> StopReason | None:
+        """Return why a trial with this best score after `epoch` epochs is stopped, if it is."""
         values = [value for curve in self._curves if (value := _value_at(curve, epoch)) is not None]
-        if self._active and values and best < (middle := median(values)):
-            self.reason = f"pruned: {best:.2f} % at best, where the median of {len(values)} trials was {middle:.2f} %"
-        return self.reason
+        if not (self._active and values and best < (middle := median(values))):
+            return None
+        text = f"pruned: {self._show(best)} at best, where the median of {len(values)} trials was {self._show(middle)}"
+        return StopReason(StopKind.PRUNED, text)
 
 
 def _value_at(curve: Sequence[Point], epoch: float) -> float | None:
-    """Return the percent of the last validation until `epoch`; None if there was none."""
-    return next((point.percent for point in reversed(curve) if point.epoch <= epoch), None)
+    """Return the score of the last validation until `epoch`; None if there was none."""
+    return next((point.score for point in reversed(curve) if point.epoch <= epoch), None)

@@ -1,4 +1,4 @@
-"""What a sweep tells while it goes on, and what it returns in the end."""
+"""What a sweep tells while it is carried out, and what it returns."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from engine.training.reporter import Reporter
 if TYPE_CHECKING:  # a reporter is there before anything slow is imported
     from pathlib import Path
 
+    from engine.records.status import RunStatus
     from engine.sweeps.trial import Trial
 
 
@@ -17,16 +18,17 @@ if TYPE_CHECKING:  # a reporter is there before anything slow is imported
 class SweepResult:
     """How a sweep ended. `state` is "finished" or "interrupted"; `trials` are in order, and there are to be `wanted`.
 
-    `best` is the finished trial with the most percent correct in any validation, `config` the file with its settings;
-    None if no trial finished.
+    `best` is the finished trial with the best score in any validation, `checkpoint` its network at that step, None if
+    it is not there any more; `config` is the file with the settings that lead there. None if no trial finished.
     """
 
     sweep: int
     name: str | None
-    state: str
+    state: RunStatus
     wanted: int
     trials: list[Trial] = field(repr=False)
     best: Trial | None
+    checkpoint: Path | None
     config: Path | None
     db: Path
 
@@ -37,6 +39,7 @@ class SweepResult:
             "name": self.name,
             "state": self.state,
             "best": self.best.asdict() if self.best else None,
+            "checkpoint": str(self.checkpoint) if self.checkpoint else None,
             "config": str(self.config) if self.config else None,
             "db": str(self.db),
             "trials": [trial.asdict() for trial in self.trials],
@@ -44,16 +47,16 @@ class SweepResult:
 
 
 class SweepReporter(Reporter):
-    """Is told what happens in a sweep, and between `trial_started` and `trial_ended` what happens in that run."""
+    """Receives the events of a sweep, and between `trial_started` and `trial_ended` what happens in that run."""
 
     def sweep_started(self, sweep: int, trials: int) -> None:
-        """Take note that the sweep of this number begins, or goes on, and is to have so many trials."""
+        """Report a sweep that begins, or is resumed, by its number, and how many trials it is to have."""
 
     def trial_started(self, trial: Trial) -> None:
-        """Take note that a trial is about to be carried out, or gone on with."""
+        """Report a trial that is about to be carried out, or resumed."""
 
     def trial_ended(self, trial: Trial) -> None:
-        """Take note of a trial that is over; of one from an earlier sitting, too."""
+        """Report a trial that is over, be it before the sweep was resumed."""
 
     def sweep_ended(self) -> None:
-        """Take note that no more trials will come, whatever the reason."""
+        """Report that there will be no more trials, for any reason."""

@@ -11,7 +11,7 @@ from engine.sweeps.space import LOG, MOST, Choice, Dimension, Parameters, Space,
 from engine.sweeps.trial import Trial
 
 SAMPLERS = ("grid", "random", "tpe")
-DEFAULT_TRIALS = 20
+DRAWS = 100_000  # until a trial repeats an earlier one: it happens where nearly all combinations have been tried
 _KEY = 3  # the streams of a run have 1 and 2: see engine.data.sampler
 
 
@@ -22,7 +22,7 @@ class Sampler(Protocol):
         """Return the parameters of trial `number`."""
 
     def tell(self, trial: Trial) -> None:
-        """Take note of how a trial ended."""
+        """Learn how a trial ended."""
 
 
 class Grid:
@@ -45,23 +45,40 @@ class Grid:
 
 
 class Random:
-    """Independent draws: trial k has the Philox stream with the key (seed, 3) and the counter (0, 0, k, 0)."""
+    """Independent draws: trial k has the Philox stream with the key (seed, 3) and the counter (0, 0, k, 0).
+
+    What an earlier trial had is drawn again from that stream, since a trial that is repeated tells nothing new.
+    """
 
     def __init__(self, space: Space, seed: int) -> None:
         self._space = space
         self._seed = seed
+        self._seen: set[tuple[Value, ...]] = set()
 
     def suggest(self, number: int) -> Parameters:
-        """Return the parameters of trial `number`."""
+        """Return the parameters of trial `number`; an earlier trial's only if no others turn up in many draws."""
         rng = np.random.Generator(np.random.Philox(key=[self._seed, _KEY], counter=[0, 0, number, 0]))
-        return {name: dimension.at(rng.random()) for name, dimension in self._space.items()}
+        for _ in range(DRAWS):
+            drawn = {name: dimension.at(rng.random()) for name, dimension in self._space.items()}
+            if tuple(drawn.values()) not in self._seen:
+                break
+        return drawn
 
     def tell(self, trial: Trial) -> None:
-        """Do nothing."""
+        """Remember what the trial had."""
+        self._seen.add(tuple(trial.parameters[name] for name in self._space))
+
+
+def size(space: Space) -> int | None:
+    """Return how many combinations there are; None for no end of them."""
+    try:
+        return Grid(space).size
+    except SettingsError:
+        return None
 
 
 def _values(name: str, dimension: Dimension) -> Sequence[Value]:
-    """Return all values of a dimension; SettingsError where there is no end of them."""
+    """Return all values of a dimension; SettingsError where they are not finitely many."""
     if isinstance(dimension, Choice):
         return dimension.values
     if not dimension.integer or dimension.log or dimension.high - dimension.low >= MOST:

@@ -122,9 +122,11 @@ def _range(name: str, text: str) -> Dimension:
     low, high = _read(name, first), _read(name, second)
     counts = [word for word in more if word.isdecimal()]
     if len(more) != len(counts) + more.count(LOG) or len(counts) > 1 or more.count(LOG) > 1:
-        raise SettingsError(f"over {name}: {text!r:.60} is no range; write low:high, low:high:{LOG}, low:high:{LOG}:5")
+        raise SettingsError(
+            f"over {name}: {text!r:.60} is not a range; write low:high, low:high:{LOG}, low:high:{LOG}:5"
+        )
     if not low < high:
-        raise SettingsError(f"over {name}: {text!r:.60} is no range; {high:g} must be above {low:g}")
+        raise SettingsError(f"over {name}: {text!r:.60} is not a range; {high:g} must be above {low:g}")
     if LOG in more and low <= 0:
         raise SettingsError(f"over {name}: a range in powers must begin above 0, got {low:g}")
     found = Range(low, high, LOG in more, KINDS[name] is int)

@@ -9,8 +9,9 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
+from engine.records.status import TrialStatus
 from engine.sweeps.space import Choice, Dimension, Parameters, Space
-from engine.sweeps.trial import FINISHED, Trial
+from engine.sweeps.trial import Trial
 
 NAME = "gradsum"  # of the study in its storage
 _PRIME = 1_000_003  # trials of one sweep have seeds of their own, as do sweeps
@@ -19,9 +20,9 @@ _PRIME = 1_000_003  # trials of one sweep have seeds of their own, as do sweeps
 class Tpe:
     """Tree-structured Parzen estimator (Bergstra et al., "Algorithms for Hyper-Parameter Optimization", 2011).
 
-    The sampler begins anew with each trial, so that what it suggests depends on nothing but the sweep, the number of
-    the trial, and the trials before. `storage` is a journal file for Optuna's own tools. It is written anew, as the
-    earlier trials are told again when a sweep goes on: what counts is in the records.
+    There is a new sampler for each trial, so that what it suggests depends on nothing but the sweep, the number of the
+    trial, and the trials before. `storage` is a journal file for Optuna's own tools. When a sweep is resumed it is
+    replaced, and told the earlier trials again: what counts is in the records.
     """
 
     def __init__(self, space: Space, seed: int, storage: Path) -> None:
@@ -46,14 +47,14 @@ class Tpe:
         return {name: self._asked.params[name] for name in self._distributions}
 
     def tell(self, trial: Trial) -> None:
-        """Report how the trial ended that was suggested last, or that an earlier sitting carried out."""
-        value = trial.best.percent if trial.state == FINISHED and trial.best else None
+        """Report how the trial ended that was suggested last, or that was carried out before the sweep was resumed."""
+        value = trial.best.score if trial.state is TrialStatus.FINISHED and trial.best else None
         state = TrialState.PRUNED if value is None else TrialState.COMPLETE  # one that diverged counts as the worst
         if self._asked is None:
             self._study.add_trial(self._frozen(trial, state, value))
             return
         for point in trial.curve:
-            self._asked.report(point.percent, point.step)
+            self._asked.report(point.score, point.step)
         self._study.tell(self._asked, value, state)
         self._asked = None
 
@@ -63,7 +64,7 @@ class Tpe:
             value=value,
             params=dict(trial.parameters),
             distributions=self._distributions,
-            intermediate_values={point.step: point.percent for point in trial.curve},
+            intermediate_values={point.step: point.score for point in trial.curve},
         )
 
 

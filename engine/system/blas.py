@@ -1,4 +1,4 @@
-"""One BLAS thread a process: processes are our parallelism, and a sum's bits may depend on the number of threads."""
+"""One BLAS thread per process: we compute in parallel by processes, and sums may depend on the number of threads."""
 
 from contextlib import AbstractContextManager
 from typing import Any
@@ -9,7 +9,7 @@ ONE_THREAD = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_
 
 def one_blas_thread() -> AbstractContextManager[Any]:
     """Return a context in which BLAS, already loaded, uses one thread, as it does in every worker."""
-    from threadpoolctl import threadpool_limits  # noqa: PLC0415 - it looks for loaded libraries: numpy must come first
+    from threadpoolctl import threadpool_limits  # noqa: PLC0415 - it looks for loaded libraries, so numpy must come first
 
     context: AbstractContextManager[Any] = threadpool_limits(1, user_api="blas")
     return context

@@ -1,21 +1,17 @@
-"""What can be known of other processes on this machine."""
+"""This machine and what can be known about the processes on it."""
 
 import os
 import platform
 from pathlib import Path
+from typing import Final
 
-_STATE, _START = 0, 19  # places in /proc/PID/stat, counted after the command name
+HOSTNAME_LIMIT: Final = 64  # characters of a host name in messages and records; Linux allows no longer ones
+_STATE, _START = 0, 19  # fields of /proc/PID/stat, counted after the command name
 
 
-def exists(pid: int) -> bool:
-    """Return whether some process has the number `pid`."""
-    try:
-        os.kill(pid, 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except PermissionError:  # it exists, and is another person's
-        pass
-    return True
+def hostname() -> str:
+    """Return the name of this machine as messages carry it."""
+    return platform.node()[:HOSTNAME_LIMIT]
 
 
 def usable_cores() -> int:
@@ -23,8 +19,22 @@ def usable_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def exists(pid: int) -> bool:
+    """Return whether a process has the number `pid`."""
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:  # it belongs to another user
+        pass
+    return True
+
+
 def identity(pid: int) -> str | None:
-    """Return "boot namespace start" of the process `pid`; "" if there is none, None where the system does not tell."""
+    """Return "boot namespace start" of the process `pid`; "" if it does not exist, None if the system cannot tell.
+
+    Together they name one process: a number alone may be used again by another.
+    """
     proc = Path("/proc")
     try:
         boot = (proc / "sys/kernel/random/boot_id").read_text().strip()
@@ -32,26 +42,27 @@ def identity(pid: int) -> str | None:
     except OSError:
         return None
     try:
-        # The command name is in parentheses and may hold anything, a closing parenthesis too.
+        # The command name is in parentheses and may contain anything, even a closing parenthesis.
         fields = (proc / str(pid) / "stat").read_bytes().rpartition(b")")[2].split()
     except OSError:
         return ""
-    # A zombie has ended; it only waits for its parent to ask.
+    # A zombie has ended; it only waits for its parent to collect its exit code.
     return "" if fields[_STATE] == b"Z" else f"{boot} {namespace} {int(fields[_START])}"
 
 
 def alive(host: str | None, pid: int | None, process: str | None) -> bool | None:
     """Return whether the process recorded as (`host`, `pid`, `process`) still runs; None if that cannot be known.
 
-    It cannot be known of another machine and of another PID namespace (a container).
+    It cannot be known of a process on another machine or in another PID namespace (a container).
     """
     if pid is None or pid <= 0:
         return None
+    here = host is not None and host[:HOSTNAME_LIMIT] == hostname()
     now, mine = identity(pid), identity(os.getpid())
     if not process or now is None or mine is None:
-        return exists(pid) if host == platform.node() else None
+        return exists(pid) if here else None
     boot, namespace = process.partition(" ")[0], process.rpartition(" ")[0]
     if boot == mine.partition(" ")[0]:
         return now == process if namespace == mine.rpartition(" ")[0] else None
-    # The machine of that name was started again since; another machine may still be running it.
-    return False if host == platform.node() else None
+    # Either this machine has restarted since, or the process runs on another machine of the same name.
+    return False if here else None

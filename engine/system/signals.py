@@ -1,34 +1,37 @@
-"""Ctrl-C and SIGTERM as a wish: the training loop finishes its step, saves, and ends."""
+"""Signals that end a run in good order: the training loop finishes its step, saves, and ends."""
 
 import signal
 import threading
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import Any, Self
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+from engine.system.clock import MONOTONIC, Clock
+
+# What cluster managers send some time before they kill, and the kernel at the soft limit of processor time.
+NEAR_LIMIT = (signal.SIGUSR1, signal.SIGXCPU)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, *NEAR_LIMIT)
 TOGETHER = 0.3  # seconds: a shell, `timeout` or `uv run` may pass on a Ctrl-C that came from the terminal already
 
 
 class Interrupt:
     """While entered, turns the first signal into `requested`; Ctrl-C after that raises KeyboardInterrupt, once.
 
-    `tell` is called at the first signal, in the middle of whatever is going on. A signal that was ignored (`nohup`)
-    stays so. Outside of the main thread Python can handle no signals, and this does nothing.
+    `tell` is called at the first signal, in the middle of whatever the process is doing. A signal that was ignored
+    (`nohup`) stays ignored. Outside of the main thread Python can handle no signals, and this does nothing.
     """
 
-    def __init__(self, tell: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, tell: Callable[[], None] = lambda: None, clock: Clock = MONOTONIC) -> None:
         self.requested = ""
         self._tell = tell
+        self._clock = clock
         self._since = 0.0
         self._leaving = False
         self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Self:
-        if threading.current_thread() is threading.main_thread():
-            heard = [number for number in SIGNALS if signal.getsignal(number) not in (signal.SIG_IGN, None)]
-            self._before = {number: signal.signal(number, self._handle) for number in heard}
+        self._before = {number: signal.signal(number, self._handle) for number in heard(SIGNALS)}
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -37,8 +40,39 @@ class Interrupt:
 
     def _handle(self, number: int, _: FrameType | None) -> None:
         if not self.requested:
-            self.requested, self._since = signal.Signals(number).name, time.monotonic()
+            self.requested, self._since = signal.Signals(number).name, self._clock.now()
             self._tell()
-        elif number == signal.SIGINT and time.monotonic() - self._since >= TOGETHER and not self._leaving:
-            self._leaving = True  # nothing more may disturb the tidying up
+        elif number == signal.SIGINT and self._clock.now() - self._since >= TOGETHER and not self._leaving:
+            self._leaving = True  # a third Ctrl-C must not disturb the tidying up
             raise KeyboardInterrupt
+
+
+def heard(numbers: Iterable[signal.Signals]) -> list[signal.Signals]:
+    """Return those of the signals that can be handled: not ignored, and none outside of the main thread."""
+    if threading.current_thread() is not threading.main_thread():
+        return []
+    return [number for number in numbers if signal.getsignal(number) not in (signal.SIG_IGN, None)]
+
+
+@contextmanager
+def near_limit_ignored() -> Iterator[None]:
+    """Let this process, and those it starts within this context, survive the warnings of cluster managers."""
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in heard(NEAR_LIMIT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def near_limit_blocked() -> Iterator[None]:
+    """Start a process within this context, and it has the warnings of cluster managers blocked from its first moment.
+
+    One that reaches this process meanwhile is handled, by another thread or afterwards.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, NEAR_LIMIT)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from engine.compute.fingerprint import fingerprint
 from engine.coordinator.arbiter import Arbiter
+from engine.coordinator.config import Config, Environment
 from engine.coordinator.coordinator import Coordinator
-from engine.coordinator.membership import Membership
 from engine.coordinator.notices import Notice
 from engine.coordinator.policy import Policy
 from engine.coordinator.serial import Serial
@@ -19,17 +19,23 @@ from engine.launch.remote_access import RemoteAccess, remote_access_for
 from engine.launch.rendezvous import SOCKET, rendezvous_folder
 from engine.settings import Settings
 from engine.system.allocator import keep_freed_memory
-from engine.system.clock import MonotonicClock, TimeLimit
-from engine.system.signals import Interrupt
-from engine.training.prepare import Run
+from engine.system.clock import Clock
+from engine.system.descriptors import need_descriptors
+from engine.training.context import RunContext
 from engine.training.reporter import Reporter
+from engine.training.run import Run
 from engine.wire import Listener
+from engine.wire.messages import TRACEBACK_LIMIT
 from engine.wire.shared_memory import SharedMemory, shared_memory_for
+
+# File descriptors: of a run without workers (database, checkpoint); of one that has some (sockets, threads), as well;
+# and of each worker: a pipe, its standard error, its connection, and one more since only a quarter may be strangers.
+ALONE, SHARED, PER_WORKER = 16, 32, 4
 
 
 @dataclass
 class Cluster:
-    """Local workers that are starting, where they will look for the coordinator, and the entrance for others.
+    """Local workers that are starting, where they will look for the coordinator, and how others join.
 
     The listener is there from the first run on, and keeps the port that it got.
     """
@@ -39,12 +45,15 @@ class Cluster:
     shared_memory: SharedMemory | None
     remote_access: RemoteAccess | None
     closing: ExitStack  # in which the listener is closed
+    clock: Clock
     listener: Listener | None = None
 
     def listen(self, size: int, reporter: Reporter) -> Listener:
         """Return the listener; the first call opens it, for models of at most `size` parameters."""
         if self.listener is None:
-            self.listener = self.closing.enter_context(Listener(self.address, 4 * size))
+            self.listener = self.closing.enter_context(
+                Listener(self.address, max(4 * size, TRACEBACK_LIMIT), clock=self.clock)
+            )
             if self.remote_access:
                 bound = self.listener.bind(str(self.remote_access.address.numeric()), self.remote_access.keys)
                 reporter.listening(self.remote_access.command(bound))
@@ -52,67 +61,78 @@ class Cluster:
 
 
 @contextmanager
-def cluster_for(settings: Settings, one_size: bool = True) -> Iterator[Cluster | None]:
-    """Start the workers, and in the end make sure that they are gone; None if this process is to compute alone.
+def cluster_for(settings: Settings, clock: Clock, one_size: bool = True) -> Iterator[Cluster | None]:
+    """Start the workers, and make sure at the end that they are gone; None if this process is to compute alone.
 
     `one_size`: every run will have a model of the same size, as the places of vectors in shared memory depend on it.
     """
     count = settings.workers or 0
     if not count and not settings.bind:
+        need_descriptors(ALONE, "a run")
         yield None
         return
+    expected = max(count, settings.min_workers or 0)
+    need_descriptors(SHARED + PER_WORKER * expected, f"a run with {expected} worker{'s' * (expected != 1)}")
     wanted = settings.shared_memory and count > 0 and one_size
     with rendezvous_folder() as folder, shared_memory_for(count, wanted) as shared_memory:
         remote_access = remote_access_for(settings, folder)
         address = f"ipc://{folder / SOCKET}"
-        with LocalWorkers(address, count, shared_memory) as workers, ExitStack() as stack:
-            yield Cluster(address, workers, shared_memory, remote_access, stack)
+        with LocalWorkers(address, count, shared_memory, clock) as workers, ExitStack() as stack:
+            yield Cluster(address, workers, shared_memory, remote_access, stack, clock)
 
 
 @contextmanager
 def source_for(
-    run: Run,
-    cluster: Cluster | None,
-    notice: Callable[[Notice], None],
-    known: Collection[str],
-    reporter: Reporter,
-    interrupt: Interrupt,
-    limit: TimeLimit,
+    run: Run, cluster: Cluster | None, context: RunContext, notice: Callable[[Notice], None], known: Collection[str]
 ) -> Iterator[Source]:
     """Set up what computes the gradients, wait until it can, and tell it when the run is over.
 
-    `known`: names of workers that the run had before. `limit` is started when our own processes are ready; it may be
+    `known`: names of workers that the run had before. The time limit begins when our own processes are ready; it may be
     reached while others are waited for.
     """
     if cluster is None:
         source = Serial(run.job(), run.data)
-        limit.start()
+        context.limit.start()
         yield source
         return
-    job, size = run.job(), run.model.layout().size
     keep_freed_memory()
-    if cluster.shared_memory:
-        cluster.shared_memory.open(size)
-    # Mapped now: whoever makes room in the cache may delete the file.
-    content = cache.content(job.data)
-    members = Membership(job, content, secrets.token_hex(16), fingerprint(), notice, cluster.shared_memory, known)
-    coordinator = Coordinator(
-        job,
-        (len(run.data.train), len(run.data.test)),
-        cluster.listen(size, reporter),
-        cluster.workers,
-        MonotonicClock(),
-        members,
-        lambda: bool(interrupt.requested) or limit.reached(),
-        Arbiter(job, run.data),
-        Policy(run.settings.audit, run.settings.min_workers or 1),
-    )
+    coordinator = _coordinator(run, cluster, context, notice, known)
     try:
         own = run.settings.workers or 0
         wanted = run.settings.min_workers or own or 1
         coordinator.gather(min(own, wanted))
-        limit.start()
+        context.limit.start()
         coordinator.gather(wanted)
         yield coordinator
     finally:
         coordinator.close()
+
+
+def _coordinator(
+    run: Run, cluster: Cluster, context: RunContext, notice: Callable[[Notice], None], known: Collection[str]
+) -> Coordinator:
+    job, size, shared_memory = run.job(), run.model.layout().size, cluster.shared_memory
+    if shared_memory:
+        shared_memory.open(size)
+    # Mapped now: another process that makes room in the cache may delete the file.
+    content = cache.content(job.data)
+    config = Config(
+        job=job,
+        train_samples=len(run.data.train),
+        test_samples=len(run.data.test),
+        content=content,
+        session=secrets.token_hex(16),
+        numerics=fingerprint(),
+        policy=Policy(run.settings.audit, run.settings.min_workers or 1),
+        known=known,
+    )
+    environment = Environment(
+        endpoint=cluster.listen(size, context.reporter),
+        supervisor=cluster.workers,
+        clock=context.clock,
+        notice=notice,
+        interrupted=context.must_stop,
+        arbiter=Arbiter(job, run.data),
+        shared_memory=shared_memory,
+    )
+    return Coordinator(config, environment)

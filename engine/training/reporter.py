@@ -1,23 +1,29 @@
-"""What a run tells while it goes on, and what it returns in the end."""
+"""What a run reports while it is carried out, and what it returns."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from engine.data.measure import Measure
+
 if TYPE_CHECKING:  # a reporter is there before anything slow is imported
+    from collections.abc import Sequence
     from pathlib import Path
 
     from engine.compute.validation import Validation
     from engine.coordinator.source import WorkerReport
     from engine.network import Network
+    from engine.records.status import RunStatus
+    from engine.training.stopping import StopKind
 
 
 @dataclass(frozen=True)
 class RunInfo:
     """A run that begins: at step 0, or where it is continued.
 
-    `last_step` and `time_limit` (seconds from now) are None if it is not that which ends it.
+    `measure` is what says how good it is, `notes` are of how the data was read, `unit` is what its samples are called,
+    images or rows. `last_step` and `time_limit` (seconds from now) are None if it is not that which ends it.
     """
 
     run: int
@@ -34,11 +40,17 @@ class RunInfo:
     steps_per_epoch: int
     db: Path
     folder: Path
+    measure: Measure = Measure.PERCENT
+    unit: str = "images"
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class StepReport:
-    """One step: mean loss and percent correct of its batch, before the optimizer changed the parameters."""
+    """One step: mean loss and percent correct of its batch, before the optimizer changed the parameters.
+
+    `percent` is nan where values are predicted.
+    """
 
     step: int
     epoch: float
@@ -50,17 +62,45 @@ class StepReport:
 
 
 @dataclass(frozen=True)
-class Result:
-    """How a run ended. `state` is "finished" or "interrupted", `reason` says why; `checkpoint` is the last one saved.
+class Best:
+    """The validation with the best score, the first of equal ones, and the checkpoint of its parameters.
 
-    `train_loss` is the mean loss of a sample over the last (at most 100) batches. `images_per_second` counts training
-    only, without validation and checkpoints; `step_ms` is where the mean step went, in milliseconds.
+    `checkpoint` is None if the file was removed meanwhile. Where values are predicted, the score is `r2`, and `percent`
+    is nan.
+    """
+
+    step: int
+    percent: float
+    loss: float
+    checkpoint: Path | None
+    r2: float | None = None
+
+    def text(self) -> str:
+        """Return the score in words."""
+        return Measure.PERCENT.text(self.percent) if self.r2 is None else Measure.R2.text(self.r2)
+
+    def asdict(self) -> dict[str, Any]:
+        """Return what `--json` prints."""
+        score = {"percent": self.percent} if self.r2 is None else {"r2": self.r2}
+        checkpoint = str(self.checkpoint) if self.checkpoint else None
+        return {"step": self.step} | score | {"loss": self.loss, "checkpoint": checkpoint}
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a run ended. `state` is "finished" or "interrupted", `reason` says why, `stop` of which kind that is.
+
+    `checkpoint` is that of the last step, `validation` the last one, `best` the best. `train_loss` is the mean loss of
+    a sample over the last (at most 100) batches. `images_per_second` counts training only, without validation and
+    checkpoints; `step_ms` is where the mean step went, in milliseconds. `steps_taken` are those of this call, `steps`
+    those since the run began. `history` is read from the database whenever it is used. `records_bytes` is the size of
+    the run's records in it.
     """
 
     run: int
     data: str
     generated: bool
-    state: str
+    state: RunStatus
     reason: str
     steps: int
     epochs: float
@@ -68,13 +108,18 @@ class Result:
     params_sha256: str
     train_loss: float | None
     validation: Validation | None
+    best: Best | None
     images_per_second: float
     wall_seconds: float
     step_ms: dict[str, float]
     db: Path
+    records_bytes: int
     checkpoint: Path
     network: Network = field(repr=False)
-    history: list[StepReport] = field(repr=False)
+    history: Sequence[StepReport] = field(repr=False)
+    steps_taken: int = field(repr=False)
+    stop: StopKind = field(repr=False)
+    unit: str = field(default="images", repr=False)
 
     def asdict(self) -> dict[str, Any]:
         """Return what `--json` prints."""
@@ -92,38 +137,40 @@ class Result:
         )
         more = {
             "validation": self.validation.asdict() if self.validation else None,
+            "best": self.best.asdict() if self.best else None,
             "images_per_second": self.images_per_second,
             "wall_seconds": self.wall_seconds,
             "step_ms": self.step_ms,
             "db": str(self.db),
+            "records_bytes": self.records_bytes,
             "checkpoint": str(self.checkpoint),
         }
         return {name: getattr(self, name) for name in names} | more
 
 
 class Reporter:
-    """Is told what happens in a run; this one keeps it to itself. Override what you want to show."""
+    """Receives progress events; the base class ignores them. Override those that you want to show."""
 
     def status(self, text: str) -> None:
-        """Take note of what is being done before the first step, and between steps."""
+        """Report what is being done before the first step, and between steps."""
 
     def listening(self, command: str) -> None:
-        """Take note of the command with which workers on other machines join."""
+        """Report the command with which workers on other machines join."""
 
     def started(self, info: RunInfo) -> None:
-        """Take note that the first step is about to be taken."""
+        """Report a run whose first step is about to be taken."""
 
     def step(self, report: StepReport, workers: list[WorkerReport]) -> None:
-        """Take note of a step; called while the next one is being computed."""
+        """Report a step; called while the next one is being computed."""
 
     def validated(self, validation: Validation) -> None:
-        """Take note of a validation."""
+        """Report a validation."""
 
     def notice(self, text: str) -> None:
-        """Take note of something unusual, such as a worker that was lost."""
+        """Report something unusual, such as a worker that was lost."""
 
     def interrupted(self) -> None:
-        """Take note that the run is to end early. Called from a signal handler, so that nothing may be written now."""
+        """Note that the run is to end early. Called from a signal handler: write nothing here."""
 
     def ended(self) -> None:
-        """Take note that no more steps will come, whatever the reason."""
+        """Report that there will be no more steps, for any reason."""

@@ -9,7 +9,7 @@ from typing import Self
 from engine.errors import UsageError
 
 EVERYWHERE = {"*": "0.0.0.0", "::": "::", "0.0.0.0": "0.0.0.0"}  # noqa: S104 - hosts that stand for every interface
-ELSEWHERE = ("192.0.2.1", 9)  # TEST-NET-1, RFC 5737: nobody is there
+ELSEWHERE = ("192.0.2.1", 9)  # TEST-NET-1, RFC 5737: an address that nothing has
 
 
 @dataclass(frozen=True)
@@ -21,10 +21,10 @@ class Address:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Return the address that `text` stands for; UsageError if it is none."""
+        """Return the address that `text` stands for; UsageError if it is not one."""
         found = re.fullmatch(r"tcp://(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+|\*):([0-9]{1,5})", text)
         if not found or int(found[2]) > 0xFFFF:
-            raise UsageError(f"{text!r:.100} is no address; try tcp://HOST:PORT, with a port from 0 to 65535")
+            raise UsageError(f"{text!r:.100} is not an address; try tcp://HOST:PORT, with a port from 0 to 65535")
         return cls(found[1].strip("[]"), int(found[2]))
 
     def __str__(self) -> str:
@@ -32,20 +32,20 @@ class Address:
         return f"tcp://{host}:{self.port}"
 
     def numeric(self) -> "Address":
-        """Return the address with the host as a number; UsageError if the name is not known."""
+        """Return the address with the host as a number; UsageError if the name is unknown."""
         if self.host in EVERYWHERE:
             return Address(EVERYWHERE[self.host], self.port)
         try:
             found = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
         except OSError as error:
-            raise UsageError(f"the host {self.host!r} of {self} is not known: {error.strerror}") from None
+            raise UsageError(f"the host {self.host!r} of {self} is unknown: {error.strerror}") from None
         return Address(str(found[0][4][0]), self.port)
 
     def is_loopback(self) -> bool:
-        """Tell whether only processes of this machine can be at the other end."""
+        """Return whether only processes of this machine can be at the other end."""
         try:
             return ipaddress.ip_address(self.numeric().host).is_loopback
-        except (UsageError, ValueError):  # a host that is not known, or has a zone
+        except (UsageError, ValueError):  # an unknown host, or one with a zone
             return False
 
     def for_others(self) -> "Address":

@@ -1,6 +1,7 @@
 """A worker's end."""
 
 import contextlib
+import logging
 from collections.abc import Sequence
 
 import zmq
@@ -8,19 +9,26 @@ import zmq
 from engine.errors import SettingsError
 from engine.wire.keys import Keys
 from engine.wire.messages import Frame
-from engine.wire.sockets import EVENT, PARTING, beat, configure, milliseconds
+from engine.wire.sockets import EVENT, LINGER, beat, configure, end, milliseconds
+
+logger = logging.getLogger("gradsum.wire")
 
 EVENTS = zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_HANDSHAKE_FAILED_AUTH | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
 OTHER_MECHANISM = (zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL, zmq.PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH)
 UNLISTED = "does not list this key; ask for its key file"
 INSECURE = "takes no keys: give --insecure in place of --key here, or start it without --insecure"
-LOCKED = "wants a key: give --key FILE here, a copy of its key file, or start it with --insecure"
+NO_KEY = "wants a key: give --key FILE here, a copy of its key file, or start it with --insecure"
 
 
 class Dialer:
-    """A worker's end: connects to one coordinator, the one that has the `keys` if there are any."""
+    """A worker's end: connects to one coordinator, with `keys` only to the one that has them.
+
+    A message with more than `largest` bytes of payload ends the connection. SettingsError if there can be no such
+    address.
+    """
 
     def __init__(self, address: str, largest: int, keys: Keys | None = None) -> None:
+        self.address = address
         self._context = zmq.Context()
         self._socket = self._context.socket(zmq.DEALER)
         self._keys = keys
@@ -30,10 +38,10 @@ class Dialer:
             keys.join(self._socket)
         if address.startswith("tcp://["):
             self._socket.setsockopt(zmq.IPV6, 1)
-        self._socket.setsockopt(zmq.IMMEDIATE, 1)  # nothing said to one coordinator may reach the next
+        self._socket.setsockopt(zmq.IMMEDIATE, 1)  # what is sent to one coordinator must not reach the next
         self._monitor = self._socket.get_monitor_socket(EVENTS)
         self._connected = False
-        self.unwelcome = ""  # why the other end does not let us in, and never will
+        self.unwelcome = ""  # why the other end will never admit us
         self._poller = zmq.Poller()
         self._poller.register(self._socket, zmq.POLLIN)
         self._poller.register(self._monitor, zmq.POLLIN)
@@ -41,10 +49,10 @@ class Dialer:
             self._socket.connect(address)
         except zmq.ZMQError as error:
             self.close()
-            raise SettingsError(f"{address!r} is no address to connect to ({error}); try tcp://host:port") from None
+            raise SettingsError(f"{address!r} is not an address to connect to ({error}); try tcp://host:port") from None
 
     def watch(self, descriptor: int) -> None:
-        """Let `poll` return, too, when the file `descriptor` can be read."""
+        """Let `poll` return also when the file `descriptor` can be read."""
         self._poller.register(descriptor, zmq.POLLIN)
 
     def send(self, frames: Sequence[Frame]) -> None:
@@ -53,12 +61,12 @@ class Dialer:
             self._socket.send_multipart(frames, zmq.NOBLOCK, copy=False)
 
     def connected(self) -> bool:
-        """Tell whether there is a new connection since the last call, the first one included."""
+        """Return whether there is a new connection since the last call; the first one counts."""
         connected, self._connected = self._connected, False
         return connected
 
     def poll(self, timeout: float) -> Sequence[Frame] | None:
-        """Wait at most `timeout` seconds for a message; None if none came."""
+        """Wait at most `timeout` seconds for a message; None if none has come in."""
         ready = dict(self._poller.poll(milliseconds(timeout)))
         if self._monitor in ready:
             self._take_events()
@@ -67,19 +75,20 @@ class Dialer:
         return [frame.buffer.toreadonly() for frame in self._socket.recv_multipart(copy=False)]
 
     def _take_events(self) -> None:
-        """Take note of all that happened: of several connections since the last look, only the last one is left."""
+        """Learn all that has happened: of several connections since the last call only the last one is left."""
         while self._monitor.poll(0):
             event, value = EVENT.unpack(self._monitor.recv_multipart()[0])
             if event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
                 self._connected = True
+                logger.info("connected to %s", self.address)
             elif event == zmq.EVENT_HANDSHAKE_FAILED_AUTH:
                 self.unwelcome = UNLISTED
             elif (event, value) == OTHER_MECHANISM:
-                self.unwelcome = INSECURE if self._keys else LOCKED
+                self.unwelcome = INSECURE if self._keys else NO_KEY
 
     def close(self) -> None:
         """Close the socket, after a moment for the last messages to leave, and end the I/O thread."""
         self._socket.disable_monitor()
         self._monitor.close()
-        self._socket.close(linger=PARTING)
-        self._context.term()
+        self._socket.close(linger=LINGER)
+        end(self._context)

@@ -1,4 +1,4 @@
-"""What the coordinator needs of a listener."""
+"""What coordinator and worker need of the two ends of a connection; tests have both in memory."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,26 +9,53 @@ from engine.wire.messages import Frame
 
 @dataclass(frozen=True)
 class Received:
-    """A message as it came in; the frames can be read only."""
+    """A message as it came in; the frames are read-only."""
 
     peer: bytes
     frames: Sequence[Frame]
 
 
 class Endpoint(Protocol):
-    """What the coordinator needs of a listener; tests have one in memory."""
+    """The coordinator's end: a `Listener`."""
 
     def send(self, peer: bytes, frames: Sequence[Frame]) -> bool:
         """Send to `peer`; False if it is gone."""
 
     def poll(self, timeout: float) -> list[Received]:
-        """Wait at most `timeout` seconds and return what has come, perhaps nothing."""
+        """Wait at most `timeout` seconds and return what has come in, perhaps nothing."""
 
     def lost_connections(self) -> bool:
-        """Tell whether a connection may have been lost since the last call; whose, a send to each peer will show."""
+        """Return whether a connection may have been lost since the last call; sending to each peer shows whose."""
 
     def is_local(self, peer: bytes) -> bool:
-        """Tell whether `peer` came by a socket file, in a folder that only this user may open."""
+        """Return whether `peer` came by a socket file, in a folder that only this user may open."""
 
     def blame(self, peer: bytes) -> None:
-        """Take note that `peer` sent a bad message; one that sends many is cut off."""
+        """Note a bad message of `peer`; after some its connection ends."""
+
+
+class WorkerEndpoint(Protocol):
+    """A worker's end: a `Dialer`."""
+
+    @property
+    def address(self) -> str:
+        """Where the coordinator listens."""
+
+    @property
+    def unwelcome(self) -> str:
+        """Why the coordinator will never admit this worker; "" as long as it may."""
+
+    def watch(self, descriptor: int) -> None:
+        """Let `poll` return also when the file `descriptor` can be read."""
+
+    def send(self, frames: Sequence[Frame]) -> None:
+        """Send `frames`; they are dropped if there is no connection."""
+
+    def connected(self) -> bool:
+        """Return whether there is a new connection since the last call; the first one counts."""
+
+    def poll(self, timeout: float) -> Sequence[Frame] | None:
+        """Wait at most `timeout` seconds for a message; None if none has come in."""
+
+    def close(self) -> None:
+        """Close the connection, after a moment for the last messages to leave."""

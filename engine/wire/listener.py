@@ -1,39 +1,42 @@
 """The coordinator's end."""
 
 import errno
-import time
+import logging
 from collections.abc import Sequence
 from typing import Self
 
 import zmq
 
-from engine.errors import WorkersError
+from engine.system.clock import MONOTONIC, Clock
 from engine.wire.bound_socket import BoundSocket
 from engine.wire.endpoint import Received
 from engine.wire.keys import Keys
 from engine.wire.messages import Frame
-from engine.wire.sockets import milliseconds
+from engine.wire.sockets import end, milliseconds
 from engine.wire.zap import Gatekeeper
 
-TOGETHER = 0.05  # seconds in which several losses count as one: strangers come and go as fast as they like
-SETTLING = (0.0, 0.01, 0.03, 0.1, 0.3)  # seconds after a loss: a send may still succeed when ZeroMQ tells of it
+logger = logging.getLogger("gradsum.wire")
+
+LOSS_WINDOW = 0.05  # seconds in which several losses count as one: strangers may come and go as fast as they like
+LOSS_DELAYS = (0.0, 0.01, 0.03, 0.1, 0.3)  # seconds after a loss: at first a send to the lost peer may still succeed
 
 
 class Listener:
     """The coordinator's end: binds one or more addresses and talks to any number of peers.
 
-    A message with more than `largest` bytes of payload ends its connection. With `keys`, only peers whose keys are
-    listed are let in. WorkersError if the address cannot be bound. See `guard` for the limits on connections.
+    A message with more than `largest` bytes of payload ends its connection. With `keys`, only peers with a listed key
+    are admitted. WorkersError if the address cannot be bound. See `connection_limits` for further limits.
     """
 
-    def __init__(self, address: str, largest: int, keys: Keys | None = None) -> None:
+    def __init__(self, address: str, largest: int, keys: Keys | None = None, clock: Clock = MONOTONIC) -> None:
         self._largest = largest
+        self._clock = clock
         self._context = zmq.Context(io_threads=2)
         self._poller = zmq.Poller()
-        self._doors: list[BoundSocket] = []
+        self._sockets: list[BoundSocket] = []
         self._gatekeeper: Gatekeeper | None = None
-        self._suspected = 0.0
-        self._suspicions: list[float] = []  # when to say that a connection may have been lost
+        self._last_loss: float | None = None
+        self._announcements: list[float] = []  # when to say that a connection may have been lost
         try:
             self.address = self.bind(address, keys)
         except BaseException:
@@ -41,23 +44,21 @@ class Listener:
             raise
 
     def bind(self, address: str, keys: Keys | None = None) -> str:
-        """Listen at `address`, too, and return it with the port it got. One address may have keys."""
+        """Listen at `address` as well and return it with the port it got. One address may have keys."""
         if keys:
             self._gatekeeper = Gatekeeper(self._context, keys.listed())
             self._poller.register(self._gatekeeper.socket, zmq.POLLIN)
-        door = BoundSocket(self._context, bytes([len(self._doors)]), self._largest)
-        self._doors.append(door)
-        self._poller.register(door.socket, zmq.POLLIN)
-        self._poller.register(door.monitor, zmq.POLLIN)
-        try:
-            return door.bind(address, keys)
-        except zmq.ZMQError as error:
-            raise WorkersError(f"cannot listen at {address}: {error}") from None
+        bound = BoundSocket(self._context, bytes([len(self._sockets)]), address, self._largest, keys, self._clock)
+        self._sockets.append(bound)
+        self._poller.register(bound.socket, zmq.POLLIN)
+        self._poller.register(bound.monitor, zmq.POLLIN)
+        logger.info("listening at %s", bound.address)
+        return bound.address
 
     def send(self, peer: bytes, frames: Sequence[Frame]) -> bool:
-        """Send `frames` to `peer`; False if it is gone, or does not take what it was sent before."""
+        """Send `frames` to `peer`; False if it is gone, or has not taken what it was sent before."""
         try:
-            self._doors[peer[0]].socket.send_multipart([peer[1:], *frames], zmq.NOBLOCK, copy=False)
+            self._sockets[peer[0]].socket.send_multipart([peer[1:], *frames], zmq.NOBLOCK, copy=False)
         except zmq.ZMQError as error:
             if error.errno in (errno.EHOSTUNREACH, errno.EAGAIN):
                 return False
@@ -65,66 +66,63 @@ class Listener:
         return True
 
     def poll(self, timeout: float) -> list[Received]:
-        """Wait at most `timeout` seconds, or until a connection may have been lost, and return what has come."""
-        deadline = time.monotonic() + timeout
+        """Wait at most `timeout` seconds, or until a connection may have been lost, and return what has come in."""
+        deadline = self._clock.now() + timeout
         while True:
-            until = min(deadline, self._suspicions[0]) if self._suspicions else deadline
-            received = self._poll_once(until - time.monotonic())
-            now = time.monotonic()
-            if received or now >= deadline or (self._suspicions and now >= self._suspicions[0]):
+            until = min(deadline, self._announcements[0]) if self._announcements else deadline
+            received = self._poll_once(until - self._clock.now())
+            now = self._clock.now()
+            if received or now >= deadline or (self._announcements and now >= self._announcements[0]):
                 return received
 
     def _poll_once(self, timeout: float) -> list[Received]:
-        """Wait until anything happens, and deal with what is not for the coordinator."""
+        """Wait until anything happens, and handle everything that is not for the coordinator."""
         ready = dict(self._poller.poll(milliseconds(timeout)))
         if self._gatekeeper and self._gatekeeper.socket in ready:
             self._gatekeeper.answer()
         received: list[Received] = []
-        for door in self._doors:
-            if door.monitor in ready:
-                door.take_events()
-            if door.socket in ready:
-                received += door.receive()
-            if door.lost:
-                door.lost = False
-                self._suspect()
-            if door.guard:
-                door.guard.look()
+        for bound in self._sockets:
+            if bound.monitor in ready:
+                bound.take_events()
+            if bound.socket in ready:
+                received += bound.receive()
+            if bound.lost:
+                bound.lost = False
+                self._plan_announcements()
+            bound.check_limits()
         return received
 
-    def _suspect(self) -> None:
-        """Plan to say that a connection was lost; others that are lost soon afterwards are part of the same story."""
-        now = time.monotonic()
-        if not self._suspicions or now - self._suspected > TOGETHER:
-            self._suspected = now
-            self._suspicions = [now + delay for delay in SETTLING]
+    def _plan_announcements(self) -> None:
+        """Plan to say that a connection was lost, unless that was planned a moment ago."""
+        now = self._clock.now()
+        if not self._announcements or self._last_loss is None or now - self._last_loss > LOSS_WINDOW:
+            self._last_loss = now
+            self._announcements = [now + delay for delay in LOSS_DELAYS]
 
     def lost_connections(self) -> bool:
-        """Tell whether a connection may have been lost since the last call: several times after each loss."""
-        if not self._suspicions:
+        """Return whether a connection may have been lost since the last call: True several times after each loss."""
+        if not self._announcements:
             return False
-        now = time.monotonic()
-        before = len(self._suspicions)
-        self._suspicions = [moment for moment in self._suspicions if moment > now]
-        return len(self._suspicions) < before
+        now = self._clock.now()
+        before = len(self._announcements)
+        self._announcements = [moment for moment in self._announcements if moment > now]
+        return len(self._announcements) < before
 
     def is_local(self, peer: bytes) -> bool:
-        """Tell whether `peer` came by a socket file, in a folder that only this user may open."""
-        return self._doors[peer[0]].local
+        """Return whether `peer` came by a socket file, in a folder that only this user may open."""
+        return self._sockets[peer[0]].local
 
     def blame(self, peer: bytes) -> None:
-        """Take note that `peer` sent a bad message; after some its connection ends."""
-        guard = self._doors[peer[0]].guard
-        if guard:
-            guard.blame(peer)
+        """Note a bad message of `peer`; after some its connection ends."""
+        self._sockets[peer[0]].blame(peer)
 
     def close(self) -> None:
         """Close the sockets, after a moment for the last messages to leave, and end the I/O threads."""
-        for door in self._doors:
-            door.close()
+        for bound in self._sockets:
+            bound.close()
         if self._gatekeeper:
             self._gatekeeper.close()
-        self._context.term()
+        end(self._context)
 
     def __enter__(self) -> Self:
         return self

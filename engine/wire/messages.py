@@ -1,8 +1,9 @@
 """The wire format: every message that travels between coordinator and worker. The only file that knows it.
 
 A message is one or two frames: a msgpack header of at most 1 KiB, `[VERSION, opcode, field, field, ...]`, and for some
-messages a payload: raw little-endian bytes (a float32 vector, or the msgpack description of a job). Nothing received
-is used before its opcode, version, types and ranges have been checked; a message that fails raises ProtocolError.
+messages a payload: raw little-endian bytes (a float32 vector), the msgpack description of a job, or UTF-8. Nothing
+received is used before its opcode, version, types and ranges have been checked; a message that fails raises
+ProtocolError.
 
     worker                      coordinator
     HELLO      ------------->               who I am, what my numbers depend on
@@ -12,51 +13,41 @@ is used before its opcode, version, types and ranges have been checked; a messag
     READY      ------------->               model compiled, data at hand
                <-------------   WORK        a share of a round; payload: the parameters, unless it has them
     RESULT     ------------->               the sums of one block; payload: the gradient, in training
-    FAILED     ------------->               an exception, with its traceback
+    FAILED     ------------->               an exception; payload: its traceback
                <-------------   PING        is anybody there; no answer wanted
     GOODBYE    ------------->               leaving
                <-------------   STOP        the run is over
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
+from enum import IntEnum
 from functools import cache
 from typing import Any, ClassVar
 
 import msgpack
 
 from engine.errors import ProtocolError
+from engine.system.processes import HOSTNAME_LIMIT
+from engine.wire.fields import check, choice, count, duration, member, real, text
 
 VERSION = 1
 HEADER_LIMIT = 1024  # bytes
 JOB_LIMIT = 1 << 20  # bytes of a job's description
 CHUNK_LIMIT = 1 << 20  # bytes of data in one message
-COUNT_LIMIT = (1 << 53) - 1
-SECONDS_LIMIT = 1e12
-TRAIN, VALIDATE = 0, 1  # kinds of work
+ERROR_LIMIT = 700  # characters of an exception without its traceback
+TRACEBACK_LIMIT = 1 << 14  # bytes of a traceback; most have a tenth of it
+NO_SLOT = 0  # on the wire, of a vector that is not in shared memory; slots count from 1
 
 Frame = Any  # an object with the buffer protocol: bytes, memoryview, a frame of the transport
 MESSAGES: dict[int, type["Message"]] = {}
 
 
-def count(limit: int = COUNT_LIMIT, **default: Any) -> Any:
-    """Return a field that holds a whole number from 0 to `limit`."""
-    return field(metadata={"type": int, "limit": limit}, **default)
+class WorkKind(IntEnum):
+    """What a share is to be evaluated for."""
 
-
-def text(limit: int, **default: Any) -> Any:
-    """Return a field that holds at most `limit` characters."""
-    return field(metadata={"type": str, "limit": limit}, **default)
-
-
-def real() -> Any:
-    """Return a field that holds any float, nan and infinity included: a run that diverges must be able to say so."""
-    return field(metadata={"type": float, "limit": None})
-
-
-def duration() -> Any:
-    """Return a field that holds a number of seconds, from 0 to `SECONDS_LIMIT`."""
-    return field(metadata={"type": float, "limit": SECONDS_LIMIT})
+    TRAIN = 0  # the batch of the step
+    VALIDATE = 1  # the test set
 
 
 @dataclass(frozen=True)
@@ -70,7 +61,7 @@ class Message:
 
     def __post_init__(self) -> None:
         for name, kind, limit in _rules(self.opcode):
-            _check(self, name, getattr(self, name), kind, limit)
+            check(type(self), name, getattr(self, name), kind, limit)
 
 
 @cache
@@ -79,16 +70,10 @@ def _rules(opcode: int) -> tuple[tuple[str, type, float | None], ...]:
     return tuple((f.name, f.metadata["type"], f.metadata["limit"]) for f in fields(MESSAGES[opcode]))
 
 
-def _check(message: Message, name: str, value: object, kind: type, limit: float | None) -> None:
-    """Raise ProtocolError unless `value` is of `kind` and within `limit`, if there is one."""
-    if type(value) is not kind:
-        raise ProtocolError(f"{type(message).__name__}.{name} must be {kind.__name__}, got {type(value).__name__}")
-    if limit is None:
-        return
-    if isinstance(value, str) and len(value) > limit:
-        raise ProtocolError(f"{type(message).__name__}.{name} has {len(value)} characters, at most {limit} are allowed")
-    if isinstance(value, int | float) and not 0 <= value <= limit:
-        raise ProtocolError(f"{type(message).__name__}.{name} must be from 0 to {limit}, got {value}")
+@cache
+def _choices(opcode: int) -> tuple[tuple[int, str, type[IntEnum]], ...]:
+    """Return position, name and type of each field that holds a member of an enumeration."""
+    return tuple((i, name, kind) for i, (name, kind, _) in enumerate(_rules(opcode)) if issubclass(kind, IntEnum))
 
 
 @dataclass(frozen=True)
@@ -99,7 +84,7 @@ class Hello(Message):
     """
 
     opcode: ClassVar[int] = 1
-    host: str = text(64)
+    host: str = text(HOSTNAME_LIMIT)
     pid: int = count(1 << 32)
     numerics: str = text(512)
     token: str = text(64, default="")
@@ -135,31 +120,31 @@ class Ready(Message):
 class Work(Message):
     """Evaluate micro-batches [start, stop) of `total`, and answer one RESULT a block.
 
-    `kind`: TRAIN, of the batch of `step`, or VALIDATE, of the test set. `version` names the parameters: those of the
-    payload, or the ones the worker already holds, or else those in shared memory. `slot` is where in its part of
-    shared memory the worker puts the gradient of the first block, counting from 1, the next block's behind it; 0:
-    into the payload.
+    `version` names the parameters: those of the payload, or the ones the worker already holds, or else those in shared
+    memory. `slot` is where in its part of shared memory the worker puts the gradient of the first block, the next
+    block's behind it; NO_SLOT: into the payload.
     """
 
     opcode: ClassVar[int] = 5
     session: str = text(32)
     round: int = count()
     attempt: int = count()
-    kind: int = count(1)
+    kind: WorkKind = choice(WorkKind)  # noqa: RUF009 - a field, as those around it
     step: int = count()
     start: int = count()
     stop: int = count()
     total: int = count()
     version: int = count()
-    slot: int = count(default=0)
+    slot: int = count(default=NO_SLOT)
 
 
 @dataclass(frozen=True)
 class Result(Message):
     """The sums over block [start, stop): loss, correct answers, and in training the gradient (payload).
 
-    The gradient is in slot `slot` of the worker's shared memory if that is not 0. `seconds` is the time it took to
-    compute, `cpu` the processor seconds the worker has used in this stay, its start included if that is its first.
+    The gradient is in slot `slot` of the worker's part of shared memory unless that is NO_SLOT. `seconds` is how long
+    it took to compute, `cpu` the processor seconds the worker has used in this stay, its start included if that is its
+    first.
     """
 
     opcode: ClassVar[int] = 6
@@ -172,16 +157,16 @@ class Result(Message):
     correct: int = count()
     seconds: float = duration()
     cpu: float = duration()
-    slot: int = count(default=0)
+    slot: int = count(default=NO_SLOT)
 
 
 @dataclass(frozen=True)
 class Failed(Message):
-    """The worker could not do its work; `error` is the end of the traceback."""
+    """The worker could not do its work; `error` is the last line of the traceback, which is the payload, in UTF-8."""
 
     opcode: ClassVar[int] = 7
     session: str = text(32)
-    error: str = text(700)
+    error: str = text(ERROR_LIMIT)
 
 
 @dataclass(frozen=True)
@@ -258,12 +243,29 @@ def decode(frames: Sequence[Frame]) -> tuple[Message, Frame | None]:
     values = header[2:]
     if len(values) != len(_rules(kind.opcode)):
         raise ProtocolError(f"{kind.__name__} has {len(_rules(kind.opcode))} fields, got {len(values)}")
+    for i, name, choices in _choices(kind.opcode):
+        values[i] = member(kind, name, values[i], choices)
     return kind(*values), frames[1] if len(frames) == 2 else None
 
 
 def clip(text: str, limit: int) -> str:
     """Return the last `limit` characters of `text` in ASCII, so that it fits into a header."""
     return text.encode("ascii", "backslashreplace").decode()[-limit:]
+
+
+def failed(session: str, traceback: str) -> tuple[Failed, Frame]:
+    """Return a FAILED with its payload: of a traceback that is too long, the end."""
+    last = traceback.strip().rpartition("\n")[2]
+    return Failed(session, clip(last, ERROR_LIMIT)), traceback.encode(errors="backslashreplace")[-TRACEBACK_LIMIT:]
+
+
+def traceback_of(message: Failed, payload: Frame | None) -> str:
+    """Return the traceback that came with a FAILED; ProtocolError if it is too long."""
+    if payload is None:
+        return message.error
+    if len(payload) > TRACEBACK_LIMIT:
+        raise ProtocolError(f"a traceback of {len(payload)} bytes, at most {TRACEBACK_LIMIT} are allowed")
+    return bytes(payload).decode(errors="replace")
 
 
 def pack(value: Any) -> bytes:

@@ -1,9 +1,8 @@
 """Shared memory through which vectors pass between the coordinator and local workers; messages still go by socket.
 
 A socket copies every byte through the kernel twice. Here the coordinator writes the parameters once for all workers,
-and every worker has slots of its own for gradients, which it writes and the coordinator reads. Nobody reads a slot
-before a message says that it is written, and it is not written again before that round is over, so nothing needs a
-lock.
+and every worker has slots of its own for gradients, which it writes and the coordinator reads. A slot is read only
+after a message says that it is written, and not written again before that round is over, so nothing needs a lock.
 
 The memory has no name (memfd_create): a worker inherits its descriptor, and it is gone with the last process.
 """
@@ -20,8 +19,7 @@ import numpy as np
 from engine.nn.parameters import Vector
 
 SLOTS = 4  # gradients of a worker in one round; further blocks go by socket
-TOKEN = 16  # bytes; by knowing its token a worker shows that it has the memory
-PARAMETERS = 0
+TOKEN = 16  # bytes; a worker that knows its token proves that it has the memory
 
 
 class SharedMemory:
@@ -42,7 +40,7 @@ class SharedMemory:
         return made
 
     def open(self, size: int) -> None:
-        """Make room, if there is none yet, for vectors of `size` float32 values. What is never written takes none."""
+        """Make room for vectors of `size` float32 values, if there is none yet. Pages never written take no memory."""
         self._size = size
         self._stride = -(-4 * size // mmap.PAGESIZE) * mmap.PAGESIZE
         self._start = -(-TOKEN * self._workers // mmap.PAGESIZE) * mmap.PAGESIZE
@@ -56,19 +54,19 @@ class SharedMemory:
         return next((w for w in range(self._workers) if read_token(self.descriptor, w) == token), None)
 
     def parameters(self) -> Vector:
-        """Return the vector that the coordinator writes."""
-        return self._vector(PARAMETERS)
+        """Return the vector of parameters, which the coordinator writes."""
+        return self._vector(0)
 
     def gradient(self, worker: int, slot: int) -> Vector:
-        """Return a vector that worker number `worker` writes."""
+        """Return the vector in `slot`, from 0, which worker number `worker` writes."""
         return self._vector(1 + SLOTS * worker + slot)
 
     def read_only(self, worker: int, slot: int) -> memoryview:
-        """Return the bytes of a gradient that worker number `worker` wrote."""
+        """Return the bytes of the gradient in `slot`, from 0, of worker number `worker`."""
         return self.gradient(worker, slot).data.cast("B").toreadonly()
 
     def close(self) -> None:
-        """Close the descriptor. The memory itself goes when the last vector into it does."""
+        """Close the descriptor. The memory is freed with the last vector in it."""
         os.close(self.descriptor)
 
     def _vector(self, number: int) -> Vector:
@@ -76,7 +74,7 @@ class SharedMemory:
 
 
 def read_token(descriptor: int, worker: int) -> str:
-    """Return the token of worker number `worker`, for which the size of vectors need not be known."""
+    """Return the token of worker number `worker`; the size of vectors need not be known for that."""
     return os.pread(descriptor, TOKEN, TOKEN * worker).hex()
 
 

@@ -1,7 +1,9 @@
-"""What sockets of both ends have in common."""
+"""What the sockets of both ends have in common."""
 
 import math
 import struct
+from logging import getLogger
+from threading import Thread
 
 import zmq
 
@@ -10,8 +12,11 @@ from engine.wire.connection_limits import SILENCE
 from engine.wire.messages import HEADER_LIMIT, Frame
 
 HEARTBEAT = 2.0  # seconds between heartbeats of a connection
-EVENT = struct.Struct("=Hi")  # what a monitor says: the event, and a file descriptor or a code
-PARTING = 500  # milliseconds that messages have to leave when a socket is closed
+EVENT = struct.Struct("=Hi")  # a monitor's message: the event, and a file descriptor or a code
+LINGER = 500  # milliseconds that messages have to leave when a socket is closed
+ENDING = 10.0  # seconds that the threads of a context have to end when all its sockets are closed
+
+logger = getLogger("gradsum.wire")
 
 
 def frame_of(vector: Vector) -> Frame:
@@ -25,12 +30,26 @@ def milliseconds(timeout: float) -> int:
 
 
 def configure(socket: "zmq.Socket[bytes]", largest: int) -> None:
-    """Set what holds for all: no limit on what waits to be sent, and one on the size of what comes in."""
+    """Set what holds for all: no limit on how many messages wait, and one on the size of what comes in."""
     socket.sndhwm = socket.rcvhwm = 0
     socket.setsockopt(zmq.MAXMSGSIZE, largest + HEADER_LIMIT)
 
 
 def beat(socket: "zmq.Socket[bytes]") -> None:
-    """Let the socket find out by itself that the other end is silent."""
+    """Let ZeroMQ find out that the other end is silent."""
     socket.setsockopt(zmq.HEARTBEAT_IVL, int(HEARTBEAT * 1000))
     socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, int(SILENCE * 1000))
+
+
+def end(context: "zmq.Context[zmq.Socket[bytes]]", patience: float = ENDING) -> bool:
+    """End the threads of `context`, whose sockets are closed; return whether they ended.
+
+    libzmq 4.3.5 now and then waits forever here when a peer left without reading what it was sent. Nothing that the
+    run needs is left in those threads, so after `patience` seconds they are left to the end of the process.
+    """
+    ending = Thread(target=context.term, name="end of ZeroMQ", daemon=True)
+    ending.start()
+    ending.join(patience)
+    if ending.is_alive():
+        logger.warning("ZeroMQ did not end its threads within %g s; they end with this process", patience)
+    return not ending.is_alive()

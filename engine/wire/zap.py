@@ -1,14 +1,17 @@
-"""The gatekeeper: ZeroMQ asks it over ZAP (rfc.zeromq.org/spec/27) which clients it may let in."""
+"""The gatekeeper: ZeroMQ asks it over ZAP (rfc.zeromq.org/spec/27) which clients to admit."""
+
+import logging
 
 import zmq
 
-from engine.wire.keys import DOMAIN, OPEN
+from engine.wire.keys import LOCKED_DOMAIN, OPEN_DOMAIN
 
-AT_ONCE = 256  # questions answered in one go
+logger = logging.getLogger("gradsum.wire")
+ZAP_BATCH = 256  # questions answered at a time
 
 
 class Gatekeeper:
-    """Answers ZeroMQ's questions about who may come in: those whose public keys are in `allowed`.
+    """Answers ZeroMQ's questions about whom to admit: clients whose public keys are in `allowed`.
 
     It has a socket to be polled rather than a thread (as pyzmq's own authenticator has), so that nothing runs beside
     the coordinator.
@@ -20,15 +23,18 @@ class Gatekeeper:
         self._allowed = allowed
 
     def answer(self) -> None:
-        """Answer the questions that are there."""
-        for _ in range(AT_ONCE):
+        """Answer the questions that have come in."""
+        for _ in range(ZAP_BATCH):
             try:
-                version, request, domain, _, _, mechanism, *credentials = self.socket.recv_multipart(zmq.NOBLOCK)
+                version, request, domain, address, _, mechanism, *credentials = self.socket.recv_multipart(zmq.NOBLOCK)
             except zmq.Again:
                 return
-            known = (domain, mechanism) == (DOMAIN, b"CURVE") and credentials[0] in self._allowed
-            known = known or (domain, mechanism) == (OPEN, b"NULL")
-            status, text = (b"200", b"OK") if known else (b"400", b"this key is not listed")
+            listed = (domain, mechanism) == (LOCKED_DOMAIN, b"CURVE") and credentials[0] in self._allowed
+            if listed or (domain, mechanism) == (OPEN_DOMAIN, b"NULL"):
+                status, text = b"200", b"OK"
+            else:
+                logger.info("a client at %s is refused: its key is not listed", address.decode(errors="replace"))
+                status, text = b"400", b"this key is not listed"
             self.socket.send_multipart([version, request, status, text, b"", b""])
 
     def close(self) -> None:

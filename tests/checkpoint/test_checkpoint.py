@@ -16,12 +16,24 @@ from hypothesis import strategies as st
 from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
-from engine.checkpoint import Checkpoint, CheckpointWarning, load, newest, params_sha256, prepare, save
+from engine.checkpoint import (
+    Checkpoint,
+    CheckpointWarning,
+    DataState,
+    RunState,
+    load,
+    newest,
+    params_sha256,
+    prepare,
+    save,
+)
 from engine.errors import CheckpointError
 from engine.nn.model import letters
+from tests.support.checkpoints import change_metadata, rewrite
 
 SHAPES = {"c1.filter": (4, 1, 3, 3), "c1.bias": (4,), "fc1.weights": (3, 16)}
-METADATA = {"run": "u1", "data": {"name": "letters", "classes": 26, "generated": True}, "model": {"layers": []}}
+RUN = RunState(uuid="u1", data=DataState("letters", classes=("a", "b"), generated=True), model={"layers": []})
+OLD = Path(__file__).parent / "format_1"  # written by the first version
 
 
 def arrays(seed: int) -> dict[str, Any]:
@@ -30,7 +42,7 @@ def arrays(seed: int) -> dict[str, Any]:
 
 
 def checkpoint(step: int = 100, run: str = "u1") -> Checkpoint:
-    return Checkpoint(step, arrays(step), {"m": arrays(1), "v": arrays(2)}, METADATA | {"run": run})
+    return Checkpoint(step, arrays(step), {"m": arrays(1), "v": arrays(2)}, replace(RUN, uuid=run))
 
 
 def same(one: Checkpoint, two: Checkpoint) -> bool:
@@ -38,7 +50,7 @@ def same(one: Checkpoint, two: Checkpoint) -> bool:
         states = {"": c.parameters, **c.optimizer}
         return {(s, name): (a.shape, a.tobytes()) for s, values in states.items() for name, a in values.items()}
 
-    return one.step == two.step and one.metadata == two.metadata and flat(one) == flat(two)
+    return one.step == two.step and one.run == two.run and flat(one) == flat(two)
 
 
 def names(folder: Path) -> list[str]:
@@ -105,17 +117,6 @@ def test_a_folder_belongs_to_one_run(tmp_path: Path) -> None:
         prepare(tmp_path / "file")
 
 
-def rewrite(path: Path, **changes: str) -> None:
-    """Write the file again with other metadata, and a digest that is right."""
-    with safe_open(path, framework="numpy") as file:
-        header = file.metadata() | changes
-    tensors = load_file(path)
-    digest = sha256(f"{header['step']}\n{header['metadata']}\n".encode())
-    for name in sorted(tensors):
-        digest.update(f"{name} {tensors[name].shape}\n".encode() + tensors[name].tobytes())
-    save_file(tensors, path, header | {"sha256": digest.hexdigest()} | changes)
-
-
 def damage(path: Path, kind: str) -> None:
     content = path.read_bytes()
     if kind == "foreign":
@@ -130,11 +131,11 @@ def damage(path: Path, kind: str) -> None:
 @pytest.mark.parametrize(
     ("kind", "words"),
     [
-        ("text", "is no safetensors file, or damaged or cut short"),
-        ("empty", "is no safetensors file, or damaged or cut short"),
-        ("truncated", "is no safetensors file, or damaged or cut short"),
+        ("text", "is not a safetensors file, or damaged or cut short"),
+        ("empty", "is not a safetensors file, or damaged or cut short"),
+        ("truncated", "is not a safetensors file, or damaged or cut short"),
         ("flipped", "is damaged: its contents do not match its sha256"),
-        ("foreign", "is a safetensors file, but no checkpoint of gradsum"),
+        ("foreign", "is a safetensors file, but not a checkpoint of gradsum"),
     ],
 )
 def test_a_damaged_file_is_named_and_an_earlier_one_stands_in(tmp_path: Path, kind: str, words: str) -> None:
@@ -142,7 +143,7 @@ def test_a_damaged_file_is_named_and_an_earlier_one_stands_in(tmp_path: Path, ki
     damage(second, kind)
     with pytest.raises(CheckpointError, match=f"{re.escape(str(second))} {words}"):
         load(second)
-    with pytest.warns(CheckpointWarning, match=f"{second.name} {words}.*going on with .*{first.name} instead"):
+    with pytest.warns(CheckpointWarning, match=f"{second.name} {words}.*using .*{first.name} instead"):
         assert same(load(tmp_path), checkpoint(1))
     damage(first, kind)
     with pytest.raises(CheckpointError, match=f"has no good checkpoint: .*{second.name} .*{first.name}"):
@@ -161,12 +162,16 @@ def test_a_newer_format_is_not_passed_over(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"metadata": "[1]"}, "metadata that is no JSON object"),
-        ({"metadata": "{"}, "metadata that is no JSON object"),
-        ({"metadata": "[" * 100_000}, "metadata that is no JSON object"),
+        ({"metadata": "[1]"}, "metadata that is not a JSON object"),
+        ({"metadata": "{"}, "metadata that is not a JSON object"),
+        ({"metadata": "[" * 100_000}, "metadata that is not a JSON object"),
         ({"metadata": '{"run": 5}'}, "has run of the wrong type: 5"),
         ({"metadata": '{"data": []}'}, "has data of the wrong type"),
         ({"metadata": '{"data": {"classes": true}}'}, "has data.classes of the wrong type: True"),
+        ({"metadata": '{"data": {"classes": ["a", null]}}'}, r"has data.classes of the wrong type: \['a', None\]"),
+        ({"metadata": '{"data": {"source": 5}}'}, "has data.source of the wrong type: 5"),
+        ({"metadata": '{"db": 5}'}, "has db of the wrong type: 5"),
+        ({"metadata": '{"versions": {"python": 3}}'}, "has versions of the wrong type: {'python': 3}"),
         ({"metadata": '{"elapsed": "long"}'}, "has elapsed of the wrong type: 'long'"),
         ({"metadata": '{"best_percent": true}'}, "has best_percent of the wrong type: True"),
         ({"metadata": '{"data": {"generated": 1}}'}, "has data.generated of the wrong type"),
@@ -230,8 +235,7 @@ def test_missing_and_empty_places(tmp_path: Path) -> None:
         ({"optimizer": {"m": {}}}, "state 'm' and the parameters have different names"),
         ({"optimizer": {"m": {n: a.ravel() for n, a in arrays(0).items()}}}, "of shape"),
         ({"parameters": {"a.x": np.zeros(2)}, "optimizer": {}}, "a.x is float64"),
-        ({"metadata": {"x": object()}}, "must be plain data"),
-        ({"metadata": {"run": 1}}, "run of the wrong type: 1"),
+        ({"run": RunState(model={"x": object()})}, "must be plain data"),
     ],
 )
 def test_what_cannot_be_saved(tmp_path: Path, changes: dict[str, Any], words: str) -> None:
@@ -250,4 +254,39 @@ def test_metadata_can_be_read_by_anyone(tmp_path: Path) -> None:
         "format": "1",
         "step": "100",
     }
-    assert json.loads(header["metadata"]) == METADATA
+    metadata = json.loads(header["metadata"])
+    assert metadata["data"] == {
+        "name": "letters",
+        "digest": None,
+        "classes": ["a", "b"],
+        "generated": True,
+        "source": None,
+    }
+    assert (metadata["run"], metadata["model"], metadata["elapsed"]) == ("u1", {"layers": []}, 0.0)
+
+
+def test_what_another_version_has_in_addition_is_ignored_and_what_it_lacks_has_a_default(tmp_path: Path) -> None:
+    path = save(tmp_path, checkpoint())
+    change_metadata(path, weather="fine")
+    assert load(path).run == RUN
+    rewrite(path, metadata="{}")
+    assert load(path).run == RunState()
+
+
+def test_a_checkpoint_of_the_first_version_is_understood_and_written_again_as_it_was(tmp_path: Path) -> None:
+    loaded = load(OLD)
+    assert (loaded.step, loaded.run.uuid, loaded.run.name) == (5, "5e219cf078644ed8a72484fff3eba392", "an old run")
+    assert params_sha256(loaded.parameters) == "63fcd4a654f6463ddeb626a8409df80b3bfee09e9c880e88dad899e4cc316803"
+    assert {name: params_sha256(values)[:8] for name, values in loaded.optimizer.items()} == {
+        "m": "011d00db",
+        "v": "e3ff4330",
+    }
+    assert loaded.run.settings["mailbox"] is True
+    assert loaded.run.data.classes == ("0", "1", "2")
+    assert loaded.run.validation
+    assert loaded.run.validation["step"] == 3
+    again, old = save(tmp_path, loaded), newest(OLD)
+    with safe_open(again, framework="numpy") as new, safe_open(old, framework="numpy") as first:
+        assert new.metadata() == first.metadata()
+    ours, theirs = load_file(again), load_file(old)
+    assert {name: array.tobytes() for name, array in ours.items()} == {n: a.tobytes() for n, a in theirs.items()}

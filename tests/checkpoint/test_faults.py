@@ -12,13 +12,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.checkpoint import Checkpoint, load, save
+from engine.checkpoint import Checkpoint, RunState, load, save
 from engine.errors import CheckpointError
 from tests.support.repository import ROOT
 
 
 def checkpoint(step: int) -> Checkpoint:
-    return Checkpoint(step, {"a.x": np.full(100, step, np.float32)}, {}, {"run": "u1"})
+    return Checkpoint(step, {"a.x": np.full(100, step, np.float32)}, {}, RunState("u1"))
 
 
 def names(folder: Path) -> list[str]:
@@ -53,7 +53,7 @@ def fsync(descriptor):
 os.fsync = fsync
 for step in range(1, 10**9):
     values = {"a.x": np.full(300_000, step, np.float32)}
-    save(sys.argv[1], Checkpoint(step, values, {"m": values}, {"run": "u"})); print(step, flush=True)
+    save(sys.argv[1], Checkpoint(step, values, {"m": values}, RunState("u"))); print(step, flush=True)
 """
 
 
@@ -79,7 +79,7 @@ def test_a_process_killed_in_mid_save_leaves_whole_checkpoints(tmp_path: Path, c
     assert len(left) == (1 if calls == 7 else 0)
     mine = tmp_path / f".step-00000009.safetensors.{os.getppid()}.tmp"
     mine.write_text("another process is writing it")
-    save(tmp_path, Checkpoint(9, {}, {}, {"run": "u"}))
+    save(tmp_path, Checkpoint(9, {}, {}, RunState("u")))
     assert [name for name in names(tmp_path) if name.startswith(".")] == [mine.name]
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.checkpoint import Checkpoint, remove, save
+from engine.checkpoint import Checkpoint, RunState, remove, save
 from engine.errors import CheckpointError
 
 DB = Path("r.db")
@@ -15,7 +15,8 @@ DB = Path("r.db")
 def filled(folder: str = "out", run: str = "u1", db: str = "r.db") -> int:
     """Save two checkpoints and return their bytes."""
     arrays = {"fc.bias": np.zeros(3, np.float32)}
-    paths = [save(folder, Checkpoint(n, arrays, {}, {"run": run, "db": str(Path(db).absolute())})) for n in (1, 2)]
+    state = RunState(run, db=str(Path(db).absolute()))
+    paths = [save(folder, Checkpoint(n, arrays, {}, state)) for n in (1, 2)]
     return sum(path.stat().st_size for path in paths)
 
 

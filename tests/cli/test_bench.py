@@ -13,9 +13,9 @@ from matplotlib import colors
 from PIL import Image
 
 import engine
-from engine.cli import INTERRUPTED
 from engine.cli.commands import bench
-from engine.cli.pictures import check_place
+from engine.cli.exit_codes import INTERRUPTED
+from engine.cli.picture_options import check_place
 from engine.reports.plots import speedup, style
 from engine.system.processes import usable_cores
 from engine.training.reporter import Reporter

@@ -1,4 +1,4 @@
-"""`gradsum coordinator`: a run with workers of other machines, and never one that nobody can join."""
+"""`gradsum coordinator`: a run with workers on other machines, and never one that no one can join."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ def test_a_place_to_join_is_needed_wherever_it_is_given(gradsum: Gradsum, config
         Path("c.toml").write_text(config)
     answer = gradsum("coordinator", *ALONE, *(["--config", "c.toml"] if config else []))
     assert (answer.code, answer.out) == (2, "")
-    assert answer.err == "gradsum: give --bind tcp://HOST:PORT, where workers of other machines join\n"
+    assert answer.err == "gradsum: give --bind tcp://HOST:PORT, where workers on other machines join\n"
 
 
 def test_a_run_that_nobody_could_join_is_not_resumed_without_a_place(gradsum: Gradsum) -> None:

@@ -1,7 +1,6 @@
 """`gradsum evaluate` and `gradsum predict`: figures and letters for what is in files of many kinds."""
 
 import json
-import math
 import struct
 import warnings
 import zlib
@@ -14,7 +13,6 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import engine
-from engine.cli.commands.predict import probabilities
 from engine.data.letters import letters
 from engine.data.reading import read_images
 from engine.errors import DataError
@@ -46,6 +44,31 @@ def test_evaluate_agrees_with_the_last_validation(gradsum: Gradsum, trained: dic
     said = gradsum("evaluate", "out").out.splitlines()
     assert said[0] == f"{expected['percent']:.2f} % correct ({expected['correct']} of 12 data)"
     assert said[1] == f"mean loss {expected['loss']:.4f}"
+
+
+def test_the_best_of_a_folder_is_a_word_away(gradsum: Gradsum) -> None:
+    save_data()
+    places = ("--db", "r.db", "--out", "out", "--quiet", "--json")
+    trained = gradsum(*SMALL, "--steps", 60, "--lr", 0.01, "--validate-every", 3, *places).json()
+    best, last = trained["best"], trained["validation"]
+    assert best["step"] < 60, "otherwise this says nothing"
+    assert best["loss"] != pytest.approx(last["loss"], rel=1e-3)
+    for options, seen in ((["--best"], best), ([], last)):
+        found = gradsum("evaluate", "out", *options, "--json").json()
+        assert (found["percent"], found["loss"]) == (seen["percent"], pytest.approx(seen["loss"], rel=1e-5))
+    np.save("some.npy", images())
+    assert gradsum("predict", "out", "some.npy", "--best").out == gradsum("predict", best["checkpoint"], "some.npy").out
+    answer = gradsum("evaluate", best["checkpoint"], "--best")
+    assert (answer.code, answer.out) == (2, "")
+    assert "is one checkpoint; the best is chosen from a folder of them" in answer.err
+    figures = f"{best['percent']:.2f} {last['percent']:.2f}"
+    assert figures in gradsum("runs", "--db", "r.db").out
+    assert str(Path(best["checkpoint"]).absolute()) in gradsum("show", 1, "--db", "r.db").out
+    Path(best["checkpoint"]).unlink()
+    assert figures.replace(" ", "* ") in gradsum("runs", "--db", "r.db").out
+    [line] = [line for line in gradsum("show", 1, "--db", "r.db").out.splitlines() if "best_checkpoint" in line]
+    assert line.split()[1] == "-"
+    assert f"that of step {best['step']}, is not there any more" in gradsum("evaluate", "out", "--best").err
 
 
 def test_evaluate_takes_other_data_and_says_if_its_classes_have_other_names(
@@ -138,14 +161,6 @@ def test_huge_pictures_are_refused_before_they_are_unpacked(side: int) -> None:
         warnings.simplefilter("ignore")
         with pytest.raises(DataError, match=r"^huge\.png"):
             read_images(Path("huge.png"), (28, 28, 1))
-
-
-def test_probabilities_are_the_softmax_unless_trained_on_squared_error() -> None:
-    outputs = np.array([[0.0, 1.0, 2.0], [-1000.0, 0.5, 1000.0]], np.float32)
-    powers = [1.0, math.e, math.e**2]
-    expected = np.array([[power / sum(powers) for power in powers], [0, 0, 1]])
-    np.testing.assert_allclose(probabilities(outputs, "softmax_cross_entropy"), expected, rtol=1e-12)
-    assert probabilities(outputs, "mean_squared_error").tolist() == [[0, 1, 1], [0, 0.5, 1]]
 
 
 def test_answers_of_one_call_are_one_line_of_json(gradsum: Gradsum, trained: dict[str, Any]) -> None:

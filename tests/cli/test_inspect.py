@@ -115,11 +115,11 @@ def test_built_in_models_fit_the_shape_and_the_classes(gradsum: Gradsum, name: s
         ("letters --microbatch 99999999999", "microbatch must be a whole number from 1 to 4096, got 99999999999"),
         ("letters --classes 0", "features must be a whole number from 1 to 1048576, got 0"),
         ("letters --classes 999999999999", "features must be a whole number from 1 to 1048576, got 999999999999"),
-        ("letters --shape 28 28", "--shape: expected 3 arguments"),
-        ("letters --shape 0 28 1", "whole numbers of at least 1, got (0, 28, 1)"),
+        ("letters --shape 28 28", "got (28, 28); or (D,), the number of features"),
+        ("letters --shape 0 28 1", "whole numbers from 1 to 65536, got (0, 28, 1)"),
         ("letters --shape 28 28 x", "invalid int value: 'x'"),
         ("letters --shape 2 2 1", "c1"),
-        ("model.toml", "model.toml: no layer type 'Dens'"),
+        ("model.toml", "model.toml: layer 1: no layer type 'Dens'"),
     ],
 )
 def test_bad_usage(gradsum: Gradsum, arguments: str, said: str) -> None:

@@ -11,13 +11,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from engine.cli.commands import plot
 from engine.records import Recorder, RunRow
 from tests.reports.plots.test_figures import fill
 from tests.support.command import SMALL, Answer, Gradsum, save_data
 from tests.support.repository import ROOT
 
 MAGIC = {".png": b"\x89PNG\r\n\x1a\n", ".svg": b"<?xml", ".pdf": b"%PDF-"}
-KINDS = (
+KINDS = (  # those that are drawn from a database
     "progress --run 1 2 --x wall",
     "workers --run 1",
     "kernel c2 20 --run 1",
@@ -53,6 +54,10 @@ def test_every_kind_makes_a_picture_beside_the_database(gradsum: Gradsum, db: Pa
         assert image.format == "PNG"
         assert min(image.size) > 300
         assert len(set(np.asarray(image.convert("L")).ravel().tolist())) > 20, "not a blank sheet"
+
+
+def test_every_kind_of_the_table_is_tried_here() -> None:
+    assert {kind.partition(" ")[0] for kind in KINDS} | {"confusion"} == plot.KINDS.keys()
 
 
 @pytest.mark.parametrize("suffix", [".png", ".svg", ".pdf", ".PNG"])
@@ -129,16 +134,16 @@ def refused(gradsum: Gradsum) -> Refused:
     ("arguments", "texts"),
     [
         ("plot", ("KIND", "gradsum plot --help")),
-        ("plot pie", ("'pie'", "'progress'")),
+        ("plot pie", ("'pie'", "progress")),
         ("plot progress --run", ("--run", "expected at least one argument")),
         ("plot progress --run x", ("there is no run 'x' in database runs/gradsum.db",)),
-        ("plot progress --x day", ("--x", "'day'", "'wall'")),
+        ("plot progress --x day", ("--x", "'day'", "wall")),
         ("plot progress --run 7", ("there is no run '7' in database runs/gradsum.db; it has runs 1, 2, 3",)),
         ("plot progress --run 3", ("run 3 has no steps to plot yet",)),
         ("plot progress --db nowhere.db", ("there is no database nowhere.db",)),
         ("plot progress --db runs", ("runs is a folder",)),
-        ("plot kernel c2", ("required: index",)),
-        ("plot kernel c2 first", ("index", "'first'")),
+        ("plot kernel c2", ("required: INDEX",)),
+        ("plot kernel c2 first", ("INDEX", "'first'")),
         ("plot kernel c2 4000 --run 1", ("c2 has no kernel 4000; it has 2048, numbered from 0 to 2047",)),
         ("plot kernel c4 0 --run 1", ("run 1 has no snapshots of a layer 'c4'; layers with kernels: c1, c2, c3",)),
         ("plot filters fc1 --run 1", ("layer fc1 of run 1 has no kernels; those that have are c1, c2, c3",)),

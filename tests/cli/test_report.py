@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from engine.checkpoint import load
-from engine.cli import figures, pictures
+from engine.cli import picture_options, report_pictures
 from engine.records import list_runs
 from tests.support.command import SMALL, Gradsum, finish, save_data, start, wait_for, wait_for_end
 from tests.support.leaks import processes
@@ -36,7 +36,7 @@ HOSTILE = "<script>alert('\"&amp;$title')</script>"
 @pytest.fixture(autouse=True)
 def coarse(monkeypatch: pytest.MonkeyPatch) -> None:
     """Draw with few dots, which is faster."""
-    monkeypatch.setattr(figures, "SHARPNESS", 30)
+    monkeypatch.setattr(report_pictures, "SHARPNESS", 30)
 
 
 def page(path: str) -> Page:
@@ -139,7 +139,7 @@ def test_a_killed_run(gradsum: Gradsum, tidy: Path) -> None:
     assert gradsum("report", 1, "--db", "r.db").code == 0
     found = page("run-1.html")
     assert "interrupted" in found.texts
-    assert any("its process ended without a word" in said for said in found.texts)
+    assert any("its process was killed or crashed" in said for said in found.texts)
     assert "what is taken for what" in found.descriptions
     [worker] = [row for row in found.rows if len(row) == 8 and row[0] != "worker"]
     assert int(worker[5].replace(",", "")) >= 8 * (load(Path("out")).step - 1), "images, as of the last checkpoint"
@@ -165,7 +165,7 @@ def test_where_a_page_cannot_go(gradsum: Gradsum, monkeypatch: pytest.MonkeyPatc
     before = Path("r.db").read_bytes()
     for path, words in (
         (".", "the page . is a folder; name a file in it"),
-        ("no/page.html", "the page no/page.html cannot be written: there is no folder"),
+        ("no/page.html", "the page no/page.html cannot be written: the folder"),
         ("r.db", "r.db is the database itself; name another file"),
         ("/dev/full", "the page /dev/full cannot be written: No space left"),
     ):
@@ -174,7 +174,7 @@ def test_where_a_page_cannot_go(gradsum: Gradsum, monkeypatch: pytest.MonkeyPatc
         assert words in answer.err
         assert answer.err.count("\n") == 1
     assert Path("r.db").read_bytes() == before
-    monkeypatch.setattr(pictures, "find_spec", lambda _: None)
+    monkeypatch.setattr(picture_options, "find_spec", lambda _: None)
     answer = gradsum("report", 1, "--db", "r.db")
     assert answer.code == 2
     assert "pip install 'gradsum[plot]'" in answer.err

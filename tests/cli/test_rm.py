@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.records import Recorder, RunRow, list_runs
+from engine.records import Recorder, RunRow, list_runs, reading, snapshots
 from tests.support.command import SMALL, Gradsum, save_data
 
 
@@ -15,7 +15,7 @@ def trained(gradsum: Gradsum) -> list[Path]:
     save_data()
     for more in ((), ("--name", "the second", "--out", "mine")):
         assert gradsum(*SMALL, "--epochs", 1, "--db", "r.db", "--quiet", *more).code == 0
-    return [Path(run["folder"]) for run in list_runs("r.db")]
+    return [Path(str(run["folder"])) for run in list_runs("r.db")]
 
 
 def files(folder: Path) -> int:
@@ -63,6 +63,23 @@ def test_a_copied_database_does_not_take_the_originals_checkpoints(gradsum: Grad
     assert numbers() == [1, 2]
 
 
+def test_only_snapshots(gradsum: Gradsum, trained: list[Path]) -> None:
+    with reading("r.db") as connection:
+        assert snapshots.steps(connection, 1) == snapshots.steps(connection, 2) == [1, 2, 3, 4, 5]
+    answer = gradsum("rm", 1, 2, "--db", "r.db", "--snapshots", "--keep-every", 2)
+    assert (answer.code, len(answer.out.splitlines())) == (0, 1)
+    assert re.match(r"deleted snapshots and statistics of runs 1, 2 from r\.db: ", answer.out)
+    gradsum("rm", 1, "--db", "r.db", "--snapshots")
+    with reading("r.db") as connection:
+        assert (snapshots.steps(connection, 1), snapshots.steps(connection, 2)) == ([], [2, 4])
+    assert numbers() == [1, 2]
+    assert all(folder.exists() for folder in trained)
+    for wrong in (("--keep-every", 2), ("--snapshots", "--keep-every", -1)):
+        refused = gradsum("rm", 1, "--db", "r.db", *wrong)
+        assert (refused.code, refused.out) == (2, "")
+        assert "give a number above 0, and --snapshots" in refused.err
+
+
 def test_nothing_is_deleted_where_one_cannot_be(gradsum: Gradsum, trained: list[Path]) -> None:
     answer = gradsum("rm", 1, 9, "--db", "r.db")
     assert (answer.code, answer.out) == (2, "")
@@ -90,5 +107,5 @@ def test_names_that_cannot_be_told_apart_from_numbers_or_shown(gradsum: Gradsum,
     save_data()
     answer = gradsum(*SMALL, "--steps", 1, "--db", "r.db", "--name", name)
     assert answer.code == 2
-    assert "name must be text of at most 200 characters" in answer.err
+    assert "name must be printable text, at most 200 characters" in answer.err
     assert not Path("r.db").exists()

@@ -13,22 +13,19 @@ from pathlib import Path
 
 import pytest
 
-from engine.cli.commands.runs import execute, register
+from engine.cli.commands.runs import COMMAND
 from engine.errors import RecordsError
-from engine.records import COLUMNS, Recorder, RunRow
+from engine.records import COLUMNS, Recorder, RunRow, RunStatus
 from tests.support.repository import ROOT
 
 SCRIPT = """
-import argparse, sys; from engine.cli.commands.runs import register
-parser = argparse.ArgumentParser(); register(parser.add_subparsers())
-arguments = parser.parse_args(sys.argv[1:]); sys.exit(arguments.execute(arguments))
+import sys; from engine.cli.commands.runs import COMMAND
+sys.exit(COMMAND.run(COMMAND.parser().parse_args(sys.argv[1:])))
 """
 
 
 def parse(*arguments: object) -> argparse.Namespace:
-    parser = argparse.ArgumentParser()
-    register(parser.add_subparsers())
-    return parser.parse_args(["runs", *map(str, arguments)])
+    return COMMAND.parser().parse_args(list(map(str, arguments)))
 
 
 @pytest.fixture
@@ -37,13 +34,13 @@ def database(tmp_path: Path) -> Path:
     with Recorder(path) as records:
         records.begin(RunRow("letters", "letters", "momentum", 1e-3, 64, 8, 16, 7, generated=True, settings={"a": [1]}))
         totals = {"steps": 123456, "best_percent": 97.123, "images_per_second": 12345.6}
-        records.finish("interrupted", "Ctrl-C", train_loss=math.inf, **totals)  # type: ignore[arg-type]
+        records.finish(RunStatus.INTERRUPTED, "Ctrl-C", train_loss=math.inf, **totals)  # type: ignore[arg-type]
         records.begin(RunRow("[red]mlp", "mnist", "sgd", 0.05, 64, 8, 0, 7))
     return path
 
 
 def test_piped_it_is_one_line_a_run(database: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert execute(parse("--db", database)) == 0
+    assert COMMAND.run(parse("--db", database)) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[-2].split()[0] == "1"
     for word in ("letters generated", "momentum 0.001", "16", "123456", "97.12", "12346", "interrupted"):
@@ -55,7 +52,7 @@ def test_piped_it_is_one_line_a_run(database: Path, capsys: pytest.CaptureFixtur
 
 def test_in_a_terminal_of_80_columns_nothing_is_cut(database: Path) -> None:
     main, side = pty.openpty()
-    command = [sys.executable, "-c", SCRIPT, "runs", "--db", str(database)]
+    command = [sys.executable, "-c", SCRIPT, "--db", str(database)]
     environment = os.environ | {"COLUMNS": "80", "TERM": "dumb"}
     assert subprocess.run(command, stdout=side, env=environment, check=False, cwd=ROOT, timeout=60).returncode == 0
     os.close(side)
@@ -67,7 +64,7 @@ def test_in_a_terminal_of_80_columns_nothing_is_cut(database: Path) -> None:
 
 
 def test_json_has_every_column(database: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert execute(parse("--db", database, "--json")) == 0
+    assert COMMAND.run(parse("--db", database, "--json")) == 0
     first, second = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)
     assert first.keys() == COLUMNS["runs"].keys()
     assert (first["settings"], first["generated"], first["train_loss"]) == ({"a": [1]}, True, None)
@@ -75,7 +72,7 @@ def test_json_has_every_column(database: Path, capsys: pytest.CaptureFixture[str
 
 
 def test_csv_has_every_column(database: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert execute(parse("--db", database, "--csv")) == 0
+    assert COMMAND.run(parse("--db", database, "--csv")) == 0
     first, second = csv.DictReader(io.StringIO(capsys.readouterr().out))
     assert first.keys() == COLUMNS["runs"].keys()
     assert (json.loads(first["settings"]), first["generated"], first["steps"]) == ({"a": [1]}, "1", "123456")
@@ -84,12 +81,12 @@ def test_csv_has_every_column(database: Path, capsys: pytest.CaptureFixture[str]
 
 def test_an_empty_and_a_missing_database(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Recorder(tmp_path / "r.db").close()
-    assert execute(parse("--db", tmp_path / "r.db")) == 0
+    assert COMMAND.run(parse("--db", tmp_path / "r.db")) == 0
     assert capsys.readouterr().out == f"database {tmp_path / 'r.db'} has no runs yet\n"
-    assert execute(parse("--db", tmp_path / "r.db", "--json")) == 0
+    assert COMMAND.run(parse("--db", tmp_path / "r.db", "--json")) == 0
     assert json.loads(capsys.readouterr().out) == []
     with pytest.raises(RecordsError, match="there is no database"):
-        execute(parse("--db", tmp_path / "no.db"))
+        COMMAND.run(parse("--db", tmp_path / "no.db"))
     assert parse().db == Path("runs/gradsum.db")
     with pytest.raises(SystemExit):
         parse("--json", "--csv")

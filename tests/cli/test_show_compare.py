@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from engine.cli.commands.compare import compare
-from engine.records import COLUMNS, EventRow, Recorder, RunRow, ValidationRow, WorkerRow, list_runs
+from engine.records import COLUMNS, EventRow, Recorder, RunRow, RunStatus, ValidationRow, WorkerRow, list_runs
 from engine.reports.groups import groups
 from tests.support.command import Gradsum
 
@@ -28,7 +28,7 @@ def database(tmp_path: Path) -> Path:
             records.validation(ValidationRow(1234, 1.5, 1e9, 20.25, 12.5, 91.236, 0.25))
             records.worker(WorkerRow("box:9", "box", 9, images=6400, reason="the run ended"))
             records.event(EventRow("lost", f"it said {HOSTILE}", worker="box:9"))
-            records.finish("finished", "done", steps=1234, best_percent=91.236, params_sha256=f"{number}" * 64)
+            records.finish(RunStatus.FINISHED, "done", steps=1234, best_percent=91.236, params_sha256=f"{number}" * 64)
     return path
 
 
@@ -121,13 +121,13 @@ def test_compare_as_json_and_csv(database: Path, gradsum: Gradsum) -> None:
 
 def test_runs_with_the_same_settings(database: Path) -> None:
     one = list_runs(database)[0]
-    assert not any(line.differs for line in compare([one, dict(one), dict(one)]))
+    assert not any(line.differs for line in compare([one, one.copy(), one.copy()]))
 
 
 def test_compare_takes_two_runs(database: Path, gradsum: Gradsum) -> None:
     answer = gradsum("compare", 1, "1bcdef", "--db", database)
     assert (answer.code, answer.out) == (2, "")
-    assert "comparing takes two different runs, got only run 1" in answer.err
+    assert "comparing takes two different runs, but only one was given, run 1" in answer.err
     answer = gradsum("compare", 1, 2, 3, "--db", database)
     assert answer.code == 2
     assert "there is no run '3'" in answer.err

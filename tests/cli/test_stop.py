@@ -4,16 +4,19 @@ import json
 import os
 import shlex
 import signal
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from engine.checkpoint import load
-from engine.cli import INTERRUPTED
-from engine.coordinator.source import InterruptedRoundError, WorkerReport
+from engine.cli.exit_codes import INTERRUPTED
+from engine.coordinator.source import WorkerReport
+from engine.errors import InterruptedRoundError
 from engine.system import signals
-from engine.system.signals import Interrupt
+from engine.system.signals import NEAR_LIMIT, Interrupt
 from tests.support.command import SMALL, Gradsum, finish, save_data, start, wait_for, wait_for_end
 from tests.support.leaks import processes
 from tests.support.saboteur import Action, Sabotage
@@ -58,6 +61,9 @@ def states(gradsum: Gradsum) -> list[str]:
         ("step 3", signal.SIGINT, 2, 4),  # a step is reported while the next one is computed
         ("step 3", signal.SIGTERM, 0, 4),
         ("step 3", signal.SIGHUP, 0, 4),
+        ("waiting for workers", signal.SIGUSR1, 2, 0),
+        ("step 3", signal.SIGUSR1, 2, 4),
+        ("step 3", signal.SIGXCPU, 0, 4),
         ("validating", signal.SIGINT, 0, 4),
         ("validating", signal.SIGTERM, 2, 4),
         ("validated", signal.SIGINT, 0, 4),
@@ -79,7 +85,7 @@ def test_a_run_that_is_stopped_is_saved_and_goes_on_to_the_same_bits(
     )
     assert states(gradsum) == ["interrupted"]
     first, command = stopped.out.splitlines()[:2]
-    assert first == f"Interrupted after step {step}. Go on with:"
+    assert first == f"Interrupted after step {step}. Resume with:"
     program, *arguments = shlex.split(command)
     assert program == "gradsum"
     resumed = gradsum(*arguments, "--json", "--workers", 0)
@@ -137,7 +143,7 @@ def test_a_second_ctrl_c_leaves_at_once(
     assert stopped.code == INTERRUPTED
     assert "validation" not in stopped.out
     said, hint, command = stopped.err.splitlines()
-    assert (said, hint) == ("gradsum: interrupted", "Go on from the checkpoint of step 2 with:")
+    assert (said, hint) == ("gradsum: interrupted", "Resume from the checkpoint of step 2 with:")
     assert states(gradsum) == ["interrupted"]
     program, *arguments = shlex.split(command)
     assert program == "gradsum"
@@ -203,7 +209,7 @@ def test_the_handlers_of_others_come_back_and_what_was_ignored_stays_so() -> Non
         signal.signal(signal.SIGHUP, before)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, *NEAR_LIMIT])
 def test_before_anything_has_begun_there_is_nothing_to_save(tidy: Path, number: int) -> None:
     process = start(*SMALL, *PLACES)
     wait_for(process.stderr, "loading")
@@ -232,6 +238,47 @@ def test_ctrl_c_in_a_terminal_goes_to_the_whole_group(tidy: Path, gradsum: Grads
     assert rest["params_sha256"] == whole["params_sha256"]
 
 
+@pytest.mark.parametrize("number", NEAR_LIMIT)
+def test_what_a_cluster_manager_sends_to_all_processes_is_for_the_coordinator(tidy: Path, number: int) -> None:
+    process = start(*SMALL, "--steps", 1 << 30, *PLACES, "--workers", 2)
+    wait_for(process.stderr, "run 1:")
+    workers = [pid for pid in processes(tidy.name) if pid != process.pid]
+    assert len(workers) == 2
+    for pid in workers:
+        os.kill(pid, number)
+    wait_for(process.stderr, "validation after")  # with the same workers, which is seen below
+    for pid in (*workers, process.pid, process.pid):
+        os.kill(pid, number)
+    answer = finish(process)
+    assert answer.code == INTERRUPTED
+    assert (answer.err, answer.out.splitlines()[1]) == ("", "  gradsum train --resume out")
+    with closing(sqlite3.connect("r.db")) as db:
+        assert db.execute("SELECT DISTINCT pid FROM workers ORDER BY pid").fetchall() == [(p,) for p in sorted(workers)]
+        assert db.execute("SELECT DISTINCT kind FROM events").fetchall() == [("joined",)]
+
+
+@pytest.mark.parametrize("number", NEAR_LIMIT)
+def test_a_coordinator_that_waits_for_workers_says_how_to_resume(
+    gradsum: Gradsum, sabotage: Sabotage, number: int
+) -> None:
+    sabotage("waiting for workers", send(number))
+    stopped = gradsum("coordinator", *SMALL[1:], *STEPS, *PLACES, "--bind", "tcp://127.0.0.1:0")
+    assert (stopped.code, stopped.out.splitlines()[1]) == (INTERRUPTED, "  gradsum train --resume out")
+
+
+@pytest.mark.parametrize("number", NEAR_LIMIT)
+def test_workers_for_another_machine_leave_what_a_cluster_manager_sends_to_the_coordinator(
+    tidy: Path, number: int
+) -> None:
+    pool = start("worker", "tcp://127.0.0.1:9", "--processes", 1, "--patience", 100)
+    while not (workers := [pid for pid in processes(tidy.name) if pid != pool.pid]):
+        assert pool.poll() is None
+    for pid in (*workers, pool.pid):
+        os.kill(pid, number)
+    pool.terminate()
+    assert finish(pool) == (0, "", "")
+
+
 def test_workers_end_with_a_coordinator_that_is_killed(tidy: Path, gradsum: Gradsum) -> None:
     process = start(*SMALL, "--steps", 1 << 30, *PLACES, "--workers", 2, "--checkpoint-every", 1)
     wait_for(process.stderr, "validation after step 10:")
@@ -256,4 +303,4 @@ def test_a_worker_that_is_killed_changes_nothing(gradsum: Gradsum, sabotage: Sab
     assert (answer.code, answer.err) == (0, "")
     assert answer.json()["params_sha256"] == whole["params_sha256"]
     assert saboteur.action is None
-    assert any(" left: " in notice for notice in saboteur.notices)
+    assert any(" lost: " in notice for notice in saboteur.notices)

@@ -9,7 +9,6 @@ import resource
 import shutil
 import sqlite3
 import subprocess
-import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -17,14 +16,13 @@ from pathlib import Path
 import pytest
 
 from engine.checkpoint import load
-from tests.support.command import PATIENCE, SMALL, Gradsum, save_data
+from tests.support.command import PATIENCE, PROGRAM, SMALL, Gradsum, save_data
 from tests.support.saboteur import Sabotage
 
 PLACES = ("--db", "r.db", "--out", "out")
 STEPS = ("--steps", 12, "--checkpoint-every", 1, "--quiet")
 # The database stays small.
 SELDOM = ("--snapshot-first", 0, "--snapshot-every", 0, "--statistics-every", 0)
-PROGRAM = [sys.executable, "-c", "import sys; from engine.cli import main; sys.exit(main())"]
 
 
 @pytest.fixture(autouse=True)
@@ -73,7 +71,7 @@ def test_a_database_that_is_gone_ends_the_run_with_a_checkpoint(
     assert (failed.code, failed.out) == (1, "")
     said, hint, command = failed.err.splitlines()
     assert said.startswith("gradsum: database r.db was deleted, moved or replaced during the run")
-    assert (hint, command) == ("Go on from the checkpoint of step 3 with:", "  gradsum train --resume out")
+    assert (hint, command) == ("Resume from the checkpoint of step 3 with:", "  gradsum train --resume out")
     rest = gradsum("train", "--resume", "out", "--workers", 0, "--json")
     assert (rest.code, rest.json()["params_sha256"]) == (0, whole(gradsum))
     assert rows("r.db") == list(range(4, 13))
@@ -116,7 +114,7 @@ def test_a_file_that_may_not_grow(tidy: Path) -> None:
     assert second.returncode == 1
     said, hint, command = second.stderr.splitlines()
     assert "out/step-00000004.safetensors cannot be written: File too large" in said
-    assert hint == "Go on from the checkpoint of step 2 with:"
+    assert hint == "Resume from the checkpoint of step 2 with:"
     assert command == "  gradsum train --resume out"
     assert [path.name for path in Path("out").iterdir()] == ["step-00000002.safetensors"]
     assert load(Path("out")).step == 2
@@ -164,7 +162,7 @@ def test_a_disk_that_fills_up(gradsum: Gradsum, size: str, db: str, out: str, sa
     lines = done.stderr.splitlines()
     assert code == "1"
     assert re.match(f"gradsum: {said}", lines[0]), done.stderr
-    hint = re.fullmatch(r"Go on from the checkpoint of step (\d+) with:", lines[1])
+    hint = re.fullmatch(r"Resume from the checkpoint of step (\d+) with:", lines[1])
     assert lines[2] == f"  gradsum train --resume {out}"
     assert "Traceback" not in done.stderr
     assert all(name.startswith("step-") for name in left), "no temporary file stays"

@@ -13,14 +13,15 @@ from typing import Any
 
 import pytest
 
+from engine.checkpoint import load, params_sha256
 from engine.cli.live.board import BEST, in_sight
 from engine.cli.live.reporters import sweep_reporter_for
 from engine.cli.live.trials import QuietSweep, SweepLines
 from engine.compute.validation import Validation
 from engine.coordinator.source import WorkerReport
-from engine.records import Point
+from engine.records import Point, TrialStatus
 from engine.sweeps.report import SweepReporter
-from engine.sweeps.trial import FINISHED, PRUNED, Trial
+from engine.sweeps.trial import Trial
 from engine.training.reporter import StepReport
 from tests.cli.live.test_progress import HIDE, SHOW, Terminal, info, step, workers
 from tests.support.command import SMALL, Gradsum, finish, save_data, start, wait_for, wait_for_end
@@ -48,13 +49,15 @@ def test_what_is_printed_where(gradsum: Gradsum) -> None:
     assert [line.split(":")[0] for line in said if re.match(r"trial \d \w+:", line)] == [
         "trial 1 finished", "trial 2 finished", "trial 3 pruned", "trial 4 finished"
     ]  # fmt: skip
-    *table, best, settings, records = answer.out.splitlines()
+    *table, best, network, settings, records = answer.out.splitlines()
     assert table[0].split() == ["trial", "lr", "optimizer", "%", "correct", "step", "run", "state"]
     assert len(table) == 5
     percents = [float(line.split()[3]) for line in table[1:]]
     assert percents[:3] == sorted(percents[:3], reverse=True)
     assert table[4].split()[-1] == "pruned"
     assert best.startswith(f"best        trial {table[1].split()[0]} finished: {table[1].split()[3]} % correct after")
+    step = int(table[1].split()[4])
+    assert network == f"network     out/trial-{table[1].split()[0]}/step-{step:08d}.safetensors"
     assert settings == "settings    out/best.toml (gradsum train --config out/best.toml)"
     assert records == "records     r.db (sweep 1)"
 
@@ -62,8 +65,9 @@ def test_what_is_printed_where(gradsum: Gradsum) -> None:
 def test_the_printed_file_trains_the_best_trial_again(gradsum: Gradsum) -> None:
     result = gradsum(*SWEEP, *OVER, "--json").json()
     again = gradsum("train", "--config", result["config"], "--workers", 2, "--db", "again.db", "--json").json()
-    assert again["params_sha256"] == result["best"]["params_sha256"]
-    assert result.keys() == {"sweep", "name", "state", "best", "config", "db", "trials"}
+    assert again["params_sha256"] == params_sha256(load(result["checkpoint"]).parameters)
+    assert (again["validation"]["percent"], again["steps"]) == (result["best"]["value"], result["best"]["step"])
+    assert result.keys() == {"sweep", "name", "state", "best", "checkpoint", "config", "db", "trials"}
     assert [trial["number"] for trial in result["trials"]] == [1, 2, 3, 4]
     assert result["best"] in result["trials"]
     keys = {"number", "run", "parameters", "state", "value", "step", "reason", "params_sha256"}
@@ -73,7 +77,7 @@ def test_the_printed_file_trains_the_best_trial_again(gradsum: Gradsum) -> None:
 def test_quiet_is_nothing_but_the_result(gradsum: Gradsum) -> None:
     answer = gradsum(*SWEEP, *OVER, "--quiet")
     assert (answer.code, answer.err) == (0, "")
-    assert len(answer.out.splitlines()) == 8
+    assert len(answer.out.splitlines()) == 9
 
 
 def test_many_trials_are_not_all_printed_and_the_grid_ends_by_itself(gradsum: Gradsum) -> None:
@@ -114,7 +118,7 @@ def test_options_for_all_trials_may_be_in_a_file(gradsum: Gradsum) -> None:
         (["--over", "lr=1:2", "--trials", "0"], "trials must be from 1 to 1000000, got 0"),
         (["--over", "lr=1:2", "--sampler", "x"], "sampler must be one of grid, random, tpe, got 'x'"),
         (["--resume", "3"], "there is no database r.db"),
-        (["--over", "lr=1:2", "--bind", "nonsense"], "'nonsense' is no address"),
+        (["--over", "lr=1:2", "--bind", "nonsense"], "'nonsense' is not an address"),
     ],
 )
 def test_mistakes(gradsum: Gradsum, arguments: list[str], text: str) -> None:
@@ -149,7 +153,7 @@ def test_an_interrupted_sweep_says_how_to_go_on(gradsum: Gradsum, monkeypatch: p
         stopped = gradsum(*SWEEP, *OVER, "--name", "my sweep")
     assert stopped.code == 130
     lines = stopped.out.splitlines()
-    place = lines.index("Interrupted in trial 2 of 4. Go on with:")
+    place = lines.index("Interrupted in trial 2 of 4. Resume with:")
     assert lines[place + 1] == "  gradsum sweep --resume 'my sweep' --db r.db"
     rest = gradsum("sweep", "--resume", "my sweep", "--db", "r.db", "--json")
     assert rest.code == 0
@@ -180,7 +184,7 @@ def test_between_two_trials_it_is_interrupted_in_none(
     monkeypatch.setattr("engine.cli.live.reporters.sweep_reporter_for", lambda *_: BetweenTrials(trial))
     answer = gradsum(*SWEEP, *OVER)
     assert answer.code == 130
-    assert f"Interrupted {moment} of 4. Go on with:" in answer.out.splitlines()
+    assert f"Interrupted {moment} of 4. Resume with:" in answer.out.splitlines()
 
 
 def test_workers_of_other_machines_stay_for_all_trials_at_the_same_port(tidy: Path) -> None:
@@ -197,8 +201,17 @@ def test_workers_of_other_machines_stay_for_all_trials_at_the_same_port(tidy: Pa
 
 
 def test_workers_end_with_a_sweep_that_is_killed(tidy: Path, gradsum: Gradsum) -> None:
-    process = start(*SWEEP, "--over", "lr=0.01,0.02", "--sampler", "grid", "--workers", 2, "--epochs", 1 << 20, *NEVER)
-    wait_for(process.stderr, "validation after step 10:")
+    endless = (
+        "--workers",
+        2,
+        "--epochs",
+        1 << 20,
+        *NEVER,
+        "--validate-every",
+        1 << 30,
+    )  # so that nothing is being saved
+    process = start(*SWEEP, "--over", "lr=0.01,0.02", "--sampler", "grid", *endless)
+    wait_for(process.stderr, "epoch")
     pids = [pid for pid in processes(tidy.name) if pid != process.pid]
     assert len(pids) == 2
     process.kill()
@@ -207,7 +220,7 @@ def test_workers_end_with_a_sweep_that_is_killed(tidy: Path, gradsum: Gradsum) -
     assert list(tidy.iterdir()) == []
 
 
-def trial(number: int, percent: float, state: str = FINISHED) -> Trial:
+def trial(number: int, percent: float, state: TrialStatus = TrialStatus.FINISHED) -> Trial:
     return Trial(number, {"lr": 0.1 / number, "model": "[b]mlp"}, state, number, (Point(2.5, 50, percent),), "why")
 
 
@@ -222,7 +235,9 @@ def play(reporter: SweepReporter, count: int) -> None:
         reporter.validated(Validation(50, 100 - number, 100, 0.3))
         if number < count:
             reporter.ended()
-            reporter.trial_ended(trial(number, 100.0 - number, PRUNED if number == 2 else FINISHED))
+            reporter.trial_ended(
+                trial(number, 100.0 - number, TrialStatus.PRUNED if number == 2 else TrialStatus.FINISHED)
+            )
 
 
 def last_frame(text: str) -> str:
@@ -280,7 +295,7 @@ def test_lines_and_quiet(monkeypatch: pytest.MonkeyPatch) -> None:
     assert type(lines) is SweepLines
     play(lines, 2)
     lines.notice("worker w left")
-    lines.trial_ended(trial(2, 98.0, PRUNED))
+    lines.trial_ended(trial(2, 98.0, TrialStatus.PRUNED))
     lines.sweep_ended()
     assert stream.getvalue().splitlines() == [
         "preparing data and model ...",

@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -11,14 +13,16 @@ from pathlib import Path
 import pytest
 
 from engine.checkpoint import load
-from engine.cli import COMMANDS, main
+from engine.cli import main
+from engine.cli.commands import SUMMARIES
 from engine.errors import WorkerFailedError
+from engine.records import read_run
 from engine.settings import Settings
 from tests.support.command import PATIENCE, SMALL, Gradsum, finish, save_data, start
 
 KEYS = {
     *("run", "steps", "epochs", "workers", "params_sha256", "train_loss", "validation", "images_per_second"),
-    *("wall_seconds", "db", "checkpoint"),
+    *("wall_seconds", "db", "records_bytes", "checkpoint"),
 }
 PLACES = ("--db", "r.db", "--out", "out")
 
@@ -46,16 +50,17 @@ def test_progress_goes_to_standard_error_and_the_summary_to_standard_output(grad
     assert "run 1: mlp (" in answer.err
     assert "40 data, this process" in answer.err
     assert "validation after step 5:" in answer.err
-    first, _, records, checkpoint = answer.out.splitlines()
+    first, _, records, checkpoint, best = answer.out.splitlines()
     assert first.endswith("of 12 data) after 5 steps")
-    assert records == "records     r.db (run 1)"
+    assert re.fullmatch(r"records     r\.db \(run 1, \d+(\.\d+)? (kB|MB)\)", records)
     assert checkpoint == "checkpoint  out/step-00000005.safetensors"
+    assert best == f"best        out/step-00000005.safetensors ({first.split()[0]} % correct after step 5)"
 
 
 def test_quiet_means_no_progress(gradsum: Gradsum) -> None:
     answer = gradsum(*SMALL, *PLACES, "--epochs", 1, "--quiet")
     assert answer.err == ""
-    assert len(answer.out.splitlines()) == 4
+    assert len(answer.out.splitlines()) == 5
 
 
 def test_the_result_does_not_depend_on_the_number_of_workers(gradsum: Gradsum) -> None:
@@ -68,7 +73,7 @@ def test_the_result_does_not_depend_on_the_number_of_workers(gradsum: Gradsum) -
 @pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam"])
 def test_every_optimizer_can_be_named(gradsum: Gradsum, optimizer: str) -> None:
     assert gradsum(*SMALL, *PLACES, "--steps", 1, "--optimizer", optimizer).code == 0
-    assert load(Path("out")).metadata["settings"]["optimizer"] == optimizer
+    assert load(Path("out")).run.settings["optimizer"] == optimizer
 
 
 def test_all_settings_reach_the_run(gradsum: Gradsum) -> None:
@@ -79,7 +84,7 @@ def test_all_settings_reach_the_run(gradsum: Gradsum) -> None:
     }  # fmt: skip
     options = [f"--{name.replace('_', '-')}={value}" for name, value in given.items() if name != "augment"]
     assert gradsum(*SMALL, *PLACES, *options, "--augment").code == 0
-    settings = load(Path("out")).metadata["settings"]
+    settings = load(Path("out")).run.settings
     assert given.items() <= settings.items()
     assert settings.keys() == {field.name for field in fields(Settings)}
 
@@ -92,7 +97,7 @@ def test_options_from_a_file_give_way_to_those_of_the_command_line(gradsum: Grad
     answer = gradsum("train", "--config", "c.toml", "--lr", 0.5, "--steps", 2, "--no-augment")
     assert (answer.code, answer.err) == (0, "")
     assert (answer.json()["steps"], answer.json()["db"]) == (2, "c.db")
-    settings = load(Path("c")).metadata["settings"]
+    settings = load(Path("c")).run.settings
     expected = {"lr": 0.5, "steps": 2, "augment": False, "batch_size": 5, "microbatch": 2}
     assert expected.items() <= settings.items()
 
@@ -107,12 +112,12 @@ def test_help_has_every_option(gradsum: Gradsum) -> None:
     answer = gradsum("train", "--help")
     assert (answer.code, answer.err) == (0, "")
     for name in (*(field.name for field in fields(Settings)), "data", "model", "db", "out", "resume", "config"):
-        assert f"--{name.replace('_', '-')} " in answer.out or f"--{name}," in answer.out
+        assert re.search(rf"^  --{name.replace('_', '-')}[ ,]", answer.out, re.MULTILINE), name
     assert "--quiet" in answer.out
     assert "--json" in answer.out
 
 
-@pytest.mark.parametrize("command", [*sorted(COMMANDS.keys() - {"worker"}), ""])  # a worker is another process
+@pytest.mark.parametrize("command", [*SUMMARIES, ""])
 def test_every_command_has_help(gradsum: Gradsum, command: str) -> None:
     answer = gradsum(*command.split(), "--help")
     assert (answer.code, answer.err) == (0, "")
@@ -208,6 +213,35 @@ def test_resuming_a_run_that_reached_its_target_says_that_nothing_is_left(gradsu
     assert answer.out.splitlines()[0].startswith("No step was taken: validation reached the target of 1 %.")
 
 
+def test_a_copied_checkpoint_is_resumed_on_another_machine(gradsum: Gradsum, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other machine has neither the database nor the data where they were."""
+    whole = gradsum(*SMALL, "--db", "whole.db", "--out", "whole", "--steps", 7, "--quiet", "--json").json()
+    Path("here").mkdir()
+    monkeypatch.chdir("here")
+    save_data()
+    assert gradsum(*SMALL, "--steps", 4, "--quiet").code == 0
+    monkeypatch.chdir("..")
+    [copied] = (path for path in Path("here/runs").iterdir() if path.is_dir())
+    copied.rename("copied")
+    shutil.rmtree("here")
+    Path("there").mkdir()
+    monkeypatch.chdir("there")
+    resume = ("train", "--resume", "../copied", "--steps", 7, "--json")
+    lost = gradsum(*resume)
+    assert (lost.code, list(Path().iterdir())) == (2, [])
+    assert "here/data.npz, which is not there; give the same data with --data" in lost.err
+    done = gradsum(*resume, "--data", "../data.npz")
+    assert (done.code, done.json()["params_sha256"]) == (0, whole["params_sha256"])
+    record = read_run("runs/gradsum.db", "1")
+    said = f"run {copied.name[-6:]} is new to database runs/gradsum.db, without its first 4 steps; they are in "
+    assert said in done.err
+    assert (record.run["state"], record.run["steps"], record.run["uuid"][:6]) == ("finished", 7, copied.name[-6:])
+    [event] = (event for event in record.events if event["kind"] == "resumed")
+    assert event["text"].startswith(said)
+    again = gradsum("train", "--resume", "../copied", "--steps", 8)
+    assert (again.code, "is new to" in again.err) == (0, False)
+
+
 def test_a_run_can_be_resumed_from_another_folder(gradsum: Gradsum, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = gradsum(*SMALL, "--db", "whole.db", "--steps", 7, "--json").json()
     gradsum(*SMALL, *PLACES, "--steps", 4)
@@ -225,7 +259,7 @@ def test_a_damaged_newest_checkpoint_is_passed_over_and_said(gradsum: Gradsum) -
     assert answer.code == 0
     [said] = [line for line in answer.err.splitlines() if line.startswith("gradsum: ")]
     assert "step-00000004" in said
-    assert "going on with out/step-00000002" in said
+    assert "using out/step-00000002" in said
 
 
 def test_names_that_are_no_text_can_be_printed(tidy: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -46,6 +46,12 @@ def test_a_job_with_any_model(model: Model) -> None:
     assert arrived.model.layout().digest == model.layout().digest
 
 
+def test_a_job_on_features_with_values() -> None:
+    scales = Normalisation((1.5, 0.1), (2.0, 1e-9)), Normalisation((1e30,), (1e-30,))
+    job = Job(mlp((2,), 1), "ab" * 32, scales[0], 64, 16, 1, augment=False, values=scales[1])
+    assert across(job) == job
+
+
 @given(
     st.text(max_size=80),
     st.lists(

@@ -77,7 +77,7 @@ def test_first_nonfinite(kernels: Backend) -> None:
     assert c.program.first_nonfinite(c.images, c.labels) == "c1"
     general = case(Model((Conv2d(2, 2), Flatten()), (3, 3, 1)), 1, kernels)
     general.images[0] = np.nan
-    assert general.program.first_nonfinite(general.images, general.labels) == "images"
+    assert general.program.first_nonfinite(general.images, general.labels) == "inputs"
     large = case(Model((Flatten(), Dense(1), Dense(2)), (1, 2, 1), "mean_squared_error"), 1, kernels)
     large.images[:] = 1e30  # every output is below 1e38, the gradient of fc2 is not
     assert large.program.first_nonfinite(large.images, large.labels) == "fc2"
@@ -162,7 +162,7 @@ def test_wrong_arguments() -> None:
     with pytest.raises(ValueError, match="float32 vector of 110426"):
         program.prepare(vector[1:])
     program.prepare(vector)
-    with pytest.raises(ValueError, match="images of shape"):
+    with pytest.raises(ValueError, match="inputs of shape"):
         program.evaluate(images[:1], labels)
     with pytest.raises(ValueError, match="2 labels"):
         program.evaluate(images, labels[:1])

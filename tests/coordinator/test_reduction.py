@@ -41,7 +41,7 @@ def test_the_sum_is_that_of_the_tree_whatever_came_when(total: int, rng: random.
     collector = Reduction(4 * total - 1, 4, out)
     sent: list[tuple[bytearray | bytes, bytes]] = []
     for block in cut(total, rng):
-        sums = sums_of(m.TRAIN, 1, block, PARAMETERS)
+        sums = sums_of(m.WorkKind.TRAIN, 1, block, PARAMETERS)
         assert sums.gradient is not None
         data = sums.gradient.tobytes()
         payload = bytearray(b"." + data) if writable else b"." + data
@@ -49,7 +49,7 @@ def test_the_sum_is_that_of_the_tree_whatever_came_when(total: int, rng: random.
         # As from the network: read-only, and not aligned.
         collector.put(block, collector.check(result_of(block, sums), memoryview(payload).toreadonly()[1:]))
     summed = collector.result()
-    expected = sums_of(m.TRAIN, 1, (0, total), PARAMETERS)
+    expected = sums_of(m.WorkKind.TRAIN, 1, (0, total), PARAMETERS)
     assert expected.gradient is not None
     assert (summed.loss, summed.correct) == (expected.loss, expected.correct)
     assert summed.gradient is out
@@ -61,9 +61,9 @@ def test_the_sum_is_that_of_the_tree_whatever_came_when(total: int, rng: random.
 def test_a_validation_has_no_gradient(total: int, rng: random.Random) -> None:
     collector = Reduction(4 * total, 4, None)
     for block in cut(total, rng):
-        sums = sums_of(m.VALIDATE, 0, block, PARAMETERS)
+        sums = sums_of(m.WorkKind.VALIDATE, 0, block, PARAMETERS)
         collector.put(block, collector.check(result_of(block, sums), None))
-    expected = sums_of(m.VALIDATE, 0, (0, total), PARAMETERS)
+    expected = sums_of(m.WorkKind.VALIDATE, 0, (0, total), PARAMETERS)
     assert collector.result() == Sums(expected.loss, expected.correct, None)
 
 
@@ -89,12 +89,12 @@ def test_impossible_blocks(block: tree.Block, correct: int) -> None:
 @pytest.mark.parametrize("payload", [None, b"", GOOD[:-1], GOOD + b"\x00", GOOD[:4]])
 def test_gradients_of_the_wrong_size(payload: bytes | None) -> None:
     collector = Reduction(22, 4, np.zeros(SIZE, np.float32))
-    with pytest.raises(ProtocolError, match=f"a gradient of {len(payload or b'')} bytes, where 40 are expected"):
+    with pytest.raises(ProtocolError, match=f"a gradient of {len(payload or b'')} bytes; expected 40"):
         collector.check(m.Result("s", 1, 1, 0, 2, 0.0, 0, 0.0, 0.0), payload)
 
 
 def test_a_gradient_where_none_belongs() -> None:
-    with pytest.raises(ProtocolError, match="a gradient of 40 bytes, where 0 are expected"):
+    with pytest.raises(ProtocolError, match="a gradient of 40 bytes; expected 0"):
         Reduction(22, 4, None).check(m.Result("s", 1, 1, 0, 2, 0.0, 0, 0.0, 0.0), GOOD)
 
 
@@ -114,7 +114,7 @@ def test_vectors_are_given_back_at_once_and_not_by_the_garbage_collector() -> No
     collector = Reduction(16, 4, np.zeros(SIZE, np.float32))
     seen: list[weakref.ref[object]] = []
     for block in ((0, 2), (2, 4)):
-        sums = sums_of(m.TRAIN, 1, block, PARAMETERS)
+        sums = sums_of(m.WorkKind.TRAIN, 1, block, PARAMETERS)
         assert sums.gradient is not None
         received = np.frombuffer(sums.gradient.tobytes(), np.float32)
         seen.append(weakref.ref(received))

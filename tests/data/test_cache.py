@@ -84,7 +84,7 @@ def test_what_is_missing_is_said_so(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("digest", ["", "../../etc/passwd", "A" * 64, "0" * 63, "0" * 64 + "\n"])
 def test_what_is_no_digest_is_refused(tmp_path: Path, digest: str) -> None:
-    with pytest.raises(DataError, match="no data digest"):
+    with pytest.raises(DataError, match="not a data digest"):
         cache.open_cached(digest, tmp_path)
 
 
@@ -119,8 +119,8 @@ def header_of(text: bytes, payload: bytes = b"") -> bytes:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (header_of(b"{"), "no JSON"),
-        (header_of(b"[" * 100_000), "no JSON"),
+        (header_of(b"{"), "not JSON"),
+        (header_of(b"[" * 100_000), "not JSON"),
         (header_of(b"[]"), "not one that holds a data set"),
         (header_of(b'{"weights":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}'), "not one that holds"),
         ((1 << 62).to_bytes(8, "little"), "not a whole"),
@@ -152,15 +152,18 @@ def test_a_header_that_is_not_ours_to_the_byte_is_refused(old: bytes, new: bytes
         layout.parse(np.frombuffer(content.replace(old, new), np.uint8), Path("x"))
 
 
-def test_what_killed_processes_left_is_removed_after_an_hour(tmp_path: Path) -> None:
-    old, young = tmp_path / ".part-old", tmp_path / ".part-young"
-    old.write_bytes(b"x")
-    young.write_bytes(b"x")
+@pytest.mark.parametrize("name", [".part-{}", ".x.{}1.tmp", ".x.safetensors.{}1-0a1b2c3d.tmp"])
+def test_what_killed_processes_left_is_removed_after_an_hour(tmp_path: Path, name: str) -> None:
+    old, young, other = (tmp_path / file for file in (name.format(1), name.format(2), "x.tmp"))
     long_ago = time.time() - 3601
-    os.utime(old, (long_ago, long_ago))
+    for path in (old, young, other):
+        path.write_bytes(b"x")
+    for path in (old, other):
+        os.utime(path, (long_ago, long_ago))
     cache.store(made(), tmp_path)
     assert not old.exists()
     assert young.exists()
+    assert other.exists(), "it is not ours"
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:

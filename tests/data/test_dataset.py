@@ -99,5 +99,5 @@ def test_other_channels_are_refused() -> None:
     [((1.0,), (1.0, 2.0)), ((1.0,), (0.0,)), ((1.0,), (-1.0,)), ((float("nan"),), (1.0,)), ((1.0,), (float("inf"),))],
 )
 def test_what_is_no_normalisation(mean: tuple[float, ...], deviation: tuple[float, ...]) -> None:
-    with pytest.raises(DataError, match="no normalisation"):
+    with pytest.raises(DataError, match="not a normalisation"):
         Normalisation(mean, deviation)

@@ -1,5 +1,6 @@
 """Data sets that come over the wire, and the limit of the cache."""
 
+import errno
 import fcntl
 import os
 from pathlib import Path
@@ -40,6 +41,23 @@ def test_pieces_of_any_size_make_the_data_set(digest: str, content: bytes, there
     assert [path.name for path in there.iterdir()] == [f"{digest}.safetensors"]
     found = cache.open_cached(digest, there)
     assert (found.train.images == made().train.images).all()
+
+
+def test_without_locks_each_downloads_for_itself(
+    digest: str, content: bytes, there: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    with Download(digest, there) as before:
+        before.put(content[:70], len(content))
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with Download(digest, there) as first, Download(digest, there) as second:
+        assert (first.offset, second.offset) == (0, 0)
+        first.put(content[:50], len(content))
+        assert second.put(content, len(content))
+        assert first.put(content[50:], len(content))
+    assert (cache.open_cached(digest, there).train.images == made().train.images).all()
 
 
 def test_a_download_goes_on_where_the_last_one_ended(digest: str, content: bytes, there: Path) -> None:

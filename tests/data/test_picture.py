@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from engine.data.background import background, contrasting, nearest
-from engine.data.dataset import Dataset, Normalisation, Split
+from engine.data.dataset import Dataset, Split
+from engine.data.normalisation import Normalisation
 from engine.data.picture import Form, facts, read, strict
 from engine.data.reading import Manner, flat, read_images
 from engine.errors import DataError

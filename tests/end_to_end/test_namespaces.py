@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.cli import INTERRUPTED
+from engine.cli.exit_codes import INTERRUPTED
 from tests.support.command import PATIENCE, Gradsum, finish, save_data
 from tests.support.remote import ALONE, printed, worker
 from tests.support.tools import need, need_root

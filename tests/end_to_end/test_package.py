@@ -32,10 +32,17 @@ def test_the_wheel_trains(tmp_path: Path) -> None:
     run(*pip, "wheel", "--quiet", "--no-deps", "--wheel-dir", wheels, source)
     run(*pip, "install", "--quiet", *wheels.iterdir())
     save_data()
+    for name in ("engine.py", "workers.py"):  # of the user, in the current folder
+        Path(name).write_text("raise SystemExit(__file__)")
     train = ("train", "--data", "data.npz", "--model", "mlp", "--steps", 4, "--workers", 2, "--quiet", "--json")
     said = [run(*gradsum, *train) for gradsum in ((venv / "bin/gradsum",), (python, "-m", "gradsum"))]
     hashes = {json.loads(answer.splitlines()[-1])["params_sha256"] for answer in said}
     assert len(hashes) == 1
+    typed = tmp_path / "typed" / "typed.py"  # mypy wants py.typed, which only a package can have
+    typed.parent.mkdir()
+    typed.write_text("import engine\nreveal_type(engine.load_network)\n")
+    types = run(sys.executable, "-m", "mypy", "--strict", "--python-executable", python, typed.name, cwd=typed.parent)
+    assert "-> engine.network.Network" in types
     assert run(python, "-c", "import gradsum; print(gradsum.__version__)").strip() in run(
         venv / "bin/gradsum", "--version"
     )

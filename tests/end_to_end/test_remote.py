@@ -166,12 +166,12 @@ def test_a_worker_that_stays_for_the_rest_of_the_run_has_another_name_then(tidy:
 @pytest.mark.parametrize(
     ("arguments", "texts"),
     [
-        (["--bind", "nonsense"], ["'nonsense' is no address; try tcp://HOST:PORT"]),
+        (["--bind", "nonsense"], ["'nonsense' is not an address; try tcp://HOST:PORT"]),
         (["--bind", "tcp://127.0.0.1:65536"], ["with a port from 0 to 65535"]),
-        (["--bind", "ipc:///tmp/x"], ["is no address"]),
-        (["--bind", "tcp://no.such.host.invalid:0"], ["the host 'no.such.host.invalid'", "is not known"]),
-        (["--key", "k"], ["key is for workers of other machines: give --bind"]),
-        (["--insecure"], ["insecure is for workers of other machines: give --bind"]),
+        (["--bind", "ipc:///tmp/x"], ["is not an address"]),
+        (["--bind", "tcp://no.such.host.invalid:0"], ["the host 'no.such.host.invalid'", "is unknown"]),
+        (["--key", "k"], ["key is for workers on other machines: also give --bind"]),
+        (["--insecure"], ["insecure is for workers on other machines: also give --bind"]),
         (["--bind", "tcp://*:0", "--key", "k", "--insecure"], ["exclude each other"]),
         (["--bind", "tcp://*:0", "--key", "no/such/folder/k"], ["no/such/folder/k cannot be written: No such file"]),
         (["--bind", "tcp://*:0", "--key", "data.npz"], ["the key file", "data.npz has mode 644", "chmod 600"]),
@@ -190,7 +190,7 @@ def test_a_coordinator_without_an_address(gradsum: Gradsum) -> None:
     answer = gradsum("coordinator")
     assert (answer.code, answer.err) == (
         2,
-        "gradsum: give --bind tcp://HOST:PORT, where workers of other machines join\n",
+        "gradsum: give --bind tcp://HOST:PORT, where workers on other machines join\n",
     )
 
 
@@ -210,7 +210,7 @@ def test_a_port_that_is_taken(gradsum: Gradsum) -> None:
         (["tcp://192.0.2.1:5555", "--key", "none"], "the key file none cannot be read: No such file"),
         (["ipc:///x", "--key", "none"], "--key is for a tcp:// address"),
         (["tcp://127.0.0.1:5555", "--key", "none", "--insecure"], "and not with --insecure"),
-        (["tcp://nonsense"], "is no address"),
+        (["tcp://nonsense"], "is not an address"),
     ],
 )
 def test_a_worker_without_the_right_to_join(arguments: list[str], text: str, tidy: Path) -> None:

@@ -15,9 +15,10 @@ from zmq.utils.monitor import recv_monitor_message
 from engine.errors import ProtocolError
 from engine.wire import Dialer, Listener, Received, connection_limits
 from engine.wire import messages as m
-from engine.wire.bound_socket import MOST_FRAMES, UNSENT
+from engine.wire.bound_socket import FRAMES_KEPT, UNSENT_MESSAGES
 from engine.wire.keys import Keys
-from tests.support.strangers import GREETING, HANDSHAKE, MORE, PATIENCE, dial, ended, enter, frame, until
+from tests.support.clocks import LeapingClock
+from tests.support.strangers import COMMAND, GREETING, HANDSHAKE, MORE, PATIENCE, dial, ended, enter, frame, until
 
 LARGEST = 100_000
 KEYS = Keys.make()
@@ -169,15 +170,37 @@ def test_a_stranger_that_sends_much_before_it_is_known_is_cut_off(
 
 
 @pytest.mark.parametrize("said", [b"", GREETING[:10], GREETING, HANDSHAKE])
-def test_one_that_never_finishes_a_word_is_cut_off(
-    said: bytes, open_to_all: Listener, stack: ExitStack, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(connection_limits, "HANDSHAKE", 0.2)
-    peer = stack.enter_context(dial(open_to_all.address))
+def test_one_that_never_finishes_a_word_is_cut_off(said: bytes, stack: ExitStack) -> None:
+    clock = LeapingClock()
+    listener = stack.enter_context(Listener("tcp://127.0.0.1:0", LARGEST, clock=clock))
+    peer = stack.enter_context(dial(listener.address))
     peer.sendall(said)
-    assert until(open_to_all, lambda: ended(peer)) == []
-    monkeypatch.undo()
-    serves_honest_peers(open_to_all)
+    for _ in range(2):  # the connection may be noticed only now
+        listener.poll(0.1)
+        assert not ended(peer)
+    clock.leap += connection_limits.HANDSHAKE
+    assert until(listener, lambda: ended(peer)) == []
+    serves_honest_peers(listener)
+
+
+def test_a_peer_that_falls_silent_is_cut_off(stack: ExitStack) -> None:
+    """Heartbeats are enough to stay."""
+    clock = LeapingClock()
+    listener = stack.enter_context(Listener("tcp://127.0.0.1:0", LARGEST, clock=clock))
+    peer = stack.enter_context(enter(listener.address))
+    peer.sendall(frame(b"hello"))
+    assert len(listener.poll(PATIENCE)) == 1
+    for _ in range(3):
+        peer.sendall(frame(b"\x04PING" + bytes(2), COMMAND))
+        while not peer.recv(100).endswith(b"PONG"):
+            pass
+        clock.leap += 0.7 * connection_limits.SILENCE
+        listener.poll(0)
+        listener.poll(0)
+    assert not ended(peer)
+    clock.leap += connection_limits.SILENCE
+    assert until(listener, lambda: ended(peer)) == []
+    serves_honest_peers(listener)
 
 
 @pytest.mark.parametrize("size", [0, 1, 50_000])
@@ -209,7 +232,7 @@ def test_a_message_of_many_frames_is_refused_and_no_more_than_that(open_to_all: 
     received = open_to_all.poll(PATIENCE)
     if len(received) < 2:
         received += open_to_all.poll(PATIENCE)
-    assert [len(one.frames) for one in received] == [MOST_FRAMES, 1]
+    assert [len(one.frames) for one in received] == [FRAMES_KEPT, 1]
     with pytest.raises(ProtocolError, match="one or two frames"):
         m.decode(received[0].frames)
     serves_honest_peers(open_to_all)
@@ -225,7 +248,7 @@ def test_bad_messages_are_forgiven_three_times(place: str, tmp_path: Path, stack
     peers = {}
     for name, dialer in ((b"bad", bad), (b"good", good)):
         peers[name] = introduce(dialer, listener, name).peer
-    for _ in range(connection_limits.BAD):
+    for _ in range(connection_limits.BAD_MESSAGES):
         listener.blame(peers[b"bad"])
         listener.poll(0)
         assert listener.send(peers[b"bad"], [b"refused"])
@@ -263,7 +286,7 @@ def test_one_that_does_not_read_counts_as_gone(open_to_all: Listener, stack: Exi
     sent, answer = 0, bytes(1 << 20)
     while open_to_all.send(hello.peer, [answer]):
         sent += 1
-        assert sent < UNSENT + 200, "what is not read is kept without limit"
+        assert sent < UNSENT_MESSAGES + 200, "what is not read is kept without limit"
     serves_honest_peers(open_to_all)
 
 

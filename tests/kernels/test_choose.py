@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import engine.kernels
-from engine.compute.precompile import warm
+from engine.compute.precompile import compile_kernels
 from engine.errors import SettingsError
 from engine.kernels import choose, numpy_backend
 from tests.support.backends import BACKENDS, each_backend
@@ -47,18 +47,18 @@ def test_numba_is_imported_only_when_chosen() -> None:
 
 
 @each_backend
-def test_warming_twice_compiles_nothing(kernels: object) -> None:
+def test_compiling_twice_compiles_nothing(kernels: object) -> None:
     for backend in BACKENDS:
-        warm(backend)
-        assert not warm(backend)
-        assert backend.cached(), "every kernel is used in warming"
+        compile_kernels(backend)
+        assert not compile_kernels(backend)
+        assert backend.cached(), "every kernel is compiled"
 
 
 @pytest.mark.skipif(not WITH_NUMBA, reason="numba is not installed")
 def test_compiled_code_that_was_deleted_is_missed(monkeypatch: pytest.MonkeyPatch) -> None:
     from engine.kernels.with_numba import jit
 
-    warm(BACKENDS[-1])
+    compile_kernels(BACKENDS[-1])
     monkeypatch.setattr(jit, "SOURCES", "0" * 8)
     assert not BACKENDS[-1].cached()
 

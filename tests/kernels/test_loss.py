@@ -42,3 +42,25 @@ def test_ties_go_to_the_first_and_nan_is_never_correct(kernels: Backend, loss: s
     with np.errstate(all="ignore"):
         assert getattr(kernels, loss)(z, ints(0, 1, 0, 1), losses, dz) == 1
     assert np.isnan(losses).tolist() == [False, False, True, True]
+
+
+@each_backend
+@given(N=st.integers(1, 5), T=st.integers(1, 30), seed=st.integers(0, 99), spread=st.sampled_from([1e-3, 1, 1e15]))
+def test_squared_error_of_values(kernels: Backend, N: int, T: int, seed: int, spread: float) -> None:
+    z, values = normal(N, T, seed=seed) * np.float32(spread), normal(N, T, seed=seed + 100) * np.float32(spread)
+    losses, dz = np.empty(N), np.empty_like(z)
+    kernels.squared_error_of_values(z, values, losses, dz)
+    want, slope = loss_of(z.astype(float), values.astype(float), "mean_squared_error")
+    assert losses.sum() == pytest.approx(want, rel=1e-6)
+    np.testing.assert_allclose(dz, slope, rtol=1e-6, atol=1e-6 * spread)
+
+
+@each_backend
+def test_the_square_of_an_error_does_not_overflow_and_nan_reaches_the_loss(kernels: Backend) -> None:
+    z, values = floats([3e38], [np.nan], [1]), floats([0], [0], [np.inf])
+    losses, dz = np.empty(3), np.empty_like(z)
+    with np.errstate(all="ignore"):
+        kernels.squared_error_of_values(z, values, losses, dz)
+    assert losses[0] == pytest.approx(9e76)
+    assert np.isnan(losses[1])
+    assert np.isinf(losses[2])

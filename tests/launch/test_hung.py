@@ -1,26 +1,26 @@
 """Workers that are there but do not work, and workers that check each other: real processes."""
 
 import os
-import platform
 import signal
 
 import pytest
 
+from engine.coordinator.notices import NoticeKind
 from engine.coordinator.policy import Policy
 from engine.coordinator.rounds import Leases
-from engine.launch import local_workers
-from engine.launch.local_workers import LocalWorkers
+from engine.launch.local_workers import LIMITS, Limits, LocalWorkers
+from engine.system.processes import hostname
 from tests.support.cluster import LOST, cluster, exists
+from tests.support.fakes import FakeClock
 
 pytestmark = [pytest.mark.timeout(60), pytest.mark.usefixtures("numpy_kernels")]
 IMPATIENT = Leases(first_lease=0.6, least_lease=0.6, first_late=0.2, least_late=0.2)
 
 
 @pytest.mark.parametrize("count", [1, 2])
-def test_a_hung_worker_is_killed_and_replaced(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is frozen, so that it is still there, and connected, and ends by nothing but SIGKILL."""
-    monkeypatch.setattr(local_workers, "HUNG", 0.3)
-    with cluster(count, policy=Policy(patience=IMPATIENT)) as box:
+def test_a_hung_worker_is_killed_and_replaced(count: int) -> None:
+    """It is frozen, so that it is still there, and connected, and ends only by SIGKILL."""
+    with cluster(count, policy=Policy(leases=IMPATIENT), limits=Limits(suspicion=0.3)) as box:
         box.coordinator.gather(count)
         box.check(1)
         hung = box.workers.pids[0]
@@ -28,10 +28,10 @@ def test_a_hung_worker_is_killed_and_replaced(count: int, monkeypatch: pytest.Mo
         os.waitpid(hung, os.WUNTRACED)
         for step in range(2, 1000):
             box.check(step)
-            if hung not in box.workers.pids and LOST in box.left():
+            if hung not in box.workers.pids and LOST in box.gone():
                 break
         kinds = [notice.kind for notice in box.notices]
-        assert kinds.index("lapsed") < kinds.index("killed") < kinds.index("left")
+        assert kinds.index(NoticeKind.LAPSED) < kinds.index(NoticeKind.KILLED) < kinds.index(NoticeKind.LOST)
         box.coordinator.gather(count)
         assert hung not in box.workers.pids
         box.check(1000)
@@ -53,11 +53,9 @@ def test_the_coordinator_computes_the_same_bits_as_its_only_worker() -> None:
         assert {notice.kind for notice in box.notices} == {"joined"}
 
 
-def test_suspicion_is_about_processes_of_this_machine_and_can_be_dispelled(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(local_workers, "worker_command", lambda *_: ["sleep", "1000"])
-    monkeypatch.setattr(local_workers, "HUNG", 0.0)
-    here = platform.node()[:64]
-    with LocalWorkers("nowhere", 2) as workers:
+def test_suspicion_is_about_processes_of_this_machine_and_can_be_dispelled() -> None:
+    here, clock = hostname(), FakeClock()
+    with LocalWorkers("nowhere", 2, clock=clock, command=lambda *_: ["sleep", "1000"]) as workers:
         first, second = workers.pids
         workers.suspect("another machine", first)
         workers.suspect(here, os.getpid())
@@ -65,9 +63,14 @@ def test_suspicion_is_about_processes_of_this_machine_and_can_be_dispelled(monke
         workers.trust(here, first)
         workers.suspect(here, first)
         workers.useful(first)
+        clock.time += 2 * LIMITS.suspicion
         assert workers.look() == []
         assert workers.pids == [first, second]
         workers.suspect(here, second)
+        clock.time += 0.9 * LIMITS.suspicion
+        workers.suspect(here, second)  # counts from the first time on
+        assert workers.look() == []
+        clock.time += 0.1 * LIMITS.suspicion
         assert workers.look() == [second]
         assert workers.pids[0] == first
         assert len(workers.pids) == 2

@@ -1,5 +1,6 @@
 """Real worker processes: started, replaced, ended; nothing of them is left, whoever is killed."""
 
+import logging
 import os
 import select
 import signal
@@ -10,8 +11,7 @@ from pathlib import Path
 import pytest
 
 from engine.errors import WorkersError
-from engine.launch import local_workers
-from engine.launch.local_workers import LocalWorkers
+from engine.launch.local_workers import Limits, LocalWorkers
 from tests.support.cluster import LOST, cluster, descriptors, exists
 from tests.support.repository import ROOT
 
@@ -48,7 +48,7 @@ def test_workers_that_end_are_replaced_and_the_sums_stay_the_same() -> None:
         box.check(2)
         while started[0] in box.workers.pids:
             box.check(3)
-        assert box.left() in (["it got SIGTERM"], [LOST]), "whichever the coordinator comes to know first"
+        assert box.gone() in (["it got SIGTERM"], [LOST]), "whichever the coordinator comes to know first"
         box.coordinator.gather(2)
         assert box.workers.pids[0] == started[1]
         started += box.workers.pids[1:]
@@ -56,7 +56,7 @@ def test_workers_that_end_are_replaced_and_the_sums_stay_the_same() -> None:
         for pid in started[1:]:
             os.kill(pid, signal.SIGKILL)
         box.check(5)
-        assert box.left()[1:] == [LOST] * 2
+        assert box.gone()[1:] == [LOST] * 2
         started += box.workers.pids
         box.coordinator.close()
     del box  # and with it the shared memory
@@ -65,10 +65,9 @@ def test_workers_that_end_are_replaced_and_the_sums_stay_the_same() -> None:
     assert descriptors() == before
 
 
-def test_a_frozen_worker_is_killed_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(local_workers, "GRACE", 0.1)
+def test_a_frozen_worker_is_killed_at_the_end() -> None:
     before = descriptors()
-    with cluster(1) as box:
+    with cluster(1, limits=Limits(exit=0.1)) as box:
         box.coordinator.gather(1)
         (pid,) = box.workers.pids
         os.kill(pid, signal.SIGSTOP)
@@ -77,10 +76,9 @@ def test_a_frozen_worker_is_killed_in_the_end(monkeypatch: pytest.MonkeyPatch) -
     assert descriptors() == before
 
 
-def test_workers_with_other_numbers_end_the_run_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(local_workers, "HOPELESS", 0)
-    refused = r"exit code 1 and said: .*refused: its numbers depend on.*here: other"
-    with pytest.raises(WorkersError, match=refused), cluster(1, "other") as box:
+def test_workers_with_other_numbers_end_the_run_with_the_reason() -> None:
+    refused = r"exit code 1; last stderr: .*refused this worker: it would compute different bits.*here: other"
+    with pytest.raises(WorkersError, match=refused), cluster(1, "other", limits=Limits(failures=0)) as box:
         box.coordinator.gather(1)
 
 
@@ -93,10 +91,10 @@ def wave(workers: LocalWorkers) -> list[int]:
 
 
 def test_workers_that_cannot_work_end_the_run_with_what_they_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(local_workers, "HOPELESS", 0)
     monkeypatch.setenv("GRADSUM_BACKEND", "nonsense")
-    said = r"ended with exit code 2 and said: gradsum worker: no kernel backend 'nonsense'"
-    with LocalWorkers("ipc:///nowhere", 1) as workers:
+    monkeypatch.setenv("GRADSUM_LOG", "debug")  # not for those who have no terminal
+    said = r"ended with exit code 2; last stderr: gradsum worker: no kernel backend 'nonsense'"
+    with LocalWorkers("ipc:///nowhere", 1, limits=Limits(failures=0)) as workers:
         wave(workers)
         with pytest.raises(WorkersError, match=said):
             workers.look()
@@ -105,17 +103,14 @@ def test_workers_that_cannot_work_end_the_run_with_what_they_said(monkeypatch: p
 @pytest.mark.parametrize(
     ("script", "message"),
     [
-        ("echo sorry >&2; exit 3", r"ended with exit code 3 and said: sorry$"),
-        ("kill -9 $$", r"ended with signal 9 \(Killed\) and said: nothing$"),
-        ("seq 1000000 >&2", r"exit code 0 and said: \d*\n(\d{6}\n){200,300}1000000$"),
+        ("echo sorry >&2; exit 3", r"ended with exit code 3; last stderr: sorry$"),
+        ("kill -9 $$", r"ended with signal 9 \(Killed\); last stderr: \(empty\)$"),
+        ("seq 1000000 >&2", r"exit code 0; last stderr: \d*\n(\d{6}\n){200,300}1000000$"),
     ],
 )
-def test_workers_are_replaced_once_and_then_given_up(
-    script: str, message: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(local_workers, "worker_command", lambda *_: ["sh", "-c", script])
+def test_workers_are_replaced_once_and_then_given_up(script: str, message: str) -> None:
     before = descriptors()
-    with LocalWorkers("nowhere", 3) as workers:
+    with LocalWorkers("nowhere", 3, command=lambda *_: ["sh", "-c", script]) as workers:
         first = wave(workers)
         workers.look()
         second = wave(workers)
@@ -126,19 +121,18 @@ def test_workers_are_replaced_once_and_then_given_up(
     assert descriptors() == before
 
 
-def test_an_answer_in_between_gives_hope(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(local_workers, "worker_command", lambda *_: ["true"])
-    with LocalWorkers("nowhere", 3) as workers:
+def test_an_answer_in_between_gives_hope() -> None:
+    with LocalWorkers("nowhere", 3, command=lambda *_: ["true"]) as workers:
         for _ in range(5):
             workers.useful(wave(workers)[0])
             workers.look()
 
 
-def test_a_worker_that_is_still_starting_ends_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(local_workers, "worker_command", lambda *_: ["sleep", "1000"])
-    with LocalWorkers("nowhere", 1) as workers:
-        popen = workers._processes[0].popen
-    assert popen.returncode == -signal.SIGTERM
+def test_a_worker_that_is_still_starting_ends_at_once() -> None:
+    """It does not read its standard input yet, and nobody would wait so long for it."""
+    with LocalWorkers("nowhere", 1, limits=Limits(exit=1e6), command=lambda *_: ["sleep", "1000"]) as workers:
+        (pid,) = workers.pids
+    assert not exists(pid)
 
 
 def test_a_worker_that_is_no_program(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -168,11 +162,12 @@ def test_workers_end_with_a_parent_that_is_killed(state: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        ([], 2, "the following arguments are required: address"),
-        (["nonsense"], 2, "'nonsense' is no address; try tcp://HOST:PORT"),
-        ([""], 2, "'' is no address; try tcp://HOST:PORT"),
-        (["tcp://nowhere"], 2, "'tcp://nowhere' is no address; try tcp://HOST:PORT"),
+        ([], 2, "the following arguments are required: ADDRESS"),
+        (["nonsense"], 2, "'nonsense' is not an address; try tcp://HOST:PORT"),
+        ([""], 2, "'' is not an address; try tcp://HOST:PORT"),
+        (["tcp://nowhere"], 2, "'tcp://nowhere' is not an address; try tcp://HOST:PORT"),
         (["ipc:///no/such/place", "--patience", "0.1"], 1, "nothing came from ipc:///no/such/place for 0.1 seconds"),
+        (["tcp://127.0.0.1:1", "--patience", "0"], 2, "--patience must be a number of seconds above 0, got 0"),
         (["ipc:///no/such/place", "--tied"], 1, "its parent ended"),
     ],
 )
@@ -182,3 +177,29 @@ def test_a_worker_that_nobody_wants(arguments: list[str], code: int, said: str) 
     assert ended.returncode == code
     assert said in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def worker_said(log: str) -> "subprocess.CompletedProcess[str]":
+    """Run a worker by hand that finds no coordinator, with GRADSUM_LOG set."""
+    command = [sys.executable, "-m", "workers", "ipc:///no/such/place", "--patience", "0.1"]
+    environment = os.environ | {"GRADSUM_LOG": log}
+    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False, env=environment)
+
+
+def test_a_worker_started_by_hand_logs_if_it_is_told_to() -> None:
+    said = worker_said("info").stderr.splitlines()
+    reason = "nothing came from ipc:///no/such/place for 0.1 seconds"
+    assert len(said) == 2
+    assert said[0].endswith(f" gradsum.workers INFO: ends: {reason}")
+    assert said[1] == f"gradsum worker: {reason}"
+    done = worker_said("loud")
+    wrong = "gradsum worker: GRADSUM_LOG must be one of debug, info, warning, error, got 'loud'\n"
+    assert (done.returncode, done.stderr) == (2, wrong)
+
+
+def test_what_becomes_of_workers_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "gradsum.launch")
+    with LocalWorkers("nowhere", 1, command=lambda *_: ["sh", "-c", "exit 3"]) as workers:
+        (pid,) = wave(workers)
+        workers.look()
+    assert caplog.messages[:2] == [f"worker process {pid} started", f"worker process {pid} ended with exit code 3"]

@@ -13,8 +13,7 @@ from pathlib import Path
 import pytest
 
 from engine.errors import UsageError
-from engine.launch import rendezvous as launch
-from engine.launch.rendezvous import LONGEST, PREFIX, SOCKET, rendezvous_folder
+from engine.launch.rendezvous import MAX_PATH, PREFIX, SOCKET, rendezvous_folder
 from engine.wire import Listener
 from tests.support.command import PATIENCE, SMALL, save_data
 from tests.support.repository import ROOT
@@ -50,13 +49,17 @@ def test_the_meeting_folder_is_private_and_does_not_stay(tmp_path: Path, monkeyp
     assert person.exists()
 
 
+def not_here(pid: int) -> bool:
+    """Say of every process that this machine does not have it."""
+    return False
+
+
 @pytest.fixture
 def elsewhere(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A folder for temporary files that another machine has, too: none of its processes is known here."""
+    """A folder for temporary files that another machine has, too."""
     with tempfile.TemporaryDirectory(dir=TMP) as folder:  # short enough for the path of a socket
         monkeypatch.setenv("TMPDIR", folder)
         monkeypatch.setattr("tempfile.tempdir", folder)
-        monkeypatch.setattr(launch, "exists", lambda _: False)
         yield Path(folder)
 
 
@@ -67,12 +70,12 @@ def test_a_folder_stays_while_its_process_lives_wherever_that_is(elsewhere: Path
             theirs = Path(owner.stdout.readline().strip())
             assert theirs.name.startswith(f"{PREFIX}{owner.pid}-")
             (theirs / SOCKET).touch()
-            with rendezvous_folder() as one, rendezvous_folder() as other:
+            with rendezvous_folder(not_here) as one, rendezvous_folder(not_here) as other:
                 assert sorted(elsewhere.iterdir()) == sorted([theirs, one, other])
             assert list(theirs.iterdir()) == [theirs / SOCKET]
         finally:
             owner.kill()
-    with rendezvous_folder() as one:
+    with rendezvous_folder(not_here) as one:
         assert list(elsewhere.iterdir()) == [one]
 
 
@@ -84,13 +87,12 @@ def test_a_folder_that_cannot_be_locked_is_left_alone(elsewhere: Path, monkeypat
 
     with monkeypatch.context() as patch:
         patch.setattr(fcntl, "flock", flock)
-        with rendezvous_folder() as theirs:
+        with rendezvous_folder(not_here) as theirs:
             assert stat.S_IMODE(theirs.stat().st_mode) == 0o700
-            with rendezvous_folder():
+            with rendezvous_folder(not_here):
                 assert theirs.exists()
             patch.undo()
-            monkeypatch.setattr(launch, "exists", lambda _: False)
-            with rendezvous_folder():
+            with rendezvous_folder(not_here):
                 assert theirs.exists()
         assert list(elsewhere.iterdir()) == []
 
@@ -104,7 +106,7 @@ def long_folder(tmp_path: Path, length: int) -> Path:
 
 def longest_parent() -> int:
     """Return how long the path of a folder may be: a random name of 8 characters follows, and the socket's."""
-    return LONGEST - len(f"/{PREFIX}{os.getpid()}-12345678/{SOCKET}")
+    return MAX_PATH - len(f"/{PREFIX}{os.getpid()}-12345678/{SOCKET}")
 
 
 @pytest.mark.parametrize("over", [0, 1])
@@ -133,7 +135,7 @@ def test_where_else_it_may_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr(tempfile, "mkdtemp", mkdtemp)
     monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
-    reasons = rf"no place for the socket .*{folder}: a path of \d+ bytes .*; /tmp: Permission denied\); set TMPDIR"
+    reasons = rf"found no folder .*{folder}: its path has \d+ bytes, .*; /tmp: Permission denied\); set TMPDIR"
     with pytest.raises(UsageError, match=reasons), rendezvous_folder():
         pass
     assert list(folder.iterdir()) == []

@@ -4,7 +4,7 @@ import os
 import signal
 import socket
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,7 @@ from engine.cli import main
 from engine.compute.fingerprint import fingerprint
 from engine.coordinator.policy import Policy
 from engine.errors import WorkersError
-from engine.launch.local_workers import HOPELESS
-from engine.launch.worker_pool import SETTLED, WorkerPool
+from engine.launch.worker_pool import FAILURES, SETTLED, WorkerPool
 from engine.system.blas import one_blas_thread
 from engine.wire import Listener
 from tests.support.cluster import MODEL, Cluster, exists
@@ -104,7 +103,7 @@ def test_one_that_is_killed_is_replaced_and_joins_in_mid_run(tidy: Path, address
         cluster.check(step)
     pool.send_signal(signal.SIGINT)
     said = pool.communicate(timeout=30)[1]
-    assert said == f"gradsum worker: process {before[0]} got signal 9; a new one starts\n"
+    assert said == f"gradsum worker: process {before[0]} got signal 9; a new one is started\n"
     assert pool.returncode == 0
 
 
@@ -117,7 +116,7 @@ def test_they_end_with_the_command_that_started_them(tidy: Path, address: str, h
         pool.communicate(timeout=30)
         assert wait_for_end(working) == []
         while pids(cluster):
-            cluster.coordinator._wait()
+            cluster.coordinator.wait()
 
 
 STAYS = ["cat"]  # until it is told to leave
@@ -126,26 +125,17 @@ LEAVES = ["true"]
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeClock]:
-    """The clock of crews in this process, which may handle signals as they like."""
+def clock() -> Iterator[FakeClock]:
+    """The clock of a pool in this process, which may handle signals as it likes."""
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-    clock = FakeClock()
-    monkeypatch.setattr("engine.system.clock.MonotonicClock", lambda: clock)
-    yield clock
+    yield FakeClock()
     for number, handler in before.items():
         signal.signal(number, handler)
 
 
-def let_workers_be(monkeypatch: pytest.MonkeyPatch, command: Callable[[], list[str]]) -> None:
-    """Let each worker be what `command` returns when it is to start."""
-    monkeypatch.setattr("engine.launch.worker_pool.worker_command", lambda *_: command())
-
-
 @pytest.mark.timeout(20)  # one that is not told stays for ever
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
-def test_when_told_to_leave_while_they_start_no_more_do(
-    clock: FakeClock, monkeypatch: pytest.MonkeyPatch, how: signal.Signals
-) -> None:
+def test_when_told_to_leave_while_they_start_no_more_do(clock: FakeClock, how: signal.Signals) -> None:
     started = []
 
     def pin(pid: int, number: int, count: int) -> None:
@@ -154,48 +144,49 @@ def test_when_told_to_leave_while_they_start_no_more_do(
         if number == 1:  # which has started a moment ago, and of which nobody knows yet
             os.kill(os.getpid(), how)
 
-    let_workers_be(monkeypatch, lambda: STAYS)
-    monkeypatch.setattr("engine.launch.worker_pool.pin", pin)
-    assert WorkerPool(4, [], clock).run() == 0
+    assert WorkerPool(4, [], clock, lambda *_: STAYS, pin).run() == 0
     assert len(started) == 2
     assert not any(map(exists, started))
 
 
 @pytest.mark.parametrize("count", [1, 3])
 def test_workers_that_die_at_once_are_given_up(
-    gradsum: Gradsum, clock: FakeClock, monkeypatch: pytest.MonkeyPatch, count: int
+    clock: FakeClock, capsys: pytest.CaptureFixture[str], count: int
 ) -> None:
-    let_workers_be(monkeypatch, lambda: DIES)
-    answer = gradsum("worker", "tcp://127.0.0.1:1", "--processes", count)
-    *replaced, last = answer.err.splitlines()
-    deaths = HOPELESS + count
-    said = f"gradsum: {deaths} workers in a row ended soon after their start, the last one with signal 9 (Killed);"
-    assert (answer.code, last[: len(said)]) == (1, said)
+    deaths = FAILURES + count
+    said = rf"^{deaths} workers in a row ended soon after their start, the last one with signal 9 \(Killed\);"
+    with pytest.raises(WorkersError, match=said):
+        WorkerPool(count, [], clock, lambda *_: DIES).run()
+    replaced = capsys.readouterr().err.splitlines()
     assert len(replaced) == deaths - 1
-    assert all(line.endswith("got signal 9; a new one starts") for line in replaced)
+    assert all(line.endswith("got signal 9; a new one is started") for line in replaced)
 
 
-def test_the_others_leave_when_one_is_given_up(clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_others_leave_when_one_is_given_up(clock: FakeClock) -> None:
     started: list[int] = []
-    let_workers_be(monkeypatch, lambda: DIES if started else STAYS)
-    monkeypatch.setattr("engine.launch.worker_pool.pin", lambda pid, *_: started.append(pid))
+
+    def command(*_: str) -> list[str]:
+        return DIES if started else STAYS
+
+    def pin(pid: int, number: int, count: int) -> None:
+        started.append(pid)
+
     with pytest.raises(WorkersError, match="in a row ended soon after their start"):
-        WorkerPool(2, [], clock).run()
-    assert len(started) == 1 + HOPELESS + 2
+        WorkerPool(2, [], clock, command, pin).run()
+    assert len(started) == 1 + FAILURES + 2
     assert not any(map(exists, started))
 
 
-def test_one_that_lived_for_a_while_gives_hope(clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> None:
-    lives = [*[0.0] * HOPELESS, SETTLED] * 3
+def test_one_that_lived_for_a_while_gives_hope(clock: FakeClock) -> None:
+    lives = [*[0.0] * FAILURES, SETTLED] * 3
 
-    def command() -> list[str]:
+    def command(*_: str) -> list[str]:
         if not lives:
             return LEAVES
         clock.time += lives.pop(0)
         return DIES
 
-    let_workers_be(monkeypatch, command)
-    assert WorkerPool(1, [], clock).run() == 0
+    assert WorkerPool(1, [], clock, command).run() == 0
     assert not lives
 
 
@@ -204,10 +195,10 @@ def test_one_that_lived_for_a_while_gives_hope(clock: FakeClock, monkeypatch: py
     [
         ("tcp://127.0.0.1:1", "missing", "the key file missing cannot be read: No such file or directory"),
         ("tcp://127.0.0.1:1", "open", "the key file open has mode 644: others may have read it"),
-        ("tcp://127.0.0.1:1", "damaged", "the key file damaged is damaged: server_public is no key"),
+        ("tcp://127.0.0.1:1", "damaged", "the key file damaged is damaged: server_public is not a key"),
         ("ipc:///x", "damaged", "--key is for a tcp:// address"),
         ("tcp://192.0.2.1:1", "", "tcp://192.0.2.1:1 is on another machine: copy the key file"),
-        ("nonsense", "", "'nonsense' is no address; try tcp://HOST:PORT"),
+        ("nonsense", "", "'nonsense' is not an address; try tcp://HOST:PORT"),
     ],
 )
 def test_what_is_wrong_with_the_keys_is_said_once(

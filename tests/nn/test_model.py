@@ -100,6 +100,30 @@ def test_built_in_models_fit_the_data(name: str) -> None:
     check_fits(load_model(name, (20, 30, 1), 7), (20, 30, 1), 7)
 
 
+def test_a_model_on_features() -> None:
+    assert mlp((8,), 3).shapes() == [(8,), (128,), (128,), (64,), (64,), (3,)]
+    model = load_model("mlp", (8,), 1, values=True)
+    assert (model.loss, model.shape, model.classes) == ("mean_squared_error", (8,), 1)
+    check_fits(model, (8,), 1, values=True)
+    for name in ("letters", "lenet"):
+        with pytest.raises(ModelError, match=rf"{name}: c1: Conv2d needs images .* \(8,\), which are features; .* mlp"):
+            load_model(name, (8,), 3)
+
+
+@pytest.mark.parametrize(
+    ("model", "shape", "outputs", "said"),
+    [
+        (mlp((8,), 1), (8,), 1, 'softmax_cross_entropy cannot learn: the model needs loss = "mean_squared_error"'),
+        (load_model("mlp", (8,), 2, values=True), (8,), 1, "2 outputs, the data 1 values.*give the last Dense 1"),
+        (load_model("mlp", (8,), 1, values=True), (9,), 1, "takes 8 features, the data has 9"),
+        (mlp(), (9,), 1, r"takes images of 28x28x1 \(H x W x C\), the data has 9 features"),
+    ],
+)
+def test_a_model_that_does_not_suit_values(model: Model, shape: tuple[int, ...], outputs: int, said: str) -> None:
+    with pytest.raises(ModelError, match=said):
+        check_fits(model, shape, outputs, values=True)
+
+
 def test_models_from_files(tmp_path: Path) -> None:
     path = tmp_path / "small.toml"
     path.write_text(FILE)
@@ -123,7 +147,7 @@ def test_data_that_does_not_fit() -> None:
     ("text", "reason"),
     [
         ("layers = []", "a model needs at least one layer"),
-        ("[[layers]]\ntype = 'Dens'", "no layer type 'Dens'"),
+        ("[[layers]]\ntype = 'Dens'", "layer 1: no layer type 'Dens'"),
         ("shape = [1, 2]\n[[layers]]\ntype = 'Flatten'", r"a model's shape is \(H, W, C\)"),
         ("[[layers]", "is not valid TOML"),
     ],
@@ -137,9 +161,9 @@ def test_what_is_wrong_in_a_file_is_said_with_its_name(text: str, reason: str) -
 def test_a_file_that_cannot_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
     Path("my.toml").touch()
 
-    def refuse(*_: object, **__: object) -> str:
+    def refuse(*_: object) -> bytes:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "read_text", refuse)
+    monkeypatch.setattr(Path, "read_bytes", refuse)
     with pytest.raises(ModelError, match=r"^my\.toml cannot be read: Permission denied"):
         load_model("my.toml", (28, 28, 1), 26)

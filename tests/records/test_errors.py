@@ -5,6 +5,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import threading
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,20 @@ from typing import Any
 import pytest
 
 from engine.errors import RecordsError
-from engine.records import Recorder, RunRow, TrainingRow, list_runs, read_run, remove_runs, writer_thread
+from engine.records import (
+    Recorder,
+    RunRow,
+    TrainingRow,
+    database,
+    list_runs,
+    read_run,
+    remove_runs,
+    writer_thread,
+)
+from tests.support.command import PLAIN_PERSON
 from tests.support.repository import ROOT
 
 RUN = RunRow("letters", "letters", "adam", 1e-3, 64, 8, 2, 7, uuid="u1", generated=True, settings={"beta1": 0.9})
-# Root may write anywhere; without its capabilities it is a person like any other.
-PLAIN_PERSON = ["setpriv", "--bounding-set", "-all", "--inh-caps", "-all"] if os.geteuid() == 0 else []
 
 
 def training_row(batchno: int) -> TrainingRow:
@@ -42,7 +51,7 @@ def test_the_same_run_is_not_begun_twice(tmp_path: Path) -> None:
 
 
 def test_rows_need_a_run(tmp_path: Path) -> None:
-    with Recorder(tmp_path / "r.db") as records, pytest.raises(RecordsError, match="no run was begun"):
+    with Recorder(tmp_path / "r.db") as records, pytest.raises(RecordsError, match="no run has begun"):
         records.training(training_row(1))
     with pytest.raises(RecordsError, match="was closed"):
         records.begin(RUN)
@@ -193,7 +202,48 @@ def test_a_fault_in_the_thread_leaves_nobody_waiting(tmp_path: Path) -> None:
         raise KeyError("nobody thought of it")
 
     for work in (fault, lambda _: None):
-        with pytest.raises(RecordsError, match="ended too soon"):
+        with pytest.raises(RecordsError, match="ended unexpectedly"):
             shell.call(work)
-    with pytest.raises(RecordsError, match="ended too soon"):
+    with pytest.raises(RecordsError, match="ended unexpectedly"):
         shell.close()
+
+
+def test_a_state_that_is_not_known_is_an_error(tmp_path: Path) -> None:
+    with Recorder(tmp_path / "r.db") as records:
+        records.begin(RUN)
+    with closing(sqlite3.connect(tmp_path / "r.db")) as connection, connection:
+        connection.execute("UPDATE runs SET state = 'asleep'")
+    with pytest.raises(RecordsError, match=r"run 1 of database .*r\.db has an unknown state: 'asleep'"):
+        list_runs(tmp_path / "r.db")
+
+
+def test_waiting_for_a_lock_is_logged(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "r.db"
+    monkeypatch.setattr(database, "PATIENT", 0.1)
+    with Recorder(path) as records:
+        records.begin(RUN)
+        caplog.clear()
+        flush = threading.Thread(target=records.flush)
+        with closing(sqlite3.connect(path, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            flush.start()
+            flush.join(0.5)
+            assert flush.is_alive()
+            other.execute("COMMIT")
+        flush.join(10)
+    assert f"database {path}: another program's transaction held it for" in caplog.text
+    assert {(record.name, record.levelname) for record in caplog.records} == {("gradsum.records", "WARNING")}
+
+
+def test_what_goes_wrong_in_the_thread_is_logged_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    records = Recorder(tmp_path / "r.db")
+    records.begin(RUN)
+    records.training(training_row(1)._replace(batchsize="many"))  # type: ignore[arg-type]
+    for _ in range(2):
+        with pytest.raises(RecordsError, match="cannot take what was written"):
+            records.close()
+    [record] = caplog.records
+    assert (record.name, record.levelname) == ("gradsum.records", "ERROR")
+    assert "cannot take what was written" in record.message

@@ -1,7 +1,7 @@
 """A run is meant by its number, its name or the beginning of its uuid; anything else is answered with what there is."""
 
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 import pytest
 from hypothesis import given
@@ -11,6 +11,7 @@ from engine.errors import RecordsError
 from engine.records import (
     EventRow,
     Recorder,
+    Run,
     RunRow,
     ValidationRow,
     WorkerRow,
@@ -22,8 +23,8 @@ from engine.records import (
 )
 
 
-def run(number: int, uuid: str, name: str | None = None) -> dict[str, Any]:
-    return {"startID": number, "uuid": uuid, "name": name}
+def run(number: int, uuid: str, name: str | None = None) -> Run:
+    return cast(Run, {"startID": number, "uuid": uuid, "name": name})
 
 
 RUNS = [run(3, "ab12cd00"), run(7, "ab12cd99", "first try"), run(12, "77777777", "twice"), run(40, "0c00ff", "twice")]

@@ -13,7 +13,7 @@ from typing import IO
 import pytest
 
 from engine.errors import RecordsError
-from engine.records import Recorder, RunRow, TrainingRow, list_runs, read_run
+from engine.records import Recorder, RunRow, RunStatus, TrainingRow, list_runs, read_run
 from tests.support.repository import ROOT
 
 # Waits for a line on stdin, so that all begin together; then writes rows in many small transactions.
@@ -102,6 +102,7 @@ def test_a_killed_writer_loses_nothing_that_was_flushed_and_its_run_goes_on(tmp_
         flushed = max([flushed, *map(int, pipes(child)[1].read().split("\n")[:-1])])
     (run,) = list_runs(path)
     assert (run["state"], run["finished"]) == ("interrupted", None)
+    assert run["steps"]
     assert run["steps"] >= flushed
     ((_, count, last),) = rows(path)
     assert count == last == run["steps"]
@@ -109,7 +110,7 @@ def test_a_killed_writer_loses_nothing_that_was_flushed_and_its_run_goes_on(tmp_
         assert records.resume("a", flushed - 5) == 1
         for n in range(flushed - 4, flushed + 21):
             records.training(TrainingRow(n, 0, 0, 0, 0, 0, 0, 1, 1))
-        records.finish("finished")
+        records.finish(RunStatus.FINISHED)
     assert rows(path) == [(1, flushed + 20, flushed + 20)]
     assert [p.name for p in tmp_path.iterdir()] == ["r.db"]
 

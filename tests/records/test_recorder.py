@@ -9,7 +9,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import numpy as np
 import pytest
@@ -21,6 +21,8 @@ from engine.records import (
     EventRow,
     Recorder,
     RunRow,
+    RunStatus,
+    Totals,
     TrainingRow,
     ValidationRow,
     WorkerRow,
@@ -28,6 +30,9 @@ from engine.records import (
     reading,
     writer_thread,
 )
+from engine.records.columns import sql_type
+from engine.records.read_rows import Event, Run, Validation, Worker
+from engine.records.schema import VERSION
 from engine.system.processes import alive, identity
 from tests.support.repository import ROOT
 
@@ -71,9 +76,9 @@ def test_all_tables_hold_what_was_handed_over(tmp_path: Path) -> None:
         records.worker(worker._replace(left="2026-01-01T00:00:09+00:00", reason="killed", images=5))
         records.worker(worker._replace(host=None, pid=None, joined=None, fingerprint=None))
         records.event(EventRow("joined", "hello", 3, "w0", 0.5))
-        records.finish("finished", "target reached", steps=300, params_sha256="ab", best_percent=93.5)
+        records.finish(RunStatus.FINISHED, "target reached", steps=300, params_sha256="ab", best_percent=93.5)
     assert query(path, "SELECT * FROM training ORDER BY batchno") == [(1, *row) for row in rows]
-    assert query(path, "SELECT * FROM validation") == [(1, 32, 0.5, 1e9, 2.0, 1.0, 93.5, 0.25)]
+    assert query(path, "SELECT * FROM validation") == [(1, 32, 0.5, 1e9, 2.0, 1.0, 93.5, 0.25, None)]
     assert query(path, "SELECT * FROM workers") == [(1, *worker)]
     assert query(path, "SELECT startID, kind, text, batchno, worker, elapsed FROM events") == [
         (1, "joined", "hello", 3, "w0", 0.5)
@@ -88,6 +93,7 @@ def test_all_tables_hold_what_was_handed_over(tmp_path: Path) -> None:
     )
     assert (run["uuid"], run["lr"], run["generated"], run["settings"]) == ("u1", 1e-3, True, {"beta1": 0.9})
     assert run["pid"] == os.getpid()
+    assert run["finished"]
     assert run["started"] <= run["finished"]
     assert [p.name for p in path.parent.iterdir()] == ["r.db"]
 
@@ -99,7 +105,7 @@ def test_tables_are_as_documented(tmp_path: Path) -> None:
         assert found == [(name, kind) for name, (kind, _) in columns.items()]
         assert all(meaning for _, meaning in columns.values())
     assert query(tmp_path / "r.db", "PRAGMA journal_mode") == [("wal",)]
-    assert query(tmp_path / "r.db", "PRAGMA user_version") == [(4,)]
+    assert query(tmp_path / "r.db", "PRAGMA user_version") == [(VERSION,)]
     for view, meanings in VIEWS.items():
         found = query(tmp_path / "r.db", "SELECT name FROM pragma_table_info(?)", view)
         assert found == [(name,) for name in meanings]
@@ -111,7 +117,7 @@ def test_a_run_number_is_never_given_again(tmp_path: Path) -> None:
     for number in (1, 2):
         with Recorder(tmp_path / "r.db") as records:
             assert records.begin(RUN) == number
-            records.finish("finished")
+            records.finish(RunStatus.FINISHED)
         with closing(sqlite3.connect(tmp_path / "r.db", isolation_level=None)) as connection:
             connection.execute("DELETE FROM runs")
 
@@ -137,14 +143,14 @@ def test_resume_drops_later_rows_and_loses_none(tmp_path: Path) -> None:
     with Recorder(path) as records:
         other = records.begin(RunRow("mlp", "mnist", "sgd", 0.01, 64, 8, 0, 1))
         records.training(training_row(99))
-        records.finish("finished")
+        records.finish(RunStatus.FINISHED)
         assert records.resume("nobody", 5) is None
         assert records.resume("u1", 64) == 1
         assert list_runs(path)[0]["state"] == "running"
         assert query(path, "SELECT batchno FROM training WHERE startID = 1") == [(n,) for n in range(1, 65)]
         for n in range(65, 121):
             records.training(training_row(n))
-        records.finish("finished", steps=120)
+        records.finish(RunStatus.FINISHED, steps=120)
     assert query(path, "SELECT batchno FROM training WHERE startID = 1") == [(n,) for n in range(1, 121)]
     assert query(path, "SELECT batchno FROM validation") == [(32,), (64,)]
     assert query(path, "SELECT batchno FROM training WHERE startID = ?", other) == [(99,)]
@@ -230,9 +236,23 @@ def test_which_process_is_alive() -> None:
     assert alive(host, -1, "x") is None
 
 
-def test_only_a_new_database_imports_sqlite_utils(tmp_path: Path) -> None:
+def test_a_database_that_is_up_to_date_does_not_import_sqlite_utils(tmp_path: Path) -> None:
     script = """
-import sys; from engine.records import Recorder, list_runs
+import sys; from engine.records import Recorder, list_runs, RunStatus
 Recorder(sys.argv[1]).close(); print("sqlite_utils" in sys.modules)
 """
     assert [run_python(script, tmp_path / "r.db").stdout for _ in range(2)] == ["True\n", "False\n"]
+
+
+def test_rows_that_are_written_are_parts_of_those_that_are_read() -> None:
+    totals = [name for name, _ in columns_of_class(Totals)]
+    assert set(totals) <= Run.__annotations__.keys()
+    for written, read in ((RunRow, Run), (ValidationRow, Validation), (WorkerRow, Worker), (EventRow, Event)):
+        found = dict(columns_of_class(read))
+        for name, kind in columns_of_class(written):
+            assert kind == found[name], (read, name)
+
+
+def columns_of_class(row: type) -> list[tuple[str, str]]:
+    """Return name and SQL type of every field of a class of rows."""
+    return [(name, sql_type(hint)) for name, hint in get_type_hints(row).items()]

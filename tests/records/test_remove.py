@@ -18,10 +18,12 @@ from engine.records import (
     HistogramRow,
     Recorder,
     RunRow,
+    RunStatus,
     Snapshot,
     StatisticsRow,
     TrainingRow,
     TrialRow,
+    TrialStatus,
     ValidationRow,
     WorkerRow,
     database,
@@ -29,6 +31,7 @@ from engine.records import (
     places,
     remove,
     remove_runs,
+    remove_snapshots,
 )
 from tests.records.test_processes import go, pipes, process, rows
 
@@ -42,7 +45,7 @@ def small_slices(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(remove, "ROWS", 70)
     monkeypatch.setattr(remove, "BYTES", 3 * 1024)
     monkeypatch.setattr(remove, "PAUSE", 0)
-    monkeypatch.setattr("sys.argv", ["gradsum"])  # a long one, which is on record, takes a page of its own
+    monkeypatch.setattr("sys.argv", ["gradsum"])  # a long one, which is recorded, takes a page of its own
 
 
 def write(path: Path, uuid: str, steps: int = 500) -> int:
@@ -59,8 +62,8 @@ def write(path: Path, uuid: str, steps: int = 500) -> int:
         rows = [HistogramRow(steps, "fc1", "bias", "values", 0.0, 0.0, "[9]")]
         records.snapshot(Snapshot(steps, {places({"fc1.bias": (9,)})["fc1.bias"]: (zeros, zeros)}, rows))
         records.worker(WorkerRow("w"))
-        records.trial(TrialRow(1, number, number, "{}", "finished"))
-        records.finish("finished")
+        records.trial(TrialRow(1, number, number, "{}", TrialStatus.FINISHED))
+        records.finish(RunStatus.FINISHED)
     return number
 
 
@@ -90,6 +93,54 @@ def test_every_row_of_the_run_goes_and_no_other(tmp_path: Path) -> None:
     assert tables(path) == kept
     assert write(path, "d", 1) == 4, "the number of a deleted run is not given again"
     assert [p.name for p in tmp_path.iterdir()] == ["r.db"]
+
+
+def write_snapshots(path: Path, uuid: str, steps: int) -> int:
+    """Write a finished run that has a snapshot and statistics of every step, and return its number."""
+    place, values = places({"fc1.weights": (60, 9)})["fc1.weights"], np.zeros(540, np.float32)
+    with Recorder(path) as records:
+        number = records.begin(RunRow("m", "d", "sgd", 1, 1, 1, 1, 1, uuid=uuid))
+        for n in range(1, steps + 1):
+            records.training(TrainingRow(n, 0, 0, 0, 0, 0, 0, 1, 1))
+            records.statistics(StatisticsRow(n, "fc1", "weights", *[0.0] * 18))
+            counts = [HistogramRow(n, "fc1", "weights", "values", 0.0, 0.0, "[540]")]
+            records.snapshot(Snapshot(n, {place: (values, values)}, counts))
+        records.finish(RunStatus.FINISHED)
+    return number
+
+
+@pytest.mark.parametrize(("keep_every", "kept"), [(0, []), (1, list(range(1, 91))), (20, [20, 40, 60, 80]), (100, [])])
+def test_only_snapshots_go_and_those_of_every_nth_step_stay(tmp_path: Path, keep_every: int, kept: list[int]) -> None:
+    path = tmp_path / "r.db"
+    write_snapshots(path, "a", 5)
+    write_snapshots(path, "b", 90)
+    before, full = tables(path), path.stat().st_size
+    freed = remove_snapshots(path, [2], keep_every=keep_every)
+    after = tables(path)
+    assert path.stat().st_size == full - freed
+    assert (freed > 0) == (len(kept) < 90)
+    for table, all_rows in before.items():
+        thinned = table in ("snapshots", "chunks", "histograms", "statistics")
+        with closing(sqlite3.connect(path)) as connection:
+            names = [name for (name,) in connection.execute("SELECT name FROM pragma_table_info(?)", (table,))]
+        run, step = names.index("startID"), names.index("batchno") if thinned else 0
+        assert after[table] == [row for row in all_rows if row[run] != 2 or not thinned or row[step] in kept]
+    assert list_runs(path)[1]["state"] == "finished"
+    with closing(sqlite3.connect(path)) as connection:
+        sql = "SELECT DISTINCT batchno FROM data WHERE startID = 2 AND val IS NOT NULL ORDER BY 1"
+        assert [step for (step,) in connection.execute(sql)] == kept
+
+
+def test_snapshots_of_a_running_run_stay(tmp_path: Path) -> None:
+    path = tmp_path / "r.db"
+    write_snapshots(path, "a", 3)
+    with Recorder(path) as records:
+        records.begin(RunRow("m", "d", "sgd", 1, 1, 1, 1, 1, uuid="b"))
+        before = tables(path)
+        with pytest.raises(RecordsError, match=r"run 2 .* is still running"):
+            remove_snapshots(path, [1, 2])
+        assert tables(path) == before
+        assert remove_snapshots(path, [1]) > 0, "others may train"
 
 
 def test_the_file_shrinks_by_what_is_said(tmp_path: Path) -> None:
@@ -142,7 +193,7 @@ def test_a_running_run_is_not_deleted_nor_any_with_it(tmp_path: Path) -> None:
             with pytest.raises(RecordsError, match=f"run 2 .* is still running: process {os.getpid()} on .*stop it"):
                 remove_runs(path, [1, 2], force)
         assert tables(path) == before
-        records.finish("finished")
+        records.finish(RunStatus.FINISHED)
     remove_runs(path, [1, 2])
     assert list_runs(path) == []
 
@@ -184,7 +235,7 @@ def test_an_interrupted_deletion_can_be_seen_and_done_again(tmp_path: Path, monk
     with pytest.raises(KeyboardInterrupt):
         remove_runs(path, [1])
     (run,) = list_runs(path)
-    assert (run["state"], run["reason"]) == ("interrupted", "it was about to be deleted")
+    assert (run["state"], run["reason"]) == ("interrupted", "its deletion was interrupted")
     assert 0 < len(tables(path)["training"]) < 500
     remove_runs(path, [1])
     assert not any(tables(path).values())
@@ -201,7 +252,7 @@ def test_a_run_that_is_resumed_meanwhile_is_let_alone_from_then_on(
         with pytest.raises(RecordsError, match=r"run 1 .* is still running"):
             remove_runs(path, [1])
         records.training(TrainingRow(501, 0, 0, 0, 0, 0, 0, 1, 1))
-        records.finish("finished")
+        records.finish(RunStatus.FINISHED)
     assert 501 in [row[1] for row in tables(path)["training"]]
 
 

@@ -15,7 +15,17 @@ from numpy.typing import NDArray
 
 from engine.errors import RecordsError
 from engine.nn.model import letters
-from engine.records import HistogramRow, Recorder, RunRow, Snapshot, StatisticsRow, places, reading, snapshots
+from engine.records import (
+    HistogramRow,
+    Recorder,
+    RunRow,
+    RunStatus,
+    Snapshot,
+    StatisticsRow,
+    places,
+    reading,
+    snapshots,
+)
 
 RUN = RunRow("letters", "letters", "adam", 1e-3, 64, 8, 2, 7, uuid="u1")
 SHAPES = {name: spec.shape for name, spec in letters().layout().specs.items()}
@@ -239,7 +249,7 @@ def test_a_resumed_run_drops_later_snapshots(tmp_path: Path) -> None:
         for step in (1, 2, 32):
             records.snapshot(snapshot(step, ["c1.filter"]))
             records.statistics(StatisticsRow(step, "c1", "filter", *[0.0] * 18))
-        records.finish("interrupted")
+        records.finish(RunStatus.INTERRUPTED)
         records.resume("u1", 2)
         for step in (2, 32):
             records.snapshot(snapshot(step + 7, ["c1.filter"]))
@@ -300,3 +310,16 @@ def test_a_snapshot_takes_little_more_than_its_numbers(tmp_path: Path) -> None:
         sizes.append(path.stat().st_size)
     numbers = 137_178 * 2 * 4
     assert numbers < (sizes[1] - sizes[0]) / 10 < 1.18 * numbers
+
+
+def test_the_kernel_that_moved_most(tmp_path: Path) -> None:
+    begin = np.zeros((2, 3, 2, 2), np.float32)
+    end = begin.copy()
+    end[1, 0], end[0, 2, 1, 1], end[1, 2] = 1.0, 3.0, np.inf  # kernels 3, 2 and 5: they moved by 2, 3 and infinitely
+    only = places({"c1.filter": begin.shape})["c1.filter"]
+    with Recorder(tmp_path / "r.db") as records:
+        records.begin(RUN)
+        for step, values in ((1, begin), (2, end + 9), (3, end)):
+            records.snapshot(Snapshot(step, {only: (values, begin)}))
+    with reading(tmp_path / "r.db") as connection:
+        assert snapshots.moved_most(connection, 1, "c1.filter") == 2

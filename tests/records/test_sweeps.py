@@ -1,4 +1,4 @@
-"""Sweeps and trials on record: what goes in comes out, an older database takes them, a deleted run takes its trial."""
+"""Sweeps and trials: what is written is read, an older database takes them, a deleted run takes its trial along."""
 
 import os
 import sqlite3
@@ -13,8 +13,10 @@ from engine.records import (
     Point,
     Recorder,
     RunRow,
+    RunStatus,
     SweepRow,
     TrialRow,
+    TrialStatus,
     ValidationRow,
     check_idle,
     find_sweep,
@@ -48,11 +50,11 @@ def write() -> None:
     with Recorder(DB) as records:
         assert records.begin_sweep(SWEEP) == 1
         for number, uuid in enumerate("ab", 1):
-            records.trial(TrialRow(1, number, records.begin(run(uuid)), '{"lr": 0.1}', "running"))
+            records.trial(TrialRow(1, number, records.begin(run(uuid)), '{"lr": 0.1}', TrialStatus.RUNNING))
             for n in (1, 2):
                 records.validation(ValidationRow(10 * n, n / 2, 0, 0, 0, 40.5 + n, 1.0))
-            records.finish("finished", "why not", params_sha256=f"sha {uuid}")
-            records.trial(TrialRow(1, number, number, '{"lr": 0.1}', "finished", 42.5, 20))
+            records.finish(RunStatus.FINISHED, "why not", params_sha256=f"sha {uuid}")
+            records.trial(TrialRow(1, number, number, '{"lr": 0.1}', TrialStatus.FINISHED, 42.5, 20))
 
 
 def test_what_is_written_is_read() -> None:
@@ -62,7 +64,7 @@ def test_what_is_written_is_read() -> None:
     assert find_sweep(DB, "1") == (number, found)
     trials = read_trials(DB, 1)
     assert list(trials) == [1, 2]
-    assert trials[2].row == TrialRow(1, 2, 2, '{"lr": 0.1}', "finished", 42.5, 20)
+    assert trials[2].row == TrialRow(1, 2, 2, '{"lr": 0.1}', TrialStatus.FINISHED, 42.5, 20)
     assert trials[2].curve == (Point(0.5, 10, 41.5), Point(1.0, 20, 42.5))
     assert (trials[2].reason, trials[2].params_sha256) == ("why not", "sha b")
     assert read_trials(DB, 1, 2) == {2: trials[2]}
@@ -86,7 +88,7 @@ def test_names_are_given_once_and_sweeps_need_none() -> None:
 def test_a_database_from_before_there_were_sweeps() -> None:
     with Recorder(DB) as records:
         records.begin(run("old"))
-        records.finish("finished")
+        records.finish(RunStatus.FINISHED)
     with closing(sqlite3.connect(DB)) as connection, connection:
         connection.executescript("DROP TABLE sweeps; DROP TABLE trials; PRAGMA user_version = 2")
     with pytest.raises(RecordsError, match=r"there is no sweep .1. in database r\.db; it has none"):

@@ -2,14 +2,14 @@
 
 import io
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from engine.records import COLUMNS, RunRecord
+from engine.records import COLUMNS, Run, RunRecord
 from engine.reports.page import Picture, Pictures, build
 from engine.reports.page.html import MOST_ROWS, text
 from tests.support.pages import Page
@@ -25,14 +25,14 @@ def drawn(width: int = 300) -> Picture:
     return Picture("from black to white", content.getvalue(), width)
 
 
-def run(**given: Any) -> dict[str, Any]:
+def run(**given: Any) -> Run:
     """Return a run as `list_runs` does, with nothing known of it but what it began with."""
     known = {"startID": 3, "uuid": "u", "state": "finished", "model": "mlp", "data": "digits", "optimizer": "sgd"}
     known |= {"lr": 0.5, "workers": 2, "generated": False, "settings": {"seed": 7}, "versions": {"numpy": "2.0"}}
-    return dict.fromkeys(COLUMNS["runs"]) | known | given
+    return cast(Run, dict.fromkeys(COLUMNS["runs"]) | known | given)
 
 
-def row(table: str, **given: Any) -> dict[str, Any]:
+def row(table: str, **given: Any) -> Any:
     return dict.fromkeys(COLUMNS[table]) | {"batchno": 0} | given
 
 

@@ -10,20 +10,21 @@ import numpy as np
 from engine.compute.fingerprint import fingerprint
 from engine.compute.job import Job
 from engine.coordinator.arbiter import Arbiter
+from engine.coordinator.config import Config, Environment
 from engine.coordinator.coordinator import Coordinator
-from engine.coordinator.membership import Membership
-from engine.coordinator.notices import Notice
+from engine.coordinator.notices import GONE, Notice
 from engine.coordinator.policy import Policy
 from engine.coordinator.serial import Serial
 from engine.coordinator.supervisor import Supervisor
 from engine.data import Dataset, Normalisation, Split, cache
-from engine.launch.local_workers import LocalWorkers
+from engine.launch.local_workers import LIMITS, Limits, LocalWorkers
 from engine.launch.rendezvous import rendezvous_folder
 from engine.nn.layers import Dense, Dropout, Flatten
 from engine.nn.model import Model
 from engine.system.blas import one_blas_thread
-from engine.system.clock import MonotonicClock
+from engine.system.clock import MONOTONIC
 from engine.wire import Listener
+from engine.wire.messages import TRACEBACK_LIMIT
 from engine.wire.shared_memory import SharedMemory, shared_memory_for
 
 MODEL = Model((Flatten(), Dropout(0.5), Dense(3)), shape=(4, 4, 1))
@@ -44,7 +45,12 @@ class Cluster:
     """A coordinator, and the serial evaluation that it must equal."""
 
     def __init__(
-        self, listener: Listener, watch: Supervisor, numerics: str, shared_memory: SharedMemory | None, policy: Policy
+        self,
+        listener: Listener,
+        supervisor: Supervisor,
+        numerics: str,
+        shared_memory: SharedMemory | None,
+        policy: Policy,
     ) -> None:
         rng = np.random.default_rng(3)
         train, test = (
@@ -54,21 +60,24 @@ class Cluster:
         normalisation = Normalisation.of(train.images)
         job = Job(MODEL, cache.store(data), normalisation, batch_size=22, microbatch=4, seed=1, augment=False)
         self.notices: list[Notice] = []
-        members = Membership(job, cache.content(job.data), "s", numerics, self.notices.append, shared_memory)
-        clock, arbiter = MonotonicClock(), Arbiter(job, data)
-        self.coordinator = Coordinator(job, (60, 23), listener, watch, clock, members, lambda: False, arbiter, policy)
+        config = Config(job, 60, 23, cache.content(job.data), "s", numerics, policy)
+        arbiter, notice = Arbiter(job, data), self.notices.append
+        self.coordinator = Coordinator(
+            config, Environment(listener, supervisor, MONOTONIC, notice, lambda: False, arbiter, shared_memory)
+        )
         self.serial = Serial(job, data)
 
     def check(self, step: int) -> None:
         """Compare a step, and the validation after it, with the serial path, to the bit."""
         before, after = (np.random.default_rng(n).random(MODEL.layout().size, np.float32) for n in (step, step + 1))
         out, expected = np.zeros_like(before), np.zeros_like(before)
-        sums, reference = self.coordinator.gradient(step, before, out), self.serial.gradient(step, before, expected)
+        sums = self.coordinator.start(step, before, out).result()
+        reference = self.serial.start(step, before, expected).result()
         assert (sums.loss, sums.correct, out.tobytes()) == (reference.loss, reference.correct, expected.tobytes())
         assert self.coordinator.validate(step, after) == self.serial.validate(step, after)
 
-    def left(self) -> list[str]:
-        return [notice.text for notice in self.notices if notice.kind == "left"]
+    def gone(self) -> list[str]:
+        return [notice.text for notice in self.notices if notice.kind in GONE]
 
 
 class LocalCluster(Cluster):
@@ -82,15 +91,17 @@ class LocalCluster(Cluster):
 
 
 @contextmanager
-def cluster(count: int, numerics: str | None = None, policy: Policy | None = None) -> Iterator[LocalCluster]:
+def cluster(
+    count: int, numerics: str | None = None, policy: Policy | None = None, limits: Limits = LIMITS
+) -> Iterator[LocalCluster]:
     """Start workers as a training run does."""
     with rendezvous_folder() as folder, one_blas_thread(), shared_memory_for(count, wanted=True) as shared_memory:
         assert shared_memory is not None
         shared_memory.open(MODEL.layout().size)
         address = f"ipc://{folder / 'coordinator'}"
         with (
-            LocalWorkers(address, count, shared_memory) as workers,
-            Listener(address, 4 * MODEL.layout().size) as listener,
+            LocalWorkers(address, count, shared_memory, limits=limits) as workers,
+            Listener(address, max(4 * MODEL.layout().size, TRACEBACK_LIMIT)) as listener,
         ):
             yield LocalCluster(listener, workers, numerics or fingerprint(), shared_memory, policy or Policy())
     assert not folder.exists()

@@ -17,6 +17,10 @@ PATIENCE = 60.0  # seconds after which something that should happen is taken not
 # A run of 5 steps an epoch on the data of `save_data`.
 SMALL = ("train", "--data", "data.npz", "--model", "mlp", "--workers", 0, "--batch-size", 8, "--microbatch", 4)
 
+# Root may write anywhere; without its capabilities it is a person like any other.
+PLAIN_PERSON = ["setpriv", "--bounding-set", "-all", "--inh-caps", "-all"] if os.geteuid() == 0 else []
+PROGRAM = [sys.executable, "-c", "import sys; from engine.cli import main; sys.exit(main())"]
+
 
 class Answer(NamedTuple):
     """What a command answered."""
@@ -49,9 +53,8 @@ def save_data(path: str = "data.npz", side: int = 8, classes: int = 3, train: in
 
 def start(*arguments: object, text: bool = True, stderr: int = subprocess.PIPE) -> "subprocess.Popen[Any]":
     """Start `gradsum` in a process and a process group of its own."""
-    program = "import sys; from engine.cli import main; sys.exit(main())"
     return subprocess.Popen(
-        [sys.executable, "-c", program, *map(str, arguments)],
+        [*PROGRAM, *map(str, arguments)],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=stderr,

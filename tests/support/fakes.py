@@ -11,6 +11,8 @@ import numpy as np
 from engine.compute import tree
 from engine.compute.job import Job
 from engine.compute.sums import Sums
+from engine.coordinator.rounds import Entry, Event, Instruction, Scheduler
+from engine.coordinator.rounds.scheduler import REMEMBERED
 from engine.data import Normalisation
 from engine.nn.layers import Dense, Flatten
 from engine.nn.model import Model
@@ -18,12 +20,13 @@ from engine.nn.parameters import Vector
 from engine.wire import Received
 from engine.wire import messages as m
 from engine.wire.shared_memory import SLOTS, SharedMemory, read_token
-from tests.support.faults import Fault
+from tests.support.faults import WorkerFault
 
 NUMERICS = "numbers of the test"
 MODEL = Model((Flatten(), Dense(2)), shape=(2, 2, 1))  # ten parameters
 JOB = Job(MODEL, "0" * 64, Normalisation((0.0,), (1.0,)), batch_size=22, microbatch=4, seed=1, augment=False)
 TRAIN_SIZE, TEST_SIZE = 50, 300  # batches of 22, 22 and 6; 75 micro-batches to validate
+TRACEBACK = "Traceback (most recent call last):\n" + "  in a deep stack\n" * 100 + "ValueError: bad luck \N{SNOWMAN}\n"
 POLLS = 3000  # more than any honest test needs; the fake clock moves on with each
 
 
@@ -37,8 +40,8 @@ class FakeClock:
         return self.time
 
 
-class FakeWatch:
-    """Notes who was useful; `replace` is called at every look."""
+class FakeSupervisor:
+    """Remembers who was useful and who is suspected; `replace` is called at every look."""
 
     def __init__(self, replace: Callable[[], None] = lambda: None) -> None:
         self.replace = replace
@@ -70,7 +73,7 @@ class FakeEndpoint:
         self.remote: set[bytes] = set()
         self.sent: list[tuple[bytes, m.Message]] = []
         self.blamed: list[bytes] = []
-        self._mail: list[tuple[bytes, Sequence[m.Frame]]] = []
+        self._outgoing: list[tuple[bytes, Sequence[m.Frame]]] = []
         self._inbox: list[tuple[float, Received]] = []
         self._lost = False
         self._polls = 0
@@ -79,14 +82,14 @@ class FakeEndpoint:
         if peer not in self.workers:
             return False
         self.sent.append((peer, m.decode(frames)[0]))
-        self._mail.append((peer, frames))
+        self._outgoing.append((peer, frames))
         return True
 
     def poll(self, timeout: float) -> list[Received]:
         self._polls += 1
         assert self._polls < POLLS, "the coordinator waits for ever"
-        mail, self._mail = self._mail, []
-        for peer, frames in mail:
+        outgoing, self._outgoing = self._outgoing, []
+        for peer, frames in outgoing:
             if peer in self.workers:
                 self.workers[peer].receive(*m.decode(frames))
         arrived = [received for due, received in self._inbox if due <= self.clock.time]
@@ -115,19 +118,44 @@ class FakeEndpoint:
         self._lost = self._lost or noticed
 
 
+class CheckedScheduler(Scheduler):
+    """Checks its invariants after each event, or after every so many."""
+
+    def __init__(self, every: int = 1) -> None:
+        super().__init__()
+        self._handled = 0
+        self._every = every
+
+    def handle(self, event: Event, now: float) -> list[Instruction]:
+        out = super().handle(event, now)
+        self._handled += 1
+        if self._handled % self._every == 0:
+            self.validate()
+        return out
+
+
+def replay(events: list[Entry]) -> None:
+    """Give the events to a new scheduler, which must say the same; not if the first of them are forgotten."""
+    scheduler = CheckedScheduler()
+    if len(events) == REMEMBERED:
+        return
+    for now, event, instructions in events:
+        assert tuple(scheduler.handle(event, now)) == instructions
+
+
 @cache
 def _noise(*key: int) -> Vector:
     return np.random.default_rng(key).standard_normal(MODEL.layout().size).astype(np.float32)
 
 
-def leaf(kind: int, step: int, number: int, parameters: Vector) -> Sums:
+def leaf(kind: m.WorkKind, step: int, number: int, parameters: Vector) -> Sums:
     """Invent the sums of one micro-batch: they depend on everything that real ones depend on."""
-    noise = _noise(kind, step if kind == m.TRAIN else 0, number)
+    noise = _noise(kind, step if kind is m.WorkKind.TRAIN else 0, number)
     return Sums(float(noise[0]) + float(parameters.sum()), number % 2, noise * (1 + parameters))
 
 
 def add_up(leaves: list[Sums]) -> Sums:
-    """Add along the tree as DESIGN words it: split at the largest power of two below the length."""
+    """Add along the tree, by its definition: split at the largest power of two below the length."""
     if len(leaves) == 1:
         return leaves[0]
     half = 1
@@ -140,19 +168,19 @@ def add_up(leaves: list[Sums]) -> Sums:
         return Sums(a.loss + b.loss, a.correct + b.correct, a.gradient + b.gradient)
 
 
-def sums_of(kind: int, step: int, block: tree.Block, parameters: Vector) -> Sums:
+def sums_of(kind: m.WorkKind, step: int, block: tree.Block, parameters: Vector) -> Sums:
     """Return what an honest worker answers."""
     return add_up([leaf(kind, step, number, parameters) for number in range(*block)])
 
 
-def _spoilt(sums: Sums, fault: Fault, pid: int) -> Sums:
+def _spoilt(sums: Sums, fault: WorkerFault, pid: int) -> Sums:
     """Return what a worker with bad memory answers: each has its own."""
-    if sums.gradient is None or fault not in (Fault.NAN, Fault.NAN_GRADIENT, Fault.FLIP):
+    if sums.gradient is None or fault not in (WorkerFault.NAN, WorkerFault.NAN_GRADIENT, WorkerFault.FLIP):
         return sums
     gradient = sums.gradient.copy()
-    if fault in (Fault.NAN, Fault.NAN_GRADIENT):
+    if fault in (WorkerFault.NAN, WorkerFault.NAN_GRADIENT):
         gradient[pid % len(gradient)] = np.nan
-        return replace(sums, loss=math.nan if fault is Fault.NAN else sums.loss, gradient=gradient)
+        return replace(sums, loss=math.nan if fault is WorkerFault.NAN else sums.loss, gradient=gradient)
     gradient.view(np.uint32)[pid % len(gradient)] ^= 1
     return replace(sums, loss=math.nextafter(sums.loss, pid), gradient=gradient)
 
@@ -165,9 +193,9 @@ class ToyWorker:
     def __init__(
         self,
         endpoint: FakeEndpoint,
-        faults: Iterable[Fault] = (),
+        faults: Iterable[WorkerFault] = (),
         numerics: str = NUMERICS,
-        mail: tuple[SharedMemory, int] | None = None,
+        memory: tuple[SharedMemory, int] | None = None,
     ) -> None:
         self.pid = next(self.pids)
         self.peer = b"worker %d" % self.pid
@@ -176,14 +204,14 @@ class ToyWorker:
         self.deaf = False
         self.given: list[bool] = []  # for every share, whether parameters came with it
         self._endpoint = endpoint
-        self._faults: Iterator[Fault] = iter(faults)
+        self._faults: Iterator[WorkerFault] = iter(faults)
         self._session = ""
         self._version = -1
         self._parameters = np.zeros(MODEL.layout().size, np.float32)
         self._before: list[list[m.Frame]] = []
-        self._mail = mail
+        self._memory = memory
         endpoint.workers[self.peer] = self
-        token = read_token(mail[0].descriptor, mail[1]) if mail else ""
+        token = read_token(memory[0].descriptor, memory[1]) if memory else ""
         self.say(m.Hello("box", self.pid, numerics, token))
 
     def say(self, message: m.Message, payload: m.Frame | None = None) -> None:
@@ -212,75 +240,76 @@ class ToyWorker:
         self.given.append(payload is not None)
         if payload is not None:
             self._version, self._parameters = work.version, np.frombuffer(payload, np.float32).copy()
-        elif self._mail and work.version != self._version:
-            self._version, self._parameters = work.version, self._mail[0].parameters().copy()
+        elif self._memory and work.version != self._version:
+            self._version, self._parameters = work.version, self._memory[0].parameters().copy()
         assert work.version == self._version, "the coordinator believes that I hold other parameters"
-        fault = next(self._faults, Fault.NONE)
+        fault = next(self._faults, WorkerFault.NONE)
         blocks = tree.cover(work.start, work.stop, work.total)
         answers = [self._answer(work, block, number, fault) for number, block in enumerate(blocks)]
         for frames in self._lies(fault, work):
             self._endpoint.arrive(self.peer, frames)
         match fault:
-            case Fault.DIES | Fault.DIES_HALFWAY | Fault.DIES_UNNOTICED:
-                self._endpoint.hang_up(self.peer, noticed=fault is not Fault.DIES_UNNOTICED)
-                answers = answers[: fault is Fault.DIES_HALFWAY]
-            case Fault.SILENT | Fault.FAILED | Fault.GOODBYE | Fault.HELLO_AGAIN:
+            case WorkerFault.DIES | WorkerFault.DIES_HALFWAY | WorkerFault.DIES_UNNOTICED:
+                self._endpoint.hang_up(self.peer, noticed=fault is not WorkerFault.DIES_UNNOTICED)
+                answers = answers[: fault is WorkerFault.DIES_HALFWAY]
+            case WorkerFault.SILENT | WorkerFault.FAILED | WorkerFault.GOODBYE | WorkerFault.HELLO_AGAIN:
                 answers = []
         for frames in answers:
-            self._endpoint.arrive(self.peer, frames, 100.0 if fault is Fault.LATE else 0.0)
-        if fault is Fault.TWICE:
+            self._endpoint.arrive(self.peer, frames, 100.0 if fault is WorkerFault.LATE else 0.0)
+        if fault is WorkerFault.TWICE:
             for frames in answers:
                 self._endpoint.arrive(self.peer, [frames[0], b"\x7f" * len(frames[1])] if len(frames) > 1 else frames)
-        if fault in (Fault.FAILED, Fault.GOODBYE):
+        if fault in (WorkerFault.FAILED, WorkerFault.GOODBYE):
             self._endpoint.hang_up(self.peer)
         self._before = answers
 
-    def _answer(self, work: m.Work, block: tree.Block, number: int, fault: Fault) -> list[m.Frame]:
+    def _answer(self, work: m.Work, block: tree.Block, number: int, fault: WorkerFault) -> list[m.Frame]:
         """Return an answer, true or not; the gradient is in shared memory if there is any, and a slot in it."""
         sums = _spoilt(sums_of(work.kind, work.step, block, self._parameters), fault, self.pid)
         assert sums.gradient is not None
         result = m.Result(work.session, work.round, work.attempt, *block, sums.loss, sums.correct, 0.25, 1.0)
         slot = work.slot + number if work.slot else 0
-        if work.kind == m.TRAIN and self._mail and 0 < slot <= SLOTS:
-            self._mail[0].gradient(self._mail[1], slot - 1)[:] = sums.gradient
+        if work.kind is m.WorkKind.TRAIN and self._memory and 0 < slot <= SLOTS:
+            self._memory[0].gradient(self._memory[1], slot - 1)[:] = sums.gradient
             return m.encode(replace(result, slot=slot))
-        return m.encode(result, sums.gradient.tobytes() if work.kind == m.TRAIN else None)
+        return m.encode(result, sums.gradient.tobytes() if work.kind is m.WorkKind.TRAIN else None)
 
-    def _lies(self, fault: Fault, work: m.Work) -> list[list[m.Frame]]:
+    def _lies(self, fault: WorkerFault, work: m.Work) -> list[list[m.Frame]]:
         """Return what is sent before the true answers; whoever counts any of it gets other sums."""
-        if fault is Fault.OLD:
+        if fault is WorkerFault.OLD:
             return self._before
-        others: dict[Fault, m.Message] = {
-            Fault.NOT_FOR_US: m.Stop(work.session, "now"),
-            Fault.READY_AGAIN: m.Ready(work.session, MODEL.layout().digest),
-            Fault.HELLO_AGAIN: m.Hello("box", self.pid, NUMERICS),
-            Fault.FAILED: m.Failed(work.session, "Traceback ...\nValueError: bad luck"),
-            Fault.GOODBYE: m.Goodbye(work.session, "enough"),
+        others: dict[WorkerFault, m.Message] = {
+            WorkerFault.NOT_FOR_US: m.Stop(work.session, "now"),
+            WorkerFault.READY_AGAIN: m.Ready(work.session, MODEL.layout().digest),
+            WorkerFault.HELLO_AGAIN: m.Hello("box", self.pid, NUMERICS),
+            WorkerFault.GOODBYE: m.Goodbye(work.session, "enough"),
         }
         if fault in others:
             return [m.encode(others[fault])]
+        if fault is WorkerFault.FAILED:
+            return [m.encode(*m.failed(work.session, TRACEBACK))]
         values = self._lie(fault, work)
         if values is None:
             return []
-        header = b"\xc1" if fault is Fault.BAD_HEADER else m.pack([m.VERSION, m.Result.opcode, *values.values()])
-        payload = b"\x7f" * (self._parameters.nbytes - 4 * (fault is Fault.WRONG_SIZE))
-        return [[header, payload] if work.kind == m.TRAIN or fault is Fault.WRONG_SIZE else [header]]
+        header = b"\xc1" if fault is WorkerFault.BAD_HEADER else m.pack([m.VERSION, m.Result.opcode, *values.values()])
+        payload = b"\x7f" * (self._parameters.nbytes - 4 * (fault is WorkerFault.WRONG_SIZE))
+        return [[header, payload] if work.kind is m.WorkKind.TRAIN or fault is WorkerFault.WRONG_SIZE else [header]]
 
-    def _lie(self, fault: Fault, work: m.Work) -> dict[str, object] | None:
+    def _lie(self, fault: WorkerFault, work: m.Work) -> dict[str, object] | None:
         """Return the fields of a RESULT that is false in one way, None if `fault` is of another kind."""
         blocks = tree.cover(work.start, work.stop, work.total)
         nodes = [(0, work.total), (0, 1), (work.total - 1, work.total), (0, work.total + 1)]
         foreign = next(node for node in nodes if node not in blocks)
-        changes: dict[Fault, dict[str, object]] = {
-            Fault.WRONG_ROUND: {"round": work.round + 1},
-            Fault.WRONG_ATTEMPT: {"attempt": work.attempt + 1},
-            Fault.FOREIGN_BLOCK: dict(zip(("start", "stop"), foreign, strict=True)),
-            Fault.IMPOSSIBLE_BLOCK: {"stop": work.total + 1},
-            Fault.TOO_CORRECT: {"correct": 10_000},
-            Fault.WRONG_SESSION: {"session": "another"},
-            Fault.BAD_SECONDS: {"seconds": -1.0},
-            Fault.WRONG_SIZE: {},
-            Fault.BAD_HEADER: {},
+        changes: dict[WorkerFault, dict[str, object]] = {
+            WorkerFault.WRONG_ROUND: {"round": work.round + 1},
+            WorkerFault.WRONG_ATTEMPT: {"attempt": work.attempt + 1},
+            WorkerFault.FOREIGN_BLOCK: dict(zip(("start", "stop"), foreign, strict=True)),
+            WorkerFault.IMPOSSIBLE_BLOCK: {"stop": work.total + 1},
+            WorkerFault.TOO_CORRECT: {"correct": 10_000},
+            WorkerFault.WRONG_SESSION: {"session": "another"},
+            WorkerFault.BAD_SECONDS: {"seconds": -1.0},
+            WorkerFault.WRONG_SIZE: {},
+            WorkerFault.BAD_HEADER: {},
         }
         if fault not in changes:
             return None

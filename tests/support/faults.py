@@ -3,7 +3,7 @@
 from enum import Enum
 
 
-class Fault(Enum):
+class WorkerFault(Enum):
     """What a worker does with one share instead of answering it, or besides."""
 
     NONE = "answers as it should"
@@ -33,13 +33,13 @@ class Fault(Enum):
     FLIP = "has one bit in a gradient, or the loss, that is wrong"
 
 
-HARMLESS = [fault for fault in Fault if fault is not Fault.FLIP]  # those that need no audit to be noticed
+HARMLESS = [fault for fault in WorkerFault if fault is not WorkerFault.FLIP]  # those that need no audit to be noticed
 REFUSED = {
-    Fault.IMPOSSIBLE_BLOCK,
-    Fault.TOO_CORRECT,
-    Fault.WRONG_SIZE,
-    Fault.BAD_HEADER,
-    Fault.BAD_SECONDS,
-    Fault.NOT_FOR_US,
-    Fault.READY_AGAIN,
+    WorkerFault.IMPOSSIBLE_BLOCK,
+    WorkerFault.TOO_CORRECT,
+    WorkerFault.WRONG_SIZE,
+    WorkerFault.BAD_HEADER,
+    WorkerFault.BAD_SECONDS,
+    WorkerFault.NOT_FOR_US,
+    WorkerFault.READY_AGAIN,
 }

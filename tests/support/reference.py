@@ -78,7 +78,9 @@ def max_pool(x: Doubles, size: int) -> tuple[Doubles, Pull]:
 
 
 def loss_of(z: Doubles, labels: NDArray[Any], name: str) -> tuple[float, Doubles]:
-    """Return the summed loss of outputs z [N, K], and its gradient."""
+    """Return the summed loss of outputs z [N, K], and its gradient; `labels` are values if they are floats [N, K]."""
+    if labels.dtype.kind == "f":
+        return float(((z - labels) ** 2).mean(1).sum()), 2 * (z - labels) / z.shape[1]
     hot = np.eye(z.shape[1])[labels]
     if name == CROSS_ENTROPY:
         e = np.exp(z - z.max(1, keepdims=True))
@@ -88,8 +90,12 @@ def loss_of(z: Doubles, labels: NDArray[Any], name: str) -> tuple[float, Doubles
 
 
 def forward(model: Model, parameters: Parameters, images: Doubles) -> tuple[Doubles, Callable[[Doubles], Parameters]]:
-    """Return the outputs [N, K] for images [N, H, W, C], and a function from their gradient to the parameters'."""
-    x = images.astype(float).transpose(0, 3, 1, 2)
+    """Return the outputs [N, K] for images [N, H, W, C] or features [N, D].
+
+    And a function from their gradient to the parameters'.
+    """
+    x = images.astype(float)
+    x = x.transpose(0, 3, 1, 2) if x.ndim == 4 else x
     gradients: Parameters = {}
     pulls: list[Pull] = []
     for layer in model.layers:

@@ -6,13 +6,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.records import Point
+from engine.records.status import TrialStatus
 from engine.sweeps.pruning import MedianRule
-from engine.sweeps.trial import FAILED, FINISHED, PRUNED, RUNNING, Trial, ranked
+from engine.sweeps.trial import Trial, ranked
+from engine.training.stopping import StopKind, StopReason
+
+FAILED, FINISHED, PRUNED, RUNNING = TrialStatus.FAILED, TrialStatus.FINISHED, TrialStatus.PRUNED, TrialStatus.RUNNING
 
 PERCENTS = st.lists(st.floats(0, 100), min_size=4, max_size=4)
 
 
-def trial(number: int, percents: list[float], state: str = FINISHED, per_epoch: int = 10) -> Trial:
+def trial(number: int, percents: list[float], state: TrialStatus = FINISHED, per_epoch: int = 10) -> Trial:
     curve = tuple(Point(float(n), n * per_epoch, percent) for n, percent in enumerate(percents, 1))
     return Trial(number, {"lr": 0.1}, state, curve=curve)
 
@@ -24,7 +28,7 @@ def test_a_trial_goes_when_its_best_is_below_the_median_of_the_others(
     rule = MedianRule([trial(n, percents) for n, percents in enumerate(others, 1)], least=1)
     for n in range(4):
         losing = max(mine[: n + 1]) < median(percents[n] for percents in others)
-        assert bool(rule(n + 1.0, max(mine[: n + 1]))) == losing == bool(rule.reason)
+        assert bool(rule(n + 1.0, max(mine[: n + 1]))) == losing
         if losing:
             return
 
@@ -32,20 +36,21 @@ def test_a_trial_goes_when_its_best_is_below_the_median_of_the_others(
 def test_only_trials_that_finished_count_and_there_must_be_enough() -> None:
     earlier = [trial(n, [90.0]) for n in (1, 2)]
     earlier += [trial(3, [5.0], PRUNED), trial(4, [5.0], FAILED), trial(5, [5.0], RUNNING)]
-    assert MedianRule(earlier, 2)(1.0, 89.0) == "pruned: 89.00 % at best, where the median of 2 trials was 90.00 %"
-    assert MedianRule(earlier, 3)(1.0, 0.0) == ""
-    assert MedianRule(earlier, 0)(1.0, 0.0) == "", "0: never"
-    assert MedianRule([], 1)(1.0, 0.0) == ""
-    assert MedianRule(earlier, 2)(1.0, 90.0) == "", "as good as the median is good enough"
+    text = "pruned: 89.00 % at best, where the median of 2 trials was 90.00 %"
+    assert MedianRule(earlier, 2)(1.0, 89.0) == StopReason(StopKind.PRUNED, text)
+    assert MedianRule(earlier, 3)(1.0, 0.0) is None
+    assert MedianRule(earlier, 0)(1.0, 0.0) is None, "0: never"
+    assert MedianRule([], 1)(1.0, 0.0) is None
+    assert MedianRule(earlier, 2)(1.0, 90.0) is None, "as good as the median is good enough"
 
 
 def test_trials_with_other_batches_are_compared_by_epoch() -> None:
     early = trial(1, [10.0, 20.0, 90.0], per_epoch=1000)
     rule = MedianRule([early], 1)
-    assert rule(0.5, 0.0) == "", "the other was not validated so early"
-    assert rule(2.0, 20.0) == ""
-    assert rule(2.5, 20.0) == "", "its last validation until then"
-    assert rule(3.0, 20.0) != ""
+    assert rule(0.5, 0.0) is None, "the other was not validated so early"
+    assert rule(2.0, 20.0) is None
+    assert rule(2.5, 20.0) is None, "its last validation until then"
+    assert rule(3.0, 20.0) is not None
 
 
 def test_the_best_comes_first_and_of_equals_the_earlier() -> None:

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.errors import SettingsError
+from engine.nn.optimizers import OPTIMIZERS
 from engine.sweeps.samplers import Grid, Random
 from engine.sweeps.space import Choice, Range, Space, space_of, written
 
@@ -68,19 +69,19 @@ def test_values_may_be_a_sequence() -> None:
         ("lr", "-1:1", "over lr: lr must be a finite number above 0, got -1.0"),
         ("lr", "1:inf", "over lr: lr must be a finite number above 0, got inf"),
         ("lr", "nan,1", "over lr: lr must be a finite number above 0, got nan"),
-        ("lr", "1:0.1", "over lr: '1:0.1' is no range; 0.1 must be above 1"),
-        ("lr", "1:1", "over lr: '1:1' is no range; 1 must be above 1"),
+        ("lr", "1:0.1", "over lr: '1:0.1' is not a range; 0.1 must be above 1"),
+        ("lr", "1:1", "over lr: '1:1' is not a range; 1 must be above 1"),
         ("dropout", "0:0.5:log", "over dropout: a range in powers must begin above 0, got 0"),
         ("dropout", "0:1", "over dropout: dropout must be a number of at least 0 and below 1, got 1.0"),
-        ("lr", "1:2:lin", "over lr: '1:2:lin' is no range; write low:high, low:high:log, low:high:log:5"),
-        ("lr", "1:2:log:log", "is no range"),
-        ("lr", "1:2:3:4", "is no range"),
+        ("lr", "1:2:lin", "over lr: '1:2:lin' is not a range; write low:high, low:high:log, low:high:log:5"),
+        ("lr", "1:2:log:log", "is not a range"),
+        ("lr", "1:2:3:4", "is not a range"),
         ("lr", "1:2:1", "over lr: 1 values of a range; there must be from 2 to 100000"),
         ("lr", "1:2:100001", "100001 values of a range"),
         ("batch_size", "1.5", "over batch_size: '1.5' is not a whole number"),
         ("batch_size", "0:9", "over batch_size: batch-size must be a whole number from 1 to"),
         ("augment", "yes", "over augment: 'yes' is not true or false"),
-        ("optimizer", "sgd,rms", "over optimizer: optimizer must be one of sgd, momentum, adam, got 'rms'"),
+        ("optimizer", "sgd,rms", f"over optimizer: optimizer must be one of {', '.join(OPTIMIZERS)}, got 'rms'"),
     ],
 )
 def test_what_cannot_be_written(name: str, text: str, message: str) -> None:

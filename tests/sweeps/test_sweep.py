@@ -15,13 +15,18 @@ from typing import Any
 import pytest
 
 import engine
+from engine.checkpoint import load, params_sha256
 from engine.coordinator.source import WorkerReport
 from engine.errors import RecordsError, SettingsError, StorageError, UsageError, WorkersError
 from engine.records import remove_runs
-from engine.sweeps.trial import FAILED, FINISHED, INTERRUPTED, PRUNED, Trial
+from engine.records.status import TrialStatus
+from engine.sweeps.trial import Trial
+from engine.training.process import TrainingProcess
 from engine.training.reporter import StepReport
 from tests.support.command import PATIENCE, save_data
 
+FAILED, FINISHED = TrialStatus.FAILED, TrialStatus.FINISHED
+INTERRUPTED, PRUNED = TrialStatus.INTERRUPTED, TrialStatus.PRUNED
 OVER: dict[str, str] = {"lr": "1e-4:1e-1:log", "optimizer": "sgd,momentum,adam"}
 SMALL: dict[str, Any] = {"model": "mlp", "data": "data.npz", "workers": 0, "batch_size": 8, "microbatch": 4}
 SWEEP: dict[str, Any] = SMALL | {"db": "r.db", "out": "out", "epochs": 3, "trials": 5, "prune_after": 2}
@@ -68,7 +73,7 @@ def test_trials_share_their_workers_and_each_is_the_run_it_would_be_alone() -> N
             same = alone(trial.parameters)
             assert same.params_sha256 == trial.params_sha256
             assert same.validation
-            assert same.validation.percent == trial.curve[-1].percent
+            assert same.validation.percent == trial.curve[-1].score
     assert rows("SELECT count(*) FROM snapshots") == [(0,)], "unless they are asked for"
 
 
@@ -99,12 +104,43 @@ def test_the_best_settings_give_the_best_trial_again() -> None:
     result = engine.sweep(OVER | {"dropout": "0,0.25"}, **SWEEP | {"seed": 11, "validate_every": 4})
     assert result.best
     assert result.config == Path("out/best.toml")
-    values = [t.best.percent for t in result.trials if t.state == FINISHED and t.best]
+    values = [t.best.score for t in result.trials if t.state == FINISHED and t.best]
     assert result.best.best
-    assert result.best.best.percent == max(values)
+    assert result.best.best.score == max(values)
     read = tomllib.loads(result.config.read_text())
     again = engine.train(**read, workers=0, db="again.db", out="again")
-    assert again.params_sha256 == result.best.params_sha256
+    assert result.checkpoint
+    assert result.checkpoint.parent == Path(f"out/trial-{result.best.number}")
+    assert again.params_sha256 == params_sha256(load(result.checkpoint).parameters)
+    assert again.best
+    assert (again.best.percent, again.best.step, again.steps) == (max(values), *[result.best.best.step] * 2)
+
+
+def test_no_combination_is_tried_twice() -> None:
+    over = {"lr": "0.001,0.01", "optimizer": "sgd,adam", "seed": "1:2"}
+    result = engine.sweep(over, **SWEEP | {"trials": 50, "epochs": 1, "prune_after": 0})
+    tried = [tuple(trial.parameters.values()) for trial in result.trials]
+    assert len(tried) == len(set(tried)) == 8
+    stopped = engine.sweep(over, **SWEEP | {"trials": 8, "epochs": 1, "prune_after": 0, "db": "s.db", "out": "s"},
+                           reporter=Stopping(4, 2))  # fmt: skip
+    assert len(stopped.trials) == 4
+    again = engine.sweep(resume="1", db="s.db")
+    assert [trial.parameters for trial in again.trials] == [trial.parameters for trial in result.trials]
+
+
+def test_a_combination_that_is_tried_twice_for_want_of_others_is_told() -> None:
+    heard: list[str] = []
+
+    class Listening(engine.SweepReporter):
+        def notice(self, text: str) -> None:
+            heard.append(text)
+
+    options = SWEEP | {"trials": 3, "steps": 1, "epochs": None, "prune_after": 0}
+    engine.sweep({"seed": "1:2:log"}, **options, reporter=Listening())
+    first, second, third = rows("SELECT parameters FROM trials ORDER BY number")
+    assert first != second
+    told = f"trial 3 repeats trial {1 if third == first else 2}: the sampler suggests the same again"
+    assert [line for line in heard if "repeats" in line] == [told]
 
 
 KILLED = """
@@ -175,9 +211,10 @@ class Stopping(engine.SweepReporter):
             os.kill(os.getpid(), self.number)
 
 
-def test_ctrl_c_ends_a_sweep_that_then_goes_on() -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGUSR1, signal.SIGXCPU])
+def test_a_signal_ends_a_sweep_that_then_goes_on(number: int) -> None:
     whole = engine.sweep(OVER, **SWEEP | {"db": "whole.db", "out": "whole"})
-    stopped = engine.sweep(OVER, **SWEEP, reporter=Stopping(2, 7))
+    stopped = engine.sweep(OVER, **SWEEP, reporter=Stopping(2, 7, number))
     assert (stopped.state, [t.state for t in stopped.trials]) == ("interrupted", [FINISHED, INTERRUPTED])
     assert stopped.best == stopped.trials[0]
     assert rows("SELECT state FROM trials") == [(FINISHED,), (INTERRUPTED,)]
@@ -250,7 +287,7 @@ def test_objects_from_python() -> None:
         engine.sweep(resume="1", db="r.db")
     assert engine.sweep(data=given, resume="1", db="r.db").trials == result.trials
     save_data(seed=2)
-    with pytest.raises(SettingsError, match="is not what it was when the sweep was begun"):
+    with pytest.raises(SettingsError, match="has changed since the sweep began"):
         engine.sweep(data="data.npz", resume="1", db="r.db")
 
 
@@ -285,15 +322,19 @@ def test_a_sweep_can_have_more_trials_later() -> None:
 @pytest.mark.parametrize(
     ("options", "error", "text"),
     [
-        ({"lr": 0.1}, SettingsError, "lr is as it was when the sweep was begun"),
-        ({"over": OVER}, SettingsError, "over is as it was"),
-        ({"sampler": "grid"}, SettingsError, "sampler is as it was"),
-        ({"data": "data.npz"}, SettingsError, "data is as it was"),
-        ({"prune_after": 3}, SettingsError, "prune-after is as it was"),
-        ({"validate_every": 2}, SettingsError, "validate-every is as it was"),
+        ({"lr": 0.1}, SettingsError, "lr cannot change when a sweep is resumed; omit it"),
+        ({"over": OVER}, SettingsError, "over cannot change when a sweep is resumed; omit it"),
+        ({"sampler": "grid"}, SettingsError, "sampler cannot change when a sweep is resumed; omit it"),
+        ({"data": "data.npz"}, SettingsError, "data cannot change when a sweep is resumed; omit it"),
+        ({"prune_after": 3}, SettingsError, "prune-after cannot change when a sweep is resumed; omit it"),
+        ({"validate_every": 2}, SettingsError, "validate-every cannot change when a sweep is resumed; omit it"),
         ({"resume": "2"}, RecordsError, "there is no sweep '2' in database r.db; it has 1 ('mine')"),
         ({"resume": "1", "trials": 0}, SettingsError, "trials must be from 1 to 1000000, got 0"),
-        ({"resume": "1", "trials": 1}, SettingsError, "the sweep has 2 trials; it can have more, not fewer: got 1"),
+        (
+            {"resume": "1", "trials": 1},
+            SettingsError,
+            "a resumed one may have more, not fewer: got 1",
+        ),
     ],
 )
 def test_what_a_resumed_sweep_may_not_change(options: dict[str, Any], error: type[Exception], text: str) -> None:
@@ -323,7 +364,7 @@ def test_what_a_resumed_sweep_may_not_change(options: dict[str, Any], error: typ
         ({"over": {"lr": "1e-50:1e-3:log"}}, SettingsError, "Adam: lr must be from .* got 1e-50"),
         ({"over": OVER | {"lr": "1e-50,1e-3"}}, SettingsError, "SGD: lr must be from .* got 1e-50"),
         ({"over": {"epsilon": "1e-50,1e-8"}}, SettingsError, "Adam: epsilon must be from .* got 1e-50"),
-        ({"name": "7"}, SettingsError, "name must be text"),
+        ({"name": "7"}, SettingsError, "name must be printable text"),
         ({"sampler": "grid"}, SettingsError, "a grid needs to know how many values of 0.0001:0.1:log to try"),
         ({"model": None, "over": {"model": "mlp,nope"}}, UsageError, "no model 'nope': use letters"),
         ({"model": "lenet"}, UsageError, "does not fit|smaller than|kernel"),
@@ -354,7 +395,7 @@ def test_without_optuna_tpe_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_a_name_is_given_once() -> None:
     engine.sweep(OVER, **SWEEP | {"trials": 1, "name": "mine"})
-    with pytest.raises(RecordsError, match="there is a sweep 'mine' already: go on with it"):
+    with pytest.raises(RecordsError, match="there is a sweep 'mine' already: continue it"):
         engine.sweep(OVER, **SWEEP | {"trials": 1, "name": "mine", "out": "other"})
 
 
@@ -363,9 +404,9 @@ def test_what_ends_a_sweep_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch) ->
         raise WorkersError("no")
 
     with monkeypatch.context() as patch, pytest.raises(WorkersError) as caught:
-        patch.setattr("engine.sweeps.sweep.carry_out", hopeless)
+        patch.setattr(TrainingProcess, "carry_out", hopeless)
         engine.sweep(OVER, **SWEEP | {"name": "my sweep"})
-    assert caught.value.__notes__ == ["Go on with:\n  gradsum sweep --resume 'my sweep' --db r.db"]
+    assert caught.value.__notes__ == ["Resume with:\n  gradsum sweep --resume 'my sweep' --db r.db"]
     assert rows("SELECT state FROM trials") == [("interrupted",)]
     assert engine.sweep(resume="my sweep", db="r.db").state == "finished"
 
@@ -377,22 +418,25 @@ def test_a_file_whose_name_is_no_unicode_is_a_comment_of_the_best_settings() -> 
     result = engine.sweep({"lr": "0.01,0.02"}, **SWEEP | {"model": names[0], "data": names[1]})
     assert result.config
     text = result.config.read_text()
-    assert "\n# The name of the model is no Unicode: give it with --model.\n" in text
-    assert "\n# The name of the data is no Unicode: give it with --data.\n" in text
+    assert "\n# The name of the model is not Unicode: give it with --model.\n" in text
+    assert "\n# The name of the data is not Unicode: give it with --data.\n" in text
     again = engine.train(*names, **tomllib.loads(text), workers=0, db="again.db")
-    assert result.best
-    assert again.params_sha256 == result.best.params_sha256
+    assert result.checkpoint
+    assert again.params_sha256 == params_sha256(load(result.checkpoint).parameters)
 
 
 def test_best_settings_that_cannot_be_written_are_a_failure_of_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(path: Path, text: str, **_: object) -> None:
-        path.write_bytes(text.encode()[:7])
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    rename = Path.replace
+
+    def full(path: Path, target: Path) -> Path:
+        if target.name == "best.toml":
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return rename(path, target)
 
     with monkeypatch.context() as patch, pytest.raises(StorageError) as caught:
-        patch.setattr("pathlib.Path.write_text", full)
+        patch.setattr(Path, "replace", full)
         engine.sweep(OVER, **SWEEP | {"trials": 1})
     assert str(caught.value) == "the best settings cannot be written to out/best.toml: No space left on device"
-    assert caught.value.__notes__ == ["Go on with:\n  gradsum sweep --resume 1 --db r.db"]
+    assert caught.value.__notes__ == ["Resume with:\n  gradsum sweep --resume 1 --db r.db"]
     assert [path.name for path in Path("out").iterdir()] == ["trial-1"]
     assert engine.sweep(resume="1", db="r.db").config == Path("out/best.toml").absolute()

@@ -9,9 +9,12 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
 from engine.records import Point
+from engine.records.status import TrialStatus
 from engine.sweeps.space import Parameters, space_of
 from engine.sweeps.tpe import NAME, Tpe
-from engine.sweeps.trial import FAILED, FINISHED, PRUNED, Trial
+from engine.sweeps.trial import Trial
+
+FAILED, FINISHED, PRUNED = TrialStatus.FAILED, TrialStatus.FINISHED, TrialStatus.PRUNED
 
 SPACE = space_of({"lr": "1e-4:1e-1:log", "optimizer": "sgd,adam", "batch_size": "8:64", "augment": "true,false"})
 
@@ -61,9 +64,9 @@ def test_optuna_can_read_its_storage() -> None:
     found = trials(Tpe(SPACE, 3, Path("optuna.log")), [], 12)
     study = optuna.load_study(study_name=NAME, storage=JournalStorage(JournalFileBackend("optuna.log")))
     assert [trial.params for trial in study.trials] == [dict(trial.parameters) for trial in found]
-    best = max(t.best.percent for t in found if t.state == FINISHED and t.best)
+    best = max(t.best.score for t in found if t.state == FINISHED and t.best)
     assert study.best_value == best
-    assert study.trials[0].intermediate_values == {point.step: point.percent for point in found[0].curve}
+    assert study.trials[0].intermediate_values == {point.step: point.score for point in found[0].curve}
 
 
 def test_seeds_differ() -> None:

@@ -2,23 +2,21 @@
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from engine.system import signals
-from engine.system.signals import SIGNALS, TOGETHER, Interrupt
+from engine.system.signals import NEAR_LIMIT, SIGNALS, TOGETHER, Interrupt, near_limit_blocked, near_limit_ignored
 from tests.support.fakes import FakeClock
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
-    clock = FakeClock()
-    monkeypatch.setattr(signals, "time", SimpleNamespace(monotonic=clock.now))
-    return clock
+def clock() -> FakeClock:
+    return FakeClock()
 
 
 @pytest.fixture(autouse=True)
@@ -38,7 +36,7 @@ def send(number: int) -> None:
 def test_the_first_signal_is_a_wish(number: signal.Signals, clock: FakeClock) -> None:
     told: list[str] = []
     signal.signal(number, signal.default_int_handler)
-    with Interrupt(lambda: told.append("once")) as wish:
+    with Interrupt(lambda: told.append("once"), clock) as wish:
         assert not wish.requested
         send(number)
         assert (wish.requested, told) == (number.name, ["once"])
@@ -46,7 +44,7 @@ def test_the_first_signal_is_a_wish(number: signal.Signals, clock: FakeClock) ->
 
 
 def test_a_second_ctrl_c_interrupts_and_a_third_does_not_disturb(clock: FakeClock) -> None:
-    with Interrupt() as wish:
+    with Interrupt(clock=clock) as wish:
         send(signal.SIGTERM)
         clock.time += 2 * TOGETHER
         with pytest.raises(KeyboardInterrupt):
@@ -57,7 +55,7 @@ def test_a_second_ctrl_c_interrupts_and_a_third_does_not_disturb(clock: FakeCloc
 
 
 def test_the_same_ctrl_c_may_come_twice(clock: FakeClock) -> None:
-    with Interrupt() as wish:
+    with Interrupt(clock=clock) as wish:
         send(signal.SIGINT)
         clock.time += TOGETHER / 2
         send(signal.SIGINT)
@@ -65,7 +63,7 @@ def test_the_same_ctrl_c_may_come_twice(clock: FakeClock) -> None:
 
 
 def test_other_signals_never_interrupt(clock: FakeClock) -> None:
-    with Interrupt() as wish:
+    with Interrupt(clock=clock) as wish:
         for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGTERM):
             send(number)
             clock.time += 10
@@ -81,7 +79,7 @@ def test_what_was_ignored_stays_ignored(number: signal.Signals) -> None:
     assert signal.getsignal(number) is signal.SIG_IGN
 
 
-def test_handlers_come_back_after_an_exception(clock: FakeClock) -> None:
+def test_handlers_come_back_after_an_exception() -> None:
     before: list[Any] = [signal.getsignal(number) for number in SIGNALS]
     with pytest.raises(KeyError), Interrupt():
         raise KeyError
@@ -98,6 +96,27 @@ def test_in_another_thread_it_does_nothing() -> None:
     before = [signal.getsignal(number) for number in SIGNALS]
     run_in_thread(enter)
     assert seen == [("", before)]
+
+
+@pytest.mark.parametrize("number", NEAR_LIMIT)
+def test_warnings_of_a_cluster_manager_can_be_ignored_for_a_while(number: signal.Signals) -> None:
+    signal.signal(number, signal.default_int_handler)
+    with near_limit_ignored():
+        send(number)
+    assert signal.getsignal(number) is signal.default_int_handler
+    with pytest.raises(KeyboardInterrupt):
+        send(number)
+
+
+@pytest.mark.parametrize("number", NEAR_LIMIT)
+def test_a_process_that_is_started_with_them_blocked_survives_them(number: signal.Signals) -> None:
+    program = "import os, sys; os.kill(os.getpid(), int(sys.argv[1])); print('alive')"
+    command = [sys.executable, "-c", program, str(int(number))]
+    assert subprocess.run(command, capture_output=True, check=False).returncode == -number
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    with near_limit_blocked():
+        assert subprocess.run(command, capture_output=True, check=False).stdout == b"alive\n"
+    assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == before
 
 
 def run_in_thread(function: Callable[[], None]) -> None:

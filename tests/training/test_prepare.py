@@ -9,10 +9,13 @@ import pytest
 
 import engine
 from engine import checkpoint as checkpoints
-from engine.checkpoint import Checkpoint
+from engine.checkpoint import Checkpoint, RunState
 from engine.errors import CheckpointError, DataError, ModelError, SettingsError
 from engine.settings import Settings
-from engine.training.prepare import Run, check_end, choose_settings, continued, prepare
+from engine.training.prepare import Request, choose_settings, prepare
+from engine.training.resume import check_end, continued_settings
+from engine.training.run import Run
+from tests.support.checkpoints import change_metadata
 from tests.support.command import save_data
 
 MLP = engine.Model((engine.Flatten(), engine.Dense(4), engine.Relu(), engine.Dense(3)), shape=(8, 8, 1))
@@ -27,16 +30,16 @@ def put_together(
     model: Any = "mlp", data: Any = "data.npz", *, db: str = "", out: str = "", resume: str = "", **given: Any
 ) -> Run:
     earlier = checkpoints.load(resume) if resume else None
-    settings = choose_settings({"workers": 0} | given, earlier)
     db_, out_, resume_ = (Path(place) if place else None for place in (db, out, resume))
-    return prepare(model, data, settings, db_, out_, resume_, earlier)
+    request = Request(model, data, db_, out_, resume_, settings={"workers": 0} | given)
+    return prepare(request, choose_settings(request.settings, earlier), earlier)
 
 
 def saved(run: Run, step: int = 5, folder: str = "out", **changes: Any) -> str:
     """Save a checkpoint of `run` with other metadata, and return its folder."""
     layout = run.model.layout()
     tensors = dict(layout.public(layout.zeros()))
-    checkpoints.save(folder, Checkpoint(step, tensors, {}, run.metadata() | changes))
+    change_metadata(checkpoints.save(folder, Checkpoint(step, tensors, {}, run.state())), **changes)
     return folder
 
 
@@ -51,6 +54,51 @@ def test_the_defaults() -> None:
     pixels = np.load("data.npz")["train_images"]
     assert run.normalisation.mean == pytest.approx([pixels.mean()])
     assert run.normalisation.deviation == pytest.approx([pixels.std()])
+
+
+@pytest.mark.parametrize(
+    ("db", "folder"),
+    [
+        ("nb.db", "nb"),
+        ("a/b.c.db", "a/b.c"),
+        ("records", "records-checkpoints"),
+        (".hidden", ".hidden-checkpoints"),
+        ("gradsum.db", "gradsum"),
+        ("runs/gradsum.db", "runs"),
+    ],
+)
+def test_each_database_but_the_default_has_a_folder_for_its_checkpoints(db: str, folder: str) -> None:
+    assert put_together(steps=3, db=db).folder.parent == Path(folder)
+    if db == "runs/gradsum.db":
+        db = str(Path(db).absolute())
+        assert put_together(steps=3, db=db).folder.parent == Path(folder).absolute()
+
+
+def test_a_checkpoint_from_another_machine_goes_into_the_database_at_hand() -> None:
+    run = put_together(steps=9)
+    for recorded, found in (
+        ("/another/machine/runs/gradsum.db", Path("runs/gradsum.db")),
+        (str(Path("deleted.db").absolute()), Path("deleted.db").absolute()),
+        (None, Path("runs/gradsum.db")),
+        ("/proc/1/root/closed/x.db", Path("runs/gradsum.db")),
+    ):
+        assert put_together(None, None, resume=saved(run, db=recorded)).db == found
+        assert put_together(None, None, resume="out", db="given.db").db == Path("given.db")
+
+
+def test_data_that_is_not_where_it_was_is_asked_for() -> None:
+    run = put_together(steps=9)
+    saved(run)
+    Path("data.npz").rename("moved.npz")
+    where = Path("data.npz").absolute()
+    digest = run.digest[:12]
+    with pytest.raises(DataError, match=rf"with the data in {where}, .* with --data \(its digest is {digest}\)"):
+        put_together(None, None, resume="out")
+    with pytest.raises(CheckpointError, match=r"data data .*, this is moved"):  # the name is a part of the digest
+        put_together(None, "moved.npz", resume="out")
+    Path("elsewhere").mkdir()
+    Path("moved.npz").rename("elsewhere/data.npz")
+    assert put_together(None, "elsewhere/data.npz", resume="out").source == str(Path("elsewhere/data.npz").absolute())
 
 
 def test_nothing_is_made_before_the_run_begins() -> None:
@@ -113,46 +161,47 @@ def test_a_new_end_replaces_all_the_old_ones() -> None:
 def test_what_decides_over_bits_cannot_change(change: dict[str, Any]) -> None:
     folder = saved(put_together(steps=9))
     [name] = change
-    with pytest.raises(CheckpointError, match=f"the run was begun with {name}"):
+    with pytest.raises(CheckpointError, match=f"the run began with {name}"):
         put_together(None, None, resume=folder, **change)
 
 
 def test_what_was_given_before_may_be_given_again() -> None:
     settings = Settings(lr=0.5, batch_size=8, steps=9).resolved()
-    stored = {"settings": settings.asdict()}
-    assert continued(stored, {"lr": 0.5, "batch_size": 8, "epochs": None}) == settings
-    assert continued(stored, {"lr": None}) == settings
+    stored = RunState(settings=settings.asdict())
+    assert continued_settings(stored, {"lr": 0.5, "batch_size": 8, "epochs": None}) == settings
+    assert continued_settings(stored, {"lr": None}) == settings
 
 
 @pytest.mark.parametrize(
     "settings", [{"colour": "red"}, {"batch_size": "many"}, {"lr": -1.0}], ids=["unknown", "wrong type", "out of range"]
 )
 def test_settings_of_another_version_are_the_checkpoints_fault(settings: dict[str, Any]) -> None:
-    with pytest.raises(CheckpointError, match="the checkpoint's settings are not those of this version"):
-        continued({"settings": settings}, {})
+    with pytest.raises(CheckpointError, match="the checkpoint's settings do not suit this version"):
+        continued_settings(RunState(settings=settings), {})
 
 
-@pytest.mark.parametrize("stored", [{}, {"settings": None}, {"settings": {}}])
-def test_a_checkpoint_without_settings_is_not_resumed_with_those_of_any_run(stored: dict[str, Any]) -> None:
-    with pytest.raises(CheckpointError, match="does not say what its run's settings are: it cannot be resumed"):
-        continued(stored, {"lr": 0.5})
+@pytest.mark.parametrize("stored", [None, {}])
+def test_a_checkpoint_without_settings_is_not_resumed_with_those_of_any_run(stored: dict[str, Any] | None) -> None:
+    folder = saved(put_together(steps=9), settings=stored)
+    with pytest.raises(CheckpointError, match="has no settings of its run, so it cannot be resumed"):
+        put_together(None, None, resume=folder, lr=0.5)
 
 
 def test_data_or_model_of_another_run() -> None:
     folder = saved(put_together(steps=9))
     save_data("other.npz", seed=2)
-    with pytest.raises(CheckpointError, match=r"begun with data data \(digest \w{12}\), this is other \(\w{12}\)"):
+    with pytest.raises(CheckpointError, match=r"began with data data \(digest \w{12}\), this is other \(\w{12}\)"):
         put_together(None, "other.npz", resume=folder)
-    with pytest.raises(CheckpointError, match="begun with another model; leave --model out"):
+    with pytest.raises(CheckpointError, match="began with another model; omit --model"):
         put_together(MLP, None, resume=folder)
 
 
 @pytest.mark.parametrize(
     ("changes", "error", "text"),
     [
-        ({"data": {"name": "x", "digest": "y"}}, SettingsError, r"begun with data given in Python \(x\)"),
-        ({"data": {"source": 5}}, SettingsError, "begun with data given in Python"),
-        ({"data": {"source": "gone.npz"}}, DataError, "no data set 'gone.npz'"),
+        ({"data": {"name": "x", "digest": "y"}}, SettingsError, r"began with data given in Python \(x\)"),
+        ({"data": {"source": None}}, SettingsError, "began with data given in Python"),
+        ({"data": {"source": "gone.npz"}}, DataError, "the data in gone.npz, which is not there"),
         ({"model": {"layers": []}}, ModelError, "at least one layer"),
     ],
 )
@@ -162,23 +211,23 @@ def test_checkpoints_that_lack_something(changes: dict[str, Any], error: type[Ex
         put_together(None, None, resume=folder)
 
 
-def test_odd_metadata_is_replaced_by_defaults() -> None:
-    folder = saved(put_together(steps=9), db=5, model_name=None)
+def test_what_a_checkpoint_does_not_say_has_a_default() -> None:
+    folder = saved(put_together(steps=9), db=None, model_name=None)
     run = put_together(None, None, resume=folder)
     assert (run.db, run.model_name) == (Path("runs/gradsum.db"), "letters")
 
 
 def test_a_run_that_has_nothing_left_to_do() -> None:
     seen = {"step": 5, "correct": 1, "total": 2, "loss": 0.5}
-    earlier = Checkpoint(5, {}, {}, {"validation": seen})
+    earlier = Checkpoint(5, {}, {}, RunState(validation=seen))
     check_end(None, earlier)
     check_end(6, earlier)
-    check_end(5, replace(earlier, metadata={"validation": seen | {"step": 4}}))
-    check_end(5, replace(earlier, metadata={"validation": None}))
-    with pytest.raises(SettingsError, match=r"at step 5 already and was to end at 5: .* give more --steps or --epochs"):
+    check_end(5, replace(earlier, run=RunState(validation=seen | {"step": 4})))
+    check_end(5, replace(earlier, run=RunState()))
+    with pytest.raises(SettingsError, match=r"already at step 5 and ends at step 5; .* give more --steps or --epochs"):
         check_end(5, earlier)
     folder = saved(put_together(steps=5), validation=seen)
-    with pytest.raises(SettingsError, match="at step 5 already"):
+    with pytest.raises(SettingsError, match="already at step 5"):
         put_together(None, None, resume=folder)
 
 

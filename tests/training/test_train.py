@@ -1,8 +1,12 @@
 """`engine.train` from Python: when it stops, what it writes, what it says when the numbers run away."""
 
+import logging
 import os
+import shutil
 import signal
 import sqlite3
+import subprocess
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -17,11 +21,22 @@ from engine.checkpoint import save as save_checkpoint
 from engine.compute.sums import Sums
 from engine.compute.validation import Validation
 from engine.coordinator.serial import Serial
-from engine.coordinator.source import InterruptedRoundError, WorkerReport
+from engine.coordinator.source import Pending, WorkerReport
 from engine.data.letters import letters
-from engine.errors import CheckpointError, DivergedError, ModelError, SettingsError, WorkersError
+from engine.errors import (
+    CheckpointError,
+    DivergedError,
+    InterruptedRoundError,
+    ModelError,
+    RecordsError,
+    SettingsError,
+    WorkersError,
+)
 from engine.training.reporter import RunInfo, StepReport
+from tests.support.command import save_data
+from tests.support.repository import ROOT
 
+OLD = ROOT / "tests/checkpoint/format_1"
 MLP = engine.Model((engine.Flatten(), engine.Dense(64), engine.Relu(), engine.Dense(26)))
 
 
@@ -166,7 +181,7 @@ def test_a_validation_that_was_interrupted_is_made_up_for(
 def test_a_validation_that_is_none(data: engine.Dataset, stored: dict[str, Any]) -> None:
     run(data, steps=2)
     checkpoint = load_checkpoint(Path("out"))
-    save_checkpoint("out", replace(checkpoint, metadata=dict(checkpoint.metadata) | {"validation": stored}))
+    save_checkpoint("out", replace(checkpoint, run=replace(checkpoint.run, validation=stored)))
     with pytest.raises(
         CheckpointError, match=r"the checkpoint does not fit: a validation (of {'step': 2|with . of . correct)"
     ):
@@ -190,18 +205,18 @@ def test_a_run_that_diverges_says_where_and_keeps_the_last_good_checkpoint(data:
 
 
 def test_a_run_that_loses_its_workers_says_how_to_go_on(data: engine.Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
-    plain = Serial.gradient
+    plain = Serial.start
 
-    def gradient(serial: Serial, step: int, *rest: Any) -> Sums:
+    def start(serial: Serial, step: int, *rest: Any) -> Pending:
         if step == 4:
             raise WorkersError("all are lost")
         return plain(serial, step, *rest)
 
-    monkeypatch.setattr(Serial, "gradient", gradient)
+    monkeypatch.setattr(Serial, "start", start)
     with pytest.raises(WorkersError, match="all are lost") as caught:
         run(data, steps=6, checkpoint_every=2, out="my runs")
-    assert caught.value.__notes__ == ["Go on from the checkpoint of step 2 with:\n  gradsum train --resume 'my runs'"]
-    monkeypatch.setattr(Serial, "gradient", plain)
+    assert caught.value.__notes__ == ["Resume from the checkpoint of step 2 with:\n  gradsum train --resume 'my runs'"]
+    monkeypatch.setattr(Serial, "start", plain)
     assert engine.train(data=data, resume="my runs", workers=0, steps=6).steps == 6
 
 
@@ -222,20 +237,20 @@ class Noticing(engine.Reporter):
 def test_a_resumed_run_says_whether_its_bits_are_others(data: engine.Dataset, stored: str) -> None:
     run(data, steps=2)
     checkpoint = load_checkpoint(Path("out"))
-    versions = dict(checkpoint.metadata["versions"])
+    versions = dict(checkpoint.run.versions)
     here = versions["numerics"]
     if stored == "none":  # an old checkpoint
         del versions["numerics"]
     elif stored != "the same":
         versions["numerics"] = "; ".join([stored, *here.split("; ")[1:]])
-    save_checkpoint("out", replace(checkpoint, metadata=dict(checkpoint.metadata) | {"versions": versions}))
+    save_checkpoint("out", replace(checkpoint, run=replace(checkpoint.run, versions=versions)))
     reporter = Noticing()
     assert engine.train(data=data, resume="out", workers=0, steps=3, reporter=reporter).steps == 3
-    expected = f"other bits than the one that saved the checkpoint: the run goes on, but not to the bit ({stored} then"
+    expected = f"continuing, but results will not be bit-identical to those without a stop (was {stored}, now "
     events = [text for (text,) in rows("SELECT text FROM events WHERE kind = 'resumed'")]
     assert reporter.notices == [f"resumed: {text}" for text in events]
     assert [expected in text for text in events] == ([True] if stored.startswith("numpy") else [])
-    assert all(text.endswith(f"{here.split('; ')[0]} now)") for text in events)
+    assert all(text.endswith(f"now {here.split('; ')[0]})") for text in events)
 
 
 def test_resume_continues_the_same_run(data: engine.Dataset) -> None:
@@ -250,9 +265,9 @@ def test_resume_continues_the_same_run(data: engine.Dataset) -> None:
 @pytest.mark.parametrize(
     ("options", "error", "text"),
     [
-        ({"lr": 0.5, "steps": 9}, CheckpointError, "begun with lr 0.001, not 0.5"),
-        ({"batch_size": 8, "steps": 9}, CheckpointError, "begun with batch-size 32"),
-        ({"steps": 6}, SettingsError, "at step 6 already"),
+        ({"lr": 0.5, "steps": 9}, CheckpointError, "began with lr 0.001, not 0.5"),
+        ({"batch_size": 8, "steps": 9}, CheckpointError, "began with batch-size 32"),
+        ({"steps": 6}, SettingsError, "already at step 6"),
         ({"model": "mlp", "steps": 9}, CheckpointError, "another model"),
     ],
 )
@@ -266,7 +281,7 @@ def test_what_a_resumed_run_may_not_change(
 
 def test_a_resumed_run_wants_the_same_data(data: engine.Dataset) -> None:
     run(data, steps=2)
-    with pytest.raises(CheckpointError, match="begun with data letters"):
+    with pytest.raises(CheckpointError, match="began with data letters"):
         engine.train(data=letters(train=300, test=60, seed=12), resume="out", workers=0, steps=4)
 
 
@@ -287,3 +302,59 @@ def test_processor_time_before_the_run_is_not_the_runs(data: engine.Dataset, mon
     monkeypatch.setattr(time, "process_time", lambda: 1000.0)
     run(data, steps=2)
     assert rows("SELECT cpu_seconds FROM runs") == [(0.0,)]
+
+
+def test_settings_may_be_an_object(data: engine.Dataset) -> None:
+    settings = engine.Settings(workers=0, batch_size=16, steps=3, optimizer="sgd")
+    first = engine.train(MLP, data, settings=settings, db="a.db", out="a")
+    same = run(data, batch_size=16, steps=3, optimizer="sgd", out="b")
+    assert (first.steps, first.params_sha256) == (3, same.params_sha256)
+    more = engine.train(data=data, settings=engine.Settings(workers=0, steps=9), resume="a", steps=4)
+    assert more.steps == 4, "keywords count over the object, and of that only what is not the default"
+
+
+def test_a_checkpoint_of_the_first_version_is_resumed() -> None:
+    save_data()
+    shutil.copytree(OLD, "out")
+    result = engine.train(data="data.npz", resume="out", db="new.db", workers=0, steps=9)
+    assert (result.steps, result.steps_taken, [s.step for s in result.history]) == (9, 4, [6, 7, 8, 9])
+    assert (result.validation and result.validation.step, result.network.classes) == (9, ("0", "1", "2"))
+    saved = load_checkpoint(Path("out")).run
+    assert (saved.name, saved.settings["shared_memory"], "mailbox" in saved.settings) == ("an old run", True, False)
+
+
+def test_beginning_and_end_are_logged(data: engine.Dataset, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, "gradsum.training"):
+        run(data, steps=2)
+        with pytest.raises(DivergedError):
+            run(data, optimizer=engine.SGD(lr=1e18), epochs=1, out="diverges")
+    said = [record.getMessage() for record in caplog.records]
+    assert said[0] == "run 1 begins at step 0: own on letters"
+    assert said[2] == "run 1 ends after step 2: 2 steps are done"
+    assert said[3].startswith("run 2 begins")
+    assert said[-1].startswith("run 2 fails: step ")
+    assert [record.levelname for record in caplog.records if record.levelno > logging.INFO] == ["WARNING"]
+
+
+def test_without_being_asked_nothing_is_logged() -> None:
+    save_data()
+    program = """import engine
+model = engine.Model((engine.Flatten(), engine.Dense(3)), shape=(8, 8, 1))
+engine.train(model, "data.npz", workers=0, steps=2)"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("", "")
+
+
+@pytest.mark.parametrize("moment", ["before", "in"])
+def test_the_run_chooses_whether_a_bad_database_is_bad_usage(data: engine.Dataset, moment: str) -> None:
+    class Deleting(engine.Reporter):
+        def step(self, report: StepReport, workers: list[WorkerReport]) -> None:
+            Path("records.db").unlink(missing_ok=True)
+
+    if moment == "before":
+        Path("records.db").mkdir()
+    with pytest.raises(RecordsError) as caught:
+        run(data, steps=3, checkpoint_every=1, reporter=Deleting() if moment == "in" else None)
+    assert caught.value.exit_code == (2 if moment == "before" else 1)
+    assert RecordsError.exit_code == 2
+    assert hasattr(caught.value, "__notes__") == (moment == "in"), "there is a checkpoint to resume from"

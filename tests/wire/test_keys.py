@@ -61,7 +61,7 @@ def damage(name: str, value: object) -> None:
     + [("clients", value) for value in NO_KEYS],
     ids=repr,
 )
-def test_a_key_that_is_none_is_named(gradsum: Gradsum, side: str, name: str, value: object) -> None:
+def test_a_key_that_is_not_one_is_named(gradsum: Gradsum, side: str, name: str, value: object) -> None:
     if name == "secret":
         name = "server_secret" if side == "coordinator" else "client_secret"
     damage(name, ["0" * 40, value] if name == "clients" else value)
@@ -71,7 +71,8 @@ def test_a_key_that_is_none_is_named(gradsum: Gradsum, side: str, name: str, val
     answer = gradsum(*arguments, "--key", FILE)
     wrong = "key 2 of clients" if name == "clients" else name
     path = FILE.absolute() if side == "coordinator" else FILE
-    said = f"gradsum: the key file {path} is damaged: {wrong} is no key, which is 40 characters in Z85\n"
+    reason = "is missing" if value is None else "is not a key, which has 40 characters of Z85"
+    said = f"gradsum: the key file {path} is damaged: {wrong} {reason}\n"
     assert (answer.code, answer.out, answer.err) == (2, "", said)
 
 
@@ -87,3 +88,25 @@ def test_other_damage(gradsum: Gradsum, name: str, value: object, said: str) -> 
     damage(name, value)
     answer = gradsum("worker", "tcp://127.0.0.1:1", "--key", FILE)
     assert (answer.code, answer.err) == (2, f"gradsum: the key file {FILE} is damaged: {said}\n")
+
+
+@pytest.mark.parametrize("side", ["coordinator", "worker"])
+def test_a_syntax_error_is_told_with_its_line(gradsum: Gradsum, side: str) -> None:
+    FILE.write_text(f'# Keys\nserver_public = "{SERVER}"\nserver_secret = {SECRET[0]}\n')  # without quotes
+    FILE.chmod(0o600)
+    save_data()
+    run, join = [*SMALL, "--quiet", "--bind", "tcp://127.0.0.1:0"], ["worker", "tcp://127.0.0.1:1"]
+    answer = gradsum(*(run if side == "coordinator" else join), "--key", FILE)
+    path = FILE.absolute() if side == "coordinator" else FILE
+    assert (answer.code, answer.out) == (2, "")
+    assert answer.err == f"gradsum: the key file {path} is not valid TOML: Invalid value (at line 3, column 17)\n"
+
+
+def test_a_misspelt_name_is_told(gradsum: Gradsum) -> None:
+    damage("client", ["0" * 40])
+    answer = gradsum("worker", "tcp://127.0.0.1:1", "--key", FILE)
+    assert (answer.code, answer.err) == (
+        2,
+        f"gradsum: the key file {FILE} has the unknown name 'client'; "
+        "it may have server_public, server_secret, client_public, client_secret, clients\n",
+    )

@@ -4,6 +4,7 @@ import random
 import struct
 from collections.abc import Callable
 from dataclasses import asdict, fields, replace
+from enum import IntEnum
 from typing import Any
 
 import msgpack
@@ -28,7 +29,7 @@ STRATEGIES: dict[type[m.Message], list[st.SearchStrategy[Any]]] = {
     m.Welcome: [texts(32), texts(96)],
     m.Refuse: [texts(600)],
     m.Ready: [texts(32), texts(64)],
-    m.Work: [texts(32), COUNTS, COUNTS, st.integers(0, 1), *[COUNTS] * 6],
+    m.Work: [texts(32), COUNTS, COUNTS, st.sampled_from(m.WorkKind), *[COUNTS] * 6],
     m.Result: [texts(32), *[COUNTS] * 4, REALS, COUNTS, SECONDS, SECONDS, COUNTS],
     m.Fetch: [texts(32), COUNTS],
     m.Chunk: [texts(32), COUNTS, COUNTS],
@@ -38,12 +39,13 @@ STRATEGIES: dict[type[m.Message], list[st.SearchStrategy[Any]]] = {
     m.Stop: [texts(32), texts(200)],
 }
 MESSAGES = st.one_of([st.builds(kind, *values) for kind, values in STRATEGIES.items()])
+VERSION = bytes([m.VERSION])  # as msgpack has a small number
 EXAMPLES: list[m.Message] = [
     m.Hello("box", 77, "numpy 2"),
     m.Welcome("s", "box:77"),
     m.Refuse("no"),
     m.Ready("s", "ab" * 32),
-    m.Work("s", 1, 2, 0, 4, 5, 6, 7, 8),
+    m.Work("s", 1, 2, m.WorkKind.TRAIN, 4, 5, 6, 7, 8),
     m.Result("s", 1, 2, 3, 4, 0.5, 6, 0.25, 0.125),
     m.Fetch("s", 1),
     m.Chunk("s", 1, 2),
@@ -91,11 +93,14 @@ def test_round_trip(message: m.Message, payload: bytes | None) -> None:
 
 def test_the_bytes_of_a_header_do_not_change_by_accident() -> None:
     """Peers of one protocol version must agree: whoever changes this changes VERSION, too."""
-    work = m.encode(m.Work("ab", 1, 2, 1, 300, 4, 5, 6, 70000, 8))[0]
-    assert work == b"\x9c\x01\x05\xa2ab\x01\x02\x01\xcd\x01\x2c\x04\x05\x06\xce\x00\x01\x11\x70\x08"
+    work = m.encode(m.Work("ab", 1, 2, m.WorkKind.VALIDATE, 300, 4, 5, 6, 70000, 8))[0]
+    assert work == b"\x9c" + VERSION + b"\x05\xa2ab\x01\x02\x01\xcd\x01\x2c\x04\x05\x06\xce\x00\x01\x11\x70\x08"
     result = m.encode(m.Result("", 1, 2, 3, 4, -0.5, 6, 0.0, 1.0, 7))[0]
     doubles = [b"\xcb" + struct.pack(">d", x) for x in (-0.5, 0.0, 1.0)]
-    assert result == b"\x9c\x01\x06\xa0\x01\x02\x03\x04" + doubles[0] + b"\x06" + doubles[1] + doubles[2] + b"\x07"
+    assert (
+        result
+        == b"\x9c" + VERSION + b"\x06\xa0\x01\x02\x03\x04" + doubles[0] + b"\x06" + doubles[1] + doubles[2] + b"\x07"
+    )
 
 
 @pytest.mark.parametrize("message", EXAMPLES, ids=lambda x: type(x).__name__)
@@ -106,28 +111,56 @@ def test_wrong_fields(message: m.Message) -> None:
     refused(header(version, opcode, *values, 0), match=f"got {len(values) + 1}")
     for i, f in enumerate(fields(message)):
         kind, limit = f.metadata["type"], f.metadata["limit"]
+        travels_as = int if issubclass(kind, IntEnum) else kind
         for wrong in ("x", 1, 1.5, None, True, [], [1], {}, {"a": 1}):
-            if type(wrong) is not kind:
+            if type(wrong) is not travels_as:
                 refused(
                     header(version, opcode, *values[:i], wrong, *values[i + 1 :]),
-                    match=f"{name}.{f.name} must be {kind.__name__}, got",
+                    match=f"{name}.{f.name} must be {travels_as.__name__}, got",
                 )
-        beyond: list[object] = {
+        ranges: dict[type, Callable[[Any], list[object]]] = {
             str: lambda limit: ["x" * (limit + 1)],
             int: lambda limit: [-1, limit + 1, 2**64 - 1],
+            m.WorkKind: lambda limit: [-1, 2, 2**64 - 1],
             float: lambda limit: [] if limit is None else [-0.1, 2 * limit, float("nan"), float("inf")],
-        }[kind](limit)
-        for value in beyond:
+        }
+        for value in ranges[kind](limit):
             refused(header(version, opcode, *values[:i], value, *values[i + 1 :]), match=rf"{name}.{f.name} ")
             with pytest.raises(ProtocolError):
                 replace(message, **{f.name: value})
 
 
+@pytest.mark.parametrize(
+    ("text", "whole", "last"),
+    [
+        ("", "", ""),
+        ("one line", "one line", "one line"),
+        ("a\n b\nE: \N{SNOWMAN}\udcff\n", "a\n b\nE: \N{SNOWMAN}\\udcff\n", r"E: \u2603\udcff"),
+        ("x\n" * 100_000, "x\n" * (m.TRACEBACK_LIMIT // 2), "x"),
+    ],
+)
+def test_a_traceback_travels_whole_or_its_end_does(text: str, whole: str, last: str) -> None:
+    message, payload = m.decode(m.encode(*m.failed("s", text)))
+    assert message == m.Failed("s", last)
+    assert m.traceback_of(message, payload) == whole
+
+
+def test_a_traceback_that_is_cut_within_a_character_too_long_or_missing() -> None:
+    message, payload = m.failed("s", "\N{SNOWMAN}" * m.TRACEBACK_LIMIT)
+    assert m.traceback_of(message, payload).endswith("\N{SNOWMAN}" * (m.TRACEBACK_LIMIT // 3))
+    assert m.traceback_of(m.Failed("s", "an old worker"), None) == "an old worker"
+    with pytest.raises(ProtocolError, match="a traceback of 16385 bytes, at most 16384 are allowed"):
+        m.traceback_of(message, bytes(m.TRACEBACK_LIMIT + 1))
+
+
 def test_wrong_version_and_opcode() -> None:
-    refused(header(2, 8, "s"), match="speaks protocol version 2, this one 1; install the same gradsum")
+    other = m.VERSION + 1
+    said = f"speaks protocol version {other}, this one {m.VERSION}; install the same gradsum"
+    refused(header(other, 8, "s"), match=said)
     for opcode in (0, 99, -1, 2**63):
-        refused(header(1, opcode, "s"), match=f"no message has opcode {opcode}")
-    pairs: list[tuple[object, object]] = [(1, "8"), ("1", 8), (None, 8), (1.0, 8), (True, 8), (1, [])]
+        refused(header(m.VERSION, opcode, "s"), match=f"no message has opcode {opcode}")
+    pairs: list[tuple[object, object]] = [(m.VERSION, "8"), (m.VERSION, [])]
+    pairs += [(version, 8) for version in (str(m.VERSION), None, float(m.VERSION), True)]
     for version, code in pairs:
         refused(header(version, code, "s"), match="starts with version and opcode")
 
@@ -139,7 +172,7 @@ def test_a_header_that_is_no_list(value: object) -> None:
 
 def test_wrong_number_of_frames() -> None:
     refused(match="got 0")
-    refused(header(1, 8, "s"), b"", b"", match="got 3")
+    refused(header(m.VERSION, 8, "s"), b"", b"", match="got 3")
 
 
 def test_oversize() -> None:
@@ -170,9 +203,9 @@ NASTY = {
     "bad timestamp": b"\x91\xd7\xff" + b"\xff" * 8,
     "a list as key": b"\x81\x90\x01",
     "a number as key": b"\x81\x01\x01",
-    "bad UTF-8": b"\x93\x01\x08\xa1\xff",
-    "surrogate": b"\x93\x01\x08\xa3\xed\xb3\xa4",
-    "a list in a list": b"\x92\x01\x91\x08",
+    "bad UTF-8": b"\x93" + VERSION + b"\x08\xa1\xff",
+    "surrogate": b"\x93" + VERSION + b"\x08\xa3\xed\xb3\xa4",
+    "a list in a list": b"\x92" + VERSION + b"\x91\x08",
 }
 
 
@@ -227,7 +260,7 @@ PLAIN = st.recursive(
 
 
 @settings(max_examples=100)
-@given(st.integers(0, 12), st.lists(PLAIN, max_size=6))
+@given(st.integers(0, len(EXAMPLES) + 3), st.lists(PLAIN, max_size=6))
 def test_well_formed_msgpack_that_means_nothing(opcode: int, values: list[object]) -> None:
     try:
         message, _ = m.decode([header(m.VERSION, opcode, *values)])

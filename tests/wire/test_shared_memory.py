@@ -2,6 +2,7 @@
 
 import gc
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,13 +10,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from engine.coordinator.membership import Membership
 from engine.errors import ProtocolError
 from engine.wire import messages as m
 from engine.wire.shared_memory import SLOTS, TOKEN, SharedMemory, read_token, shared_memory_for
 from tests.coordinator.test_coordinator import Box
-from tests.support.fakes import JOB, MODEL, NUMERICS, ToyWorker
-from tests.support.faults import HARMLESS, Fault
+from tests.coordinator.test_peers import Gate
+from tests.support.fakes import MODEL, NUMERICS, ToyWorker
+from tests.support.faults import HARMLESS, WorkerFault
 from workers.shared_memory import WorkerMemory
 
 SIZE = MODEL.layout().size
@@ -36,15 +37,15 @@ def shared_memory() -> Iterator[SharedMemory]:
 
 
 def test_what_one_side_writes_the_other_reads(shared_memory: SharedMemory) -> None:
-    mails = [WorkerMemory.parse(f"{shared_memory.descriptor}:{number}:{WORKERS}") for number in range(WORKERS)]
+    memories = [WorkerMemory.parse(f"{shared_memory.descriptor}:{number}:{WORKERS}") for number in range(WORKERS)]
     values = iter(range(100))
     shared_memory.parameters()[:] = next(values)
-    for number, mail in enumerate(mails):
-        mail.open(SIZE)
-        assert shared_memory.owner(mail.token) == number
-        assert (mail.parameters() == 0).all()
+    for number, memory in enumerate(memories):
+        memory.open(SIZE)
+        assert shared_memory.owner(memory.token) == number
+        assert (memory.parameters() == 0).all()
         for slot in range(1, SLOTS + 1):
-            mail.gradient(slot)[:] = next(values)
+            memory.gradient(slot)[:] = next(values)
     assert (shared_memory.parameters() == 0).all()
     written = [shared_memory.gradient(number, slot) for number in range(WORKERS) for slot in range(SLOTS)]
     assert [vector.tolist() for vector in written] == [[value] * SIZE for value in range(1, 1 + SLOTS * WORKERS)]
@@ -81,37 +82,36 @@ def test_nothing_stays_open() -> None:
         assert nothing is None
 
 
-def test_further_blocks_go_by_socket(shared_memory: SharedMemory) -> None:
-    mail = WorkerMemory(shared_memory.descriptor, 0, WORKERS)
-    assert [mail.slot(wanted) for wanted in (1, SLOTS, SLOTS + 1, 99)] == [1, SLOTS, 0, 0]
-
-
 def test_only_slots_of_its_own_are_read(shared_memory: SharedMemory) -> None:
-    members = Membership(JOB, b"", "s", NUMERICS, lambda notice: None, shared_memory)
-    members.greet(b"local", m.Hello("box", 1, NUMERICS, read_token(shared_memory.descriptor, 2)))
-    members.greet(b"remote", m.Hello("far", 1, NUMERICS))
+    peers = Gate(shared_memory=shared_memory).peers
+    peers.greet(b"local", m.Hello("box", 1, NUMERICS, read_token(shared_memory.descriptor, 2)))
+    peers.greet(b"remote", m.Hello("box", 1, NUMERICS))
     shared_memory.gradient(2, 0)[:] = 7
-    assert bytes(members.mail(b"local", 1)) == shared_memory.gradient(2, 0).tobytes()
-    for peer, slot in ((b"local", SLOTS + 1), (b"local", 0), (b"remote", 1)):
-        with pytest.raises(ProtocolError, match=f"slot {slot} of shared memory that the worker does not have"):
-            members.mail(peer, slot)
+    result = m.Result("s", 1, 1, 0, 2, 0.0, 0, 0.0, 0.0)
+    read = peers.gradient(b"local", replace(result, slot=1), None)
+    assert read is not None
+    assert bytes(read) == shared_memory.gradient(2, 0).tobytes()
+    assert peers.gradient(b"local", result, b"by socket") == b"by socket"
+    for peer, slot in ((b"local", SLOTS + 1), (b"remote", 1), (b"stranger", 1)):
+        with pytest.raises(ProtocolError, match=f"slot {slot} of shared memory does not belong to the worker"):
+            peers.gradient(peer, replace(result, slot=slot), None)
 
 
-class MailBox(Box):
+class SharedMemoryBox(Box):
     """A coordinator with shared memory; `place` starts a worker with a number in it."""
 
     def __init__(self, shared_memory: SharedMemory, audit: float = 0.0) -> None:
         super().__init__(shared_memory=shared_memory, audit=audit)
         self.shared_memory = shared_memory
 
-    def place(self, number: int, faults: list[Fault]) -> ToyWorker:
-        worker = ToyWorker(self.endpoint, faults, mail=(self.shared_memory, number))
+    def place(self, number: int, faults: list[WorkerFault]) -> ToyWorker:
+        worker = ToyWorker(self.endpoint, faults, memory=(self.shared_memory, number))
         self.workers.append(worker)
         return worker
 
 
 def test_parameters_and_gradients_do_not_travel(shared_memory: SharedMemory) -> None:
-    box = MailBox(shared_memory)
+    box = SharedMemoryBox(shared_memory)
     for number in range(2):
         box.place(number, [])
     box.gather()
@@ -123,7 +123,7 @@ def test_parameters_and_gradients_do_not_travel(shared_memory: SharedMemory) -> 
 
 
 def test_local_and_remote_workers_together(shared_memory: SharedMemory) -> None:
-    box = MailBox(shared_memory)
+    box = SharedMemoryBox(shared_memory)
     box.place(1, [])
     box.workers.append(ToyWorker(box.endpoint))
     box.gather()
@@ -135,21 +135,21 @@ def test_local_and_remote_workers_together(shared_memory: SharedMemory) -> None:
 
 def test_the_one_who_replaces_a_worker_does_not_overwrite_what_that_one_answered(shared_memory: SharedMemory) -> None:
     """The first answers block (0, 2), which cannot be added yet, and dies; the next has its slots, and gets (2, 3)."""
-    box = MailBox(shared_memory)
-    first = box.place(0, [Fault.DIES_HALFWAY])
-    box.place(1, [Fault.LATE])
+    box = SharedMemoryBox(shared_memory)
+    first = box.place(0, [WorkerFault.DIES_HALFWAY])
+    box.place(1, [WorkerFault.LATE])
     box.gather()
 
     def replace() -> None:
         if first.peer not in box.endpoint.workers and len(box.workers) == 2:
             box.place(0, [])
 
-    box.watch.replace = replace
+    box.supervisor.replace = replace
     box.check(1)
     assert len(box.workers) == 3
 
 
-FAULTS = st.sampled_from([f for f in Fault if f is not Fault.FAILED])
+FAULTS = st.sampled_from([f for f in WorkerFault if f is not WorkerFault.FAILED])
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -159,10 +159,10 @@ FAULTS = st.sampled_from([f for f in Fault if f is not Fault.FAILED])
     audit=st.sampled_from([0.0, 0.4, 1.0]),
 )
 def test_any_mixture_of_faults(
-    shared_memory: SharedMemory, scripts: list[list[Fault]], steps: int, audit: float
+    shared_memory: SharedMemory, scripts: list[list[WorkerFault]], steps: int, audit: float
 ) -> None:
-    box = MailBox(shared_memory, audit)
-    noticeable = Fault if audit == 1.0 else HARMLESS
+    box = SharedMemoryBox(shared_memory, audit)
+    noticeable = WorkerFault if audit == 1.0 else HARMLESS
     waiting = [[fault for fault in script if fault in noticeable] for script in scripts]
     places: list[ToyWorker | None] = [None, None]
 
@@ -172,7 +172,7 @@ def test_any_mixture_of_faults(
                 places[number] = box.place(number, waiting.pop())
 
     replace()
-    box.watch.replace = replace
+    box.supervisor.replace = replace
     ToyWorker(box.endpoint)
     box.coordinator.gather(3)
     for step in range(1, steps + 1):
@@ -182,8 +182,8 @@ def test_any_mixture_of_faults(
 
 
 def test_a_slot_the_worker_does_not_have_gets_it_refused(shared_memory: SharedMemory) -> None:
-    box = MailBox(shared_memory)
-    liar = box.place(0, [Fault.SILENT])
+    box = SharedMemoryBox(shared_memory)
+    liar = box.place(0, [WorkerFault.SILENT])
     box.place(1, [])
     box.gather()
     result = m.Result("this session", 1, 1, 0, 2, 0.0, 0, 0.0, 0.0, slot=SLOTS + 1)

@@ -14,7 +14,7 @@ import pytest
 
 from engine.errors import SettingsError, WorkersError
 from engine.wire import Dialer, Listener, Received, frame_of
-from engine.wire.bound_socket import AT_ONCE
+from engine.wire.bound_socket import MESSAGES_PER_POLL
 from tests.support.repository import ROOT
 from tests.support.strangers import COMMAND, HANDSHAKE, frame
 
@@ -137,7 +137,7 @@ def test_a_poll_without_a_message_ends(listener: Listener, dialer: Dialer) -> No
 
 
 def test_a_flood_is_taken_in_pieces_and_in_order(listener: Listener, dialer: Dialer) -> None:
-    total = 2 * AT_ONCE + 50
+    total = 2 * MESSAGES_PER_POLL + 50
     for number in range(total):
         dialer.send([b"%d" % number])
     sizes: list[int] = []
@@ -147,7 +147,7 @@ def test_a_flood_is_taken_in_pieces_and_in_order(listener: Listener, dialer: Dia
         assert some
         sizes.append(len(some))
         numbers += [int(bytes(received.frames[0])) for received in some]
-    assert max(sizes) <= AT_ONCE
+    assert max(sizes) <= MESSAGES_PER_POLL
     assert numbers == list(range(total))
 
 
@@ -253,7 +253,7 @@ def test_an_address_that_is_taken(address: str, listener: Listener) -> None:
 @pytest.mark.parametrize("bad", ["nonsense", "tcp://", "http://127.0.0.1:80", ""])
 def test_an_address_that_is_none(bad: str) -> None:
     before = left_open()
-    with pytest.raises(SettingsError, match="is no address to connect to"):
+    with pytest.raises(SettingsError, match="is not an address to connect to"):
         Dialer(bad, LARGEST)
     assert left_open() == before
 

@@ -17,7 +17,7 @@ LAYOUT = MODEL.layout()
 PAYLOAD = np.arange(LAYOUT.size, dtype=np.float32).tobytes()
 DESCRIPTION = m.pack(JOB.describe())
 SESSIONS = st.sampled_from(["s", "t", "u"])
-WORK = m.Work("s", round=1, attempt=1, kind=m.TRAIN, step=1, start=0, stop=2, total=6, version=0)
+WORK = m.Work("s", round=1, attempt=1, kind=m.WorkKind.TRAIN, step=1, start=0, stop=2, total=6, version=0)
 
 
 class AnyOrder(RuleBasedStateMachine):

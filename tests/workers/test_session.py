@@ -16,7 +16,7 @@ PARAMETERS = np.arange(LAYOUT.size, dtype=np.float32)
 PAYLOAD = PARAMETERS.tobytes()
 WELCOME = m.Welcome("s", "box:1")
 DESCRIPTION = m.pack(JOB.describe())
-WORK = m.Work("s", round=1, attempt=1, kind=m.TRAIN, step=1, start=0, stop=2, total=6, version=0)
+WORK = m.Work("s", round=1, attempt=1, kind=m.WorkKind.TRAIN, step=1, start=0, stop=2, total=6, version=0)
 
 
 def greeting() -> Session:
@@ -76,7 +76,7 @@ def test_a_whole_stay() -> None:
 
 @pytest.mark.parametrize("state", STATES)
 def test_refuse_ends_the_stay_in_every_state(state: Callable[[], Session]) -> None:
-    assert state().handle(m.Refuse("not you"), None) == [Quit("the coordinator refused: not you", 1)]
+    assert state().handle(m.Refuse("not you"), None) == [Quit("the coordinator refused this worker: not you", 1)]
 
 
 @pytest.mark.parametrize("state", STATES)
@@ -120,9 +120,9 @@ def test_data_that_is_not_at_hand_is_fetched_piece_by_piece() -> None:
     session = preparing()
     assert session.fetch(0) == [Send(m.Fetch("s", 0))]
     assert session.handle(m.Chunk("s", 0, 6), b"abc") == [Store(b"abc", 6)]
-    refused(session, m.Chunk("s", 0, 6), b"abc", match="where None was asked for")
+    refused(session, m.Chunk("s", 0, 6), b"abc", match="but nothing was asked for")
     assert session.fetch(3) == [Send(m.Fetch("s", 3))]
-    refused(session, m.Chunk("s", 0, 6), b"abc", match="where 3 was asked for")
+    refused(session, m.Chunk("s", 0, 6), b"abc", match="but byte 3 was asked for")
     assert session.handle(m.Chunk("s", 3, 6), b"def") == [Store(b"def", 6)]
 
 
@@ -166,14 +166,14 @@ def test_work_before_the_job_is_prepared() -> None:
 
 @pytest.mark.parametrize(("start", "stop", "total"), [(0, 0, 6), (2, 2, 6), (3, 2, 6), (0, 7, 6), (6, 7, 6), (0, 1, 0)])
 def test_work_that_is_no_share(start: int, stop: int, total: int) -> None:
-    refused(working(), replace(WORK, start=start, stop=stop, total=total), PAYLOAD, match="make no share")
+    refused(working(), replace(WORK, start=start, stop=stop, total=total), PAYLOAD, match="are not a share")
 
 
 @pytest.mark.parametrize("size", [0, 4, len(PAYLOAD) - 1, len(PAYLOAD) + 4])
 def test_parameters_of_the_wrong_size(size: int) -> None:
-    refused(working(), WORK, (2 * PAYLOAD)[:size], match=f"parameters of {size} bytes, 40 are expected")
+    refused(working(), WORK, (2 * PAYLOAD)[:size], match=f"parameters of {size} bytes, expected 40")
 
 
 def test_work_for_parameters_that_are_not_at_hand() -> None:
-    refused(working(), WORK, match="for parameters 0, but -1 are at hand")
-    refused(holding(), replace(WORK, version=3), match="for parameters 3, but 0 are at hand")
+    refused(working(), WORK, match="for parameters 0, but this worker has none")
+    refused(holding(), replace(WORK, version=3), match="for parameters 3, but this worker has 0")

@@ -2,50 +2,51 @@
 
 import os
 import signal
+import socket
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import pytest
 
+from engine.compute import tree
+from engine.compute.evaluator import Evaluator
 from engine.compute.fingerprint import fingerprint
 from engine.compute.job import Job
+from engine.compute.sums import Sums
 from engine.coordinator.serial import Serial
 from engine.data import Dataset, Normalisation, Split, cache
 from engine.data.download import Download
 from engine.errors import ProtocolError
+from engine.nn.parameters import Vector
 from engine.wire import messages as m
-from engine.wire.keys import Keys
 from tests.support.fakes import MODEL, FakeClock
-from workers import parent, worker
+from workers.parent import Parent
 from workers.session import Quit
 from workers.worker import Worker
 
 LAYOUT = MODEL.layout()
 PARAMETERS = np.linspace(-1, 1, LAYOUT.size, dtype=np.float32)
-WORK = m.Work("s", round=1, attempt=9, kind=m.TRAIN, step=1, start=0, stop=2, total=3, version=0)
+WORK = m.Work("s", round=1, attempt=9, kind=m.WorkKind.TRAIN, step=1, start=0, stop=2, total=3, version=0)
 
 
-class FakeDialer:
+class FakeEndpoint:
     """Gives the worker one message after the other; each may be a function that is called instead."""
 
-    def __init__(self, clock: FakeClock) -> None:
-        self.clock = clock
+    def __init__(self) -> None:
+        self.address = "ipc://x"
+        self.clock = FakeClock()
         self.script: list[list[m.Frame] | Callable[[], object]] = []
         self.said: list[m.Message] = []
         self.payloads: list[m.Frame | None] = []
         self.closed = False
         self.unwelcome = ""
         self.new = True  # a connection
-
-    def __call__(self, address: str, largest: int, keys: Keys | None) -> "FakeDialer":
-        return self
+        self.watched: list[int] = []
 
     def watch(self, descriptor: int) -> None:
-        self.watched = descriptor
+        self.watched.append(descriptor)
 
     def send(self, frames: Sequence[m.Frame]) -> None:
         message, payload = m.decode(frames)
@@ -71,13 +72,13 @@ class FakeDialer:
 
 
 @pytest.fixture
-def dialer(monkeypatch: pytest.MonkeyPatch) -> FakeDialer:
-    clock = FakeClock()
-    dialer = FakeDialer(clock)
-    monkeypatch.setattr(worker, "Dialer", dialer)
-    fake: Any = SimpleNamespace(monotonic=clock.now, perf_counter=clock.now, process_time=lambda: 3.0)
-    monkeypatch.setattr(worker, "time", fake)
-    return dialer
+def endpoint() -> FakeEndpoint:
+    return FakeEndpoint()
+
+
+def work(endpoint: FakeEndpoint, parent: Parent | None = None, cpu: Callable[[], float] = lambda: 3.0) -> Quit:
+    """Let a worker work for what `endpoint` says, and return how it ended."""
+    return Worker(endpoint, patience=60, parent=parent, clock=endpoint.clock, cpu=cpu).run()
 
 
 @pytest.fixture(autouse=True)
@@ -115,13 +116,13 @@ def enough() -> None:
 ENOUGH = Quit("it got SIGTERM", 0)
 
 
-def test_a_whole_stay(dialer: FakeDialer, job: Job, dataset: Dataset) -> None:
+def test_a_whole_stay(endpoint: FakeEndpoint, job: Job, dataset: Dataset) -> None:
     more = replace(WORK, attempt=10, start=2, stop=3)
-    validate = replace(WORK, round=2, attempt=11, kind=m.VALIDATE, total=2, stop=2)
+    validate = replace(WORK, round=2, attempt=11, kind=m.WorkKind.VALIDATE, total=2, stop=2)
     first = [welcome(job), m.encode(WORK, PARAMETERS.tobytes()), m.encode(m.Ping("s"))]
-    dialer.script = [*first, m.encode(more), m.encode(validate), STOP, enough]
-    assert Worker("x", tied=False, patience=60).run() == ENOUGH
-    hello, ready, *results, again = dialer.said
+    endpoint.script = [*first, m.encode(more), m.encode(validate), STOP, enough]
+    assert work(endpoint) == ENOUGH
+    hello, ready, *results, again = endpoint.said
     assert again == hello, "it would work for the next run as well"
     assert isinstance(hello, m.Hello)
     assert (hello.pid, hello.numerics) == (os.getpid(), fingerprint())
@@ -130,110 +131,114 @@ def test_a_whole_stay(dialer: FakeDialer, job: Job, dataset: Dataset) -> None:
     whose = [(r.round, r.attempt, r.start, r.stop, r.cpu) for r in (a, b, c)]
     assert whose == [(1, 9, 0, 2, 3.0), (1, 10, 2, 3, 3.0), (2, 11, 0, 2, 3.0)]
     serial, expected = Serial(job, dataset), LAYOUT.zeros()
-    sums, seen = serial.gradient(1, PARAMETERS, expected), serial.validate(1, PARAMETERS)
-    left, right = (np.frombuffer(payload, np.float32) for payload in dialer.payloads[2:4] if payload is not None)
+    sums, seen = serial.start(1, PARAMETERS, expected).result(), serial.validate(1, PARAMETERS)
+    left, right = (np.frombuffer(payload, np.float32) for payload in endpoint.payloads[2:4] if payload is not None)
     assert (a.loss + b.loss, a.correct + b.correct) == (sums.loss, sums.correct)
     assert (left + right).tobytes() == expected.tobytes()
-    assert (c.loss, c.correct, dialer.payloads[4]) == (seen.loss, seen.correct, None)
-    assert dialer.closed
+    assert (c.loss, c.correct, endpoint.payloads[4]) == (seen.loss, seen.correct, None)
+    assert endpoint.closed
 
 
-def test_it_leaves_when_the_coordinator_is_silent(dialer: FakeDialer) -> None:
-    before = dialer.clock.time
-    assert Worker("ipc://x", tied=False, patience=60).run() == Quit("nothing came from ipc://x for 60 seconds", 1)
-    assert 60 < dialer.clock.time - before < 61
+def test_it_leaves_when_the_coordinator_is_silent(endpoint: FakeEndpoint) -> None:
+    before = endpoint.clock.time
+    assert work(endpoint) == Quit("nothing came from ipc://x for 60 seconds", 1)
+    assert 60 < endpoint.clock.time - before < 61
 
 
-def test_time_that_it_works_is_no_silence(dialer: FakeDialer, job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
-    compute = Worker._compute
+def before_each_block(monkeypatch: pytest.MonkeyPatch, happens: Callable[[], None]) -> None:
+    """Let something happen before each block of training is computed."""
+    compute = Evaluator.train_block
 
-    def slowly(self: Worker, *rest: Any) -> None:
-        compute(self, *rest)
-        dialer.clock.time += 1000
+    def train_block(self: Evaluator, step: int, block: tree.Block, out: Vector) -> Sums:
+        happens()
+        return compute(self, step, block, out)
 
-    monkeypatch.setattr(Worker, "_compute", slowly)
-    dialer.script = [welcome(job), m.encode(WORK, PARAMETERS.tobytes()), lambda: None, enough]
-    assert Worker("x", tied=False, patience=60).run() == ENOUGH
-
-
-def test_sigterm_lets_it_finish_its_share(dialer: FakeDialer, job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
-    compute = Worker._compute
-
-    def killed(self: Worker, *rest: Any) -> None:
-        os.kill(os.getpid(), signal.SIGTERM)
-        compute(self, *rest)
-
-    monkeypatch.setattr(Worker, "_compute", killed)
-    dialer.script = [welcome(job), m.encode(WORK, PARAMETERS.tobytes()), m.encode(WORK, PARAMETERS.tobytes())]
-    assert Worker("x", tied=False, patience=60).run() == Quit("it got SIGTERM", 0)
-    assert [type(x) for x in dialer.said[2:]] == [m.Result, m.Goodbye]
+    monkeypatch.setattr(Evaluator, "train_block", train_block)
 
 
-def test_one_that_is_unwelcome_does_not_wait(dialer: FakeDialer) -> None:
-    dialer.script = [lambda: setattr(dialer, "unwelcome", "does not list this key")]
-    ended = Worker("tcp://box:1", tied=False, patience=60).run()
-    assert ended == Quit("the coordinator at tcp://box:1 does not list this key", 1)
+def test_time_that_it_works_is_no_silence(endpoint: FakeEndpoint, job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    def slowly() -> None:
+        endpoint.clock.time += 1000
+
+    before_each_block(monkeypatch, slowly)
+    endpoint.script = [welcome(job), m.encode(WORK, PARAMETERS.tobytes()), lambda: None, enough]
+    assert work(endpoint) == ENOUGH
+    [result] = [message for message in endpoint.said if isinstance(message, m.Result)]
+    assert result.seconds == 1000
 
 
-def test_ctrl_c_before_the_welcome(dialer: FakeDialer) -> None:
-    dialer.script = [lambda: None, lambda: os.kill(os.getpid(), signal.SIGINT)]
-    assert Worker("x", tied=False, patience=60).run() == Quit("it got SIGINT", 0)
-    assert [type(x) for x in dialer.said] == [m.Hello]
+def test_sigterm_lets_it_finish_its_share(endpoint: FakeEndpoint, job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    before_each_block(monkeypatch, enough)
+    endpoint.script = [welcome(job), m.encode(WORK, PARAMETERS.tobytes()), m.encode(WORK, PARAMETERS.tobytes())]
+    assert work(endpoint) == ENOUGH
+    assert [type(x) for x in endpoint.said[2:]] == [m.Result, m.Goodbye]
+
+
+def test_one_that_is_unwelcome_does_not_wait(endpoint: FakeEndpoint) -> None:
+    endpoint.script = [lambda: setattr(endpoint, "unwelcome", "does not list this key")]
+    assert work(endpoint) == Quit("the coordinator at ipc://x does not list this key", 1)
+
+
+def test_ctrl_c_before_the_welcome(endpoint: FakeEndpoint) -> None:
+    endpoint.script = [lambda: None, lambda: os.kill(os.getpid(), signal.SIGINT)]
+    assert work(endpoint) == Quit("it got SIGINT", 0)
+    assert [type(x) for x in endpoint.said] == [m.Hello]
 
 
 @pytest.mark.parametrize("error", [ValueError, RuntimeError, AttributeError, MemoryError, AssertionError])
 def test_whatever_goes_wrong_is_reported(
-    dialer: FakeDialer, job: Job, monkeypatch: pytest.MonkeyPatch, error: type[Exception]
+    endpoint: FakeEndpoint, job: Job, monkeypatch: pytest.MonkeyPatch, error: type[Exception]
 ) -> None:
     def fail(*_: object) -> None:
         raise error("bad luck \N{SNOWMAN}")
 
     monkeypatch.setattr("engine.compute.evaluator.Evaluator.train_block", fail)
-    dialer.script = [welcome(job), m.encode(WORK, PARAMETERS.tobytes())]
-    ended = Worker("x", tied=False, patience=60).run()
+    endpoint.script = [welcome(job), m.encode(WORK, PARAMETERS.tobytes())]
+    ended = work(endpoint)
     assert (ended.code, ended.reason) == (1, f"{error.__name__}: bad luck \N{SNOWMAN}")
-    failed = dialer.said[-1]
-    assert isinstance(failed, m.Failed)
-    assert failed.session == "s"
-    assert failed.error.endswith(
-        f'in fail\n    raise error("bad luck \\N{{SNOWMAN}}")\n{error.__name__}: bad luck \\u2603\n'
+    assert endpoint.said[-1] == m.Failed("s", rf"{error.__name__}: bad luck \u2603")
+    told = bytes(endpoint.payloads[-1] or b"").decode()
+    assert told.startswith("Traceback (most recent call last):\n")
+    assert told.count("\n  File ") > 3, "all of it"
+    assert told.endswith(
+        f'in fail\n    raise error("bad luck \\N{{SNOWMAN}}")\n{error.__name__}: bad luck \N{SNOWMAN}\n'
     )
 
 
 def test_data_that_is_not_there_is_fetched_and_kept(
-    dialer: FakeDialer, job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    endpoint: FakeEndpoint, job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     content = bytes(cache.content(job.data))
     monkeypatch.setenv("GRADSUM_CACHE", str(tmp_path))
     half = len(content) // 2
     pieces = [(0, content[:half]), (half, content[half:])]
-    dialer.script = [welcome(job), *(m.encode(m.Chunk("s", at, len(content)), piece) for at, piece in pieces), enough]
-    assert Worker("x", tied=False, patience=60).run() == ENOUGH
-    assert dialer.said[1:4] == [m.Fetch("s", 0), m.Fetch("s", half), m.Ready("s", LAYOUT.digest)]
+    endpoint.script = [welcome(job), *(m.encode(m.Chunk("s", at, len(content)), piece) for at, piece in pieces), enough]
+    assert work(endpoint) == ENOUGH
+    assert endpoint.said[1:4] == [m.Fetch("s", 0), m.Fetch("s", half), m.Ready("s", LAYOUT.digest)]
     assert [path.name for path in tmp_path.iterdir()] == [f"{job.data}.safetensors"]
     assert cache.path_of(job.data).read_bytes() == content
 
 
 def test_damaged_data_is_fetched_anew(
-    dialer: FakeDialer, job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    endpoint: FakeEndpoint, job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Workers with the same damaged file would agree on wrong sums."""
     content = bytes(cache.content(job.data))
     monkeypatch.setenv("GRADSUM_CACHE", str(tmp_path))
     cache.path_of(job.data).write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
-    dialer.script = [welcome(job), m.encode(m.Chunk("s", 0, len(content)), content), enough]
-    assert Worker("x", tied=False, patience=60).run() == ENOUGH
-    assert dialer.said[1:3] == [m.Fetch("s", 0), m.Ready("s", LAYOUT.digest)]
+    endpoint.script = [welcome(job), m.encode(m.Chunk("s", 0, len(content)), content), enough]
+    assert work(endpoint) == ENOUGH
+    assert endpoint.said[1:3] == [m.Fetch("s", 0), m.Ready("s", LAYOUT.digest)]
     assert cache.path_of(job.data).read_bytes() == content
 
 
 def test_it_waits_while_another_process_fetches_the_data(
-    dialer: FakeDialer, job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    endpoint: FakeEndpoint, job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     content = bytes(cache.content(job.data))
     monkeypatch.setenv("GRADSUM_CACHE", str(tmp_path))
     with Download(job.data) as other:
-        dialer.script = [
+        endpoint.script = [
             welcome(job),
             lambda: None,
             lambda: None,
@@ -241,60 +246,83 @@ def test_it_waits_while_another_process_fetches_the_data(
             lambda: None,
             enough,
         ]
-        assert Worker("x", tied=False, patience=60).run() == ENOUGH
-    assert [type(x) for x in dialer.said] == [m.Hello, m.Ready, m.Goodbye]
+        assert work(endpoint) == ENOUGH
+    assert [type(x) for x in endpoint.said] == [m.Hello, m.Ready, m.Goodbye]
 
 
 def test_data_with_another_digest_is_not_kept(
-    dialer: FakeDialer, job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    endpoint: FakeEndpoint, job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GRADSUM_CACHE", str(tmp_path))
-    dialer.script = [welcome(job), m.encode(m.Chunk("s", 0, 4), b"lies")]
-    ended = Worker("x", tied=False, patience=60).run()
+    endpoint.script = [welcome(job), m.encode(m.Chunk("s", 0, 4), b"lies")]
+    ended = work(endpoint)
     assert (ended.code, "has the digest" in ended.reason) == (1, True)
-    assert isinstance(dialer.said[-1], m.Failed)
+    assert isinstance(endpoint.said[-1], m.Failed)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_new_connection_is_a_new_beginning(dialer: FakeDialer, job: Job) -> None:
+def test_a_new_connection_is_a_new_beginning(endpoint: FakeEndpoint, job: Job) -> None:
     def reconnect() -> None:
-        dialer.new = True
+        endpoint.new = True
 
     other = m.encode(m.Welcome("t", "me"), m.pack(job.describe()))
-    dialer.script = [welcome(job), reconnect, m.encode(WORK, PARAMETERS.tobytes()), other, enough]
-    assert Worker("x", tied=False, patience=60).run() == ENOUGH
+    endpoint.script = [welcome(job), reconnect, m.encode(WORK, PARAMETERS.tobytes()), other, enough]
+    assert work(endpoint) == ENOUGH
     said = [m.Hello, m.Ready, m.Hello, m.Ready, m.Goodbye]
-    assert [type(x) for x in dialer.said] == said, "the share of the last session is not computed"
-    assert dialer.said[3] == m.Ready("t", LAYOUT.digest)
+    assert [type(x) for x in endpoint.said] == said, "the share of the last session is not computed"
+    assert endpoint.said[3] == m.Ready("t", LAYOUT.digest)
 
 
-def test_processor_seconds_are_those_of_each_stay(
-    dialer: FakeDialer, job: Job, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_processor_seconds_are_those_of_each_session(endpoint: FakeEndpoint, job: Job) -> None:
     used = iter(range(3, 100, 3))
-    monkeypatch.setattr("workers.worker.time.process_time", lambda: float(next(used)))
     other = m.encode(m.Welcome("t", "me"), m.pack(job.describe()))
-    work = m.encode(WORK, PARAMETERS.tobytes())
+    share = m.encode(WORK, PARAMETERS.tobytes())
     again = m.encode(replace(WORK, session="t"), PARAMETERS.tobytes())
-    dialer.script = [welcome(job), work, STOP, other, again, enough]
-    assert Worker("x", tied=False, patience=60).run() == ENOUGH
-    assert [x.cpu for x in dialer.said if isinstance(x, m.Result)] == [3.0, 3.0]
+    endpoint.script = [welcome(job), share, STOP, other, again, enough]
+    assert work(endpoint, cpu=lambda: float(next(used))) == ENOUGH
+    assert [x.cpu for x in endpoint.said if isinstance(x, m.Result)] == [3.0, 3.0]
 
 
 @pytest.mark.parametrize("frames", [[b"\xc1"], m.encode(m.Hello("box", 1, "n")), m.encode(m.Ready("s", "x"))])
-def test_a_message_that_breaks_the_protocol_ends_it(dialer: FakeDialer, frames: list[m.Frame]) -> None:
-    dialer.script = [frames]
+def test_a_message_that_breaks_the_protocol_ends_it(endpoint: FakeEndpoint, frames: list[m.Frame]) -> None:
+    endpoint.script = [frames]
     with pytest.raises(ProtocolError):
-        Worker("x", tied=False, patience=60).run()
-    assert dialer.closed
+        work(endpoint)
+    assert endpoint.closed
 
 
-def test_it_ends_with_its_parent(dialer: FakeDialer, monkeypatch: pytest.MonkeyPatch) -> None:
-    cleared: list[str] = []
-    monkeypatch.setattr(parent, "hold", lambda: None)
-    monkeypatch.setattr(parent, "broken", lambda: not dialer.script)
-    monkeypatch.setattr(parent, "clear", cleared.append)
-    dialer.script = [lambda: None] * 3
-    assert Worker("ipc:///a/b", tied=True, patience=60, clear=True).run() == Quit("its parent ended", 1)
-    assert cleared == ["ipc:///a/b"]
-    assert dialer.watched == parent.STDIN
+@pytest.fixture
+def pipe() -> Iterator[tuple[int, Callable[[], None]]]:
+    """What a worker has in place of standard input, and how its parent ends."""
+    reading, writing = os.pipe()
+    ends = iter([writing])
+
+    def end() -> None:
+        for descriptor in ends:
+            os.close(descriptor)
+
+    yield reading, end
+    end()
+    os.close(reading)
+
+
+def test_it_ends_with_its_parent(endpoint: FakeEndpoint, pipe: tuple[int, Callable[[], None]], tmp_path: Path) -> None:
+    """And removes the socket that a coordinator left, with its folder."""
+    reading, end = pipe
+    folder = tmp_path / "run"
+    folder.mkdir()
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(str(folder / "s"))
+    parent = Parent(f"ipc://{folder / 's'}", reading)
+    endpoint.script = [lambda: None, lambda: None, end]
+    assert work(endpoint, parent) == Quit("its parent ended", 1)
+    assert endpoint.watched == [reading]
+    assert not endpoint.script
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize("address", [None, "ipc:///no/such/socket", "ipc://{}/file", "tcp://127.0.0.1:1"])
+def test_nothing_but_a_socket_is_removed(address: str | None, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    Parent(address and address.format(tmp_path)).clear()
+    assert (tmp_path / "file").exists()

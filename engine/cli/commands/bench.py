@@ -1,4 +1,4 @@
-"""`gradsum bench`: how much faster more workers are on this machine, and why not faster still."""
+"""`gradsum bench`: how much faster training is with more workers on this machine, and what limits it."""
 
 import argparse
 import json
@@ -8,33 +8,39 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from engine.cli.pictures import check_place, need_matplotlib
+from engine.cli.command import Command
+from engine.cli.picture_options import check_place, need_matplotlib
 
 Row = dict[str, Any]
 PARTS = ("compute", "wire", "reduce", "optimizer", "other")
-LEAST_STEPS = 10  # of a run, however few images were asked for
-NEVER = 1 << 30  # steps; in the end each run validates and saves once, outside of what is measured
+LEAST_STEPS = 10  # of a run, even if fewer images were asked for
+NEVER = 1 << 30  # steps; each run validates and saves once, at its end, outside of what is measured
 
 
-def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add the command to `commands`."""
-    parser = commands.add_parser(
-        "bench",
-        help="measure the speed-up of more workers",
-        description="Train the letters network with 0, 1, 2, ... workers in turns, round after round, so that a slow "
-        "spell of the machine hits all; show medians, the speed-up over 0 workers, and where the time of a step goes.",
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of the command."""
+    parser.add_argument(
+        "--workers", type=int, nargs="+", metavar="N", help="numbers of workers to try (default: 0, 1, 2, 4 ...)"
     )
-    parser.add_argument("--workers", type=int, nargs="+", metavar="N", help="numbers to try (default: 0, 1, 2, 4 ...)")
-    parser.add_argument("--batch-size", type=int, nargs="+", default=[64, 256], metavar="N", help="default: 64 256")
-    parser.add_argument("--weak", action="store_true", help="let the batch grow with the workers: weak scaling")
-    parser.add_argument("--images", type=int, default=16_000, metavar="N", help="images a run (default: 16000)")
-    parser.add_argument("--rounds", type=int, default=5, metavar="N", help="runs of each kind (default: 5)")
+    parser.add_argument(
+        "--batch-size", type=int, nargs="+", default=[64, 256], metavar="N", help="batch sizes to try (default: 64 256)"
+    )
+    parser.add_argument(
+        "--weak", action="store_true", help="weak scaling: multiply the batch size by the number of workers"
+    )
+    parser.add_argument("--images", type=int, default=16_000, metavar="N", help="images per run (default: %(default)s)")
+    parser.add_argument(
+        "--rounds",
+        type=int,
+        default=5,
+        metavar="N",
+        help="runs per number and size (default: %(default)s)",
+    )
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw the speed-ups (PNG, SVG or PDF)")
     parser.add_argument("--json", action="store_true", help="print one line of JSON")
-    parser.set_defaults(execute=execute)
 
 
-def execute(arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> int:
     """Measure, print and draw."""
     from engine.system.processes import usable_cores
 
@@ -56,7 +62,7 @@ def execute(arguments: argparse.Namespace) -> int:
 
 
 def _check(counts: list[int], arguments: argparse.Namespace) -> None:
-    """Raise SettingsError for what makes no sense, before anything is measured."""
+    """Raise SettingsError for values that make no sense, before anything is measured."""
     from engine.errors import SettingsError
     from engine.settings import Settings
 
@@ -110,29 +116,29 @@ def study(counts: list[int], batch: int, arguments: argparse.Namespace) -> list[
 def measure(workers: int, batch: int, steps: int) -> dict[str, float]:
     """Train for `steps` steps and return images/s, and the milliseconds of each part of a step.
 
-    Raises KeyboardInterrupt after an interruption, from which a training run alone would end in an orderly way.
+    Raises KeyboardInterrupt if the run was interrupted, which `engine.train` itself would only report.
     """
     import engine
 
-    class Heedful(engine.Reporter):
+    class Interruptible(engine.Reporter):
         interruptions = 0
 
         def interrupted(self) -> None:
             self.interruptions += 1
 
-    reporter = Heedful()
+    reporter = Interruptible()
     with tempfile.TemporaryDirectory(prefix="gradsum-bench-") as folder:
         places: dict[str, Any] = {"db": Path(folder) / "records.db", "out": Path(folder) / "out"}
         size: dict[str, Any] = {"workers": workers, "batch_size": batch, "steps": steps}
-        # Without snapshots: each of the first steps has one, and a short run would consist of little else.
-        seldom: dict[str, Any] = {
+        # Without snapshots: the first steps all have one, and a short run would do little else.
+        rarely: dict[str, Any] = {
             "validate_every": NEVER,
             "checkpoint_every": NEVER,
             "snapshot_first": 0,
             "snapshot_every": 0,
             "statistics_every": 0,
         }
-        result = engine.train(**places, **size, **seldom, reporter=reporter)
+        result = engine.train(**places, **size, **rarely, reporter=reporter)
     if reporter.interruptions:
         raise KeyboardInterrupt
     return {"images_per_second": result.images_per_second} | result.step_ms
@@ -161,3 +167,17 @@ def show(rows: list[Row]) -> None:
         parts = " | ".join(f"{row[part]:.2f}" for part in PARTS)
         speed = f"{row['images_per_second']:,.0f} | {row['speedup']:.2f} | {bound}"
         print(f"| {row['batch']} | {row['workers']} | {speed} | {parts} |")
+
+
+COMMAND = Command(
+    "bench",
+    add_options,
+    run,
+    examples=(
+        "gradsum bench",
+        "gradsum bench --workers 1 2 4 --plot speedup.png",
+    ),
+    description="Trains the letters network with 0, 1, 2, ... workers in turns, round after round, so that a slow "
+    "spell of the machine affects all of them. Prints medians, the speed-up over 0 workers, and where the time of a "
+    "step goes.",
+)

@@ -1,13 +1,14 @@
-"""`gradsum compare`: settings and results of several runs side by side, what differs first."""
+"""`gradsum compare`: settings and results of several runs side by side, differences first."""
 
 import argparse
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from engine.cli.arguments import add_runs
+from engine.cli.command import Command
 from engine.cli.tables import add_forms, console, print_csv, print_json, table
 from engine.errors import RecordsError
-from engine.records import find_run, list_runs
+from engine.records import Run, find_run, list_runs
 from engine.reports.groups import groups
 from engine.reports.text import shown
 
@@ -17,7 +18,7 @@ _MACHINE = ("host", "cores", "git_commit")  # of the group "run", what a result 
 
 
 class Line(NamedTuple):
-    """One thing that is compared: a value for each run."""
+    """One thing that is compared, with a value for each run."""
 
     group: str
     name: str
@@ -25,29 +26,23 @@ class Line(NamedTuple):
 
     @property
     def differs(self) -> bool:
-        """Whether the runs do not all have the same."""
+        """Whether the runs do not all have the same value."""
         return any(value != self.values[0] for value in self.values)
 
 
-def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add the command to the parser's `commands`."""
-    parser = commands.add_parser(
-        "compare",
-        help="show several runs side by side",
-        description="Show the settings, versions and results of several runs side by side: what differs first.",
-    )
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of the command."""
     add_runs(parser, "the runs to compare")
     add_forms(parser, "all that is compared")
-    parser.set_defaults(execute=execute)
 
 
-def execute(arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> int:
     """Print the comparison; return the exit code 0. Raises RecordsError as `find_run` and `list_runs` do."""
     known = list_runs(arguments.db)
     runs = [find_run(known, text, arguments.db) for text in arguments.runs]
     numbers = [run["startID"] for run in runs]
     if len(set(numbers)) < 2:
-        raise RecordsError(f"comparing takes two different runs, got only run {numbers[0]}; name another as well")
+        raise RecordsError(f"comparing takes two different runs, but only one was given, run {numbers[0]}")
     lines = compare(runs)
     if arguments.json:
         found = [line._asdict() | {"differs": line.differs} for line in lines]
@@ -60,8 +55,8 @@ def execute(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def compare(runs: Sequence[dict[str, Any]]) -> list[Line]:
-    """Return what there is to compare: settings that differ, results, versions and machine that differ, and the rest.
+def compare(runs: Sequence[Run]) -> list[Line]:
+    """Return what is compared, in order: settings that differ, results, versions and machine that differ, the rest.
 
     `runs` are as `list_runs` has them.
     """
@@ -77,8 +72,8 @@ def compare(runs: Sequence[dict[str, Any]]) -> list[Line]:
     return sorted(lines, key=lambda line: order[line.group] if line.differs or line.group == "results" else 3)
 
 
-def _print(runs: Sequence[dict[str, Any]], lines: Sequence[Line]) -> None:
-    """Print the lines for a person: under headings, those that are the same everywhere in short."""
+def _print(runs: Sequence[Run], lines: Sequence[Line]) -> None:
+    """Print the lines for a person: differences and results under headings, the rest in short."""
     from rich.text import Text  # slow to import, and not needed for JSON and CSV
 
     out, grid = console(), table()
@@ -101,10 +96,19 @@ def _print(runs: Sequence[dict[str, Any]], lines: Sequence[Line]) -> None:
 
 
 def _same(line: Line) -> bool:
-    """Return whether the line goes with those that are the same everywhere."""
+    """Return whether the line belongs to those that are the same for all runs."""
     return not line.differs and line.group != "results"
 
 
 def _value(name: str, value: object) -> str:
-    """Return the value of `name` as text, a digest shortened."""
+    """Return the value of `name` as text; digests are shortened."""
     return shown(value)[:_SHORT] if name in _DIGESTS else shown(value)
+
+
+COMMAND = Command(
+    "compare",
+    add_options,
+    run,
+    examples=("gradsum compare 1 2",),
+    description="Settings, results, versions and machines; differences come first.",
+)

@@ -1,36 +1,42 @@
-"""`gradsum coordinator`: `gradsum train` with no workers but those of other machines."""
+"""`gradsum coordinator`: `gradsum train` with workers on other machines only."""
 
 import argparse
 
-from engine.cli.commands import train
+from engine.cli.command import Command
+from engine.cli.commands.train import train_with
+from engine.cli.run_options import TEXTS, add_run_options, given_options
 from engine.errors import SettingsError
 
-
-def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add the command to `commands`."""
-    parser = commands.add_parser(
-        "coordinator",
-        help="train a network with workers on other machines",
-        description="Train a network with workers that join from other machines: gradsum train, with --workers 0 "
-        "unless another number is given.",
-    )
-    train.add_options(parser)
-    parser.set_defaults(execute=execute)
+DEFAULTS = {"workers": 0}
 
 
-def execute(arguments: argparse.Namespace) -> int:
-    """Train with others."""
-    given, quiet, as_json = train.given_options(arguments, train.TEXTS)
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of the command."""
+    add_run_options(parser, DEFAULTS)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Train, and print where everything is; SettingsError if no one could join."""
+    given, quiet, as_json = given_options(arguments, TEXTS)
     if not (given.get("bind") or _bound(given.get("resume"))):
-        raise SettingsError("give --bind tcp://HOST:PORT, where workers of other machines join")
-    return train.train_with({"workers": 0} | given, quiet, as_json)
+        raise SettingsError("give --bind tcp://HOST:PORT, where workers on other machines join")
+    return train_with(DEFAULTS | given, quiet, as_json)
 
 
 def _bound(resume: str | None) -> bool:
-    """Tell whether workers of other machines could join the run that is to go on from the checkpoint `resume`."""
+    """Return whether workers on other machines could join the run of the checkpoint `resume`."""
     if resume is None:
         return False
     from engine.checkpoint import load
 
-    settings = load(resume).metadata.get("settings")
-    return bool(settings and settings.get("bind"))
+    return bool(load(resume).run.settings.get("bind"))
+
+
+COMMAND = Command(
+    "coordinator",
+    add_options,
+    run,
+    examples=("gradsum coordinator --bind tcp://0.0.0.0:5555 --key key",),
+    description="As gradsum train, but workers join from other machines, and none are started on this one unless "
+    "--workers is given.",
+)

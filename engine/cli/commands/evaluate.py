@@ -3,9 +3,10 @@
 import argparse
 import json
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from engine.cli.arguments import add_checkpoint, chosen_checkpoint
+from engine.cli.command import Command
 from engine.errors import DataError
 
 if TYPE_CHECKING:
@@ -14,52 +15,80 @@ if TYPE_CHECKING:
     from engine.network import Network
 
 
-def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add the command to `commands`."""
-    parser = commands.add_parser(
-        "evaluate",
-        help="measure a trained network on a test set",
-        description="Measure a trained network on the test part of a data set.",
-    )
-    parser.add_argument("checkpoint", type=Path, help="a checkpoint, or a folder (its newest)")
-    parser.add_argument("--data", metavar="NAME|PATH", help="a data set as for train (default: the one trained on)")
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of the command."""
+    add_checkpoint(parser)
+    parser.add_argument("--data", metavar="NAME|PATH", help="data set, as for train (default: the one trained on)")
     parser.add_argument("--json", action="store_true", help="print one line of JSON")
-    parser.set_defaults(execute=execute)
 
 
-def execute(arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> int:
     """Evaluate and print the accuracy."""
     from engine.checkpoint import load as load_checkpoint
     from engine.network import network_from
 
-    checkpoint = load_checkpoint(arguments.checkpoint)
-    network = network_from(checkpoint, arguments.checkpoint)
+    path = chosen_checkpoint(arguments)
+    checkpoint = load_checkpoint(path)
+    network = network_from(checkpoint, path)
     data = data_for(checkpoint, network, arguments)
     validation = network.evaluate(data)
     if arguments.json:
         print(json.dumps({"data": data.name, "generated": data.generated} | validation.asdict()))
     else:
         kind = "generated " if data.generated else ""
-        print(f"{validation.percent:.2f} % correct ({validation.correct} of {validation.total} {kind}{data.name})")
+        of = f"{validation.total} rows of" if network.values else f"{validation.correct} of {validation.total}"
+        print(f"{validation.text()} ({of} {kind}{data.name})")
         print(f"mean loss {validation.loss:.4f}")
+        for name, error in zip(target_names(network), root_mean_squared_errors(network, data), strict=True):
+            print(f"root mean squared error of {name} {error:.6g}")
     return 0
 
 
 def data_for(checkpoint: "Checkpoint", network: "Network", arguments: argparse.Namespace) -> "Dataset":
-    """Return the data set of --data, or else the one trained on; say so where its classes are not the network's.
+    """Return the data set of --data, or else the one trained on; warn if its classes are not the network's.
 
-    DataError if there is none, ModelError if it does not suit the network.
+    DataError if it is missing, ModelError if it does not suit the network.
     """
     from engine.data import load
-    from engine.nn.model import check_fits
 
-    source = arguments.data or checkpoint.metadata["data"].get("source")
-    if not isinstance(source, str):
+    source = arguments.data or checkpoint.run.data.source
+    if source is None:
         raise DataError(f"{arguments.checkpoint} does not say where its data came from; name a data set with --data")
-    data = load(source)
-    check_fits(network.model, data.shape, len(data.classes))
+    run = checkpoint.run
+    data = load(source, target_column=run.target_column, task=run.task if run.data.columns else None)
+    network.check_fits(data)
     if data.classes != network.classes:
         ours, theirs = (f"{len(names)} ({', '.join(names[:3])}...)" for names in (network.classes, data.classes))
         text = f"the network was trained on other classes, {ours}, than the data has, {theirs}: compared by number"
         print(f"gradsum: {text}", file=sys.stderr)
     return data
+
+
+def target_names(network: "Network") -> list[str]:
+    """Return what the values are called that the network predicts; nothing if it predicts none."""
+    if network.values is None:
+        return []
+    count = network.model.classes
+    return list(network.targets) or [f"target {number}" if count > 1 else "the target" for number in range(count)]
+
+
+def root_mean_squared_errors(network: "Network", data: "Dataset") -> list[float]:
+    """Return the error of every value on the test part, in its own units; nothing where there are classes."""
+    import numpy as np
+
+    if network.values is None:
+        return []
+    errors = network.predict(data.test.inputs) - data.test.targets
+    return [float(error) for error in np.sqrt(np.square(errors).mean(axis=0))]
+
+
+COMMAND = Command(
+    "evaluate",
+    add_options,
+    run,
+    examples=(
+        "gradsum evaluate runs/digits --data mnist",
+        "gradsum evaluate runs/digits --best",
+    ),
+    description="Prints the percentage of correct answers, or R², and the mean loss on the test part of the data set.",
+)

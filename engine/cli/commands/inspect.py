@@ -7,29 +7,31 @@ from dataclasses import asdict
 from math import prod
 from typing import TYPE_CHECKING, Any
 
+from engine.cli.command import Command
+
 if TYPE_CHECKING:
     from engine.compute.program import OperationInfo
 
 
-def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add the command to `commands`."""
-    parser = commands.add_parser(
-        "inspect",
-        help="show what a model is compiled to",
-        description="Show the operations a model is compiled to, for one sample: shapes, multiplications and additions "
-        "of the direct formula, bytes, and the kernel that was chosen.",
-    )
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of the command."""
     parser.add_argument("model", metavar="MODEL", help="letters, mlp, lenet, or a TOML file")
     parser.add_argument(
-        "--shape", type=int, nargs=3, metavar=("H", "W", "C"), default=[28, 28, 1], help="of the images"
+        "--shape",
+        type=int,
+        nargs="+",
+        metavar="N",
+        default=[28, 28, 1],
+        help="H W C of images, or the number of features (default: 28 28 1)",
     )
-    parser.add_argument("--classes", type=int, default=26, help="outputs of a built-in model (default: 26)")
-    parser.add_argument("--microbatch", type=int, default=16, help="samples per micro-batch (default: 16)")
+    parser.add_argument(
+        "--classes", type=int, default=26, metavar="N", help="classes of a built-in model (default: %(default)s)"
+    )
+    parser.add_argument("--microbatch", type=int, default=16, metavar="N", help="of images (default: %(default)s)")
     parser.add_argument("--json", action="store_true", help="print one line of JSON")
-    parser.set_defaults(execute=execute)
 
 
-def execute(arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> int:
     """Compile the model and print its operations."""
     from engine.compute.program import compile_model
     from engine.kernels import choose
@@ -37,8 +39,7 @@ def execute(arguments: argparse.Namespace) -> int:
     from engine.settings import Settings
 
     Settings(microbatch=arguments.microbatch)
-    height, width, channels = arguments.shape
-    model = load_model(arguments.model, (height, width, channels), arguments.classes)
+    model = load_model(arguments.model, tuple(arguments.shape), arguments.classes)
     operations = compile_model(model, arguments.microbatch).operations()
     if arguments.json:
         print(json.dumps([asdict(operation) | {"bytes": moved(operation)} for operation in operations]))
@@ -56,7 +57,7 @@ def moved(operation: "OperationInfo") -> int:
 
 
 def _print_table(operations: "list[OperationInfo]") -> None:
-    """Print a table that fits into 80 columns for the built-in models; in full where the output is no terminal."""
+    """Print a table that fits into 80 columns for the built-in models; in full if the output is piped."""
     from rich.console import Console
     from rich.table import Table
 
@@ -70,3 +71,16 @@ def _print_table(operations: "list[OperationInfo]") -> None:
         numbers: list[Any] = [f"{o.parameters:,}", f"{o.flops_forward / 1e6:.3f}", f"{o.flops_backward / 1e6:.3f}"]
         table.add_row(o.name, o.kernel, *shapes, *numbers, f"{moved(o) / 1e3:.1f}", str(o.chunk))
     Console(width=None if sys.stdout.isatty() else 1000).print(table)
+
+
+COMMAND = Command(
+    "inspect",
+    add_options,
+    run,
+    examples=(
+        "gradsum inspect letters",
+        "gradsum inspect model.toml --shape 32 32 3",
+    ),
+    description="Prints the operations of the compiled model: for one sample, shapes, multiplications and additions of "
+    "the direct formula and bytes, and the kernel that was chosen.",
+)

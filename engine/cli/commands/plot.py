@@ -1,69 +1,186 @@
-"""`gradsum plot`: pictures of runs, from their records and checkpoints; one subcommand a kind of picture."""
+"""`gradsum plot`: pictures of runs, from their records and checkpoints; one subcommand per kind.
+
+To add a kind: an entry in KINDS, and the function that draws it.
+"""
 
 import argparse
-from pathlib import Path
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
 
-from engine.cli.arguments import WHICH, add_database
-from engine.cli.pictures import add_out, check_place, check_spares, need_matplotlib
+from engine.cli.arguments import WHICH, add_checkpoint, add_database, chosen_checkpoint
+from engine.cli.command import Command
+from engine.cli.picture_options import add_out, check_place, check_spares, need_matplotlib
 
 if TYPE_CHECKING:
-    from engine.reports.plots.gather import Picture
-
-    Kinds = argparse._SubParsersAction[argparse.ArgumentParser]
+    from engine.reports.plots.gather import Drawing
 
 AGAINST = ("batch", "epoch", "wall", "cpu")
 
 
-def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add the command to `commands`."""
-    parser = commands.add_parser("plot", help="draw what was recorded", description="Draw what was recorded of runs.")
-    kinds = parser.add_subparsers(metavar="KIND", required=True)
-    _add_progress(kinds)
-    _add_kind(kinds, "workers", "what each worker did, and how long the steps took")
-    kernel = _add_kind(kinds, "kernel", "the values of one kernel over time, and their gradients")
-    kernel.add_argument("layer", help="a convolution, such as c2")
-    kernel.add_argument("index", type=int, help="number of the kernel, from 0: output * inputs + input")
-    filters = _add_kind(kinds, "filters", "all kernels of a layer, at the first and the last snapshot")
-    filters.add_argument("layer", help="a convolution, such as c1")
-    _add_kind(kinds, "layers", "norms of the values, gradients and updates of every layer over time")
-    histogram = _add_kind(kinds, "histogram", "how the values and gradients of a layer are distributed over time")
-    histogram.add_argument("layer", help="a layer, such as fc1, or one of its arrays, such as fc1.bias")
-    _add_confusion(kinds)
+class Kind(NamedTuple):
+    """A kind of picture: `example` has the words after its name, `file` its default file."""
+
+    summary: str
+    example: str
+    file: str
+    add_arguments: Callable[[argparse.ArgumentParser], None]
+    draw: Callable[[argparse.Namespace], "Drawing"]
 
 
-def _add_kind(kinds: "Kinds", name: str, text: str) -> argparse.ArgumentParser:
-    """Add a kind of picture of one run."""
-    parser = _parser(kinds, name, text)
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declare the kinds of pictures, one subcommand each."""
+    kinds = parser.add_subparsers(metavar="KIND", help="the kind of picture", required=True)
+    for name, kind in KINDS.items():
+        example = f"gradsum plot {name} {kind.example}".rstrip()
+        description = f"Draw {kind.summary}."
+        one = kinds.add_parser(name, help=kind.summary, description=description, examples=[example])
+        kind.add_arguments(one)
+        add_out(one, kind.file)
+        one.set_defaults(draw=kind.draw)
+
+
+def _add_run(parser: argparse.ArgumentParser) -> None:
+    add_database(parser)
     parser.add_argument("--run", metavar="RUN", help=f"the run: {WHICH} (default: the newest)")
-    return parser
 
 
-def _add_progress(kinds: "Kinds") -> None:
-    parser = _parser(kinds, "progress", "loss and percent correct of one or several runs")
+def _add_runs(parser: argparse.ArgumentParser) -> None:
+    add_database(parser)
     parser.add_argument("--run", nargs="+", metavar="RUN", help=f"the runs: {WHICH} (default: the newest)")
     parser.add_argument("--x", choices=AGAINST, default="batch", help="what to plot against (default: %(default)s)")
 
 
-def _add_confusion(kinds: "Kinds") -> None:
-    text = "what a network takes for what, and its worst mistakes"
-    parser = kinds.add_parser("confusion", help=text, description=f"Draw {text}.")
-    parser.add_argument("checkpoint", type=Path, help="a checkpoint, or a folder (its newest)")
-    parser.add_argument("--data", metavar="NAME|PATH", help="a data set as for train (default: the one trained on)")
-    add_out(parser, "confusion-<its name>.png beside it")
-    parser.set_defaults(execute=execute, draw=_draw_confusion)
+def _add_kernel(parser: argparse.ArgumentParser) -> None:
+    _add_run(parser)
+    parser.add_argument("layer", metavar="LAYER", help="a convolution, such as c2")
+    parser.add_argument("index", type=int, metavar="INDEX", help="its number from 0: output * inputs + input")
 
 
-def _parser(kinds: "Kinds", name: str, text: str) -> argparse.ArgumentParser:
-    """Add a kind of picture that is drawn from a database."""
-    parser = kinds.add_parser(name, help=text, description=f"Draw {text}.")
-    add_database(parser)
-    add_out(parser, f"{name}-<run>.png beside the database")
-    parser.set_defaults(execute=execute, draw=_draw_records, kind=name)
-    return parser
+def _add_convolution(parser: argparse.ArgumentParser) -> None:
+    _add_run(parser)
+    parser.add_argument("layer", metavar="LAYER", help="a convolution, such as c1")
 
 
-def execute(arguments: argparse.Namespace) -> int:
+def _add_layer(parser: argparse.ArgumentParser) -> None:
+    _add_run(parser)
+    parser.add_argument("layer", metavar="LAYER", help="a layer, such as fc1, or one of its arrays, fc1.bias")
+
+
+def _add_network(parser: argparse.ArgumentParser) -> None:
+    add_checkpoint(parser)
+    parser.add_argument("--data", metavar="NAME|PATH", help="data set, as for train (default: the one trained on)")
+
+
+def _draw_progress(arguments: argparse.Namespace) -> "Drawing":
+    from engine.reports.plots import gather
+
+    return gather.draw_progress(arguments.db, arguments.run or [None], arguments.x)
+
+
+def _draw_workers(arguments: argparse.Namespace) -> "Drawing":
+    from engine.reports.plots import gather
+
+    return gather.draw_workers(arguments.db, arguments.run)
+
+
+def _draw_kernel(arguments: argparse.Namespace) -> "Drawing":
+    from engine.reports.plots import gather
+
+    return gather.draw_kernel(arguments.db, arguments.run, arguments.layer, arguments.index)
+
+
+def _draw_filters(arguments: argparse.Namespace) -> "Drawing":
+    from engine.reports.plots import gather
+
+    return gather.draw_filters(arguments.db, arguments.run, arguments.layer)
+
+
+def _draw_layers(arguments: argparse.Namespace) -> "Drawing":
+    from engine.reports.plots import gather
+
+    return gather.draw_layers(arguments.db, arguments.run)
+
+
+def _draw_histogram(arguments: argparse.Namespace) -> "Drawing":
+    from engine.reports.plots import gather
+
+    return gather.draw_histogram(arguments.db, arguments.run, arguments.layer)
+
+
+def _draw_confusion(arguments: argparse.Namespace) -> "Drawing":
+    """Draw the answers of the network to the test images."""
+    from engine.checkpoint import load
+    from engine.cli.commands.evaluate import data_for
+    from engine.network import network_from
+    from engine.reports.plots import confusion
+
+    path = chosen_checkpoint(arguments)
+    checkpoint = load(path)
+    network = network_from(checkpoint, path)
+    data = data_for(checkpoint, network, arguments)
+    # An output beyond the classes of the data counts as an answer too, if the network was trained for it.
+    classes = (*data.classes, *network.classes[len(data.classes) :])
+    found = confusion.answers(network.probabilities(data.test.inputs, len(classes)), data.test.labels)
+    kind = "generated " if data.generated else ""
+    name = path.resolve().stem
+    title = f"{name} (step {checkpoint.step}) on {kind}{data.name}"
+    return confusion.draw(found, confusion.images_of(data.test), classes, title), f"confusion-{name}"
+
+
+KINDS = {
+    "progress": Kind(
+        "loss and percent correct, or R², of one or several runs",
+        "--run 1 2 --x epoch",
+        "progress-<runs>.png beside the database",
+        _add_runs,
+        _draw_progress,
+    ),
+    "workers": Kind(
+        "what each worker did, and how long steps took",
+        "--out workers.svg",
+        "workers-<run>.png beside the database",
+        _add_run,
+        _draw_workers,
+    ),
+    "kernel": Kind(
+        "the values of one kernel over time, and their gradients",
+        "c2 40",
+        "kernel-<layer>-<index>-<run>.png beside the database",
+        _add_kernel,
+        _draw_kernel,
+    ),
+    "filters": Kind(
+        "all kernels of a layer, at the first and the last snapshot",
+        "c1",
+        "filters-<layer>-<run>.png beside the database",
+        _add_convolution,
+        _draw_filters,
+    ),
+    "layers": Kind(
+        "norms of the values, gradients and updates of every layer over time",
+        "",
+        "layers-<run>.png beside the database",
+        _add_run,
+        _draw_layers,
+    ),
+    "histogram": Kind(
+        "how the values and gradients of a layer are distributed over time",
+        "fc1",
+        "histogram-<array>-<run>.png beside the database",
+        _add_layer,
+        _draw_histogram,
+    ),
+    "confusion": Kind(
+        "which classes a network confuses, and its worst mistakes",
+        "runs/digits",
+        "confusion-<its name>.png beside it",
+        _add_network,
+        _draw_confusion,
+    ),
+}
+
+
+def run(arguments: argparse.Namespace) -> int:
     """Draw, save, and print where the picture is."""
     source, what = (arguments.checkpoint, "checkpoint") if "checkpoint" in arguments else (arguments.db, "database")
     if arguments.out is not None:
@@ -80,42 +197,9 @@ def execute(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _draw_records(arguments: argparse.Namespace) -> "Picture":
-    """Draw what is in the database."""
-    from engine.reports.plots import gather
-
-    db, run = arguments.db, arguments.run
-    match arguments.kind:
-        case "progress":
-            return gather.draw_progress(db, run or [None], arguments.x)
-        case "workers":
-            return gather.draw_workers(db, run)
-        case "kernel":
-            return gather.draw_kernel(db, run, arguments.layer, arguments.index)
-        case "filters":
-            return gather.draw_filters(db, run, arguments.layer)
-        case "layers":
-            return gather.draw_layers(db, run)
-        case _:
-            return gather.draw_histogram(db, run, arguments.layer)
-
-
-def _draw_confusion(arguments: argparse.Namespace) -> "Picture":
-    """Let the network read the test images, and draw what it said."""
-    from engine.checkpoint import load
-    from engine.cli.commands.evaluate import data_for
-    from engine.cli.commands.predict import probabilities
-    from engine.network import network_from
-    from engine.reports.plots import confusion
-
-    checkpoint = load(arguments.checkpoint)
-    network = network_from(checkpoint, arguments.checkpoint)
-    data = data_for(checkpoint, network, arguments)
-    # An output beyond the classes of the data is an answer, too, if the network was trained for it.
-    classes = (*data.classes, *network.classes[len(data.classes) :])
-    outputs = network.logits(data.test.images)[:, : len(classes)]
-    found = confusion.answers(probabilities(outputs, network.model.loss), data.test.labels)
-    kind = "generated " if data.generated else ""
-    name = arguments.checkpoint.resolve().stem
-    title = f"{name} (step {checkpoint.step}) on {kind}{data.name}"
-    return confusion.draw(found, data.test.images, classes, title), f"confusion-{name}"
+COMMAND = Command(
+    "plot",
+    add_options,
+    run,
+    examples=tuple(f"gradsum plot {name} {KINDS[name].example}" for name in ("progress", "kernel")),
+)

@@ -1,73 +1,133 @@
-"""`gradsum predict`: say what is on images."""
+"""`gradsum predict`: classify images, or predict from features."""
 
 import argparse
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from engine.cli.arguments import add_checkpoint, chosen_checkpoint
+from engine.cli.command import Command
+from engine.errors import DataError
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from engine.checkpoint import Checkpoint
+    from engine.network import Network
+    from engine.nn.model import Model
 
-def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add the command to `commands`."""
-    parser = commands.add_parser(
-        "predict",
-        help="say what is on images",
-        description="Say what is on images: PNG, PGM or another picture format, or .npy with uint8 [H, W], [N, H, W] "
-        "or [N, H, W, C]. They must have the size the network was trained on; if "
-        "pictures were scaled for training, they are, too.",
-    )
-    parser.add_argument("checkpoint", type=Path, help="a checkpoint, or a folder (its newest)")
-    parser.add_argument("images", type=Path, nargs="+", metavar="IMAGE", help="an image file")
-    parser.add_argument("--invert", action="store_true", help="dark on light becomes light on dark, as in training")
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of the command."""
+    add_checkpoint(parser)
+    parser.add_argument("files", type=Path, nargs="+", metavar="FILE", help="image, or file of features")
+    parser.add_argument("--invert", action="store_true", help="turn dark on light into light on dark, as in training")
     parser.add_argument("--json", action="store_true", help="print one line of JSON")
-    parser.set_defaults(execute=execute)
 
 
-def execute(arguments: argparse.Namespace) -> int:
-    """Print, for each image, the likeliest class and its probability."""
-    import numpy as np
-
+def run(arguments: argparse.Namespace) -> int:
+    """Print, for each sample, the likeliest class and its probability, or the values."""
     from engine.checkpoint import load
-    from engine.data.reading import Manner, flat, read_images
     from engine.network import network_from
 
-    checkpoint = load(arguments.checkpoint)
-    network = network_from(checkpoint, arguments.checkpoint)
-    manner = Manner.stored(checkpoint.metadata["data"], network.normalisation)
+    path = chosen_checkpoint(arguments)
+    checkpoint = load(path)
+    network = network_from(checkpoint, path)
+    if len(network.model.shape) == 1:
+        names, outputs = _asked_rows(arguments, network)
+    else:
+        names, outputs = _asked_images(arguments, network, checkpoint)
+    told = _classes(names, outputs, network) if network.values is None else _values(names, outputs, network)
+    what = "row" if len(network.model.shape) == 1 else "image"
+    if arguments.json:
+        print(json.dumps([{what: name, **answer} for name, answer, _ in told]))
+    else:
+        for name, _, text in told:
+            print(f"{name}  {text}")
+    return 0
+
+
+def _asked_images(
+    arguments: argparse.Namespace, network: "Network", checkpoint: "Checkpoint"
+) -> "tuple[list[str], NDArray[np.float32]]":
+    """Return what each image of the files is called, and the outputs for it."""
+    import numpy as np
+
+    from engine.data.reading import Manner, flat, read_images
+
+    shape = image_shape(network.model)
+    manner = Manner.stored(checkpoint.run.data.look(), network.normalisation)
     manner = manner.inverted() if arguments.invert else manner
     names: list[str] = []
     read: list[NDArray[np.uint8]] = []
-    for path in arguments.images:
-        images = read_images(path, network.model.shape, manner)
+    for path in arguments.files:
+        images = read_images(path, shape, manner)
         if flat(images).any():
             print(f"gradsum: {path} shows one flat colour", file=sys.stderr)
         names += [str(path)] if len(images) == 1 else [f"{path}[{number}]" for number in range(len(images))]
         read.append(255 - images if arguments.invert else images)
-    outputs = network.logits(np.concatenate(read))[:, : len(network.classes)]
-    chances = probabilities(outputs, network.model.loss)
-    best = outputs.argmax(axis=1)
-    answers = [(name, network.classes[k], float(row[k])) for name, k, row in zip(names, best, chances, strict=True)]
-    if arguments.json:
-        print(json.dumps([dict(zip(("image", "class", "probability"), answer, strict=True)) for answer in answers]))
-    else:
-        for name, letter, chance in answers:
-            print(f"{name}  {letter}  {100 * chance:.1f} %")
-    return 0
+    return names, network.logits(np.concatenate(read))
 
 
-def probabilities(outputs: "NDArray[np.float32]", loss: str) -> "NDArray[np.float64]":
-    """Return the softmax of outputs [N, classes], float64; after training on squared error they are it themselves."""
+def _asked_rows(arguments: argparse.Namespace, network: "Network") -> "tuple[list[str], NDArray[np.float32]]":
+    """Return what each row of the files is called, and the outputs for it."""
     import numpy as np
 
-    from engine.nn.model import CROSS_ENTROPY
+    from engine.data.feature_files import read_features
 
-    wide = outputs.astype(np.float64)
-    if loss != CROSS_ENTROPY:
-        return np.clip(wide, 0, 1)
-    powers = np.exp(wide - wide.max(axis=1, keepdims=True))
-    chances: NDArray[np.float64] = powers / powers.sum(axis=1, keepdims=True)
-    return chances
+    if arguments.invert:
+        raise DataError("--invert is for images; the network takes features")
+    names: list[str] = []
+    read: list[NDArray[np.float32]] = []
+    for path in arguments.files:
+        rows = read_features(path, network.model.shape[0], network.columns)
+        names += [f"{path}[{number}]" for number in range(len(rows))]
+        read.append(rows)
+    return names, network.logits(np.concatenate(read))
+
+
+Told = tuple[str, dict[str, Any], str]  # of which sample, what as plain data, and what as text
+
+
+def _classes(names: list[str], outputs: "NDArray[np.float32]", network: "Network") -> Iterator[Told]:
+    """Yield the likeliest class of each sample."""
+    from engine.network import probabilities_of
+
+    outputs = outputs[:, : len(network.classes)]
+    chances = probabilities_of(outputs, network.model.loss)
+    for name, best, row in zip(names, outputs.argmax(axis=1), chances, strict=True):
+        word, chance = network.classes[best], float(row[best])
+        yield name, {"class": word, "probability": chance}, f"{word}  {100 * chance:.1f} %"
+
+
+def _values(names: list[str], outputs: "NDArray[np.float32]", network: "Network") -> Iterator[Told]:
+    """Yield the values predicted for each sample, in the units of the training set, by the names of the targets."""
+    keys = network.targets or tuple(str(number) for number in range(network.model.classes))
+    for name, row in zip(names, network.restored(outputs).tolist(), strict=True):
+        yield name, {"values": dict(zip(keys, row, strict=True))}, "  ".join(f"{value:.6g}" for value in row)
+
+
+def image_shape(model: "Model") -> tuple[int, int, int]:
+    """Return (H, W, C) of the images that a model takes; DataError if it takes features."""
+    match model.shape:
+        case (height, width, channels):
+            return height, width, channels
+    raise DataError(f"the network takes {model.shape[0]} features, not images")
+
+
+COMMAND = Command(
+    "predict",
+    add_options,
+    run,
+    examples=(
+        "gradsum predict runs/digits digit.png",
+        "gradsum predict runs/digits scan.png --invert",
+        "gradsum predict runs/homes new.csv",
+    ),
+    description="Images are PNG, PGM or another common format, or .npy with uint8 [H, W], [N, H, W] or [N, H, W, C], "
+    "of the size the network was trained on. A network that was trained on features takes .csv and .parquet files with "
+    "columns of the same names, or .npy [N, D].",
+)

@@ -1,32 +1,27 @@
-"""`gradsum report`: a page about a run, one HTML file that can be sent to anybody."""
+"""`gradsum report`: a page about a run, one HTML file to send to anyone."""
 
 import argparse
 from datetime import datetime
 from pathlib import Path
 
 from engine.cli.arguments import add_run
-from engine.cli.pictures import check_spares, need_matplotlib
+from engine.cli.command import Command
+from engine.cli.picture_options import check_spares, need_matplotlib
 from engine.errors import SettingsError
 from engine.reports.text import size
+from engine.system.files import write_atomically
 
 
-def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add the command to the parser's `commands`."""
-    parser = commands.add_parser(
-        "report",
-        help="write a page about a run",
-        description="Write a page about a run: its results, curves, kernels, mistakes, workers, events, settings and "
-        "versions. It is one HTML file with all pictures inside, and needs no network.",
-    )
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of the command."""
     add_run(parser, "the run to write about")
     parser.add_argument("-o", "--out", type=Path, metavar="FILE", help="the page (default: run-NUMBER.html)")
-    parser.set_defaults(execute=execute)
 
 
-def execute(arguments: argparse.Namespace) -> int:
-    """Write the page and say where it is; return the exit code 0.
+def run(arguments: argparse.Namespace) -> int:
+    """Write the page and print where it is; return the exit code 0.
 
-    Raises RecordsError when there is no such run, SettingsError when the page cannot be written or drawn.
+    Raises RecordsError if the run does not exist, SettingsError if the page cannot be written or drawn.
     """
     need_matplotlib()
     from engine.records import read_run
@@ -35,7 +30,7 @@ def execute(arguments: argparse.Namespace) -> int:
     path = arguments.out or Path(f"run-{record.run['startID']}.html")
     _check(path, arguments.db)
 
-    from engine.cli.figures import pictures
+    from engine.cli.report_pictures import pictures
     from engine.reports.page import build
     from engine.reports.plots.style import styled
 
@@ -44,7 +39,7 @@ def execute(arguments: argparse.Namespace) -> int:
         footer = f"Written {datetime.now().astimezone():%Y-%m-%d %H:%M} from {arguments.db.absolute()}."
         page = build(record, found, footer).encode("utf-8", "backslashreplace")
     try:
-        path.write_bytes(page)
+        write_atomically(path, page)
     except OSError as error:
         raise SettingsError(f"the page {path} cannot be written: {error.strerror or error}") from None
     print(f"{path}: {size(len(page))}")
@@ -52,9 +47,19 @@ def execute(arguments: argparse.Namespace) -> int:
 
 
 def _check(path: Path, db: Path) -> None:
-    """Raise SettingsError where the page cannot or should not go to `path`, before the slow work."""
+    """Raise SettingsError if the page cannot or should not be written to `path`, before the slow work."""
     if path.is_dir():
         raise SettingsError(f"the page {path} is a folder; name a file in it, such as {path / 'run.html'}")
     if not path.absolute().parent.is_dir():
-        raise SettingsError(f"the page {path} cannot be written: there is no folder {path.absolute().parent}")
+        raise SettingsError(f"the page {path} cannot be written: the folder {path.absolute().parent} does not exist")
     check_spares(path, db, "database")
+
+
+COMMAND = Command(
+    "report",
+    add_options,
+    run,
+    examples=("gradsum report 3 --out report.html",),
+    description="The page has results, curves, kernels, mistakes, workers, events, settings and versions. It is one "
+    "HTML file with all pictures inside, and needs no network.",
+)

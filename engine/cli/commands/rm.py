@@ -2,58 +2,80 @@
 
 import argparse
 from pathlib import Path
-from typing import Any
 
 from engine.cli.arguments import add_runs
-from engine.records import find_run, list_runs, remove_runs
+from engine.cli.command import Command
+from engine.errors import SettingsError
+from engine.records import Run, find_run, list_runs, remove_runs, remove_snapshots
 from engine.reports.text import shown, size
 
 
-def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add the command to the parser's `commands`."""
-    parser = commands.add_parser(
-        "rm",
-        help="delete runs with their checkpoints",
-        description="Delete runs: all their records, and the folder of their checkpoints if there is nothing else in "
-        "it. The space is given back to the disk. Others may go on training into the same database.",
-    )
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of the command."""
     add_runs(parser, "the runs to delete")
     parser.add_argument("--keep-checkpoints", action="store_true", help="delete the records only")
     parser.add_argument(
+        "--snapshots",
+        action="store_true",
+        help="delete no run, but what takes the most room of it: snapshots, histograms and statistics",
+    )
+    parser.add_argument(
+        "--keep-every", type=int, default=0, metavar="N", help="of --snapshots, keep those of every Nth step"
+    )
+    parser.add_argument(
         "--force",
         action="store_true",
-        help="delete a run, too, of which cannot be known whether it is still running, on another machine or in "
-        "another container; make sure that it is not",
+        help="also delete runs that may still be running on another machine or in another container; "
+        "make sure that they are not",
     )
-    parser.set_defaults(execute=execute)
 
 
-def execute(arguments: argparse.Namespace) -> int:
-    """Delete the runs and say what was freed; return the exit code 0.
+def run(arguments: argparse.Namespace) -> int:
+    """Delete the runs and print how much was freed; return the exit code 0.
 
-    Raises RecordsError, and deletes nothing, when there is no such run, one is running, or the database is locked.
+    Raises RecordsError, and deletes nothing, if a run does not exist or is running, or the database is locked.
     """
+    if arguments.keep_every < 0 or (arguments.keep_every and not arguments.snapshots):
+        raise SettingsError(f"--keep-every {arguments.keep_every}: give a number above 0, and --snapshots")
     known = list_runs(arguments.db)
     found = [find_run(known, text, arguments.db) for text in arguments.runs]
     runs = {run["startID"]: run for run in found}
-    freed = remove_runs(arguments.db, list(runs), arguments.force)
     which = f"run{'s' * (len(runs) > 1)} {', '.join(map(str, runs))}"
+    if arguments.snapshots:
+        freed = remove_snapshots(arguments.db, list(runs), arguments.force, arguments.keep_every)
+        which = f"snapshots and statistics of {which}"
+    else:
+        freed = remove_runs(arguments.db, list(runs), arguments.force)
     left = "" if freed else "; its space in the file is left to later runs"
     print(f"deleted {which} from {arguments.db}: {size(freed)} freed{left}")
-    for run in runs.values():
+    for run in () if arguments.snapshots else runs.values():
         print(f"checkpoints of run {run['startID']} " + _remove_checkpoints(run, arguments))
     return 0
 
 
-def _remove_checkpoints(run: dict[str, Any], arguments: argparse.Namespace) -> str:
-    """Delete the run's checkpoints, unless they are to be kept or the folder is not the run's own; say what became."""
+def _remove_checkpoints(run: Run, arguments: argparse.Namespace) -> str:
+    """Delete the run's checkpoints, unless they are to be kept or the folder is not its own; return what was done."""
     from engine.checkpoint import remove
     from engine.errors import CheckpointError
 
     if arguments.keep_checkpoints or not run["folder"]:
-        return f"are kept in {shown(run['folder'])}" if run["folder"] else "are not on record"
+        return f"are kept in {shown(run['folder'])}" if run["folder"] else "were not recorded"
     try:
         freed = remove(Path(run["folder"]), run["uuid"], arguments.db)
     except CheckpointError as error:
         return f"are kept: {error}"
     return f"deleted with {shown(run['folder'])}: {size(freed)} freed"
+
+
+COMMAND = Command(
+    "rm",
+    add_options,
+    run,
+    examples=(
+        "gradsum rm 3 4",
+        "gradsum rm 3 --keep-checkpoints",
+        "gradsum rm 3 --snapshots --keep-every 1000",
+    ),
+    description="All records of the runs go, and so does the folder of their checkpoints if nothing else is in it. The "
+    "space is given back to the disk. Other runs may keep training into the same database.",
+)

@@ -1,35 +1,39 @@
 """`gradsum runs`: the runs of a database, as a table for people or as JSON or CSV for programs."""
 
 import argparse
-from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Literal
 
 from engine.cli.arguments import add_database
+from engine.cli.command import Command
 from engine.cli.tables import STYLES, add_forms, console, print_csv, print_json, table
-from engine.records import COLUMNS, list_runs
+from engine.records import COLUMNS, Run, list_runs
+from engine.reports.groups import best_checkpoint
 from engine.reports.text import number, shown, when
 
 _WIDE = 120  # columns from which on a run takes one line
-_NUMBERS = ("id", "workers", "steps", "best %", "images/s")
-_NARROW = {"optimizer": "optim-\nizer", "workers": "work-\ners", "best %": "best\n%", "images/s": "images\n/s"}
-_WIDTHS = {"name": 8, "model": 8, "data": 9}  # in a narrow terminal; rich would break the numbers as well
+_NUMBERS = ("id", "workers", "steps", "best, last %", "images/s")
+_NARROW = {
+    "optimizer": "optim-\nizer",
+    "workers": "work-\ners",
+    "best, last %": "best,\nlast %",
+    "images/s": "images\n/s",
+}
+_WIDTHS = {"name": 8, "model": 7, "data": 9}  # in a narrow terminal; rich would break the numbers as well
 
 
-def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add the command to the parser's `commands`."""
-    parser = commands.add_parser("runs", help="list the runs of a database", description="List the runs of a database.")
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of the command."""
     add_database(parser)
     add_forms(parser, "every column of every run")
-    parser.set_defaults(execute=execute)
 
 
-def execute(arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> int:
     """Print the runs; return the exit code 0. Raises RecordsError when the database cannot be read."""
     runs = list_runs(arguments.db)
     if arguments.json:
         print_json(runs)
     elif arguments.csv:
-        print_csv(list(COLUMNS["runs"]), ([run[column] for column in COLUMNS["runs"]] for run in runs))
+        print_csv(list(COLUMNS["runs"]), ([cells[name] for name in COLUMNS["runs"]] for cells in map(dict, runs)))
     elif runs:
         _print_table(runs)
     else:
@@ -37,8 +41,8 @@ def execute(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _print_table(runs: list[dict[str, Any]]) -> None:
-    """Print a table that fits into 80 columns on a terminal; one line a run where the output is none."""
+def _print_table(runs: list[Run]) -> None:
+    """Print a table that fits into 80 columns on a terminal; one line a run if the output is piped."""
     from rich.text import Text  # slow to import, and not needed for JSON and CSV
 
     out, rows = console(), table()
@@ -57,10 +61,23 @@ def _print_table(runs: list[dict[str, Any]]) -> None:
         parts = [Text(("\n" if narrow else " ").join(cells[heading])) for heading in headings[:-1]]
         rows.add_row(*parts, Text(run["state"], STYLES.get(run["state"], "")))
     out.print(rows)
+    if out.is_terminal and any(_best(run).endswith("*") for run in runs):
+        out.print("*: the network of that step is not kept any more")
 
 
-def _cells(run: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
-    """Return the cells of a run by heading, in the parts that go below each other in a narrow terminal."""
+def _best(run: Run) -> str:
+    """Return the best percent correct, or R², with a star if there is no network that has it."""
+    score = number(run["best_percent"], ".2f") if run["best_r2"] is None else f"R² {run['best_r2']:.4f}"
+    return score if run["best_step"] is None or best_checkpoint(run) else f"{score}*"
+
+
+def _last(run: Run) -> str:
+    """Return the last percent correct, or R²."""
+    return number(run["last_percent"], ".2f") if run["last_r2"] is None else f"{run['last_r2']:.4f}"
+
+
+def _cells(run: Run) -> dict[str, tuple[str, ...]]:
+    """Return the cells of a run by heading, in parts that are stacked in a narrow terminal."""
     day, *time = when(run["started"])
     return {
         "id": (str(run["startID"]),),
@@ -71,7 +88,18 @@ def _cells(run: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
         "optimizer": (shown(run["optimizer"]), number(run["lr"], "g")),
         "workers": (number(run["workers"], "d"),),
         "steps": (number(run["steps"], "d"),),
-        "best %": (number(run["best_percent"], ".2f"),),
+        "best, last %": (_best(run), _last(run)),
         "images/s": (number(run["images_per_second"], ".0f"),),
         "state": (run["state"],),
     }
+
+
+COMMAND = Command(
+    "runs",
+    add_options,
+    run,
+    examples=(
+        "gradsum runs",
+        "gradsum runs --db mine.db --csv",
+    ),
+)

@@ -1,33 +1,28 @@
-"""`gradsum show`: everything there is on record of one run but its single steps."""
+"""`gradsum show`: everything recorded about a run except its single steps."""
 
 import argparse
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 
 from engine.cli.arguments import add_run
+from engine.cli.command import Command
 from engine.cli.tables import STYLES, add_forms, console, print_csv, print_json, table
 from engine.records import RunRecord, read_run
 from engine.reports.groups import groups
-from engine.reports.text import EVENTS, VALIDATION, WORKERS, Column, Row, fact, shown
+from engine.reports.text import EVENTS, WORKERS, Column, Row, fact, shown, validation_columns
 
 HEADER = ("table", "row", "column", "value")
 _KEYS = {"validation": "batchno", "workers": "worker", "events": "id"}
 
 
-def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add the command to the parser's `commands`."""
-    parser = commands.add_parser(
-        "show",
-        help="show all there is on record of a run",
-        description="Show a run: its settings, versions and results, its validations, workers and events.",
-    )
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of the command."""
     add_run(parser, "the run to show")
     add_forms(parser, "everything")
-    parser.set_defaults(execute=execute)
 
 
-def execute(arguments: argparse.Namespace) -> int:
-    """Print the run; return the exit code 0. Raises RecordsError when there is no such run, or it cannot be read."""
+def run(arguments: argparse.Namespace) -> int:
+    """Print the run; return the exit code 0. Raises RecordsError if the run does not exist or cannot be read."""
     record = read_run(arguments.db, arguments.run)
     if arguments.json:
         print_json(asdict(record))
@@ -62,7 +57,8 @@ def _print(record: RunRecord) -> None:
         for name, value in parts[group].items():
             grid.add_row(Text(f"  {name}", "dim"), Text(fact(name, value)))
         out.print(grid)
-    for name, columns in (("validation", VALIDATION), ("workers", WORKERS), ("events", EVENTS)):
+    validation = validation_columns(record.validation)
+    for name, columns in (("validation", validation), ("workers", WORKERS), ("events", EVENTS)):
         _print_rows(name, columns, getattr(record, name))
 
 
@@ -80,3 +76,12 @@ def _print_rows(name: str, columns: Sequence[Column], rows: Sequence[Row]) -> No
     for row in rows:
         grid.add_row(*(Text(column.text(row)) for column in columns))
     out.print(grid)
+
+
+COMMAND = Command(
+    "show",
+    add_options,
+    run,
+    examples=("gradsum show 3",),
+    description="Settings, versions, results, validations, workers and events, but not single steps.",
+)

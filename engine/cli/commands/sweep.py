@@ -6,56 +6,57 @@ import shlex
 import sys
 from typing import TYPE_CHECKING
 
-from engine.cli.commands import train
+from engine.cli.command import Command
+from engine.cli.exit_codes import INTERRUPTED
+from engine.cli.run_options import add_settings, given_options
 from engine.errors import SettingsError
+from engine.sweeps import defaults
+from engine.system.signals import near_limit_ignored
 
 if TYPE_CHECKING:
     from engine.sweeps.report import SweepResult
     from engine.sweeps.trial import Trial
 
 SHOWN = 10  # trials in the table at the end
-TEXTS = ("data", "model", "db", "out")  # options with a text that are no settings and may be in the file of --config
+# Options that take text and may be in the file of --config.
+TEXTS = ("data", "target_column", "task", "model", "db", "out")
 
 
-def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add the command to `commands`."""
-    parser = commands.add_parser(
-        "sweep",
-        help="train with many settings, and find the best",
-        description="Train with many settings, one run after the other on the same workers, stop early those that are "
-        "clearly losing, and write the best settings into a file for gradsum train --config. What is not swept over "
-        "is given as for gradsum train, and the same for all.",
-    )
-    parser.add_argument(
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of the command."""
+    group = parser.add_argument_group("the sweep")
+    group.add_argument(
         "--over",
         action="append",
         metavar="SETTING=VALUES",
         help="what to try: a,b,c or low:high or low:high:log, with :N at the end for N values of it; may be repeated",
     )
-    parser.add_argument("--trials", type=int, metavar="N", help="how many (default: 20, or all of a grid)")
-    parser.add_argument(
+    group.add_argument(
+        "--trials", type=int, metavar="N", help=f"how many to run (default: {defaults.TRIALS}, or all of a grid)"
+    )
+    group.add_argument(
         "--sampler",
         metavar="grid|random|tpe",
-        help="every combination, or random ones (the default), or those that Optuna's TPE suggests",
+        help="every combination, random ones without repetition, or those that Optuna's TPE suggests "
+        f"(default: {defaults.SAMPLER})",
     )
-    parser.add_argument(
+    group.add_argument(
         "--prune-after",
         type=int,
         metavar="N",
-        help="stop a trial early that is below the median of those finished, once N have (default: 5; 0: never)",
+        help="once N trials have finished, stop those early that are below the median; 0: never "
+        f"(default: {defaults.PRUNE_AFTER})",
     )
-    parser.add_argument("--name", metavar="TEXT", help="what the sweep is to be called in the records")
-    parser.add_argument("--resume", metavar="SWEEP", help="go on with a sweep of the database: its number or name")
-    train.add_settings(parser)
-    parser.set_defaults(execute=execute)
+    group.add_argument("--name", metavar="TEXT", help="name of the sweep in the records")
+    group.add_argument("--resume", metavar="SWEEP", help="continue a sweep of the database, given its number or name")
+    add_settings(parser, defaults.SETTINGS)
 
 
-def execute(arguments: argparse.Namespace) -> int:
-    """Carry out the sweep, and print what was best."""
-    from engine.cli import INTERRUPTED
+def run(arguments: argparse.Namespace) -> int:
+    """Run the sweep, and print the best trials."""
     from engine.cli.live.reporters import sweep_reporter_for
 
-    given, quiet, as_json = train.given_options(arguments, TEXTS)
+    given, quiet, as_json = given_options(arguments, TEXTS)
     own = {name: getattr(arguments, name) for name in ("trials", "sampler", "prune_after", "name", "resume")}
     over = _over(arguments.over or [])
     reporter = sweep_reporter_for(sys.stderr, quiet)
@@ -66,16 +67,17 @@ def execute(arguments: argparse.Namespace) -> int:
         result = sweep(over or None, reporter=reporter, **own, **given)
     finally:
         reporter.sweep_ended()
-    _print_summary(result)
-    if as_json:
-        print(json.dumps(result.asdict()))
+    with near_limit_ignored():  # SIGXCPU comes again every second
+        _print_summary(result)
+        if as_json:
+            print(json.dumps(result.asdict()))
     if result.state == "interrupted":
         return INTERRUPTED
     return 0 if result.best else 1
 
 
 def _over(words: list[str]) -> dict[str, str]:
-    """Return what each --over says, by setting; SettingsError if one says nothing, or two say something of one."""
+    """Return the values of each --over by setting; SettingsError for one without values, or two of one setting."""
     over: dict[str, str] = {}
     for word in words:
         name, equals, values = word.partition("=")
@@ -88,11 +90,11 @@ def _over(words: list[str]) -> dict[str, str]:
 
 
 def _print_summary(result: "SweepResult") -> None:
-    """Print the best trials, and where everything is."""
+    """Print the best trials and where everything is."""
     from engine.cli.live.trial_table import ending, in_words, trial_table
     from engine.cli.tables import console
-    from engine.sweeps.sweep import resuming
     from engine.sweeps.trial import ranked
+    from engine.sweeps.trials import resuming
 
     if result.trials:
         first = ranked(result.trials)[:SHOWN]
@@ -101,17 +103,33 @@ def _print_summary(result: "SweepResult") -> None:
             print(f"and {more} more")
     if result.state == "interrupted":
         command = resuming(result.sweep, result.name, result.db)
-        print(f"Interrupted {_moment(result.trials)} of {result.wanted}. Go on with:\n  {command}")
+        print(f"Interrupted {_moment(result.trials)} of {result.wanted}. Resume with:\n  {command}")
     if result.best:
         print(f"best        trial {result.best.number} {ending(result.best)}: {in_words(result.best.parameters)}")
-        print(f"settings    {result.config} (gradsum train --config {shlex.quote(str(result.config))})")
+        print(f"network     {result.checkpoint or 'its checkpoint is not there any more'}")
+        if result.config:
+            print(f"settings    {result.config} (gradsum train --config {shlex.quote(str(result.config))})")
     elif result.state != "interrupted":
         print("no trial finished")
     print(f"records     {result.db} (sweep {result.sweep})")
 
 
 def _moment(trials: "list[Trial]") -> str:
-    """Return when a sweep was interrupted that has come to these trials."""
+    """Return when a sweep with these trials was interrupted."""
     if not trials:
         return "before trial 1"
     return f"{'in' if trials[-1].state == 'interrupted' else 'after'} trial {trials[-1].number}"
+
+
+COMMAND = Command(
+    "sweep",
+    add_options,
+    run,
+    examples=(
+        "gradsum sweep --over lr=1e-4:1e-1:log --over optimizer=adam,sgd --epochs 1",
+        "gradsum sweep --resume 1 --trials 40",
+    ),
+    description="One run after the other trains with the same workers; runs that are clearly losing are stopped early. "
+    "The best settings are written to a file for gradsum train --config. What is not swept over is given as for "
+    "gradsum train and is the same for all.",
+)

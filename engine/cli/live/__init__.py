@@ -1,1 +1,1 @@
-"""What a person sees while a run or a sweep is under way."""
+"""What is shown while a run or a sweep is in progress."""

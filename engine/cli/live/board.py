@@ -1,4 +1,4 @@
-"""The live table of a sweep: the trials so far, and below them the panel of the one that is being carried out."""
+"""The live table of a sweep: the trials so far, and below them the panel of the one that is running."""
 
 from dataclasses import replace
 from typing import TYPE_CHECKING, TextIO
@@ -17,8 +17,8 @@ from engine.training.reporter import RunInfo
 if TYPE_CHECKING:
     from engine.compute.validation import Validation
 
-BEST = 3  # trials that stay in sight
-BELOW = 16  # lines of a terminal that the heading, the panel and what scrolls by may take
+BEST = 3  # trials that are always shown
+BELOW = 16  # lines of a terminal for the heading, the panel and what scrolls by
 
 
 class Board(Panel, SweepReporter):
@@ -31,11 +31,9 @@ class Board(Panel, SweepReporter):
         super().__init__(stream)  # which renders once
 
     def sweep_started(self, sweep: int, trials: int) -> None:
-        """Keep what is known of the sweep."""
         self._of = f"sweep {sweep}: {{}} of {trials} trial{'s' * (trials > 1)}"
 
     def trial_started(self, trial: Trial) -> None:
-        """Add the trial to the table."""
         self._current = trial
         self._info = None
         self._forget()
@@ -43,30 +41,26 @@ class Board(Panel, SweepReporter):
         self._show()
 
     def started(self, info: RunInfo) -> None:
-        """Turn the last line into the panel of the run."""
         Display.started(self, info)
         self._doing = "waiting for the first step"
         self._show()
 
     def validated(self, validation: "Validation") -> None:
-        """Keep the newest validation, in the panel and in the table."""
         self._validation, self._doing = validation, ""
         if self._current and self._info:
             epoch = validation.step / self._info.steps_per_epoch
-            curve = (*self._current.curve, Point(epoch, validation.step, validation.percent))
+            curve = (*self._current.curve, Point(epoch, validation.step, validation.score))
             self._current = replace(self._current, curve=curve)
         self._show()
 
     def ended(self) -> None:
-        """Leave the panel where it is: the next run will take it."""
+        pass  # the next run takes the panel over
 
     def trial_ended(self, trial: Trial) -> None:
-        """Put the trial into the table as it ended."""
         self._over.append(trial)
         self._current = None
 
     def sweep_ended(self) -> None:
-        """Take all away."""
         self._live.stop()
 
     def _render(self) -> RenderableType:
@@ -83,9 +77,9 @@ class Board(Panel, SweepReporter):
 
 
 def in_sight(trials: list[Trial], room: int) -> list[Trial | None]:
-    """Return the trials that `room` rows have a place for, the best and the last in order, None for those in between.
+    """Return the trials to show in `room` rows: the best and the latest, in order, None for those left out between.
 
-    `room` is more than twice the number of the best.
+    `room` is more than twice BEST.
     """
     if len(trials) <= room:
         return list(trials)

@@ -1,4 +1,4 @@
-"""How far a run is: what every way of showing it has in common."""
+"""The base of all that shows how far a run is."""
 
 import contextlib
 import os
@@ -6,26 +6,27 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
+from engine.system.logs import VARIABLE
 from engine.training.reporter import Reporter, RunInfo, StepReport
 
 if TYPE_CHECKING:
     from engine.coordinator.source import WorkerReport
 
-RECENT = 100  # batches that loss and % correct are the mean of: single ones jump about
+RECENT = 100  # batches whose mean loss and % correct are shown: single ones jump about
 
 
 def is_live(stream: TextIO) -> bool:
-    """Tell whether `stream` is a terminal in which something can be redrawn."""
-    return stream.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+    """Return whether `stream` is a terminal in which something can be redrawn, and no log goes there too."""
+    return stream.isatty() and os.environ.get("TERM", "dumb") != "dumb" and not os.environ.get(VARIABLE)
 
 
 def forgiving(stream: TextIO) -> TextIO:
-    """Return `stream`, to which writing never fails: what is shown goes on when nobody watches it any more."""
+    """Return `stream`, but writing to it never fails: a run continues when its reader has left."""
     return cast(TextIO, _Forgiving(stream))
 
 
 class _Forgiving:
-    """A stream whose reader may leave: the run goes on when nobody watches it any more."""
+    """A stream whose reader may leave."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -44,20 +45,21 @@ class _Forgiving:
 
 
 def describe(info: RunInfo) -> str:
-    """Return a line about a run that begins."""
+    """Return a line about a run that starts, and one for each note on its data."""
     data = f"generated {info.data}" if info.generated else info.data
     workers = f"{info.workers} worker{'s' * (info.workers > 1)}" if info.workers else "this process"
     text = f"run {info.run}: {info.model} ({info.parameters:,} parameters) on {info.train_samples:,} {data}, {workers}"
-    return text + (f", from step {info.step}" if info.step else "")
+    text += f", from step {info.step}" if info.step else ""
+    return "\n".join([text, *(f"  {note}" for note in info.notes)])
 
 
 def join_with(command: str) -> str:
-    """Return a line, and another to be pasted."""
+    """Return how workers on other machines join: a line, and one to copy."""
     return f"workers on other machines join with:\n  {command}"
 
 
 class Display(Reporter):
-    """Knows how far a run is: what both ways of showing it have in common."""
+    """Knows how far a run is; subclasses show it."""
 
     def __init__(self) -> None:
         self._info: RunInfo | None = None
@@ -67,23 +69,25 @@ class Display(Reporter):
         self._began = 0.0
 
     def started(self, info: RunInfo) -> None:
-        """Keep what is known of the run."""
         self._info, self._began = info, time.monotonic()
 
+    @property
+    def unit(self) -> str:
+        """What the samples are called."""
+        return self._info.unit if self._info else "images"
+
     def _forget(self) -> None:
-        """Begin anew with another run."""
         self._report = None
         self._recent.clear()
 
     def step(self, report: StepReport, workers: "list[WorkerReport]") -> None:  # noqa: ARG002
-        """Keep the newest step."""
         self._recent.append((report.images, report.loss, report.percent))
         images = sum(n for n, _, _ in self._recent)
         self._means = sum(n * x for n, x, _ in self._recent) / images, sum(n * x for n, _, x in self._recent) / images
         self._report = report
 
     def progress(self) -> tuple[float, float] | None:
-        """Return the part that is done, 0 to 1, and the seconds left; None if neither steps nor time end the run."""
+        """Return the fraction done and the seconds left; None if neither steps nor time end the run."""
         info, report = self._info, self._report
         ways = []
         if info and report and info.last_step:

@@ -1,5 +1,6 @@
-"""Progress of a run as plain lines, for log files and pipes; or only what is needed, if quiet."""
+"""Progress of a run as plain lines, for log files and pipes; if quiet, only what the user needs to act on."""
 
+import math
 import time
 from typing import TYPE_CHECKING, TextIO
 
@@ -14,18 +15,17 @@ LINE_EVERY = 5.0  # seconds between plain lines
 
 
 class Quiet(Reporter):
-    """Says nothing but what nobody could guess."""
+    """Prints only what the user needs to act on."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
     def listening(self, command: str) -> None:
-        """Say how workers on other machines join."""
         print(join_with(command), file=self._stream, flush=True)
 
 
 class Lines(Display):
-    """A line now and then, for log files and pipes."""
+    """Prints a line every few seconds."""
 
     def __init__(self, stream: TextIO) -> None:
         super().__init__()
@@ -36,36 +36,31 @@ class Lines(Display):
         print(text, file=self._stream, flush=True)
 
     def status(self, text: str) -> None:
-        """Say it, until the run has begun."""
         if self._info is None:
             self._say(f"{text} ...")
 
     def listening(self, command: str) -> None:
-        """Say how workers on other machines join."""
         self._say(join_with(command))
 
     def started(self, info: RunInfo) -> None:
-        """Say what begins."""
         super().started(info)
         self._last = self._began
         self._say(describe(info))
 
     def step(self, report: StepReport, workers: "list[WorkerReport]") -> None:
-        """Say where training is, every few seconds."""
         super().step(report, workers)
         if time.monotonic() - self._last < LINE_EVERY:
             return
         self._last = time.monotonic()
         (loss, percent), progress = self._means, self.progress()
+        correct = "" if math.isnan(percent) else f"  {percent:.1f} % correct"
         self._say(
-            f"epoch {report.epoch:.2f}  step {report.step}  loss {loss:.4f}  {percent:.1f} % correct  "
-            f"{report.images_per_second:,.0f} images/s" + (f"  {progress[1]:.0f} s left" if progress else "")
+            f"epoch {report.epoch:.2f}  step {report.step}  loss {loss:.4f}{correct}  "
+            f"{report.images_per_second:,.0f} {self.unit}/s" + (f"  {progress[1]:.0f} s left" if progress else "")
         )
 
     def validated(self, validation: "Validation") -> None:
-        """Say what the validation found."""
-        self._say(f"validation after step {validation.step}: {validation.percent:.2f} % correct")
+        self._say(f"validation after step {validation.step}: {validation.text()}")
 
     def notice(self, text: str) -> None:
-        """Say it."""
         self._say(text)

@@ -1,5 +1,6 @@
-"""The live panel: what a person sees in a terminal while a network trains."""
+"""The live panel in a terminal while a network trains."""
 
+import math
 from datetime import timedelta
 from typing import TYPE_CHECKING, TextIO
 
@@ -19,12 +20,12 @@ if TYPE_CHECKING:
 
 REFRESHES = 4  # a second: more would flicker
 WIDTH = 76
-ECHO = 4  # columns to the right for the "^C" that a terminal writes there, lest it begin a new line
+ECHO = 4  # columns to the right for the "^C" that a terminal writes there, so that it starts no new line
 SHOWN_WORKERS = 8
 
 
 class Panel(Display):
-    """One panel, redrawn in place; what happens scrolls by above it. It is gone when the run has ended."""
+    """One panel, redrawn in place; what happens scrolls by above it. It disappears when the run has ended."""
 
     def __init__(self, stream: TextIO) -> None:
         super().__init__()
@@ -36,45 +37,39 @@ class Panel(Display):
         self._live = Live(console=console, refresh_per_second=REFRESHES, get_renderable=self._render, transient=True)
 
     def status(self, text: str) -> None:
-        """Show what is being done, from now on."""
         self._doing = text
         self._show()
 
     def listening(self, command: str) -> None:
-        """Say how workers on other machines join, in a line that can be copied."""
-        self._live.console.print(join_with(command), markup=False, soft_wrap=True)
+        self._live.console.print(join_with(command), markup=False, soft_wrap=True)  # one line, to be copied
 
     def started(self, info: RunInfo) -> None:
-        """Say what begins, and turn into the panel."""
         self._live.console.print(describe(info), markup=False)
         super().started(info)
         self._doing = "waiting for the first step"
         self._show()
 
     def step(self, report: StepReport, workers: "list[WorkerReport]") -> None:
-        """Keep the newest step for the next refresh."""
         super().step(report, workers)
         self._workers = workers
         self._doing = ""
 
     def validated(self, validation: "Validation") -> None:
-        """Keep the newest validation, and let it scroll by."""
         self._validation, self._doing = validation, ""
-        text = f"after step {validation.step}: [bold]{validation.percent:.2f} %[/bold] of the test set correct"
-        self._live.console.print(text)
+        score, of = validation.measure.short(validation.score), "of the test set correct"
+        if validation.r2 is not None:
+            of = "is R² on the test set"
+        self._live.console.print(f"after step {validation.step}: [bold]{score}[/bold] {of}")
         self._show()
 
     def notice(self, text: str) -> None:
-        """Let it scroll by."""
         self._live.console.print(text, style="yellow", markup=False)
         self._show()
 
     def interrupted(self) -> None:
-        """Say so at the next refresh."""
         self._leaving = True
 
     def ended(self) -> None:
-        """Take the panel away."""
         self._live.stop()
 
     def _show(self) -> None:
@@ -83,7 +78,7 @@ class Panel(Display):
         self._live.refresh()
 
     def _render(self) -> RenderableType:
-        doing = "finishing the step and saving (Ctrl-C again: leave at once)" if self._leaving else self._doing
+        doing = "finishing the step and saving (Ctrl-C again: quit at once)" if self._leaving else self._doing
         if self._info is None:
             return Text(f"{doing} ...", "dim")
         rows: list[RenderableType] = [self._bar()]
@@ -119,8 +114,8 @@ class Panel(Display):
             ("epoch", f"{report.epoch:.2f}"),
             ("step", f"{report.step:,}" + (f" of {info.last_step:,}" if info.last_step else "")),
             ("loss", f"{loss:.4f}" + (f" [dim]mean of {n} batches[/dim]" if n > 1 else "")),
-            ("correct", f"{percent:.1f} %"),
-            ("images/s", f"{report.images_per_second:,.0f}"),
+            *([] if math.isnan(percent) else [("correct", f"{percent:.1f} %")]),
+            (f"{self.unit}/s", f"{report.images_per_second:,.0f}"),
         ]
         if self._workers:
             shown = self._workers[:SHOWN_WORKERS]
@@ -128,5 +123,10 @@ class Panel(Display):
             more = f" and {len(self._workers) - len(shown)} more" if len(self._workers) > len(shown) else ""
             facts.append(("each worker", " ".join(rates) + more))
         if seen := self._validation:
-            facts.append(("validation", f"{seen.percent:.2f} % after step {seen.step:,}"))
+            facts.append(("validation", f"{_named(seen)} after step {seen.step:,}"))
         return facts
+
+
+def _named(seen: "Validation") -> str:
+    """Return the score of a validation, with what it is unless "%" says it."""
+    return seen.measure.short(seen.score) if seen.r2 is None else seen.text()

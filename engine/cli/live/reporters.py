@@ -10,7 +10,7 @@ from engine.training.reporter import Reporter
 
 
 def reporter_for(stream: TextIO | None, quiet: bool) -> Reporter:
-    """Return the reporter that suits `stream`; a closed one is None."""
+    """Return what shows a run on `stream`, which is None where it is closed."""
     if stream is None:
         return Reporter()
     if quiet:
@@ -23,7 +23,7 @@ def reporter_for(stream: TextIO | None, quiet: bool) -> Reporter:
 
 
 def sweep_reporter_for(stream: TextIO | None, quiet: bool) -> SweepReporter:
-    """Return the reporter that suits `stream`; a closed one is None."""
+    """Return what shows a sweep on `stream`, which is None where it is closed."""
     if stream is None:
         return SweepReporter()
     if quiet:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from engine.cli.tables import STYLES, table
+from engine.data.measure import Measure
 from engine.reports.text import number, shown
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def ending(trial: "Trial") -> str:
     """Return how a trial ended."""
     if trial.state in ("pruned", "failed") and trial.reason:
         return f"{trial.state}: {shown(trial.reason).removeprefix('pruned: ')}"
-    best = f"{trial.best.percent:.2f} % correct after step {trial.best.step}" if trial.best else "no validation"
+    best = f"{trial.measure.text(trial.best.score)} after step {trial.best.step}" if trial.best else "no validation"
     return f"{trial.state}: {best}"
 
 
@@ -37,8 +38,10 @@ def trial_table(trials: Iterable["Trial | None"], names: Sequence[str]) -> "Tabl
     """Return a table with a row a trial, of those parameters; None stands for trials that are left out."""
     from rich.text import Text  # slow to import, and not needed for lines
 
+    trials = list(trials)
+    measure = next((trial.measure for trial in trials if trial), Measure.PERCENT)
     rows = table()
-    for heading in ("trial", *(name.replace("_", "-") for name in names), "% correct", "step", "run"):
+    for heading in ("trial", *(name.replace("_", "-") for name in names), measure.value, "step", "run"):
         rows.add_column(heading, justify="left" if heading in ("optimizer", "model", "augment") else "right")
     rows.add_column("state")
     for trial in trials:
@@ -47,6 +50,6 @@ def trial_table(trials: Iterable["Trial | None"], names: Sequence[str]) -> "Tabl
             continue
         best = trial.best
         cells = [str(trial.number), *(brief(trial.parameters[name]) for name in names)]
-        cells += [number(best and best.percent, ".2f"), number(best and best.step, ","), number(trial.run, "d")]
+        cells += [measure.cell(best.score) if best else "-", number(best and best.step, ","), number(trial.run, "d")]
         rows.add_row(*map(Text, cells), Text(trial.state, _STYLES.get(trial.state, "")))
     return rows

@@ -20,32 +20,33 @@ class Builder:
     weights: Weights
     arena: Arena
 
-    def build(self, sections: Sequence[Section], images: Array) -> tuple[list[list[Chunk]], Activation]:
+    def build(self, sections: Sequence[Section], inputs: Array) -> tuple[list[list[Chunk]], Activation]:
         """Return the operations of each chunk of each section, and the activation that holds the outputs.
 
-        `images` [N, H, W, C] is where the program will find its input.
+        `inputs` [N, H, W, C] or [N, D] is where the program will find its input.
         """
         steps = [step for section in sections for step in section.steps]
         frames, needs = _frames(steps), _needs_gradient(steps)
-        everything = Activation(frames[0], images.transpose(1, 2, 0, 3), None, len(images))
-        inputs = [everything.part(chunk.start, chunk.stop) for chunk in sections[0].chunks]
+        samples = inputs if inputs.ndim == 4 else inputs[:, None, None]
+        everything = Activation(frames[0], samples.transpose(1, 2, 0, 3), None, len(inputs))
+        places = [everything.part(chunk.start, chunk.stop) for chunk in sections[0].chunks]
         scratch = self.arena.keep(_scratch(sections))
         out: list[list[Chunk]] = []
         at = 0
         for number, section in enumerate(sections):
             end = at + len(section.steps)
             last = number + 1 == len(sections)
-            targets = (range(len(images)),) if last else sections[number + 1].chunks
+            targets = (range(len(inputs)),) if last else sections[number + 1].chunks
             outputs = [self._activation(frames[end], len(chunk), needs[end]) for chunk in targets]
             chunks = []
-            for x, chunk in zip(inputs, section.chunks, strict=True):
+            for x, chunk in zip(places, section.chunks, strict=True):
                 y = _part(outputs, targets, chunk)
-                first, last = chunk.start == 0, chunk.stop == len(images)
+                first, last = chunk.start == 0, chunk.stop == len(inputs)
                 site = Site(self.backend, self.weights, self.arena, scratch, first, last)
                 chunks.append(self._chunk(steps[at:end], frames[at:end], needs[at:end], x, y, site))
             out.append(chunks)
-            inputs, at = outputs, end
-        return out, inputs[0]
+            places, at = outputs, end
+        return out, places[0]
 
     def _chunk(
         self,

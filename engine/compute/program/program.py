@@ -11,10 +11,11 @@ from engine.compute.program.operations import Operation
 from engine.compute.program.operations.loss import Loss
 from engine.compute.program.sections import sections_of
 from engine.compute.program.weights import Weights
-from engine.errors import DataError
 from engine.kernels import Array, Backend
 from engine.nn.model import Model
 from engine.nn.parameters import Layout, Vector
+
+Targets = NDArray[np.int32] | Array
 
 
 class Program:
@@ -31,12 +32,10 @@ class Program:
         self.microbatch = microbatch
         self.weights = weights
         self.arena = Arena()
-        self._images = self.arena.keep(microbatch, *model.shape)
-        self._labels = self.arena.keep(microbatch, dtype=np.int32)
+        self._inputs = self.arena.keep(microbatch, *model.shape)
         self._sections = sections_of(steps_of(model), microbatch, backend.chunk_bytes)
-        self._chunks, outputs = Builder(backend, weights, self.arena).build(self._sections, self._images)
+        self._chunks, outputs = Builder(backend, weights, self.arena).build(self._sections, self._inputs)
         self._loss = Loss(model.loss, outputs, self.arena, backend)
-        self._classes = model.classes
         ordered = [chunk for section in reversed(self._chunks) for chunk in section]
         self._forward = [operation for section in self._chunks for chunk in section for operation in chunk]
         self._backward = [o for chunk in ordered for o in reversed(chunk) if o.y.gradient is not None]
@@ -55,53 +54,54 @@ class Program:
             self.weights.prepare(parameters)
 
     def gradient(
-        self, images: Array, labels: NDArray[np.int32], rng: np.random.Generator | None, out: Vector
+        self, inputs: Array, targets: Targets, rng: np.random.Generator | None, out: Vector
     ) -> tuple[float, int]:
-        """Write the summed gradient of the loss of images [N, H, W, C] into `out`; N is the micro-batch.
+        """Write the summed gradient of the loss of inputs [N, H, W, C] or [N, D] into `out`; N is the micro-batch.
 
         Returns the summed loss and how many answers are correct. Dropout draws from `rng`; without one it is off.
         Raises ValueError for wrong shapes, DataError for a label that the model has no output for.
+        `targets` are labels, int32 [N], or values, float32 [N, outputs], of which no answer counts as correct.
         """
         self.weights.bind_gradient(out)
         with np.errstate(all="ignore"):  # a run that diverges is noticed by its loss
-            result = self._run(images, labels, rng)
+            result = self._run(inputs, targets, rng)
             for operation in self._backward:
                 operation.backward()
         return result
 
-    def evaluate(self, images: Array, labels: NDArray[np.int32]) -> tuple[float, int]:
-        """Return the summed loss of images [N, H, W, C] and how many answers are correct, dropout off.
+    def evaluate(self, inputs: Array, targets: Targets) -> tuple[float, int]:
+        """Return the summed loss of inputs [N, H, W, C] or [N, D] and how many answers are correct, dropout off.
 
         Raises as `gradient` does.
         """
         with np.errstate(all="ignore"):
-            return self._run(images, labels, None)
+            return self._run(inputs, targets, None)
 
-    def logits(self, images: Array) -> Array:
-        """Return the outputs of the last layer for images [N, H, W, C]: a copy, [N, classes]."""
-        self._load(images)
+    def logits(self, inputs: Array) -> Array:
+        """Return the outputs of the last layer for inputs [N, H, W, C] or [N, D]: a copy, [N, classes]."""
+        self._load(inputs)
         with np.errstate(all="ignore"):
             for operation in self._forward:
                 operation.forward(None)
         return self._loss.outputs.copy()
 
-    def first_nonfinite(self, images: Array, labels: NDArray[np.int32]) -> str | None:
+    def first_nonfinite(self, inputs: Array, targets: Targets) -> str | None:
         """Return the name of the first layer whose output is not finite, or None if all is well.
 
-        If all outputs are finite, of the last layer whose parameters' gradient is not. "images" if they are to blame.
+        If all outputs are finite, of the last layer whose parameters' gradient is not. "inputs" if they are to blame.
         """
-        self._load(images)
+        self._load(inputs)
         with np.errstate(all="ignore"):
             for section in self._chunks:
                 bad = [position for chunk in section if (position := _first_bad(chunk)) is not None]
                 if bad:
                     layers = section[0][min(bad)].step.layers
-                    return layers[0].name if layers else "images"
-        return self._bad_gradient(images, labels)
+                    return layers[0].name if layers else "inputs"
+        return self._bad_gradient(inputs, targets)
 
-    def _bad_gradient(self, images: Array, labels: NDArray[np.int32]) -> str | None:
+    def _bad_gradient(self, inputs: Array, targets: Targets) -> str | None:
         out = self.layout.zeros()
-        self.gradient(images, labels, None, out)
+        self.gradient(inputs, targets, None, out)
         bad = [name for name in self.layout.specs if not np.isfinite(self.layout.view(out, name)).all()]
         return bad[-1].rpartition(".")[0] if bad else None
 
@@ -114,23 +114,19 @@ class Program:
             out += [describe(step, chunk, o.x.gradient is not None) for step, o in pairs if step.layers]
         return out
 
-    def _run(self, images: Array, labels: NDArray[np.int32], rng: np.random.Generator | None) -> tuple[float, int]:
-        self._load(images)
-        if labels.shape != self._labels.shape:
-            raise ValueError(f"want {self.microbatch} labels, got shape {labels.shape}")
-        if labels.min() < 0 or labels.max() >= self._classes:
-            raise DataError(f"labels must be from 0 to {self._classes - 1}, got {labels.min()} to {labels.max()}")
-        self._labels[...] = labels
+    def _run(self, inputs: Array, targets: Targets, rng: np.random.Generator | None) -> tuple[float, int]:
+        self._load(inputs)
+        self._loss.take(targets)
         for operation in self._forward:
             operation.forward(rng)
-        return self._loss(self._labels)
+        return self._loss.compute()
 
-    def _load(self, images: Array) -> None:
+    def _load(self, inputs: Array) -> None:
         if not self.weights.ready:
             raise ValueError("call prepare(parameters) first")
-        if images.shape != self._images.shape:
-            raise ValueError(f"want images of shape {self._images.shape}, got {images.shape}")
-        self._images[...] = images
+        if inputs.shape != self._inputs.shape:
+            raise ValueError(f"want inputs of shape {self._inputs.shape}, got {inputs.shape}")
+        self._inputs[...] = inputs
 
 
 def _first_bad(chunk: list[Operation]) -> int | None:

@@ -1,15 +1,15 @@
-"""Who computes what: a state machine that sees events and gives instructions, without sockets, clocks or files.
+"""Who computes what: a state machine from events to instructions, without sockets, clocks or files.
 
 A *round* is all that happens for one batch (or one validation). Its micro-batches are cut into shares, a share into
-blocks; every block is counted exactly once. Because sums are exact, it never matters who computes a block, or how
-often, so a block is given to a worker
+blocks; every block is counted exactly once. Because any two workers find the same bits, it does not matter who computes
+a block, or how often, so a block is given to a worker
 
 - in its share, when the round begins;
-- again, when the one who had it is gone, or its lease has lapsed;
-- as a copy, when the one who has it is late and another has nothing else to do: the first answer counts;
+- again, when the worker that had it has left, or its lease has lapsed;
+- as a copy, when the worker that has it is late and another has nothing else to do: the first answer counts;
 - as a second opinion, when the block is *in question*: it was chosen for an audit, or an answer was not finite. It is
-  counted when two workers agree on its bits. If they differ, a third is asked; if there is nobody who could be, the
-  coordinator computes the block itself, and that decides. Whoever is found to be in the minority has to go.
+  counted when two workers agree on its bits. If they differ, a third is asked; if there is none, the coordinator
+  computes the block itself, and that decides. A worker in the minority is refused.
 
     event                            instructions
     Joined, Left, Begin       ->     Assign ..., Arbitrate ...
@@ -30,6 +30,7 @@ from engine.coordinator.rounds.events import (
     Event,
     Expel,
     Ignore,
+    IgnoreReason,
     Instruction,
     Joined,
     Lapsed,
@@ -38,7 +39,7 @@ from engine.coordinator.rounds.events import (
     Worker,
 )
 from engine.coordinator.rounds.leases import Leases
-from engine.coordinator.rounds.scheduler import Scheduler
+from engine.coordinator.rounds.scheduler import Entry, Scheduler
 from engine.coordinator.rounds.voting import Audit
 
 __all__ = [
@@ -51,9 +52,11 @@ __all__ = [
     "Begin",
     "Complete",
     "Differ",
+    "Entry",
     "Event",
     "Expel",
     "Ignore",
+    "IgnoreReason",
     "Instruction",
     "Joined",
     "Lapsed",

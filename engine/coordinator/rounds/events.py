@@ -1,6 +1,7 @@
-"""What a round is told, and what it says is to be done."""
+"""What the scheduler is told (events), and what it says is to be done (instructions)."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from engine.compute.tree import Block
 from engine.coordinator.rounds.voting import Audit
@@ -17,7 +18,7 @@ class Joined:
 
 @dataclass(frozen=True)
 class Left:
-    """A worker is gone, for whatever reason."""
+    """A worker has left, for any reason."""
 
     worker: Worker
 
@@ -38,7 +39,7 @@ class Begin:
 
 @dataclass(frozen=True)
 class Answered:
-    """A worker sent the sums of a block. `bits` stands for them; it is only needed for blocks in question.
+    """A worker sent the sums of a block. `bits` stands for them; needed for blocks in question.
 
     Sums that are not `finite` put their block in question.
     """
@@ -47,7 +48,7 @@ class Answered:
     round: int
     attempt: int
     block: Block
-    bits: str = ""
+    bits: str | None = None
     finite: bool = True
 
 
@@ -86,19 +87,22 @@ class Accept:
     block: Block
 
 
+class IgnoreReason(StrEnum):
+    """Why an answer is not used; each is a kind of notice, too."""
+
+    LATE = "late"  # the round is over
+    REPEATED = "repeated"  # another worker's answer came first
+    DOUBLED = "doubled"  # this worker has answered it before
+    UNASKED = "unasked"  # the worker was not asked for this block, or not in this round or attempt
+    NOT_FINITE = "not finite"  # the block is put in question
+
+
 @dataclass(frozen=True)
 class Ignore:
-    """Do not use the answer. `kind` is for the records:
-
-    late            the round is over
-    repeated        another worker's answer came first
-    doubled         this worker has answered it before
-    unasked         the worker was not asked for this block, or not in this round or attempt
-    not finite      the block is put in question
-    """
+    """Do not use the answer. For the records."""
 
     worker: Worker
-    kind: str
+    reason: IgnoreReason
     block: Block
 
 
@@ -112,7 +116,7 @@ class Lapsed:
 
 @dataclass(frozen=True)
 class Differ:
-    """Workers sent different bits for a block; none of them is believed. For the records."""
+    """Workers sent different bits for a block; none of them is trusted. For the records."""
 
     workers: tuple[Worker, ...]
     block: Block
@@ -120,14 +124,14 @@ class Differ:
 
 @dataclass(frozen=True)
 class Arbitrate:
-    """Compute the block here, and tell what came out as `Arbitrated`: there is no worker that could be asked."""
+    """Compute the block here, and report the result as `Arbitrated`: no worker is left that could be asked."""
 
     block: Block
 
 
 @dataclass(frozen=True)
 class Expel:
-    """Refuse a worker: it sent wrong bits for a block. It counts as gone already."""
+    """Refuse a worker that sent wrong bits for a block. The scheduler has dropped it already."""
 
     worker: Worker
     block: Block

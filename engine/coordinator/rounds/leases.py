@@ -1,4 +1,4 @@
-"""How long to wait for whom. All times are in seconds."""
+"""How long to wait for a worker. All times are in seconds."""
 
 from dataclasses import dataclass
 
@@ -8,9 +8,8 @@ class Leases:
     """Limits in proportion to the expected duration of a share, as the worker's speed predicts it.
 
     A worker that is *late* may have its blocks copied by one that is idle; when its *lease* has lapsed, they are handed
-    out again. Factors are large because a speed predicts no more than roughly: evaluating a sample is about three times
-    as fast as training on it. `first` is for a worker whose speed is not known yet. However slow a worker was,
-    `most_lease` is the end.
+    out again. Factors are large because a speed is a rough prediction: evaluating a sample is about three times as fast
+    as training on it. `first_...` is for a worker whose speed is not known yet. No lease is longer than `most_lease`.
     """
 
     first_lease: float = 60.0
@@ -21,12 +20,12 @@ class Leases:
     least_late: float = 1.0
     late_factor: float = 6.0
 
-    def limits(self, size: int, speed: float) -> tuple[float, float]:
+    def limits(self, size: int, speed: float | None) -> tuple[float, float]:
         """Return after how long a worker is late with `size` micro-batches, and after how long its lease lapses.
 
-        `speed` in micro-batches a second, 0 if it is not known.
+        `speed` in micro-batches a second, None if it is not known.
         """
-        if not speed:
+        if speed is None:
             return min(self.first_late, self.first_lease), self.first_lease
         expected = size / speed
         lease = min(max(self.lease_factor * expected, self.least_lease), self.most_lease)

@@ -12,7 +12,7 @@ from engine.coordinator.rounds.worker import Task
 
 
 class Round:
-    """Keeps the book of the round that `begin` describes."""
+    """Where each block of the round that `begin` describes is."""
 
     def __init__(self, begin: Begin) -> None:
         self.number = begin.round
@@ -20,14 +20,15 @@ class Round:
         self.version = begin.version
         self.cap = begin.cap
         self.planned = False
+        self.counted = 0  # micro-batches
         self.missing: set[Block] = set()  # blocks that are not counted yet
-        self.waiting: deque[list[Block]] = deque()  # shares that nobody has, as runs of blocks
+        self.waiting: deque[list[Block]] = deque()  # shares that no worker has, as runs of blocks
         self.ballots: dict[Block, Ballot] = {}  # blocks in question
-        self._copies: dict[Block, int] = {}  # how many have a block besides the one whose share it is in
+        self.copies: dict[Block, int] = {}  # how many have a block besides the one whose share it is in
         self._audit = begin.audit
 
     def cut(self, speeds: list[float], cap: int) -> list[Block]:
-        """Cut the round into shares, proportional to `speeds`, and return these; they are given out `cap` at a time."""
+        """Return shares of the round proportional to `speeds`; they wait in pieces of at most `cap` micro-batches."""
         cut = shares(self.total, speeds)
         for start, stop in cut:
             for low in range(start, stop, cap):
@@ -39,22 +40,22 @@ class Round:
         return cut
 
     def take(self) -> list[Block]:
-        """Return the next share that waits for a worker, nothing if there is none."""
+        """Return the next share that waits for a worker; empty if there is none."""
         while self.waiting:
             share = self.waiting.popleft()
             if not self.missing.isdisjoint(share):
-                return share  # otherwise it was answered meanwhile by a worker whose lease had lapsed
+                return share  # otherwise a worker whose lease had lapsed has answered it
         return []
 
     def question(self, worker: Worker) -> list[Block]:
-        """Return a block on which another opinion is wanted that `worker` can give, nothing if there is none."""
+        """Return a block in question that `worker` can give another opinion on; empty if there is none."""
         for block, ballot in self.ballots.items():
             if ballot.wanted() > 0 and ballot.may_ask(worker):
                 return [block]
         return []
 
     def copy(self, late: Iterable[Task]) -> list[Block]:
-        """Return the block to be expected last, if all who have it are late; nothing if there is none.
+        """Return the block to be expected last of those that only late workers have; empty if there is none.
 
         A worker computes the blocks of its share in order, so its last one is copied first.
         """
@@ -63,58 +64,59 @@ class Round:
         for task in sorted(tasks, key=lambda task: -task.late_at):
             for block in reversed(task.blocks):
                 if block in self.missing and block not in self.ballots:
-                    copies = self._copies.get(block, 0)
+                    copies = self.copies.get(block, 0)
                     if copies < holders[block]:
-                        self._copies[block] = copies + 1
+                        self.copies[block] = copies + 1
                         return [block]
         return []
 
     def ask(self, worker: Worker, blocks: Iterable[Block]) -> None:
-        """Take note that `worker` has been given `blocks`."""
+        """Expect an opinion of `worker` on those of `blocks` that are in question."""
         for block in blocks if self.ballots else ():
             if block in self.ballots:
                 self.ballots[block].asked.add(worker)
 
     def expect_no_opinion(self, worker: Worker, task: Task) -> None:
-        """Take note that `worker` is late: others may be asked about blocks in question."""
+        """Let others be asked about blocks in question that `worker`, which is late, has."""
         for block in task.blocks if task.round == self.number else ():
             if block in self.ballots:
                 self.ballots[block].asked.discard(worker)
 
     def give_back(self, worker: Worker, task: Task) -> None:
-        """Let others have the blocks of `task` that are missing, unless somebody has a copy."""
+        """Let others have the missing blocks of `task`, unless another worker has a copy."""
         if task.round != self.number:
             return
         again = []
         for block in task.blocks:
             if block in self.ballots:
                 self.ballots[block].asked.discard(worker)  # so that others will be asked
-            elif self._copies.get(block):
-                self._copies[block] -= 1
+            elif self.copies.get(block):
+                self.copies[block] -= 1
             elif block in self.missing:
                 again.append(block)
         self.waiting.extendleft(reversed(_runs(again)))
 
     def put_in_question(self, block: Block, asked: set[Worker]) -> None:
-        """Take note that an answer alone is not enough any more; `asked` have the block in hand."""
-        self._copies.pop(block, None)
+        """Require that two workers agree on `block`, which those in `asked` have."""
+        self.copies.pop(block, None)
         self.ballots[block] = Ballot(asked=asked)
         self.waiting = deque(run for share in self.waiting for run in _runs(x for x in share if x != block))
 
     def forget(self, worker: Worker) -> None:
-        """Drop the opinions of a worker that is gone: it might come back as another."""
+        """Drop the opinions of a worker that has left: it might come back as another."""
         for ballot in self.ballots.values():
             ballot.votes.pop(worker, None)
             ballot.asked.discard(worker)
 
     def count(self, block: Block) -> None:
-        """Take note that `block` has been counted."""
+        """Strike off a block whose sums are counted."""
         self.missing.remove(block)
         self.ballots.pop(block, None)
+        self.counted += block[1] - block[0]
 
 
 def _runs(blocks: Iterable[Block]) -> list[list[Block]]:
-    """Group blocks into contiguous runs, so that each can be told as one range."""
+    """Group blocks into contiguous runs, each of which is one range."""
     runs: list[list[Block]] = []
     for block in sorted(blocks):
         if runs and runs[-1][-1][1] == block[0]:

@@ -1,20 +1,36 @@
-"""The state machine of a round."""
+"""Decides who computes what.
 
-import math
+The scheduler knows no sockets, clocks or files: it is told what happened (an event, and the time), and returns what is
+to be done (instructions). It is right because two things are kept apart. *Which sums count* is decided here once per
+block and never again: `Round.missing` only shrinks, and a block leaves it with the one Accept. *Who computes a block*
+does not matter for the sums, since any two workers find the same bits; so the scheduler is free to hand a block out
+again whenever that may help. It gives idle workers, in this order: a share that no worker has; a block in question, on
+which another opinion is wanted; a copy of a block whose worker is late. Every event ends in that one step, `_give_out`,
+so that there is one place where work is found for the idle. A worker has one share at a time, and a late answer still
+counts if it is the first.
+
+A ring of the last events is kept with their instructions. Fed to a new scheduler they give the same instructions again,
+which is how a failure is looked into.
+"""
+
+from collections import deque
+from typing import assert_never
 
 from engine.compute.tree import Block
+from engine.coordinator.rounds import invariants
+from engine.coordinator.rounds.assignments import Assignments
 from engine.coordinator.rounds.events import (
     Accept,
     Answered,
     Arbitrate,
     Arbitrated,
-    Assign,
     Begin,
     Complete,
     Differ,
     Event,
     Expel,
     Ignore,
+    IgnoreReason,
     Instruction,
     Joined,
     Lapsed,
@@ -24,88 +40,89 @@ from engine.coordinator.rounds.events import (
 )
 from engine.coordinator.rounds.leases import Leases
 from engine.coordinator.rounds.round import Round
-from engine.coordinator.rounds.worker import Task, WorkerState
 
 UNTRIED = 32  # micro-batches in a share while a speed is unknown: answers come, and speeds, before a first lease lapses
+REMEMBERED = 1000  # events
+
+Entry = tuple[float, Event, tuple[Instruction, ...]]  # the time, what happened then, and what was to be done
 
 
 class Scheduler:
-    """The state machine. Feed it events with `handle`, carry out what it returns in order."""
+    """Feed it events with `handle`, and carry out what it returns in order."""
 
-    def __init__(self, patience: Leases = Leases()) -> None:  # noqa: B008 - it is frozen
-        self._patience = patience
-        self._members: dict[Worker, WorkerState] = {}
-        self._idle: dict[Worker, None] = {}  # those without a share, in order
-        self._late: dict[Worker, None] = {}
+    def __init__(self, leases: Leases = Leases()) -> None:  # noqa: B008 - it is frozen
+        self._assignments = Assignments(leases)
         self._round: Round | None = None
-        self._attempts = 0
-        self._due = math.inf  # nothing has to be done before, unless something happens
+        self._ring: deque[Entry] = deque(maxlen=REMEMBERED)
 
     def __len__(self) -> int:
-        return len(self._members)
+        """Return the number of workers."""
+        return len(self._assignments.workers)
 
     def handle(self, event: Event, now: float) -> list[Instruction]:
         """Take an event at the monotonic time `now` (seconds) and return what is to be done."""
+        out: list[Instruction] = []
+        try:
+            out = self._dispatch(event, now)
+        finally:  # an event that raises is the one to look at
+            self._ring.append((now, event, tuple(out)))
+        return out
+
+    def events(self) -> list[Entry]:
+        """Return the last events, the newest last."""
+        return list(self._ring)
+
+    def next_deadline(self) -> float | None:
+        """Return when a Tick may be needed, at the earliest; None if never."""
+        return self._assignments.next_deadline()
+
+    def expecting(self) -> bool:
+        """Return whether any worker is expected to answer: has a share whose lease has not lapsed."""
+        return self._assignments.expecting()
+
+    def in_question(self, block: Block) -> bool:
+        """Return whether an answer for `block` must come with its bits."""
+        return self._round is not None and block in self._round.ballots
+
+    def validate(self) -> None:
+        """Raise AssertionError if what the scheduler knows contradicts itself; for tests."""
+        if broken := list(invariants.broken(self._assignments, self._round)):
+            raise AssertionError("; ".join(broken))
+
+    def _dispatch(self, event: Event, now: float) -> list[Instruction]:
         match event:
             case Answered():
                 return self._answered(event, now)
             case Begin():
                 self._round = Round(event)
-                return self._go_on(now)
             case Tick():
                 return self._tick(now)
             case Joined(worker):
                 self._forget(worker)
-                self._members[worker] = WorkerState()
-                self._idle[worker] = None
-                return self._go_on(now)
+                self._assignments.join(worker)
             case Left(worker):
                 self._forget(worker)
-                return self._go_on(now)
             case Arbitrated():
-                return self._judged(event, now)
-
-    def next_deadline(self) -> float | None:
-        """Return when a Tick may be needed, at the earliest; None if nothing is to be waited for."""
-        return None if self._due == math.inf else self._due
-
-    def expecting(self) -> bool:
-        """Tell whether anybody is expected to answer: has a share, and a lease that has not lapsed."""
-        return any(member.task and not member.task.lapsed for member in self._members.values())
-
-    def in_question(self, block: Block) -> bool:
-        """Tell whether an answer for `block` must come with its bits."""
-        return self._round is not None and block in self._round.ballots
+                return self._arbitrated(event, now)
+            case _:
+                assert_never(event)
+        return self._give_out(now)
 
     def _forget(self, worker: Worker) -> None:
-        member = self._members.pop(worker, None)
-        self._idle.pop(worker, None)
-        self._late.pop(worker, None)
-        if member and self._round:
-            if member.task and not member.task.lapsed:
-                self._round.give_back(worker, member.task)
+        task = self._assignments.forget(worker)
+        if self._round:
+            if task:
+                self._round.give_back(worker, task)
             self._round.forget(worker)
 
     def _answered(self, event: Answered, now: float) -> list[Instruction]:
-        member = self._members.get(event.worker)
-        if member is None:
-            return [Ignore(event.worker, "unasked", event.block)]
-        task = member.task
-        asked = task and (task.round, task.attempt) == (event.round, event.attempt) and event.block in task.blocks
-        if task is None or not asked:
-            doubled = member.was_asked(event.round, event.attempt, event.block)
-            return [Ignore(event.worker, "doubled" if doubled else "unasked", event.block)]
-        task.blocks.remove(event.block)
-        if not task.blocks:
-            member.learn_speed(task, now)
-            member.task = None
-            self._idle[event.worker] = None
-            self._late.pop(event.worker, None)
+        if reason := self._assignments.strike(event, now):
+            return [Ignore(event.worker, reason, event.block)]
         current = self._round
         if current is None or event.round != current.number:
-            return [Ignore(event.worker, "late", event.block), *self._go_on(now)]
+            return [Ignore(event.worker, IgnoreReason.LATE, event.block), *self._give_out(now)]
         if event.block not in current.missing:
-            return [Ignore(event.worker, "repeated", event.block), *self._go_on(now)]
+            return [Ignore(event.worker, IgnoreReason.REPEATED, event.block), *self._give_out(now)]
         if event.block in current.ballots or not event.finite:
             return self._voted(event, current, now)
         return self._count(event.block, current, now)
@@ -114,78 +131,65 @@ class Scheduler:
         """Count the sums that came with this event."""
         current.count(block)
         if current.missing:
-            return [Accept(block), *self._go_on(now)]
+            return [Accept(block), *self._give_out(now)]
         self._round = None
         return [Accept(block), Complete(current.number)]
 
     def _voted(self, event: Answered, current: Round, now: float) -> list[Instruction]:
         """Take an answer for a block in question as an opinion, which may decide."""
-        block, out = event.block, list[Instruction]()
+        block, bits, out = event.block, event.bits, list[Instruction]()
+        if bits is None:
+            raise ValueError(f"the answer for block {block}, which is in question, comes without its bits")
         if block not in current.ballots:
-            current.put_in_question(block, self._holders(block, current))
+            current.put_in_question(block, self._assignments.holders(block, current.number))
         if not event.finite:
-            out.append(Ignore(event.worker, "not finite", block))
+            out.append(Ignore(event.worker, IgnoreReason.NOT_FINITE, block))
         ballot = current.ballots[block]
-        if ballot.vote(event.worker, event.bits):
-            return out + self._decided(block, event.bits, current, now)
-        if ballot.against(event.bits):
+        if ballot.vote(event.worker, bits):
+            return out + self._decided(block, bits, current, now)
+        if ballot.against(bits):
             out.append(Differ(tuple(ballot.votes), block))
-        return out + self._go_on(now)
+        return out + self._give_out(now)
 
-    def _holders(self, block: Block, current: Round) -> set[Worker]:
-        """Return who is expected to answer `block` in time."""
-        tasks = {w: m.task for w, m in self._members.items() if m.task and m.task.round == current.number}
-        return {w for w, task in tasks.items() if block in task.blocks and not task.late and not task.lapsed}
-
-    def _judged(self, event: Arbitrated, now: float) -> list[Instruction]:
+    def _arbitrated(self, event: Arbitrated, now: float) -> list[Instruction]:
         current = self._round
         if current is None or event.round != current.number or event.block not in current.ballots:
             return []
         return self._decided(event.block, event.bits, current, now)
 
     def _decided(self, block: Block, bits: str, current: Round, now: float) -> list[Instruction]:
-        """Count the sums that came with this event, and part from those who sent other bits."""
-        liars = current.ballots[block].against(bits)
-        for worker in liars:
+        """Count the sums that came with this event, and expel the workers that sent other bits."""
+        wrong = current.ballots[block].against(bits)
+        for worker in wrong:
             self._forget(worker)
         accept, *rest = self._count(block, current, now)
-        return [accept, *(Expel(worker, block) for worker in liars), *rest]
+        return [accept, *(Expel(worker, block) for worker in wrong), *rest]
 
     def _tick(self, now: float) -> list[Instruction]:
-        out: list[Instruction] = []
-        for worker, member in self._members.items():
-            task = member.task
-            if task is None:
-                continue
-            if not task.late and now >= task.late_at:
-                task.late = True
-                self._late[worker] = None
-                if self._round:
-                    self._round.expect_no_opinion(worker, task)
-            if not task.lapsed and now >= task.deadline:
-                task.lapsed = True
-                out.append(Lapsed(worker, tuple(task.blocks)))
-                if self._round:
-                    self._round.give_back(worker, task)
-        dues = (member.task.due() for member in self._members.values() if member.task)
-        self._due = min((due for due in dues if due is not None), default=math.inf)
-        return out + self._go_on(now)
+        late, lapsed = self._assignments.overdue(now)
+        if self._round:
+            for worker, task in late:
+                self._round.expect_no_opinion(worker, task)
+            for worker, task in lapsed:
+                self._round.give_back(worker, task)
+        return [*(Lapsed(worker, tuple(task.blocks)) for worker, task in lapsed), *self._give_out(now)]
 
-    def _go_on(self, now: float) -> list[Instruction]:
-        """Give idle workers whatever there is to do."""
-        current = self._round
+    def _give_out(self, now: float) -> list[Instruction]:
+        """Give idle workers what there is to do."""
+        current, assignments = self._round, self._assignments
         if current is None:
             return []
         out: list[Instruction] = []
-        if not current.planned and self._idle:
+        if not current.planned and assignments.idle:
             self._plan(current)
-        if self._idle and (current.waiting or current.ballots or self._late):
-            for worker in list(self._idle):
-                blocks = current.take() or current.question(worker) or current.copy(self._late_tasks())
+        if assignments.idle and (current.waiting or current.ballots or assignments.late):
+            for worker in list(assignments.idle):
+                blocks = current.take() or current.question(worker) or current.copy(assignments.late_tasks())
                 if blocks:
-                    out.append(self._assign(worker, current, blocks, now))
+                    out.append(assignments.assign(worker, current, blocks, now))
+                    current.ask(worker, blocks)
                 elif not current.ballots:
-                    break  # there is nothing for anybody
+                    break  # there is nothing for any worker
         if current.ballots:
             out += self._undecidable(current)
         return out
@@ -193,41 +197,18 @@ class Scheduler:
     def _plan(self, current: Round) -> None:
         """Cut the round into shares, proportional to the speeds of the idle, and put these in the order of the shares.
 
-        The fastest come first, so that those who get nothing, being too slow for a whole micro-batch, are the last.
+        The fastest come first, so that those that get nothing, being too slow for a whole micro-batch, are the last.
         """
-        known = [speed for w in self._idle if (speed := self._members[w].speed)]
-        usual = sum(known) / len(known) if known else 1.0
-        order = sorted(self._idle, key=lambda w: -(self._members[w].speed or usual))
-        cap = current.cap if len(known) == len(order) else min(current.cap, UNTRIED)
-        shares = current.cut([self._members[w].speed or usual for w in order], cap)
-        for worker, (start, stop) in zip(order, shares, strict=True):
-            self._members[worker].pass_over(start == stop)
-        self._idle = dict.fromkeys(order)
-
-    def _late_tasks(self) -> list[Task]:
-        return [task for worker in self._late if (task := self._members[worker].task)]
-
-    def _assign(self, worker: Worker, current: Round, blocks: list[Block], now: float) -> Assign:
-        member = self._members[worker]
-        self._attempts += 1
-        share = (blocks[0][0], blocks[-1][1])
-        late, lease = self._patience.limits(share[1] - share[0], member.speed)
-        task = Task(current.number, self._attempts, share, list(blocks), now, now + late, now + lease)
-        member.task = task
-        member.given.append(task)
-        del self._idle[worker]
-        current.ask(worker, blocks)
-        self._due = min(self._due, task.late_at)
-        fresh = member.version != current.version
-        member.version = current.version
-        return Assign(worker, current.number, self._attempts, share, fresh)
+        speeds, all_known = self._assignments.speeds()
+        shares = current.cut(speeds, current.cap if all_known else min(current.cap, UNTRIED))
+        self._assignments.pass_over(shares)
 
     def _undecidable(self, current: Round) -> list[Instruction]:
-        """Return what the coordinator must compute, because there is no worker left whose opinion could be had."""
+        """Return what the coordinator must compute, because no worker is left that could be asked."""
         out: list[Instruction] = []
-        able = [w for w, m in self._members.items() if not (m.task and m.task.late)]
+        able = self._assignments.able()
         for block, ballot in current.ballots.items():
             if ballot.votes and ballot.wanted() > 0 and not any(ballot.may_ask(worker) for worker in able):
-                ballot.judging = True
+                ballot.arbitrated = True
                 out.append(Arbitrate(block))
         return out

@@ -12,14 +12,14 @@ AGREE = 2  # workers whose bits must be the same
 
 @dataclass(frozen=True)
 class Audit:
-    """Chooses the part `fraction`, 0 to 1, of all blocks; depends on seed, step and block, and on nothing else."""
+    """Chooses this fraction of the blocks; depends on seed, step and block only."""
 
     fraction: float
     seed: int
     step: int
 
     def chooses(self, block: Block) -> bool:
-        """Tell whether `block` is to be audited."""
+        """Return whether `block` is to be audited."""
         key = struct.pack("<4Q", self.seed, self.step, *block)
         number = int.from_bytes(hashlib.blake2b(key, digest_size=8).digest(), "little")
         return number < self.fraction * 2.0**64
@@ -27,27 +27,27 @@ class Audit:
 
 @dataclass
 class Ballot:
-    """What is known about a block in question. `votes`: bits by worker; `asked`: who is expected to answer in time."""
+    """What is known about a block in question. `votes`: bits by worker; `asked`: those expected to answer in time."""
 
     votes: dict[bytes, str] = field(default_factory=dict)
     asked: set[bytes] = field(default_factory=set)
-    judging: bool = False
+    arbitrated: bool = False  # the coordinator computes it
 
     def wanted(self) -> int:
-        """Return how many more workers must be asked so that two may agree; not above 0 if that is enough."""
+        """Return how many more workers must be asked so that two may agree; 0 or less if none."""
         agreed = max(Counter(self.votes.values()).values(), default=0)
-        return 0 if self.judging else AGREE - agreed - len(self.asked)
+        return 0 if self.arbitrated else AGREE - agreed - len(self.asked)
 
     def may_ask(self, worker: bytes) -> bool:
-        """Tell whether the worker's opinion would be a new one."""
+        """Return whether the worker's opinion would be a new one."""
         return worker not in self.votes and worker not in self.asked
 
     def vote(self, worker: bytes, bits: str) -> bool:
-        """Count the worker's bits, and tell whether they are decided to be right."""
+        """Add the opinion of a worker; return whether its bits are now decided to be right."""
         self.asked.discard(worker)
         self.votes[worker] = bits
         return sum(other == bits for other in self.votes.values()) >= AGREE
 
     def against(self, bits: str) -> list[bytes]:
-        """Return who sent other bits."""
+        """Return the workers that sent other bits."""
         return [worker for worker, other in self.votes.items() if other != bits]

@@ -1,4 +1,4 @@
-"""What a worker has in hand, and how fast it is."""
+"""What a worker is working on, and how fast it is."""
 
 from collections import deque
 from dataclasses import dataclass, field
@@ -7,12 +7,12 @@ from engine.compute.tree import Block
 
 SMOOTHING = 0.2  # weight of the newest speed in its moving average
 FORGET = 100  # rounds in a row without a share, after which a worker's speed counts as unknown
-REMEMBERED = 4  # shares of a worker, to tell an answer that comes twice from one that nobody asked for
+REMEMBERED = 4  # shares of a worker, to tell an answer that comes twice from one that was not asked for
 
 
 @dataclass(slots=True)
 class Task:
-    """A share in a worker's hands."""
+    """A share that a worker has."""
 
     round: int
     attempt: int
@@ -30,40 +30,40 @@ class Task:
         return self.share[1] - self.share[0]
 
     def due(self) -> float | None:
-        """Return when something is to be done unless it is answered: it becomes late, then its lease lapses."""
+        """Return when it becomes late, or, if it is, when its lease lapses; None if that has lapsed."""
         return None if self.lapsed else self.deadline if self.late else self.late_at
 
 
 @dataclass(slots=True)
 class WorkerState:
-    """A worker as the round sees it. `speed` in micro-batches a second, 0 while unknown.
+    """A worker as the scheduler sees it. `speed` in micro-batches a second, None while unknown.
 
-    `warm`: it has finished a share; the first is slow, whatever the worker. `passed_over`: rounds in a row without one.
-    `given`: the shares it was given last, finished or not.
+    `version`: the parameters that it holds. `warm`: it has finished a share; the first is slow on any worker.
+    `passed_over`: rounds in a row without one. `given`: the shares it was given last, finished or not.
     """
 
-    speed: float = 0.0
-    version: int = -1
+    speed: float | None = None
+    version: int | None = None
     task: Task | None = None
     warm: bool = False
     passed_over: int = 0
     given: deque[Task] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
 
     def learn_speed(self, task: Task, now: float) -> None:
-        """Learn from a finished share how fast the worker is; not from its first, in which it warms up."""
+        """Update the speed from a finished share, except the first, in which the worker warms up."""
         speed = task.size / max(now - task.began, 1e-6)
         if self.warm:
-            self.speed += (speed - self.speed) * (SMOOTHING if self.speed else 1.0)
+            self.speed = speed if self.speed is None else self.speed + (speed - self.speed) * SMOOTHING
         self.warm = True
 
     def pass_over(self, empty: bool) -> None:
-        """Take note whether the worker's share is empty: one that was slow long ago is given another chance."""
+        """Count rounds without a share: a worker that was slow long ago is tried again."""
         self.passed_over = self.passed_over + 1 if empty else 0
         if self.passed_over >= FORGET:
-            self.speed, self.passed_over = 0.0, 0
+            self.speed, self.passed_over = None, 0
 
     def was_asked(self, round_: int, attempt: int, block: Block) -> bool:
-        """Tell whether the block is part of one of the shares it was given last."""
+        """Return whether the block is part of one of the shares it was given last."""
         return any(
             (task.round, task.attempt) == (round_, attempt) and task.share[0] <= block[0] < block[1] <= task.share[1]
             for task in self.given

@@ -3,7 +3,7 @@
 from engine.kernels.with_numba.convolution import add_bias, add_bias_gradient, col2im, im2col, stem_patches
 from engine.kernels.with_numba.elementwise import gelu, gelu_gradient, relu, relu_gradient
 from engine.kernels.with_numba.jit import cached, compilations
-from engine.kernels.with_numba.loss import mean_squared_error, softmax_cross_entropy
+from engine.kernels.with_numba.loss import mean_squared_error, softmax_cross_entropy, squared_error_of_values
 from engine.kernels.with_numba.measures import histogram, moments
 from engine.kernels.with_numba.optimizers import adam, momentum, sgd
 from engine.kernels.with_numba.pooling import max_pool, max_pool_gradient, pool_phases, pool_phases_gradient
@@ -45,6 +45,7 @@ __all__ = [
     "relu_gradient",
     "sgd",
     "softmax_cross_entropy",
+    "squared_error_of_values",
     "stem_patches",
     "winograd_filter",
     "winograd_filter_gradient",

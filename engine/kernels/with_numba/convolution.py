@@ -6,7 +6,6 @@ from engine.kernels.with_numba.jit import inner, kernel
 
 @kernel
 def im2col(x: Array, columns: Array, stride: int) -> None:
-    """See the table."""
     h, w, N, kernel_size = columns.shape[:4]
     for i in range(h):
         for j in range(w):
@@ -19,7 +18,6 @@ def im2col(x: Array, columns: Array, stride: int) -> None:
 
 @kernel
 def col2im(columns: Array, dx: Array, stride: int) -> None:
-    """See the table."""
     h, w, N, kernel_size = columns.shape[:4]
     dx[:] = 0
     for i in range(h):
@@ -33,7 +31,6 @@ def col2im(columns: Array, dx: Array, stride: int) -> None:
 
 @kernel
 def add_bias(x: Array, bias: Array, y: Array, place: Place) -> None:
-    """See the table."""
     (h, w, L), (start, first) = x.shape, place
     C = bias.size
     for i in range(h):
@@ -44,7 +41,6 @@ def add_bias(x: Array, bias: Array, y: Array, place: Place) -> None:
 
 @kernel
 def add_bias_gradient(dy: Array, place: Place, shape: tuple[int, int, int], total: Array) -> None:
-    """See the table."""
     (h, w, L), (start, first), C = shape, place, total.size
     for i in range(start, start + h):
         for j in range(start, start + w):
@@ -54,7 +50,6 @@ def add_bias_gradient(dy: Array, place: Place, shape: tuple[int, int, int], tota
 
 @kernel
 def stem_patches(x: Array, patches: Array, padding: int, work: Array) -> None:
-    """See the table."""
     k, (h, w, N) = len(patches), patches.shape[4:]
     # Even and odd columns apart first, so that what follows copies runs of w * N values.
     for n in range(N):

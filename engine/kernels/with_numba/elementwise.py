@@ -15,7 +15,6 @@ DENSITY = np.float32(1 / sqrt(2 * pi))  # of the standard normal distribution, a
 
 @kernel
 def relu(x: Array, y: Array, mask: Mask) -> None:
-    """See the table."""
     for k in range(x.size):
         mask[k] = x[k] > ZERO
         y[k] = ZERO if x[k] <= ZERO else x[k]  # in this order, so that NaN passes
@@ -23,14 +22,12 @@ def relu(x: Array, y: Array, mask: Mask) -> None:
 
 @kernel
 def relu_gradient(mask: Mask, dy: Array, dx: Array) -> None:
-    """See the table."""
     for k in range(dx.size):
         dx[k] = dy[k] if mask[k] else ZERO
 
 
 @kernel
 def gelu(x: Array, y: Array, phi: Array) -> None:
-    """See the table."""
     for k in range(x.size):
         phi[k] = HALF + HALF * np.float32(erf(x[k] * ROOT_HALF))
         y[k] = x[k] * phi[k]
@@ -38,6 +35,5 @@ def gelu(x: Array, y: Array, phi: Array) -> None:
 
 @kernel
 def gelu_gradient(x: Array, phi: Array, dy: Array, dx: Array) -> None:
-    """See the table."""
     for k in range(x.size):
         dx[k] = dy[k] * (phi[k] + x[k] * DENSITY * np.float32(exp(-HALF * x[k] * x[k])))

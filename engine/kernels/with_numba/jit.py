@@ -1,31 +1,37 @@
 """How kernels are compiled: once, cached on disk, without the GIL, and NaN and infinity behave as IEEE 754 says."""
 
 import sys
-from collections.abc import Callable
-from hashlib import sha256
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar, cast
 
-import numba
-from numba.core.compiler import Compiler
 
-# numba loads scipy.linalg for the sake of np.dot, which no kernel uses: 0.2 s and 13 MB in every process.
-_linalg = sys.modules.get("scipy.linalg")
-sys.modules["scipy.linalg"] = None  # type: ignore[assignment]  # an ImportError, which numba expects where there is no scipy
-try:
+@contextmanager
+def _hidden(*names: str) -> Iterator[None]:
+    """Let the import of these modules raise ImportError within the block, as where they are not installed."""
+    loaded = {name: sys.modules.get(name) for name in names}
+    sys.modules.update(dict.fromkeys(names))  # type: ignore[arg-type]  # None is how Python marks a module that cannot be imported
+    try:
+        yield
+    finally:
+        for name, module in loaded.items():
+            if module is None:
+                del sys.modules[name]
+            else:
+                sys.modules[name] = module
+
+
+# numba takes scipy.linalg for np.dot, which no kernel uses: 0.2 s and 13 MB in every process. It does without scipy.
+with _hidden("scipy", "scipy.linalg"):
+    import numba
     import numba.np.arraymath
-finally:
-    if _linalg is None:
-        del sys.modules["scipy.linalg"]
-    else:
-        sys.modules["scipy.linalg"] = _linalg
+    from numba.core.compiler import Compiler
+
+    from engine.kernels.with_numba.disk import SOURCES, cache_of, folder
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 COMPILED: list[Any] = []  # every kernel of the backend, for `compilations`
-# numba compiles a cached kernel anew when its own file changes, but not when a file does whose loops are inlined. So
-# the name of a kernel, and of its cache file, tells of them all: old code would give other bits than the source says.
-SOURCES = sha256(b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))).hexdigest()[:8]
 
 
 class NoAlias(Compiler):
@@ -35,7 +41,6 @@ class NoAlias(Compiler):
     """
 
     def define_pipelines(self) -> Any:
-        """Set the flag, then do as always."""
         self.state.flags.noalias = True
         return super().define_pipelines()  # type: ignore[no-untyped-call]
 
@@ -62,15 +67,15 @@ def compilations() -> int:
 
 def cached() -> bool:
     """Tell whether the cache has files of every kernel, in the versions of this source."""
-    folders = {Path(f.stats.cache_path) for f in COMPILED}
-    there = {path.name.rpartition("-")[0] for folder in folders for path in folder.glob(f"*_{SOURCES}-*.nbi")}
+    there = {path.name.rpartition("-")[0] for path in folder().glob(f"*_{SOURCES}-*.nbi")}
     return {f"{f.__module__.rpartition('.')[2]}.{f.__qualname__}" for f in COMPILED} <= there
 
 
 def _compiled(function: F, *also: str) -> F:
     function.__qualname__ += f"_{SOURCES}"
     # Contracting a * b + c to one instruction and ignoring the sign of zero keep NaN and infinity as they are.
-    options = {"cache": True, "nogil": True, "error_model": "numpy", "fastmath": {"nsz", "contract", *also}}
+    options = {"nogil": True, "error_model": "numpy", "fastmath": {"nsz", "contract", *also}}
     dispatcher = numba.njit(pipeline_class=NoAlias, **options)(function)  # type: ignore[call-overload]
+    dispatcher._cache = cache_of(function)  # what `cache=True` does, with numba's own choice of a folder
     COMPILED.append(dispatcher)
     return cast(F, dispatcher)

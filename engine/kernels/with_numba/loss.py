@@ -10,7 +10,6 @@ from engine.kernels.with_numba.jit import inner, kernel
 
 @kernel
 def softmax_cross_entropy(z: Array, labels: Labels, losses: Doubles, dz: Array) -> int:
-    """See the table."""
     correct = 0
     for n in range(z.shape[0]):
         row, out, label = z[n], dz[n], labels[n]
@@ -30,7 +29,6 @@ def softmax_cross_entropy(z: Array, labels: Labels, losses: Doubles, dz: Array) 
 
 @kernel
 def mean_squared_error(z: Array, labels: Labels, losses: Doubles, dz: Array) -> int:
-    """See the table."""
     correct = 0
     K = z.shape[1]
     for n in range(z.shape[0]):
@@ -43,6 +41,19 @@ def mean_squared_error(z: Array, labels: Labels, losses: Doubles, dz: Array) -> 
         losses[n] = total / K
         correct += first_largest(row) == label and total == total  # noqa: PLR0124
     return correct
+
+
+@kernel
+def squared_error_of_values(z: Array, values: Array, losses: Doubles, dz: Array) -> None:
+    T = z.shape[1]
+    for n in range(z.shape[0]):
+        row, wanted, out = z[n], values[n], dz[n]
+        total = 0.0
+        for t in range(T):
+            error = row[t] - wanted[t]
+            out[t] = error * np.float32(2 / T)
+            total += np.float64(error) * np.float64(error)
+        losses[n] = total / T
 
 
 @inner

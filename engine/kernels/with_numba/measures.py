@@ -12,7 +12,6 @@ PIECE = 1024  # values whose bins are found at a time
 
 @kernel
 def moments(x: Array) -> tuple[float, float, float]:
-    """See the table."""
     total, squares = sums(x)
     mean = total / x.size
     return mean, sqrt(deviations(x, mean) / x.size), sqrt(squares)
@@ -20,7 +19,6 @@ def moments(x: Array) -> tuple[float, float, float]:
 
 @kernel
 def histogram(x: Array, low: float, high: float, counts: Counts) -> None:
-    """See the table."""
     scale = counts.size / (high - low) if high > low else 0.0
     places = np.empty(PIECE, np.int32)
     for start in range(0, x.size, PIECE):

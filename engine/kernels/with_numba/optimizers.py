@@ -10,7 +10,6 @@ from engine.kernels.with_numba.jit import kernel
 
 @kernel
 def sgd(w: Array, g: Array, scale: float, rate: float, work: Array) -> None:  # noqa: ARG001
-    """See the table."""
     factor = np.float32(rate * scale)
     for k in range(w.size):
         w[k] -= factor * g[k]
@@ -26,7 +25,6 @@ def momentum(
     mu: float,
     work: Array,  # noqa: ARG001
 ) -> None:
-    """See the table."""
     keep, factor, lr = np.float32(mu), np.float32(scale), np.float32(rate)
     for k in range(w.size):
         velocity[k] = keep * velocity[k] + factor * g[k]
@@ -45,7 +43,6 @@ def adam(
     eps: float,
     work: Array,  # noqa: ARG001
 ) -> None:
-    """See the table."""
     factor, lr, epsilon = np.float32(scale), np.float32(rate), np.float32(eps)
     keep1, keep2 = np.float32(betas[0]), np.float32(betas[1])
     new1, new2 = np.float32(1 - betas[0]), np.float32(1 - betas[1])

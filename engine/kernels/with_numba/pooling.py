@@ -10,7 +10,6 @@ ZERO = np.float32(0)
 
 @kernel
 def max_pool(x: Array, y: Array, place: Place, route: Route, size: int, work: Route) -> None:  # noqa: ARG001
-    """See the table."""
     (h, w, L), (start, first) = route.shape, place
     H, W, _ = x.shape
     for i in range(h):
@@ -25,7 +24,6 @@ def max_pool(x: Array, y: Array, place: Place, route: Route, size: int, work: Ro
 
 @kernel
 def max_pool_gradient(dy: Array, place: Place, route: Route, dx: Array, size: int, work: Mask) -> None:  # noqa: ARG001
-    """See the table."""
     L, (start, first) = route.shape[2], place
     for a in range(dx.shape[0]):
         for b in range(dx.shape[1]):
@@ -36,7 +34,6 @@ def max_pool_gradient(dy: Array, place: Place, route: Route, dx: Array, size: in
 
 @kernel
 def pool_phases(phases: Array, bias: Array, y: Array, place: Place, route: Route, size: Size, work: Array) -> None:
-    """See the table."""
     start, first = place
     biases = repeat(bias, work, route.shape[2])
     for i in range(len(route)):
@@ -46,7 +43,6 @@ def pool_phases(phases: Array, bias: Array, y: Array, place: Place, route: Route
 
 @kernel
 def pool_phases_gradient(dy: Array, place: Place, route: Route, phases: Array, work: Array) -> None:  # noqa: ARG001
-    """See the table."""
     start, first = place
     for i in range(len(route)):
         a, b, c, d = phases[0, 0, i], phases[0, 1, i], phases[1, 0, i], phases[1, 1, i]

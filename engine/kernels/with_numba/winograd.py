@@ -14,7 +14,6 @@ PIECE = 256  # values of a filter transformed at a time
 
 @kernel
 def winograd_filter(w: Array, u: Array, work: Array) -> None:
-    """See the table."""
     w, u = w.reshape(3, 3, -1), u.reshape(6, 6, -1)
     for start in range(0, w.shape[2], PIECE):
         p = slice(start, min(start + PIECE, w.shape[2]))
@@ -28,7 +27,6 @@ def winograd_filter(w: Array, u: Array, work: Array) -> None:
 
 @kernel
 def winograd_filter_gradient(du: Array, dw: Array, work: Array) -> None:
-    """See the table."""
     u, w = du.reshape(6, 6, -1), dw.reshape(3, 3, -1)
     for start in range(0, u.shape[2], PIECE):
         p = slice(start, min(start + PIECE, u.shape[2]))
@@ -43,7 +41,6 @@ def winograd_filter_gradient(du: Array, dw: Array, work: Array) -> None:
 
 @kernel
 def winograd_input(x: Array, v: Array, work: Array) -> None:
-    """See the table."""
     H, W, L = x.shape
     rows = x.reshape(H, W * L)
     down, z = work[: 6 * W * L].reshape(6, W, L), work[: 6 * W * L].reshape(6, W * L)
@@ -59,7 +56,6 @@ def winograd_input(x: Array, v: Array, work: Array) -> None:
 
 @kernel
 def winograd_input_gradient(dv: Array, dx: Array, work: Array) -> None:
-    """See the table."""
     H, W, L = dx.shape
     rows = dx.reshape(H, W * L)
     down, z = work[: 6 * W * L].reshape(6, W, L), work[: 6 * W * L].reshape(6, W * L)
@@ -77,7 +73,6 @@ def winograd_input_gradient(dv: Array, dx: Array, work: Array) -> None:
 
 @kernel
 def winograd_output(m: Array, bias: Array, y: Array, place: Place, size: Size, work: Array) -> None:
-    """See the table."""
     L, (start, first) = m.shape[4], place
     biases, tile, scratch = repeat(bias, work, L), work[L : 17 * L].reshape(4, 4, L), work[17 * L :]
     for i in range(m.shape[2]):
@@ -90,7 +85,6 @@ def winograd_output(m: Array, bias: Array, y: Array, place: Place, size: Size, w
 
 @kernel
 def winograd_output_gradient(dy: Array, place: Place, size: Size, dm: Array, work: Array) -> None:
-    """See the table."""
     L, (start, first) = dm.shape[4], place
     tile, scratch = work[: 16 * L].reshape(4, 4, L), work[16 * L :]
     for i in range(dm.shape[2]):
@@ -104,7 +98,6 @@ def winograd_output_gradient(dy: Array, place: Place, size: Size, dm: Array, wor
 
 @kernel
 def winograd_pool(m: Array, bias: Array, y: Array, place: Place, route: Route, size: Size, work: Array) -> None:
-    """See the table."""
     L, (start, first) = m.shape[4], place
     biases, tile, scratch = repeat(bias, work, L), work[L : 17 * L].reshape(4, 4, L), work[17 * L :]
     for i in range(m.shape[2]):
@@ -120,7 +113,6 @@ def winograd_pool(m: Array, bias: Array, y: Array, place: Place, route: Route, s
 
 @kernel
 def winograd_pool_gradient(dy: Array, place: Place, route: Route, size: Size, dm: Array, work: Array) -> None:
-    """See the table."""
     L, (start, first) = dm.shape[4], place
     tile, scratch = work[: 16 * L].reshape(4, 4, L), work[16 * L :]
     for i in range(dm.shape[2]):

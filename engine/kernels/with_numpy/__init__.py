@@ -2,7 +2,7 @@
 
 from engine.kernels.with_numpy.convolution import add_bias, add_bias_gradient, col2im, im2col
 from engine.kernels.with_numpy.elementwise import gelu, gelu_gradient, relu, relu_gradient
-from engine.kernels.with_numpy.loss import mean_squared_error, softmax_cross_entropy
+from engine.kernels.with_numpy.loss import mean_squared_error, softmax_cross_entropy, squared_error_of_values
 from engine.kernels.with_numpy.measures import histogram, moments
 from engine.kernels.with_numpy.optimizers import adam, momentum, sgd
 from engine.kernels.with_numpy.pooling import max_pool, max_pool_gradient, pool_phases, pool_phases_gradient
@@ -56,6 +56,7 @@ __all__ = [
     "relu_gradient",
     "sgd",
     "softmax_cross_entropy",
+    "squared_error_of_values",
     "stem_patches",
     "winograd_filter",
     "winograd_filter_gradient",

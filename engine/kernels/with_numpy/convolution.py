@@ -9,13 +9,11 @@ from engine.kernels.with_numpy.planes import inside, split
 
 
 def im2col(x: Array, columns: Array, stride: int) -> None:
-    """See the table."""
     for a, b, pixels in _taps(x, columns, stride):
         columns[:, :, :, a, b] = pixels
 
 
 def col2im(columns: Array, dx: Array, stride: int) -> None:
-    """See the table."""
     dx.fill(0)
     for a, b, pixels in _taps(dx, columns, stride):
         np.add(pixels, columns[:, :, :, a, b], out=pixels)
@@ -31,11 +29,9 @@ def _taps(x: Array, columns: Array, stride: int) -> Iterator[tuple[int, int, Arr
 
 
 def add_bias(x: Array, bias: Array, y: Array, place: Place) -> None:
-    """See the table."""
     np.add(split(x, bias.size), bias, out=split(inside(y, place, *x.shape), bias.size))
 
 
 def add_bias_gradient(dy: Array, place: Place, shape: tuple[int, int, int], total: Array) -> None:
-    """See the table."""
     for row in split(inside(dy, place, *shape), total.size):
         np.add(total, np.add.reduce(row, axis=(0, 1)), out=total)

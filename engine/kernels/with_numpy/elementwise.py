@@ -14,18 +14,15 @@ DENSITY = np.float32(1 / sqrt(2 * pi))  # of the standard normal distribution, a
 
 
 def relu(x: Array, y: Array, mask: Mask) -> None:
-    """See the table."""
     np.greater(x, 0, out=mask)
     np.maximum(x, 0, out=y)
 
 
 def relu_gradient(mask: Mask, dy: Array, dx: Array) -> None:
-    """See the table."""
     np.multiply(dy, mask, out=dx)
 
 
 def gelu(x: Array, y: Array, phi: Array) -> None:
-    """See the table."""
     np.multiply(x, ROOT_HALF, out=phi)
     erf(phi, out=phi)
     np.add(phi, ONE, out=phi)
@@ -34,7 +31,6 @@ def gelu(x: Array, y: Array, phi: Array) -> None:
 
 
 def gelu_gradient(x: Array, phi: Array, dy: Array, dx: Array) -> None:
-    """See the table."""
     np.multiply(x, x, out=dx)
     np.multiply(dx, -HALF, out=dx)
     np.exp(dx, out=dx)

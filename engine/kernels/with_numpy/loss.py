@@ -6,7 +6,6 @@ from engine.kernels.table import Array, Doubles, Labels
 
 
 def softmax_cross_entropy(z: Array, labels: Labels, losses: Doubles, dz: Array) -> int:
-    """See the table."""
     rows = np.arange(len(z))
     largest = z.max(axis=1, keepdims=True)
     np.subtract(z, largest, out=dz)  # the largest exponent is 0: no overflow
@@ -20,13 +19,19 @@ def softmax_cross_entropy(z: Array, labels: Labels, losses: Doubles, dz: Array) 
 
 
 def mean_squared_error(z: Array, labels: Labels, losses: Doubles, dz: Array) -> int:
-    """See the table."""
     np.copyto(dz, z)
     dz[np.arange(len(z)), labels] -= 1
     np.einsum("nk,nk->n", dz, dz, out=losses, casting="same_kind")
     np.divide(losses, z.shape[1], out=losses)
     np.multiply(dz, np.float32(2 / z.shape[1]), out=dz)
     return _correct(z, labels)
+
+
+def squared_error_of_values(z: Array, values: Array, losses: Doubles, dz: Array) -> None:
+    np.subtract(z, values, out=dz)
+    np.einsum("nt,nt->n", dz, dz, out=losses, dtype=np.float64, casting="same_kind")
+    np.divide(losses, z.shape[1], out=losses)
+    np.multiply(dz, np.float32(2 / z.shape[1]), out=dz)
 
 
 def _correct(z: Array, labels: Labels) -> int:

@@ -8,7 +8,6 @@ from engine.kernels.table import Array, Counts
 
 
 def moments(x: Array) -> tuple[float, float, float]:
-    """See the table."""
     wide = x.astype(np.float64)
     mean, norm = float(wide.mean()), sqrt(wide @ wide)
     wide -= mean
@@ -16,7 +15,6 @@ def moments(x: Array) -> tuple[float, float, float]:
 
 
 def histogram(x: Array, low: float, high: float, counts: Counts) -> None:
-    """See the table."""
     places = x.astype(np.float64)
     places -= low
     places *= counts.size / (high - low) if high > low else 0.0

@@ -8,7 +8,6 @@ from engine.kernels.table import Array
 
 
 def sgd(w: Array, g: Array, scale: float, rate: float, work: Array) -> None:
-    """See the table."""
     factor = np.float32(rate * scale)
     for w_, g_, change in _pieces(work, w, g):
         np.multiply(g_, factor, out=change)
@@ -16,7 +15,6 @@ def sgd(w: Array, g: Array, scale: float, rate: float, work: Array) -> None:
 
 
 def momentum(w: Array, velocity: Array, g: Array, scale: float, rate: float, mu: float, work: Array) -> None:
-    """See the table."""
     for w_, velocity_, g_, change in _pieces(work, w, velocity, g):
         np.multiply(velocity_, np.float32(mu), out=velocity_)
         np.multiply(g_, np.float32(scale), out=change)
@@ -36,7 +34,6 @@ def adam(
     eps: float,
     work: Array,
 ) -> None:
-    """See the table."""
     beta1, beta2 = betas
     for w_, m_, v_, g_, change in _pieces(work, w, m, v, g):
         np.multiply(g_, np.float32(scale), out=change)

@@ -9,7 +9,6 @@ from engine.kernels.with_numpy.planes import inside, split
 
 
 def max_pool(x: Array, y: Array, place: Place, route: Route, size: int, work: Route) -> None:
-    """See the table."""
     out = inside(y, place, *route.shape)
     np.copyto(out, x[::size, ::size])
     route.fill(0)
@@ -23,7 +22,6 @@ def max_pool(x: Array, y: Array, place: Place, route: Route, size: int, work: Ro
 
 
 def max_pool_gradient(dy: Array, place: Place, route: Route, dx: Array, size: int, work: Mask) -> None:
-    """See the table."""
     np.equal(route, 0, out=work)
     dy = inside(dy, place, *route.shape)
     np.multiply(dy, work, out=dx[::size, ::size])
@@ -42,7 +40,6 @@ def _phases(x: Array, size: int) -> Iterator[tuple[int, Array]]:
 
 
 def pool_phases(phases: Array, bias: Array, y: Array, place: Place, route: Route, size: Size, work: Array) -> None:
-    """See the table."""
     h, w, _ = route.shape
     phases[1, :, size[0] // 2 :] = -np.inf
     phases[:, 1, :, size[1] // 2 :] = -np.inf
@@ -59,7 +56,6 @@ def pool_phases(phases: Array, bias: Array, y: Array, place: Place, route: Route
 
 
 def pool_phases_gradient(dy: Array, place: Place, route: Route, phases: Array, work: Array) -> None:
-    """See the table."""
     won = work.view(np.bool_)[: route.size].reshape(route.shape)
     dy = inside(dy, place, *route.shape)
     for number in range(4):

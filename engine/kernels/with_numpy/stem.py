@@ -6,7 +6,6 @@ from engine.kernels.table import Array
 
 
 def stem_patches(x: Array, patches: Array, padding: int, work: Array) -> None:
-    """See the table."""
     kernel, (h, w, _) = len(patches), patches.shape[4:]
     H = x.shape[1]
     # Even and odd columns apart first, so that what follows copies runs of w * N values.

@@ -36,17 +36,14 @@ BBT, GGT, AAT = (np.ascontiguousarray(matrix.T) for matrix in (BB, GG, AA))
 
 
 def winograd_filter(w: Array, u: Array, work: Array) -> None:  # noqa: ARG001
-    """See the table."""
     np.matmul(GG, w.reshape(9, -1), out=u.reshape(36, -1))
 
 
 def winograd_filter_gradient(du: Array, dw: Array, work: Array) -> None:  # noqa: ARG001
-    """See the table."""
     np.matmul(GGT, du.reshape(36, -1), out=dw.reshape(9, -1))
 
 
 def winograd_input(x: Array, v: Array, work: Array) -> None:
-    """See the table."""
     t, s = v.shape[2:4]
     tiles = work[: v.size].reshape(v.shape)
     for a, b in np.ndindex(6, 6):
@@ -55,7 +52,6 @@ def winograd_input(x: Array, v: Array, work: Array) -> None:
 
 
 def winograd_input_gradient(dv: Array, dx: Array, work: Array) -> None:
-    """See the table."""
     t, s = dv.shape[2:4]
     tiles = work[: dv.size].reshape(dv.shape)
     np.matmul(BBT, dv.reshape(36, -1), out=tiles.reshape(36, -1))
@@ -66,7 +62,6 @@ def winograd_input_gradient(dv: Array, dx: Array, work: Array) -> None:
 
 
 def winograd_output(m: Array, bias: Array, y: Array, place: Place, size: Size, work: Array) -> None:
-    """See the table."""
     tiles, _, _ = _scratch(m, work)
     np.matmul(AA, m.reshape(36, -1), out=tiles.reshape(16, -1))
     image = split(inside(y, place, *size, m.shape[4]), bias.size)
@@ -77,7 +72,6 @@ def winograd_output(m: Array, bias: Array, y: Array, place: Place, size: Size, w
 
 
 def winograd_output_gradient(dy: Array, place: Place, size: Size, dm: Array, work: Array) -> None:
-    """See the table."""
     tiles, _, _ = _scratch(dm, work)
     image = inside(dy, place, *size, dm.shape[4])
     tiles.fill(0)
@@ -88,7 +82,6 @@ def winograd_output_gradient(dy: Array, place: Place, size: Size, dm: Array, wor
 
 
 def winograd_pool(m: Array, bias: Array, y: Array, place: Place, route: Route, size: Size, work: Array) -> None:
-    """See the table."""
     tiles, phases, rest = _scratch(m, work)
     np.matmul(AA, m.reshape(36, -1), out=tiles.reshape(16, -1))
     by_tile = _by_tile(phases)
@@ -98,7 +91,6 @@ def winograd_pool(m: Array, bias: Array, y: Array, place: Place, route: Route, s
 
 
 def winograd_pool_gradient(dy: Array, place: Place, route: Route, size: Size, dm: Array, work: Array) -> None:  # noqa: ARG001
-    """See the table."""
     tiles, phases, rest = _scratch(dm, work)
     h, w, _ = route.shape
     phases[:, :, h:] = 0

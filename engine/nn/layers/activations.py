@@ -9,7 +9,7 @@ from engine.nn.layers.base import Layer, Shape
 
 @dataclass(frozen=True)
 class Elementwise(Layer):
-    """Base of layers that keep the shape."""
+    """Base of layers that keep the shape; not a layer itself."""
 
     def output_shape(self, shape: Shape) -> Shape:
         """Return `shape`."""
@@ -42,4 +42,4 @@ class Dropout(Elementwise):
 
     def __post_init__(self) -> None:
         if isinstance(self.rate, bool) or not isinstance(self.rate, int | float) or not 0 <= self.rate < 1:
-            raise ModelError(f"Dropout: rate must be at least 0 and below 1, got {self.rate!r}")
+            raise ModelError(f"Dropout: rate must be at least 0 and below 1, got {self.rate!r:.60}")

@@ -1,26 +1,32 @@
 """What a layer is: a frozen description. Numerics live in `program` and `kernels`."""
 
-from dataclasses import dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, ClassVar
 
 from engine.errors import ModelError
 from engine.nn.parameters import Spec
+from engine.system.spelling import hint
 
 Shape = tuple[int, ...]  # of one sample: (H, W, C) for images, (F,) for features
 
+LARGEST = 1 << 20  # of what a layer counts
 REGISTRY: dict[str, type["Layer"]] = {}
 
 
 @dataclass(frozen=True)
 class Layer:
-    """Base of all layers. `name` prefixes the names of its parameters; empty: the model gives it one."""
+    """Base of all layers. `name` prefixes the names of its parameters; if it is empty, the model chooses one."""
 
     prefix: ClassVar[str]
     name: str = field(default="", kw_only=True)
 
     def __init_subclass__(cls) -> None:
-        """Register the class by its name, so that a description can be turned back into the layer."""
-        REGISTRY[cls.__name__] = cls
+        """Register the class by its name, so that a description can be turned back into the layer.
+
+        A class without a prefix is a base of others, and never the type of a layer.
+        """
+        if hasattr(cls, "prefix"):
+            REGISTRY[cls.__name__] = cls
 
     def output_shape(self, shape: Shape) -> Shape:
         """Return the shape of one sample after this layer; ModelError when `shape` does not fit."""
@@ -36,31 +42,37 @@ class Layer:
 
 
 def need_image(layer: Layer, shape: Shape) -> tuple[int, int, int]:
-    """Return (H, W, C), or raise ModelError if the sample is no image."""
+    """Return (H, W, C), or raise ModelError if the sample is not an image."""
     if len(shape) != 3:
-        raise ModelError(f"{layer.name}: {type(layer).__name__} needs images (H, W, C), but gets {shape}")
+        kind = type(layer).__name__
+        raise ModelError(f"{layer.name}: {kind} needs images (H, W, C), but gets {shape}, which are features")
     return shape[0], shape[1], shape[2]
 
 
 def need_positive(layer: Layer, **values: object) -> None:
     """Raise ModelError unless every value is a whole number of at least 1."""
     for name, value in values.items():
-        if type(value) is not int or not 1 <= value <= 1 << 20:
-            raise ModelError(f"{type(layer).__name__}: {name} must be a whole number from 1 to 1048576, got {value!r}")
+        if type(value) is not int or not 1 <= value <= LARGEST:
+            raise ModelError(
+                f"{type(layer).__name__}: {name} must be a whole number from 1 to {LARGEST}, got {value!r:.60}"
+            )
 
 
 def layer_from(description: object) -> Layer:
-    """Rebuild a layer from `Layer.describe()`; ModelError for an unknown type or field."""
-    if not isinstance(description, dict) or not isinstance(description.get("type"), str):
-        raise ModelError(f"a layer is a table with a 'type', got {description!r}")
-    known = REGISTRY.get(description["type"])
-    if known is None:
-        raise ModelError(f"no layer type {description['type']!r}; there are {', '.join(sorted(REGISTRY))}")
-    given = {k: v for k, v in description.items() if k != "type"}
+    """Rebuild a layer from `Layer.describe()`; ModelError for an unknown type or field, or a value that cannot be."""
+    if not isinstance(description, dict) or "type" not in description:
+        raise ModelError(f"a layer is a table with a 'type', got {description!r:.60}")
+    kind = description["type"]
+    if not isinstance(kind, str) or kind not in REGISTRY:
+        near = hint(kind, REGISTRY) if isinstance(kind, str) else ""
+        raise ModelError(f"no layer type {kind!r:.60}" + (near or "; there are " + ", ".join(sorted(REGISTRY))))
+    known, given = REGISTRY[kind], {name: value for name, value in description.items() if name != "type"}
     names = [f.name for f in fields(known)]
-    if unknown := sorted(given.keys() - set(names)):
-        raise ModelError(f"{known.__name__} has no {unknown[0]!r}; its settings are {', '.join(names)}")
-    try:
-        return known(**given)
-    except TypeError as error:
-        raise ModelError(f"{known.__name__}: {error}; its settings are {', '.join(names)}") from None
+    for name in given:
+        if name not in names:
+            near = hint(str(name), names)
+            raise ModelError(f"{kind} has no {name!r:.60}" + (near or "; it has " + ", ".join(names)))
+    for f in fields(known):
+        if f.default is MISSING and f.name not in given:
+            raise ModelError(f"{kind} needs {f.name!r}")
+    return known(**given)

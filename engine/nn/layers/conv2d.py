@@ -24,7 +24,9 @@ class Conv2d(Layer):
     def __post_init__(self) -> None:
         need_positive(self, filters=self.filters, kernel=self.kernel, stride=self.stride)
         if type(self.padding) is not int or not 0 <= self.padding < self.kernel:
-            raise ModelError(f"Conv2d: padding must be from 0 to kernel - 1 = {self.kernel - 1}, got {self.padding!r}")
+            raise ModelError(
+                f"Conv2d: padding must be from 0 to kernel - 1 = {self.kernel - 1}, got {self.padding!r:.60}"
+            )
 
     def output_shape(self, shape: Shape) -> Shape:
         """Return (H', W', filters), H' = (H + 2 padding - kernel) // stride + 1."""

@@ -54,6 +54,6 @@ def _side(column: Column) -> str:
 
 
 def picture(png: bytes, width: int, what: str) -> Html:
-    """Return a PNG inside the page, `width` of CSS's pixels wide; `what` says what is on it to who cannot see it."""
+    """Return a PNG inside the page, `width` CSS pixels wide; `what` describes it to those who cannot see it."""
     data = base64.b64encode(png).decode("ascii")
     return Html(f'<img src="data:image/png;base64,{data}" alt="{html.escape(what)}" width="{width}">')

@@ -1,29 +1,26 @@
 """The parts of the page about a run, one function each: what is told, in which order."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from engine.records import RunRecord
-from engine.reports.groups import groups
+from engine.records import Event, Run, RunRecord, Validation, Worker
+from engine.reports.groups import best_checkpoint, groups
 from engine.reports.page.document import Section
 from engine.reports.page.html import Html, join, pairs, picture, remark, table, tag, text
-from engine.reports.text import EVENTS, VALIDATION, WORKERS, duration, number, shown, when
-
-Run = Mapping[str, Any]
+from engine.reports.text import EVENTS, WORKERS, duration, number, shown, validation_columns, when
 
 
 @dataclass(frozen=True)
 class Picture:
-    """What is to be seen, and the PNG that shows it, `width` pixels of CSS wide; without one, why there is none."""
+    """What is shown, and its PNG, `width` CSS pixels wide; without one, `what` says why."""
 
     what: str
-    png: bytes = b""
+    png: bytes | None = None
     width: int = 0
 
     def html(self) -> Html:
         """Return the picture, or the line that stands for it."""
-        return picture(self.png, self.width, self.what) if self.png else remark(self.what)
+        return remark(self.what) if self.png is None else picture(self.png, self.width, self.what)
 
 
 def title(run: Run) -> str:
@@ -54,7 +51,7 @@ def _task(run: Run) -> str:
 def results(run: Run) -> Section:
     """Say in numbers what came out."""
     cards = {
-        "best % correct": number(run["best_percent"], ".2f"),
+        **_scores(run),
         "steps": number(run["steps"], ","),
         "epochs": number(run["epochs"], ".2f"),
         "training loss": number(run["train_loss"], ".4f"),
@@ -66,9 +63,19 @@ def results(run: Run) -> Section:
     return Section("Results", tag("div", *boxes, class_="cards"))
 
 
-def progress(curves: Picture, rows: Sequence[Run]) -> Section:
+def _scores(run: Run) -> dict[str, str]:
+    """Return the best and the last score: percent correct, or R² where values are predicted."""
+    what, form, best, last = "% correct", ".2f", run["best_percent"], run["last_percent"]
+    if run["best_r2"] is not None:
+        what, form, best, last = "R²", ".4f", run["best_r2"], run["last_r2"]
+    step = run["best_step"]
+    which = f", after step {step:,}" + ("" if best_checkpoint(run) else ", not kept") if step else ""
+    return {f"best {what}{which}": number(best, form), f"last {what}": number(last, form)}
+
+
+def progress(curves: Picture, rows: Sequence[Validation]) -> Section:
     """Show the curves, and the validations in numbers."""
-    seen = table(VALIDATION, rows) if rows else remark("There was no validation.")
+    seen = table(validation_columns(rows), rows) if rows else remark("There was no validation.")
     return Section("Progress", join([curves.html(), tag("h3", text("Validations")), seen]))
 
 
@@ -89,13 +96,13 @@ def mistakes(confusion: Picture) -> Section:
     return Section("Mistakes", confusion.html())
 
 
-def workers(timeline: Picture, rows: Sequence[Run]) -> Section:
+def workers(timeline: Picture, rows: Sequence[Worker]) -> Section:
     """Show who computed, and when."""
     who = table(WORKERS, rows) if rows else remark("The run had no workers: one process computed everything.")
     return Section("Workers", join([timeline.html(), who]))
 
 
-def events(rows: Sequence[Run]) -> Section:
+def events(rows: Sequence[Event]) -> Section:
     """List what happened."""
     return Section("Events", table(EVENTS, rows) if rows else remark("Nothing out of the ordinary happened."))
 
@@ -106,7 +113,7 @@ def settings(record: RunRecord) -> Section:
 
 
 def origin(record: RunRecord) -> Section:
-    """List with what, where and when it was made: enough to make it again."""
+    """List versions, place and time: enough to reproduce the run."""
     parts = groups(record.run)
     digest = {"params_sha256": record.run["params_sha256"]}
     content = [

@@ -10,6 +10,7 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure, SubFigure
 from numpy.typing import NDArray
 
+from engine.data import Split
 from engine.reports.plots.style import GREY, new_figure
 from engine.reports.plots.titles import literal
 
@@ -53,18 +54,26 @@ def worst(found: Answers, most: int = MISTAKES) -> NDArray[np.int64]:
     return order[:most]
 
 
-def draw(found: Answers, images: NDArray[np.uint8], classes: Sequence[str], title: str) -> Figure:
+def images_of(test: Split) -> NDArray[np.uint8] | None:
+    """Return the images of a test part; None if it has features."""
+    return None if test.has_features else test.images
+
+
+def draw(found: Answers, images: NDArray[np.uint8] | None, classes: Sequence[str], title: str) -> Figure:
     """Return the picture for test images, uint8 [N, H, W, C], whose classes have these names.
 
-    Images with 3 or 4 channels are shown in colour, of others the mean over the channels.
+    Without images there are only numbers. Images with 3 or 4 channels are shown in colour, of others the mean over the
+    channels.
     """
     classes = [literal(name) for name in classes]
     right = int((found.said == found.truth).sum())
     total = len(found.truth)
     figure = new_figure(12.5, 7.2, f"{literal(title)}: {right:,} of {total:,} right ({100 * right / total:.2f} %)")
-    left, side = figure.subfigures(1, 2, width_ratios=[1.45, 1], squeeze=False)[0]
+    ratios = [1.0] if images is None else [1.45, 1]
+    left, *side = figure.subfigures(1, len(ratios), width_ratios=ratios, squeeze=False)[0]
     _draw_matrix(left, matrix(found, len(classes)), classes)
-    _draw_worst(side, found, images, classes)
+    if images is not None:
+        _draw_worst(side[0], found, images, classes)
     return figure
 
 

@@ -1,12 +1,12 @@
 """All kernels of a convolution as images, at the first and at the last snapshot of a run."""
 
 from math import ceil, sqrt
-from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from engine.records import Run
 from engine.reports.plots import titles
 from engine.reports.plots.style import DIVERGING, GREY, limit_of, new_figure
 
@@ -31,7 +31,7 @@ def tiled(filters: Values) -> NDArray[np.float32]:
     return grid.reshape(rows * (high + 1), columns * (wide + 1))[:-1, :-1]
 
 
-def draw(run: dict[str, Any], layer: str, first: tuple[int, Values], last: tuple[int, Values]) -> Figure:
+def draw(run: Run, layer: str, first: tuple[int, Values], last: tuple[int, Values]) -> Figure:
     """Return the picture; `first` and `last` are a step and the kernels [out, in, H, W] that its gradient was taken at,
     before it changed them.
     """

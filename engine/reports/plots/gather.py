@@ -7,20 +7,19 @@ what is not in it: a run, a layer, a kernel, snapshots; the message says what is
 from collections.abc import Sequence
 from math import prod
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 
 from engine.errors import RecordsError
-from engine.records import history, reading, run_in, snapshots
+from engine.records import Run, history, reading, run_in, snapshots
 from engine.records.history import Connection
 from engine.reports.plots import filters, histogram, kernel, layers, progress, workers
 
-Picture = tuple[Figure, str]
+Drawing = tuple[Figure, str]
 
 
-def draw_progress(db: Path, runs: Sequence[str | None], against: str) -> Picture:
+def draw_progress(db: Path, runs: Sequence[str | None], against: str) -> Drawing:
     """Draw the curves of `runs` (None: the newest) against batch, epoch, wall or cpu."""
     with reading(db) as connection:
         found = {run["startID"]: run for run in (run_in(connection, db, wanted) for wanted in runs)}
@@ -29,7 +28,7 @@ def draw_progress(db: Path, runs: Sequence[str | None], against: str) -> Picture
     return progress.draw(courses, against), f"progress-{numbers}"
 
 
-def draw_workers(db: Path, wanted: str | None) -> Picture:
+def draw_workers(db: Path, wanted: str | None) -> Drawing:
     """Draw what the workers of a run did."""
     with reading(db) as connection:
         run = run_in(connection, db, wanted)
@@ -39,7 +38,7 @@ def draw_workers(db: Path, wanted: str | None) -> Picture:
     return workers.draw(run, training, validation, rows, events), f"workers-{number}"
 
 
-def draw_kernel(db: Path, wanted: str | None, layer: str, index: int) -> Picture:
+def draw_kernel(db: Path, wanted: str | None, layer: str, index: int) -> Drawing:
     """Draw kernel `index` (output * inputs + input) of a convolution over time."""
     with reading(db) as connection:
         run, name, shape = _filter(connection, db, wanted, layer)
@@ -54,7 +53,7 @@ def draw_kernel(db: Path, wanted: str | None, layer: str, index: int) -> Picture
     return kernel.draw(run, what, (shape[2], shape[3]), *found), f"kernel-{layer}-{index}-{number}"
 
 
-def draw_filters(db: Path, wanted: str | None, layer: str) -> Picture:
+def draw_filters(db: Path, wanted: str | None, layer: str) -> Drawing:
     """Draw all kernels of a convolution at the first and the last snapshot."""
     with reading(db) as connection:
         run, name, _ = _filter(connection, db, wanted, layer)
@@ -64,7 +63,7 @@ def draw_filters(db: Path, wanted: str | None, layer: str) -> Picture:
     return filters.draw(run, layer, first, last), f"filters-{layer}-{number}"
 
 
-def draw_layers(db: Path, wanted: str | None) -> Picture:
+def draw_layers(db: Path, wanted: str | None) -> Drawing:
     """Draw the norms of every layer over time."""
     with reading(db) as connection:
         run = run_in(connection, db, wanted)
@@ -80,7 +79,7 @@ def draw_layers(db: Path, wanted: str | None) -> Picture:
     return layers.draw(run, norms), f"layers-{number}"
 
 
-def draw_histogram(db: Path, wanted: str | None, layer: str) -> Picture:
+def draw_histogram(db: Path, wanted: str | None, layer: str) -> Drawing:
     """Draw the distribution over time of a layer's filter or weights, or of the array named in full ("fc1.bias")."""
     with reading(db) as connection:
         run, known = _tensors(connection, db, wanted)
@@ -100,12 +99,12 @@ def _bins(connection: Connection, run: int, name: str, what: str) -> list[histog
     return [histogram.Bins(step, low, high, np.array(counts, np.float64)) for step, low, high, counts in rows]
 
 
-def _curves(connection: Connection, run: dict[str, Any]) -> tuple[history.Curves, history.Curves]:
+def _curves(connection: Connection, run: Run) -> tuple[history.Curves, history.Curves]:
     number = run["startID"]
     return history.curves(connection, "training", number), history.curves(connection, "validation", number)
 
 
-def _tensors(connection: Connection, db: Path, wanted: str | None) -> tuple[dict[str, Any], dict[str, tuple[int, ...]]]:
+def _tensors(connection: Connection, db: Path, wanted: str | None) -> tuple[Run, dict[str, tuple[int, ...]]]:
     """Return the run, and the shapes of its arrays that are in snapshots, by name."""
     run = run_in(connection, db, wanted)
     known = snapshots.tensors(connection, run["startID"])
@@ -114,9 +113,7 @@ def _tensors(connection: Connection, db: Path, wanted: str | None) -> tuple[dict
     return run, known
 
 
-def _filter(
-    connection: Connection, db: Path, wanted: str | None, layer: str
-) -> tuple[dict[str, Any], str, tuple[int, ...]]:
+def _filter(connection: Connection, db: Path, wanted: str | None, layer: str) -> tuple[Run, str, tuple[int, ...]]:
     """Return the run, and the name and shape [out, in, H, W] of the kernels of one of its layers."""
     run, known = _tensors(connection, db, wanted)
     name = f"{layer}.filter"

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -10,6 +9,7 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from engine.records import Run
 from engine.reports.plots import titles
 from engine.reports.plots.style import SEQUENTIAL, new_figure
 
@@ -51,7 +51,7 @@ def heat(all_bins: Sequence[Bins], rows: int = _ROWS) -> tuple[Floats, Floats]:
     return edges, np.array([spread(bins, edges) for bins in all_bins]).T
 
 
-def draw(run: dict[str, Any], name: str, values: Sequence[Bins], gradients: Sequence[Bins]) -> Figure:
+def draw(run: Run, name: str, values: Sequence[Bins], gradients: Sequence[Bins]) -> Figure:
     """Return the picture of the tensor `name`, such as "fc1.weights"."""
     figure = new_figure(9, 6.6, f"{titles.title(run)}\ndistribution of {name}")
     above, below = figure.subplots(2, 1, sharex=True)

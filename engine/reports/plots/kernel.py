@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from engine.records import Run
 from engine.reports.plots import titles
 from engine.reports.plots.style import DIVERGING, GREY, NINE, limit_of, new_figure
 
@@ -27,7 +28,7 @@ def centred(values: Values) -> Floats:
 
 
 def draw(
-    run: dict[str, Any], what: str, shape: tuple[int, int], steps: NDArray[np.int64], values: Values, gradients: Values
+    run: Run, what: str, shape: tuple[int, int], steps: NDArray[np.int64], values: Values, gradients: Values
 ) -> Figure:
     """Return the picture of a kernel of `shape` H, W: `values` and `gradients` [S, H * W] at the S `steps`.
 

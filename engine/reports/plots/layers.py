@@ -1,12 +1,12 @@
 """How large the parameters of every layer are over time, how large their gradients, and how far a step moves them."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from engine.records import Run
 from engine.reports.plots import titles
 from engine.reports.plots.style import COLOURS, GREY, new_figure
 
@@ -31,7 +31,7 @@ class Norms:
         return np.where(self.values > 0, moved, np.nan)
 
 
-def draw(run: dict[str, Any], norms: list[Norms]) -> Figure:
+def draw(run: Run, norms: list[Norms]) -> Figure:
     """Return the picture of the norms of every tensor."""
     figure = new_figure(8.5, 8.2, f"{titles.title(run)}\nnorms of every layer")
     panels = figure.subplots(3, 1, sharex=True)

@@ -1,4 +1,4 @@
-"""Loss and percent correct of one or several runs, in training and validation, against batches, epochs or time."""
+"""Loss and percent correct, or R², of runs, in training and validation, against batches, epochs or time."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +11,7 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from engine.errors import RecordsError
+from engine.records import Run
 from engine.records.history import Curves
 from engine.reports.plots import titles
 from engine.reports.plots.style import COLOURS, GREY, new_figure, percent_axis, unit_of_time
@@ -24,7 +25,7 @@ _NAMES = {"batch": "batches", "epoch": "epochs", "wall": "wall-clock time", "cpu
 class Course:
     """How one run went: its row of `runs`, and its curves in training and validation."""
 
-    run: dict[str, Any]
+    run: Run
     training: Curves
     validation: Curves
 
@@ -51,6 +52,10 @@ def draw(courses: Sequence[Course], against: str = "batch") -> Figure:
     for course in courses:
         if not len(course.training["batchno"]):
             raise RecordsError(f"run {course.run['startID']} has no steps to plot yet")
+    scores = {"r2" if np.isfinite(course.validation["r2"]).any() else "corperc" for course in courses}
+    if len(scores) > 1:
+        raise RecordsError("some of the runs count percent correct, others R²: draw them apart")
+    [score] = scores
     column = AXES[against]
     longest = max(course.training[column][-1] for course in courses)
     divisor, unit = unit_of_time(longest) if against in ("wall", "cpu") else (1.0, "")
@@ -62,14 +67,17 @@ def draw(courses: Sequence[Course], against: str = "batch") -> Figure:
         # With more workers a run goes through the same losses: dashes, so that the one below is seen as well.
         dashed = any(_coincide(course, other, column) for other in courses[:i])
         look = {"color": COLOURS[i % len(COLOURS)], "linestyle": (0, (4, 4)) if dashed else "-"}
-        for axes, value in ((above, "avgloss"), (below, "corperc")):
+        for axes, value in ((above, "avgloss"), (below, score)):
             _curve(axes, course, column, value, divisor, look, name)
     above.set(ylabel="mean loss of a batch")
     if _all_positive(courses):
         above.set_yscale("log")
-    below.set(ylabel="correct", xlabel=_NAMES[against] + (f" [{unit}]" if unit else ""))
+    below.set(ylabel="R²" if score == "r2" else "correct", xlabel=_NAMES[against] + (f" [{unit}]" if unit else ""))
     below.set_xlim(left=0)
-    percent_axis(below)
+    if score == "r2":
+        below.set_ylim(*_r2_limits(courses))
+    else:
+        percent_axis(below)
     _legends(above, below, courses)
     return figure
 
@@ -78,9 +86,11 @@ def _curve(
     axes: Axes, course: Course, column: str, value: str, divisor: float, look: dict[str, Any], label: str
 ) -> None:
     """Draw the raw line faintly, the smoothed one over it, and validations as dots."""
-    x, y, colour = course.training[column] / divisor, course.training[value], look["color"]
-    axes.plot(x, y, color=colour, alpha=0.2, linewidth=0.7, rasterized=True, label="_raw")
-    axes.plot(x, smoothed(y, max(len(y) / 50, 1)), label=label, **look)
+    colour = look["color"]
+    if value in course.training:  # R² is of validations only
+        x, y = course.training[column] / divisor, course.training[value]
+        axes.plot(x, y, color=colour, alpha=0.2, linewidth=0.7, rasterized=True, label="_raw")
+        axes.plot(x, smoothed(y, max(len(y) / 50, 1)), label=label, **look)
     seen = course.validation
     axes.plot(seen[column] / divisor, seen[value], "o--", color=colour, markersize=4.5, linewidth=0.8,
               markeredgecolor="white", markeredgewidth=0.6, label="_validation")  # fmt: skip
@@ -103,6 +113,12 @@ def _legends(above: Axes, below: Axes, courses: Sequence[Course]) -> None:
     if any(len(course.validation["batchno"]) for course in courses):
         kinds.append(Line2D([], [], color=GREY, marker="o", linestyle="--", linewidth=0.8, label="validation"))
     below.legend(handles=kinds, loc="lower right")
+
+
+def _r2_limits(courses: Sequence[Course]) -> tuple[float, float]:
+    """Return the ends of an axis for R²: 1 is the best, and what is far below 0 says no more than 0 does."""
+    found = np.concatenate([course.validation["r2"] for course in courses])
+    return max(-0.5, min(0.0, float(np.nanmin(found)))) - 0.02, 1.02
 
 
 def _all_positive(courses: Sequence[Course]) -> bool:

@@ -16,6 +16,7 @@ from matplotlib.ticker import FuncFormatter
 from numpy.typing import NDArray
 
 from engine.errors import SettingsError
+from engine.system.files import write_atomically
 
 # Okabe and Ito (2008), told apart by colour-blind eyes, too; without the yellow, which is lost on white.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -55,7 +56,7 @@ _UNSAID: dict[str, Mapping[str, None]] = {
 
 @contextmanager
 def styled() -> Iterator[None]:
-    """Draw and save within this context: matplotlib's own defaults and ours, whatever the person has configured."""
+    """Draw and save within this context: matplotlib's own defaults and ours, not what the person has configured."""
     with matplotlib.style.context(_STYLE, after_reset=True):
         yield
 
@@ -77,10 +78,10 @@ def save(figure: Figure, path: Path) -> None:
 
 
 def write(path: Path, content: bytes) -> None:
-    """Write a file, and its folder where it is missing; SettingsError if that cannot be."""
+    """Write a file, and its folder where it is missing; SettingsError if it cannot be written."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
+        write_atomically(path, content)
     except OSError as error:
         raise SettingsError(f"picture {path} cannot be written: {error.strerror or error}") from None
 

@@ -1,11 +1,9 @@
 """What a run is called in titles and legends."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
+from engine.records import Run
 from engine.reports.text import shown
-
-Run = Mapping[str, Any]
 
 
 def literal(text: str) -> str:

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -10,6 +9,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from engine.errors import RecordsError
+from engine.records import Event, Run, Worker
 from engine.records.history import Curves
 from engine.reports.plots import titles
 from engine.reports.plots.style import COLOURS, GREY, new_figure, unit_of_time
@@ -17,7 +17,12 @@ from engine.reports.plots.style import COLOURS, GREY, new_figure, unit_of_time
 Floats = NDArray[np.float64]
 Spans = list[tuple[float, float]]  # begin and end
 MOST = 64  # workers that are shown
-_MARKS = {"lapsed": ("v", COLOURS[4]), "refused": ("X", COLOURS[1]), "left": ("s", COLOURS[6])}
+_MARKS = {
+    "lapsed": ("v", COLOURS[4]),
+    "refused": ("X", COLOURS[1]),
+    "left": ("s", COLOURS[6]),
+    "lost": ("P", COLOURS[1]),
+}
 _OTHER = ("D", COLOURS[3])
 
 
@@ -50,7 +55,7 @@ class Steps:
 def steps_of(training: Curves, validation: Curves, began: float) -> Steps:
     """Return the durations of steps, from the end of what came before: the previous step or its validation.
 
-    The first step of a sitting has no known beginning and is left out, as far as that can be seen.
+    The first step after the run began or was resumed has no known beginning, and is left out where that can be seen.
     """
     number, elapsed = training["batchno"], training["elapsed"]
     ends = dict(zip(validation["batchno"].tolist(), validation["elapsed"].tolist(), strict=True))
@@ -71,7 +76,7 @@ def validations_of(training: Curves, validation: Curves, began: float) -> Spans:
     return found
 
 
-def stays_of(rows: list[dict[str, Any]], validations: Spans, began: float, end: float) -> list[Stay]:
+def stays_of(rows: list[Worker], validations: Spans, began: float, end: float) -> list[Stay]:
     """Return a Stay for each row of `workers`; one that has not left is there until `end`."""
     stays = []
     for row in rows:
@@ -88,11 +93,11 @@ def _seconds(when: str | None, began: float, default: float) -> float:
 
 
 def draw(
-    run: dict[str, Any],
+    run: Run,
     training: Curves,
     validation: Curves,
-    rows: list[dict[str, Any]],
-    events: list[dict[str, Any]],
+    rows: list[Worker],
+    events: list[Event],
 ) -> Figure:
     """Return the picture; without rows of workers only the steps. RecordsError for a run without steps."""
     if not len(training["batchno"]):
@@ -146,7 +151,7 @@ def _there(
     axes: Axes,
     stays: list[Stay],
     validations: Spans,
-    events: list[dict[str, Any]],
+    events: list[Event],
     began: float,
     divisor: float,
 ) -> None:
@@ -154,13 +159,15 @@ def _there(
     place = {stay.name: i for i, stay in enumerate(stays)}
     for i, stay in enumerate(stays):
         axes.barh(i, (stay.went - stay.came) / divisor, left=stay.came / divisor, height=0.45, color=COLOURS[0])
-    for kind in dict.fromkeys(event["kind"] for event in events):
-        some = [e for e in events if e["kind"] == kind and e["worker"] in place]
-        if kind == "joined" or not some:
-            continue  # the beginning of its bar says it
+    marks: dict[str, list[tuple[float, int]]] = {}
+    for event in events:
+        # That a worker joined is the beginning of its bar.
+        if event["kind"] != "joined" and event["worker"] and event["worker"] in place:
+            when = (event["time"] - began) / divisor
+            marks.setdefault(event["kind"], []).append((when, place[event["worker"]]))
+    for kind, points in marks.items():
         marker, colour = _MARKS.get(kind, _OTHER)
-        x = [(event["time"] - began) / divisor for event in some]
-        axes.plot(x, [place[e["worker"]] for e in some], marker, color=colour, markeredgecolor="white", label=kind)
+        axes.plot(*zip(*points, strict=True), marker, color=colour, markeredgecolor="white", label=kind)
     _shade(axes, validations, divisor)
     axes.set_yticks(range(len(stays)), [titles.literal(stay.name) for stay in stays])
     axes.set_ylim(len(stays) - 0.5, -0.5)

@@ -1,7 +1,7 @@
 """Looks into the training: keeps parameters and gradients of some steps, and says how they are spread.
 
 The training thread only copies vectors; another one computes and writes. Where that one falls too far behind, because
-the disk is slow, steps are skipped and counted, and training goes on.
+the disk is slow, steps are skipped and counted, and training continues.
 """
 
 from engine.training.snapshots.recorder import SnapshotRecorder

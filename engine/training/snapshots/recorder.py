@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from threading import Lock
 from types import TracebackType
 from typing import Self
 
@@ -36,7 +37,7 @@ class _Look:
 class SnapshotRecorder:
     """Takes what `choice` says of each step and writes it to `records`, in a thread of its own. A context manager.
 
-    Steps that could not be written are events, `skipped` counts them, and `notice` is told in the end.
+    Steps that could not be written are events, `skipped` counts them, and `notice` is told at the end.
     """
 
     def __init__(
@@ -48,7 +49,8 @@ class SnapshotRecorder:
         backend: Backend | None = None,
     ) -> None:
         """`backend`: of the kernels that measure (default: `kernels.choose()`)."""
-        self._skipped: list[int] = []  # may grow in either thread
+        self._skipped = 0
+        self._counting = Lock()  # steps are skipped in either thread
         self._choice = choice
         self._layout = layout
         self._records = records
@@ -64,7 +66,7 @@ class SnapshotRecorder:
     @property
     def skipped(self) -> int:
         """How many steps that were due were not written."""
-        return len(self._skipped)
+        return self._skipped
 
     def before(self, step: int, parameters: Vector, gradient: Vector, samples: int, last: bool = False) -> None:
         """Look at a step before it is applied: `gradient` is summed over `samples` samples.
@@ -105,7 +107,7 @@ class SnapshotRecorder:
         hurry = error is not None and not isinstance(error, Exception)
         self._thread.shutdown(wait=True, cancel_futures=hurry)
         if self._skipped:
-            self._notice(f"{self.skipped} steps have no snapshot or statistics: the database could not take more")
+            self._notice(f"{self.skipped} steps have no snapshot or statistics: the database could not keep up")
         if self._fault is not None and error is None:
             raise self._fault
 
@@ -131,7 +133,8 @@ class SnapshotRecorder:
         self._free.append(look)
 
     def _skip(self, step: int, reason: str) -> None:
-        self._skipped.append(step)
+        with self._counting:
+            self._skipped += 1
         with suppress(RecordsError):  # of a database that takes nothing any more the loop hears with its next row
             self._records.event(EventRow("skipped", f"no snapshot or statistics of step {step}: {reason}", step))
 

@@ -20,11 +20,11 @@ class SnapshotSchedule:
     names: frozenset[str]
 
     def snapshot_at(self, step: int) -> bool:
-        """Tell whether `step` gets a snapshot."""
+        """Return whether `step` gets a snapshot."""
         return step <= self.first or _divides(self.every, step)
 
     def statistics_at(self, step: int) -> bool:
-        """Tell whether `step` gets statistics."""
+        """Return whether `step` gets statistics."""
         return _divides(self.statistics, step)
 
     @property

@@ -69,6 +69,9 @@ def test_which_reporter_suits_which_stream(monkeypatch: pytest.MonkeyPatch) -> N
     assert type(reporter_for(io.StringIO(), quiet=False)) is Lines
     assert type(reporter_for(Terminal(), quiet=True)) is Quiet
     assert type(reporter_for(None, quiet=False)) is Reporter
+    monkeypatch.setenv("GRADSUM_LOG", "info")
+    assert type(reporter_for(Terminal(), quiet=False)) is Lines, "a log would be written over the panel"
+    monkeypatch.delenv("GRADSUM_LOG")
     monkeypatch.setenv("TERM", "dumb")
     assert type(reporter_for(Terminal(), quiet=False)) is Lines
 
@@ -194,7 +197,7 @@ def test_the_panel_says_what_is_going_on() -> None:
     panel.interrupted()
     panel.notice("one more")
     text = stream.text()
-    assert "Ctrl-C again: leave at once" in text[text.rindex("╭") :]
+    assert "Ctrl-C again: quit at once" in text[text.rindex("╭") :]
     panel.ended()
 
 

@@ -21,14 +21,15 @@ from engine.coordinator.rounds import (
     Event,
     Expel,
     Ignore,
+    IgnoreReason,
     Instruction,
     Joined,
     Lapsed,
     Leases,
     Left,
-    Scheduler,
     Tick,
 )
+from tests.support.fakes import CheckedScheduler, replay
 from tests.support.tools import LONGER
 
 SLACK = 1e-6  # seconds, for rounding
@@ -54,7 +55,7 @@ class AnyOrder(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.rounds = Scheduler()
+        self.rounds = CheckedScheduler()
         self.now = 0.0
         self.begun = Begin(0, 0, 0, 1)
         self.open = False
@@ -171,7 +172,7 @@ class AnyOrder(RuleBasedStateMachine):
             decided = list(voted.values()).count(bits) > 1
         out = self.feed(event)
         assert (Accept(block) in out) == decided
-        assert (Ignore(worker, "not finite", block) in out) == (not finite)
+        assert (Ignore(worker, IgnoreReason.NOT_FINITE, block) in out) == (not finite)
 
     @rule(worker=WORKERS)
     def join(self, worker: bytes) -> None:
@@ -283,6 +284,7 @@ class AnyOrder(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         self.one_that_keeps_answering_completes_the_round()
+        replay(self.rounds.events())
 
 
 TestAnyOrder = AnyOrder.TestCase

@@ -14,6 +14,7 @@ from engine.coordinator.rounds import (
     Begin,
     Complete,
     Ignore,
+    IgnoreReason,
     Instruction,
     Joined,
     Lapsed,
@@ -22,7 +23,9 @@ from engine.coordinator.rounds import (
     Scheduler,
     Tick,
 )
+from engine.coordinator.rounds.scheduler import REMEMBERED
 from engine.coordinator.rounds.worker import FORGET
+from tests.support.fakes import CheckedScheduler, replay
 
 PATIENCE = Leases()
 FIRST_LEASE = PATIENCE.first_lease
@@ -30,7 +33,7 @@ A, B, C = b"A", b"B", b"C"
 
 
 def joined(*workers: bytes) -> Scheduler:
-    rounds = Scheduler()
+    rounds = CheckedScheduler()
     for worker in workers:
         assert rounds.handle(Joined(worker), 0.0) == []
     return rounds
@@ -62,7 +65,7 @@ def test_a_round_of_two_workers() -> None:
 
 
 def test_a_round_waits_for_its_first_worker() -> None:
-    rounds = Scheduler()
+    rounds = CheckedScheduler()
     assert begin(rounds, 4) == []
     assert rounds.handle(Joined(A), 5.0) == [Assign(A, 1, 1, (0, 4), True)]
     assert rounds.handle(Joined(B), 5.0) == [], "everything is handed out"
@@ -88,7 +91,7 @@ def test_what_the_gone_had_is_handed_out_again() -> None:
     rounds.handle(Answered(A, 1, 1, (0, 2)), 1.0)
     assert rounds.handle(Left(A), 1.0) == [], "B is busy"
     assert answer_all(rounds, Assign(B, 1, 2, (3, 6), True), 6, 2.0)[-1] == Assign(B, 1, 3, (2, 3), False)
-    assert rounds.handle(Answered(A, 1, 1, (2, 3)), 2.0) == [Ignore(A, "unasked", (2, 3))]
+    assert rounds.handle(Answered(A, 1, 1, (2, 3)), 2.0) == [Ignore(A, IgnoreReason.UNASKED, (2, 3))]
     assert rounds.handle(Answered(B, 1, 3, (2, 3)), 2.0) == [Accept((2, 3)), Complete(1)]
     assert shares(first) == {A: (0, 3), B: (3, 6)}
 
@@ -112,7 +115,7 @@ def test_a_late_answer_counts_if_it_is_the_first() -> None:
     assert rounds.handle(Joined(B), 101.0) == [Assign(B, 1, 2, (0, 2), True)]
     assert rounds.handle(Answered(A, 1, 1, (0, 2)), 102.0) == [Accept((0, 2)), Complete(1)]
     assert begin(rounds, 2, number=2, now=103.0) == [Assign(A, 2, 3, (0, 2), True)]
-    assert rounds.handle(Answered(B, 1, 2, (0, 2)), 104.0) == [Ignore(B, "late", (0, 2))]
+    assert rounds.handle(Answered(B, 1, 2, (0, 2)), 104.0) == [Ignore(B, IgnoreReason.LATE, (0, 2))]
     assert begin(rounds, 2, number=3, now=105.0) == [Assign(B, 3, 4, (0, 2), True)], "A still has its share of round 2"
 
 
@@ -124,7 +127,7 @@ def test_a_late_answer_does_not_count_if_it_is_the_second() -> None:
     assert rounds.handle(Tick(), 60.0)[1:] == [Assign(B, 1, 3, (0, 3), False)]
     assert rounds.handle(Tick(), 61.0) == [], "a lease lapses once"
     assert rounds.handle(Answered(B, 1, 3, (0, 2)), 62.0) == [Accept((0, 2))]
-    assert rounds.handle(Answered(A, 1, 1, (0, 2)), 63.0) == [Ignore(A, "repeated", (0, 2))]
+    assert rounds.handle(Answered(A, 1, 1, (0, 2)), 63.0) == [Ignore(A, IgnoreReason.REPEATED, (0, 2))]
     assert rounds.handle(Answered(A, 1, 1, (2, 3)), 64.0) == [Accept((2, 3)), Complete(1)]
 
 
@@ -248,7 +251,7 @@ def test_one_who_is_late_is_helped_by_one_who_is_idle() -> None:
     assert copy == Assign(C, 1, 5, (0, 2), False)
     assert rounds.handle(Answered(B, 1, 4, (2, 3)), LATE + 1) == [Accept((2, 3))], "one copy of a block is enough"
     assert rounds.handle(Answered(A, 1, 1, (0, 2)), LATE + 1) == [Accept((0, 2)), Complete(1)]
-    assert rounds.handle(Answered(A, 1, 1, (2, 3)), LATE + 2) == [Ignore(A, "late", (2, 3))]
+    assert rounds.handle(Answered(A, 1, 1, (2, 3)), LATE + 2) == [Ignore(A, IgnoreReason.LATE, (2, 3))]
 
 
 def test_the_second_answer_is_not_counted() -> None:
@@ -257,8 +260,8 @@ def test_the_second_answer_is_not_counted() -> None:
     answer_all(rounds, Assign(B, 1, 2, (3, 6), True), 6, 1.0)
     assert rounds.handle(Tick(), LATE) == [Assign(B, 1, 3, (2, 3), False)]
     assert rounds.handle(Answered(B, 1, 3, (2, 3)), LATE) == [Accept((2, 3)), Assign(B, 1, 4, (0, 2), False)]
-    assert rounds.handle(Answered(A, 1, 1, (2, 3)), LATE) == [Ignore(A, "repeated", (2, 3))]
-    assert rounds.handle(Answered(A, 1, 1, (2, 3)), LATE) == [Ignore(A, "doubled", (2, 3))]
+    assert rounds.handle(Answered(A, 1, 1, (2, 3)), LATE) == [Ignore(A, IgnoreReason.REPEATED, (2, 3))]
+    assert rounds.handle(Answered(A, 1, 1, (2, 3)), LATE) == [Ignore(A, IgnoreReason.DOUBLED, (2, 3))]
     assert rounds.handle(Answered(A, 1, 1, (0, 2)), LATE) == [Accept((0, 2)), Complete(1)]
 
 
@@ -291,7 +294,7 @@ def test_one_that_comes_back_has_no_second_vote() -> None:
     begin(rounds, 2)
     rounds.handle(Joined(B), 0.0)
     out = rounds.handle(Answered(A, 1, 1, (0, 2), "nonsense", finite=False), 1.0)
-    assert out == [Ignore(A, "not finite", (0, 2)), Assign(B, 1, 2, (0, 2), True)]
+    assert out == [Ignore(A, IgnoreReason.NOT_FINITE, (0, 2)), Assign(B, 1, 2, (0, 2), True)]
     assert rounds.handle(Left(B), 1.0) == [Arbitrate((0, 2))]
     rounds = joined(A, B)
     begin(rounds, 1)
@@ -300,6 +303,31 @@ def test_one_that_comes_back_has_no_second_vote() -> None:
     rounds.handle(Joined(C), 1.0)
     assert rounds.handle(Answered(B, 1, 2, (0, 1), "nonsense", finite=False), 1.0)[1:] == []
     assert rounds.handle(Answered(C, 1, 3, (0, 1), "nonsense", finite=False), 1.0)[1:] == [Accept((0, 1)), Complete(1)]
+
+
+def test_the_last_events_are_remembered_with_what_was_to_be_done() -> None:
+    rounds = joined(A)
+    assign = Assign(A, 1, 1, (0, 2), True)
+    begin(rounds, 2, now=3.0)
+    assert rounds.events() == [(0.0, Joined(A), ()), (3.0, Begin(1, 2, 1, 1000), (assign,))]
+    with pytest.raises(ValueError, match="without its bits"):
+        rounds.handle(Answered(A, 1, 1, (0, 2), finite=False), 4.0)
+    assert rounds.events()[-1] == (4.0, Answered(A, 1, 1, (0, 2), finite=False), ()), "the one to look at"
+    rounds = joined(A, B)
+    for _ in range(REMEMBERED - 1):
+        rounds.handle(Tick(), 5.0)
+    assert len(rounds.events()) == REMEMBERED
+    assert rounds.events()[0] == (0.0, Joined(B), ())
+
+
+def test_what_was_remembered_can_be_replayed() -> None:
+    rounds = joined(A, B)
+    run_rounds(rounds, {A: 0.1, B: 0.3}, 12, range(1, 20))
+    rounds.handle(Left(A), 30_000.0)
+    begin(rounds, 5, 20, 30_000.0)
+    rounds.handle(Tick(), 40_000.0)
+    assert len(rounds.events()) >= 100
+    replay(rounds.events())
 
 
 @pytest.mark.parametrize("workers", [1, 2, 3, 16])

@@ -59,7 +59,7 @@ def test_the_time_of_a_worker_is_computing_validation_and_waiting() -> None:
     validations = workers.validations_of(TRAINING, VALIDATION, 1000)
     assert validations == [(2, 2.5)]
     came = "1970-01-01T00:16:41+00:00"  # 1001
-    rows: list[dict[str, Any]] = [
+    rows: list[Any] = [
         {"worker": "a:1", "joined": came, "left": "1970-01-01T00:16:44+00:00", "seconds": 1.25, "images": 40},
         {"worker": "a:2", "joined": "1970-01-01T00:16:43+00:00", "left": None, "seconds": None, "images": None},
         {"worker": "a:3", "joined": "1970-01-01T00:16:00+00:00", "left": came, "seconds": 5.0, "images": 1},

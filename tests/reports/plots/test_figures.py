@@ -87,6 +87,8 @@ def fill(records: Recorder) -> None:
         records.worker(WorkerRow(name, "host", 1, f"1970-01-{at}+00:00", images=100, seconds=2.0))
     records.event(EventRow("joined", worker="host:1", time=BEGAN))
     records.event(EventRow("lapsed", worker="host:2", time=BEGAN + 3))
+    records.event(EventRow("left", worker="host:1", time=BEGAN + 4))
+    records.event(EventRow("lost", worker="host:2", time=BEGAN + 5))
     table = places(SHAPES)
     for step in STEPS:
         arrays = {table[name]: noise(step, name) for name in SHAPES}
@@ -199,8 +201,9 @@ def test_workers(db: Path) -> None:
     # Worker 1 was there for all 8.5 s: 2 s computing, 1 s validating.
     assert [bar.get_width() for bar in use.patches[::2]] == pytest.approx([100 * t / 8.5 for t in (2, 1, 5.5)])  # type: ignore[attr-defined]
     assert "50 images/s while computing, 12 in all" in [text.get_text() for text in use.texts]
-    [lapsed] = there.lines
-    assert (lapsed.get_label(), list(x_of(lapsed))) == ("lapsed", [3.0])
+    marks = {line.get_label(): list(x_of(line)) for line in there.lines}
+    assert marks == {"lapsed": [3.0], "left": [4.0], "lost": [5.0]}
+    assert len({line.get_marker() for line in there.lines}) == 3
     assert len(x_of(timeline.lines[0])) == 7
     assert timeline.get_title().startswith("median step 1000.0 ms (64 images/s)")
 
@@ -356,7 +359,7 @@ def test_a_histogram(db: Path, given: str, array: str) -> None:
         (lambda db: gather.draw_histogram(db, "2", "fc1"), ("run 2 has no snapshots", "--snapshot-every")),
     ],
 )
-def test_what_is_not_there_is_said(db: Path, draw: Callable[[Path], gather.Picture], texts: tuple[str, ...]) -> None:
+def test_what_is_not_there_is_said(db: Path, draw: Callable[[Path], gather.Drawing], texts: tuple[str, ...]) -> None:
     with pytest.raises(RecordsError) as caught:
         draw(db)
     for text in texts:

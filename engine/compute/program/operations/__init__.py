@@ -4,7 +4,7 @@ from engine.compute.program.operations.base import Operation, Site, Step
 from engine.compute.program.operations.convolution import Convolution
 from engine.compute.program.operations.dense import DenseOp
 from engine.compute.program.operations.elementwise import DropoutOp, GeluOp, ReluOp
-from engine.compute.program.operations.pooling import Pool
+from engine.compute.program.operations.pooling import MaxPool
 from engine.compute.program.operations.reshape import Copy, FlattenOp
 from engine.compute.program.operations.stem import Stem
 from engine.compute.program.operations.winograd import Winograd, WinogradPool
@@ -13,7 +13,7 @@ from engine.nn import layers
 # A module with layers of its own adds their operations here.
 OPERATIONS: dict[type[layers.Layer], type[Operation]] = {
     layers.Conv2d: Convolution,
-    layers.MaxPool2d: Pool,
+    layers.MaxPool2d: MaxPool,
     layers.Relu: ReluOp,
     layers.Gelu: GeluOp,
     layers.Dropout: DropoutOp,

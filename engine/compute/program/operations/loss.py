@@ -1,10 +1,13 @@
 """The end of a program: loss, number of correct answers, and the gradient at the last layer."""
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.compute.program.buffers import Activation, Arena
-from engine.kernels import Backend
+from engine.errors import DataError
+from engine.kernels import Array, Backend
 from engine.nn.model import CROSS_ENTROPY
 
 
@@ -12,13 +15,44 @@ class Loss:
     """The loss `name` of N rows of outputs."""
 
     def __init__(self, name: str, outputs: Activation, arena: Arena, backend: Backend) -> None:
-        self._kernel = backend.softmax_cross_entropy if name == CROSS_ENTROPY else backend.mean_squared_error
+        self._of_labels: Callable[..., int] = backend.mean_squared_error
+        self._of_values: Callable[..., None] | None = backend.squared_error_of_values
+        if name == CROSS_ENTROPY:
+            self._of_labels, self._of_values = backend.softmax_cross_entropy, None
         gradient = outputs.gradient if outputs.gradient is not None else arena.keep(*outputs.value.shape)
         self.outputs = outputs.value.reshape(-1, outputs.frame.C)
         self._gradient = gradient.reshape(self.outputs.shape)
         self._losses = arena.keep(len(self.outputs), dtype=np.float64)
+        self._labels = arena.keep(len(self.outputs), dtype=np.int32)
+        self._values = arena.keep(*self.outputs.shape)
 
-    def __call__(self, labels: NDArray[np.int32]) -> tuple[float, int]:
-        """Return the sum of the losses and the number of correct answers; set the gradient at the last layer."""
-        correct = self._kernel(self.outputs, labels, self._losses, self._gradient)
+    def take(self, targets: NDArray[np.int32] | Array) -> None:
+        """Keep what the next outputs are to be: labels, int32 [N], or values, float32 [N, outputs].
+
+        Raises ValueError for a wrong shape, DataError if the loss or the outputs do not suit them.
+        """
+        N, outputs = self.outputs.shape
+        self._has_values = targets.dtype != np.int32
+        if self._has_values:
+            if self._of_values is None:
+                raise DataError("values are learned with mean_squared_error; softmax_cross_entropy is for classes")
+            if targets.shape != (N, outputs):
+                raise ValueError(f"want values of shape {(N, outputs)}, got {targets.shape}")
+            self._values[...] = targets
+            return
+        if targets.shape != (N,):
+            raise ValueError(f"want {N} labels, got shape {targets.shape}")
+        if targets.min() < 0 or targets.max() >= outputs:
+            raise DataError(f"labels must be from 0 to {outputs - 1}, got {targets.min()} to {targets.max()}")
+        self._labels[...] = targets
+
+    def compute(self) -> tuple[float, int]:
+        """Return the sum of the losses and the number of correct answers; set the gradient at the last layer.
+
+        No answer counts as correct where values are predicted.
+        """
+        if self._has_values and self._of_values:
+            self._of_values(self.outputs, self._values, self._losses, self._gradient)
+            return float(self._losses.sum()), 0
+        correct = self._of_labels(self.outputs, self._labels, self._losses, self._gradient)
         return float(self._losses.sum()), correct

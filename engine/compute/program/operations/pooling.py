@@ -9,7 +9,7 @@ from engine.compute.program.operations.base import Operation, Site, Step
 from engine.nn.layers import MaxPool2d
 
 
-class Pool(Operation):
+class MaxPool(Operation):
     """Largest value of each window; which one it was is kept for the gradient."""
 
     takes_parts = True

@@ -9,14 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.compute import tree
-from engine.coordinator.coordinator import FAILURES
+from engine.coordinator.inbox import FAILURES
+from engine.coordinator.notices import NoticeKind
 from engine.coordinator.rounds import Audit, Leases
-from engine.coordinator.source import InterruptedRoundError
-from engine.errors import WorkerFailedError
+from engine.errors import InterruptedRoundError, WorkerFailedError
 from engine.wire import messages as m
 from tests.coordinator.test_coordinator import SIZE, Box
-from tests.support.fakes import JOB, NUMERICS, ToyWorker
-from tests.support.faults import Fault
+from tests.support.fakes import JOB, NUMERICS, TRACEBACK, ToyWorker
+from tests.support.faults import WorkerFault
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
@@ -24,7 +24,7 @@ def test_a_run_that_diverges_may_say_so(value: float) -> None:
     box = Box([])
     box.gather()
     parameters = np.full(SIZE, value, np.float32)
-    sums = box.coordinator.gradient(1, parameters, box.out)
+    sums = box.coordinator.start(1, parameters, box.out).result()
     assert not np.isfinite(sums.loss)
     assert not np.isfinite(box.out).any()
 
@@ -51,7 +51,7 @@ def test_an_audit_of_honest_workers_finds_nothing(workers: int, audit: float) ->
     assert not box.notices
     given: dict[tuple[int, int], list[bytes]] = {}
     for peer, work in box.endpoint.sent:
-        if isinstance(work, m.Work) and work.kind == m.TRAIN:
+        if isinstance(work, m.Work) and work.kind is m.WorkKind.TRAIN:
             for block in tree.cover(work.start, work.stop, work.total):
                 given.setdefault((work.step, *block)[:3], []).append(peer)  # type: ignore[arg-type]
     chosen = {key for key in given if Audit(audit, JOB.seed, key[0]).chooses(key[1:])}  # type: ignore[arg-type]
@@ -64,8 +64,8 @@ def test_an_audit_of_honest_workers_finds_nothing(workers: int, audit: float) ->
 @pytest.mark.parametrize("place", [0, 1, 2])
 @pytest.mark.parametrize("workers", [2, 3, 5])
 def test_one_with_bad_memory_is_found_and_has_to_go(workers: int, place: int) -> None:
-    scripts: list[list[Fault]] = [[] for _ in range(workers)]
-    scripts[place % workers] = [Fault.NONE, Fault.FLIP]
+    scripts: list[list[WorkerFault]] = [[] for _ in range(workers)]
+    scripts[place % workers] = [WorkerFault.NONE, WorkerFault.FLIP]
     box = Box(*scripts, audit=1.0)
     box.gather()
     for step in range(1, 5):
@@ -73,17 +73,17 @@ def test_one_with_bad_memory_is_found_and_has_to_go(workers: int, place: int) ->
     liar = box.workers[place % workers]
     assert re.search(r"bits for block \(\d, \d\) of step [12] are wrong", liar.refused)
     assert not any(worker.refused for worker in box.workers if worker is not liar)
-    assert {n.worker for n in box.notices if n.kind == "audit"} == {f"box:{liar.pid}"}
-    differs = [n for n in box.notices if n.kind == "differs"]
+    assert {n.worker for n in box.notices if n.kind is NoticeKind.AUDIT} == {f"box:{liar.pid}"}
+    differs = [n for n in box.notices if n.kind is NoticeKind.DIFFERS]
     assert differs
     assert all(f"box:{liar.pid}" in n.text and n.text.count("box:") >= 2 for n in differs), "both are named"
     assert bool(box.arbitrated) == (workers == 2), "a third worker is asked if there is one"
 
 
 def test_if_all_have_bad_memory_the_run_still_gets_the_right_sums() -> None:
-    box = Box([Fault.FLIP], [Fault.FLIP], [Fault.FLIP], audit=1.0)
+    box = Box([WorkerFault.FLIP], [WorkerFault.FLIP], [WorkerFault.FLIP], audit=1.0)
     box.gather()
-    box.watch.replace = lambda: None if box.endpoint.workers else spare()
+    box.supervisor.replace = lambda: None if box.endpoint.workers else spare()
 
     def spare() -> None:
         ToyWorker(box.endpoint)
@@ -95,8 +95,10 @@ def test_if_all_have_bad_memory_the_run_still_gets_the_right_sums() -> None:
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(st.lists(st.sampled_from([f for f in Fault if f is not Fault.FAILED]), max_size=6), max_size=4))
-def test_any_mixture_of_faults_under_audit(scripts: list[list[Fault]]) -> None:
+@given(
+    st.lists(st.lists(st.sampled_from([f for f in WorkerFault if f is not WorkerFault.FAILED]), max_size=6), max_size=4)
+)
+def test_any_mixture_of_faults_under_audit(scripts: list[list[WorkerFault]]) -> None:
     box = Box([], *scripts, audit=1.0)
     box.gather()
     for step in range(1, 7):
@@ -104,19 +106,19 @@ def test_any_mixture_of_faults_under_audit(scripts: list[list[Fault]]) -> None:
 
 
 @pytest.mark.parametrize("workers", [1, 2, 3])
-@pytest.mark.parametrize("kind", [m.TRAIN, m.VALIDATE])
-def test_sums_that_are_not_finite_are_computed_again(workers: int, kind: int) -> None:
-    box = Box([Fault.NAN], *[()] * (workers - 1))
+@pytest.mark.parametrize("kind", [m.WorkKind.TRAIN, m.WorkKind.VALIDATE])
+def test_sums_that_are_not_finite_are_computed_again(workers: int, kind: m.WorkKind) -> None:
+    box = Box([WorkerFault.NAN], *[()] * (workers - 1))
     box.gather()
-    box.watch.replace = lambda: None if box.endpoint.workers else spare()
+    box.supervisor.replace = lambda: None if box.endpoint.workers else spare()
 
     def spare() -> None:
         ToyWorker(box.endpoint)
 
-    (box.check if kind == m.TRAIN else box.check_validation)(1)
+    (box.check if kind is m.WorkKind.TRAIN else box.check_validation)(1)
     box.check(2)
     kinds = box.kinds() - {"bad message", "unasked", "waiting", "joined", "continued"}
-    assert kinds == {"not finite", "audit", "left"} | ({"differs"} if workers > 1 else set())
+    assert kinds == {"not finite", "audit", "lost"} | ({"differs"} if workers > 1 else set())
     assert box.workers[0].refused
     assert not any(worker.refused for worker in box.workers[1:])
 
@@ -125,10 +127,10 @@ def test_sums_that_are_not_finite_are_computed_again(workers: int, kind: int) ->
 @pytest.mark.parametrize("times", [1, 2])
 def test_a_gradient_that_is_not_finite_shows_in_the_sum_and_is_then_looked_for(workers: int, times: int) -> None:
     """One whose memory fails once cannot be found; one whose memory fails again is."""
-    box = Box([Fault.NAN_GRADIENT] * times, *[()] * (workers - 1))
+    box = Box([WorkerFault.NAN_GRADIENT] * times, *[()] * (workers - 1))
     box.gather()
     box.check(1)
-    assert ("not finite", "") in [(n.kind, n.worker) for n in box.notices]
+    assert (NoticeKind.NOT_FINITE, None) in [(n.kind, n.worker) for n in box.notices]
     assert ("audit" in box.kinds()) == (times == 2)
     ToyWorker(box.endpoint)
     box.check(2)
@@ -141,7 +143,7 @@ def test_a_gradient_that_is_not_finite_shows_in_the_sum_and_is_then_looked_for(w
 def test_a_divergence_that_two_agree_on_is_one(workers: int, thorough: bool) -> None:
     box = Box(*[()] * workers)
     box.gather()
-    sums = box.coordinator.gradient(1, np.full(SIZE, np.nan, np.float32), box.out, thorough=thorough)
+    sums = box.coordinator.start(1, np.full(SIZE, np.nan, np.float32), box.out, thorough=thorough).result()
     assert np.isnan(sums.loss)
     assert np.isnan(box.out).all()
     assert box.kinds() == {"not finite"}
@@ -150,7 +152,7 @@ def test_a_divergence_that_two_agree_on_is_one(workers: int, thorough: bool) -> 
 
 
 def test_a_silent_worker_is_helped_before_its_lease_is_over() -> None:
-    box = Box([*[Fault.NONE] * 5, Fault.SILENT], [])
+    box = Box([*[WorkerFault.NONE] * 5, WorkerFault.SILENT], [])
     box.gather()
     for step in range(1, 6):
         box.check(step)
@@ -158,37 +160,44 @@ def test_a_silent_worker_is_helped_before_its_lease_is_over() -> None:
     box.check(7)
     assert box.clock.time - before < Leases().least_lease
     assert not box.notices
-    assert not box.watch.suspects
+    assert not box.supervisor.suspects
     box.clock.time += Leases().first_lease
     box.check(8)
     assert box.kinds() == {"lapsed"}
-    assert box.watch.suspects == {box.workers[0].pid}
+    assert box.supervisor.suspects == {box.workers[0].pid}
 
 
 def test_a_run_pauses_while_there_are_too_few_workers() -> None:
-    box = Box([Fault.DIES], [], least=2)
+    box = Box([WorkerFault.DIES], [], least=2)
     box.gather()
     looks = itertools.count(1)
 
     def replace() -> None:
         if next(looks) == 100:
-            assert box.watch.useful_pids.count(box.workers[1].pid) > 1, "the round was finished by the one that is left"
+            assert box.supervisor.useful_pids.count(box.workers[1].pid) > 1, (
+                "the round was finished by the one that is left"
+            )
             ToyWorker(box.endpoint)
 
-    box.watch.replace = replace
-    settled: list[str] = []
+    box.supervisor.replace = replace
     parameters = np.ones(SIZE, np.float32)
-    box.coordinator.gradient(1, parameters, box.out, lambda: settled.append("while computing"))
-    box.coordinator.gradient(2, parameters, box.out, lambda: settled.append(box.notices[-1].kind))
-    assert settled == ["while computing", "left"], "what is to be done meanwhile is not kept waiting"
-    assert [n.kind for n in box.notices] == ["left", "waiting", "joined", "continued"]
+    pending = box.coordinator.start(1, parameters, box.out)
+    assert box.shares_sent() == 2, "workers compute while the caller has other things to do"
+    assert not box.notices
+    pending.result()
+    before, sent = box.clock.time, box.shares_sent()
+    pending = box.coordinator.start(2, parameters, box.out)
+    assert (box.clock.time, box.shares_sent()) == (before, sent), "nobody waits yet"
+    assert box.kinds() == {"lost"}
+    pending.result()
+    assert [n.kind for n in box.notices] == ["lost", "waiting", "joined", "continued"]
     assert "1 of 2 workers" in box.notices[1].text
     assert len(box.coordinator.workers()) == 2
 
 
 @pytest.mark.parametrize("least", [1, 2])
 def test_a_run_without_workers_waits_until_one_comes_or_it_is_to_stop(least: int) -> None:
-    box = Box([Fault.DIES], least=least)
+    box = Box([WorkerFault.DIES], least=least)
     box.coordinator.gather(1)
     box.notices.clear()
     looks = itertools.count(1)
@@ -196,17 +205,17 @@ def test_a_run_without_workers_waits_until_one_comes_or_it_is_to_stop(least: int
     def replace() -> None:
         box.stop = next(looks) == 50
 
-    box.watch.replace = replace
+    box.supervisor.replace = replace
     with pytest.raises(InterruptedRoundError):
         box.check(1)
-    assert [n.kind for n in box.notices] == (["left", "waiting"] if least == 1 else ["waiting"])
+    assert [n.kind for n in box.notices] == (["lost", "waiting"] if least == 1 else ["waiting"])
     assert next(looks) == 51
 
 
 def test_one_that_joins_helps_in_the_running_round() -> None:
-    box = Box([Fault.SILENT])
+    box = Box([WorkerFault.SILENT])
     box.gather()
-    box.watch.replace = lambda: None if box.clock.time < 1200 or len(box.endpoint.workers) > 1 else spare()
+    box.supervisor.replace = lambda: None if box.clock.time < 1200 or len(box.endpoint.workers) > 1 else spare()
 
     def spare() -> None:
         ToyWorker(box.endpoint)
@@ -216,32 +225,34 @@ def test_one_that_joins_helps_in_the_running_round() -> None:
 
 
 def test_three_failures_in_a_round_end_the_run_with_the_traceback() -> None:
-    box = Box(*[[Fault.FAILED]] * FAILURES)
+    box = Box(*[[WorkerFault.FAILED]] * FAILURES)
     box.gather()
     with pytest.raises(WorkerFailedError, match=rf"worker box:{box.workers[-1].pid} failed") as caught:
         box.check(1)
-    assert caught.value.remote_traceback.endswith("ValueError: bad luck")
-    assert [n.text for n in box.notices if n.kind == "left"] == ["it failed: ValueError: bad luck"] * FAILURES
+    assert caught.value.remote_traceback == TRACEBACK, "the whole of it"
+    lost = [n for n in box.notices if n.kind is NoticeKind.LOST]
+    assert [n.text for n in lost] == ["it failed: ValueError: bad luck \N{SNOWMAN}"] * FAILURES
+    assert {n.detail for n in lost} == {TRACEBACK}
 
 
 def test_workers_elsewhere_may_fail_as_often_as_they_like() -> None:
-    box = Box(*[[Fault.FAILED]] * (2 * FAILURES), [])
+    box = Box(*[[WorkerFault.FAILED]] * (2 * FAILURES), [])
     box.endpoint.remote = {worker.peer for worker in box.workers[:-1]}
     box.gather()
     box.check(1)
-    assert len([n for n in box.notices if n.kind == "left"]) == 2 * FAILURES
+    assert len([n for n in box.notices if n.kind is NoticeKind.LOST]) == 2 * FAILURES
 
 
-@pytest.mark.parametrize("fault", [Fault.NONE, Fault.SILENT, Fault.DIES])
-def test_workers_elsewhere_say_nothing_about_processes_here(fault: Fault) -> None:
+@pytest.mark.parametrize("fault", [WorkerFault.NONE, WorkerFault.SILENT, WorkerFault.DIES])
+def test_workers_elsewhere_say_nothing_about_processes_here(fault: WorkerFault) -> None:
     """Whoever joins over the network may give the process id of a local worker as its own."""
     box = Box([fault], [])
     box.endpoint.remote = {worker.peer for worker in box.workers}
-    box.watch.suspects = {box.workers[0].pid}
+    box.supervisor.suspects = {box.workers[0].pid}
     box.gather()
     for step in range(1, 4):
         box.check(step)
-    assert (box.watch.useful_pids, box.watch.suspects) == ([], {box.workers[0].pid})
+    assert (box.supervisor.useful_pids, box.supervisor.suspects) == ([], {box.workers[0].pid})
 
 
 class Straggler(ToyWorker):
@@ -252,7 +263,7 @@ class Straggler(ToyWorker):
         super().say(late if isinstance(message, m.Hello) else message, payload)
 
     def receive(self, message: m.Message, payload: m.Frame | None) -> None:
-        if message == m.Stop("the last session", "that stay is over"):
+        if message == m.Stop("the last session", "that session is over"):
             super().say(m.Hello("box", self.pid, NUMERICS))
         else:
             super().receive(message, payload)
@@ -297,4 +308,4 @@ def test_a_worker_that_lost_its_connection_while_it_computed_joins_again(others:
         box.check(step)
     assert (worker.lost, worker.refused) == (True, "")
     assert len(worker.given) > 1, "it has work again"
-    assert box.kinds() - {"waiting", "continued"} == {"joined", "unasked", "left"}
+    assert box.kinds() - {"waiting", "continued"} == {"joined", "unasked", "lost"}

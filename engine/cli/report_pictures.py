@@ -1,22 +1,18 @@
-"""The pictures of a run for `gradsum report`: each drawn from what is there of it, or a line on what is missing."""
+"""The pictures of a run for `gradsum report`: each drawn from what is recorded, or a line on what is missing."""
 
 import io
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from engine.errors import CheckpointError, UsageError
-from engine.records import reading, snapshots
-from engine.records.history import Connection
+from engine.errors import CheckpointError, DataError, StorageError, UsageError
+from engine.records import Run, reading, snapshots
 from engine.reports.page import Picture, Pictures
 
 if TYPE_CHECKING:
-    from engine.reports.plots.gather import Picture as Drawn
+    from engine.reports.plots.gather import Drawing
 
-Run = dict[str, Any]
 SHARPNESS = 160  # dots an inch: more than most screens show, and legible in print
 COLOURS = 4  # inputs of a layer that sees the image; kernels of later ones are many, and look like nothing
 CSS = 96  # of CSS's pixels an inch
@@ -27,8 +23,9 @@ def pictures(db: Path, run: Run) -> Pictures:
     from engine.reports.plots import gather
 
     number, name = run["startID"], str(run["startID"])
+    what = "loss and percent correct" if run["best_r2"] is None else "loss and R²"
     return Pictures(
-        progress=_drawn("loss and percent correct", partial(gather.draw_progress, db, [name], "batch")),
+        progress=_drawn(what, partial(gather.draw_progress, db, [name], "batch")),
         kernels=list(_kernels(db, number)),
         layers=_drawn("the norms of every layer", partial(gather.draw_layers, db, name)),
         weights=list(_weights(db, number)),
@@ -37,11 +34,11 @@ def pictures(db: Path, run: Run) -> Pictures:
     )
 
 
-def _drawn(what: str, draw: "Callable[[], Drawn]") -> Picture:
-    """Return the picture that `draw` makes, or its reason why it cannot."""
+def _drawn(what: str, draw: "Callable[[], Drawing]") -> Picture:
+    """Return the picture that `draw` makes, or why it cannot be made."""
     try:
         figure, _ = draw()
-    except UsageError as error:
+    except (DataError, StorageError, UsageError) as error:
         return Picture(f"No picture of {what}: {error}.")
     content = io.BytesIO()
     figure.savefig(content, format="png", dpi=SHARPNESS, metadata={"Software": None})
@@ -49,12 +46,12 @@ def _drawn(what: str, draw: "Callable[[], Drawn]") -> Picture:
 
 
 def _kernels(db: Path, number: int) -> Iterator[Picture]:
-    """Yield the kernels that see the image, and of every convolution the one that moved most, over time."""
+    """Yield the kernels that see the image, and over time the kernel of every convolution that moved most."""
     from engine.reports.plots import gather
 
     with reading(db) as connection:
         filters = {n: s for n, s in snapshots.tensors(connection, number).items() if len(s) == 4}
-        moved = {name: _moved_most(connection, number, name) for name in filters}
+        moved = {name: snapshots.moved_most(connection, number, name) for name in filters}
     for name, index in moved.items():
         layer = name.partition(".")[0]
         if filters[name][1] <= COLOURS:
@@ -66,7 +63,7 @@ def _kernels(db: Path, number: int) -> Iterator[Picture]:
 
 
 def _weights(db: Path, number: int) -> Iterator[Picture]:
-    """Yield how the weights of every layer are distributed, over time."""
+    """Yield the distribution of the weights of every layer, over time."""
     from engine.reports.plots import gather
 
     with reading(db) as connection:
@@ -75,32 +72,22 @@ def _weights(db: Path, number: int) -> Iterator[Picture]:
         yield _drawn(f"the values of {name}", partial(gather.draw_histogram, db, str(number), name))
 
 
-def _moved_most(connection: Connection, run: int, name: str) -> int:
-    """Return the number (output * inputs + input) of the kernel that ended farthest from where it began, finitely."""
-    steps = snapshots.series(connection, run, name, 0, 1)[0]  # those with a snapshot of this array
-    first, last = (snapshots.tensor(connection, run, name, int(step))[0] for step in (steps[0], steps[-1]))
-    distances = np.linalg.norm((last - first).reshape(first.shape[0] * first.shape[1], -1), axis=1)
-    return int(np.where(np.isfinite(distances), distances, -1.0).argmax())
-
-
-def _draw_mistakes(run: Run) -> "Drawn":
-    """Let the run's newest network read the test images that it was validated on, if they are in the cache."""
+def _draw_mistakes(run: Run) -> "Drawing":
+    """Draw the mistakes of the run's newest network on the test images it was validated on, if they are cached."""
     from engine.checkpoint import load
-    from engine.cli.commands.predict import probabilities
     from engine.data.cache import open_cached
     from engine.network import network_from
     from engine.reports.plots import confusion
 
     if not run["folder"] or not run["data_digest"]:
-        raise CheckpointError("where its checkpoints or its data are is not on record")
+        raise CheckpointError("the location of its checkpoints or its data was not recorded")
     folder = Path(run["folder"])
     checkpoint = load(folder)
-    if checkpoint.metadata.get("run") != run["uuid"]:
+    if checkpoint.run.uuid != run["uuid"]:
         raise CheckpointError(f"the checkpoints in {folder} are another run's")
     network = network_from(checkpoint, folder)
     data = open_cached(run["data_digest"])
-    outputs = network.logits(data.test.images)[:, : len(network.classes)]
-    found = confusion.answers(probabilities(outputs, network.model.loss), data.test.labels)
+    found = confusion.answers(network.probabilities(data.test.inputs), data.test.labels)
     kind = "generated " if data.generated else ""
     title = f"step {checkpoint.step} on {kind}{data.name}"
-    return confusion.draw(found, data.test.images, network.classes, title), "confusion"
+    return confusion.draw(found, confusion.images_of(data.test), network.classes, title), "confusion"

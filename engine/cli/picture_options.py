@@ -1,4 +1,4 @@
-"""What the commands that make pictures have in common."""
+"""Options and checks that the commands that make pictures share."""
 
 import argparse
 from contextlib import suppress
@@ -6,6 +6,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from engine.errors import SettingsError
+from engine.system.places import use_for_matplotlib
 
 FORMATS = (".png", ".svg", ".pdf")
 
@@ -16,13 +17,14 @@ def add_out(parser: argparse.ArgumentParser, default: str) -> None:
 
 
 def need_matplotlib() -> None:
-    """Raise SettingsError where matplotlib is not installed; it is not loaded here, which takes a while."""
+    """Prepare for importing matplotlib, which takes a while; SettingsError if it is not installed."""
     if find_spec("matplotlib") is None:
         raise SettingsError("pictures need matplotlib: pip install 'gradsum[plot]'")
+    use_for_matplotlib()
 
 
 def check_place(path: Path, option: str = "--out") -> None:
-    """Raise SettingsError unless a picture can be written to `path`: better now than after all has been measured."""
+    """Raise SettingsError unless a picture can be written to `path`: before anything slow is done for it."""
     if path.suffix.lower() not in FORMATS:
         has = f"{path.suffix} is not one" if path.suffix else "it has none"
         raise SettingsError(f"{option} {path}: a picture ends in {', '.join(FORMATS)}; {has}")
@@ -37,11 +39,11 @@ def check_place(path: Path, option: str = "--out") -> None:
         raise SettingsError(f"{option} {path} cannot be written: {error.strerror}") from None
     finally:
         for place in made:
-            with suppress(OSError):  # it was not made after all, or someone else has put something there meanwhile
+            with suppress(OSError):  # it was not made, or is in use by now
                 place.rmdir() if place.is_dir() else place.unlink()
 
 
 def check_spares(path: Path, source: Path, what: str) -> None:
-    """Raise SettingsError if writing to `path` would replace `source`, the database or whatever is drawn."""
+    """Raise SettingsError if writing to `path` would replace `source`, which is being drawn."""
     if path.exists() and source.exists() and path.samefile(source):
         raise SettingsError(f"{path} is the {what} itself; name another file")

@@ -1,0 +1,155 @@
+"""The options of commands that train: declared from `Settings`, read from the command line and a TOML file."""
+
+import argparse
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import Field, fields
+from pathlib import Path
+from typing import Any
+
+from engine.errors import SettingsError
+from engine.settings import DATA, FILES, FORMER_NAMES, LENGTH, TRAINING, Settings
+from engine.system.spelling import hint
+from engine.system.toml import read_toml
+from engine.training.defaults import DEFAULT_DB
+
+# Options that take text and are not fields of `Settings`.
+TEXTS = ("data", "target_column", "task", "model", "name", "db", "out", "resume")
+SWITCHES = ("quiet", "json")
+DISPLAY = "display and configuration"
+SHOWN = {"bind": "ADDRESS", "key": "FILE"}  # metavars that say more than the kind
+METAVARS = {int: "N", float: "X", str: "NAMES"}
+Group = argparse._ArgumentGroup
+
+
+def add_run_options(parser: argparse.ArgumentParser, defaults: Mapping[str, Any]) -> None:
+    """Add the options of a single run; `defaults` are the settings that the command chooses where none are given."""
+    groups = add_settings(parser, defaults)
+    files = groups[FILES]
+    files.add_argument("--name", metavar="TEXT", help="name of the run in the records")
+    files.add_argument("--resume", metavar="PATH", help="continue from a checkpoint, or from the newest in a folder")
+
+
+def add_settings(parser: argparse.ArgumentParser, defaults: Mapping[str, Any]) -> dict[str, Group]:
+    """Add the options that runs and sweeps have in common, in groups, which are returned by their title."""
+    parser.usage = "%(prog)s [OPTION ...]"
+    groups = {title: parser.add_argument_group(title) for title in (*_titles(), DISPLAY)}
+    groups[DATA].add_argument(
+        "--data",
+        metavar="NAME|PATH",
+        help="letters (generated), mnist, fashion-mnist, emnist-letters, a folder of IDX files, or a file: .npz, .csv "
+        "or .parquet (default: letters)",
+    )
+    groups[DATA].add_argument(
+        "--target-column",
+        metavar="NAME",
+        help="column of a table of features that is the target (default: label, target, y or the like, else the last)",
+    )
+    groups[DATA].add_argument(
+        "--task",
+        metavar="classification|regression",
+        help="what the target of a table is (default: regression for floats, else classification)",
+    )
+    groups[DATA].add_argument(
+        "--model", metavar="NAME|FILE", help="letters, mlp, lenet, or a TOML file (default: letters, for features mlp)"
+    )
+    for f in fields(Settings):
+        _add_setting(groups[f.metadata["group"]], f, defaults)
+    groups[FILES].add_argument("--db", metavar="FILE", help=f"database of records (default: {DEFAULT_DB})")
+    groups[FILES].add_argument(
+        "--out",
+        metavar="FOLDER",
+        help="folder of checkpoints (default: a new one in x/ for --db x.db, in runs/ without --db)",
+    )
+    show = groups[DISPLAY]
+    show.add_argument(
+        "--config", type=Path, metavar="FILE", help="TOML file of options, such as lr = 0.01; those given here win"
+    )
+    show.add_argument("--quiet", action="store_true", default=None, help="show no progress")
+    show.add_argument("--json", action="store_true", default=None, help="print the result as one line of JSON, too")
+    return groups
+
+
+def _titles() -> list[str]:
+    """Return the titles of the groups, in order."""
+    return list(dict.fromkeys([DATA, TRAINING, LENGTH, *(f.metadata["group"] for f in fields(Settings))]))
+
+
+def _add_setting(group: Group, setting: "Field[Any]", defaults: Mapping[str, Any]) -> None:
+    """Add the option for one field of `Settings`; None stands for "not given"."""
+    option, rule = option_of(setting.name), setting.metadata
+    text = rule["help"].replace("%", "%%")
+    if default := default_in_words(setting, defaults):
+        text += f" (default: {default})"
+    if rule["kind"] is not bool:
+        shown = "|".join(rule.get("choices", ())) or SHOWN.get(setting.name) or METAVARS[rule["kind"]]
+        group.add_argument(option, type=_reader(rule["kind"]), metavar=shown, help=text)
+        return
+    switch = argparse.BooleanOptionalAction
+    group.add_argument(option, action=switch, default=None, help=text)
+    for former in (before for before, now in FORMER_NAMES.items() if now == setting.name):
+        group.add_argument(option_of(former), action=switch, dest=setting.name, default=None, help=argparse.SUPPRESS)
+
+
+def option_of(name: str) -> str:
+    """Return the option of a setting."""
+    return "--" + name.replace("_", "-")
+
+
+def default_in_words(setting: "Field[Any]", defaults: Mapping[str, Any]) -> str:
+    """Return the default of a setting for a command that has `defaults` of its own; empty if there is none."""
+    if setting.name not in defaults and "unset" in setting.metadata:
+        return str(setting.metadata["unset"])
+    value = defaults.get(setting.name, setting.default)
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return "" if value is None else str(value)
+
+
+def _reader(kind: type) -> Callable[[str], Any]:
+    """Return a function that turns the text of an option into `kind`, or leaves it to `Settings` to refuse."""
+
+    def read(text: str) -> Any:
+        try:
+            return kind(text)
+        except ValueError:
+            return text
+
+    return read
+
+
+def given_options(arguments: argparse.Namespace, texts: Sequence[str]) -> tuple[dict[str, Any], bool, bool]:
+    """Return the settings and `texts` that were given, in the file of --config or as options, and --quiet and --json.
+
+    SettingsError if a setting cannot have its value, before anything slow.
+    """
+    settings = [f.name for f in fields(Settings)]
+    given = _from_file(arguments.config, settings, texts) if arguments.config else {}
+    named = {name: getattr(arguments, name) for name in (*settings, *texts, *SWITCHES)}
+    given |= {name: value for name, value in named.items() if value is not None}
+    quiet, as_json = (given.pop(name, False) for name in SWITCHES)
+    Settings.build({name: given[name] for name in settings if name in given})
+    return given, quiet, as_json
+
+
+def _from_file(path: Path, settings: list[str], texts: Sequence[str]) -> dict[str, Any]:
+    """Return the options in a TOML file; SettingsError if it is not TOML, or has anything else."""
+    read = read_toml(path, SettingsError, f"--config {path}")
+    given = {name.replace("-", "_"): value for name, value in read.items()}
+    if len(given) < len(read):
+        twice = next(name for name in read if name.replace("-", "_") != name and name.replace("-", "_") in read)
+        raise SettingsError(f"--config {path}: {twice} and {twice.replace('-', '_')} are the same option")
+    given = {FORMER_NAMES.get(name, name): value for name, value in given.items()}
+    known = [*settings, *texts, *SWITCHES]
+    for name, value in given.items():
+        if name not in known:
+            raise SettingsError(f"--config {path}: no option {name!r}{hint(name, known)}")
+        wanted = "text" if name in texts else "true or false" if name in SWITCHES else ""
+        if wanted and not isinstance(value, str if name in texts else bool):
+            raise SettingsError(f"--config {path}: {name} must be {wanted}, got {value!r}")
+        if name in texts and (not value or "\0" in value):
+            raise SettingsError(f"--config {path}: {name} must be a name or path, got {value!r}")
+    try:
+        Settings.build({name: value for name, value in given.items() if name in settings})
+    except SettingsError as error:
+        raise SettingsError(f"--config {path}: {error}") from None
+    return given

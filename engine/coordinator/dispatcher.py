@@ -1,0 +1,153 @@
+"""Between the scheduler and the peers: gives the scheduler events one by one, and carries out its instructions."""
+
+from collections import deque
+from dataclasses import dataclass
+from typing import assert_never
+
+from engine.compute.sums import Sums, bits_of
+from engine.compute.tree import Block
+from engine.coordinator import rounds
+from engine.coordinator.active_round import ActiveRound
+from engine.coordinator.config import Environment
+from engine.coordinator.membership import Membership
+from engine.coordinator.notices import Notice, NoticeKind
+from engine.coordinator.peers import Peers
+from engine.wire import messages as m
+
+LOST = "its connection was lost"
+REFUSED = "it was refused"
+
+
+@dataclass(frozen=True)
+class EventSums:
+    """The sums that belong to an event; `sender` and its RESULT, None if they were computed here."""
+
+    sums: Sums
+    sender: tuple[bytes, m.Result] | None = None
+
+
+class Dispatcher:
+    """The queue of events that the scheduler has not seen, and the round that its instructions are about.
+
+    Of the scheduler, others only ask what it knows.
+    """
+
+    def __init__(
+        self, environment: Environment, scheduler: rounds.Scheduler, peers: Peers, members: Membership
+    ) -> None:
+        self._clock = environment.clock
+        self._notice = environment.notice
+        self._arbiter = environment.arbiter
+        self._peers = peers
+        self._members = members
+        self.scheduler = scheduler
+        self._events: deque[tuple[rounds.Event, EventSums | None]] = deque()  # that the scheduler has not seen
+        self.active: ActiveRound | None = None
+
+    def begin(self, active: ActiveRound, begin: rounds.Begin) -> None:
+        """Give the workers their shares of a round."""
+        self.active = active
+        active.began = self._clock.now()
+        self._peers.publish(begin.version, active.parameters)
+        self.put(begin)
+        self.work_off()
+
+    def put(self, event: rounds.Event, answer: EventSums | None = None) -> None:
+        """Add an event to the queue."""
+        self._events.append((event, answer))
+
+    def lose(self, peer: bytes, reason: str, kind: NoticeKind = NoticeKind.LOST, detail: str | None = None) -> None:
+        """Part from a worker that cannot be reached, said goodbye or is refused."""
+        self._peers.part(peer, kind, reason, detail)
+        self.put(rounds.Left(peer))
+
+    def work_off(self) -> None:
+        """Give the scheduler all events there are, and carry out what it says, which may lead to further events.
+
+        A loop and not a call from within `_carry_out`: when a thousand workers are lost at once, each loss shows in
+        the attempt to give another worker what the last one had.
+        """
+        while self._events:
+            event, answer = self._events.popleft()
+            self._carry_out(self.scheduler.handle(event, self._clock.now()), answer)
+
+    def _carry_out(self, instructions: list[rounds.Instruction], answer: EventSums | None) -> None:
+        """Do what the scheduler says, `answer` being what came with the event.
+
+        Shares are sent last and together, because a worker that has one takes our core; what takes long is for then.
+        """
+        shares: list[rounds.Assign] = []
+        disputed: list[Block] = []
+        for instruction in instructions:
+            match instruction:
+                case rounds.Assign():
+                    shares.append(instruction)
+                case rounds.Accept(block):
+                    self._count(block, answer)
+                case rounds.Complete():
+                    self._round().done = True
+                case rounds.Arbitrate(block):
+                    disputed.append(block)
+                case rounds.Ignore() | rounds.Lapsed() | rounds.Differ() | rounds.Expel():
+                    self._blame(instruction)
+                case _:
+                    assert_never(instruction)
+        if shares:
+            self._send(shares)
+        self._events.extend(self._arbitrate(block) for block in disputed)
+
+    def _round(self) -> ActiveRound:
+        if self.active is None:
+            raise RuntimeError("the scheduler has a round that is not active here")
+        return self.active
+
+    def _count(self, block: Block, answer: EventSums | None) -> None:
+        """Add up the sums of a block, and credit the worker that computed them in training."""
+        active = self._round()
+        if answer is None:
+            raise RuntimeError(f"the scheduler accepts block {block}, but no sums came with the event")
+        active.sums.put(block, answer.sums)
+        if answer.sender and active.work.kind is m.WorkKind.TRAIN:
+            peer, result = answer.sender
+            self._members.credit(peer, active.sums.images(block), result.seconds, result.cpu)
+            active.busy[peer] += result.seconds
+
+    def _send(self, shares: list[rounds.Assign]) -> None:
+        active = self._round()
+        members = [self._members.get(assign.worker) for assign in shares]
+        messages = [
+            (assign.worker, *active.share(assign, member.part if member else None))
+            for assign, member in zip(shares, members, strict=True)
+        ]
+        for worker, work, payload in messages:
+            if not self._peers.send(worker, work, payload):
+                self.lose(worker, LOST)
+
+    def _arbitrate(self, block: Block) -> tuple[rounds.Event, EventSums]:
+        """Compute a block here."""
+        active = self._round()
+        sums = self._arbiter(active.work, block, active.parameters)
+        return rounds.Arbitrated(active.work.round, block, bits_of(sums)), EventSums(sums)
+
+    def _blame(self, instruction: rounds.Ignore | rounds.Lapsed | rounds.Differ | rounds.Expel) -> None:
+        """Record what went wrong in the round, and tell the worker and the supervisor."""
+        place = "" if self.active is None else f" of step {self.active.work.step}"
+        name = self._members.name
+        match instruction:
+            case rounds.Ignore(peer, reason, block):
+                fate = "is in question" if reason is rounds.IgnoreReason.NOT_FINITE else "was not used"
+                self._notice(Notice(NoticeKind(reason), name(peer), f"its answer for block {block} {fate}"))
+            case rounds.Lapsed(peer, blocks):
+                self._notice(Notice(NoticeKind.LAPSED, name(peer), f"no answer in time for blocks {list(blocks)}"))
+                self._peers.suspect(peer)
+            case rounds.Differ(peers, block):
+                names = ", ".join(name(peer) for peer in peers)
+                text = f"{names} sent different bits for block {block}{place}"
+                self._notice(Notice(NoticeKind.DIFFERS, name(peers[-1]), text))
+            case rounds.Expel(peer, block):
+                text = f"its bits for block {block}{place} are wrong; possible causes: bad memory, or other software"
+                self._notice(Notice(NoticeKind.AUDIT, name(peer), text))
+                self._peers.send(peer, m.Refuse(text))
+                self.lose(peer, REFUSED)
+            case _:
+                assert_never(instruction)

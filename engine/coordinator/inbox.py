@@ -1,0 +1,92 @@
+"""What comes in from the peers: messages, and the silence of those that cannot be reached. All of it becomes events."""
+
+from engine.compute.sums import bits_of, is_finite
+from engine.coordinator import rounds
+from engine.coordinator.dispatcher import LOST, REFUSED, Dispatcher, EventSums
+from engine.coordinator.notices import NoticeKind
+from engine.coordinator.peers import LOOK, Peers
+from engine.errors import ProtocolError, WorkerFailedError
+from engine.system.clock import Clock
+from engine.wire import Received
+from engine.wire import messages as m
+
+FAILURES = 3  # failures of workers in one round that end the run: it is not the workers' fault
+
+
+class Inbox:
+    """Takes messages, and lets the dispatcher handle each before it takes the next."""
+
+    def __init__(self, clock: Clock, peers: Peers, dispatcher: Dispatcher) -> None:
+        self._clock = clock
+        self._peers = peers
+        self._dispatcher = dispatcher
+
+    def wait(self) -> None:
+        """Wait for something to happen, not for long, and deal with it."""
+        now = self._clock.now()
+        deadline = self._dispatcher.scheduler.next_deadline()
+        timeout = LOOK if deadline is None else min(LOOK, max(0.0, deadline - now))
+        received = self._peers.poll(timeout)
+        for one in received:
+            self._receive(one)
+            self._dispatcher.work_off()
+        for peer in self._peers.unreachable():
+            self._dispatcher.lose(peer, LOST)
+        if self._peers.look(idle=not received):
+            self._dispatcher.put(rounds.Tick())
+        self._dispatcher.work_off()
+
+    def _receive(self, received: Received) -> None:
+        """Take one message from a peer; a peer that sends a bad one is refused and lost."""
+        try:
+            message, payload = m.decode(received.frames)
+            self._act(received.peer, message, payload)
+        except ProtocolError as error:
+            self._peers.refuse(received.peer, str(error))
+            self._dispatcher.lose(received.peer, REFUSED)
+
+    def _act(self, peer: bytes, message: m.Message, payload: m.Frame | None) -> None:
+        match message:
+            case m.Hello():
+                self._dispatcher.lose(peer, "it started again")
+                self._peers.greet(peer, message)
+            case m.Fetch() | m.Ready() | m.Result() | m.Failed() | m.Goodbye() if not self._peers.has_joined(
+                peer, message.session
+            ):
+                self._peers.redirect(peer, message)
+            case m.Fetch():
+                self._peers.feed(peer, message)
+            case m.Ready():
+                self._peers.admit(peer, message)
+                self._dispatcher.put(rounds.Joined(peer))
+            case m.Result():
+                self._result(peer, message, payload)
+            case m.Failed():
+                self._failed(peer, m.traceback_of(message, payload))
+            case m.Goodbye():
+                self._dispatcher.lose(peer, message.reason, NoticeKind.LEFT)
+            case _:
+                raise ProtocolError(f"{type(message).__name__} is not for the coordinator")
+
+    def _failed(self, peer: bytes, traceback: str) -> None:
+        member = self._peers.local(peer)  # remote workers are not trusted
+        last = traceback.strip().rpartition("\n")[2]
+        self._dispatcher.lose(peer, f"it failed: {last[: m.ERROR_LIMIT]}", detail=traceback)
+        active = self._dispatcher.active
+        if active is not None and member is not None and member.ready:
+            active.failures += 1
+            if active.failures >= FAILURES:
+                raise WorkerFailedError(f"worker {member.name} failed, as did others before it", traceback)
+
+    def _result(self, peer: bytes, result: m.Result, payload: m.Frame | None) -> None:
+        """Tell the scheduler about the sums of a block; they count if they are the first for it."""
+        self._peers.useful(peer)
+        active, block = self._dispatcher.active, (result.start, result.stop)
+        if active is None or result.round != active.work.round:
+            self._dispatcher.put(rounds.Answered(peer, result.round, result.attempt, block))
+            return
+        sums = active.sums.check(result, self._peers.gradient(peer, result, payload))
+        finite = is_finite(sums, active.thorough)
+        bits = bits_of(sums) if not finite or self._dispatcher.scheduler.in_question(block) else None
+        answered = rounds.Answered(peer, result.round, result.attempt, block, bits, finite)
+        self._dispatcher.put(answered, EventSums(sums, (peer, result)))

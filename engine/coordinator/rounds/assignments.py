@@ -1,0 +1,120 @@
+"""Which worker has which share, and until when."""
+
+import math
+from collections.abc import Iterable
+
+from engine.compute.tree import Block
+from engine.coordinator.rounds.events import Answered, Assign, IgnoreReason, Worker
+from engine.coordinator.rounds.leases import Leases
+from engine.coordinator.rounds.round import Round
+from engine.coordinator.rounds.worker import Task, WorkerState
+
+
+class Assignments:
+    """The workers, each with its share or idle. `workers` and `idle` are in the order in which they get shares."""
+
+    def __init__(self, leases: Leases) -> None:
+        self._leases = leases
+        self.workers: dict[Worker, WorkerState] = {}
+        self.idle: dict[Worker, None] = {}  # those without a share
+        self.late: dict[Worker, None] = {}  # those whose share is late
+        self.attempts = 0
+        self.due = math.inf  # when a task becomes late or lapses, at the earliest; perhaps too early
+
+    def join(self, worker: Worker) -> None:
+        """Add a worker, idle."""
+        self.workers[worker] = WorkerState()
+        self.idle[worker] = None
+
+    def forget(self, worker: Worker) -> Task | None:
+        """Drop a worker; return the task whose blocks others may have now."""
+        state = self.workers.pop(worker, None)
+        self.idle.pop(worker, None)
+        self.late.pop(worker, None)
+        return state.task if state and state.task and not state.task.lapsed else None
+
+    def strike(self, event: Answered, now: float) -> IgnoreReason | None:
+        """Strike an answered block off the worker's share; return why not, if it was not asked for the block."""
+        state = self.workers.get(event.worker)
+        if state is None:
+            return IgnoreReason.UNASKED
+        task = state.task
+        asked = task and (task.round, task.attempt) == (event.round, event.attempt) and event.block in task.blocks
+        if task is None or not asked:
+            doubled = state.was_asked(event.round, event.attempt, event.block)
+            return IgnoreReason.DOUBLED if doubled else IgnoreReason.UNASKED
+        task.blocks.remove(event.block)
+        if not task.blocks:
+            state.learn_speed(task, now)
+            state.task = None
+            self.idle[event.worker] = None
+            self.late.pop(event.worker, None)
+        return None
+
+    def assign(self, worker: Worker, current: Round, blocks: list[Block], now: float) -> Assign:
+        """Give an idle worker the share that consists of `blocks`."""
+        state = self.workers[worker]
+        self.attempts += 1
+        share = (blocks[0][0], blocks[-1][1])
+        late, lease = self._leases.limits(share[1] - share[0], state.speed)
+        task = Task(current.number, self.attempts, share, list(blocks), now, now + late, now + lease)
+        state.task = task
+        state.given.append(task)
+        del self.idle[worker]
+        self.due = min(self.due, task.late_at)
+        fresh = state.version != current.version
+        state.version = current.version
+        return Assign(worker, current.number, self.attempts, share, fresh)
+
+    def overdue(self, now: float) -> tuple[list[tuple[Worker, Task]], list[tuple[Worker, Task]]]:
+        """Return the tasks that have just become late, and those whose lease has just lapsed, with their workers."""
+        late, lapsed = [], []
+        for worker, state in self.workers.items():
+            task = state.task
+            if task and not task.late and now >= task.late_at:
+                task.late = True
+                self.late[worker] = None
+                late.append((worker, task))
+            if task and not task.lapsed and now >= task.deadline:
+                task.lapsed = True
+                lapsed.append((worker, task))
+        dues = (state.task.due() for state in self.workers.values() if state.task)
+        self.due = min((due for due in dues if due is not None), default=math.inf)
+        return late, lapsed
+
+    def next_deadline(self) -> float | None:
+        """Return when `overdue` may have something to tell, at the earliest; None if never."""
+        return None if self.due == math.inf else self.due
+
+    def expecting(self) -> bool:
+        """Return whether any worker is expected to answer: has a share, and a lease that has not lapsed."""
+        return any(state.task and not state.task.lapsed for state in self.workers.values())
+
+    def late_tasks(self) -> list[Task]:
+        """Return the tasks that are late."""
+        return [task for worker in self.late if (task := self.workers[worker].task)]
+
+    def holders(self, block: Block, number: int) -> set[Worker]:
+        """Return the workers that are expected to answer `block` of round `number` in time."""
+        tasks = {w: state.task for w, state in self.workers.items() if state.task and state.task.round == number}
+        return {w for w, task in tasks.items() if block in task.blocks and not task.late and not task.lapsed}
+
+    def able(self) -> list[Worker]:
+        """Return the workers that have no share that is late."""
+        return [worker for worker, state in self.workers.items() if not (state.task and state.task.late)]
+
+    def speeds(self) -> tuple[list[float], bool]:
+        """Put the idle in the order of their speeds, the fastest first; return these, and whether all are known.
+
+        A speed that is unknown is taken to be the mean of those that are known.
+        """
+        known = [speed for w in self.idle if (speed := self.workers[w].speed) is not None]
+        usual = sum(known) / len(known) if known else 1.0
+        order = sorted(self.idle, key=lambda w: -(self.workers[w].speed or usual))
+        self.idle = dict.fromkeys(order)
+        return [self.workers[w].speed or usual for w in order], len(known) == len(order)
+
+    def pass_over(self, shares: Iterable[Block]) -> None:
+        """Count which idle workers get nothing; `shares` are in their order."""
+        for worker, (start, stop) in zip(self.idle, shares, strict=True):
+            self.workers[worker].pass_over(start == stop)

@@ -1,0 +1,120 @@
+"""The normalisation that follows from a training part: of pixels, of features, and of targets that are values."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.errors import DataError
+
+Inputs = NDArray[np.uint8] | NDArray[np.float32]
+_CHUNK = 1 << 18  # pixels a histogram call: bincount widens them to int64, which should stay in the cache
+_ROWS = 1 << 14  # of features that are widened to float64 at a time
+
+
+@dataclass(frozen=True)
+class Normalisation:
+    """Mean and standard deviation (of the population): of the bytes of each channel, 0..255, or of each column.
+
+    No order of summation can change a bit of them. Those of bytes are computed in integers and rounded once at the end;
+    those of columns with `math.fsum`, which rounds a sum of float64 once: first the mean, then the squares of the
+    differences from it. The deviation of what has a single value is 1, so that it normalises to 0 and not to 0/0.
+    Raises DataError unless all are finite and every deviation is above 0.
+    """
+
+    mean: tuple[float, ...]
+    deviation: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        finite = all(map(math.isfinite, (*self.mean, *self.deviation)))
+        if not finite or len(self.mean) != len(self.deviation) or not all(d > 0 for d in self.deviation):
+            raise DataError(f"not a normalisation: mean {self.mean}, deviation {self.deviation}")
+
+    @classmethod
+    def of(cls, values: Inputs) -> Normalisation:
+        """Measure images, uint8 [N, H, W, C], or columns of values, float32 [N, D], finite."""
+        if values.dtype == np.uint8:
+            return cls._of_bytes(values.view(np.uint8))
+        columns = [moments(values[:, column].view(np.float32)) for column in range(values.shape[1])]
+        return cls(tuple(mean for mean, _ in columns), tuple(math.sqrt(square) or 1.0 for _, square in columns))
+
+    @classmethod
+    def _of_bytes(cls, images: NDArray[np.uint8]) -> Normalisation:
+        """Let var = (n * sum of squares - square of the sum) / n^2, exactly."""
+        means, deviations = [], []
+        for histogram in _histograms(images):
+            n = sum(histogram)
+            total = sum(value * count for value, count in enumerate(histogram))
+            squares = sum(value * value * count for value, count in enumerate(histogram))
+            means.append(total / n)
+            deviations.append(math.sqrt(n * squares - total * total) / n or 1.0)
+        return cls(tuple(means), tuple(deviations))
+
+    @cached_property
+    def table(self) -> NDArray[np.float32]:
+        """The normalised value of every byte in every channel, float32 [C, 256]."""
+        mean, deviation = np.array(self.mean)[:, None], np.array(self.deviation)[:, None]
+        values: NDArray[np.float64] = (np.arange(256.0) - mean) / deviation
+        return values.astype(np.float32)
+
+    def apply(self, values: Inputs) -> NDArray[np.float32]:
+        """Normalise images, uint8 [N, H, W, C], or columns, float32 [N, D]; DataError if C or D differs.
+
+        A column is computed in float64 and rounded once to float32, as the values of bytes are.
+        """
+        if values.shape[-1] != len(self.mean):
+            what = "images with {} channels" if values.dtype == np.uint8 else "{} columns"
+            raise DataError(f"{what.format(values.shape[-1])}, but the normalisation has {len(self.mean)}")
+        if values.dtype != np.uint8:
+            with np.errstate(over="ignore"):  # what is too large for float32 is noticed by its loss
+                return ((values.astype(np.float64) - self._row.mean) / self._row.deviation).astype(np.float32)
+        images = values.view(np.uint8)
+        if len(self.mean) == 1:
+            return np.take(self.table[0], images)
+        return np.stack([np.take(row, images[..., c]) for c, row in enumerate(self.table)], axis=-1)
+
+    def undo(self, values: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return normalised columns, float32 [N, D], in their own units again, float64."""
+        restored: NDArray[np.float64] = values.astype(np.float64) * self._row.deviation + self._row.mean
+        return restored
+
+    @cached_property
+    def _row(self) -> _Row:
+        return _Row(np.array(self.mean), np.array(self.deviation))
+
+
+@dataclass(frozen=True)
+class _Row:
+    mean: NDArray[np.float64]
+    deviation: NDArray[np.float64]
+
+
+def moments(column: NDArray[np.float32]) -> tuple[float, float]:
+    """Return mean and variance (of the population) of values [N], finite; exactly 0 if all are the same."""
+    if column.min() == column.max():
+        return float(column[0]), 0.0  # their mean may round to another number
+    mean = math.fsum(_numbers(column, 0.0, 1)) / len(column)
+    return mean, math.fsum(_numbers(column, mean, 2)) / len(column)
+
+
+def _numbers(column: NDArray[np.float32], origin: float, power: int) -> Iterator[float]:
+    """Yield (x - origin) ** power in float64 of every value."""
+    for start in range(0, len(column), _ROWS):
+        some = column[start : start + _ROWS].astype(np.float64) - origin
+        yield from (some * some if power == 2 else some).tolist()
+
+
+def _histograms(images: NDArray[np.uint8]) -> list[list[int]]:
+    """Count every byte value in every channel, as Python integers [C][256]."""
+    channels = images.shape[-1]
+    counts = np.zeros((channels, 256), np.int64)
+    pixels = images.reshape(-1, channels)
+    for start in range(0, len(pixels), _CHUNK):
+        for channel in range(channels):
+            counts[channel] += np.bincount(pixels[start : start + _CHUNK, channel], minlength=256)
+    return [[int(count) for count in row] for row in counts]

@@ -1,0 +1,109 @@
+"""Features and targets in arrays, lists or data frames."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from engine.data.labels import AnyArray, flat_labels
+from engine.data.rows import Rows
+from engine.errors import DataError
+
+
+def pair_rows(features: Any, targets: Any) -> Rows | None:
+    """Return (X, y) as rows; None if X is not [N, D].
+
+    Bytes [N, D] are refused by those who read images: they are most likely images that were made flat.
+    """
+    if hasattr(features, "shape"):
+        if len(features.shape) != 2 or getattr(features, "dtype", None) == np.uint8:
+            return None
+    elif not _are_numbers(features):
+        return None
+    columns = tuple(str(name) for name in getattr(features, "columns", ()))
+    array = _numbers(features, columns)
+    return Rows(array, _targets(targets), len(array), columns, _names(targets))
+
+
+def joined(parts: Sequence[Rows]) -> Rows:
+    """Return training and test part, or the one part, as rows; DataError if they do not fit each other."""
+    first, *rest = parts
+    for other in rest:
+        if other.features.shape[1:] != first.features.shape[1:] or other.columns != first.columns:
+            raise DataError(
+                f"training has {first.features.shape[1]} features but the test part {other.features.shape[1]}, or they "
+                "have other names; both must have the same"
+            )
+        if other.targets.shape[1:] != first.targets.shape[1:]:
+            raise DataError(
+                f"training targets are {list(first.targets.shape)}, those to test {list(other.targets.shape)}"
+            )
+        kinds = {first.targets.dtype.kind, other.targets.dtype.kind}
+        if len(kinds) > 1 and "U" in kinds:
+            raise DataError("some targets are words, others numbers; both parts must have the same")
+    for part in parts:
+        if len(part.features) != len(part.targets):
+            raise DataError(f"{len(part.features)} rows but {len(part.targets)} targets: they must be as many")
+    if not rest:
+        return first
+    features, targets = (np.concatenate([getattr(p, name) for p in parts]) for name in ("features", "targets"))
+
+    def row(number: int) -> str:
+        inside = number < len(first.features)
+        return f"row {number}" if inside else f"row {number - len(first.features)} of the test part"
+
+    return Rows(features, targets, len(first.features), first.columns, first.target_names, row=row)
+
+
+def _are_numbers(rows: Any) -> bool:
+    """Tell whether something is a list of lists of numbers."""
+    if not isinstance(rows, list | tuple) or not rows or not isinstance(rows[0], list | tuple):
+        return False
+    return all(isinstance(value, int | float | np.number) for value in rows[0])
+
+
+def _numbers(features: Any, columns: tuple[str, ...]) -> AnyArray:
+    try:
+        array: AnyArray = np.asarray(features)
+    except ValueError:
+        lengths = sorted({len(row) for row in features})
+        raise DataError(f"rows of features differ in length, from {lengths[0]} to {lengths[-1]}") from None
+    if array.dtype.kind in "OUS":
+        array = _of_objects(array, columns)
+    if array.dtype.kind not in "biuf":
+        raise DataError(f"features are {array.dtype}; they must be numbers")
+    return array
+
+
+def _of_objects(array: AnyArray, columns: tuple[str, ...]) -> AnyArray:
+    """Return an array of Python objects as numbers; DataError names the first that is none, None being missing."""
+    numbers = np.empty(array.shape, np.float64)
+    for (row, column), value in np.ndenumerate(array):
+        if isinstance(value, str | bytes) or (value is not None and not np.isscalar(value)):
+            called = columns[column] if columns else column
+            raise DataError(f"row {row}, column {called} is {value!r:.60}, not a number: features are numbers only")
+        numbers[row, column] = np.nan if value is None else float(value)
+    return numbers
+
+
+def _targets(targets: Any) -> AnyArray:
+    try:
+        array: AnyArray = np.asarray(targets)
+    except ValueError:
+        raise DataError("targets differ in length; they must be [N], or floats [N, T]") from None
+    if array.ndim == 2 and array.shape[1] == 1:
+        array = array[:, 0]
+    if array.ndim not in (1, 2):
+        raise DataError(f"targets must be [N], or floats [N, T], not {list(array.shape)}")
+    return array if array.dtype.kind == "f" else flat_labels(array, "targets")
+
+
+def _names(targets: Any) -> tuple[str, ...]:
+    """Return the names of the columns of a data frame, or of a series."""
+    names = getattr(targets, "columns", None)
+    if names is not None:
+        return tuple(str(name) for name in names)
+    name = getattr(targets, "name", None)
+    return (name,) if isinstance(name, str) else ()

@@ -1,0 +1,66 @@
+"""Where compiled kernels are kept: in the cache of this program, wherever it and numba are installed."""
+
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numba
+from numba.core.caching import CompileResultCacheImpl, FunctionCache
+
+from engine.system.places import kernels_folder, unwritable
+
+# numba recompiles a cached kernel when its own file changes, but not when a file whose loops are inlined does. So the
+# name of a kernel, and of its cache file, depends on all files: old code would give other bits than the source says.
+SOURCES = sha256(b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))).hexdigest()[:8]
+
+
+def folder() -> Path:
+    """Return the folder of the kernels that this numba compiled."""
+    return kernels_folder() / f"numba-{numba.__version__}"
+
+
+class _Locator:
+    """Tells numba where the files of a function are. numba's own locators refuse a folder that can only be read."""
+
+    def __init__(self, function: Any, file: str) -> None:
+        self._py_file = file  # numba names it in a warning
+        self._line = function.__code__.co_firstlineno
+        self._folder = folder()
+
+    @classmethod
+    def from_function(cls, function: Any, file: str) -> "_Locator":
+        return cls(function, file)
+
+    def get_cache_path(self) -> str:
+        return str(self._folder)
+
+    def ensure_cache_path(self) -> None:
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def get_source_stamp(self) -> str:
+        return SOURCES
+
+    def get_disambiguator(self) -> str:
+        return str(self._line)
+
+
+class _Files(CompileResultCacheImpl):
+    _locator_classes = [_Locator]  # noqa: RUF012 - as numba has it
+
+
+class KernelCache(FunctionCache):
+    """numba's cache of a function, in our folder."""
+
+    _impl_class = _Files
+
+    def save_overload(self, signature: Any, data: Any) -> None:
+        """Write what was compiled; SettingsError if the folder cannot be written."""
+        try:
+            super().save_overload(signature, data)  # type: ignore[no-untyped-call]
+        except OSError as error:
+            raise unwritable(folder(), error) from None
+
+
+def cache_of(function: Any) -> KernelCache:
+    """Return the cache of a function that numba is to compile."""
+    return KernelCache(function)  # type: ignore[no-untyped-call]

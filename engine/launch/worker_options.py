@@ -1,0 +1,37 @@
+"""The options that `gradsum worker` passes on to the worker processes: declared and checked in one place for both."""
+
+import argparse
+from pathlib import Path
+
+from engine.errors import UsageError
+from engine.wire.keys import Keys, keys_to_join
+
+
+def add_worker_options(parser: argparse.ArgumentParser, patience: float) -> None:
+    """Declare the address and the options; `patience` is the default, in seconds."""
+    parser.add_argument(
+        "address", metavar="ADDRESS", help="where the coordinator listens, for example tcp://10.0.0.1:5555"
+    )
+    parser.add_argument("--key", type=Path, metavar="FILE", help="the coordinator's key file, or a copy of it")
+    parser.add_argument("--insecure", action="store_true", help="join another machine without keys")
+    parser.add_argument(
+        "--patience",
+        type=float,
+        default=patience,
+        metavar="SECONDS",
+        help=f"leave when nothing comes from a coordinator for this long (default: {patience:g})",
+    )
+
+
+def keys_of(arguments: argparse.Namespace) -> Keys | None:
+    """Return the keys with which to join; None if none are needed. UsageError for what cannot be meant."""
+    if not arguments.patience > 0:  # nan is not
+        raise UsageError(f"--patience must be a number of seconds above 0, got {arguments.patience:g}")
+    return keys_to_join(arguments.address, arguments.key, arguments.insecure)
+
+
+def words_of(arguments: argparse.Namespace) -> list[str]:
+    """Return the words of a command line that give the same options."""
+    words = [arguments.address, "--patience", repr(arguments.patience)]
+    words += ["--key", str(arguments.key)] if arguments.key else []
+    return [*words, "--insecure"] if arguments.insecure else words

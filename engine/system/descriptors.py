@@ -1,0 +1,35 @@
+"""How many file descriptors, and so connections, this process may have."""
+
+import contextlib
+import resource
+from pathlib import Path
+
+from engine.errors import UsageError
+
+WANTED = 1 << 16
+
+
+def descriptor_limit() -> int:
+    """Return how many file descriptors this process may have; it may be lowered from outside at any time."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return WANTED if soft == resource.RLIM_INFINITY else soft
+
+
+def raise_descriptor_limit() -> None:
+    """Let this process have `WANTED` file descriptors, or as many as it may."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = WANTED if hard == resource.RLIM_INFINITY else min(WANTED, hard)
+    if descriptor_limit() < wanted:
+        with contextlib.suppress(ValueError, OSError):  # macOS has a further limit
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def need_descriptors(more: int, what: str) -> None:
+    """Raise the limit, and UsageError if this process may then not open `more` files, which `what` needs."""
+    raise_descriptor_limit()
+    there, used = descriptor_limit(), len(list(Path("/dev/fd").iterdir()))
+    if used + more > there:
+        raise UsageError(
+            f"{what} needs {used + more} file descriptors, and this process may have {there}; start fewer workers, or "
+            f"raise the limit first (ulimit -n {used + more})"
+        )

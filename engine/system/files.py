@@ -1,0 +1,79 @@
+"""Files that appear under their name whole or not at all, and stay there when the power goes."""
+
+import errno
+import mmap
+import os
+import re
+import secrets
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+# What write_atomically() writes to first: ".NAME.PID-RANDOM.tmp" beside the file. Only SIGKILL leaves one behind.
+TEMPORARY = re.compile(r"\.(?P<name>.+)\.(?P<pid>\d+)(?:-[0-9a-f]+)?\.tmp", re.DOTALL)
+NAME_PART = 50  # characters of the name, so that a long one does not become too long
+
+
+def write_atomically(
+    path: Path, content: bytes | Iterable[bytes | memoryview], mode: int = 0o666, new: bool = False
+) -> None:
+    """Write `content` to `path`, and return when it is on disk under that name.
+
+    Raises OSError, and then whatever was there still is. `mode` is what umask is taken from. `new`: FileExistsError if
+    there is something. A link is followed; what is not a file, such as /dev/stdout, is written to as it is.
+    """
+    if new and os.path.lexists(path):
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
+    path = Path(os.path.realpath(path))
+    pieces = [content] if isinstance(content, bytes) else content
+    if path.exists() and not path.is_file():
+        _write(os.open(path, os.O_WRONLY), pieces)
+        return
+    temporary = path.with_name(f".{path.name[:NAME_PART]}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
+    try:
+        _write(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), pieces, sync=True)
+        if new:
+            path.hardlink_to(temporary)  # which never replaces anything, as a rename would
+            sync_folder(path.parent)
+        else:
+            move_into_place(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def mapped(path: Path) -> memoryview:
+    """Return the content of a file that never changes, without reading it; ValueError if it is empty.
+
+    The mapping is private, since some file systems have no shared ones; the pages are shared all the same.
+    """
+    with path.open("rb") as file:
+        return memoryview(mmap.mmap(file.fileno(), 0, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ))
+
+
+def check_writable(folder: Path) -> None:
+    """Raise OSError if no file can be made in `folder`."""
+    tempfile.TemporaryFile(dir=folder).close()
+
+
+def move_into_place(temporary: Path, path: Path) -> None:
+    """Give a file that is on disk its name, and return when the name is on disk as well."""
+    temporary.replace(path)
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Return when the names in `folder` are on disk."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _write(descriptor: int, pieces: Iterable[bytes | memoryview], sync: bool = False) -> None:
+    with os.fdopen(descriptor, "wb") as file:
+        for piece in pieces:
+            file.write(piece)
+        file.flush()
+        if sync:
+            os.fsync(file.fileno())

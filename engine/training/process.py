@@ -1,0 +1,149 @@
+"""What a process that trains sets up, in which order; all of it is undone afterwards."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from engine.compute.precompile import compile_all, is_compiled
+from engine.coordinator.notices import Notice, NoticeKind, NoticeLimit
+from engine.coordinator.source import Source
+from engine.errors import GradsumError, StorageError, WorkerFailedError, WorkersError
+from engine.records import EventRow, Recorder
+from engine.reports.text import shown
+from engine.settings import Settings
+from engine.system.allocator import release_compiler
+from engine.system.blas import one_blas_thread
+from engine.system.clock import MONOTONIC, Clock, TimeLimit
+from engine.system.signals import Interrupt
+from engine.training.bookkeeping import departure, notice_recorder
+from engine.training.checkpoint_writer import CheckpointWriter
+from engine.training.cluster import Cluster, cluster_for, source_for
+from engine.training.context import RunContext
+from engine.training.loop import Loop
+from engine.training.reporter import Reporter, Result
+from engine.training.result import info_of, result_of, totals_of
+from engine.training.run import Run
+from engine.training.snapshots import SnapshotRecorder, choose
+from engine.training.state import TrainingState
+from engine.training.step_log import StepLog
+from engine.training.stopping import Prune, Stopping, never
+
+# What ends a run in the middle of things: they say which checkpoint there is.
+AT_ONCE = (KeyboardInterrupt, WorkersError, WorkerFailedError, StorageError)
+log = logging.getLogger("gradsum.training")
+
+
+class TrainingProcess:
+    """A process that trains: one run, or one after the other on the same workers.
+
+    Entered, it listens to signals and holds BLAS to one thread; `start_workers` and `open_records` follow. They are
+    undone in the opposite order when it is left. Only `carry_out` sets up what belongs to a single run.
+    """
+
+    def __init__(self, reporter: Reporter, clock: Clock = MONOTONIC) -> None:
+        self.reporter = reporter
+        self.interrupt = Interrupt(reporter.interrupted, clock)
+        self._clock = clock
+        self._stack = ExitStack()
+        self._cluster: Cluster | None = None
+
+    def __enter__(self) -> Self:
+        self._stack.enter_context(self.interrupt)
+        self._stack.enter_context(one_blas_thread())
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._stack.__exit__(kind, error, traceback)
+
+    def compile_kernels(self) -> None:
+        """Compile every kernel where that has not been done, so that no worker has to."""
+        if not is_compiled():
+            self.reporter.status("compiling kernels, once on this machine: this takes about half a minute")
+            compile_all()
+
+    def start_workers(self, settings: Settings, sizes: frozenset[int] = frozenset()) -> None:
+        """Start local workers, which takes them a second, and let others join, if that is asked for.
+
+        `sizes`: how many parameters the models of the runs to come have, where there may be several.
+        """
+        self._cluster = self._stack.enter_context(cluster_for(settings, self._clock, len(sizes) <= 1))
+        if self._cluster and sizes:
+            self._cluster.listen(max(sizes), self.reporter)
+
+    def open_records(self, db: Path) -> Recorder:
+        """Open the database, and return what writes it."""
+        self._records = self._stack.enter_context(Recorder(db))
+        return self._records
+
+    def enter(self, run: Run) -> int:
+        """Begin the run in the records, or continue it there, and return its number."""
+        row = run.row()
+        step = run.checkpoint.step if run.checkpoint else 0
+        number = self._records.resume(run.uuid, step, row.folder, row.name)
+        if number is None:
+            number = self._records.begin(row)
+            self._say_what_is_missing(run)
+        return number
+
+    def _say_what_is_missing(self, run: Run) -> None:
+        """Say, if the run that was just entered is not new, that its earlier steps are on record elsewhere."""
+        if run.checkpoint is None:
+            return
+        before = run.checkpoint.run.db
+        where = f"; they are in {before}" if before and Path(before) != run.db.absolute() else ""
+        text = f"run {run.uuid[:6]} is new to database {run.db}, without its first {run.checkpoint.step} steps{where}"
+        self._records.event(EventRow(NoticeKind.RESUMED, text, run.checkpoint.step))
+        self.reporter.notice(shown(text))
+
+    def carry_out(self, run: Run, number: int, state: TrainingState, prune: Prune = never) -> Result:
+        """Train the run that has this number in the records, from `state` on, and finish it there."""
+        limit = TimeLimit(self._clock, run.settings.time_limit)
+        context = RunContext(self.reporter, self.interrupt, self._clock, limit)
+        notices = NoticeLimit(notice_recorder(self._records, self.reporter))
+        self.reporter.status("waiting for workers" if self._cluster else "compiling the network")
+        known = self._records.worker_names()
+        with source_for(run, self._cluster, context, notices.take, known) as source:
+            release_compiler()
+            loop = self._loop(run, state, source, context, prune)
+            self.reporter.started(info_of(run, number, loop))
+            log.info("run %d begins at step %d: %s on %s", number, state.progress.step, run.model_name, run.data.name)
+            if changed := run.other_numerics():
+                notices.take(Notice(NoticeKind.RESUMED, None, changed))
+            with self._closing(number, source, notices), loop.snapshots:
+                stop = loop.train()
+            result = result_of(run, number, loop, stop, self._records.size())
+            self._records.finish(result.state, stop.text, **totals_of(result, state.progress))
+        log.info("run %d ends after step %d: %s", number, result.steps, stop.text)
+        return result
+
+    def _loop(self, run: Run, state: TrainingState, source: Source, context: RunContext, prune: Prune) -> Loop:
+        schedule = choose(run.settings, state.layout)
+        return Loop(
+            run=run,
+            state=state,
+            source=source,
+            stopping=Stopping(run.settings, run.last_step(), self.interrupt, context.limit, prune),
+            log=StepLog(run, state, source, self._records, context),
+            checkpoints=CheckpointWriter(run.folder, state, run.state()),
+            snapshots=SnapshotRecorder(schedule, state.layout, self._records, self.reporter.notice),
+            context=context,
+        )
+
+    @contextmanager
+    def _closing(self, number: int, source: Source, notices: NoticeLimit) -> Iterator[None]:
+        """Record, however the steps end, what each worker has done, and how many notices were held back."""
+        try:
+            yield
+        except GradsumError as error:
+            log.warning("run %d fails: %s", number, error)
+            raise
+        finally:
+            self.reporter.ended()
+            for worker in source.workers():
+                self._records.worker(departure(worker, "the run ended"))
+            notices.close()

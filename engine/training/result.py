@@ -1,0 +1,117 @@
+"""What is told of a run when it begins, and when it has ended."""
+
+from dataclasses import asdict
+
+from engine.data import Measure
+from engine.network import Network
+from engine.nn.parameters import Vector
+from engine.records import Totals
+from engine.records.status import RunStatus
+from engine.training.history import History
+from engine.training.loop import Loop
+from engine.training.progress import Progress
+from engine.training.reporter import Best, Result, RunInfo
+from engine.training.run import Run
+from engine.training.stopping import StopKind, StopReason
+
+
+def info_of(run: Run, number: int, loop: Loop) -> RunInfo:
+    """Return what is known of a run that is about to take its first step."""
+    progress = loop.state.progress
+    return RunInfo(
+        run=number,
+        model=run.model_name,
+        data=run.data.name,
+        generated=run.data.generated,
+        train_samples=len(run.data.train),
+        test_samples=len(run.data.test),
+        parameters=loop.state.layout.size,
+        workers=_workers(run, loop),
+        step=progress.step,
+        last_step=run.last_step(),
+        time_limit=loop.context.limit.left(),
+        steps_per_epoch=progress.steps_per_epoch,
+        db=run.db,
+        folder=run.folder,
+        measure=run.data.measure,
+        unit=run.data.train.unit,
+        notes=run.data.notes,
+    )
+
+
+def result_of(run: Run, number: int, loop: Loop, stop: StopReason, records_bytes: int) -> Result:
+    """Return the result of a run that stopped, and is saved."""
+    progress, layout, parameters = loop.state.progress, loop.state.layout, loop.state.parameters
+    checkpoint = loop.save()
+    return Result(
+        run=number,
+        data=run.data.name,
+        generated=run.data.generated,
+        state=RunStatus.INTERRUPTED if stop.kind is StopKind.INTERRUPTED else RunStatus.FINISHED,
+        reason=stop.text,
+        steps=progress.step,
+        epochs=progress.epoch,
+        workers=_workers(run, loop),
+        params_sha256=layout.sha256(parameters),
+        train_loss=progress.train_loss,
+        validation=progress.validation,
+        best=_best(loop),
+        images_per_second=progress.images_per_second,
+        wall_seconds=progress.elapsed,
+        step_ms=_step_ms(loop),
+        db=run.db,
+        records_bytes=records_bytes,
+        checkpoint=checkpoint,
+        network=_network(run, parameters),
+        history=History(run.db.absolute(), number, run.uuid),
+        steps_taken=progress.taken,
+        stop=stop.kind,
+        unit=run.data.train.unit,
+    )
+
+
+def _network(run: Run, parameters: Vector) -> Network:
+    data = run.data
+    return Network(run.model, parameters, run.normalisation, data.classes, run.values, data.columns, data.targets)
+
+
+def totals_of(result: Result, progress: Progress) -> Totals:
+    """Return what the records are told of a run that has ended."""
+    totals = _scores(progress) | Totals(
+        steps=result.steps,
+        epochs=result.epochs,
+        wall_seconds=result.wall_seconds,
+        cpu_seconds=progress.cpu,
+        params_sha256=result.params_sha256,
+    )
+    if progress.taken:  # otherwise what is recorded from before the run was resumed still holds
+        totals |= Totals(train_loss=result.train_loss, images_per_second=result.images_per_second)
+    return totals
+
+
+def _scores(progress: Progress) -> Totals:
+    """Return the best and the last score, as percent correct or as R²."""
+    best, last = progress.best, progress.validation
+    step = best.step if best else None
+    if last is None or last.measure is Measure.PERCENT:
+        return Totals(
+            best_percent=best.percent if best else None, best_step=step, last_percent=last.percent if last else None
+        )
+    return Totals(best_r2=best.r2 if best else None, best_step=step, last_r2=last.r2)
+
+
+def _best(loop: Loop) -> Best | None:
+    best = loop.state.progress.best
+    return Best(best.step, best.percent, best.loss, loop.checkpoints.kept(best), best.r2) if best else None
+
+
+def _workers(run: Run, loop: Loop) -> int:
+    return run.settings.workers or len(loop.source.workers())
+
+
+def _step_ms(loop: Loop) -> dict[str, float]:
+    """Return where the mean step went, in milliseconds; `other` is records and reports."""
+    progress = loop.state.progress
+    seconds = asdict(loop.source.timing) | {"optimizer": progress.optimizer_seconds}
+    seconds["other"] = max(0.0, progress.seconds - sum(seconds.values()))
+    return {name: 1000 * value / max(progress.taken, 1) for name, value in seconds.items()}

@@ -1,0 +1,54 @@
+"""What a run that is continued from a checkpoint may change, and what it may not."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from engine.checkpoint import Checkpoint, RunState
+from engine.errors import CheckpointError, SettingsError
+from engine.nn.model import Model
+from engine.settings import ENDS, TRAJECTORY, Settings
+
+
+def continued_settings(stored: RunState, given: Mapping[str, Any]) -> Settings:
+    """Return the settings of a resumed run: the stored ones, except for those that are given.
+
+    Only what the parameters do not depend on may change: CheckpointError for anything else.
+    """
+    Settings.build(dict(given))
+    if not stored.settings:
+        raise CheckpointError("the checkpoint has no settings of its run, so it cannot be resumed")
+    try:
+        before = Settings.build(dict(stored.settings))
+    except SettingsError as error:
+        raise CheckpointError(f"the checkpoint's settings do not suit this version: {error}") from None
+    for name in TRAJECTORY:
+        if name in given and given[name] is not None and given[name] != getattr(before, name):
+            raise CheckpointError(
+                f"the run began with {name.replace('_', '-')} {getattr(before, name)}, not {given[name]}: "
+                "a resumed run keeps this setting; omit the option, or begin a new run"
+            )
+    values = before.asdict()
+    if any(given.get(name) is not None for name in ENDS):
+        values |= dict.fromkeys(ENDS)
+    return Settings.build(values | {name: value for name, value in given.items() if value is not None})
+
+
+def check_end(last_step: int | None, earlier: Checkpoint) -> None:
+    """Raise SettingsError if a run has nothing left to do, not even its last validation."""
+    validated = (earlier.run.validation or {}).get("step")
+    if last_step is not None and earlier.step >= last_step and validated == earlier.step:
+        raise SettingsError(
+            f"the run is already at step {earlier.step} and ends at step {last_step}; steps and epochs count from the "
+            "start of the run: give more --steps or --epochs to continue"
+        )
+
+
+def check_same(stored: RunState, digest: str, name: str, model: Model) -> None:
+    """Raise CheckpointError unless data and model are those the run began with."""
+    if (was := stored.data.digest) != digest:
+        raise CheckpointError(
+            f"the run began with data {stored.data.name} (digest {str(was)[:12]}), "
+            f"this is {name} ({digest[:12]}); resume with the same data, or begin a new run"
+        )
+    if stored.model != model.describe():
+        raise CheckpointError("the run began with another model; omit --model, or begin a new run")

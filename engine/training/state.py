@@ -1,0 +1,72 @@
+"""What changes while a network trains: its parameters, the optimizer's vectors, and how far it is."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from engine.checkpoint import Checkpoint, kept
+from engine.checkpoint.content import Arrays
+from engine.compute.validation import Validation
+from engine.errors import CheckpointError
+from engine.nn.optimizers import State as OptimizerState
+from engine.nn.parameters import Layout, Vector, aligned
+from engine.training.progress import Progress
+from engine.training.run import Run
+
+
+@dataclass
+class TrainingState:
+    """The master copy of the model, and how far training is."""
+
+    layout: Layout
+    parameters: Vector
+    optimizer: OptimizerState
+    progress: Progress
+
+    def arrays(self) -> tuple[Arrays, Mapping[str, Arrays]]:
+        """Return parameters and optimizer's vectors as checkpoints hold them, by name, in public shape."""
+        vectors = self.optimizer.tensors()
+        return dict(self.layout.public(self.parameters)), {
+            name: dict(self.layout.public(vector)) for name, vector in vectors.items()
+        }
+
+
+def state_of(run: Run) -> TrainingState:
+    """Return the state that `run` begins in: fresh, or that of its checkpoint; CheckpointError if that does not fit."""
+    layout, optimizer = run.model.layout(), run.settings.make_optimizer()
+    optimizer.start(1).step(aligned(1), aligned(1), 1.0)  # loads its kernel before the first step
+    progress = Progress(run.sampler().steps_per_epoch)
+    state = TrainingState(layout, layout.zeros(), optimizer.start(layout.size), progress)
+    if run.checkpoint is None:
+        layout.initialise(state.parameters, run.settings.seed)
+    else:
+        _restore(state, run.checkpoint)
+        state.progress.best = _best(run, run.checkpoint, state.progress.validation)
+    return state
+
+
+def _restore(state: TrainingState, checkpoint: Checkpoint) -> None:
+    layout, progress, stored = state.layout, state.progress, checkpoint.run
+    try:
+        layout.fill(state.parameters, checkpoint.parameters)
+        tensors = {}
+        for name, arrays in checkpoint.optimizer.items():
+            tensors[name] = layout.zeros()
+            layout.fill(tensors[name], arrays)
+        state.optimizer.load(tensors, checkpoint.step)
+        progress.validation = Validation.from_dict(stored.validation) if stored.validation else None
+    except ValueError as error:
+        raise CheckpointError(f"the checkpoint does not fit: {error}") from None
+    progress.step = checkpoint.step
+    progress.best_score = stored.best_percent if stored.best_r2 is None else stored.best_r2
+    progress.elapsed, progress.cpu = float(stored.elapsed), float(stored.cpu)
+
+
+def _best(run: Run, checkpoint: Checkpoint, newest: Validation | None) -> Validation | None:
+    """Return the best validation so far, if its parameters are in the run's folder, or are those of `checkpoint`."""
+    try:
+        best = Validation.from_dict(checkpoint.run.best) if checkpoint.run.best else None
+    except ValueError as error:
+        raise CheckpointError(f"the checkpoint does not fit: {error}") from None
+    if best and (best.step == checkpoint.step or kept(run.folder, best.step, run.uuid)):
+        return best
+    return newest if newest and newest.step == checkpoint.step else None

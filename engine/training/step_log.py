@@ -1,0 +1,121 @@
+"""What is recorded and reported of steps and validations."""
+
+import math
+import time
+from typing import NamedTuple
+
+from engine.compute.sums import Sums
+from engine.compute.validation import Validation
+from engine.coordinator.source import Source
+from engine.data import Measure
+from engine.records import Recorder, TrainingRow, ValidationRow
+from engine.training.bookkeeping import worker_row
+from engine.training.context import RunContext
+from engine.training.reporter import StepReport
+from engine.training.run import Run
+from engine.training.state import TrainingState
+
+PACE = 0.1  # weight of the newest step in the speed that is shown
+
+
+class _Step(NamedTuple):
+    loss: float
+    correct: int
+    samples: int
+    seconds: float
+
+
+class StepLog:
+    """Writes to the records, and tells the reporter, what has happened.
+
+    A step is only remembered when it is taken; `settle` does the rest, while workers compute the next one.
+    """
+
+    def __init__(self, run: Run, state: TrainingState, source: Source, records: Recorder, context: RunContext) -> None:
+        self._momentum = run.settings.momentum if run.settings.optimizer == "momentum" else None
+        self._counts_correct = run.data.measure is Measure.PERCENT
+        self._progress = state.progress
+        self._optimizer = state.optimizer
+        self._source = source
+        self._records = records
+        self._reporter = context.reporter
+        self._clock = context.clock
+        self._began = self._clock.now() - self._progress.elapsed
+        self._cpu_before = self._progress.cpu - time.process_time()
+        self._rate = 0.0
+        self._newest: _Step | None = None
+
+    def step(self, sums: Sums, samples: int, seconds: float) -> None:
+        """Remember the step that has just been taken: its sums over `samples` samples, and how long it took."""
+        self._newest = _Step(sums.loss, sums.correct, samples, seconds)
+
+    def settle(self) -> None:
+        """Record and report the newest step, unless that is done."""
+        if self._newest is None:
+            return
+        (loss, correct, samples, seconds), self._newest = self._newest, None
+        progress = self._progress
+        progress.taken += 1
+        progress.images += samples
+        progress.recent.append((loss, samples))
+        self._measure()
+        mean = loss / samples
+        percent = 100 * correct / samples if self._counts_correct else None
+        row = TrainingRow(
+            batchno=progress.step,
+            epoch=progress.epoch,
+            time=time.time(),
+            elapsed=progress.elapsed,
+            cputime=progress.cpu,
+            corperc=percent,
+            avgloss=mean,
+            batchsize=samples,
+            lr=self._optimizer.lr,
+            momentum=self._momentum,
+        )
+        self._records.training(row)
+        rate = samples / max(seconds, 1e-9)
+        self._rate += (rate - self._rate) * (PACE if self._rate else 1.0)
+        report = StepReport(
+            step=row.batchno,
+            epoch=row.epoch,
+            loss=mean,
+            percent=math.nan if percent is None else percent,
+            images=samples,
+            images_per_second=self._rate,
+            elapsed=row.elapsed,
+        )
+        self._reporter.step(report, self._source.workers())
+
+    def validated(self, validation: Validation) -> None:
+        """Record and report a validation of the newest step."""
+        self._measure()
+        progress = self._progress
+        row = ValidationRow(
+            batchno=progress.step,
+            epoch=progress.epoch,
+            time=time.time(),
+            cputime=progress.cpu,
+            elapsed=progress.elapsed,
+            corperc=validation.percent if validation.r2 is None else None,
+            avgloss=validation.loss,
+            r2=validation.r2,
+        )
+        self._records.validation(row)
+        self._reporter.validated(validation)
+
+    def flush(self) -> None:
+        """Return when everything so far is on disk, what each worker has done included."""
+        self._measure()
+        for worker in self._source.workers():
+            self._records.worker(worker_row(worker))
+        self._records.flush()
+
+    def has_its_file(self) -> bool:
+        """Return whether the database is still where it was."""
+        return self._records.there()
+
+    def _measure(self) -> None:
+        """Bring the run's elapsed and processor seconds up to date."""
+        self._progress.elapsed = self._clock.now() - self._began
+        self._progress.cpu = self._cpu_before + time.process_time() + self._source.cpu_seconds()

@@ -1,0 +1,45 @@
+"""Where a run is put on record, and where its checkpoints go."""
+
+import os
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from engine import checkpoint as checkpoints
+from engine.training.defaults import DEFAULT_DB
+
+
+def database_for(given: Path | None, recorded: str | None) -> Path:
+    """Return the database: the one given, or else the one recorded in the checkpoint that is continued.
+
+    Where that one's folder does not exist, the checkpoint comes from another machine: then the default one.
+    """
+    if given is not None:
+        return given
+    return Path(recorded) if recorded and os.path.isdir(Path(recorded).parent) else DEFAULT_DB  # noqa: PTH112 - False for a closed folder, too
+
+
+def folder_for(resume: Path | None, db: Path, identity: str) -> Path:
+    """Return the folder of the checkpoints: where they were, or a new one in the folder that `db` has for them."""
+    if resume is not None:
+        return resume if resume.is_dir() else resume.parent
+    return _beside(db) / f"{time.strftime('%Y%m%d-%H%M%S')}-{identity[:6]}"
+
+
+def check_folder(folder: Path, identity: str) -> None:
+    """Raise CheckpointError if checkpoints of the run cannot go to `folder`.
+
+    What had to be made is removed again: if something else is wrong, nothing is left behind.
+    """
+    made = [path for path in (folder, *folder.parents) if not path.exists()]
+    checkpoints.prepare(folder, identity)
+    with suppress(OSError):  # another process may have put something there since
+        for path in made:
+            path.rmdir()
+
+
+def _beside(db: Path) -> Path:
+    """Return `x` for x.db. The default database has a folder of its own already."""
+    if db.absolute() == DEFAULT_DB.absolute():
+        return db.parent
+    return db.with_suffix("") if db.suffix else db.with_name(f"{db.name}-checkpoints")

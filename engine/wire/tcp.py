@@ -1,0 +1,35 @@
+"""What the kernel knows of a connection, and how it ends one; ZeroMQ, whose connections they are, tells neither."""
+
+import ctypes
+import fcntl
+import socket
+import struct
+import sys
+import termios
+
+SOCKADDR = 16  # bytes of struct sockaddr
+BYTES_RECEIVED = 128  # offset of tcpi_bytes_received in struct tcp_info, <linux/tcp.h>
+
+
+def bytes_received(connection: socket.socket) -> int:
+    """Return how many bytes ZeroMQ has read from a connection; 0 where the kernel does not say."""
+    if connection.family == socket.AF_UNIX or sys.platform != "linux":
+        return 0
+    try:
+        info = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, BYTES_RECEIVED + 8)
+        unread = fcntl.ioctl(connection.fileno(), termios.FIONREAD, bytes(4))
+        return int(struct.unpack_from("=Q", info, BYTES_RECEIVED)[0] - struct.unpack("=i", unread)[0])
+    except (OSError, struct.error):  # it has ended, or the kernel is older than 4.1
+        return 0
+
+
+def abort(connection: socket.socket) -> None:
+    """End a connection at once; OSError if it has ended already.
+
+    Shutting TCP down is not enough: a peer that never stops sending would still be read for ever. Linux aborts a TCP
+    connection that is told to connect to nowhere, and forgets what was not read.
+    """
+    if connection.family == socket.AF_INET and sys.platform == "linux":
+        nowhere = bytes(SOCKADDR)  # of the family AF_UNSPEC
+        ctypes.CDLL(None).connect(connection.fileno(), nowhere, SOCKADDR)
+    connection.shutdown(socket.SHUT_RDWR)

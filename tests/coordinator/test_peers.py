@@ -1,0 +1,172 @@
+"""What a worker must say to be let in, what it is given, and who is told of its end."""
+
+from typing import Any
+
+import pytest
+
+from engine.compute.job import job_from
+from engine.coordinator.config import Config, Environment
+from engine.coordinator.membership import Membership
+from engine.coordinator.notices import Notice, NoticeKind
+from engine.coordinator.peers import PING, Peers
+from engine.coordinator.source import WorkerReport
+from engine.errors import ProtocolError
+from engine.wire import messages as m
+from engine.wire.shared_memory import SharedMemory
+from tests.support.fakes import JOB, MODEL, NUMERICS, FakeClock, FakeSupervisor
+
+HELLO = m.Hello("box", 7, NUMERICS)
+READY = m.Ready("s", MODEL.layout().digest)
+
+
+class Wire:
+    """An endpoint that keeps what is sent."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[bytes, m.Message, m.Frame | None]] = []
+        self.gone: set[bytes] = set()
+        self.remote: set[bytes] = set()
+        self.lost = False
+
+    def send(self, peer: bytes, frames: Any) -> bool:
+        if peer not in self.gone:
+            self.sent.append((peer, *m.decode(frames)))
+        return peer not in self.gone
+
+    def poll(self, timeout: float) -> list[Any]:
+        return []
+
+    def lost_connections(self) -> bool:
+        return self.lost
+
+    def is_local(self, peer: bytes) -> bool:
+        return peer not in self.remote
+
+    def blame(self, peer: bytes) -> None:
+        pass
+
+
+class Gate:
+    """Peers with everything around them."""
+
+    def __init__(self, content: bytes = b"", shared_memory: SharedMemory | None = None) -> None:
+        self.wire, self.clock, self.supervisor = Wire(), FakeClock(), FakeSupervisor()
+        self.notices: list[Notice] = []
+        self.members = Membership()
+
+        def no_arbiter(*_: object) -> Any:
+            raise AssertionError("nobody is to be arbitrated")
+
+        environment = Environment(
+            self.wire, self.supervisor, self.clock, self.notices.append, lambda: False, no_arbiter, shared_memory
+        )
+        self.peers = Peers(Config(JOB, 50, 300, content, "s", NUMERICS), environment, self.members)
+
+    def answer(self, peer: bytes, hello: m.Hello = HELLO) -> m.Message:
+        """Return what is said to a HELLO."""
+        self.peers.greet(peer, hello)
+        return self.wire.sent[-1][1]
+
+
+def test_a_worker_joins_and_goes() -> None:
+    gate = Gate()
+    assert gate.answer(b"a") == m.Welcome("s", "box:7")
+    assert job_from(m.unpack(gate.wire.sent[-1][2])) == JOB
+    assert (gate.members.reports(), gate.notices) == ([], [])
+    gate.peers.admit(b"a", READY)
+    report = WorkerReport("box:7", "box", 7, 0, 0.0, 0.0)
+    assert gate.members.reports() == [report]
+    gate.peers.part(b"a", NoticeKind.LEFT, "tired")
+    gate.peers.part(b"a", NoticeKind.LEFT, "tired")
+    assert gate.notices == [
+        Notice(NoticeKind.JOINED, "box:7", "pid 7 on box", report),
+        Notice(NoticeKind.LEFT, "box:7", "tired", report),
+    ]
+    assert gate.supervisor.suspects == {7}
+
+
+def test_one_that_was_never_ready_did_nothing_worth_a_row() -> None:
+    gate = Gate()
+    gate.answer(b"a")
+    gate.peers.part(b"a", NoticeKind.LOST, "its connection was lost")
+    assert gate.notices == [Notice(NoticeKind.LOST, "box:7", "its connection was lost", None)]
+
+
+def test_the_longest_host_name_fits() -> None:
+    gate = Gate()
+    hello = m.Hello("\N{SNOWMAN}" * 64, 2**32, NUMERICS)
+    gate.wire.remote = {b"a"}  # the supervisor of the test knows one host only
+    answers = [gate.answer(b"a", hello) for _ in range(3)]
+    assert answers[-1] == m.Welcome("s", "\N{SNOWMAN}" * 64 + f":{2**32}#3")
+
+
+def test_other_numbers_are_refused_and_both_are_named() -> None:
+    gate = Gate()
+    refused = gate.answer(b"a", m.Hello("box", 7, "numpy 1; " + "x" * 400))
+    assert isinstance(refused, m.Refuse)
+    assert gate.wire.sent[-1][2] is None
+    for part in ("different bits", "numpy 1", NUMERICS):
+        assert part in refused.reason
+    assert (gate.members.peers(), [(n.kind, n.worker) for n in gate.notices]) == ([], [(NoticeKind.REFUSED, "box:7")])
+
+
+def test_the_longest_reason_fits() -> None:
+    refused = Gate().answer(b"a", m.Hello("box", 7, "\N{SNOWMAN}" * 300))
+    assert isinstance(refused, m.Refuse)
+    assert refused.reason.endswith(f"(here: {NUMERICS})")
+
+
+def test_who_may_be_ready() -> None:
+    gate = Gate()
+    gate.answer(b"a")
+    with pytest.raises(ProtocolError, match="its parameters have layout abc, expected"):
+        gate.peers.admit(b"a", m.Ready("s", "abc"))
+    assert gate.members.reports() == []
+    gate.peers.admit(b"a", READY)
+    with pytest.raises(ProtocolError, match="READY came twice"):
+        gate.peers.admit(b"a", READY)
+
+
+def test_data_is_given_to_those_that_were_welcomed_until_they_are_ready() -> None:
+    content = bytes(range(256)) * (m.CHUNK_LIMIT // 256) + b"the end"
+    gate = Gate(content)
+    gate.answer(b"a")
+    for offset in (0, m.CHUNK_LIMIT):
+        gate.peers.feed(b"a", m.Fetch("s", offset))
+        _, chunk, piece = gate.wire.sent[-1]
+        assert chunk == m.Chunk("s", offset, len(content))
+        assert bytes(piece or b"") == content[offset : offset + m.CHUNK_LIMIT]
+    with pytest.raises(ProtocolError, match=f"FETCH from byte {len(content)}, of a data set of {len(content)}"):
+        gate.peers.feed(b"a", m.Fetch("s", len(content)))
+    gate.peers.admit(b"a", READY)
+    with pytest.raises(ProtocolError, match="FETCH from a worker that is ready"):
+        gate.peers.feed(b"a", m.Fetch("s", 0))
+
+
+def test_who_cannot_be_reached_is_found_out_at_once_after_a_loss_and_now_and_then() -> None:
+    gate = Gate()
+    for peer in (b"a", b"b"):
+        gate.answer(peer)
+    gate.wire.gone = {b"b"}
+    assert gate.peers.unreachable() == []
+    gate.clock.time += PING + 1
+    assert gate.peers.unreachable() == [b"b"]
+    assert gate.peers.unreachable() == []
+    gate.wire.lost = True
+    assert gate.peers.unreachable() == [b"b"]
+
+
+def test_a_message_of_another_session_is_answered_if_its_sender_has_not_joined() -> None:
+    gate = Gate()
+    gate.answer(b"a")
+    assert gate.peers.has_joined(b"a", "s")
+    assert not gate.peers.has_joined(b"a", "the last one")
+    assert not gate.peers.has_joined(b"b", "s")
+    gate.peers.redirect(b"a", m.Goodbye("the last one", "x"))
+    assert isinstance(gate.wire.sent[-1][1], m.Welcome), "it knows better by now"
+    gate.peers.redirect(b"b", m.Goodbye("the last one", "x"))
+    assert gate.wire.sent[-1][:2] == (b"b", m.Stop("the last one", "that session is over"))
+    assert [(n.kind, n.worker) for n in gate.notices] == [
+        (NoticeKind.UNASKED, "box:7"),
+        (NoticeKind.UNASKED, "stranger 62"),
+    ]

@@ -1,0 +1,135 @@
+"""`import gradsum`: its names, what it costs, and a user's own engine.py or workers.py in the way."""
+
+import ast
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+import engine
+import gradsum
+from engine.launch.command import worker_command
+from tests.support.command import save_data
+
+pytestmark = pytest.mark.usefixtures("numpy_kernels")
+NAMES = sorted([*engine.__all__, "__version__"])
+TRAIN = """
+import gradsum
+result = gradsum.train("mlp", "data.npz", workers=2, steps=2, snapshot_first=0, snapshot_every=0, db="r.db")
+print(result.steps)
+"""
+
+
+def run(*command: object, path: object = "") -> "subprocess.CompletedProcess[str]":
+    """Run Python, with a folder on its path before what is installed."""
+    words = [str(word) for word in command]
+    return subprocess.run(
+        words, env=os.environ | {"PYTHONPATH": str(path)}, capture_output=True, text=True, check=False
+    )
+
+
+def said(*command: object, path: object = "") -> str:
+    done = run(*command, path=path)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("module", [gradsum, engine])
+def test_only_public_names_are_shown(module: object) -> None:
+    assert dir(module) == NAMES
+    for name in NAMES:
+        assert getattr(module, name) is getattr(engine, name)
+    assert dir(module) == NAMES
+
+
+def test_type_checkers_are_told_of_every_public_name() -> None:
+    tree = ast.parse(Path(engine.__file__).read_text())
+    [block] = [node for node in tree.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"]
+    imports = [node for node in block.body if isinstance(node, ast.ImportFrom)]
+    told = {alias.asname: (node.module, alias.name) for node in imports for alias in node.names}
+    assert told == {name: (engine._HOME[name], name) for name in engine.__all__}
+
+
+def test_what_everybody_needs_is_public() -> None:
+    wanted = "train sweep load_network load_data Model Network Dataset Split Settings Reporter Result GradsumError"
+    wanted += " Conv2d MaxPool2d Dense Dropout Flatten Relu Gelu SGD Momentum Adam SweepReporter SweepResult load"
+    assert set(wanted.split()) <= set(gradsum.__all__)
+
+
+def test_a_name_that_is_not_there() -> None:
+    with pytest.raises(AttributeError, match="module 'gradsum' has no attribute 'trian'"):
+        getattr(gradsum, "trian")  # noqa: B009 - mypy knows that it is not there, too
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    assert gradsum.__version__ == version("gradsum")
+    assert said(sys.executable, "-m", "gradsum", "--version") == f"gradsum {gradsum.__version__}\n"
+
+
+def test_importing_it_imports_nothing_large() -> None:
+    program = "import sys; before = set(sys.modules); import gradsum; print(*sorted(set(sys.modules) - before))"
+    imported = {name.partition(".")[0] for name in said(sys.executable, "-c", program).split()}
+    assert imported - sys.stdlib_module_names == {"gradsum", "engine"}
+
+
+def test_nothing_is_logged_unless_asked_for() -> None:
+    program = "import gradsum, logging; logging.getLogger('gradsum.wire').error('x')"
+    assert run(sys.executable, "-c", program).stderr == ""
+
+
+def foreign_file(name: str) -> None:
+    Path(f"{name}.py").write_text(f"raise SystemExit('{name}.py of the user was imported')")
+
+
+def foreign_package(name: str) -> None:
+    Path(name).mkdir()
+    Path(name, "__init__.py").write_text(f"raise SystemExit('{name} of the user was imported')")
+
+
+def foreign_folder(name: str) -> None:
+    Path(name).mkdir()
+
+
+@pytest.mark.parametrize("make", [foreign_file, foreign_package, foreign_folder])
+def test_a_user_may_have_an_engine_and_workers(make: Callable[[str], None], tidy: Path) -> None:
+    save_data()
+    for name in ("engine", "workers"):
+        make(name)
+    Path("script.py").write_text(TRAIN)
+    assert said(sys.executable, "script.py") == "2\n"
+    assert said(sys.executable, "-c", TRAIN, path=".") == "2\n"
+    options = ("--data", "data.npz", "--model", "mlp", "--workers", 2, "--steps", 2, "--quiet")
+    said(sys.executable, "-m", "gradsum", "train", *options, path=Path.cwd())
+
+
+@pytest.mark.parametrize("make", [foreign_file, foreign_package, foreign_folder])
+def test_workers_start_whatever_is_in_the_way(make: Callable[[str], None]) -> None:
+    for name in ("engine", "workers"):
+        make(name)
+    done = run(*worker_command("nonsense"), path=Path.cwd())
+    assert (done.returncode, done.stderr) == (
+        2,
+        "gradsum worker: 'nonsense' is not an address; try tcp://HOST:PORT, with a port from 0 to 65535\n",
+    )
+
+
+@pytest.mark.parametrize("place", ["engine.py", "engine/__init__.py"])
+def test_another_engine_that_was_imported_before_is_named(place: str) -> None:
+    file = Path(place).absolute()
+    file.parent.mkdir(exist_ok=True)
+    file.touch()
+    done = run(sys.executable, "-c", "import engine, gradsum")
+    named = re.escape(str(file))
+    assert re.search(
+        rf"^ImportError: gradsum has a package named engine, but {named} was .*: rename it$", done.stderr, re.M
+    )
+
+
+def test_a_script_may_itself_be_called_engine() -> None:
+    Path("engine.py").write_text("import gradsum; print(gradsum.Dense.__name__)")
+    assert said(sys.executable, "engine.py") == "Dense\n"

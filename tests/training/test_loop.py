@@ -1,0 +1,177 @@
+"""The training loop with a source that invents its sums: the order of a step, and what it costs."""
+
+import logging
+import tracemalloc
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import pytest
+
+import engine
+from engine.checkpoint import load
+from engine.compute.sums import Sums
+from engine.coordinator.source import Pending, Timing, WorkerReport
+from engine.errors import DivergedError, InterruptedRoundError
+from engine.nn.parameters import Vector
+from engine.records import Recorder
+from engine.system.clock import TimeLimit
+from engine.system.signals import Interrupt
+from engine.training.checkpoint_writer import CheckpointWriter
+from engine.training.context import RunContext
+from engine.training.loop import Loop
+from engine.training.prepare import Request, choose_settings, prepare
+from engine.training.reporter import Reporter, StepReport
+from engine.training.run import Run
+from engine.training.snapshots import SnapshotRecorder, choose
+from engine.training.state import state_of
+from engine.training.step_log import StepLog
+from engine.training.stopping import StopKind, Stopping
+from tests.support.fakes import FakeClock
+
+MODEL = engine.Model((engine.Flatten(), engine.Dense(2)), shape=(2, 2, 1))
+
+
+class Journal(Reporter):
+    """Keeps what happens, in order; stands for the reporter, the source and the records."""
+
+    def __init__(self) -> None:
+        self.heard: list[str] = []
+        self.timing = Timing()
+        self.sums = Sums(0.5, 1)
+        self.quiet = False
+
+    def note(self, *words: object) -> None:
+        if not self.quiet:
+            self.heard.append(" ".join(map(str, words)))
+
+    def start(self, step: int, parameters: Vector, out: Vector, thorough: bool = False) -> Pending:
+        self.note("start", step, *["thorough"] * thorough)
+        out.fill(1.0)
+
+        def result() -> Sums:
+            self.note("result", step)
+            return self.sums
+
+        return Pending(result)
+
+    def validate(self, step: int, parameters: Vector) -> Sums:
+        self.note("validate", step)
+        return Sums(1.0, 2)
+
+    def workers(self) -> list[WorkerReport]:
+        return []
+
+    def cpu_seconds(self) -> float:
+        return 0.0
+
+    def step(self, report: StepReport, workers: list[WorkerReport]) -> None:
+        self.note("report", report.step)
+
+
+class NoRecords:
+    """Records that keep nothing."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+
+    def training(self, row: Any) -> None:
+        self._journal.note("record", row.batchno)
+
+    def validation(self, row: Any) -> None:
+        self._journal.note("record validation", row.batchno)
+
+    def flush(self) -> None:
+        self._journal.note("flush")
+
+    def there(self) -> bool:
+        return True
+
+
+def run_of(**settings: Any) -> Run:
+    rng = np.random.default_rng(1)
+    train = engine.Split(rng.integers(0, 256, (20, 2, 2, 1), np.uint8), np.arange(20, dtype=np.int32) % 2)
+    data = engine.Dataset("made up", ("a", "b"), train, engine.Split(train.images[:4], train.labels[:4]))
+    given = {"batch_size": 4, "microbatch": 2, "workers": 0, "statistics_every": 0, "snapshot_every": 0} | settings
+    request = Request(MODEL, data, out=Path("out"), settings=given | {"snapshot_first": 0})
+    return prepare(request, choose_settings(request.settings))
+
+
+@contextmanager
+def loop_of(run: Run, journal: Journal) -> Iterator[Loop]:
+    clock, interrupt = FakeClock(), Interrupt()
+    context = RunContext(journal, interrupt, clock, TimeLimit(clock, None))
+    state, records = state_of(run), cast(Recorder, NoRecords(journal))
+    with SnapshotRecorder(choose(run.settings, state.layout), state.layout, records, journal.notice) as snapshots:
+        yield Loop(
+            run=run,
+            state=state,
+            source=journal,
+            stopping=Stopping(run.settings, run.last_step(), interrupt, context.limit),
+            log=StepLog(run, state, journal, records, context),
+            checkpoints=CheckpointWriter(run.folder, state, run.state()),
+            snapshots=snapshots,
+            context=context,
+        )
+
+
+def test_a_step_is_recorded_while_the_next_is_computed() -> None:
+    journal = Journal()
+    with loop_of(run_of(steps=3, validate_every=2, checkpoint_every=2), journal) as loop:
+        stop = loop.train()
+    assert (stop.kind, stop.text) == (StopKind.LAST_STEP, "3 steps are done")
+    assert journal.heard == [
+        *("start 1", "result 1"),
+        *("start 2", "record 1", "report 1", "result 2"),
+        *("record 2", "report 2", "validate 2", "record validation 2", "flush"),
+        *("start 3", "result 3"),
+        *("record 3", "report 3", "validate 3", "record validation 3", "flush"),
+    ]
+    assert load("out").step == 3
+
+
+def test_sums_that_are_not_finite_are_computed_twice_and_then_given_up() -> None:
+    journal = Journal()
+    journal.sums = Sums(float("nan"), 0)
+    with loop_of(run_of(steps=3), journal) as loop:
+        before = loop.state.parameters.copy()
+        with pytest.raises(DivergedError, match=r"step 1: the loss is nan; .* are in the loss; the last good"):
+            loop.train()
+    assert journal.heard == ["start 1", "result 1", "start 1 thorough", "result 1", "flush"]
+    assert loop.state.parameters.tobytes() == before.tobytes()
+    assert load("out").step == 0
+
+
+def test_a_round_that_was_given_up_for_no_reason_is_a_fault_of_ours() -> None:
+    class Lost(Journal):
+        def validate(self, step: int, parameters: Vector) -> Sums:
+            raise InterruptedRoundError
+
+    with loop_of(run_of(steps=3, validate_every=1), Lost()) as loop, pytest.raises(InterruptedRoundError):
+        loop.train()
+
+
+def test_what_is_saved_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, "gradsum.training"), loop_of(run_of(steps=1), Journal()) as loop:
+        loop.train()
+    assert [record.getMessage() for record in caplog.records] == ["checkpoint saved: out/step-00000001.safetensors"]
+
+
+def test_steps_cost_no_memory() -> None:
+    journal = Journal()
+    journal.quiet = True
+    never = {"validate_every": 1 << 30, "checkpoint_every": 1 << 30}
+    with loop_of(run_of(steps=2_000, **never), journal) as loop:
+        loop.train()  # fills what is kept of recent steps
+        loop.stopping = replace(loop.stopping, last_step=22_000)
+        tracemalloc.start()
+        try:
+            loop.train()
+            kept, _ = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+    assert loop.state.progress.taken == 22_000
+    assert kept < 40_000, "bytes that 20,000 steps left behind"
