@@ -61,19 +61,20 @@ class _Part:
 
     def collect(self) -> None:
         """Find the pictures and put them in order."""
-        keys: list[tuple[str, int, str]] = []
-        for number, name in enumerate(self.classes):
+        keys: list[str] = []  # of one text each, since there may be a million
+        for place, name in enumerate(self.classes):
             prefix = f"{self.folder}/{name}" if self.folder else name
             for file in _files(self.root / prefix):
                 if _suffix(file) in registered() or is_picture(str(self.root / prefix / file)):
-                    keys.append((natural(file), number, file))
-                    self.counts[number] = self.counts.get(number, 0) + 1
+                    keys.append(f"{natural(file)}\0{place:05}\0{file}")
+                    self.counts[place] = self.counts.get(place, 0) + 1
                 else:
                     self.left_out.append(f"{prefix}/{file}")
         keys.sort()
-        for _, number, file in keys:
-            self.names.append("/".join(filter(None, (self.folder, self.classes[number], file))))
-            self.labels.append(number)
+        for key in keys:
+            _, number, file = key.split("\0")
+            self.names.append("/".join(filter(None, (self.folder, self.classes[int(number)], file))))
+            self.labels.append(int(number))
         self.left_out += [f"{self.folder}/{file}".lstrip("/") for file in _loose(self.root / self.folder)]
 
 

@@ -128,6 +128,6 @@ COMMAND = Command(
         "gradsum predict runs/homes new.csv",
     ),
     description="Images are PNG, PGM or another common format, or .npy with uint8 [H, W], [N, H, W] or [N, H, W, C], "
-    "of the size the network was trained on. A network that was trained on features takes .csv and .parquet files with "
-    "columns of the same names, or .npy [N, D].",
+    "of the size the network was trained on, or of any size if pictures were scaled for training. A network that was "
+    "trained on features takes .csv and .parquet files with columns of the same names, or .npy [N, D].",
 )
