@@ -17,7 +17,7 @@ from engine.cli.commands import bench
 from engine.cli.exit_codes import INTERRUPTED
 from engine.cli.picture_options import check_place
 from engine.reports.plots import speedup, style
-from engine.system.processes import usable_cores
+from engine.system.cores import usable_cores
 from engine.training.reporter import Reporter
 from tests.support.command import Answer, Gradsum
 
@@ -76,7 +76,7 @@ def test_all_take_turns_and_every_run_has_ten_steps_at_least(gradsum: Gradsum, c
 def test_the_numbers_of_workers_go_up_to_the_cores(
     gradsum: Gradsum, calls: Calls, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("engine.system.processes.usable_cores", lambda: 6)
+    monkeypatch.setattr("engine.system.cores.usable_cores", lambda: 6)
     gradsum("bench", "--batch-size", 8, "--rounds", 1)
     assert [workers for workers, _, _ in calls] == [0, 1, 2, 4, 6]
 

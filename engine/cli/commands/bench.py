@@ -42,7 +42,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Measure, print and draw."""
-    from engine.system.processes import usable_cores
+    from engine.system.cores import usable_cores
 
     counts = sorted({0, *(arguments.workers or _up_to(usable_cores()))})
     _check(counts, arguments)
