@@ -122,6 +122,16 @@ def test_one_that_is_late_is_not_expected_when_a_block_comes_into_question() -> 
     assert out == [Ignore(B, IgnoreReason.NOT_FINITE, (0, 1)), Assign(C, 1, 3, (0, 1), True)]
 
 
+def test_one_that_has_such_a_block_of_an_earlier_round_is_not_expected_either() -> None:
+    rounds = joined(A)
+    begin(rounds, 2)
+    begin(rounds, 2, number=2, now=1.0)
+    assert rounds.handle(Joined(B), 1.0) == [Assign(B, 2, 2, (0, 2), True)]
+    assert rounds.handle(Joined(C), 1.0) == []
+    out = rounds.handle(Answered(B, 2, 2, (0, 2), "nonsense", finite=False), 1.0)
+    assert out == [Ignore(B, IgnoreReason.NOT_FINITE, (0, 2)), Assign(C, 2, 3, (0, 2), True)]
+
+
 def test_one_that_has_a_copy_in_time_is_expected_when_a_block_comes_into_question() -> None:
     rounds = helped()
     assert rounds.handle(not_finite(A, 1, (0, 1)), LATE) == [Ignore(A, IgnoreReason.NOT_FINITE, (0, 1))]

@@ -104,7 +104,7 @@ class Trial:
         return seconds, dict(lines)
 
     def _judge(self, mutant: Mutant, tests: Sequence[str]) -> int:
-        limit = 30 + 10 * sum(self._seconds[test] for test in tests)
+        limit = 20 + 5 * sum(self._seconds[test] for test in tests)
         changed = Changed(module_of(self._path), self._path, mutant.code)
         return judge(changed, tests, limit, self._folder / f"tests-{os.getpid()}")
 
