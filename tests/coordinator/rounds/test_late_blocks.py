@@ -5,6 +5,7 @@ import pytest
 from engine.coordinator.rounds import (
     Accept,
     Answered,
+    Arbitrated,
     Assign,
     Audit,
     Begin,
@@ -18,6 +19,7 @@ from engine.coordinator.rounds import (
 )
 from engine.coordinator.rounds.worker import FORGET, REMEMBERED
 from tests.coordinator.rounds.test_scheduler import A, B, C, answer_all, begin, joined, run_rounds
+from tests.support.fakes import CheckedScheduler
 
 D = b"D"
 LATE = Leases().first_late
@@ -135,6 +137,13 @@ def test_one_that_has_such_a_block_of_an_earlier_round_is_not_expected_either() 
 def test_one_that_has_a_copy_in_time_is_expected_when_a_block_comes_into_question() -> None:
     rounds = helped()
     assert rounds.handle(not_finite(A, 1, (0, 1)), LATE) == [Ignore(A, IgnoreReason.NOT_FINITE, (0, 1))]
+
+
+def test_what_was_computed_here_for_another_round_or_block_changes_nothing() -> None:
+    rounds = helped()
+    for number, block in ((2, (0, 1)), (1, (0, 1)), (1, (0, 2))):
+        assert rounds.handle(Arbitrated(number, block, "bits"), LATE) == []
+    assert CheckedScheduler().handle(Arbitrated(1, (0, 1), "bits"), 0.0) == []
 
 
 def test_a_tick_before_its_time_leaves_the_deadline() -> None:
