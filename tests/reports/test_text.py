@@ -30,4 +30,4 @@ def test_values(value: object, text: str) -> None:
 
 
 def test_scores_have_their_unit() -> None:
-    assert (Measure.PERCENT.text(97.5), Measure.R2.text(0.99512)) == ("97.50 %", "0.9951")
+    assert (Measure.PERCENT.text(97.5), Measure.R2.text(0.99512)) == ("97.50 % correct", "R² 0.9951")

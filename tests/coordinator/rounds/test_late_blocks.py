@@ -18,7 +18,7 @@ from engine.coordinator.rounds import (
     Tick,
 )
 from engine.coordinator.rounds.worker import FORGET, REMEMBERED
-from tests.coordinator.rounds.test_scheduler import A, B, C, answer_all, begin, joined, run_rounds
+from tests.coordinator.rounds.test_scheduler import A, B, C, answer_all, begin, joined
 from tests.support.fakes import CheckedScheduler
 
 D = b"D"
@@ -164,8 +164,15 @@ def test_a_few_shares_of_a_worker_are_remembered() -> None:
 
 
 def test_a_worker_that_is_never_passed_over_keeps_its_speed() -> None:
-    sizes = run_rounds(joined(A, B), {A: 0.1, B: 0.3}, 40, range(1, 30 + 2 * FORGET))
-    assert set(zip(sizes[A][29:], sizes[B][29:], strict=True)) == {(30, 10)}
+    """It shows in the deadlines: those of a worker whose speed is unknown are others."""
+    rounds = joined(A)
+    for number in range(1, 2 * FORGET + 3):
+        now = 1000.0 * number
+        (assign,) = begin(rounds, 10, number, now)
+        assert isinstance(assign, Assign)
+        rounds.handle(Tick(), now)
+        assert number < 3 or rounds.next_deadline() == pytest.approx(now + 6 * 4)
+        answer_all(rounds, assign, 10, now + 4)
 
 
 def test_an_audit_chooses_the_fraction_that_is_asked_for() -> None:
