@@ -15,11 +15,11 @@ import time
 import tomllib
 import traceback
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from importlib import import_module
 from itertools import accumulate
 from pathlib import Path
 
-import hypothesis  # noqa: F401 - imported once, for all the processes that are forked from this one
-import numpy  # noqa: F401
 import pytest
 
 from tests.support.mutants.mutations import Mutant, mutants
@@ -41,7 +41,9 @@ FILES = (
     "workers/session.py",
 )
 EQUIVALENT = Path(__file__).with_name("equivalent.toml")
-ENOUGH = 30.0  # seconds of tests against one change: beyond that the slowest are left out
+# Imported once, for all processes that are forked from this one; of the program nothing is, as it will be changed.
+PRELOADED = ("hypothesis.extra.numpy", "numba", "safetensors.numpy", "scipy.linalg", "sqlite_utils", "zmq")
+ENOUGH = 15.0  # seconds of tests against one change: beyond that the slowest are left out
 CRASHED = 99
 
 
@@ -68,9 +70,22 @@ def start(work: Callable[[], int]) -> int:
 def finished() -> tuple[int, int]:
     """Wait for a process; return its id and exit code, negative for a signal. What it started is ended."""
     pid, status = os.wait()
+    end(pid)
+    return pid, os.waitstatus_to_exitcode(status)
+
+
+def end(pid: int) -> None:
+    """End a process that `start` started, and all that it started."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(pid, signal.SIGKILL)
-    return pid, os.waitstatus_to_exitcode(status)
+
+
+def tests_for(path: Path) -> Path:
+    """Return the tests of the room of a file: a folder, or a file for a module that is a room."""
+    *folders, _ = path.relative_to(ROOT).with_suffix("").parts
+    if folders == ["engine"]:
+        return ROOT / "tests" / f"test_{path.stem}.py"
+    return ROOT.joinpath("tests", *folders[folders[0] == "engine" :])
 
 
 class Trial:
@@ -80,8 +95,7 @@ class Trial:
         self._path = path
         self._folder = folder
         self._source = path.read_text(encoding="utf-8")
-        parts = path.relative_to(ROOT).parent.parts
-        self._tests = ROOT.joinpath("tests", *parts[1:] if parts[0] == "engine" else parts)
+        self._tests = tests_for(path)
         self._seconds, self._lines = self._watch()
         self.mutants = list(mutants(self._source, str(path)))
         unchanged = Mutant((0, 0), "", "", compile(self._source, str(path), "exec"))
@@ -130,15 +144,19 @@ class Trial:
             if code in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED, CRASHED):
                 survived.append(mutant)
 
-        for mutant in self.mutants:
-            if not (tests := self.tests_of(mutant)):
-                survived.append(mutant)
-                continue
-            if len(running) == jobs:
+        try:
+            for mutant in self.mutants:
+                if not (tests := self.tests_of(mutant)):
+                    survived.append(mutant)
+                    continue
+                if len(running) == jobs:
+                    collect()
+                running[start(partial(self._judge, mutant, tests))] = mutant
+            while running:
                 collect()
-            running[start(lambda mutant=mutant, tests=tests: self._judge(mutant, tests))] = mutant  # type: ignore[misc]
-        while running:
-            collect()
+        finally:  # of Ctrl-C the processes hear nothing
+            for pid in running:
+                end(pid)
         return sorted(survived, key=lambda mutant: mutant.lines)
 
 
@@ -167,6 +185,9 @@ def main() -> None:
     parser.add_argument("-n", "--jobs", type=int, default=len(os.sched_getaffinity(0)), help="tests run at a time")
     arguments = parser.parse_args()
     os.chdir(ROOT)
+    for name in PRELOADED:
+        with contextlib.suppress(ImportError):  # numba is an extra
+            import_module(name)
     equivalent = tomllib.loads(EQUIVALENT.read_text(encoding="utf-8"))
     places = [ROOT / name for name in arguments.files]
     found = [path for place in places for path in (sorted(place.rglob("*.py")) if place.is_dir() else [place])]
