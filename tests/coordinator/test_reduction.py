@@ -5,6 +5,7 @@ import hashlib
 import math
 import random
 import struct
+import time
 import weakref
 from itertools import pairwise
 
@@ -135,6 +136,17 @@ def test_vectors_are_given_back_at_once_and_not_by_the_garbage_collector() -> No
         assert [ref() for ref in seen] == [None] * 3
     finally:
         gc.enable()
+
+
+def test_the_time_of_adding_up_is_part_of_all_the_time() -> None:
+    collector = Reduction(16, 4, None)
+    assert collector.seconds == 0
+    began = time.perf_counter()
+    first = 0.0
+    for block in ((0, 2), (2, 4)):
+        collector.put(block, Sums(1.0, 1))
+        assert first < collector.seconds <= time.perf_counter() - began
+        first = collector.seconds
 
 
 def test_a_sum_with_a_missing_block() -> None:

@@ -110,6 +110,15 @@ def test_the_vectors_of_a_state() -> None:
     assert state.steps == 0
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_a_state_chooses_its_backend_where_none_is_given(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GRADSUM_BACKEND", "numpy")
+    one, other = np.ones(3, np.float32), np.ones(3, np.float32)
+    optimizer_from(name).start(3).step(one, normal(3), 1.0)
+    optimizer_from(name).start(3, numpy_backend()).step(other, normal(3), 1.0)
+    assert one.tobytes() == other.tobytes()
+
+
 @each_backend
 def test_the_learning_rate_may_change(kernels: Backend) -> None:
     w, state = np.zeros(1, np.float32), SGD(lr=1).start(1, kernels)
