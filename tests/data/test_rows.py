@@ -258,7 +258,7 @@ def test_options_that_do_not_suit_a_table(tmp_path: Path, options: dict[str, Any
         ((X, Y), {"classes": ("a", "b")}, "classes are for classification"),
         ((X, Y), {"target_column": "y"}, "target_column is for files"),
         ((X, [[0.5], [1.5, 2.5]] * 30), {}, "targets differ in length; they must be"),
-        ((np.where(X > 10, None, X), Y), {}, r"row \d+, column \d is nan"),
+        (([[1, 2], [3, None]], [0.5, 1.5]), {}, r"row \d+, column \d is nan"),
         (((X, Y), (X, np.stack([Y, Y], 1))), {}, r"training targets are \[60\], those to test \[60, 2\]"),
         (((X, Y), (X[:5], np.full(5, np.nan))), {}, "row 0 of the test part, target 0 is nan"),
         (((X, Y), (X[:, :2], Y)), {}, "training has 3 features but the test part 2"),

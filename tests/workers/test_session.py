@@ -190,7 +190,8 @@ def test_parameters_in_shared_memory_are_taken_from_there_when_they_are_new() ->
         (action,) = session.handle(work, None)
         assert isinstance(action, Compute)
         assert action.work == work
-        assert action.parameters is None if read is None else np.array_equal(action.parameters, PARAMETERS * read)
+        found = None if action.parameters is None else action.parameters.tolist()
+        assert found == (None if read is None else (PARAMETERS * read).tolist())
 
 
 def test_work_for_parameters_that_are_not_at_hand() -> None:
