@@ -14,7 +14,7 @@ import tempfile
 import time
 import tomllib
 import traceback
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import partial
 from importlib import import_module
 from itertools import accumulate
@@ -133,49 +133,50 @@ class Trial:
         until = accumulate(self._seconds[test] for test in order)
         return [test for test, seconds in zip(order, until, strict=True) if seconds <= ENOUGH]
 
-    def survivors(self, jobs: int) -> list[Mutant]:
-        """Return the changed forms that no test tells from the module as it is."""
+    def survivors(self, jobs: int) -> Iterator[Mutant]:
+        """Yield the changed forms that no test tells from the module as it is, as they are found."""
         running: dict[int, Mutant] = {}
-        survived = []
-
-        def collect() -> None:
-            pid, code = finished()
-            mutant = running.pop(pid)
-            if code in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED, CRASHED):
-                survived.append(mutant)
-
         try:
             for mutant in self.mutants:
                 if not (tests := self.tests_of(mutant)):
-                    survived.append(mutant)
+                    yield mutant
                     continue
                 if len(running) == jobs:
-                    collect()
+                    yield from _survived(running)
                 running[start(partial(self._judge, mutant, tests))] = mutant
             while running:
-                collect()
+                yield from _survived(running)
         finally:  # of Ctrl-C the processes hear nothing
             for pid in running:
                 end(pid)
-        return sorted(survived, key=lambda mutant: mutant.lines)
 
 
-def report(path: Path, jobs: int, equivalent: Iterable[str]) -> int:
+def _survived(running: dict[int, Mutant]) -> Iterator[Mutant]:
+    """Wait for one of those that are running; yield it if it survives."""
+    pid, code = finished()
+    mutant = running.pop(pid)
+    if code in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED, CRASHED):
+        yield mutant
+
+
+def report(path: Path, jobs: int, equivalent: Collection[str]) -> int:
     """Print what survives in one file, and return how many of it is not known to be equivalent."""
-    began = time.monotonic()
+    began, name = time.monotonic(), path.relative_to(ROOT)
+    seen, new = set[str](), 0
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
         trial = Trial(path, Path(folder))
-        survived = trial.survivors(jobs)
-    known, name = set(equivalent), path.relative_to(ROOT)
-    new = [mutant for mutant in survived if f"{mutant.where}: {mutant.change}" not in known]
-    for mutant in new:
-        note = "" if trial.tests_of(mutant) else "  (no test executes it)"
-        print(f"{name}:{mutant.lines[1]}  {mutant.where}: {mutant.change}{note}")
-    for key in sorted(known - {f"{mutant.where}: {mutant.change}" for mutant in survived}):
+        for mutant in trial.survivors(jobs):
+            key = f"{mutant.where}: {mutant.change}"
+            seen.add(key)
+            if key not in equivalent:
+                new += 1
+                note = "" if trial.tests_of(mutant) else "  (no test executes it)"
+                print(f"{name}:{mutant.lines[1]}  {key}{note}", flush=True)
+    for key in sorted(set(equivalent) - seen):
         print(f"{EQUIVALENT.name} has what does not survive in {name}: {key}")
-    counts = f"{len(trial.mutants)} changes, {len(survived) - len(new)} known to be equivalent, {len(new)} survived"
+    counts = f"{len(trial.mutants)} changes, {len(seen & set(equivalent))} known to be equivalent, {new} survived"
     print(f"{name}: {counts}, {time.monotonic() - began:.0f} s", flush=True)
-    return len(new)
+    return new
 
 
 def main() -> None:
