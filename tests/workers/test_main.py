@@ -1,7 +1,6 @@
 """`python -m workers`: what it says and how it exits, in this process."""
 
 import os
-import sys
 from pathlib import Path
 
 import pytest
@@ -16,16 +15,9 @@ def same_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, os.environ.get(name, "1"))
 
 
-def run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
-    monkeypatch.setattr(sys, "argv", ["workers", *map(str, arguments)])
-    return main()
-
-
-def test_a_worker_that_hears_nothing_ends_with_the_reason(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_worker_that_hears_nothing_ends_with_the_reason(capsys: pytest.CaptureFixture[str]) -> None:
     address = f"ipc://{Path('none').absolute()}"
-    assert run(monkeypatch, address, "--patience", 0.01) == 1
+    assert main([address, "--patience", "0.01"]) == 1
     assert capsys.readouterr().err == f"gradsum worker: nothing came from {address} for 0.01 seconds\n"
     assert ONE_THREAD.items() <= os.environ.items()
 
@@ -39,9 +31,9 @@ def test_a_worker_that_hears_nothing_ends_with_the_reason(
     ],
 )
 def test_what_it_cannot_work_with_is_one_line(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], said: str
+    capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], said: str
 ) -> None:
-    assert run(monkeypatch, *arguments) == 2
+    assert main([*arguments]) == 2
     err = capsys.readouterr().err
     assert err.startswith("gradsum worker: ")
     assert said.partition(" .*")[0] in err
