@@ -1,6 +1,7 @@
 """The settings of a run, frozen and validated, for the command line, TOML files and Python alike."""
 
 import math
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -28,7 +29,7 @@ def setting(
     """Return a dataclass field with its help text, the group of the help it belongs to, and its range if a number.
 
     `more`: `choices` (allowed words), `optional` (None is allowed), `above`, `below` (`low`, `high` itself is out),
-    `unset` (in words, what a default of None or 0 stands for).
+    `unset` (in words, what a default of None or 0 stands for), `timed` (text that `seconds_of` reads is allowed).
     """
     metadata = {"kind": kind, "group": group, "help": text, "low": low, "high": high} | more
     return field(default=default, metadata=metadata)
@@ -108,7 +109,16 @@ class Settings:
     )
     insecure: bool = setting(bool, False, REMOTE, "let anyone join at --bind without keys, and read what is sent")
     validate_every: int = setting(int, 0, FILES, "steps between validations", 0, 1 << 40, unset="once an epoch")
-    checkpoint_every: int = setting(int, 0, FILES, "steps between checkpoints", 0, 1 << 40, unset="once an epoch")
+    checkpoint_every: int | str = setting(
+        int,
+        0,
+        FILES,
+        "steps, or time (90s, 10m, 2h), between checkpoints",
+        0,
+        1 << 40,
+        timed=True,
+        unset="once an epoch, at least every 5 minutes",
+    )
     snapshot_first: int = setting(
         int, 32, SNAPSHOTS, "record all parameters and gradients of this many first steps", 0, 1 << 40
     )
@@ -197,7 +207,7 @@ class SettingsDict(TypedDict, total=False):
     key: str | None
     insecure: bool
     validate_every: int
-    checkpoint_every: int
+    checkpoint_every: int | str
     snapshot_first: int
     snapshot_every: int
     snapshot_layers: str | None
@@ -258,8 +268,14 @@ def _check(name: str, value: object, rule: Mapping[str, Any]) -> None:
             raise SettingsError(f"{option} must be one of {', '.join(rule['choices'])}, got {_shown(value)}")
         if not isinstance(value, str):
             raise SettingsError(f"{option} must be text, got {_shown(value)}")
-    else:
+    elif not (rule.get("timed") and isinstance(value, str) and seconds_of(value)):
         _check_number(option, value, rule)
+
+
+def seconds_of(text: str) -> float | None:
+    """Return the seconds that a time such as "90s", "10m" or "1.5h" means; None if it is none above 0."""
+    found = re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?) ?([smh])", text)
+    return float(found[1]) * {"s": 1, "m": 60, "h": 3600}[found[2]] or None if found else None
 
 
 def _check_number(option: str, value: object, rule: Mapping[str, Any]) -> None:
@@ -288,4 +304,5 @@ def _wanted(rule: Mapping[str, Any]) -> str:
         return f"a finite number {least}"
     if rule.get("below"):
         return f"a number {least} and below {high}"
-    return f"{'a whole' if rule['kind'] is int else 'a'} number from {low} to {high}"
+    timed = ", or a time such as 90s, 10m or 2h" if rule.get("timed") else ""
+    return f"{'a whole' if rule['kind'] is int else 'a'} number from {low} to {high}{timed}"

@@ -84,11 +84,14 @@ class NoRecords:
     def validation(self, row: Any) -> None:
         self._journal.note("record validation", row.batchno)
 
-    def flush(self) -> None:
-        self._journal.note("flush")
+    def event(self, row: Any) -> None:
+        self._journal.note("event", row.kind)
 
-    def there(self) -> bool:
-        return True
+    def secure(self) -> None:
+        self._journal.note("secure")
+
+    def news(self) -> list[str]:
+        return []
 
 
 def run_of(**settings: Any) -> Run:
@@ -126,9 +129,9 @@ def test_a_step_is_recorded_while_the_next_is_computed() -> None:
     assert journal.heard == [
         *("start 1", "result 1"),
         *("start 2", "record 1", "report 1", "result 2"),
-        *("record 2", "report 2", "validate 2", "record validation 2", "flush"),
+        *("record 2", "report 2", "validate 2", "record validation 2", "secure"),
         *("start 3", "result 3"),
-        *("record 3", "report 3", "validate 3", "record validation 3", "flush"),
+        *("record 3", "report 3", "validate 3", "record validation 3", "secure"),
     ]
     assert load("out").step == 3
 
@@ -140,7 +143,7 @@ def test_sums_that_are_not_finite_are_computed_twice_and_then_given_up() -> None
         before = loop.state.parameters.copy()
         with pytest.raises(DivergedError, match=r"step 1: the loss is nan; .* are in the loss; the last good"):
             loop.train()
-    assert journal.heard == ["start 1", "result 1", "start 1 thorough", "result 1", "flush"]
+    assert journal.heard == ["start 1", "result 1", "start 1 thorough", "result 1", "secure"]
     assert loop.state.parameters.tobytes() == before.tobytes()
     assert load("out").step == 0
 
