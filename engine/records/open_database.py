@@ -25,23 +25,23 @@ class OpenDatabase:
 
     def __init__(self, path: Path, patience: float, run: RunOwner | None = None) -> None:
         self._path = path
-        self._log_path = Path(f"{path}-wal")
         self.connection = open_for_writing(path) if run is None else _open_again(path, run)
         self.connection.execute(f"PRAGMA busy_timeout = {int(1000 * patience)}").fetchall()
         self._file = path.stat()
-        self._log = self._log_path.stat() if self._log_path.exists() else None
 
     def there(self) -> bool:
         """Return whether the file at the path is the one that was opened."""
-        return _same(self._path, self._file)
+        try:
+            return os.path.samestat(self._path.stat(), self._file)
+        except OSError:
+            return False
 
     def close(self, untouched: bool = False) -> None:
         """Close the connection. `untouched`: without bringing the log into the file, as the last one to close does.
 
-        If the file was replaced, and the log at the path belongs to the new one, it must not be deleted, either.
+        SQLite itself leaves the file and the log alone where the file is no longer at its path.
         """
-        others = self._log is not None and self._log_path.exists() and not _same(self._log_path, self._log)
-        if untouched or others:
+        if untouched:
             self._keep_shared()
         self.connection.close()
 
@@ -59,13 +59,6 @@ class OpenDatabase:
                     lock = struct.pack("hhqqi4x", fcntl.F_RDLCK, os.SEEK_SET, SHARED_FIRST, 1, 0)
                     fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, lock)
                     return
-
-
-def _same(path: Path, file: os.stat_result) -> bool:
-    try:
-        return os.path.samestat(path.stat(), file)
-    except OSError:
-        return False
 
 
 def _open_again(path: Path, run: RunOwner) -> sqlite3.Connection:

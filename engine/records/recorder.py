@@ -97,7 +97,8 @@ class Recorder:
     def first_step(self) -> int | None:
         """Return the first step of the run that has a row; None if there is none."""
         sql, number = "SELECT min(batchno) FROM training WHERE startID = ?", self._number()
-        return self._writer.call(lambda connection: connection.execute(sql, (number,)).fetchone()[0])
+        [(first,)] = self._writer.call(lambda connection: connection.execute(sql, (number,)).fetchall())
+        return first
 
     def worker_names(self) -> list[str]:
         """Return the names of all workers that the run has had so far."""
@@ -162,11 +163,6 @@ class Recorder:
         """Return what a person should know of the database, since the last time."""
         return self._writer.news()
 
-    @property
-    def unwritten(self) -> Path | None:
-        """Where rows of the run are, or would be, that the database cannot take."""
-        return self._run.folder / side_file.NAME if self._run and self._run.folder else None
-
     def size(self) -> int | None:
         """Return the bytes of all values of the run so far; None while the database takes nothing."""
         return self._writer.call_or(partial(run_bytes, run=self._number()), lambda: None)
@@ -201,7 +197,7 @@ class Recorder:
             return
         stopped = isinstance(error, KeyboardInterrupt | SystemExit | UnsavedError)
         state = RunStatus.INTERRUPTED if stopped else RunStatus.FAILED
-        file = self.unwritten
+        file = self._run.folder / side_file.NAME if self._run and self._run.folder else None
         try:
             self._end(state, f"{type(error).__name__}: {error}")
         except RecordsError as mine:

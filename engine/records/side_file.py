@@ -10,7 +10,7 @@ from pathlib import Path
 from engine.errors import RecordsError
 from engine.records.batch import Row
 from engine.records.row_lines import row_from
-from engine.system.files import remove_stale, write_atomically
+from engine.system.files import make_folder, remove_stale, write_atomically
 
 NAME = "unwritten.jsonl.gz"
 FORMAT = 1
@@ -21,6 +21,7 @@ def save(folder: Path, uuid: str, content: Iterable[bytes]) -> None:
 
     Returns when it is on disk. Raises OSError, and then the one before is still there.
     """
+    make_folder(folder)
     remove_stale(folder, lambda name: name == NAME)
     header = json.dumps({"gradsum": "rows", "format": FORMAT, "run": uuid}) + "\n"
     write_atomically(folder / NAME, [gzip.compress(header.encode()), *content])

@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 
 from engine.errors import RecordsError
 from engine.records.batch import Job, Row, Work
-from engine.records.database import PATIENCE
 from engine.records.delivery import Delivery, LockedError, Pace
 from engine.records.run_owner import RunOwner
 from engine.system.clock import MONOTONIC
@@ -35,6 +34,7 @@ class WriterThread:
 
     def __init__(self, path: Path, pace: Pace = DEFAULT_PACE) -> None:
         self._path = path
+        self._pace = pace
         self._lock = threading.Lock()
         self._work_came = threading.Condition(self._lock)  # there is something to write, soon or now
         self._queue_taken = threading.Condition(self._lock)  # there is room again
@@ -60,22 +60,26 @@ class WriterThread:
             if len(self._queue) in (1, BATCH_ROWS):
                 self._work_came.notify()
 
-    def call(self, work: Callable[[sqlite3.Connection], T], patience: float = PATIENCE) -> T:
+    def call(self, work: Callable[[sqlite3.Connection], T], patience: float | None = None) -> T:
         """Run `work` in a transaction of its own after all rows queued before; return its result once committed.
 
         A RecordsError that `work` raises undoes its transaction and is raised here; the thread continues. RecordsError
-        as well if the database takes nothing: at once, unless it has been locked for less than `patience` seconds.
+        as well if the database takes nothing: at once, unless it has been locked for less than `patience` seconds; None
+        leaves that to the pace.
         """
+        limit = self._pace.patience if patience is None else patience
         while True:
             try:
-                return self._answer(Work(work, patient=True))
+                answer: T = self._answer(Work(work, patient=True))
+                return answer
             except LockedError as error:
-                if MONOTONIC.now() - error.since >= patience:
+                if MONOTONIC.now() - error.since >= limit:
                     raise
 
     def call_or(self, work: Callable[[sqlite3.Connection], T], otherwise: Callable[[], T]) -> T:
         """Run `work` as `call` does; while the database takes nothing, run `otherwise` in the thread."""
-        return self._answer(Work(work, otherwise))
+        answer: T = self._answer(Work(work, otherwise))
+        return answer
 
     def _answer(self, job: Work) -> Any:
         with self._lock:

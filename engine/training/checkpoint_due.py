@@ -18,13 +18,15 @@ class CheckpointDue:
         self._steps = None if isinstance(every, str) else every
         self._seconds = seconds_of(every) if isinstance(every, str) else None if every else AT_LEAST_EVERY
         self._clock = clock
-        self._last = clock.now()
+        self._last, self._step = clock.now(), 0
 
-    def tried(self) -> None:
-        """Count the time from now: a checkpoint is saved, or could not be."""
-        self._last = self._clock.now()
+    def tried(self, step: int) -> None:
+        """Count from here: the checkpoint of `step` is saved, or could not be."""
+        self._last, self._step = self._clock.now(), step
 
     def now(self, progress: Progress) -> bool:
-        """Return whether a checkpoint is due after the newest step."""
+        """Return whether a checkpoint is due after the newest step, and was not tried yet."""
+        if progress.step == self._step:
+            return False
         by_steps = self._steps is not None and progress.due(self._steps)
         return by_steps or (self._seconds is not None and self._clock.now() - self._last >= self._seconds)

@@ -131,11 +131,11 @@ class Loop:
         return True
 
     def save(self) -> Path:
-        """Save a checkpoint, unless the newest step has one, and return its path; StorageError if it cannot be saved."""
+        """Save a checkpoint, unless the newest step has one, and return its path; StorageError if it cannot be."""
         self.log.settle()
         if saved := self.checkpoints.saved:
             return saved
-        self.due.tried()
+        self.due.tried(self.state.progress.step)
         self.log.secure()  # no row of a saved step may be missing
         return self.checkpoints.write()
 

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from engine.data import Measure
 from engine.network import Network
 from engine.nn.parameters import Vector
-from engine.records import Recorder, Totals
+from engine.records import SIDE_FILE, Recorder, Totals
 from engine.records.status import RunStatus
 from engine.training.history import History
 from engine.training.loop import Loop
@@ -61,7 +61,7 @@ def result_of(run: Run, number: int, loop: Loop, stop: StopReason, records: Reco
         step_ms=_step_ms(loop),
         db=run.db,
         records_bytes=records.size(),
-        side_file=records.unwritten,
+        side_file=run.folder / SIDE_FILE,
         checkpoint=checkpoint,
         network=_network(run, parameters),
         history=History(run.db.absolute(), number, run.uuid),

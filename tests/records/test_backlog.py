@@ -52,7 +52,7 @@ def test_rows_come_back_as_they_were_in_order(rows: list[Row]) -> None:
     ],
 )
 def test_a_line_that_is_no_row_is_refused(line: bytes) -> None:
-    with pytest.raises(ValueError, match="is not a row|Expecting"):
+    with pytest.raises(ValueError, match=r"is not a row|Expecting"):
         row_from(line)
 
 

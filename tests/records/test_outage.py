@@ -1,6 +1,5 @@
 """A database that takes nothing for a while, or never again, costs no row that can be kept."""
 
-import json
 import os
 import signal
 import sqlite3
@@ -277,9 +276,7 @@ def test_nowhere_to_put_rows_is_an_error() -> None:
     Path("out").rmdir()
     Path("out").touch()
     records.training(step(1))
-    with pytest.raises(
-        RecordsError, match=r"was deleted.*its rows cannot be saved in out/unwritten.jsonl.gz: Not a dir"
-    ):
+    with pytest.raises(RecordsError, match=r"was deleted.*its rows cannot be saved in out/unwritten.*: Not a dir"):
         records.secure()
     records.training(step(2))  # training goes on
     with pytest.raises(RecordsError, match="cannot be saved"):
@@ -309,16 +306,16 @@ def test_rows_that_were_safe_before_a_kill_are_read_in_once_and_those_of_later_s
             safe = [int(child.stdout.readline()) for _ in range(20)][-1]
             os.kill(child.pid, signal.SIGKILL)
             child.wait(10)
-    assert list_runs(DB)[0]["steps"] < safe
+    assert steps()[-1] < safe
     with Recorder(DB) as records:
         assert steps()[:safe] == list(range(1, safe + 1)), "opening the database reads them in"
         assert query("SELECT state FROM runs") == [("interrupted",)]
         assert records.resume(RUN.uuid, safe, "out") == 1
         assert steps() == list(range(1, safe + 1))
         records.finish(RunStatus.FINISHED)
-    assert query(f"SELECT count(*), count(DISTINCT text) FROM events WHERE kind = 'step' AND batchno <= {safe}") == [
-        (safe, safe)
-    ]
+    texts = [int(text) for (text,) in query("SELECT text FROM events WHERE kind = 'step'")]
+    assert sorted(texts)[:safe] == list(range(1, safe + 1))
+    assert len(set(texts)) == len(texts)
     assert not SIDE.exists()
 
 
@@ -337,10 +334,8 @@ def test_steps_that_are_missing_are_an_event_and_a_damaged_file_is_one() -> None
 
 
 def test_the_state_of_a_run_whose_process_was_killed_is_set_at_the_next_look() -> None:
-    script = (
-        "import os, sys; from engine.records import *; Recorder('r.db').begin(RunRow(*json)); os.kill(os.getpid(), 9)"
-    )
-    script = f"json = {json.dumps(['m', 'd', 'sgd', 1, 1, 1, 1, 1])}; {script}"
+    begin = "from engine.records import *; Recorder('r.db').begin(RunRow('m', 'd', 'sgd', 1, 1, 1, 1, 1))"
+    script = f"import os; {begin}; os.kill(os.getpid(), 9)"
     subprocess.run([sys.executable, "-c", script], check=False, timeout=60, env=os.environ | {"PYTHONPATH": str(ROOT)})
     assert query("SELECT state, reason FROM runs") == [("running", None)]
     look(DB)
