@@ -137,9 +137,8 @@ class Delivery:
         waited = len(self._backlog)
         if self._failure:
             self._backlog.write(connection)
-        write(connection, jobs)
-        if self._failure:
             self._recover(connection, self._failure, waited)
+        write(connection, jobs)
 
     def _recover(self, connection: sqlite3.Connection, failure: _Failure, rows: int) -> None:
         """Record that the database is written again, and remove the side file, whose rows are in it now."""

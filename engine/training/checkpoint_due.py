@@ -1,7 +1,8 @@
 """When the next checkpoint is due: after so many steps, or after so much time."""
 
-from engine.settings import Settings, seconds_of
+from engine.settings import Settings
 from engine.system.clock import Clock
+from engine.system.ranges import seconds_of
 from engine.training.progress import Progress
 
 AT_LEAST_EVERY = 300.0  # seconds, where nothing else was asked for: an epoch may take days

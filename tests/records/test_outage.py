@@ -276,7 +276,7 @@ def test_nowhere_to_put_rows_is_an_error() -> None:
     Path("out").rmdir()
     Path("out").touch()
     records.training(step(1))
-    with pytest.raises(RecordsError, match=r"was deleted.*its rows cannot be saved in out/unwritten.*: Not a dir"):
+    with pytest.raises(RecordsError, match=r"was deleted.*its rows cannot be saved in out/unwritten.*: File exists"):
         records.secure()
     records.training(step(2))  # training goes on
     with pytest.raises(RecordsError, match="cannot be saved"):
