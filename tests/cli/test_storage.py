@@ -25,6 +25,7 @@ from tests.support.saboteur import Sabotage
 SIDE = Path("out", "unwritten.jsonl.gz")
 PLACES = ("--db", "r.db", "--out", "out")
 STEPS = ("--steps", 12, "--checkpoint-every", 1, "--quiet")
+WHOLE = ("--db", "whole.db", "--out", "whole", "--json")
 # The database stays small.
 SELDOM = ("--snapshot-first", 0, "--snapshot-every", 0, "--statistics-every", 0)
 
@@ -36,7 +37,7 @@ def data() -> str:
 
 def whole(gradsum: Gradsum, steps: int = 12) -> str:
     """Return the digest of the parameters of the run that has no trouble."""
-    done = gradsum(*SMALL, *STEPS, "--steps", steps, "--db", "whole.db", "--out", "whole", "--json")
+    done = gradsum(*SMALL, *STEPS, "--steps", steps, "--checkpoint-every", 500, *WHOLE)
     return str(done.json()["params_sha256"])
 
 
