@@ -4,8 +4,8 @@ import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from itertools import groupby, takewhile
-from typing import Any, NamedTuple
+from itertools import groupby
+from typing import Any, NamedTuple, cast
 
 from engine.errors import RecordsError
 from engine.records.database import transaction
@@ -52,10 +52,10 @@ def write(connection: sqlite3.Connection, jobs: list[Job]) -> None:
             _do(connection, first)
             del jobs[0]
             continue
-        rows = [job for job in takewhile(lambda job: isinstance(job, Row), jobs) if isinstance(job, Row)]
+        count = next((n for n, job in enumerate(jobs) if type(job) is Work), len(jobs))
         with transaction(connection):
-            insert(connection, rows)
-        del jobs[: len(rows)]
+            insert(connection, cast(list[Row], jobs[:count]))
+        del jobs[:count]
 
 
 def insert(connection: sqlite3.Connection, rows: Iterable[Row], again: bool = False) -> None:

@@ -100,7 +100,7 @@ class WriterThread:
     def news(self) -> list[str]:
         """Return what people should know of the database since the last time."""
         news = self._delivery.news
-        return [news.popleft() for _ in range(len(news))]
+        return [news.popleft() for _ in range(len(news))] if news else []
 
     def close(self) -> None:
         """Write what is queued and end the thread. RecordsError if anything could neither be written nor saved."""
