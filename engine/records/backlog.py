@@ -29,6 +29,8 @@ class Backlog:
         self._recent: list[Row] = []
         self._pieces: list[bytes] = []
         self._bytes = self._packed_rows = 0
+        self._steps: tuple[int, int] | None = None  # the first and the last that came
+        self._changes: list[Row] = []  # how the run ends
         self._missing: list[tuple[int, int]] = []  # first and last steps
         self._thinned = self._measured = 0
         self._measured_step, self._kept_step = 0, True
@@ -43,6 +45,10 @@ class Backlog:
         self._run = row.values[0]
         if row.table == "statistics" and not self._keeps(row.values[1]):
             return
+        if row.table == CHANGE:
+            self._changes.append(row)
+        elif row.table == "training":
+            self._steps = (self._steps or row.values[1:2])[0], row.values[1]
         if self._bytes >= self._limit and row.table != CHANGE:
             if row.table == "training":
                 self._miss(row.values[1])
@@ -59,12 +65,8 @@ class Backlog:
 
     def only_missing(self) -> list[bytes]:
         """Return instead of the rows, likewise, an event that says which steps they were of, and how the run ended."""
-        rows = [row for piece in self.content() for row in unpacked(piece)]
-        steps = [row.values[1] for row in rows if row.table == "training"]
-        kept = [row for row in rows if row.table == CHANGE]
-        if steps:
-            kept.insert(0, self._missing_event(min(steps), max(steps), "the disk of the checkpoints was full"))
-        return [packed(kept)]
+        said = [self._missing_event(*self._steps, "the disk of the checkpoints was full")] if self._steps else []
+        return [packed([*said, *self._changes])]
 
     def write(self, connection: sqlite3.Connection) -> None:
         """Write all rows, and forget each as soon as it is committed. Raises what SQLite does."""
