@@ -97,7 +97,7 @@ class Recorder:
     def first_step(self) -> int | None:
         """Return the first step of the run that has a row; None if there is none."""
         sql, number = "SELECT min(batchno) FROM training WHERE startID = ?", self._number()
-        [(first,)] = self._writer.call(lambda connection: connection.execute(sql, (number,)).fetchall())
+        first: int | None = self._writer.call(lambda connection: connection.execute(sql, (number,)).fetchone()[0])
         return first
 
     def worker_names(self) -> list[str]:

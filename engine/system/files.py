@@ -63,8 +63,8 @@ def move_into_place(temporary: Path, path: Path) -> None:
     sync_folder(path.parent)
 
 
-def make_folder(folder: Path) -> None:
-    """Make `folder`, and the folders above it that are missing; return when their names are on disk.
+def make_folder(folder: Path) -> list[Path]:
+    """Make `folder`, and the folders above it that are missing; return those, the deepest first, once they are on disk.
 
     Raises OSError. One that is there already is left as it is.
     """
@@ -72,6 +72,7 @@ def make_folder(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for path in missing:
         sync_folder(path.parent)
+    return missing
 
 
 def remove_stale(folder: Path, ours: Callable[[str], bool]) -> None:

@@ -20,18 +20,19 @@ _log = logging.getLogger("gradsum.system")
 class FolderLock:
     """While entered, `folder`, made if missing, is this process's; BlockingIOError if it is another's.
 
-    Only processes that ask are kept out. `held` is False where the file system has no locks: then nobody is. A folder
-    that is empty in the end is removed. OSError if the folder cannot be made or opened.
+    Only processes that ask are kept out. `held` is False where the file system has no locks: then nobody is. What was
+    made and is empty in the end is removed. OSError if the folder cannot be made or opened.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._descriptor = -1
+        self._made: list[Path] = []
         self.held = False
 
     def __enter__(self) -> Self:
         while self._descriptor < 0:
-            make_folder(self._folder)
+            self._made = make_folder(self._folder) or self._made
             descriptor = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
             try:
                 self.held = _lock(descriptor)
@@ -49,8 +50,9 @@ class FolderLock:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         if _is_at(self._descriptor, self._folder):
-            with suppress(OSError):  # it is not empty
-                self._folder.rmdir()
+            with suppress(OSError):  # one is not empty
+                for folder in self._made:
+                    folder.rmdir()
         os.close(self._descriptor)
         self._descriptor, self.held = -1, False
 

@@ -40,8 +40,8 @@ log = logging.getLogger("gradsum.training")
 class TrainingProcess:
     """A process that trains: one run, or one after the other on the same workers.
 
-    Entered, it listens to signals and holds BLAS to one thread; `start_workers` and `open_records` follow. They are
-    undone in the opposite order when it is left. Only `carry_out` sets up what belongs to a single run.
+    Entered, it listens to signals and holds BLAS to one thread; `start_workers`, `claim` and `open_records` follow. All
+    is undone in the opposite order when it is left. Only `carry_out` sets up what belongs to a single run.
     """
 
     def __init__(self, reporter: Reporter, clock: Clock = MONOTONIC) -> None:
@@ -77,21 +77,24 @@ class TrainingProcess:
         if self._cluster and sizes:
             self._cluster.listen(max(sizes), self.reporter)
 
+    def claim(self, folder: Path) -> None:
+        """Keep other processes out of `folder`, a run's, until another one is claimed, or this process is left.
+
+        Raises CheckpointError if one trains into it already.
+        """
+        self._folder.close()
+        if not self._folder.enter_context(checkpoints.held(folder)):
+            self.reporter.notice(
+                f"{folder} is on a file system without locks: make sure that no other process trains into it"
+            )
+
     def open_records(self, db: Path) -> Recorder:
         """Open the database, and return what writes it."""
         self._records = self._stack.enter_context(Recorder(db))
         return self._records
 
     def enter(self, run: Run) -> int:
-        """Begin the run in the records, or continue it there, and return its number. Its folder is then this process's.
-
-        Raises RecordsError, and CheckpointError if another process trains into the folder.
-        """
-        self._folder.close()
-        if not self._folder.enter_context(checkpoints.held(run.folder)):
-            self.reporter.notice(
-                f"{run.folder} is on a file system without locks: make sure that no other process trains into it"
-            )
+        """Begin the run in the records, or continue it there, and return its number."""
         row = run.row()
         step = run.checkpoint.step if run.checkpoint else 0
         number = self._records.resume(run.uuid, step, row.folder, row.name)

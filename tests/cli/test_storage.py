@@ -159,32 +159,24 @@ def test_a_second_process_in_one_folder_is_refused_whatever_its_database_is(tidy
         refused = gradsum("train", "--resume", "out", "--steps", 1 << 30, *where)
         assert (refused.code, refused.out) == (2, "")
         assert "gradsum: another process is training into out; wait for it, stop it, or choose" in refused.err
-    assert not rows_if_any("other.db")
+    assert not Path("other.db").exists()
     process.kill()
     finish(process)
     step = load(Path("out")).step
     assert gradsum("train", "--resume", "out", "--steps", step + 1, "--db", "other.db").code == 0
 
 
-def rows_if_any(path: str) -> list[int]:
-    with closing(sqlite3.connect(path)) as db:
-        return [n for (n,) in db.execute("SELECT startID FROM runs")]
-
-
 def test_folders_that_cannot_be_written_for_a_while(gradsum: Gradsum, sabotage: Sabotage) -> None:
-    def spoil() -> None:
-        Path("out").rename("kept")
-        Path("out").touch()
-
     def mend() -> None:
         Path("out").unlink()
         Path("kept").rename("out")
 
-    saboteur = sabotage("step 3", lambda _: (spoil(), again())[0])
-
-    def again() -> None:
+    def spoil() -> None:
+        Path("out").rename("kept")
+        Path("out").touch()
         saboteur.moment, saboteur.action = "step 7", lambda _: mend()
 
+    saboteur = sabotage("step 3", lambda _: spoil())
     done = gradsum(*SMALL, *PLACES, *STEPS, "--json")
     assert (done.code, done.err, done.json()["params_sha256"]) == (0, "", whole(gradsum))
     skipped = [f"the checkpoint of step {n} is skipped: the folder out for" for n in (3, 4, 5, 6)]
@@ -301,3 +293,14 @@ def test_a_disk_of_checkpoints_that_stays_full(gradsum: Gradsum) -> None:
     assert rows("r.db") == list(range(1, 13))
     rest = gradsum("train", "--resume", "kept/out", "--json")
     assert rest.json()["params_sha256"] == whole(gradsum)
+
+
+def test_a_run_that_does_not_begin_leaves_no_folder(gradsum: Gradsum) -> None:
+    Path("text.db").write_text("no database at all\n" * 100)
+    refused = gradsum(*SMALL, "--db", "text.db", "--out", "new/folder", "--steps", 1, "--quiet")
+    assert (refused.code, refused.out) == (2, "")
+    assert (
+        refused.err
+        == "gradsum: database text.db is not a SQLite database; name another file (file is not a database)\n"
+    )
+    assert not Path("new").exists()

@@ -44,7 +44,7 @@ def test_the_second_is_refused_until_the_first_is_killed() -> None:
     with FolderLock(Path("runs/one")) as lock:
         assert lock.held
         Path("runs/one/file").touch()
-    assert sorted(path.name for path in Path("runs").iterdir()) == ["one"], "an empty one is removed"
+    assert sorted(path.name for path in Path("runs").iterdir()) == ["one"], "what is empty is removed"
 
 
 def test_a_folder_that_is_deleted_meanwhile_is_another_one() -> None:
