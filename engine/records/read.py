@@ -155,6 +155,7 @@ def _run(row: dict[str, Any], path: Path) -> Run:
             row[column] = found
     row["settings"] = {FORMER_SETTINGS.get(name, name): value for name, value in _parsed(row["settings"]).items()}
     row["versions"] = _parsed(row["versions"])
+    row["snapshot_schedule"] = _parsed(row["snapshot_schedule"])
     row["generated"] = bool(row["generated"])
     row["state"] = RunStatus(row["state"])
     if row["state"] is RunStatus.RUNNING and alive(row["host"], row["pid"], row["process"]) is False:

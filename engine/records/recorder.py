@@ -1,6 +1,8 @@
 """The writing side: what the training loop calls."""
 
+import json
 import time
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -9,6 +11,7 @@ from typing import Unpack
 from engine.errors import RecordsError
 from engine.records import runs, statements
 from engine.records.chunks import Snapshot, write_snapshot
+from engine.records.deleted_snapshots import thin_snapshots
 from engine.records.process import facts
 from engine.records.rows import (
     EventRow,
@@ -99,6 +102,14 @@ class Recorder:
         """Write a snapshot, and return when it is on disk, too large to be queued as it is: let a thread wait."""
         start_id = self._run_id()
         self._writer.call(partial(write_snapshot, start_id=start_id, snapshot=snapshot))
+
+    def snapshot_schedule(self, schedule: Mapping[str, int | None]) -> None:
+        """Queue, for the row of the run, which steps have snapshots: `Run.snapshot_schedule` says how."""
+        self._writer.put(statements.SNAPSHOT_SCHEDULE, (json.dumps(dict(schedule)), self._run_id()))
+
+    def thin_snapshots(self, first: int, every: int) -> int:
+        """Delete the snapshots but those of the `first` steps and of every `every`th; return how many those were."""
+        return self._writer.call(partial(thin_snapshots, run=self._run_id(), first=first, every=every))
 
     def begin_sweep(self, row: SweepRow) -> int:
         """Enter a new sweep and return its number; RecordsError when there is one of that name."""

@@ -41,6 +41,7 @@ TRAINING = insert("training", ("startID", *TrainingRow._fields), or_replace=True
 VALIDATION = insert("validation", ("startID", *ValidationRow._fields), or_replace=True)
 EVENT = insert("events", ("startID", *EventRow._fields))
 STATISTICS = insert("statistics", ("startID", *StatisticsRow._fields), or_replace=True)
+SNAPSHOT_SCHEDULE = update("runs", ["snapshot_schedule"], "startID")
 TRIAL = insert("trials", TrialRow._fields, or_replace=True)
 # A later row that leaves out who a worker is does not change it; what it did is as the later row says.
 WORKER = upsert(

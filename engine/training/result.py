@@ -1,5 +1,6 @@
 """What is told of a run when it begins, and when it has ended."""
 
+import shutil
 from dataclasses import asdict
 
 from engine.data import Measure
@@ -12,6 +13,7 @@ from engine.training.loop import Loop
 from engine.training.progress import Progress
 from engine.training.reporter import Best, Result, RunInfo
 from engine.training.run import Run
+from engine.training.snapshots import forecast
 from engine.training.stopping import StopKind, StopReason
 
 
@@ -35,7 +37,7 @@ def info_of(run: Run, number: int, loop: Loop) -> RunInfo:
         folder=run.folder,
         measure=run.data.measure,
         unit=run.data.train.unit,
-        notes=run.data.notes,
+        notes=(*run.data.notes, *forecast(run.settings, loop.state.layout, run.last_step(), _room(run))),
     )
 
 
@@ -103,6 +105,11 @@ def _scores(progress: Progress) -> Totals:
 def _best(loop: Loop) -> Best | None:
     best = loop.state.progress.best
     return Best(best.step, best.percent, best.loss, loop.checkpoints.kept(best), best.r2) if best else None
+
+
+def _room(run: Run) -> int:
+    """Return the bytes that are free where the database is."""
+    return shutil.disk_usage(run.db.absolute().parent).free
 
 
 def _workers(run: Run, loop: Loop) -> int:
