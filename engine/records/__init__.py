@@ -1,8 +1,9 @@
 """Records of runs: one SQLite file in WAL mode, written by one thread, readable by anyone at any time.
 
 `Recorder` writes; `list_runs`, `read_run`, `find_sweep`, `read_trials`, `reading` and `snapshots` read; `remove_runs`
-and `remove_snapshots` delete, `give_back` makes the file smaller; `history` has the steps of one run. Nothing else in the project writes SQLite. Two runs
-may write into one file at the same time, and readers block neither. `COLUMNS` and `VIEWS` say what every column means.
+and `remove_snapshots` delete, `give_back` makes the file smaller; `history` has the steps of one run. Nothing else in
+the project writes SQLite. Two runs may write into one file at the same time, and readers block neither. `COLUMNS` and
+`VIEWS` say what every column means.
 """
 
 from engine.records import history, snapshots

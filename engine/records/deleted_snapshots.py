@@ -12,12 +12,17 @@ _NOTE = f"INSERT OR IGNORE INTO deleted_snapshots SELECT DISTINCT startID, batch
 _CHUNKS = """
 DELETE FROM chunks WHERE rowid IN (SELECT rowid FROM chunks WHERE startID = ? AND batchno = ? LIMIT ?)
 """
+_DONE = """
+DELETE FROM deleted_snapshots AS d WHERE startID = ? AND batchno = ?
+  AND NOT EXISTS (SELECT 1 FROM chunks c WHERE c.startID = d.startID AND c.batchno = d.batchno)
+"""
 
 
 def delete_snapshots(connection: sqlite3.Connection, run: int, first: int = 0, every: int = 0) -> int:
-    """Delete the snapshots of `run` but those of the `first` steps, and of every `every`th (0: of none); return how many.
+    """Delete the snapshots of `run` but those of the `first` steps, and of every `every`th; return how many.
 
-    Their histograms are left. To be called in a transaction, which is small: one row an array of each snapshot.
+    0 for `every`: only the `first` steps keep theirs. Histograms are left. To be called in a transaction, which is
+    small: one row an array of each snapshot.
     """
     noted = connection.execute(_NOTE, (run, first, every)).rowcount
     connection.execute(f"DELETE FROM snapshots WHERE {_ALL_BUT}", (run, first, every))  # noqa: S608
@@ -37,10 +42,8 @@ def sweep(connection: sqlite3.Connection, chunks: int) -> int:
         found = connection.execute("SELECT startID, batchno FROM deleted_snapshots LIMIT 1").fetchone()
         if found is None:
             break
-        deleted = connection.execute(_CHUNKS, (*found, left)).rowcount
-        if deleted < left:
-            connection.execute("DELETE FROM deleted_snapshots WHERE startID = ? AND batchno = ?", tuple(found))
-        left -= deleted
+        left -= connection.execute(_CHUNKS, (*found, left)).rowcount
+        connection.execute(_DONE, tuple(found))
     return chunks - left
 
 

@@ -1,6 +1,7 @@
 """The writing side: what the training loop calls."""
 
 import json
+import sqlite3
 import time
 from collections.abc import Mapping
 from functools import partial
@@ -12,6 +13,7 @@ from engine.errors import RecordsError
 from engine.records import runs, statements
 from engine.records.chunks import Snapshot, write_snapshot
 from engine.records.deleted_snapshots import thin_snapshots
+from engine.records.log_watch import LogWatch
 from engine.records.process import facts
 from engine.records.rows import (
     EventRow,
@@ -44,8 +46,9 @@ class Recorder:
 
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
-        self._writer = WriterThread(self.path)
         self._start_id: int | None = None
+        self._log = LogWatch(self.path)
+        self._writer = WriterThread(self.path, self._look_at_log)
 
     def begin(self, run: RunRow) -> int:
         """Enter a new run, running from now, and return its startID.
@@ -181,6 +184,12 @@ class Recorder:
         finally:
             self._start_id = None
             self._writer.close()
+
+    def _look_at_log(self, connection: sqlite3.Connection) -> None:
+        """Record why the write-ahead log grows, if it does. Runs in the writing thread, after a batch."""
+        if (text := self._log.look(connection)) and (start_id := self._start_id) is not None:
+            row = EventRow("log grows", text, time=time.time())
+            connection.execute(statements.EVENT, statements.plain((start_id, *row)))
 
     def _run_id(self) -> int:
         """Return the startID of the current run."""

@@ -87,7 +87,7 @@ def give_back(path: Path | str, progress: Progress = silent) -> int:
         before = _pages(connection)
         while True:
             with transaction(connection):
-                swept = sweep(connection, BYTES // (8 * CHUNK))
+                swept = sweep(connection, max(1, BYTES // (8 * CHUNK)))
             if not swept:
                 break
             progress("bytes of snapshots", swept * 8 * CHUNK)

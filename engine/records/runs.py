@@ -16,10 +16,19 @@ from engine.records.statements import by_column, insert, update
 from engine.records.status import RunStatus
 from engine.system.processes import alive
 
+KILLED = "its coordinator was killed or crashed"
+
 
 def now() -> str:
     """Return the time as ISO 8601 UTC with milliseconds."""
     return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def last_seen(connection: sqlite3.Connection, run: int) -> str | None:
+    """Return when the last step of a run was taken, as `now` returns the time; None if there was none."""
+    sql = "SELECT time FROM training WHERE startID = ? ORDER BY batchno DESC LIMIT 1"
+    row = connection.execute(sql, (run,)).fetchone()
+    return datetime.fromtimestamp(row[0], UTC).isoformat(timespec="milliseconds") if row else None
 
 
 def columns_at_start(run: RunRow) -> dict[str, Any]:
@@ -55,10 +64,17 @@ def resume_run(
     number, state, host, pid, process = row
     if state == RunStatus.RUNNING and pid != os.getpid() and alive(host, pid, process):
         raise RecordsError(f"run {number} of database {path} is still running: process {pid} on {host}; stop it first")
+    close_workers(connection, number)
     for table in STEP_TABLES:
         connection.execute(f"DELETE FROM {table} WHERE startID = ? AND batchno > ?", (number, step))  # noqa: S608
     update_run(connection, number, values)
     return int(number)
+
+
+def close_workers(connection: sqlite3.Connection, run: int) -> None:
+    """Close the rows of workers of a run whose coordinator is gone: for all that is known, they left with it."""
+    sql = 'UPDATE workers SET "left" = coalesce(?, joined), reason = ? WHERE startID = ? AND "left" IS NULL'
+    connection.execute(sql, (last_seen(connection, run), KILLED, run))
 
 
 def update_run(connection: sqlite3.Connection, number: int, values: Mapping[str, Any]) -> None:

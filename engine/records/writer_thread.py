@@ -28,8 +28,10 @@ class WriterThread:
     `close` raises it; nothing ever waits for a thread that has ended.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, after_batch: Callable[[sqlite3.Connection], None]) -> None:
+        """`after_batch` is called in the thread whenever something was written."""
         self._path = path
+        self._after_batch = after_batch
         self._lock = threading.Lock()
         self._work_came = threading.Condition(self._lock)  # there is something to write, soon or now
         self._queue_taken = threading.Condition(self._lock)  # there is room again
@@ -109,6 +111,7 @@ class WriterThread:
             while taken := self._take():
                 self._check_there()
                 write(connection, taken)
+                self._after_batch(connection)
         except RecordsError as error:
             self._error = error
         except (sqlite3.Error, OverflowError, ValueError) as error:

@@ -159,7 +159,7 @@ class SnapshotRecorder:
         if self._choice.later is None or interval in (0, self._interval):
             return
         if deleted := self._records.thin_snapshots(self._choice.first, interval):
-            text = f"{deleted} snapshots were deleted to stay within the budget; of later steps, every {interval}th keeps its own"
+            text = f"{deleted} snapshots were deleted to stay within the budget; those of every {interval}th step stay"
             self._records.event(EventRow("thinned", text, step))
         self._interval = interval
 

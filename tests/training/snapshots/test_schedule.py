@@ -1,4 +1,4 @@
-"""Which steps have a snapshot, when there is room for a number of them only: a function of the step and the settings."""
+"""Which steps have a snapshot where there is room for some only: a function of the step and the settings."""
 
 import json
 import sqlite3
@@ -65,9 +65,11 @@ def test_what_is_kept_depends_on_the_step_alone_and_is_never_more_than_the_numbe
         if schedule.later is not None:
             assert len(there) <= schedule.first + schedule.later
     if schedule.every:
-        assert not schedule.later or len([s for s in there if s > schedule.first]) >= min(
-            last // schedule.every, schedule.later // 2
-        ) - schedule.first // schedule.every - 1, "no more are deleted than must be"
+        assert (
+            not schedule.later
+            or len([s for s in there if s > schedule.first])
+            >= min(last // schedule.every, schedule.later // 2) - schedule.first // schedule.every - 1
+        ), "no more are deleted than must be"
 
 
 @given(schedules, st.lists(st.tuples(st.integers(1, 120), st.integers(0, 120)), min_size=1, max_size=5))
@@ -120,7 +122,10 @@ def test_a_budget_is_the_default_and_an_interval_by_hand_keeps_all() -> None:
     assert choose(Settings(snapshot_every=32, snapshot_budget=256).resolved(), layout) == default
     assert forecast(Settings().resolved(), layout, 10**6, 1) == ()
     [note] = forecast(by_hand, layout, 64_000, 3 * 10**9)
-    assert note == "--snapshot-every 32 keeps all snapshots: 32.5 kB a step, 2.11 GB by step 64,000; there is room for 3 GB"
+    assert (
+        note
+        == "--snapshot-every 32 keeps all snapshots: 32.5 kB a step, 2.11 GB by step 64,000; there is room for 3 GB"
+    )
     [note] = forecast(Settings(snapshot_first=500).resolved(), layout, None, 1)
     assert note == "the first 122 steps have snapshots, not 500: --snapshot-budget 256"
 
@@ -158,7 +163,7 @@ def test_a_training_keeps_just_these_and_so_does_one_that_is_resumed(data: engin
     assert resumed.records_bytes < 5 * MEGABYTE
     thinned = rows("SELECT batchno, text FROM events WHERE kind = 'thinned' ORDER BY id", "whole.db")
     assert [step for step, _ in thinned] == [2 * (schedule.later or 0) + 2, 4 * (schedule.later or 0) + 4]
-    assert thinned[0][1] == "9 snapshots were deleted to stay within the budget; of later steps, every 4th keeps its own"
+    assert thinned[0][1] == "9 snapshots were deleted to stay within the budget; those of every 4th step stay"
 
 
 def test_a_smaller_budget_of_a_resumed_run_deletes_what_is_too_much(data: engine.Dataset) -> None:
