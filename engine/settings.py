@@ -1,14 +1,14 @@
 """The settings of a run, frozen and validated, for the command line, TOML files and Python alike."""
 
 import math
-import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Self, TypedDict
 
 from engine.errors import SettingsError
 from engine.nn.optimizers import OPTIMIZERS, Optimizer, optimizer_from
-from engine.system.processes import usable_cores
+from engine.system.cores import usable_cores
+from engine.system.ranges import check_value
 from engine.system.spelling import hint
 
 MAX_WORKERS = 4096
@@ -51,7 +51,7 @@ class Settings:
         0,
         MAX_WORKERS,
         optional=True,
-        unset="one per core",
+        unset="one per core, but no more than a batch has micro-batches",
     )
     min_workers: int | None = setting(
         int,
@@ -141,7 +141,7 @@ class Settings:
 
     def __post_init__(self) -> None:
         for f in fields(self):
-            _check(f.name, getattr(self, f.name), f.metadata)
+            check_value(f.name, getattr(self, f.name), f.metadata)
 
     @classmethod
     def build(cls, values: dict[str, Any]) -> Self:
@@ -162,7 +162,7 @@ class Settings:
             raise SettingsError("key and insecure exclude each other: with keys the connection is secure")
         chosen: dict[str, Any] = {}
         if self.workers is None:
-            chosen["workers"] = usable_cores()
+            chosen["workers"] = min(usable_cores(), self.microbatches)
         if self.lr is None:
             chosen["lr"] = OPTIMIZERS[self.optimizer]().lr
         if self.epochs is self.steps is self.time_limit is self.target is None:
@@ -177,6 +177,11 @@ class Settings:
                 f"min-workers must be at most the number of workers, {settings.workers}, got {settings.min_workers}"
             )
         return settings
+
+    @property
+    def microbatches(self) -> int:
+        """How many micro-batches a full batch has: more workers have nothing to do in a step."""
+        return -(-self.batch_size // self.microbatch)
 
     def last_step(self, samples: int) -> int | None:
         """Return the step that ends a run on `samples` training samples; None if something else does."""
@@ -267,49 +272,3 @@ TRAJECTORY = (
     "augment",
     "seed",
 )
-
-
-def _check(name: str, value: object, rule: Mapping[str, Any]) -> None:
-    """Raise SettingsError unless `value` has the right kind and lies in its range."""
-    option = name.replace("_", "-")
-    if value is None and rule.get("optional"):
-        return
-    if rule["kind"] is bool:
-        if not isinstance(value, bool):
-            raise SettingsError(f"{option} must be true or false, got {_shown(value)}")
-    elif rule["kind"] is str:
-        if "choices" in rule and value not in rule["choices"]:
-            raise SettingsError(f"{option} must be one of {', '.join(rule['choices'])}, got {_shown(value)}")
-        if not isinstance(value, str):
-            raise SettingsError(f"{option} must be text, got {_shown(value)}")
-    else:
-        _check_number(option, value, rule)
-
-
-def _check_number(option: str, value: object, rule: Mapping[str, Any]) -> None:
-    low, high = rule["low"], min(rule["high"], sys.float_info.max)  # no inf
-    if isinstance(value, rule["kind"] | int) and not isinstance(value, bool):
-        above = value > low if rule.get("above") else value >= low
-        below = value < high if rule.get("below") else value <= high
-        if above and below:  # nan is neither
-            return
-    raise SettingsError(f"{option} must be {_wanted(rule)}, got {_shown(value)}")
-
-
-def _shown(value: object) -> str:
-    """Return `value` for a message, if it is not an integer so large that Python refuses to print it."""
-    try:
-        return f"{value!r:.60}"
-    except ValueError:
-        return "a number with too many digits"
-
-
-def _wanted(rule: Mapping[str, Any]) -> str:
-    """Return in words which numbers are right."""
-    low, high = rule["low"], rule["high"]
-    least = f"above {low}" if rule.get("above") else f"of at least {low}"
-    if high == math.inf:
-        return f"a finite number {least}"
-    if rule.get("below"):
-        return f"a number {least} and below {high}"
-    return f"{'a whole' if rule['kind'] is int else 'a'} number from {low} to {high}"

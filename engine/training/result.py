@@ -1,5 +1,6 @@
 """What is told of a run when it begins, and when it has ended."""
 
+import os
 import shutil
 from dataclasses import asdict
 
@@ -8,6 +9,8 @@ from engine.network import Network
 from engine.nn.parameters import Vector
 from engine.records import Totals
 from engine.records.status import RunStatus
+from engine.settings import Settings
+from engine.system.cores import Limit, limit
 from engine.training.history import History
 from engine.training.loop import Loop
 from engine.training.progress import Progress
@@ -20,6 +23,7 @@ from engine.training.stopping import StopKind, StopReason
 def info_of(run: Run, number: int, loop: Loop) -> RunInfo:
     """Return what is known of a run that is about to take its first step."""
     progress = loop.state.progress
+    cores = use_of_cores(run.settings, limit(), os.cpu_count() or 1)
     return RunInfo(
         run=number,
         model=run.model_name,
@@ -37,7 +41,7 @@ def info_of(run: Run, number: int, loop: Loop) -> RunInfo:
         folder=run.folder,
         measure=run.data.measure,
         unit=run.data.train.unit,
-        notes=(*run.data.notes, *forecast(run.settings, loop.state.layout, run.last_step(), _room(run))),
+        notes=(*run.data.notes, *([cores] if cores else []), *_on_snapshots(run, loop)),
     )
 
 
@@ -70,6 +74,20 @@ def result_of(run: Run, number: int, loop: Loop, stop: StopReason, records_bytes
         stop=stop.kind,
         unit=run.data.train.unit,
     )
+
+
+def use_of_cores(settings: Settings, cores: Limit, machine: int) -> str | None:
+    """Return what there is to say if workers will have nothing to do, or do not use all of a `machine`'s cores."""
+    workers, work = settings.workers or 0, settings.microbatches
+    plural = "es" if work > 1 else ""
+    batch = f"a batch of {settings.batch_size} has {work} micro-batch{plural} of {settings.microbatch}"
+    if workers > work:
+        return f"{workers - work} of {workers} workers have nothing to do: {batch}"
+    if 0 < workers == work < cores.cores:
+        return f"{workers} of {cores.cores} cores are used: {batch}"
+    if 0 < workers == cores.cores < machine:
+        return f"{workers} of {machine} cores are used, because of {cores.reason}"
+    return None
 
 
 def _network(run: Run, parameters: Vector) -> Network:
@@ -107,9 +125,10 @@ def _best(loop: Loop) -> Best | None:
     return Best(best.step, best.percent, best.loss, loop.checkpoints.kept(best), best.r2) if best else None
 
 
-def _room(run: Run) -> int:
-    """Return the bytes that are free where the database is."""
-    return shutil.disk_usage(run.db.absolute().parent).free
+def _on_snapshots(run: Run, loop: Loop) -> tuple[str, ...]:
+    """Return notes on what the snapshots will take, where that is not what one would expect."""
+    room = shutil.disk_usage(run.db.absolute().parent).free
+    return forecast(run.settings, loop.state.layout, run.last_step(), room)
 
 
 def _workers(run: Run, loop: Loop) -> int:
