@@ -28,8 +28,8 @@ class WriterThread:
     `close` raises it; nothing ever waits for a thread that has ended.
     """
 
-    def __init__(self, path: Path, after_batch: Callable[[sqlite3.Connection], None]) -> None:
-        """`after_batch` is called in the thread whenever something was written."""
+    def __init__(self, path: Path, after_batch: Callable[[sqlite3.Connection], None] = lambda _: None) -> None:
+        """`after_batch` is called in the thread whenever something was written, with the connection."""
         self._path = path
         self._after_batch = after_batch
         self._lock = threading.Lock()
