@@ -29,7 +29,7 @@ from engine.wire import messages as m
 from tests.support.chaos.arena import MAIN, free_port
 
 LOOK = 1.0  # seconds between two looks
-ANSWER = 10_000  # milliseconds to wait for an answer
+ANSWER = 5_000  # milliseconds to wait for an answer
 SETTINGS = ("--model", "mlp", "--batch-size", "32", "--validate-every", "20000", "--quiet")
 
 
@@ -81,12 +81,14 @@ class Visitor:
         self._context = zmq.Context()
         self.joins = 0
 
-    def visit(self) -> None:
-        """Join once, and leave."""
+    def visit(self) -> bool:
+        """Join once, and leave; False if nobody answers: the run is over."""
         with self._context.socket(zmq.DEALER) as dealer:
-            dealer.linger = dealer.rcvtimeo = ANSWER
+            dealer.linger = 100
             dealer.connect(self._address)
             dealer.send_multipart(m.encode(m.Hello("visitor", 1 + self.joins, self._numerics)))
+            if not dealer.poll(ANSWER):
+                return False
             welcome, payload = m.decode(dealer.recv_multipart())
             if not isinstance(welcome, m.Welcome) or payload is None:
                 raise SystemExit(f"the coordinator answers {welcome}")
@@ -94,29 +96,28 @@ class Visitor:
             dealer.send_multipart(m.encode(m.Ready(welcome.session, layout.digest)))
             dealer.send_multipart(m.encode(m.Goodbye(welcome.session, "it was only a visit")))
             self.joins += 1
+            return True
 
 
 def soak(folder: Path, steps: int, joins: int, workers: int) -> dict[int, list[Look]]:
-    """Train, and return what was seen of each process that was there until the end, the coordinator first."""
+    """Train, and return what was seen of each process that was there most of the time, the coordinator first."""
     address = f"tcp://127.0.0.1:{free_port()}"
     places = ("--db", "r.db", "--out", "out", "--bind", address, "--insecure", "--workers", str(workers))
     command = [sys.executable, "-P", "-c", MAIN, "train", "--steps", str(steps), *SETTINGS, *places]
     seen: dict[int, list[Look]] = defaultdict(list)
-    with subprocess.Popen(command, cwd=folder, stderr=subprocess.DEVNULL) as run:
+    with subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as run:
         visitor = Visitor(address)
-        there: list[int] = []
         while run.poll() is None:
             step = steps_taken(folder / "r.db")
-            there = family(run.pid) or there
-            for pid in there:
+            for pid in family(run.pid):
                 if look := looked(pid, step):
                     seen[pid].append(look)
-            while visitor.joins * steps < joins * min(step, steps - steps // 20):  # none as it ends
-                visitor.visit()
+            while visitor.joins * steps < joins * step and visitor.visit():
+                pass
             time.sleep(LOOK)
     if run.returncode:
         raise SystemExit("the run failed")
-    return {pid: seen[pid] for pid in there}
+    return {pid: looks for pid, looks in seen.items() if 2 * len(looks) > len(seen[run.pid])}
 
 
 def slope(looks: Sequence[Look], values: Sequence[int]) -> float:
