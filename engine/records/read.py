@@ -136,8 +136,10 @@ def _closed(connection: sqlite3.Connection, run: Run, rows: list[Worker]) -> lis
     if run["state"] is RunStatus.RUNNING or all(row["left"] for row in rows):
         return rows
     ended = last_seen(connection, run["startID"])
-    gone = {"reason": KILLED}
-    return [row if row["left"] else cast(Worker, row | gone | {"left": ended or row["joined"]}) for row in rows]
+    for row in rows:
+        if row["left"] is None:
+            row["left"], row["reason"] = ended or row["joined"], row["reason"] or KILLED
+    return rows
 
 
 def run_in(connection: sqlite3.Connection, path: Path | str, text: str | None = None) -> Run:

@@ -73,7 +73,8 @@ def resume_run(
 
 def close_workers(connection: sqlite3.Connection, run: int) -> None:
     """Close the rows of workers of a run whose coordinator is gone: for all that is known, they left with it."""
-    sql = 'UPDATE workers SET "left" = coalesce(?, joined), reason = ? WHERE startID = ? AND "left" IS NULL'
+    sql = """UPDATE workers SET "left" = coalesce(?, joined), reason = coalesce(reason, ?)
+      WHERE startID = ? AND "left" IS NULL"""
     connection.execute(sql, (last_seen(connection, run), KILLED, run))
 
 
