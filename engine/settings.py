@@ -30,7 +30,7 @@ def setting(
     """Return a dataclass field with its help text, the group of the help it belongs to, and its range if a number.
 
     `more`: `choices` (allowed words), `optional` (None is allowed), `above`, `below` (`low`, `high` itself is out),
-    `unset` (in words, what a default of None or 0 stands for).
+    `unset` (in words, what a default of None or 0 stands for), `timed` (text that `seconds_of` reads is allowed).
     """
     metadata = {"kind": kind, "group": group, "help": text, "low": low, "high": high} | more
     return field(default=default, metadata=metadata)
@@ -110,7 +110,16 @@ class Settings:
     )
     insecure: bool = setting(bool, False, REMOTE, "let anyone join at --bind without keys, and read what is sent")
     validate_every: int = setting(int, 0, FILES, "steps between validations", 0, 1 << 40, unset="once an epoch")
-    checkpoint_every: int = setting(int, 0, FILES, "steps between checkpoints", 0, 1 << 40, unset="once an epoch")
+    checkpoint_every: int | str = setting(
+        int,
+        0,
+        FILES,
+        "steps, or time (90s, 10m, 2h), between checkpoints",
+        0,
+        1 << 40,
+        timed=True,
+        unset="once an epoch, at least every 5 minutes",
+    )
     snapshot_first: int = setting(
         int, 32, SNAPSHOTS, "record all parameters and gradients of this many first steps", 0, 1 << 40
     )
@@ -225,7 +234,7 @@ class SettingsDict(TypedDict, total=False):
     key: str | None
     insecure: bool
     validate_every: int
-    checkpoint_every: int
+    checkpoint_every: int | str
     snapshot_first: int
     snapshot_every: int | None
     snapshot_budget: int | None

@@ -7,7 +7,9 @@ the project writes SQLite. Two runs may write into one file at the same time, an
 """
 
 from engine.records import history, snapshots
+from engine.records.catch_up import look
 from engine.records.chunks import Snapshot
+from engine.records.delivery import Pace
 from engine.records.find import find_run
 from engine.records.places import Place, places
 from engine.records.read import RunRecord, list_runs, read_run, reading, run_in
@@ -28,15 +30,18 @@ from engine.records.rows import (
 )
 from engine.records.run_bytes import snapshot_bytes
 from engine.records.schema import COLUMNS, VIEWS
+from engine.records.side_file import NAME as SIDE_FILE
 from engine.records.status import RunStatus, TrialStatus
 from engine.records.sweeps import Point, TrialRecord, check_idle, find_sweep, read_trials
 
 __all__ = [
     "COLUMNS",
+    "SIDE_FILE",
     "VIEWS",
     "Event",
     "EventRow",
     "HistogramRow",
+    "Pace",
     "Place",
     "Point",
     "Recorder",
@@ -62,6 +67,7 @@ __all__ = [
     "give_back",
     "history",
     "list_runs",
+    "look",
     "places",
     "read_run",
     "read_trials",

@@ -9,7 +9,7 @@ import os
 import sqlite3
 from pathlib import Path
 
-from engine.records.database import PATIENCE, WAL_LIMIT
+from engine.records.database import WAL_LIMIT
 from engine.system.file_locks import holders
 from engine.system.processes import command_of
 
@@ -33,9 +33,10 @@ class LogWatch:
         if size <= WAL_LIMIT:
             self._told = TOLD
             return None
+        [(patience,)] = connection.execute("PRAGMA busy_timeout").fetchall()
         connection.execute("PRAGMA busy_timeout = 0").fetchall()  # writers would wait for the reader
         [(busy, _, _)] = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-        connection.execute(f"PRAGMA busy_timeout = {round(1000 * PATIENCE)}").fetchall()
+        connection.execute(f"PRAGMA busy_timeout = {patience}").fetchall()
         if not busy or size < self._told:
             return None
         self._told = 4 * size

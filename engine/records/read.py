@@ -15,7 +15,7 @@ from engine.records.database import check_file_system, check_path, check_version
 from engine.records.find import find_run
 from engine.records.history import events, validations, workers
 from engine.records.read_rows import Event, Run, Validation, Worker
-from engine.records.runs import KILLED, last_seen
+from engine.records.runs import LEFT_OPEN, last_seen
 from engine.records.schema import COLUMNS
 from engine.records.status import RunStatus
 from engine.system.file_system import lacking
@@ -51,6 +51,7 @@ _STAND_INS = {
     "last_r2": "last_r2_so_far",
     "images_per_second": "speed",
 }
+KILLED = "its process was killed or crashed"
 FORMER_SETTINGS = {"mailbox": "shared_memory"}  # what settings were called in runs of earlier versions
 
 
@@ -138,7 +139,7 @@ def _closed(connection: sqlite3.Connection, run: Run, rows: list[Worker]) -> lis
     ended = last_seen(connection, run["startID"])
     for row in rows:
         if row["left"] is None:
-            row["left"], row["reason"] = ended or row["joined"], row["reason"] or KILLED
+            row["left"], row["reason"] = ended or row["joined"], row["reason"] or LEFT_OPEN
     return rows
 
 
@@ -175,7 +176,7 @@ def _run(row: dict[str, Any], path: Path) -> Run:
     row["generated"] = bool(row["generated"])
     row["state"] = RunStatus(row["state"])
     if row["state"] is RunStatus.RUNNING and alive(row["host"], row["pid"], row["process"]) is False:
-        row["state"], row["reason"] = RunStatus.INTERRUPTED, "its process was killed or crashed"
+        row["state"], row["reason"] = RunStatus.INTERRUPTED, KILLED
     return cast(Run, row)
 
 

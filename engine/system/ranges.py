@@ -1,6 +1,7 @@
 """Whether a value is of the right kind and in its range, and what to say if it is not."""
 
 import math
+import re
 import sys
 from collections.abc import Mapping
 from typing import Any
@@ -24,8 +25,14 @@ def check_value(name: str, value: object, rule: Mapping[str, Any]) -> None:
             raise SettingsError(f"{option} must be one of {', '.join(rule['choices'])}, got {_shown(value)}")
         if not isinstance(value, str):
             raise SettingsError(f"{option} must be text, got {_shown(value)}")
-    else:
+    elif not (rule.get("timed") and isinstance(value, str) and seconds_of(value)):
         _check_number(option, value, rule)
+
+
+def seconds_of(text: str) -> float | None:
+    """Return the seconds that a time such as "90s", "10m" or "1.5h" means; None if it is none above 0."""
+    found = re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?) ?([smh])", text)
+    return float(found[1]) * {"s": 1, "m": 60, "h": 3600}[found[2]] or None if found else None
 
 
 def _check_number(option: str, value: object, rule: Mapping[str, Any]) -> None:
@@ -54,4 +61,5 @@ def _wanted(rule: Mapping[str, Any]) -> str:
         return f"a finite number {least}"
     if rule.get("below"):
         return f"a number {least} and below {high}"
-    return f"{'a whole' if rule['kind'] is int else 'a'} number from {low} to {high}"
+    timed = ", or a time (10m)" if rule.get("timed") else ""
+    return f"{'a whole' if rule['kind'] is int else 'a'} number from {low} to {high}{timed}"

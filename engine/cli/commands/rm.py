@@ -9,7 +9,7 @@ from engine.cli.arguments import add_runs
 from engine.cli.command import Command
 from engine.cli.live.progress_line import ProgressLine
 from engine.errors import SettingsError
-from engine.records import Run, find_run, give_back, list_runs, remove_runs, remove_snapshots
+from engine.records import SIDE_FILE, Run, find_run, give_back, list_runs, look, remove_runs, remove_snapshots
 from engine.reports.text import shown, size
 
 
@@ -47,6 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise SettingsError(f"--keep-every {arguments.keep_every}: give a number above 0, and --snapshots")
     if not (arguments.runs or arguments.vacuum):
         raise SettingsError("name the runs to delete, or give --vacuum")
+    look(arguments.db)
     known = list_runs(arguments.db)
     found = [find_run(known, text, arguments.db) for text in arguments.runs]
     runs = {run["startID"]: run for run in found}
@@ -97,7 +98,7 @@ def _remove_checkpoints(run: Run, arguments: argparse.Namespace) -> str:
     if arguments.keep_checkpoints or not run["folder"]:
         return f"are kept in {shown(run['folder'])}" if run["folder"] else "were not recorded"
     try:
-        freed = remove(Path(run["folder"]), run["uuid"], arguments.db)
+        freed = remove(Path(run["folder"]), run["uuid"], arguments.db, [SIDE_FILE])
     except CheckpointError as error:
         return f"are kept: {error}"
     return f"deleted with {shown(run['folder'])}: {size(freed)} freed"
