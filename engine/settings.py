@@ -13,6 +13,8 @@ from engine.system.spelling import hint
 
 MAX_WORKERS = 4096
 DEFAULT_EPOCHS = 3
+SNAPSHOT_EVERY = 32  # steps
+SNAPSHOT_BUDGET = 256  # megabytes
 
 
 # Groups of the help.
@@ -121,8 +123,25 @@ class Settings:
     snapshot_first: int = setting(
         int, 32, SNAPSHOTS, "record all parameters and gradients of this many first steps", 0, 1 << 40
     )
-    snapshot_every: int = setting(
-        int, 32, SNAPSHOTS, "and those of every step divisible by this; 0: of none", 0, 1 << 40
+    snapshot_every: int | None = setting(
+        int,
+        None,
+        SNAPSHOTS,
+        "and those of every step divisible by this; 0: of none",
+        0,
+        1 << 40,
+        optional=True,
+        unset=str(SNAPSHOT_EVERY),
+    )
+    snapshot_budget: int | None = setting(
+        int,
+        None,
+        SNAPSHOTS,
+        "megabytes of snapshots to keep: when they are full, every second one is deleted; 0: no limit",
+        0,
+        1 << 40,
+        optional=True,
+        unset=f"{SNAPSHOT_BUDGET}; no limit if --snapshot-every is given",
     )
     snapshot_layers: str | None = setting(
         str, None, SNAPSHOTS, "layers to record, such as c1,c2", optional=True, unset="all"
@@ -157,6 +176,10 @@ class Settings:
             chosen["lr"] = OPTIMIZERS[self.optimizer]().lr
         if self.epochs is self.steps is self.time_limit is self.target is None:
             chosen["epochs"] = DEFAULT_EPOCHS
+        if self.snapshot_every is None:
+            chosen["snapshot_every"] = SNAPSHOT_EVERY
+        if self.snapshot_budget is None:
+            chosen["snapshot_budget"] = 0 if self.snapshot_every else SNAPSHOT_BUDGET
         settings = replace(self, **chosen)
         if not self.bind and (settings.min_workers or 0) > (settings.workers or 0):
             raise SettingsError(
@@ -213,7 +236,8 @@ class SettingsDict(TypedDict, total=False):
     validate_every: int
     checkpoint_every: int | str
     snapshot_first: int
-    snapshot_every: int
+    snapshot_every: int | None
+    snapshot_budget: int | None
     snapshot_layers: str | None
     statistics_every: int
 

@@ -164,7 +164,12 @@ def test_every_setting_has_a_help_text_and_a_default_that_is_valid() -> None:
         "checkpoint_every",
         "statistics_every",
     }
-    assert names - set(ENDS) - set(TRAJECTORY) == free | {"snapshot_first", "snapshot_every", "snapshot_layers"}
+    assert names - set(ENDS) - set(TRAJECTORY) == free | {
+        "snapshot_first",
+        "snapshot_every",
+        "snapshot_budget",
+        "snapshot_layers",
+    }
 
 
 @pytest.mark.parametrize("given", [{"key": "k"}, {"insecure": True}, {"bind": "b", "key": "k", "insecure": True}])

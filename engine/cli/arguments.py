@@ -35,7 +35,10 @@ def add_run(parser: argparse.ArgumentParser, what: str) -> None:
     add_database(parser)
 
 
-def add_runs(parser: argparse.ArgumentParser, what: str) -> None:
-    """Add the argument for one run or more as `runs`, and --db; `what` is their part in the command."""
-    parser.add_argument("runs", nargs="+", metavar="RUN", help=f"{what}: {WHICH}")
+def add_runs(parser: argparse.ArgumentParser, what: str, number: str = "+") -> None:
+    """Add the argument for one run or more as `runs`, and --db; `what` is their part in the command.
+
+    `number` is that of argparse: how many there are at least.
+    """
+    parser.add_argument("runs", nargs=number, metavar="RUN", help=f"{what}: {WHICH}")
     add_database(parser)

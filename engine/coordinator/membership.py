@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from engine.coordinator.notices import STRANGER
 from engine.coordinator.source import WorkerReport
 
+REMEMBERED = 10_000  # plain names that were given: workers may come and go for weeks
+
 
 @dataclass
 class Member:
@@ -33,6 +35,7 @@ class Membership:
         self._members: dict[bytes, Member] = {}
         self._names: Counter[str] = Counter()
         self._known = frozenset(known)
+        self._given = 0
         self._gone_cpu = 0.0
 
     def add(self, peer: bytes, host: str, pid: int, part: int | None = None) -> Member:
@@ -42,10 +45,17 @@ class Membership:
         return member
 
     def _new_name(self, plain: str) -> str:
-        """Return a name that no worker of the run has had: the plain one, or with a number behind it."""
+        """Return a name that no worker of the run has had: the plain one, or with a number behind it.
+
+        Where no more plain names can be remembered, that is the number of names that were given so far.
+        """
+        remembered = plain in self._names or len(self._names) < REMEMBERED
         while True:
-            self._names[plain] += 1
-            number = self._names[plain]
+            self._given += 1
+            number = self._given
+            if remembered:
+                self._names[plain] += 1
+                number = self._names[plain]
             name = f"{plain}#{number}" if number > 1 else plain
             if name not in self._known:
                 return name

@@ -85,7 +85,7 @@ class NoticeLimit:
         passes = notice.worker is None or self._passes(notice, notice.worker)
         if notice.kind in GONE:
             for key in [key for key in self._passed if key[1] == notice.worker]:
-                self._sum_up(key)
+                self._pass_number(key)
                 del self._passed[key]
         if passes:
             self._pass_on(notice)
@@ -106,12 +106,12 @@ class NoticeLimit:
             self._more[key] += 1
         return False
 
-    def close(self) -> None:
-        """Sum up what was not passed on."""
+    def sum_up(self) -> None:
+        """Pass on how many notices were held back so far."""
         for key in list(self._more):
-            self._sum_up(key)
+            self._pass_number(key)
 
-    def _sum_up(self, key: tuple[NoticeKind, str | None]) -> None:
+    def _pass_number(self, key: tuple[NoticeKind, str | None]) -> None:
         if more := self._more.pop(key, 0):
             self._pass_on(Notice(*key, f"{more} more of these"))
 

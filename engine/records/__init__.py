@@ -1,8 +1,9 @@
 """Records of runs: one SQLite file in WAL mode, written by one thread, readable by anyone at any time.
 
 `Recorder` writes; `list_runs`, `read_run`, `find_sweep`, `read_trials`, `reading` and `snapshots` read; `remove_runs`
-and `remove_snapshots` delete; `history` has the steps of one run. Nothing else in the project writes SQLite. Two runs
-may write into one file at the same time, and readers block neither. `COLUMNS` and `VIEWS` say what every column means.
+and `remove_snapshots` delete, `give_back` makes the file smaller; `history` has the steps of one run. Nothing else in
+the project writes SQLite. Two runs may write into one file at the same time, and readers block neither. `COLUMNS` and
+`VIEWS` say what every column means.
 """
 
 from engine.records import history, snapshots
@@ -14,7 +15,7 @@ from engine.records.places import Place, places
 from engine.records.read import RunRecord, list_runs, read_run, reading, run_in
 from engine.records.read_rows import Event, Run, Validation, Worker
 from engine.records.recorder import Recorder
-from engine.records.remove import remove_runs, remove_snapshots
+from engine.records.remove import give_back, remove_runs, remove_snapshots
 from engine.records.rows import (
     EventRow,
     HistogramRow,
@@ -27,6 +28,7 @@ from engine.records.rows import (
     ValidationRow,
     WorkerRow,
 )
+from engine.records.run_bytes import snapshot_bytes
 from engine.records.schema import COLUMNS, VIEWS
 from engine.records.side_file import NAME as SIDE_FILE
 from engine.records.status import RunStatus, TrialStatus
@@ -62,6 +64,7 @@ __all__ = [
     "check_idle",
     "find_run",
     "find_sweep",
+    "give_back",
     "history",
     "list_runs",
     "look",
@@ -72,5 +75,6 @@ __all__ = [
     "remove_runs",
     "remove_snapshots",
     "run_in",
+    "snapshot_bytes",
     "snapshots",
 ]

@@ -8,7 +8,7 @@ from typing import Any
 
 from engine.errors import RecordsError
 from engine.records.catch_up import note, read_in
-from engine.records.runs import update_run
+from engine.records.runs import close_workers, update_run
 from engine.records.schema import STEP_TABLES
 from engine.records.statements import by_column, insert
 from engine.records.status import RunStatus
@@ -50,6 +50,7 @@ def resume_run(
     folders = [Path(one) for one in dict.fromkeys((folder, values.get("folder"))) if one]
     for one in folders:
         read_in(connection, number, uuid, one)
+    close_workers(connection, number)
     _drop_after(connection, number, step)
     _note_missing(connection, number, step)
     update_run(connection, number, values)

@@ -15,7 +15,7 @@ from engine.records.batch import Row, insert
 from engine.records.database import check_version, connect, transaction
 from engine.records.read import KILLED, reading
 from engine.records.rows import EventRow
-from engine.records.runs import update_run
+from engine.records.runs import close_workers, update_run
 from engine.records.schema import VERSION
 from engine.records.status import RunStatus
 from engine.system.processes import alive
@@ -54,6 +54,7 @@ def catch_up(connection: sqlite3.Connection) -> list[Path]:
         (state,) = connection.execute("SELECT state FROM runs WHERE startID = ?", (number,)).fetchone()
         if state == RunStatus.RUNNING:  # the rows that were read in did not say how it ended
             update_run(connection, number, {"state": RunStatus.INTERRUPTED, "reason": KILLED})
+            close_workers(connection, number)
     return folders
 
 

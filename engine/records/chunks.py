@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.records.deleted_snapshots import recall, sweep
 from engine.records.places import Place
 from engine.records.rows import HistogramRow
 from engine.records.snapshot_tables import CHUNK
@@ -43,8 +44,13 @@ class Snapshot:
 
 
 def write_snapshot(connection: sqlite3.Connection, start_id: int, snapshot: Snapshot) -> None:
-    """Write the rows of a snapshot; those of an earlier one of the same step are replaced."""
+    """Write the rows of a snapshot; those of an earlier one of the same step are replaced.
+
+    As many chunks of deleted snapshots, of whichever run, go as it has: where there are any, the file does not grow.
+    """
     batchno = snapshot.batchno
+    recall(connection, start_id, batchno)
+    sweep(connection, sum(-(-place.size // CHUNK) for place in snapshot.arrays))
     rows = [place.row(start_id, batchno) for place in snapshot.arrays]
     connection.execute(_NUMBERS, (max(PIECE, *(max(p.matrices, p.rows, p.cols) for p in snapshot.arrays)),))
     connection.executemany(_SNAPSHOTS, rows)

@@ -19,6 +19,9 @@ PATIENCE = 30.0  # seconds to wait for another process's transaction
 PAGE = 32_768
 PATIENT = 1.0  # seconds of waiting that are not worth a warning
 WAL_BYTES = 4 << 20  # the log is brought into the database when it has grown by so much, with pages of any size
+WAL_LIMIT = (
+    16 << 20
+)  # bytes that the log is cut to when all of it is in the database: a reader may have kept it growing
 
 _log = logging.getLogger("gradsum.records")
 
@@ -109,6 +112,7 @@ def prepare(connection: sqlite3.Connection, path: Path) -> None:
     connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
     _use_wal(connection)
     connection.execute(f"PRAGMA wal_autocheckpoint = {WAL_BYTES // page_bytes(connection)}").fetchall()
+    connection.execute(f"PRAGMA journal_size_limit = {WAL_LIMIT}").fetchall()
     # FULL: what a commit wrote is still there after a power cut. It costs one fsync a batch of rows, in the writer.
     connection.execute("PRAGMA synchronous = FULL")
     if version == VERSION:

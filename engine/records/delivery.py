@@ -12,6 +12,7 @@ from engine.records import side_file
 from engine.records.backlog import Backlog
 from engine.records.batch import Job, Row, Work, insert, write
 from engine.records.database import PATIENCE, explain, transaction
+from engine.records.log_watch import LogWatch
 from engine.records.open_database import GoneError, OpenDatabase
 from engine.records.rows import EventRow
 from engine.records.run_owner import RunOwner
@@ -68,6 +69,7 @@ class Delivery:
         self._clock = clock
         self._database: OpenDatabase | None = OpenDatabase(path, pace.wait)
         self._backlog = Backlog()
+        self._log = LogWatch(path)
         self._failure: _Failure | None = None
         self.run: RunOwner | None = None
         self.news: deque[str] = deque(maxlen=100)
@@ -139,6 +141,8 @@ class Delivery:
             self._backlog.write(connection)
             self._recover(connection, self._failure, waited)
         write(connection, jobs)
+        if (text := self._log.look(connection)) and self.run:
+            insert(connection, [self._event("log grows", text)])
 
     def _recover(self, connection: sqlite3.Connection, failure: _Failure, rows: int) -> None:
         """Record that the database is written again, and remove the side file, whose rows are in it now."""

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from engine.records.columns import readable
 from engine.records.read_rows import Event, Validation, Worker
 from engine.records.rows import TrainingRow
+from engine.records.sample import steps_with_rows
 from engine.records.schema import COLUMNS
 
 Connection = sqlite3.Connection
@@ -56,11 +57,21 @@ def _step(row: Any) -> TrainingRow:
     return step if step.avgloss is not None else step._replace(avgloss=float("nan"))
 
 
-def curves(connection: Connection, table: Literal["training", "validation"], run: int) -> Curves:
-    """Return every column of `table` for `run` as float64 [steps], nan for NULL."""
+def curves(
+    connection: Connection, table: Literal["training", "validation"], run: int, most: int | None = None
+) -> Curves:
+    """Return every column of `table` for `run` as float64 [steps], nan for NULL.
+
+    Where there are more than `most` steps, half as many with the one after each, evenly spread: neighbours tell how
+    long a step took.
+    """
     names = [name for name in COLUMNS[table] if name != "startID"]
-    sql = f"SELECT {readable(connection, table, names)} FROM {table} WHERE startID = ? ORDER BY batchno"  # noqa: S608
-    cursor = connection.execute(sql, (run,))
+    sql = f"SELECT {readable(connection, table, names)} FROM {table} WHERE startID = ?"  # noqa: S608
+    if most and len(chosen := steps_with_rows(connection, table, run, most)) == most:
+        both = sorted({step + more for step in chosen[::2] for more in (0, 1)} | {chosen[-1]})
+        rows = [row for step in both for row in connection.execute(f"{sql} AND batchno = ?", (run, step))]
+        return dict(zip(names, np.array([tuple(row) for row in rows], np.float64).T, strict=True))
+    cursor = connection.execute(f"{sql} ORDER BY batchno", (run,))
     # A page at a time: as Python's numbers, a step takes ten times the memory.
     pages = [np.empty((0, len(names)))]
     while rows := cursor.fetchmany(PAGE_ROWS):

@@ -15,6 +15,7 @@ from engine.records.database import check_file_system, check_path, check_version
 from engine.records.find import find_run
 from engine.records.history import events, validations, workers
 from engine.records.read_rows import Event, Run, Validation, Worker
+from engine.records.runs import LEFT_OPEN, last_seen
 from engine.records.schema import COLUMNS
 from engine.records.status import RunStatus
 from engine.system.file_system import lacking
@@ -55,8 +56,10 @@ FORMER_SETTINGS = {"mailbox": "shared_memory"}  # what settings were called in r
 
 
 @contextmanager
-def reading(path: Path | str) -> Iterator[sqlite3.Connection]:
+def reading(path: Path | str, of_one_moment: bool = False) -> Iterator[sqlite3.Connection]:
     """Open the database `path` for reading; rows come as `sqlite3.Row`. Writers do not wait for it.
+
+    `of_one_moment`: nothing that is written or deleted meanwhile is seen, for as long as the log can keep it.
 
     Raises RecordsError when it is missing, a folder, not a SQLite file, another program's or a newer version's, and
     when reading fails.
@@ -70,6 +73,8 @@ def reading(path: Path | str) -> Iterator[sqlite3.Connection]:
         connection = _open(path)
         check_version(connection, path)
         connection.row_factory = sqlite3.Row
+        if of_one_moment:
+            connection.execute("BEGIN")
         yield connection
     except sqlite3.Error as error:
         raise explain(path, error) from error
@@ -120,11 +125,22 @@ def read_run(path: Path | str, text: str) -> RunRecord:
 
     They are of one moment. Raises RecordsError as `reading` does, and when there is not exactly one such run.
     """
-    with reading(path) as connection:
-        connection.execute("BEGIN")  # a snapshot, from the first SELECT on
+    with reading(path, of_one_moment=True) as connection:
         run = run_in(connection, path, text)
         number = run["startID"]
-        return RunRecord(run, validations(connection, number), workers(connection, number), events(connection, number))
+        members = _closed(connection, run, workers(connection, number))
+        return RunRecord(run, validations(connection, number), members, events(connection, number))
+
+
+def _closed(connection: sqlite3.Connection, run: Run, rows: list[Worker]) -> list[Worker]:
+    """Return rows of workers, of which none is there any more if the run is over: it may have been killed."""
+    if run["state"] is RunStatus.RUNNING or all(row["left"] for row in rows):
+        return rows
+    ended = last_seen(connection, run["startID"])
+    for row in rows:
+        if row["left"] is None:
+            row["left"], row["reason"] = ended or row["joined"], row["reason"] or LEFT_OPEN
+    return rows
 
 
 def run_in(connection: sqlite3.Connection, path: Path | str, text: str | None = None) -> Run:
@@ -156,6 +172,7 @@ def _run(row: dict[str, Any], path: Path) -> Run:
             row[column] = found
     row["settings"] = {FORMER_SETTINGS.get(name, name): value for name, value in _parsed(row["settings"]).items()}
     row["versions"] = _parsed(row["versions"])
+    row["snapshot_schedule"] = _parsed(row["snapshot_schedule"])
     row["generated"] = bool(row["generated"])
     row["state"] = RunStatus(row["state"])
     if row["state"] is RunStatus.RUNNING and alive(row["host"], row["pid"], row["process"]) is False:

@@ -61,6 +61,11 @@ class Run(TypedDict):
         float | None, "best R² of any validation whose parameters were kept; NULL where classes are named"
     ]
     last_r2: Annotated[float | None, "R² of the last validation; NULL where classes are named"]
+    snapshot_schedule: Annotated[
+        Mapping[str, Any],
+        "JSON object: the `first` steps have snapshots, and every `every`th; of those at most `later` are kept, null: "
+        "all (above that, every second one is deleted, and `every` doubles)",
+    ]
 
 
 class Validation(TypedDict):

@@ -1,6 +1,8 @@
 """The writing side: what the training loop calls."""
 
+import json
 import time
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -12,6 +14,7 @@ from engine.records.batch import CHANGE, Row, insert
 from engine.records.begin import insert_run, resume_run
 from engine.records.catch_up import catch_up, remove_files
 from engine.records.chunks import Snapshot, write_snapshot
+from engine.records.deleted_snapshots import thin_snapshots
 from engine.records.delivery import Pace
 from engine.records.process import facts
 from engine.records.rows import (
@@ -135,6 +138,15 @@ class Recorder:
         """
         work = partial(write_snapshot, start_id=self._number(), snapshot=snapshot)
         self._writer.call(work, SNAPSHOT_PATIENCE)
+
+    def snapshot_schedule(self, schedule: Mapping[str, int | None]) -> None:
+        """Queue, for the row of the run, which steps have snapshots: `Run.snapshot_schedule` says how."""
+        self._writer.put(CHANGE, (self._number(), {"snapshot_schedule": json.dumps(dict(schedule))}))
+
+    def thin_snapshots(self, first: int, every: int) -> int:
+        """Delete the snapshots but those of the `first` steps and of every `every`th; return how many those were."""
+        work = partial(thin_snapshots, run=self._number(), first=first, every=every)
+        return self._writer.call(work, SNAPSHOT_PATIENCE)
 
     def begin_sweep(self, row: SweepRow) -> int:
         """Enter a new sweep and return its number; RecordsError when there is one of that name."""

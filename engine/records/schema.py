@@ -5,7 +5,7 @@ from engine.records.columns import Columns, column, columns_of
 from engine.records.read_rows import Event, Run, RunNumber, Validation, Worker
 from engine.records.rows import SweepRow, TrainingRow, TrialRow
 
-VERSION = 7  # PRAGMA user_version; raise it when a table is added or changed, and say in `tables` how to get there
+VERSION = 8  # PRAGMA user_version; raise it when a table is added or changed, and say in `tables` how to get there
 APPLICATION_ID = 0x67736D31  # PRAGMA application_id, "gsm1": a SQLite file with it is ours
 
 _SWEEP = columns_of(SweepRow)
@@ -41,6 +41,9 @@ PRIMARY_KEYS: dict[str, tuple[str, ...]] = {
 
 # A number that was given to one of these is never given again, even when the row is deleted.
 NUMBERED = ("runs", "events", "sweeps")
+
+# Tables with rows of single runs. Those of `deleted_snapshots` outlive the run: they say which of its chunks are left.
+RUN_TABLES = tuple(name for name, columns in COLUMNS.items() if "startID" in columns and name != "deleted_snapshots")
 
 # Tables with rows for single steps: a resumed run drops those after the step it resumes from.
 STEP_TABLES = ("training", "validation", "statistics", "snapshots", "chunks", "histograms")

@@ -31,6 +31,7 @@ COLUMNS: dict[str, Columns] = {
         "grads": ("BLOB", "their mean gradients over the batch, likewise"),
     },
     "histograms": _RUN | columns_of(HistogramRow),
+    "deleted_snapshots": {"startID": ("INTEGER", "the run that it was of, which may be deleted, too")} | _STEP,
     "numbers": {"n": ("INTEGER", "0, 1, 2 and so on: what the view `data` counts with")},
     "float32": {
         "head": ("INTEGER", "the upper 9 bits of a float32: sign and exponent"),
@@ -44,6 +45,7 @@ KEYS: dict[str, tuple[str, ...]] = {
     "snapshots": ("startID", "name", "subname", "batchno"),
     "chunks": ("startID", "batchno", "chunk"),
     "histograms": ("startID", "batchno", "name", "subname", "what"),
+    "deleted_snapshots": ("startID", "batchno"),
     "numbers": ("n",),
     "float32": ("head",),
 }

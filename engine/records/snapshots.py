@@ -7,6 +7,7 @@ snapshots has none.
 import json
 import math
 import sqlite3
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,10 @@ from engine.errors import RecordsError
 from engine.records.columns import readable
 from engine.records.places import Shape
 from engine.records.rows import StatisticsRow
+from engine.records.sample import steps_with_rows
 from engine.records.snapshot_tables import CHUNK
+
+_ONE = "AND name = ? AND subname = ?"  # one array
 
 Array = NDArray[np.float32]
 Steps = NDArray[np.int64]
@@ -55,16 +59,32 @@ def tensor(connection: sqlite3.Connection, run: int, name: str, step: int) -> tu
     return values[0].reshape(shape), gradients[0].reshape(shape)
 
 
-def series(connection: sqlite3.Connection, run: int, name: str, start: int, stop: int) -> tuple[Steps, Array, Array]:
+def series(
+    connection: sqlite3.Connection, run: int, name: str, start: int, stop: int, most: int | None = None
+) -> tuple[Steps, Array, Array]:
     """Return (steps [S], values [S, stop - start], gradients, likewise) of every snapshot of the array `name`.
 
-    `start` and `stop` are places in C order of the public shape: kernel 20 of 3 x 3 is 180 to 189. Raises RecordsError
-    for an array that has no snapshot, and for places outside of it.
+    Where there are more than `most`, so many, evenly spread. `start` and `stop` are places in C order of the public
+    shape: kernel 20 of 3 x 3 is 180 to 189. Raises RecordsError for an array that has no snapshot, and for places
+    outside of it.
     """
     size = math.prod(_shape(connection, run, name))
     if not 0 <= start < stop <= size:
         raise RecordsError(f"{name} has values 0 to {size - 1}; there are no {start} to {stop - 1}")
-    return _read(connection, run, name, (start, stop), None)
+    chosen = steps_with_rows(connection, "snapshots", run, most, _ONE, _parts(name)) if most else []
+    if len(chosen) < (most or 1):
+        return _read(connection, run, name, (start, stop), None)
+    found = zip(*(_read(connection, run, name, (start, stop), step) for step in chosen), strict=True)
+    steps, values, gradients = (np.concatenate(parts) for parts in found)
+    return steps, values, gradients
+
+
+def ends(connection: sqlite3.Connection, run: int, name: str) -> tuple[int, int]:
+    """Return the first and the last step with a snapshot of the array `name`; RecordsError if there is none."""
+    _shape(connection, run, name)
+    sql = f"SELECT min(batchno), max(batchno) FROM snapshots WHERE startID = ? {_ONE}"  # noqa: S608
+    first, last = connection.execute(sql, (run, *_parts(name))).fetchone()
+    return first, last
 
 
 def moved_most(connection: sqlite3.Connection, run: int, name: str) -> int:
@@ -72,39 +92,69 @@ def moved_most(connection: sqlite3.Connection, run: int, name: str) -> int:
 
     Kernels that are no longer finite do not count.
     """
-    steps = series(connection, run, name, 0, 1)[0]
-    first, last = (tensor(connection, run, name, int(step))[0] for step in (steps[0], steps[-1]))
+    first, last = (tensor(connection, run, name, step)[0] for step in ends(connection, run, name))
     distances = np.linalg.norm((last - first).reshape(first.shape[0] * first.shape[1], -1), axis=1)
     return int(np.where(np.isfinite(distances), distances, -1.0).argmax())
 
 
 def histograms(
-    connection: sqlite3.Connection, run: int, name: str, what: str
+    connection: sqlite3.Connection, run: int, name: str, what: str, most: int | None = None
 ) -> list[tuple[int, float, float, list[int]]]:
     """Return (step, low, high, counts) of every histogram of the array `name`, ascending by step.
 
-    `what` is "values" or "gradients". Those without a finite value are left out.
+    Where there are more than `most`, so many, evenly spread. `what` is "values" or "gradients". Those without a finite
+    value are left out.
     """
-    sql = (
-        "SELECT batchno, low, high, counts FROM histograms"
-        " WHERE startID = ? AND name = ? AND subname = ? AND what = ? AND low IS NOT NULL ORDER BY batchno"
-    )
-    layer, _, array = name.partition(".")
-    rows = _rows(connection, "histograms", sql, run, layer, array, what)
+    which = f"{_ONE} AND what = ? AND low IS NOT NULL"
+    sql = f"SELECT batchno, low, high, counts FROM histograms WHERE startID = ? {which} ORDER BY batchno"  # noqa: S608
+    rows = _sampled(connection, "histograms", sql, run, most, which, (*_parts(name), what))
     return [(batchno, low, high, json.loads(counts)) for batchno, low, high, counts in rows]
 
 
-def statistics(connection: sqlite3.Connection, run: int) -> list[StatisticsRow]:
-    """Return the rows of `statistics`, ascending by step; what is NULL there is nan."""
+def statistics(connection: sqlite3.Connection, run: int, most: int | None = None) -> list[StatisticsRow]:
+    """Return the rows of `statistics`, ascending by step; what is NULL there is nan.
+
+    Where there are more than `most` steps, those of so many, evenly spread.
+    """
     columns = readable(connection, "statistics", StatisticsRow._fields)
     sql = f"SELECT {columns} FROM statistics WHERE startID = ? ORDER BY batchno, rowid"  # noqa: S608
-    rows = _rows(connection, "statistics", sql, run)
+    rows = _sampled(connection, "statistics", sql, run, most)
     return [StatisticsRow._make(math.nan if value is None else value for value in row) for row in rows]
+
+
+def _sampled(
+    connection: sqlite3.Connection,
+    table: str,
+    sql: str,
+    run: int,
+    most: int | None,
+    which: str = "",
+    values: Sequence[object] = (),
+) -> list[Any]:
+    """Return the rows of a query that is ordered by step, or (`most`) those of so many steps."""
+    if most is None or not _has_table(connection, table):
+        return _rows(connection, table, sql, run, *values)
+    chosen = steps_with_rows(connection, table, run, most, which, values)
+    if len(chosen) < most:
+        return _rows(connection, table, sql, run, *values)
+    one = sql.replace(" ORDER BY", " AND batchno = ? ORDER BY")
+    return [row for step in chosen for row in connection.execute(one, (run, *values, step))]
+
+
+def _has_table(connection: sqlite3.Connection, table: str) -> bool:
+    """Return whether the database is new enough to have the table."""
+    return connection.execute("SELECT 1 FROM sqlite_schema WHERE name = ?", (table,)).fetchone() is not None
+
+
+def _parts(name: str) -> tuple[str, str]:
+    """Return layer and array of a full name, as `_ONE` wants them."""
+    layer, _, array = name.partition(".")
+    return layer, array
 
 
 def _rows(connection: sqlite3.Connection, table: str, sql: str, *values: object) -> list[Any]:
     """Return the rows of a query; none if the database is too old to have the table."""
-    if not connection.execute("SELECT 1 FROM sqlite_schema WHERE name = ?", (table,)).fetchone():
+    if not _has_table(connection, table):
         return []
     return connection.execute(sql, values).fetchall()
 
@@ -125,8 +175,7 @@ def _read(
     """Return (steps, values, gradients) of the places `start` to `stop` of an array, at one step or (None) at all."""
     start, stop = places
     first, last = start // CHUNK, (stop - 1) // CHUNK
-    layer, _, array = name.partition(".")
-    rows = connection.execute(_CHUNKS, (first, last, run, layer, array, step)).fetchall()
+    rows = connection.execute(_CHUNKS, (first, last, run, *_parts(name), step)).fetchall()
     found = np.array([row[0] for row in rows if row[1] == first], np.int64)
     joined = (np.frombuffer(b"".join(row[column] for row in rows), "<f4") for column in (2, 3))
     width = sum(len(row[2]) for row in rows if row[0] == found[0]) // 4 if rows else stop - start

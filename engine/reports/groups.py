@@ -34,6 +34,7 @@ _SETTINGS = (
     "microbatch",
     "workers",
     "seed",
+    "snapshot_schedule",
 )
 _PLACE = (
     "startID",

@@ -61,3 +61,11 @@ def alive(host: str | None, pid: int | None, process: str | None) -> bool | None
         return now == process if namespace == mine.rpartition(" ")[0] else None
     # Either this machine has restarted since, or the process runs on another machine of the same name.
     return False if here else None
+
+
+def command_of(pid: int) -> str | None:
+    """Return the name of the program that a process of this machine runs; None where it cannot be known."""
+    try:
+        return Path(f"/proc/{pid}/comm").read_text(encoding="utf-8", errors="replace").strip()
+    except OSError:
+        return None

@@ -9,7 +9,7 @@ from typing import Self
 
 from engine import checkpoint as checkpoints
 from engine.compute.precompile import compile_all, is_compiled
-from engine.coordinator.notices import Notice, NoticeKind, NoticeLimit
+from engine.coordinator.notices import Notice, NoticeKind
 from engine.coordinator.source import Source
 from engine.errors import GradsumError, StorageError, UnsavedError, WorkerFailedError, WorkersError
 from engine.records import EventRow, Recorder
@@ -19,7 +19,7 @@ from engine.system.allocator import release_compiler
 from engine.system.blas import one_blas_thread
 from engine.system.clock import MONOTONIC, Clock, TimeLimit
 from engine.system.signals import Interrupt
-from engine.training.bookkeeping import departure, notice_recorder
+from engine.training.bookkeeping import Bookkeeping
 from engine.training.checkpoint_writer import CheckpointWriter
 from engine.training.cluster import Cluster, cluster_for, source_for
 from engine.training.context import RunContext
@@ -119,17 +119,17 @@ class TrainingProcess:
         """Train the run that has this number in the records, from `state` on, and finish it there."""
         limit = TimeLimit(self._clock, run.settings.time_limit)
         context = RunContext(self.reporter, self.interrupt, self._clock, limit)
-        notices = NoticeLimit(notice_recorder(self._records, self.reporter))
         self.reporter.status("waiting for workers" if self._cluster else "compiling the network")
         known = self._records.worker_names()
-        with source_for(run, self._cluster, context, notices.take, known) as source:
+        books = Bookkeeping(self._records, self.reporter, known)
+        with source_for(run, self._cluster, context, books.take, known) as source:
             release_compiler()
-            loop = self._loop(run, state, source, context, prune)
+            loop = self._loop(run, state, source, books, context, prune)
             self.reporter.started(info_of(run, number, loop))
             log.info("run %d begins at step %d: %s on %s", number, state.progress.step, run.model_name, run.data.name)
             if changed := run.other_numerics():
-                notices.take(Notice(NoticeKind.RESUMED, None, changed))
-            with self._closing(number, source, notices), loop.snapshots:
+                books.take(Notice(NoticeKind.RESUMED, None, changed))
+            with self._closing(number, source, books), loop.snapshots:
                 stop = loop.train()
             result = result_of(run, number, loop, stop, self._records)
             with saving(stop, result.steps):
@@ -138,21 +138,29 @@ class TrainingProcess:
         log.info("run %d ends after step %d: %s", number, result.steps, stop.text)
         return result
 
-    def _loop(self, run: Run, state: TrainingState, source: Source, context: RunContext, prune: Prune) -> Loop:
+    def _loop(
+        self,
+        run: Run,
+        state: TrainingState,
+        source: Source,
+        books: Bookkeeping,
+        context: RunContext,
+        prune: Prune,
+    ) -> Loop:
         schedule = choose(run.settings, state.layout)
         return Loop(
             run=run,
             state=state,
             source=source,
             stopping=Stopping(run.settings, run.last_step(), self.interrupt, context.limit, prune),
-            log=StepLog(run, state, source, self._records, context),
+            log=StepLog(run, state, source, self._records, books, context),
             checkpoints=CheckpointWriter(run.folder, state, run.state()),
             snapshots=SnapshotRecorder(schedule, state.layout, self._records, self.reporter.notice),
             context=context,
         )
 
     @contextmanager
-    def _closing(self, number: int, source: Source, notices: NoticeLimit) -> Iterator[None]:
+    def _closing(self, number: int, source: Source, books: Bookkeeping) -> Iterator[None]:
         """Record, however the steps end, what each worker has done, and how many notices were held back."""
         try:
             yield
@@ -161,6 +169,4 @@ class TrainingProcess:
             raise
         finally:
             self.reporter.ended()
-            for worker in source.workers():
-                self._records.worker(departure(worker, "the run ended"))
-            notices.close()
+            books.close(source.workers())

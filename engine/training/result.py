@@ -1,6 +1,7 @@
 """What is told of a run when it begins, and when it has ended."""
 
 import os
+import shutil
 from dataclasses import asdict
 
 from engine.data import Measure
@@ -15,6 +16,7 @@ from engine.training.loop import Loop
 from engine.training.progress import Progress
 from engine.training.reporter import Best, Result, RunInfo
 from engine.training.run import Run
+from engine.training.snapshots import forecast
 from engine.training.stopping import StopKind, StopReason
 
 
@@ -39,7 +41,7 @@ def info_of(run: Run, number: int, loop: Loop) -> RunInfo:
         folder=run.folder,
         measure=run.data.measure,
         unit=run.data.train.unit,
-        notes=(*run.data.notes, *([cores] if cores else [])),
+        notes=(*run.data.notes, *([cores] if cores else []), *_on_snapshots(run, loop)),
     )
 
 
@@ -122,6 +124,12 @@ def _scores(progress: Progress) -> Totals:
 def _best(loop: Loop) -> Best | None:
     best = loop.state.progress.best
     return Best(best.step, best.percent, best.loss, loop.checkpoints.kept(best), best.r2) if best else None
+
+
+def _on_snapshots(run: Run, loop: Loop) -> tuple[str, ...]:
+    """Return notes on what the snapshots will take, where that is not what one would expect."""
+    room = shutil.disk_usage(run.db.absolute().parent).free
+    return forecast(run.settings, loop.state.layout, run.last_step(), room)
 
 
 def _workers(run: Run, loop: Loop) -> int:

@@ -30,6 +30,8 @@ def continued_settings(stored: RunState, given: Mapping[str, Any]) -> Settings:
     values = before.asdict()
     if any(given.get(name) is not None for name in ENDS):
         values |= dict.fromkeys(ENDS)
+    if given.get("snapshot_every") is not None:  # as in a new run, all of these are kept then
+        values["snapshot_budget"] = None
     return Settings.build(values | {name: value for name, value in given.items() if value is not None})
 
 

@@ -10,7 +10,7 @@ from engine.coordinator.source import Source
 from engine.data import Measure
 from engine.records import EventRow, Recorder, TrainingRow, ValidationRow
 from engine.reports.text import shown
-from engine.training.bookkeeping import worker_row
+from engine.training.bookkeeping import Bookkeeping
 from engine.training.context import RunContext
 from engine.training.reporter import StepReport
 from engine.training.run import Run
@@ -32,13 +32,22 @@ class StepLog:
     A step is only remembered when it is taken; `settle` does the rest, while workers compute the next one.
     """
 
-    def __init__(self, run: Run, state: TrainingState, source: Source, records: Recorder, context: RunContext) -> None:
+    def __init__(
+        self,
+        run: Run,
+        state: TrainingState,
+        source: Source,
+        records: Recorder,
+        books: Bookkeeping,
+        context: RunContext,
+    ) -> None:
         self._momentum = run.settings.momentum if run.settings.optimizer == "momentum" else None
         self._counts_correct = run.data.measure is Measure.PERCENT
         self._progress = state.progress
         self._optimizer = state.optimizer
         self._source = source
         self._records = records
+        self._books = books
         self._reporter = context.reporter
         self._clock = context.clock
         self._began = self._clock.now() - self._progress.elapsed
@@ -112,8 +121,7 @@ class StepLog:
         RecordsError if that is impossible.
         """
         self._measure()
-        for worker in self._source.workers():
-            self._records.worker(worker_row(worker))
+        self._books.update(self._source.workers())
         self._records.secure()
 
     def happened(self, kind: str, text: str) -> None:

@@ -31,7 +31,8 @@ def test_a_run_goes_with_its_checkpoints(gradsum: Gradsum, trained: list[Path]) 
     answer = gradsum("rm", 1, "--db", "r.db")
     assert answer.code == 0
     first, second = answer.out.splitlines()
-    assert re.fullmatch(r"deleted run 1 from r\.db: \S+ (bytes|kB) freed.*", first)
+    kept = "; the file keeps its size for later runs, or for gradsum rm --vacuum"
+    assert re.fullmatch(rf"deleted run 1 from r\.db: \S+ (bytes|kB|MB){kept}", first)
     assert second == f"checkpoints of run 1 deleted with {trained[0]}: {size / 1000:.3g} kB freed"
     assert (trained[0].exists(), trained[1].exists(), numbers()) == (False, True, [2])
 
@@ -43,6 +44,22 @@ def test_several_by_name_and_number_once_each(gradsum: Gradsum, trained: list[Pa
     assert all(folder.exists() for folder in trained)
     assert numbers() == []
     assert gradsum("rm", 1, "--db", "r.db").code == 2
+
+
+def test_the_space_is_given_back_when_it_is_asked_for(gradsum: Gradsum, trained: list[Path]) -> None:
+    before = Path("r.db").stat().st_size
+    gradsum("rm", 1, "--db", "r.db")
+    assert Path("r.db").stat().st_size == before
+    first, _, last = gradsum("rm", 2, "--vacuum", "--db", "r.db").out.splitlines()
+    assert re.fullmatch(r"deleted run 2 from r\.db: \S+ (bytes|kB|MB)", first)
+    given = re.fullmatch(r"r\.db: (\S+) (kB|MB) given back to the disk", last)
+    assert given
+    freed = float(given[1]) * {"kB": 1e3, "MB": 1e6}[given[2]]
+    assert before - Path("r.db").stat().st_size == pytest.approx(freed, rel=0.01)
+    again = gradsum("rm", "--vacuum", "--db", "r.db")
+    assert (again.code, again.out) == (0, "r.db: 0 bytes given back to the disk\n")
+    nothing = gradsum("rm", "--db", "r.db")
+    assert (nothing.code, nothing.err) == (2, "gradsum: name the runs to delete, or give --vacuum\n")
 
 
 def test_a_folder_with_anything_else_in_it_stays(gradsum: Gradsum, trained: list[Path]) -> None:

@@ -1,6 +1,8 @@
 """Who is there, under which name, and what each has done."""
 
-from engine.coordinator.membership import Membership
+import tracemalloc
+
+from engine.coordinator.membership import REMEMBERED, Membership
 from engine.coordinator.source import WorkerReport
 
 
@@ -41,6 +43,24 @@ def test_no_two_workers_share_a_name() -> None:
 def test_the_name_of_a_worker_of_an_earlier_session_is_not_given_again() -> None:
     members = Membership(known=["box:7", "box:7#3", "other:1"])
     assert [members.add(peer, "box", 7).name for peer in (b"a", b"b", b"c")] == ["box:7#2", "box:7#4", "box:7#5"]
+
+
+def test_names_stay_apart_and_few_are_remembered_however_many_come_and_go() -> None:
+    later = f"box:{REMEMBERED + 1}#{REMEMBERED + 4}"
+    members = Membership(known=[later])
+    names = []
+    for pid in [*range(1, REMEMBERED + 1), 1, 1, REMEMBERED + 1, REMEMBERED + 1, 2 * REMEMBERED, 1]:
+        names.append(members.add(b"a", "box", pid).name)
+        members.drop(b"a")
+    assert len({*names, later}) == len(names) + 1
+    assert (names[0], names[REMEMBERED], names[-1]) == ("box:1", "box:1#2", "box:1#4")
+    tracemalloc.start()
+    for pid in range(50_000):
+        members.add(b"a", "elsewhere", pid)
+        members.drop(b"a")
+    grown, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert grown < 100_000
 
 
 def test_names_for_the_records() -> None:

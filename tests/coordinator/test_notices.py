@@ -10,7 +10,7 @@ from engine.coordinator.notices import FIRST, GONE, MOST, STRANGER, Notice, Noti
 from engine.coordinator.rounds import IgnoreReason
 from engine.coordinator.source import WorkerReport
 from engine.records import Recorder
-from engine.training.bookkeeping import QUIET, notice_recorder
+from engine.training.bookkeeping import QUIET, Bookkeeping
 from engine.training.reporter import Reporter
 from tests.records.test_recorder import RUN, query
 
@@ -35,7 +35,7 @@ def test_a_few_notices_are_passed_on_as_they_are(tally: NoticeLimit, taken: list
     ]
     for notice in notices:
         tally.take(notice)
-    tally.close()
+    tally.sum_up()
     assert taken == notices
 
 
@@ -44,8 +44,8 @@ def test_of_a_flood_the_first_are_passed_on_and_the_rest_is_counted(tally: Notic
         tally.take(Notice(NoticeKind.REPEATED, "a", f"{i}"))
         tally.take(Notice(NoticeKind.UNASKED, "a", f"{i}"))
     assert len(taken) == 2 * FIRST
-    tally.close()
-    tally.close()
+    tally.sum_up()
+    tally.sum_up()
     assert taken[2 * FIRST :] == [
         Notice(k, "a", f"{500 - FIRST} more of these") for k in (NoticeKind.REPEATED, NoticeKind.UNASKED)
     ]
@@ -66,7 +66,7 @@ def test_what_a_worker_did_is_summed_up_when_it_leaves(tally: NoticeLimit, taken
 def test_strangers_count_as_one(tally: NoticeLimit, taken: list[Notice]) -> None:
     for i in range(5 * FIRST):
         tally.take(Notice(NoticeKind.BAD_MESSAGE, f"{STRANGER} {i:x}", "what?"))
-    tally.close()
+    tally.sum_up()
     assert Counter(n.worker == STRANGER for n in taken) == {False: FIRST, True: 1}
     assert taken[-1].text == f"{4 * FIRST} more of these"
 
@@ -74,7 +74,7 @@ def test_strangers_count_as_one(tally: NoticeLimit, taken: list[Notice]) -> None
 def test_a_flood_from_ever_new_workers_is_counted_too(tally: NoticeLimit, taken: list[Notice]) -> None:
     for i in range(MOST + 500):
         tally.take(Notice(NoticeKind.REFUSED, f"box:{i}", "other numbers"))
-    tally.close()
+    tally.sum_up()
     assert len(taken) == MOST + 1
     assert taken[-1] == Notice(NoticeKind.REFUSED, None, "500 more of these")
 
@@ -100,7 +100,7 @@ def test_a_flood_of_workers_that_come_and_go_is_counted_and_who_was_there_before
     kinds = Counter(notice.kind for notice in taken)
     assert kinds == {NoticeKind.JOINED: MOST, end: MOST}
     assert {n.worker for n in taken if n.kind is NoticeKind.JOINED} == {n.worker for n in taken if n.kind is end}
-    tally.close()
+    tally.sum_up()
     more = f"{20_001 - MOST} more of these"
     assert taken[2 * MOST :] == [Notice(NoticeKind.JOINED, None, more), Notice(end, None, more)]
 
@@ -147,7 +147,7 @@ def test_what_a_peer_says_cannot_steer_a_terminal(tmp_path: Path) -> None:
     teller = Teller()
     with Recorder(tmp_path / "x.db") as records:
         records.begin(RUN)
-        take = notice_recorder(records, teller)
+        take = Bookkeeping(records, teller).take
         take(Notice(NoticeKind.LEFT, "\x1b]0;owned\x07:1", "it failed: \x1b[2J\n\u202e"))
     assert teller.said == [r"worker \x1b]0;owned\x07:1 left: it failed: \x1b[2J\n\u202e"]
 
@@ -156,7 +156,7 @@ def test_everything_is_recorded_and_what_is_unusual_is_said(tmp_path: Path) -> N
     teller = Teller()
     with Recorder(tmp_path / "x.db") as records:
         records.begin(RUN)
-        take = notice_recorder(records, teller)
+        take = Bookkeeping(records, teller).take
         take(Notice(NoticeKind.JOINED, "a", "pid 7 on box", REPORT))
         for kind in QUIET[1:]:
             take(Notice(kind, "a", "x"))

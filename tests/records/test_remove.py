@@ -27,6 +27,7 @@ from engine.records import (
     ValidationRow,
     WorkerRow,
     database,
+    give_back,
     list_runs,
     places,
     remove,
@@ -87,9 +88,13 @@ def test_every_row_of_the_run_goes_and_no_other(tmp_path: Path) -> None:
     path = tmp_path / "r.db"
     write(path, "a", 30)
     kept = tables(path)
-    assert all(kept.values()), "every table has rows"
+    assert [name for name, rows in kept.items() if not rows] == ["deleted_snapshots"]
     assert [write(path, uuid) for uuid in ("b", "c")] == [2, 3]
     remove_runs(path, [2, 3])
+    left = tables(path)
+    assert {name for name, rows in left.items() if rows != kept[name]} == {"chunks", "deleted_snapshots"}
+    assert left["deleted_snapshots"] == [(2, 500), (3, 500)]
+    give_back(path)
     assert tables(path) == kept
     assert write(path, "d", 1) == 4, "the number of a deleted run is not given again"
     assert [p.name for p in tmp_path.iterdir()] == ["r.db"]
@@ -115,10 +120,14 @@ def test_only_snapshots_go_and_those_of_every_nth_step_stay(tmp_path: Path, keep
     write_snapshots(path, "a", 5)
     write_snapshots(path, "b", 90)
     before, full = tables(path), path.stat().st_size
-    freed = remove_snapshots(path, [2], keep_every=keep_every)
-    after = tables(path)
+    deleted = remove_snapshots(path, [2], keep_every=keep_every)
+    assert path.stat().st_size == full
+    assert deleted >= (90 - len(kept)) * 2 * 4 * 540
+    assert (deleted > 0) == (len(kept) < 90)
+    freed = give_back(path)
     assert path.stat().st_size == full - freed
     assert (freed > 0) == (len(kept) < 90)
+    after = tables(path)
     for table, all_rows in before.items():
         thinned = table in ("snapshots", "chunks", "histograms", "statistics")
         with closing(sqlite3.connect(path)) as connection:
@@ -141,6 +150,7 @@ def test_snapshots_of_a_running_run_stay(tmp_path: Path) -> None:
             remove_snapshots(path, [1, 2])
         assert tables(path) == before
         assert remove_snapshots(path, [1]) > 0, "others may train"
+        assert give_back(path) > 0
 
 
 def test_the_file_shrinks_by_what_is_said(tmp_path: Path) -> None:
@@ -150,8 +160,11 @@ def test_the_file_shrinks_by_what_is_said(tmp_path: Path) -> None:
     write(path, "b", 4000)
     full = path.stat().st_size
     assert full > 5 * before
-    freed = remove_runs(path, [2])
+    deleted = remove_runs(path, [2])
+    assert path.stat().st_size == full, "the space is left to later runs"
+    freed = give_back(path)
     assert path.stat().st_size == full - freed
+    assert 0.5 * freed < deleted < 1.5 * freed
     assert path.stat().st_size < 1.2 * before
 
 
@@ -164,6 +177,7 @@ def test_a_reader_does_not_hold_up_the_deletion(tmp_path: Path, monkeypatch: pyt
         reader.execute("BEGIN")
         assert reader.execute("SELECT count(*) FROM training").fetchone() == (1000,)
         assert remove_runs(path, [2]) > 0
+        assert give_back(path) > 0
         assert reader.execute("SELECT count(*) FROM training").fetchone() == (1000,), "it sees what it saw"
         full = path.stat().st_size
     assert path.stat().st_size < full, "given back when the last who uses the database closes it"
@@ -177,7 +191,8 @@ def test_an_older_database_keeps_the_space_for_later_runs(tmp_path: Path) -> Non
         connection.execute("PRAGMA auto_vacuum = NONE")
         connection.execute("VACUUM")
     full = path.stat().st_size
-    assert remove_runs(path, [1]) == 0
+    remove_runs(path, [1])
+    assert give_back(path) == 0
     assert list_runs(path) == []
     write(path, "b", 300)
     assert path.stat().st_size == full
@@ -209,6 +224,7 @@ def test_a_killed_run_is_deleted_and_one_elsewhere_only_by_force(tmp_path: Path)
     with pytest.raises(RecordsError, match=r"run 2 .* may still be running: process \d+ on elsewhere .*--force"):
         remove_runs(path, [2])
     remove_runs(path, [2], force=True)
+    give_back(path)
     assert not any(tables(path).values())
 
 
@@ -238,6 +254,7 @@ def test_an_interrupted_deletion_can_be_seen_and_done_again(tmp_path: Path, monk
     assert (run["state"], run["reason"]) == ("interrupted", "its deletion was interrupted")
     assert 0 < len(tables(path)["training"]) < 500
     remove_runs(path, [1])
+    give_back(path)
     assert not any(tables(path).values())
 
 

@@ -46,7 +46,8 @@ def content(path: Path, tables: Iterable[str] = COLUMNS) -> dict[str, list[Any]]
     """Return all rows of the tables, columns by name, but for those of constants."""
     with closing(sqlite3.connect(path)) as connection:
         connection.row_factory = sqlite3.Row
-        names = set(tables) - {"numbers", "float32"}
+        there = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+        names = set(tables) & there - {"numbers", "float32"}
         return {n: [dict(row) for row in connection.execute(f"SELECT * FROM {n} ORDER BY rowid")] for n in names}  # noqa: S608
 
 

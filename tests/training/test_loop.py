@@ -20,6 +20,7 @@ from engine.nn.parameters import Vector
 from engine.records import Recorder
 from engine.system.clock import TimeLimit
 from engine.system.signals import Interrupt
+from engine.training.bookkeeping import Bookkeeping
 from engine.training.checkpoint_writer import CheckpointWriter
 from engine.training.context import RunContext
 from engine.training.loop import Loop
@@ -84,6 +85,9 @@ class NoRecords:
     def validation(self, row: Any) -> None:
         self._journal.note("record validation", row.batchno)
 
+    def snapshot_schedule(self, schedule: Any) -> None:
+        pass
+
     def event(self, row: Any) -> None:
         self._journal.note("event", row.kind)
 
@@ -114,7 +118,7 @@ def loop_of(run: Run, journal: Journal, clock: FakeClock | None = None) -> Itera
             state=state,
             source=journal,
             stopping=Stopping(run.settings, run.last_step(), interrupt, context.limit),
-            log=StepLog(run, state, journal, records, context),
+            log=StepLog(run, state, journal, records, Bookkeeping(records, journal), context),
             checkpoints=CheckpointWriter(run.folder, state, run.state()),
             snapshots=snapshots,
             context=context,

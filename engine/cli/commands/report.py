@@ -1,11 +1,13 @@
 """`gradsum report`: a page about a run, one HTML file to send to anyone."""
 
 import argparse
+import sys
 from datetime import datetime
 from pathlib import Path
 
 from engine.cli.arguments import add_run
 from engine.cli.command import Command
+from engine.cli.live.progress_line import ProgressLine
 from engine.cli.picture_options import check_spares, need_matplotlib
 from engine.errors import SettingsError
 from engine.reports.text import size
@@ -34,8 +36,8 @@ def run(arguments: argparse.Namespace) -> int:
     from engine.reports.page import build
     from engine.reports.plots.style import styled
 
-    with styled():
-        found = pictures(arguments.db, record.run)
+    with styled(), ProgressLine(sys.stderr) as line:
+        found = pictures(arguments.db, record.run, line.say)
         footer = f"Written {datetime.now().astimezone():%Y-%m-%d %H:%M} from {arguments.db.absolute()}."
         page = build(record, found, footer).encode("utf-8", "backslashreplace")
     try:

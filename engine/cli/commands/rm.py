@@ -1,18 +1,21 @@
 """`gradsum rm`: delete runs with their checkpoints, and give the space back."""
 
 import argparse
+import sys
+from collections import Counter
 from pathlib import Path
 
 from engine.cli.arguments import add_runs
 from engine.cli.command import Command
+from engine.cli.live.progress_line import ProgressLine
 from engine.errors import SettingsError
-from engine.records import SIDE_FILE, Run, find_run, list_runs, look, remove_runs, remove_snapshots
+from engine.records import SIDE_FILE, Run, find_run, give_back, list_runs, look, remove_runs, remove_snapshots
 from engine.reports.text import shown, size
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the command."""
-    add_runs(parser, "the runs to delete")
+    add_runs(parser, "the runs to delete; with --vacuum there may be none", "*")
     parser.add_argument("--keep-checkpoints", action="store_true", help="delete the records only")
     parser.add_argument(
         "--snapshots",
@@ -21,6 +24,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--keep-every", type=int, default=0, metavar="N", help="of --snapshots, keep those of every Nth step"
+    )
+    parser.add_argument(
+        "--vacuum",
+        action="store_true",
+        help="give the space of all that was deleted, now or before, back to the disk; takes a while",
     )
     parser.add_argument(
         "--force",
@@ -37,21 +45,49 @@ def run(arguments: argparse.Namespace) -> int:
     """
     if arguments.keep_every < 0 or (arguments.keep_every and not arguments.snapshots):
         raise SettingsError(f"--keep-every {arguments.keep_every}: give a number above 0, and --snapshots")
+    if not (arguments.runs or arguments.vacuum):
+        raise SettingsError("name the runs to delete, or give --vacuum")
     look(arguments.db)
     known = list_runs(arguments.db)
     found = [find_run(known, text, arguments.db) for text in arguments.runs]
     runs = {run["startID"]: run for run in found}
-    which = f"run{'s' * (len(runs) > 1)} {', '.join(map(str, runs))}"
-    if arguments.snapshots:
-        freed = remove_snapshots(arguments.db, list(runs), arguments.force, arguments.keep_every)
-        which = f"snapshots and statistics of {which}"
-    else:
-        freed = remove_runs(arguments.db, list(runs), arguments.force)
-    left = "" if freed else "; its space in the file is left to later runs"
-    print(f"deleted {which} from {arguments.db}: {size(freed)} freed{left}")
+    if runs:
+        deleted = _delete(list(runs), arguments)
+        kept = "" if arguments.vacuum else "; the file keeps its size for later runs, or for gradsum rm --vacuum"
+        print(f"deleted {deleted}{kept}")
     for run in () if arguments.snapshots else runs.values():
         print(f"checkpoints of run {run['startID']} " + _remove_checkpoints(run, arguments))
+    if arguments.vacuum:
+        with ProgressLine(sys.stderr) as line:
+            freed = give_back(arguments.db, _Counted(line).take)
+        print(f"{arguments.db}: {size(freed)} given back to the disk")
     return 0
+
+
+def _delete(runs: list[int], arguments: argparse.Namespace) -> str:
+    """Delete the runs, or their snapshots, and return in words what that was."""
+    which = f"run{'s' * (len(runs) > 1)} {', '.join(map(str, runs))}"
+    with ProgressLine(sys.stderr) as line:
+        counted = _Counted(line)
+        if arguments.snapshots:
+            which = f"snapshots and statistics of {which}"
+            taken = remove_snapshots(arguments.db, runs, arguments.force, arguments.keep_every, counted.take)
+        else:
+            taken = remove_runs(arguments.db, runs, arguments.force, counted.take)
+    return f"{which} from {arguments.db}: {size(taken)}"
+
+
+class _Counted:
+    """Shows on a line how much of what has been deleted so far."""
+
+    def __init__(self, line: ProgressLine) -> None:
+        self._line = line
+        self._counts: Counter[str] = Counter()
+
+    def take(self, what: str, count: int) -> None:
+        """Take in that so many more are gone."""
+        self._counts[what] += count
+        self._line.say(f"{what}: {self._counts[what]:,}")
 
 
 def _remove_checkpoints(run: Run, arguments: argparse.Namespace) -> str:
@@ -76,7 +112,8 @@ COMMAND = Command(
         "gradsum rm 3 4",
         "gradsum rm 3 --keep-checkpoints",
         "gradsum rm 3 --snapshots --keep-every 1000",
+        "gradsum rm --vacuum",
     ),
-    description="All records of the runs go, and so does the folder of their checkpoints if nothing else is in it. The "
-    "space is given back to the disk. Other runs may keep training into the same database.",
+    description="All records of the runs go, and so does the folder of their checkpoints if nothing else is in it. "
+    "Later runs take their space in the file. Other runs may keep training into the same database.",
 )

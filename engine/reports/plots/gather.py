@@ -17,11 +17,14 @@ from engine.records.history import Connection
 from engine.reports.plots import filters, histogram, kernel, layers, progress, workers
 
 Drawing = tuple[Figure, str]
+# More than these are not seen in a picture of some 1,000 points across, and take long to read and to draw.
+MOST_STEPS = 10_000
+MOST_SNAPSHOTS = 500
 
 
 def draw_progress(db: Path, runs: Sequence[str | None], against: str) -> Drawing:
     """Draw the curves of `runs` (None: the newest) against batch, epoch, wall or cpu."""
-    with reading(db) as connection:
+    with reading(db, of_one_moment=True) as connection:
         found = {run["startID"]: run for run in (run_in(connection, db, wanted) for wanted in runs)}
         courses = [progress.Course(run, *_curves(connection, run)) for run in found.values()]
     numbers = "-".join(str(course.run["startID"]) for course in courses)
@@ -30,7 +33,7 @@ def draw_progress(db: Path, runs: Sequence[str | None], against: str) -> Drawing
 
 def draw_workers(db: Path, wanted: str | None) -> Drawing:
     """Draw what the workers of a run did."""
-    with reading(db) as connection:
+    with reading(db, of_one_moment=True) as connection:
         run = run_in(connection, db, wanted)
         number = run["startID"]
         rows, events = history.workers(connection, number), history.events(connection, number)
@@ -40,13 +43,13 @@ def draw_workers(db: Path, wanted: str | None) -> Drawing:
 
 def draw_kernel(db: Path, wanted: str | None, layer: str, index: int) -> Drawing:
     """Draw kernel `index` (output * inputs + input) of a convolution over time."""
-    with reading(db) as connection:
+    with reading(db, of_one_moment=True) as connection:
         run, name, shape = _filter(connection, db, wanted, layer)
         count, size = prod(shape[:2]), prod(shape[2:])
         if not 0 <= index < count:
             raise RecordsError(f"{layer} has no kernel {index}; it has {count}, numbered from 0 to {count - 1}")
         number = run["startID"]
-        found = snapshots.series(connection, number, name, index * size, (index + 1) * size)
+        found = snapshots.series(connection, number, name, index * size, (index + 1) * size, MOST_SNAPSHOTS)
     what = f"{layer}, kernel {index}"
     if shape[1] > 1:
         what += f" (from input {index % shape[1]} to output {index // shape[1]})"
@@ -55,20 +58,20 @@ def draw_kernel(db: Path, wanted: str | None, layer: str, index: int) -> Drawing
 
 def draw_filters(db: Path, wanted: str | None, layer: str) -> Drawing:
     """Draw all kernels of a convolution at the first and the last snapshot."""
-    with reading(db) as connection:
+    with reading(db, of_one_moment=True) as connection:
         run, name, _ = _filter(connection, db, wanted, layer)
         number = run["startID"]
-        steps = snapshots.series(connection, number, name, 0, 1)[0].astype(int).tolist()  # those that have this array
-        first, last = ((step, snapshots.tensor(connection, number, name, step)[0]) for step in (steps[0], steps[-1]))
+        ends = snapshots.ends(connection, number, name)
+        first, last = ((step, snapshots.tensor(connection, number, name, step)[0]) for step in ends)
     return filters.draw(run, layer, first, last), f"filters-{layer}-{number}"
 
 
 def draw_layers(db: Path, wanted: str | None) -> Drawing:
     """Draw the norms of every layer over time."""
-    with reading(db) as connection:
+    with reading(db, of_one_moment=True) as connection:
         run = run_in(connection, db, wanted)
         number = run["startID"]
-        rows = snapshots.statistics(connection, number)
+        rows = snapshots.statistics(connection, number, MOST_SNAPSHOTS)
     if not rows:
         raise RecordsError(f"run {number} has no statistics of its layers; train with --statistics-every")
     norms = []
@@ -81,7 +84,7 @@ def draw_layers(db: Path, wanted: str | None) -> Drawing:
 
 def draw_histogram(db: Path, wanted: str | None, layer: str) -> Drawing:
     """Draw the distribution over time of a layer's filter or weights, or of the array named in full ("fc1.bias")."""
-    with reading(db) as connection:
+    with reading(db, of_one_moment=True) as connection:
         run, known = _tensors(connection, db, wanted)
         name = layer if layer in known else next((full for full in known if full.startswith(f"{layer}.")), None)
         if name is None:
@@ -93,7 +96,7 @@ def draw_histogram(db: Path, wanted: str | None, layer: str) -> Drawing:
 
 def _bins(connection: Connection, run: int, name: str, what: str) -> list[histogram.Bins]:
     """Return the histograms of an array's values or gradients, ascending by step."""
-    rows = snapshots.histograms(connection, run, name, what)
+    rows = snapshots.histograms(connection, run, name, what, MOST_SNAPSHOTS)
     if not rows:
         raise RecordsError(f"run {run} has no histogram of finite {what} of {name}")
     return [histogram.Bins(step, low, high, np.array(counts, np.float64)) for step, low, high, counts in rows]
@@ -101,7 +104,11 @@ def _bins(connection: Connection, run: int, name: str, what: str) -> list[histog
 
 def _curves(connection: Connection, run: Run) -> tuple[history.Curves, history.Curves]:
     number = run["startID"]
-    return history.curves(connection, "training", number), history.curves(connection, "validation", number)
+    training, validation = (
+        history.curves(connection, "training", number, MOST_STEPS),
+        history.curves(connection, "validation", number, MOST_STEPS),
+    )
+    return training, validation
 
 
 def _tensors(connection: Connection, db: Path, wanted: str | None) -> tuple[Run, dict[str, tuple[int, ...]]]:

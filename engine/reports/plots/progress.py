@@ -108,7 +108,7 @@ def _legends(above: Axes, below: Axes, courses: Sequence[Course]) -> None:
     above.legend(loc="lower left", bbox_to_anchor=(0, 1))  # above the axes, where no curve can be
     kinds = [
         Line2D([], [], color=GREY, label="training, smoothed"),
-        Line2D([], [], color=GREY, alpha=0.4, linewidth=0.7, label="training, each batch"),
+        Line2D([], [], color=GREY, alpha=0.4, linewidth=0.7, label="training, one batch"),
     ]
     if any(len(course.validation["batchno"]) for course in courses):
         kinds.append(Line2D([], [], color=GREY, marker="o", linestyle="--", linewidth=0.8, label="validation"))

@@ -4,7 +4,8 @@ The training thread only copies vectors; another one computes and writes. Where 
 the disk is slow, steps are skipped and counted, and training continues.
 """
 
+from engine.training.snapshots.forecast import forecast
 from engine.training.snapshots.recorder import SnapshotRecorder
 from engine.training.snapshots.schedule import SnapshotSchedule, choose
 
-__all__ = ["SnapshotRecorder", "SnapshotSchedule", "choose"]
+__all__ = ["SnapshotRecorder", "SnapshotSchedule", "choose", "forecast"]

@@ -60,8 +60,10 @@ class SnapshotRecorder:
         self._free: list[_Look] = []  # the newest is taken first: its memory is still in some cache
         self._unmade = max(WAITING_STEPS, WAITING_BYTES // (3 * 4 * layout.size))
         self._open: _Look | None = None
+        self._interval: int | None = None  # what the snapshots in the records have been thinned to
         self._thread = ThreadPoolExecutor(1, "snapshots")
         self._fault: BaseException | None = None
+        records.snapshot_schedule(choice.asdict())
 
     @property
     def skipped(self) -> int:
@@ -148,7 +150,18 @@ class SnapshotRecorder:
             for row in self._statistics(look):
                 self._records.statistics(row)
         if look.snapshot:
+            self._thin(look.step)
             self._records.snapshot(self._snapshot(look))
+
+    def _thin(self, step: int) -> None:
+        """Delete the snapshots that are not kept after `step`, if that has not been done: the run may be resumed."""
+        interval = self._choice.interval(step)
+        if self._choice.later is None or interval in (0, self._interval):
+            return
+        if deleted := self._records.thin_snapshots(self._choice.first, interval):
+            text = f"{deleted} snapshots were deleted to stay within the budget; those of every {interval}th step stay"
+            self._records.event(EventRow("thinned", text, step))
+        self._interval = interval
 
     def _statistics(self, look: _Look) -> Iterator[StatisticsRow]:
         """Yield the row of every array, once `look.after` holds the update; the order of its values does not matter."""
