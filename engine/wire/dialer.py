@@ -15,13 +15,14 @@ logger = logging.getLogger("gradsum.wire")
 
 EVENTS = zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_HANDSHAKE_FAILED_AUTH | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
 OTHER_MECHANISM = (zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL, zmq.PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH)
-UNLISTED = "does not list this key; ask for its key file"
+EXPELLED = "has expelled this worker"
 INSECURE = "takes no keys: give --insecure in place of --key here, or start it without --insecure"
 NO_KEY = "wants a key: give --key FILE here, a copy of its key file, or start it with --insecure"
 
 
 class Dialer:
-    """A worker's end: connects to one coordinator, with `keys` only to the one that has them.
+    """A worker's end: connects to one coordinator, with `keys` only to the one that has them, and under
+    a key of its own.
 
     A message with more than `largest` bytes of payload ends the connection. SettingsError if there can be no such
     address.
@@ -35,7 +36,7 @@ class Dialer:
         configure(self._socket, largest)
         beat(self._socket)
         if keys:
-            keys.join(self._socket)
+            logger.info("this worker has the key %s", keys.join(self._socket))
         if address.startswith("tcp://["):
             self._socket.setsockopt(zmq.IPV6, 1)
         self._socket.setsockopt(zmq.IMMEDIATE, 1)  # what is sent to one coordinator must not reach the next
@@ -82,7 +83,7 @@ class Dialer:
                 self._connected = True
                 logger.info("connected to %s", self.address)
             elif event == zmq.EVENT_HANDSHAKE_FAILED_AUTH:
-                self.unwelcome = UNLISTED
+                self.unwelcome = EXPELLED
             elif (event, value) == OTHER_MECHANISM:
                 self.unwelcome = INSECURE if self._keys else NO_KEY
 
