@@ -159,9 +159,16 @@ class BoundSocket:
         self._limits.check()
 
     def close(self) -> None:
-        """Close the sockets, after a moment for the last messages to leave."""
-        self._limits.close()
+        """Close the sockets; the last messages leave in the background."""
         self._close_sockets()
+
+    def hang_up(self) -> None:
+        """End the connections that are left after `close`."""
+        self._limits.hang_up()
+
+    def let_go(self) -> None:
+        """Forget the connections, after the context has ended."""
+        self._limits.close()
 
     def _close_sockets(self) -> None:
         self.socket.disable_monitor()

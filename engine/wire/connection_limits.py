@@ -15,7 +15,7 @@ from engine.system.clock import MONOTONIC, Clock
 from engine.system.descriptors import descriptor_limit, raise_descriptor_limit
 from engine.wire.address import network_of
 from engine.wire.strangers import Strangers
-from engine.wire.tcp import abort, bytes_received
+from engine.wire.tcp import abort, bytes_received, place_of
 
 logger = logging.getLogger("gradsum.wire")
 
@@ -162,6 +162,12 @@ class ConnectionLimits:
             return None
         return "its message is too large" if received - connection.received > self._untaken else None
 
+    def hang_up(self) -> None:
+        """End all connections."""
+        for descriptor, connection in self._connections.items():
+            if not connection.ended:
+                self._end(descriptor, "the socket is closed")
+
     def close(self) -> None:
         """Let go of all connections; ZeroMQ closes them."""
         for descriptor in list(self._connections):
@@ -178,6 +184,5 @@ class ConnectionLimits:
         connection.ended = True
         logger.info("connection %d of %s is ended: %s", descriptor, self._place, reason)
         with contextlib.suppress(OSError):
-            name = connection.socket.getsockname()
-            if (name if isinstance(name, str) else name[1]) == self._place:
+            if place_of(connection.socket.getsockname()) == self._place:
                 abort(connection.socket)

@@ -135,7 +135,13 @@ class Listener:
         for bound in self._sockets:
             bound.close()
         self._gatekeeper.close()
-        end(self._context)
+        end(self._context, self._hang_up)
+        for bound in self._sockets:
+            bound.let_go()
+
+    def _hang_up(self) -> None:
+        for bound in self._sockets:
+            bound.hang_up()
 
     def __enter__(self) -> Self:
         return self

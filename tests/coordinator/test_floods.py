@@ -6,7 +6,7 @@ from engine.coordinator.notices import NoticeKind
 from engine.wire import messages as m
 from engine.wire.connection_limits import UNASKED
 from tests.coordinator.test_coordinator import Box
-from tests.support.fakes import NUMERICS, ToyWorker
+from tests.support.fakes import NUMERICS
 
 FLOODS = {
     "hello": m.Hello("box", 1, NUMERICS),

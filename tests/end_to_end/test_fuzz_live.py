@@ -8,6 +8,7 @@ import pytest
 
 from tests.support.chaos.arena import Arena
 from tests.support.chaos.flood import Flood
+from tests.support.chaos.flooder import KINDS
 from tests.support.command import Gradsum, save_data
 
 RUN = ("train", "--data", "data.npz", "--model", "lenet", "--batch-size", 64, "--microbatch", 8, "--steps", 25)
@@ -26,7 +27,5 @@ def test_a_flood_of_mutated_messages_changes_nothing(tidy: Path, gradsum: Gradsu
         with Flood(arena.address, numerics, arena.pid, seed=1) as flood:
             story = arena.run([])
     assert story.result["params_sha256"] == quiet["params_sha256"]
-    assert min(flood.sent[kind] for kind in ("stranger", "joined", "raw", "welcomed")) > 0, flood.sent
-    assert flood.sent.total() > 2000
-    assert flood.refused > 0
-    assert flood.memory[1] - flood.memory[0] < MEMORY
+    assert min(flood.sent[kind] for kind in (*KINDS, "welcomed", "refused")) > 0, flood.sent
+    assert flood.memory < MEMORY
