@@ -47,7 +47,7 @@ WORKER = upsert(
     "workers",
     ("startID", *WorkerRow._fields),
     key=("startID", "worker"),
-    kept=("host", "pid", "joined", "fingerprint"),
+    kept=("host", "pid", "joined", "fingerprint", "key"),
 )
 
 

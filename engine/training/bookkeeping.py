@@ -28,7 +28,9 @@ def notice_recorder(records: Recorder, reporter: Reporter) -> Callable[[Notice],
     def take(notice: Notice) -> None:
         records.event(EventRow(notice.kind, notice.text, worker=notice.worker))
         if notice.kind is NoticeKind.JOINED and (new := notice.report):
-            records.worker(WorkerRow(new.name, new.host, new.pid, joined=now(), fingerprint=numerics))
+            records.worker(
+                WorkerRow(new.name, new.host, new.pid, joined=now(), fingerprint=numerics, key=new.key or None)
+            )
         elif notice.kind in GONE and notice.report:
             records.worker(departure(notice.report, notice.text))
         if notice.kind not in QUIET:

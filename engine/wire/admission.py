@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from engine.system.clock import MONOTONIC, Clock
 
 CONNECTIONS_AT_ONCE = 512.0  # of one address
-CONNECTIONS_A_SECOND = 8.0  # of one address, in the long run
-COST_OF_REFUSAL = 16.0  # connections that an address may make less when a peer at it is refused
-COST_OF_EXPULSION = 240.0  # and when one is expelled: nobody new for half a minute, once it has used up its others
+CONNECTIONS_A_SECOND = 16.0  # of one address, in the long run
+COST_OF_REFUSAL = 32.0  # connections that an address may make less when a peer at it is refused
+COST_OF_EXPULSION = 480.0  # and when one is expelled: nobody new for half a minute, once it has used up its others
 FIRST_WAIT = 1.0  # seconds that a key waits after its first refusal; after each further one twice as long
 LONGEST_WAIT = 300.0  # seconds
 REMEMBERED = 4096  # addresses, and keys that were refused

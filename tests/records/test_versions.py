@@ -113,7 +113,7 @@ NEW = {
     "runs": "params_sha256",
     "training": "momentum",
     "validation": "avgloss",
-    "workers": "fingerprint",
+    "workers": "key",
     "events": "worker",
     "statistics": "updates_norm",
 }

@@ -44,7 +44,7 @@ class Flooding:
 class Flood:
     """While entered, a process of each of `kinds` floods; afterwards `sent` has how often what was sent.
 
-    `memory`: bytes by which the coordinator grew.
+    `numerics`: the fingerprint that lets a peer join. `pid`: of the coordinator; `memory`: bytes by which it grew.
     """
 
     def __init__(self, address: str, numerics: str, pid: int, seed: int, kinds: Sequence[str] = tuple(KINDS)) -> None:
@@ -55,13 +55,21 @@ class Flood:
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Begin to send."""
         status = Path(f"/proc/{self._pid}/status").read_text()
         self._before = 1024 * int(status.partition("VmRSS:")[2].split()[0])
         for one in self._all:
             self._stack.enter_context(one)
-        return self
 
-    def __exit__(self, *_: object) -> None:
+    def stop(self) -> None:
+        """Return when nothing more is sent."""
         self._stack.close()
         for one in self._all:
             self.sent += one.sent
