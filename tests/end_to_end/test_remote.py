@@ -46,7 +46,7 @@ def test_workers_join_with_the_printed_command(serial: str, local: int, tidy: Pa
         assert db.execute("SELECT count(*) FROM workers WHERE images > 0").fetchone()[0] >= 1
         known = [key for (key,) in db.execute("SELECT key FROM workers WHERE key IS NOT NULL")]
         told = "\n".join(db.iterdump())
-    assert len(set(known)) == len(known) >= 1
+    assert len(set(known)) == len(known) >= 1 - local, "a local worker may have done it all"
     assert all(re.fullmatch("[0-9a-f]{16}", key) for key in known)
     everything = [told.encode(), *(path.read_bytes() for path in Path("out").iterdir())]
     everything += [ended.out.encode(), ended.err.encode()]

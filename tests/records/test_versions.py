@@ -113,7 +113,7 @@ NEW = {
     "runs": "params_sha256",
     "training": "momentum",
     "validation": "avgloss",
-    "workers": "key",
+    "workers": "fingerprint",
     "events": "worker",
     "statistics": "updates_norm",
 }
