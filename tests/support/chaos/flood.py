@@ -30,11 +30,19 @@ class Flooding:
         self._process: subprocess.Popen[str]
 
     def __enter__(self) -> Self:
+        self.start()
+        self.wait()
+        return self
+
+    def start(self) -> None:
+        """Start the process."""
         command = [sys.executable, "-m", "tests.support.chaos.flooder", *self._arguments]
         self._process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def wait(self) -> None:
+        """Wait until it begins to send."""
         assert self._process.stdout
         assert self._process.stdout.readline() == "begins\n"
-        return self
 
     def __exit__(self, *_: object) -> None:
         told = json.loads(self._process.communicate(timeout=60)[0])
@@ -66,7 +74,10 @@ class Flood:
         status = Path(f"/proc/{self._pid}/status").read_text()
         self._before = 1024 * int(status.partition("VmRSS:")[2].split()[0])
         for one in self._all:
-            self._stack.enter_context(one)
+            one.start()
+            self._stack.push(one)
+        for one in self._all:
+            one.wait()
 
     def stop(self) -> None:
         """Return when nothing more is sent."""
