@@ -12,6 +12,7 @@ import json
 import os
 import random
 import resource
+import signal
 import subprocess
 import sys
 import tempfile
@@ -35,6 +36,7 @@ MEMORY = 256 << 20  # bytes that either may take besides
 SECONDS = 4.0  # of each half of a pair
 SETTLING = 0.5  # of these, seconds at the beginning that are not counted: processes start and connections are made
 LEAST = 0.9
+INTERRUPTED = 130  # exit code of a run that Ctrl-C ended
 FINGERPRINT = "from engine.compute.fingerprint import fingerprint; print(fingerprint())"
 
 
@@ -87,13 +89,13 @@ def beside(kind: str, pairs: int) -> dict[str, float]:
     halves: list[tuple[bool, float, float]] = []  # whether it was the flood, and from when to when
     shares: list[float] = []
     with tempfile.TemporaryDirectory() as place:
-        common = ["train", "--steps", "1000000", "--time-limit", str(2 * pairs * (SECONDS + 2.0)), "--json"]
+        common = ["train", "--steps", "10000000", "--json"]
         arguments = [*common, "--workers", "1", "--db", "r.db", "--out", "out"]
         with Arena(Path(place), arguments, [], seats=0) as arena:
             arena.wait_for_start()
             turns = Thread(target=_take_turns, args=(kind, arena, pairs, halves, shares))
             turns.start()
-            story = arena.run([])
+            story = arena.run([], INTERRUPTED)
             turns.join()
     rates: dict[bool, list[float]] = {True: [], False: []}
     for flooded, began, ended in halves:
@@ -117,6 +119,7 @@ def _take_turns(
                 halves.append((flooded, began, time.monotonic()))
             if flooded:
                 shares.append(one.share)
+    os.kill(arena.pid, signal.SIGINT)
 
 
 def main() -> int:
