@@ -1,8 +1,10 @@
-"""Mutated and random messages: `python -m benchmarks.fuzz [--messages N] [--steps N]`.
+"""Mutated and random messages: `python -m benchmarks.fuzz [--messages N] [--steps N] [--pairs N]`.
 
 First N against the decoder, out of which nothing but ProtocolError may come, in bounded memory; then, for as long as a
 training of so many steps goes on, a flood against its coordinator, from strangers, from peers that have joined, and
-from ones that speak no ZeroMQ. The training must end with the bits of a quiet one.
+from ones that speak no ZeroMQ. The training must end with the bits of a quiet one. At last each flood by itself: N
+pairs of some seconds in which it goes on, and some in which a process that is not connected is as busy. Beside the
+flood there must be LEAST of the steps a second that there are beside the other.
 """
 
 import argparse
@@ -10,11 +12,14 @@ import json
 import os
 import random
 import resource
+import signal
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
+from statistics import median
+from threading import Thread
 from typing import Any
 
 from benchmarks.machine import facts
@@ -23,10 +28,15 @@ from engine.errors import ProtocolError
 from engine.system.blas import ONE_THREAD
 from engine.wire import messages as m
 from tests.support.chaos.arena import MAIN, Arena
-from tests.support.chaos.flood import Flood
+from tests.support.chaos.flood import Flood, Flooding
+from tests.support.chaos.flooder import KINDS
 from tests.support.chaos.mutate import corpus, mutate
 
 MEMORY = 256 << 20  # bytes that either may take besides
+SECONDS = 4.0  # of each half of a pair
+SETTLING = 0.5  # of these, seconds at the beginning that are not counted: processes start and connections are made
+LEAST = 0.9
+INTERRUPTED = 130  # exit code of a run that Ctrl-C ended
 FINGERPRINT = "from engine.compute.fingerprint import fingerprint; print(fingerprint())"
 
 
@@ -59,16 +69,57 @@ def live(steps: int, seed: int) -> dict[str, Any]:
         common = ["train", "--steps", str(steps), "--json"]
         quiet = [sys.executable, "-P", "-c", MAIN, *common, "--workers", "0", "--db", "q.db", "--out", "q", "--quiet"]
         wanted = json.loads(subprocess.check_output(quiet, cwd=folder).splitlines()[-1])["params_sha256"]
-        numerics = subprocess.check_output([sys.executable, "-c", FINGERPRINT], text=True).strip()
+        numerics = _numerics()
         with Arena(folder, [*common, "--workers", "1", "--db", "r.db", "--out", "out"], [], seats=0) as arena:
             arena.wait_for_start()
             with Flood(arena.address, numerics, arena.pid, seed) as flood:
                 began = time.monotonic()
                 story = arena.run([])
             seconds = time.monotonic() - began
-    least, most = flood.memory
     same = story.result["params_sha256"] == wanted
-    return {"steps": steps, "seconds": seconds, "sent": dict(flood.sent), "memory": most - least, "same_bits": same}
+    return {"steps": steps, "seconds": seconds, "sent": dict(flood.sent), "memory": flood.memory, "same_bits": same}
+
+
+def _numerics() -> str:
+    return subprocess.check_output([sys.executable, "-c", FINGERPRINT], text=True).strip()
+
+
+def beside(kind: str, pairs: int) -> dict[str, float]:
+    """Train beside one flood and beside a process that is as busy, in turns; return steps a second beside each."""
+    halves: list[tuple[bool, float, float]] = []  # whether it was the flood, and from when to when
+    shares: list[float] = []
+    with tempfile.TemporaryDirectory() as place:
+        common = ["train", "--steps", "10000000", "--json"]
+        arguments = [*common, "--workers", "1", "--db", "r.db", "--out", "out"]
+        with Arena(Path(place), arguments, [], seats=0) as arena:
+            arena.wait_for_start()
+            turns = Thread(target=_take_turns, args=(kind, arena, pairs, halves, shares))
+            turns.start()
+            story = arena.run([], INTERRUPTED)
+            turns.join()
+    rates: dict[bool, list[float]] = {True: [], False: []}
+    for flooded, began, ended in halves:
+        steps = [step for moment, step, _ in story.steps if began + SETTLING <= moment < ended]
+        rates[flooded].append(len(steps) / (ended - began - SETTLING))
+    ratios = [flooded / busy for flooded, busy in zip(rates[True], rates[False], strict=True)]
+    both = {"flooded": median(rates[True]), "busy": median(rates[False]), "share": median(shares)}
+    return both | {"ratio": median(ratios), "least": min(ratios), "most": max(ratios)}
+
+
+def _take_turns(
+    kind: str, arena: Arena, pairs: int, halves: list[tuple[bool, float, float]], shares: list[float]
+) -> None:
+    numerics = _numerics()
+    for _ in range(pairs):
+        for flooded in (True, False):
+            share = None if flooded else shares[-1]
+            with Flooding(kind, arena.address, numerics, arena.pid, share=share) as one:
+                began = time.monotonic()
+                time.sleep(SECONDS)
+                halves.append((flooded, began, time.monotonic()))
+            if flooded:
+                shares.append(one.share)
+    os.kill(arena.pid, signal.SIGINT)
 
 
 def main() -> int:
@@ -76,23 +127,31 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--messages", type=int, default=1_000_000)
     parser.add_argument("--steps", type=int, default=1000)
+    parser.add_argument("--pairs", type=int, default=5)
+    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=list(KINDS), help="floods by themselves")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--json", action="store_true", help="print one line of JSON")
     a = parser.parse_args()
     os.environ.update(ONE_THREAD)
-    found = {"machine": facts(), "decoder": decoder(a.messages, a.seed), "live": live(a.steps, a.seed)}
-    if a.json:
-        print(json.dumps(found))
-    else:
-        one, two = found["decoder"], found["live"]
-        print(f"decoder: {one['messages']:,} messages, {one['understood']:,} of them still messages,", end=" ")
-        print(f"{one['seconds']:.0f} s, {one['memory'] >> 20} MiB more; nothing but ProtocolError")
-        sent = ", ".join(f"{kind} {count:,}" for kind, count in two["sent"].items())
-        bits = "the bits of the quiet run" if two["same_bits"] else "OTHER BITS"
-        print(f"live: {two['steps']} steps, {two['seconds']:.0f} s, {two['memory'] >> 20} MiB more, {bits};", end=" ")
-        print(f"sent: {sent}")
+    found: dict[str, Any] = {"machine": facts(), "decoder": decoder(a.messages, a.seed), "live": live(a.steps, a.seed)}
+    found["beside"] = {kind: beside(kind, a.pairs) for kind in a.kinds if a.pairs}
+    print(json.dumps(found)) if a.json else _tell(found)
     bounded = max(found["decoder"]["memory"], found["live"]["memory"]) < MEMORY
-    return 0 if bounded and found["live"]["same_bits"] else 1
+    fast = all(one["ratio"] >= LEAST for one in found["beside"].values())
+    return 0 if bounded and fast and found["live"]["same_bits"] else 1
+
+
+def _tell(found: dict[str, Any]) -> None:
+    one, two = found["decoder"], found["live"]
+    print(f"decoder: {one['messages']:,} messages, {one['understood']:,} of them still messages,", end=" ")
+    print(f"{one['seconds']:.0f} s, {one['memory'] >> 20} MiB more; nothing but ProtocolError")
+    sent = ", ".join(f"{kind} {count:,}" for kind, count in two["sent"].items())
+    bits = "the bits of the quiet run" if two["same_bits"] else "OTHER BITS"
+    print(f"live: {two['steps']} steps, {two['seconds']:.0f} s, {two['memory'] >> 20} MiB more, {bits};", end=" ")
+    print(f"sent: {sent}")
+    for kind, three in found["beside"].items():
+        print(f"{kind}: {three['flooded']:.1f} steps/s, beside one as busy ({three['share']:.2f} of a core)", end=" ")
+        print(f"{three['busy']:.1f}; ratio {three['ratio']:.2f} ({three['least']:.2f} to {three['most']:.2f})")
 
 
 if __name__ == "__main__":

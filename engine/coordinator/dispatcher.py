@@ -16,6 +16,8 @@ from engine.wire import messages as m
 
 LOST = "its connection was lost"
 REFUSED = "it was refused"
+EXPELLED = "it was expelled"
+UNASKED = (rounds.IgnoreReason.UNASKED, rounds.IgnoreReason.DOUBLED)
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,16 @@ class Dispatcher:
         """Part from a worker that cannot be reached, said goodbye or is refused."""
         self._peers.part(peer, kind, reason, detail)
         self.put(rounds.Left(peer))
+
+    def expel(self, peer: bytes, kind: NoticeKind, reason: str) -> None:
+        """Part for good from a worker that harms the run."""
+        self._peers.expel(peer, kind, reason)
+        self.lose(peer, EXPELLED)
+
+    def unasked(self, peer: bytes) -> None:
+        """Note a message of a peer that nobody asked for; one that sends too many is expelled."""
+        if self._peers.floods(peer):
+            self.expel(peer, NoticeKind.FLOOD, "it sent too many messages that nobody asked for")
 
     def work_off(self) -> None:
         """Give the scheduler all events there are, and carry out what it says, which may lead to further events.
@@ -107,8 +119,11 @@ class Dispatcher:
         if answer is None:
             raise RuntimeError(f"the scheduler accepts block {block}, but no sums came with the event")
         active.sums.put(block, answer.sums)
-        if answer.sender and active.work.kind is m.WorkKind.TRAIN:
-            peer, result = answer.sender
+        if answer.sender is None:
+            return
+        peer, result = answer.sender
+        self._peers.trust(peer)
+        if active.work.kind is m.WorkKind.TRAIN:
             self._members.credit(peer, active.sums.images(block), result.seconds, result.cpu)
             active.busy[peer] += result.seconds
 
@@ -137,6 +152,8 @@ class Dispatcher:
             case rounds.Ignore(peer, reason, block):
                 fate = "is in question" if reason is rounds.IgnoreReason.NOT_FINITE else "was not used"
                 self._notice(Notice(NoticeKind(reason), name(peer), f"its answer for block {block} {fate}"))
+                if reason in UNASKED:
+                    self.unasked(peer)
             case rounds.Lapsed(peer, blocks):
                 self._notice(Notice(NoticeKind.LAPSED, name(peer), f"no answer in time for blocks {list(blocks)}"))
                 self._peers.suspect(peer)
@@ -146,8 +163,6 @@ class Dispatcher:
                 self._notice(Notice(NoticeKind.DIFFERS, name(peers[-1]), text))
             case rounds.Expel(peer, block):
                 text = f"its bits for block {block}{place} are wrong; possible causes: bad memory, or other software"
-                self._notice(Notice(NoticeKind.AUDIT, name(peer), text))
-                self._peers.send(peer, m.Refuse(text))
-                self.lose(peer, REFUSED)
+                self.expel(peer, NoticeKind.AUDIT, text)
             case _:
                 assert_never(instruction)

@@ -50,12 +50,15 @@ class Inbox:
             case m.Hello():
                 self._dispatcher.lose(peer, "it started again")
                 self._peers.greet(peer, message)
+                self._dispatcher.unasked(peer)
             case m.Fetch() | m.Ready() | m.Result() | m.Failed() | m.Goodbye() if not self._peers.has_joined(
                 peer, message.session
             ):
                 self._peers.redirect(peer, message)
+                self._dispatcher.unasked(peer)
             case m.Fetch():
-                self._peers.feed(peer, message)
+                if not self._peers.feed(peer, message):
+                    self._dispatcher.unasked(peer)
             case m.Ready():
                 self._peers.admit(peer, message)
                 self._dispatcher.put(rounds.Joined(peer))

@@ -16,6 +16,7 @@ from engine.wire.shared_memory import SLOTS
 LOOK = 0.25  # seconds between looks at the local workers while nothing comes in
 PING = 5.0  # seconds between messages that tell idle workers that the coordinator is alive
 REASON = 600  # characters of a reason for a refusal
+KEY_SHOWN = 16  # characters of a public key by which a worker is known to people
 
 
 class Peers:
@@ -59,14 +60,17 @@ class Peers:
         if hello.numerics != self._numerics:
             reason = f"it would compute different bits, with {hello.numerics} (here: {self._numerics})"
             self._notice(Notice(NoticeKind.REFUSED, f"{hello.host}:{hello.pid}", reason))
-            self.send(peer, m.Refuse(m.clip(reason, REASON)))
+            self._turn_away(peer, reason)
             return
         part = self._shared_memory.owner(hello.token) if self._shared_memory else None
-        member = self._members.add(peer, hello.host, hello.pid, part)
+        member = self._members.add(peer, hello.host, hello.pid, part, self._endpoint.key(peer)[:KEY_SHOWN])
         self.send(peer, m.Welcome(self._session, member.name), self._job)
 
-    def feed(self, peer: bytes, fetch: m.Fetch) -> None:
-        """Answer a FETCH with the next piece of the data; ProtocolError if the worker may not ask for it."""
+    def feed(self, peer: bytes, fetch: m.Fetch) -> bool:
+        """Answer a FETCH with the next piece of the data, and return whether it is a new one to the worker.
+
+        ProtocolError if the worker may not ask for it.
+        """
         member = self._members.get(peer)
         if member is None or member.ready:
             raise ProtocolError("FETCH from a worker that is ready")
@@ -75,6 +79,9 @@ class Peers:
             raise ProtocolError(f"FETCH from byte {fetch.offset}, of a data set of {total}")
         piece = self._content[fetch.offset : fetch.offset + m.CHUNK_LIMIT]
         self.send(peer, m.Chunk(self._session, fetch.offset, total), piece)
+        new = fetch.offset >= member.fetched
+        member.fetched = fetch.offset + len(piece)
+        return new
 
     def admit(self, peer: bytes, ready: m.Ready) -> None:
         """Take a READY: the worker can now be given work. ProtocolError if it cannot."""
@@ -95,10 +102,26 @@ class Peers:
             self.send(peer, m.Stop(message.session, "that session is over"))
 
     def refuse(self, peer: bytes, reason: str) -> None:
-        """Answer a bad message; after some of these the connection ends."""
+        """Answer a bad message: the peer is to leave, and to come back later, if at all."""
         self._notice(Notice(NoticeKind.BAD_MESSAGE, self._members.name(peer), reason))
+        self._turn_away(peer, reason)
+
+    def expel(self, peer: bytes, kind: NoticeKind, reason: str) -> None:
+        """Tell a worker to leave; its key stays out for as long as the listener lives."""
+        self._notice(Notice(kind, self._members.name(peer), reason))
+        self._turn_away(peer, reason, forever=True)
+
+    def _turn_away(self, peer: bytes, reason: str, forever: bool = False) -> None:
         self.send(peer, m.Refuse(m.clip(reason, REASON)))
-        self._endpoint.blame(peer)
+        self._endpoint.refuse(peer, forever)
+
+    def floods(self, peer: bytes) -> bool:
+        """Note a message that nobody asked for; return whether there are too many of these."""
+        return self._endpoint.floods(peer)
+
+    def trust(self, peer: bytes) -> None:
+        """Note that an answer of a worker counted."""
+        self._endpoint.trust(peer)
 
     def part(self, peer: bytes, kind: NoticeKind, reason: str, detail: str | None = None) -> None:
         """Forget a worker that LEFT or is LOST; one on this machine is suspected until it ends, or comes back."""

@@ -10,7 +10,10 @@ from engine.nn.parameters import Vector
 
 @dataclass(frozen=True)
 class WorkerReport:
-    """What one worker has done: `images` evaluated in training, `seconds` busy, `cpu` processor seconds used."""
+    """What one worker has done: `images` evaluated in training, `seconds` busy, `cpu` processor seconds used.
+
+    `key`: the beginning of its public key, in hex; "" if it has none.
+    """
 
     name: str
     host: str
@@ -18,6 +21,7 @@ class WorkerReport:
     images: int
     seconds: float
     cpu: float
+    key: str = ""
 
 
 @dataclass

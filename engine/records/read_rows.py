@@ -102,6 +102,7 @@ class Worker(TypedDict):
     seconds: Annotated[float, "seconds spent computing"]
     images_per_second: Annotated[float | None, "speed while computing"]
     fingerprint: Annotated[str | None, "numerics fingerprint: kernel backend, BLAS and its core type"]
+    key: Annotated[str | None, "the beginning of its public key, in hex; NULL for a worker without one"]
 
 
 class Event(TypedDict):

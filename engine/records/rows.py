@@ -106,6 +106,7 @@ class WorkerRow(NamedTuple):
     seconds: float = 0.0
     images_per_second: float | None = None
     fingerprint: str | None = None
+    key: str | None = None
 
 
 class EventRow(NamedTuple):

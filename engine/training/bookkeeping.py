@@ -120,8 +120,8 @@ class WorkerRows:
         if self._room:
             self._room -= 1
             self._own.add(worker.name)
-            row = WorkerRow(worker.name, worker.host, worker.pid, joined=joined, fingerprint=self._numerics)
-            self._records.worker(row)
+            about = WorkerRow(worker.name, worker.host, worker.pid, joined=joined, key=worker.key or None)
+            self._records.worker(about._replace(fingerprint=self._numerics))
         else:
             self._there.add(worker.name)
             self._first = self._first or joined

@@ -53,6 +53,18 @@ class Address:
         return Address(_outward(), self.port) if self.host in EVERYWHERE else self
 
 
+def network_of(host: str) -> str:
+    """Return what counts as one origin: an IPv4 address, or the 64 bits of an IPv6 address that one site has."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host
+    if isinstance(address, ipaddress.IPv4Address):
+        return host
+    mapped = address.ipv4_mapped
+    return str(mapped) if mapped else f"{ipaddress.IPv6Address(int(address) >> 64 << 64)}/64"
+
+
 def _outward() -> str:
     """Return the address of this machine from which packets to others leave; none is sent to find out."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:

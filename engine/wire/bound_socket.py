@@ -4,13 +4,16 @@ import zmq
 
 from engine.errors import WorkersError
 from engine.system.clock import MONOTONIC, Clock
-from engine.wire.connection_limits import HANDSHAKE, QUEUED_MESSAGES, STRANGERS, ConnectionLimits
+from engine.wire.admission import Admission
+from engine.wire.connection_limits import HANDSHAKE, QUEUED_MESSAGES, UNASKED, Connection, ConnectionLimits
 from engine.wire.endpoint import Received
-from engine.wire.keys import OPEN_DOMAIN, Keys
+from engine.wire.keys import LOCAL_DOMAIN, OPEN_DOMAIN, Keys
 from engine.wire.messages import HEADER_LIMIT, Frame
 from engine.wire.sockets import EVENT, LINGER, beat, configure
+from engine.wire.strangers import STRANGERS
 
 MESSAGES_PER_POLL = 256  # so that a flood of messages cannot keep the coordinator from its other duties
+UNPROVED_PER_POLL = 16  # of these, messages of peers of which no answer has counted yet
 BYTES_PER_POLL = 1 << 26  # about
 FRAMES_KEPT = 3  # of a message: one more than any may have, so that it can be refused
 UNSENT_MESSAGES = 64  # to one peer that may wait to be sent; with more of them it counts as gone
@@ -21,8 +24,8 @@ class BoundSocket:
     """One address of a listener: a ROUTER socket, what ZeroMQ tells of its connections, and limits on these.
 
     `mark`: a byte before the identity of each peer, since identities are unique at one socket only. `largest`: bytes
-    of payload in the largest message. With `keys`, only peers with a listed key are admitted. WorkersError if the
-    address cannot be bound.
+    of payload in the largest message. With `keys`, only peers that know the public one are admitted. `admission` is
+    told who is refused. WorkersError if the address cannot be bound.
     """
 
     def __init__(
@@ -31,6 +34,7 @@ class BoundSocket:
         mark: bytes,
         address: str,
         largest: int,
+        admission: Admission,
         keys: Keys | None = None,
         clock: Clock = MONOTONIC,
     ) -> None:
@@ -38,6 +42,7 @@ class BoundSocket:
         self.local = not address.startswith("tcp://")
         self.lost = False  # whether a connection of a known peer has ended; set back by the listener
         self._largest = largest + HEADER_LIMIT
+        self._admission = admission
         self.socket = context.socket(zmq.ROUTER)
         self.monitor = context.socket(zmq.PAIR)
         try:
@@ -70,7 +75,7 @@ class BoundSocket:
         if keys:
             keys.serve(self.socket)
         else:  # with a domain, ZeroMQ refuses peers that speak ZMTP 1 or 2, which can make it abort
-            self.socket.setsockopt(zmq.ZAP_DOMAIN, OPEN_DOMAIN)
+            self.socket.setsockopt(zmq.ZAP_DOMAIN, LOCAL_DOMAIN if self.local else OPEN_DOMAIN)
 
     def _watch_connections(self) -> None:
         self.monitor.rcvhwm = 0  # the I/O thread would wait for us if it were full; it holds what descriptors allow
@@ -93,8 +98,9 @@ class BoundSocket:
     def receive(self) -> list[Received]:
         """Return messages that have come in, not too many; ROUTER takes them from one peer after the other."""
         received: list[Received] = []
-        size = 0
-        while len(received) < MESSAGES_PER_POLL and size <= max(self._largest, BYTES_PER_POLL):
+        taken = unproved = size = 0
+        most = MESSAGES_PER_POLL if self.local else UNPROVED_PER_POLL
+        while taken < MESSAGES_PER_POLL and unproved < most and size <= max(self._largest, BYTES_PER_POLL):
             if not int(self.socket.getsockopt(zmq.EVENTS)) & zmq.POLLIN:
                 break
             first = self.socket.recv(zmq.NOBLOCK, copy=False)
@@ -106,24 +112,63 @@ class BoundSocket:
                     frames.append(frame.buffer.toreadonly())
                     size += len(frame)
             peer = self.mark + first.bytes
-            if not self._limits.heard(peer):
-                self.take_events()
-                self._limits.introduce(peer, int(first.get("__fd")))
+            connection = self._limits.of(peer) or self._introduce(peer, first)
+            taken += 1
+            unproved += connection is None or not connection.proved
+            if connection and connection.leave_by is not None:
+                self._limits.end(peer, "it was told to leave")
+                continue
+            if connection:
+                connection.heard = True
             received.append(Received(peer, frames))
         return received
 
-    def blame(self, peer: bytes) -> None:
-        """Note a bad message of `peer`; after some its connection ends."""
-        self._limits.blame(peer)
+    def _introduce(self, peer: bytes, first: "zmq.Frame") -> Connection | None:
+        """Note whose first message this is, and return its connection."""
+        self.take_events()
+        return self._limits.introduce(peer, int(first.get("__fd")), str(first.get("User-Id")))
+
+    def key(self, peer: bytes) -> str:
+        """Return the public key of `peer`, in hex; "" if it has none."""
+        connection = self._limits.of(peer)
+        return connection.key if connection else ""
+
+    def trust(self, peer: bytes) -> None:
+        """Note that an answer of `peer` counted."""
+        if connection := self._limits.of(peer):
+            connection.proved = True
+            connection.unasked = max(0, connection.unasked - 1)
+
+    def floods(self, peer: bytes) -> bool:
+        """Note a message of `peer` that nobody asked for; return whether these are too many."""
+        connection = self._limits.of(peer)
+        if connection is None:
+            return False
+        connection.unasked += 1
+        return connection.unasked > UNASKED
+
+    def refuse(self, peer: bytes, forever: bool) -> None:
+        """Let `peer`, which was told to leave, not come back at once, or never; its connection ends in a moment."""
+        connection = self._limits.of(peer)
+        if connection and connection.leave_by is None:
+            (self._admission.expel if forever else self._admission.refuse)(connection.address, connection.key)
+            self._limits.dismiss(peer)
 
     def check_limits(self) -> None:
         """End connections that exceed a limit."""
         self._limits.check()
 
     def close(self) -> None:
-        """Close the sockets, after a moment for the last messages to leave."""
-        self._limits.close()
+        """Close the sockets; the last messages leave in the background."""
         self._close_sockets()
+
+    def hang_up(self) -> None:
+        """End the connections that are left after `close`."""
+        self._limits.hang_up()
+
+    def let_go(self) -> None:
+        """Forget the connections, after the context has ended."""
+        self._limits.close()
 
     def _close_sockets(self) -> None:
         self.socket.disable_monitor()

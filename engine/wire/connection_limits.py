@@ -8,35 +8,45 @@ connection; with that, the kernel knows how many bytes have come in, and can end
 import contextlib
 import logging
 import socket
+from collections import Counter
 from dataclasses import dataclass
 
 from engine.system.clock import MONOTONIC, Clock
 from engine.system.descriptors import descriptor_limit, raise_descriptor_limit
-from engine.wire.tcp import abort, bytes_received
+from engine.wire.address import network_of
+from engine.wire.strangers import Strangers
+from engine.wire.tcp import abort, bytes_received, place_of
 
 logger = logging.getLogger("gradsum.wire")
 
 SILENCE = 10.0  # seconds without a byte, heartbeats included, after which a TCP peer counts as gone
 HANDSHAKE = 10.0  # seconds that a new connection has until its first message
-STRANGERS = 1024  # connections without a message so far; beyond that the oldest is ended
-STRANGER_BYTES = 1 << 16  # bytes from such a one: handshake and first message take less than 4 KiB
+STRANGER_BYTES = 1 << 16  # bytes from a stranger: handshake and first message take less than 4 KiB
 CONNECTIONS = 8192
+AT_ONE_ADDRESS = 1024
 QUEUED_MESSAGES = 4  # whole messages of a connection that may wait to be taken; the rest waits at the sender
 READ_AHEAD = 1 << 16  # bytes that ZeroMQ may have read beyond these messages
-BAD_MESSAGES = 3  # bad messages of a connection that are answered; the next one ends it
+UNASKED = 64  # messages that nobody asked for, less the answers that counted; one more is a flood
+PARTING = 1.0  # seconds that a peer has to leave when it was told to
 CHECK_EVERY = 0.1  # seconds between checks of how much has come in
 
 
 @dataclass(slots=True)
-class _Connection:
+class Connection:
+    """What is known of a connection. Its peer is None until the first message; `key`: in hex, "" if it has none."""
+
     socket: socket.socket  # borrowed from ZeroMQ: never closed here
+    address: str  # as `network_of` gives it; "" on this machine
     since: float
     peer: bytes | None = None
+    key: str = ""
+    proved: bool = False  # whether an answer of its peer counted
+    unasked: int = 0  # messages that nobody asked for, less the answers that counted
+    leave_by: float | None = None  # when it is ended, because its peer was told to leave
     heard: bool = False  # whether a message was taken since the last check
     received: int = 0  # bytes at the last check that found a message taken
     seen: int = 0  # bytes at the last check
     moved: float = 0.0  # when a check last found more bytes than the one before
-    bad: int = 0  # bad messages
     ended: bool = False  # by us; ZeroMQ has not told us yet
 
 
@@ -51,11 +61,12 @@ class ConnectionLimits:
         self._family = socket.AF_UNIX if isinstance(place, str) else socket.AF_INET
         self._untaken = (QUEUED_MESSAGES + 1) * largest + READ_AHEAD  # bytes that may come before a message is taken
         self._clock = clock
-        self._connections: dict[int, _Connection] = {}  # by descriptor
-        self._strangers: dict[int, None] = {}  # descriptors of connections without a message so far, oldest first
+        self._connections: dict[int, Connection] = {}  # by descriptor, oldest first
+        self._at: Counter[str] = Counter()  # connections by address
         self._descriptors: dict[bytes, int] = {}  # by peer
         self._checked = clock.now()
         raise_descriptor_limit()
+        self._strangers = Strangers(descriptor_limit() // 4)
 
     def opened(self, descriptor: int) -> None:
         """Note a new connection; if there are too many, end one."""
@@ -63,47 +74,65 @@ class ConnectionLimits:
             borrowed = socket.socket(self._family, socket.SOCK_STREAM, 0, fileno=descriptor)
         except OSError:  # it has ended already, which we shall be told
             return
-        self._connections[descriptor] = _Connection(borrowed, self._clock.now())
-        self._strangers[descriptor] = None
-        most = descriptor_limit()
-        if len(self._connections) > min(CONNECTIONS, most // 2):
-            self._end(descriptor, "there are too many connections")
-        elif len(self._strangers) > min(STRANGERS, most // 4):
-            self._end(next(iter(self._strangers)), "too many connections have not sent a message yet")
+        try:
+            address = network_of(borrowed.getpeername()[0]) if self._family == socket.AF_INET else ""
+        except OSError:  # so has this one
+            address = ""
+        self._connections[descriptor] = Connection(borrowed, address, self._clock.now())
+        self._at[address] += 1
+        self._strangers.add(descriptor, address)
+        if len(self._connections) > min(CONNECTIONS, descriptor_limit() // 2):
+            self._end(self._oldest_unproved(None), "there are too many connections")
+        elif address and self._at[address] > AT_ONE_ADDRESS:
+            self._end(self._oldest_unproved(address), "there are too many connections of its address")
+        elif (excess := self._strangers.one_too_many(address)) is not None:
+            self._end(excess, "too many connections have not sent a message yet")
+
+    def _oldest_unproved(self, address: str | None) -> int:
+        """Return a connection that is to make room, of any address if that is None: the new one is among them."""
+        return next(
+            descriptor
+            for descriptor, one in self._connections.items()
+            if not one.proved and not one.ended and address in (None, one.address)
+        )
 
     def closed(self, descriptor: int) -> bool:
         """Note that a connection has ended; return whether its peer had sent a message."""
-        self._strangers.pop(descriptor, None)
+        self._strangers.discard(descriptor)
         connection = self._connections.pop(descriptor, None)
         if connection is None:
             return False
+        self._at[connection.address] -= 1
+        if not self._at[connection.address]:
+            del self._at[connection.address]
         connection.socket.detach()
         return connection.peer is not None and self._descriptors.pop(connection.peer, None) is not None
 
-    def heard(self, peer: bytes) -> bool:
-        """Note that a message from `peer` was taken; return False if it is not known which connection it has."""
+    def of(self, peer: bytes) -> Connection | None:
+        """Return the connection of `peer`, if it is known."""
         descriptor = self._descriptors.get(peer)
-        if descriptor is None:
-            return False
-        self._connections[descriptor].heard = True
-        return True
+        return None if descriptor is None else self._connections[descriptor]
 
-    def introduce(self, peer: bytes, descriptor: int) -> None:
-        """Note who is at the other end of a connection, unless it has ended meanwhile."""
-        self._strangers.pop(descriptor, None)
+    def introduce(self, peer: bytes, descriptor: int, key: str) -> Connection | None:
+        """Note who is at the other end of a connection and return it; None if it has ended meanwhile."""
+        self._strangers.discard(descriptor)
         if connection := self._connections.get(descriptor):
             if connection.peer is not None:
                 self._descriptors.pop(connection.peer, None)
-            connection.peer, connection.heard = peer, True
+            connection.peer, connection.key = peer, key
             self._descriptors[peer] = descriptor
+        return connection
 
-    def blame(self, peer: bytes) -> None:
-        """Note a bad message of `peer`; after too many its connection ends."""
+    def dismiss(self, peer: bytes) -> None:
+        """End the connection of `peer`, which was told to leave, after a moment or when it says anything more."""
+        if (connection := self.of(peer)) and connection.leave_by is None:
+            connection.leave_by = self._clock.now() + PARTING
+
+    def end(self, peer: bytes, reason: str) -> None:
+        """End the connection of `peer` at once."""
         descriptor = self._descriptors.get(peer)
-        if descriptor is not None:
-            self._connections[descriptor].bad += 1
-            if self._connections[descriptor].bad > BAD_MESSAGES:
-                self._end(descriptor, "it sent too many bad messages")
+        if descriptor is not None and not self._connections[descriptor].ended:
+            self._end(descriptor, reason)
 
     def check(self) -> None:
         """End connections that are silent or have sent too much, if the last check was a while ago."""
@@ -115,8 +144,10 @@ class ConnectionLimits:
             if not connection.ended and (reason := self._excess(connection, now)):
                 self._end(descriptor, reason)
 
-    def _excess(self, connection: _Connection, now: float) -> str | None:
+    def _excess(self, connection: Connection, now: float) -> str | None:
         """Return which limit a connection exceeds, if any; `received` and `moved` are brought up to date."""
+        if connection.leave_by is not None and now > connection.leave_by:
+            return "it was told to leave"
         received = bytes_received(connection.socket)
         if connection.peer is None:
             if received > STRANGER_BYTES:
@@ -131,6 +162,12 @@ class ConnectionLimits:
             return None
         return "its message is too large" if received - connection.received > self._untaken else None
 
+    def hang_up(self) -> None:
+        """End all connections."""
+        for descriptor, connection in self._connections.items():
+            if not connection.ended:
+                self._end(descriptor, "the socket is closed")
+
     def close(self) -> None:
         """Let go of all connections; ZeroMQ closes them."""
         for descriptor in list(self._connections):
@@ -142,11 +179,10 @@ class ConnectionLimits:
         ZeroMQ may have closed it already, and another file may have the number by now: only a connection of our own
         socket is ended. Should it be a wrong one, its worker connects again.
         """
-        self._strangers.pop(descriptor, None)
+        self._strangers.discard(descriptor)
         connection = self._connections[descriptor]
         connection.ended = True
         logger.info("connection %d of %s is ended: %s", descriptor, self._place, reason)
         with contextlib.suppress(OSError):
-            name = connection.socket.getsockname()
-            if (name if isinstance(name, str) else name[1]) == self._place:
+            if place_of(connection.socket.getsockname()) == self._place:
                 abort(connection.socket)

@@ -30,8 +30,17 @@ class Endpoint(Protocol):
     def is_local(self, peer: bytes) -> bool:
         """Return whether `peer` came by a socket file, in a folder that only this user may open."""
 
-    def blame(self, peer: bytes) -> None:
-        """Note a bad message of `peer`; after some its connection ends."""
+    def key(self, peer: bytes) -> str:
+        """Return the public key of `peer`, in hex; "" if it has none."""
+
+    def trust(self, peer: bytes) -> None:
+        """Note that an answer of `peer` counted: it is no stranger any more."""
+
+    def floods(self, peer: bytes) -> bool:
+        """Note a message of `peer` that nobody asked for; return whether these are too many."""
+
+    def refuse(self, peer: bytes, forever: bool = False) -> None:
+        """Let `peer`, which was told to leave, not come back at once, or never; its connection ends in a moment."""
 
 
 class WorkerEndpoint(Protocol):

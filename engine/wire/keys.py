@@ -1,7 +1,9 @@
-"""CURVE keys and the file that holds them.
+"""The coordinator's CURVE keys, the file that holds them, and the key pairs of workers.
 
 CURVE (rfc.zeromq.org/spec/26) encrypts a connection and proves to each side that the other has the secret key to its
-public one.
+public one. Its first message can be made only by a client that knows the server's public key, and shows that key to
+nobody; so the public key is kept from others, and is the way in. A worker's own pair is made in its memory, never
+leaves it, and says who the worker is.
 """
 
 import os
@@ -22,64 +24,51 @@ from engine.wire.address import Address
 
 PRIVATE = 0o600
 FILE_LIMIT = 1 << 20  # bytes
-NAMES = ("server_public", "server_secret", "client_public", "client_secret")
+NAMES = ("server_public", "server_secret")
 KEY = re.compile(r"[0-9A-Za-z.:+=^!/*?&<>()\[\]{}@%$#-]{40}")  # Z85: 32 bytes
-LOCKED_DOMAIN = b"gradsum"  # ZAP domain of sockets that admit the keys listed
-OPEN_DOMAIN = b"gradsum-open"  # of sockets that admit everyone
-HEAD = "# Keys of a gradsum coordinator. Anyone who can read this file can join it, or pretend to be it."
+LOCKED_DOMAIN = b"gradsum"  # ZAP domain of sockets for those that know the coordinator's public key
+OPEN_DOMAIN = b"gradsum-open"  # of sockets for everyone
+LOCAL_DOMAIN = b"gradsum-local"  # of sockets in a folder that only this user may open
+HEAD = """# Keys of a gradsum coordinator. Anyone who knows server_public can join it, so keep it from others.
+# Only the coordinator itself needs server_secret: with it, anyone can pretend to be it."""
 
 
 @dataclass(frozen=True)
 class Keys:
-    """The content of a key file, 32 bytes a key. A worker needs no `server_secret`, a coordinator no `client_secret`.
+    """The content of a key file, 32 bytes a key. A worker needs no `server_secret`."""
 
-    `clients`: public keys of further clients that are admitted besides `client_public`.
-    """
-
-    server_public: bytes
-    client_public: bytes
-    client_secret: bytes = field(repr=False)
+    server_public: bytes = field(repr=False)
     server_secret: bytes = field(repr=False)
-    clients: tuple[bytes, ...] = ()
 
     @classmethod
     def make(cls) -> Self:
         """Return new random keys; UsageError if this ZeroMQ cannot encrypt."""
         if not zmq.has("curve"):
             raise UsageError("this build of pyzmq has no CURVE: install pyzmq from PyPI, or use --insecure")
-        server, server_secret, client, client_secret = map(z85.decode, (*zmq.curve_keypair(), *zmq.curve_keypair()))
-        return cls(server, client, client_secret, server_secret)
+        return cls(*map(z85.decode, zmq.curve_keypair()))
 
     @classmethod
     def read(cls, path: Path, for_server: bool) -> Self:
         """Read a key file; UsageError if it is not private, or lacks what a coordinator or else a worker needs."""
         called = f"the key file {path}"
         values = parse_toml(_read_private(path), UsageError, called)
-        if unknown := [name for name in values if name not in (*NAMES, "clients")]:
-            raise UsageError(
-                f"{called} has the unknown name {unknown[0]!r:.40}; it may have {', '.join(NAMES)}, clients"
-            )
-        secret = "server_secret" if for_server else "client_secret"
-        keys = {name: _key(called, name, values.get(name)) for name in ("server_public", "client_public", secret)}
-        clients = values.get("clients", [])
-        if not isinstance(clients, list):
-            raise UsageError(f"{called} is damaged: clients must be a list of keys")
-        others = tuple(_key(called, f"key {number} of clients", key) for number, key in enumerate(clients, 1))
-        if z85.decode(zmq.curve_public(z85.encode(keys[secret]))) != keys[secret.replace("secret", "public")]:
-            raise UsageError(f"{called} is damaged: {secret} does not belong to its public key")
-        return cls(clients=others, **{"client_secret": b"", "server_secret": b""} | keys)
+        if unknown := [name for name in values if name not in NAMES]:
+            raise UsageError(f"{called} has the unknown name {unknown[0]!r:.40}; it may have {', '.join(NAMES)}")
+        public = _key(called, "server_public", values.get("server_public"))
+        if not for_server:
+            return cls(public, b"")
+        secret = _key(called, "server_secret", values.get("server_secret"))
+        if z85.decode(zmq.curve_public(z85.encode(secret))) != public:
+            raise UsageError(f"{called} is damaged: server_secret does not belong to its public key")
+        return cls(public, secret)
 
     def write(self, path: Path) -> None:
         """Write a new file that only this user can read; UsageError if that is impossible."""
         keys = [f'{name} = "{z85.encode(getattr(self, name)).decode()}"' for name in NAMES]
         try:
-            write_atomically(path, "\n".join([HEAD, *keys, "clients = []", ""]).encode(), PRIVATE, new=True)
+            write_atomically(path, "\n".join([HEAD, *keys, ""]).encode(), PRIVATE, new=True)
         except OSError as error:
             raise UsageError(f"the key file {path} cannot be written: {error.strerror}") from None
-
-    def listed(self) -> frozenset[bytes]:
-        """Return the public keys that are admitted."""
-        return frozenset((self.client_public, *self.clients))
 
     def serve(self, socket: "zmq.Socket[bytes]") -> None:
         """Make `socket`, before it is bound, accept only connections with CURVE that a gatekeeper has allowed."""
@@ -89,11 +78,13 @@ class Keys:
         socket.setsockopt(zmq.ZAP_DOMAIN, LOCKED_DOMAIN)
         socket.setsockopt(zmq.ZAP_ENFORCE_DOMAIN, 1)  # without a gatekeeper nobody is admitted, rather than everyone
 
-    def join(self, socket: "zmq.Socket[bytes]") -> None:
-        """Make `socket`, before it is connected, talk only to the coordinator that has these keys."""
+    def join(self, socket: "zmq.Socket[bytes]") -> str:
+        """Make `socket`, before it is connected, talk only to this coordinator; return the new public key, in hex."""
+        public, secret = zmq.curve_keypair()
         socket.setsockopt(zmq.CURVE_SERVERKEY, self.server_public)
-        socket.setsockopt(zmq.CURVE_PUBLICKEY, self.client_public)
-        socket.setsockopt(zmq.CURVE_SECRETKEY, self.client_secret)
+        socket.setsockopt(zmq.CURVE_PUBLICKEY, public)
+        socket.setsockopt(zmq.CURVE_SECRETKEY, secret)
+        return z85.decode(public).hex()
 
 
 def keys_to_join(address: str, file: Path | None, insecure: bool) -> Keys | None:

@@ -8,6 +8,7 @@ from typing import Self
 import zmq
 
 from engine.system.clock import MONOTONIC, Clock
+from engine.wire.admission import Admission
 from engine.wire.bound_socket import BoundSocket
 from engine.wire.endpoint import Received
 from engine.wire.keys import Keys
@@ -24,8 +25,9 @@ LOSS_DELAYS = (0.0, 0.01, 0.03, 0.1, 0.3)  # seconds after a loss: at first a se
 class Listener:
     """The coordinator's end: binds one or more addresses and talks to any number of peers.
 
-    A message with more than `largest` bytes of payload ends its connection. With `keys`, only peers with a listed key
-    are admitted. WorkersError if the address cannot be bound. See `connection_limits` for further limits.
+    A message with more than `largest` bytes of payload ends its connection. With `keys`, only peers that know the
+    public one are admitted. WorkersError if the address cannot be bound. See `admission` and `connection_limits` for
+    further limits.
     """
 
     def __init__(self, address: str, largest: int, keys: Keys | None = None, clock: Clock = MONOTONIC) -> None:
@@ -34,7 +36,9 @@ class Listener:
         self._context = zmq.Context(io_threads=2)
         self._poller = zmq.Poller()
         self._sockets: list[BoundSocket] = []
-        self._gatekeeper: Gatekeeper | None = None
+        self._admission = Admission(clock)
+        self._gatekeeper = Gatekeeper(self._context, self._admission)
+        self._poller.register(self._gatekeeper.socket, zmq.POLLIN)
         self._last_loss: float | None = None
         self._announcements: list[float] = []  # when to say that a connection may have been lost
         try:
@@ -44,11 +48,9 @@ class Listener:
             raise
 
     def bind(self, address: str, keys: Keys | None = None) -> str:
-        """Listen at `address` as well and return it with the port it got. One address may have keys."""
-        if keys:
-            self._gatekeeper = Gatekeeper(self._context, keys.listed())
-            self._poller.register(self._gatekeeper.socket, zmq.POLLIN)
-        bound = BoundSocket(self._context, bytes([len(self._sockets)]), address, self._largest, keys, self._clock)
+        """Listen at `address` as well and return it with the port it got."""
+        mark = bytes([len(self._sockets)])
+        bound = BoundSocket(self._context, mark, address, self._largest, self._admission, keys, self._clock)
         self._sockets.append(bound)
         self._poller.register(bound.socket, zmq.POLLIN)
         self._poller.register(bound.monitor, zmq.POLLIN)
@@ -78,7 +80,7 @@ class Listener:
     def _poll_once(self, timeout: float) -> list[Received]:
         """Wait until anything happens, and handle everything that is not for the coordinator."""
         ready = dict(self._poller.poll(milliseconds(timeout)))
-        if self._gatekeeper and self._gatekeeper.socket in ready:
+        if self._gatekeeper.socket in ready:
             self._gatekeeper.answer()
         received: list[Received] = []
         for bound in self._sockets:
@@ -112,17 +114,34 @@ class Listener:
         """Return whether `peer` came by a socket file, in a folder that only this user may open."""
         return self._sockets[peer[0]].local
 
-    def blame(self, peer: bytes) -> None:
-        """Note a bad message of `peer`; after some its connection ends."""
-        self._sockets[peer[0]].blame(peer)
+    def key(self, peer: bytes) -> str:
+        """Return the public key of `peer`, in hex; "" if it has none."""
+        return self._sockets[peer[0]].key(peer)
+
+    def trust(self, peer: bytes) -> None:
+        """Note that an answer of `peer` counted."""
+        self._sockets[peer[0]].trust(peer)
+
+    def floods(self, peer: bytes) -> bool:
+        """Note a message of `peer` that nobody asked for; return whether these are too many."""
+        return self._sockets[peer[0]].floods(peer)
+
+    def refuse(self, peer: bytes, forever: bool = False) -> None:
+        """Let `peer`, which was told to leave, not come back at once, or never; its connection ends in a moment."""
+        self._sockets[peer[0]].refuse(peer, forever)
 
     def close(self) -> None:
         """Close the sockets, after a moment for the last messages to leave, and end the I/O threads."""
         for bound in self._sockets:
             bound.close()
-        if self._gatekeeper:
-            self._gatekeeper.close()
-        end(self._context)
+        self._gatekeeper.close()
+        end(self._context, self._hang_up)
+        for bound in self._sockets:
+            bound.let_go()
+
+    def _hang_up(self) -> None:
+        for bound in self._sockets:
+            bound.hang_up()
 
     def __enter__(self) -> Self:
         return self

@@ -2,6 +2,7 @@
 
 import math
 import struct
+from collections.abc import Callable
 from logging import getLogger
 from threading import Thread
 
@@ -13,7 +14,8 @@ from engine.wire.messages import HEADER_LIMIT, Frame
 
 HEARTBEAT = 2.0  # seconds between heartbeats of a connection
 EVENT = struct.Struct("=Hi")  # a monitor's message: the event, and a file descriptor or a code
-LINGER = 500  # milliseconds that messages have to leave when a socket is closed
+LINGER = 500  # milliseconds after which ZeroMQ drops the messages of a closed socket that have not left
+LAST_WORDS = 0.3  # seconds, well before that, after which we end connections on which some are still under way
 ENDING = 10.0  # seconds that the threads of a context have to end when all its sockets are closed
 
 logger = getLogger("gradsum.wire")
@@ -41,15 +43,22 @@ def beat(socket: "zmq.Socket[bytes]") -> None:
     socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, int(SILENCE * 1000))
 
 
-def end(context: "zmq.Context[zmq.Socket[bytes]]", patience: float = ENDING) -> bool:
-    """End the threads of `context`, whose sockets are closed; return whether they ended.
+def end(context: "zmq.Context[zmq.Socket[bytes]]", hang_up: Callable[[], None], patience: float = ENDING) -> bool:
+    """End the threads of `context`, whose sockets have been closed; return whether they ended.
 
-    libzmq 4.3.5 now and then waits forever here when a peer left without reading what it was sent. Nothing that the
-    run needs is left in those threads, so after `patience` seconds they are left to the end of the process.
+    `hang_up` ends the connections that are left when the last messages have had time to leave. libzmq 4.3.5 aborts the
+    process if a peer hangs up in the moment in which it drops a message of several frames that is half sent
+    (session_base.cpp:233), so no connection may be left by then.
+
+    It also now and then waits forever here when a peer left without reading what it was sent. Nothing that the run
+    needs is left in those threads, so after `patience` seconds they are left to the end of the process.
     """
     ending = Thread(target=context.term, name="end of ZeroMQ", daemon=True)
     ending.start()
-    ending.join(patience)
+    ending.join(LAST_WORDS)
+    if ending.is_alive():
+        hang_up()
+        ending.join(patience)
     if ending.is_alive():
         logger.warning("ZeroMQ did not end its threads within %g s; they end with this process", patience)
     return not ending.is_alive()

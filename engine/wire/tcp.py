@@ -6,6 +6,7 @@ import socket
 import struct
 import sys
 import termios
+from typing import Any
 
 SOCKADDR = 16  # bytes of struct sockaddr
 BYTES_RECEIVED = 128  # offset of tcpi_bytes_received in struct tcp_info, <linux/tcp.h>
@@ -21,6 +22,11 @@ def bytes_received(connection: socket.socket) -> int:
         return int(struct.unpack_from("=Q", info, BYTES_RECEIVED)[0] - struct.unpack("=i", unread)[0])
     except (OSError, struct.error):  # it has ended, or the kernel is older than 4.1
         return 0
+
+
+def place_of(name: Any) -> int | str:
+    """Return the port in the name of a socket, as Python gives it, or the path of a Unix socket."""
+    return name if isinstance(name, str) else int(name[1])
 
 
 def abort(connection: socket.socket) -> None:

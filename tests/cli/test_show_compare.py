@@ -26,7 +26,7 @@ def database(tmp_path: Path) -> Path:
             run = RunRow("mlp", "d", optimizer, 0.1 * number, 64, 8, 2, 7, f"{number}bcdef0", name, settings=settings)
             records.begin(RunRow(**(vars(run) | {"versions": versions})))
             records.validation(ValidationRow(1234, 1.5, 1e9, 20.25, 12.5, 91.236, 0.25))
-            records.worker(WorkerRow("box:9", "box", 9, images=6400, reason="the run ended"))
+            records.worker(WorkerRow("box:9", "box", 9, images=6400, reason="the run ended", key="0123456789abcdef"))
             records.event(EventRow("lost", f"it said {HOSTILE}", worker="box:9"))
             records.finish(RunStatus.FINISHED, "done", steps=1234, best_percent=91.236, params_sha256=f"{number}" * 64)
     return path
@@ -43,7 +43,7 @@ def test_show_says_everything(database: Path, gradsum: Gradsum) -> None:
     assert ["target", "-"] in [[word.strip() for word in line] for line in lines]
     rows = [line.split() for line in out.splitlines()]
     assert ["1,234", "1.50", "91.24", "0.2500", "12.5", "20.2"] in rows
-    assert ["box:9", "box", "9", "-", "-", "6,400", "-", "the", "run", "ended"] in rows
+    assert ["box:9", "box", "9", "0123456789abcdef", "-", "-", "6,400", "-", "the", "run", "ended"] in rows
     assert "\x1b" not in out
     assert out.count(r"[red]a\x1b[2J<b>") == 3, "in the title, the name and the event"
 

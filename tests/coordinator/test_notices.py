@@ -14,7 +14,7 @@ from engine.training.bookkeeping import QUIET, Bookkeeping
 from engine.training.reporter import Reporter
 from tests.records.test_recorder import RUN, query
 
-REPORT = WorkerReport("a", "box", 7, 100, 2.0, 1.0)
+REPORT = WorkerReport("a", "box", 7, 100, 2.0, 1.0, "0123456789abcdef")
 OTHER = WorkerReport("c", "box", 8, 50, 2.0, 1.0)
 
 
@@ -180,7 +180,7 @@ def test_everything_is_recorded_and_what_is_unusual_is_said(tmp_path: Path) -> N
     rows = query(tmp_path / "x.db", "SELECT kind, worker, text FROM events ORDER BY id")
     assert [kind for kind, _, _ in rows] == [*QUIET, "audit", "waiting", "continued", "left", "left", "joined", "lost"]
     assert ("waiting", None, "0 of 1 workers are connected") in rows
-    assert query(tmp_path / "x.db", 'SELECT worker, pid, images, reason, "left" >= joined FROM workers') == [
-        ("a", 7, 100, "tired", 1),
-        ("c", 8, 50, "its connection was lost", 1),
+    assert query(tmp_path / "x.db", 'SELECT worker, pid, key, images, reason, "left" >= joined FROM workers') == [
+        ("a", 7, "0123456789abcdef", 100, "tired", 1),
+        ("c", 8, None, 50, "its connection was lost", 1),
     ]

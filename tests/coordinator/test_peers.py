@@ -27,6 +27,7 @@ class Wire:
         self.gone: set[bytes] = set()
         self.remote: set[bytes] = set()
         self.lost = False
+        self.refused: list[tuple[bytes, bool]] = []
 
     def send(self, peer: bytes, frames: Any) -> bool:
         if peer not in self.gone:
@@ -42,8 +43,17 @@ class Wire:
     def is_local(self, peer: bytes) -> bool:
         return peer not in self.remote
 
-    def blame(self, peer: bytes) -> None:
+    def key(self, peer: bytes) -> str:
+        return "0123456789abcdef" * 4 if peer in self.remote else ""
+
+    def trust(self, peer: bytes) -> None:
         pass
+
+    def floods(self, peer: bytes) -> bool:
+        return False
+
+    def refuse(self, peer: bytes, forever: bool = False) -> None:
+        self.refused.append((peer, forever))
 
 
 class Gate:
@@ -110,6 +120,29 @@ def test_other_numbers_are_refused_and_both_are_named() -> None:
     assert (gate.members.peers(), [(n.kind, n.worker) for n in gate.notices]) == ([], [(NoticeKind.REFUSED, "box:7")])
 
 
+def test_one_that_is_refused_comes_back_later_and_one_that_is_expelled_never() -> None:
+    gate = Gate()
+    gate.answer(b"a", m.Hello("box", 7, "other numbers"))
+    gate.peers.refuse(b"b", "nonsense")
+    gate.answer(b"c")
+    gate.peers.expel(b"c", NoticeKind.AUDIT, "lies")
+    assert gate.wire.refused == [(b"a", False), (b"b", False), (b"c", True)]
+    assert gate.wire.sent[-1][:2] == (b"c", m.Refuse("lies"))
+    assert [(n.kind, n.worker) for n in gate.notices[-2:]] == [
+        (NoticeKind.BAD_MESSAGE, "stranger 62"),
+        (NoticeKind.AUDIT, "box:7"),
+    ]
+
+
+def test_a_worker_of_another_machine_is_known_by_its_key() -> None:
+    gate = Gate()
+    gate.wire.remote = {b"a"}
+    for peer in (b"a", b"b"):
+        gate.answer(peer)
+        gate.peers.admit(peer, READY)
+    assert [report.key for report in gate.members.reports()] == ["0123456789abcdef", ""]
+
+
 def test_the_longest_reason_fits() -> None:
     refused = Gate().answer(b"a", m.Hello("box", 7, "\N{SNOWMAN}" * 300))
     assert isinstance(refused, m.Refuse)
@@ -132,7 +165,8 @@ def test_data_is_given_to_those_that_were_welcomed_until_they_are_ready() -> Non
     gate = Gate(content)
     gate.answer(b"a")
     for offset in (0, m.CHUNK_LIMIT):
-        gate.peers.feed(b"a", m.Fetch("s", offset))
+        assert gate.peers.feed(b"a", m.Fetch("s", offset))
+        assert not gate.peers.feed(b"a", m.Fetch("s", offset)), "it has that piece already"
         _, chunk, piece = gate.wire.sent[-1]
         assert chunk == m.Chunk("s", offset, len(content))
         assert bytes(piece or b"") == content[offset : offset + m.CHUNK_LIMIT]

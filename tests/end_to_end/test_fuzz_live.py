@@ -6,9 +6,10 @@ from pathlib import Path
 
 from tests.support.chaos.arena import Arena
 from tests.support.chaos.flood import Flood
+from tests.support.chaos.flooder import KINDS
 from tests.support.command import Gradsum, save_data
 
-RUN = ("train", "--data", "data.npz", "--model", "lenet", "--batch-size", 64, "--microbatch", 8, "--steps", 25)
+RUN = ("train", "--data", "data.npz", "--model", "lenet", "--batch-size", 64, "--microbatch", 8, "--steps", 50)
 MEMORY = 200 << 20  # bytes that a flood may take
 FINGERPRINT = "from engine.compute.fingerprint import fingerprint; print(fingerprint())"
 
@@ -18,12 +19,9 @@ def test_a_flood_of_mutated_messages_changes_nothing(tidy: Path, gradsum: Gradsu
     quiet = gradsum(*RUN, "--workers", 0, "--db", "whole.db", "--out", "whole", "--json").json()
     numerics = subprocess.check_output([sys.executable, "-c", FINGERPRINT], text=True).strip()
     run = [str(word) for word in (*RUN, "--db", "r.db", "--out", "out", "--workers", 1, "--json")]
-    with Arena(Path(), run, [], seats=0) as arena:
+    with Arena(Path(), run, [], seats=0) as arena, Flood(arena.address, numerics, arena.pid, seed=1) as flood:
         arena.wait_for_start()
-        with Flood(arena.address, numerics, arena.pid, seed=1) as flood:
-            story = arena.run([])
+        story = arena.run([])
     assert story.result["params_sha256"] == quiet["params_sha256"]
-    assert min(flood.sent[kind] for kind in ("stranger", "joined", "raw", "welcomed")) > 0, flood.sent
-    assert flood.sent.total() > 2000
-    assert flood.refused > 0
-    assert flood.memory[1] - flood.memory[0] < MEMORY
+    assert min(flood.sent[kind] for kind in (*KINDS, "welcomed", "refused")) > 0, flood.sent
+    assert flood.memory < MEMORY

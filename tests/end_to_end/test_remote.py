@@ -1,5 +1,6 @@
 """Training with workers that join over TCP, real processes each: the bits are those of a serial run."""
 
+import re
 import signal
 import socket
 import sqlite3
@@ -9,6 +10,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from zmq.utils import z85
 
 from engine.checkpoint import load
 from engine.wire import Dialer
@@ -42,11 +44,14 @@ def test_workers_join_with_the_printed_command(serial: str, local: int, tidy: Pa
     assert not file.exists()
     with sqlite3.connect("r.db") as db:
         assert db.execute("SELECT count(*) FROM workers WHERE images > 0").fetchone()[0] >= 1
+        known = [key for (key,) in db.execute("SELECT key FROM workers WHERE key IS NOT NULL")]
         told = "\n".join(db.iterdump())
+    assert len(set(known)) == len(known) >= 1 - local, "a local worker may have done it all"
+    assert all(re.fullmatch("[0-9a-f]{16}", key) for key in known)
     everything = [told.encode(), *(path.read_bytes() for path in Path("out").iterdir())]
     everything += [ended.out.encode(), ended.err.encode()]
-    secrets = [value.encode() for name, value in keys.items() if "secret" in name]
-    assert len(secrets) == 2
+    assert list(keys) == ["server_public", "server_secret"], "and both are to be kept from others"
+    secrets = [form for key in keys.values() for form in (key.encode(), z85.decode(key.encode()).hex().encode())]
     assert not any(secret in text for secret in secrets for text in everything)
 
 

@@ -15,17 +15,19 @@ from zmq.utils.monitor import recv_monitor_message
 from engine.errors import ProtocolError
 from engine.wire import Dialer, Listener, Received, connection_limits
 from engine.wire import messages as m
+from engine.wire.admission import FIRST_WAIT
 from engine.wire.bound_socket import FRAMES_KEPT, UNSENT_MESSAGES
+from engine.wire.connection_limits import PARTING
 from engine.wire.keys import Keys
+from engine.wire.strangers import AT_ONE_ADDRESS
 from tests.support.clocks import LeapingClock
 from tests.support.strangers import COMMAND, GREETING, HANDSHAKE, MORE, PATIENCE, dial, ended, enter, frame, until
 
 LARGEST = 100_000
 KEYS = Keys.make()
 OTHER = Keys.make()
-AUTH, ANY_FAILURE = (
-    zmq.EVENT_HANDSHAKE_FAILED_AUTH,
-    zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL | zmq.EVENT_HANDSHAKE_FAILED_AUTH,
+ANY_FAILURE = (
+    zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL | zmq.EVENT_HANDSHAKE_FAILED_AUTH
 )
 
 
@@ -80,36 +82,37 @@ def memory() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
 
 
-@pytest.mark.parametrize(
-    ("keys", "event"),
-    [
-        pytest.param(None, ANY_FAILURE, id="no key"),
-        pytest.param(OTHER, ANY_FAILURE, id="wrong key"),
-        pytest.param(
-            Keys(KEYS.server_public, OTHER.client_public, OTHER.client_secret, b""), AUTH, id="right key, not listed"
-        ),
-    ],
-)
-def test_only_listed_keys_come_in(locked: Listener, keys: Keys | None, event: int) -> None:
+@pytest.mark.parametrize("keys", [pytest.param(None, id="no key"), pytest.param(OTHER, id="the key of another")])
+def test_only_those_that_know_the_public_key_come_in(locked: Listener, keys: Keys | None) -> None:
     with zmq.Context() as context, context.socket(zmq.DEALER) as peer:
         peer.linger = 0
         if keys:
             keys.join(peer)
-        monitor = peer.get_monitor_socket(event)
+        monitor = peer.get_monitor_socket(ANY_FAILURE)
         peer.connect(locked.address)
         peer.send(b"let me in")
         assert until(locked, lambda: bool(monitor.poll(0))) == []
-        assert recv_monitor_message(monitor)["event"] & event
+        assert recv_monitor_message(monitor)["event"] & ANY_FAILURE
         peer.disable_monitor()
         monitor.close()
     serves_honest_peers(locked, KEYS)
 
 
-def test_further_clients_may_be_listed() -> None:
-    both = Keys(KEYS.server_public, KEYS.client_public, b"", KEYS.server_secret, (OTHER.client_public,))
-    with Listener("tcp://127.0.0.1:0", LARGEST, both) as listener:
-        serves_honest_peers(listener, Keys(KEYS.server_public, OTHER.client_public, OTHER.client_secret, b""))
-        serves_honest_peers(listener, KEYS)
+def test_each_peer_has_a_key_of_its_own_and_keeps_it(locked: Listener, stack: ExitStack) -> None:
+    dialers = [Dialer(locked.address, LARGEST, KEYS) for _ in range(2)]
+    keys = []
+    for dialer in dialers:
+        stack.callback(dialer.close)
+        keys.append(locked.key(introduce(dialer, locked, b"hello").peer))
+    assert len(set(keys)) == 2
+    assert {len(bytes.fromhex(key)) for key in keys} == {32}
+    assert KEYS.server_public.hex() not in keys
+
+
+def test_one_without_a_key_has_none(open_to_all: Listener, stack: ExitStack) -> None:
+    dialer = Dialer(open_to_all.address, LARGEST)
+    stack.callback(dialer.close)
+    assert open_to_all.key(introduce(dialer, open_to_all, b"hello").peer) == ""
 
 
 def test_a_plain_client_gets_no_word_in(locked: Listener, stack: ExitStack) -> None:
@@ -187,7 +190,7 @@ def test_a_peer_that_falls_silent_is_cut_off(stack: ExitStack) -> None:
     """Heartbeats are enough to stay."""
     clock = LeapingClock()
     listener = stack.enter_context(Listener("tcp://127.0.0.1:0", LARGEST, clock=clock))
-    peer = stack.enter_context(enter(listener.address))
+    peer = stack.enter_context(enter(listener))
     peer.sendall(frame(b"hello"))
     assert len(listener.poll(PATIENCE)) == 1
     for _ in range(3):
@@ -207,7 +210,7 @@ def test_a_peer_that_falls_silent_is_cut_off(stack: ExitStack) -> None:
 def test_a_message_without_end_is_cut_off(size: int, stack: ExitStack) -> None:
     """ZeroMQ keeps the frames of a message in memory until the last has come, however many they are."""
     with Listener("tcp://127.0.0.1:0", LARGEST) as listener:
-        peer = stack.enter_context(enter(listener.address))
+        peer = stack.enter_context(enter(listener))
         peer.sendall(frame(b"a whole one"))
         assert listener.poll(PATIENCE)
         piece = left = frame(bytes(size), MORE) * (65536 // (size + 2) + 1)
@@ -225,7 +228,7 @@ def test_a_message_without_end_is_cut_off(size: int, stack: ExitStack) -> None:
 
 
 def test_a_message_of_many_frames_is_refused_and_no_more_than_that(open_to_all: Listener, stack: ExitStack) -> None:
-    peer = stack.enter_context(enter(open_to_all.address))
+    peer = stack.enter_context(enter(open_to_all))
     peer.sendall(frame(b"hello"))  # from one that has said nothing yet, so many bytes are not taken
     assert len(open_to_all.poll(PATIENCE)) == 1
     peer.sendall(frame(b"x", MORE) * 200_000 + frame(b"end") + frame(b"next"))
@@ -238,29 +241,46 @@ def test_a_message_of_many_frames_is_refused_and_no_more_than_that(open_to_all: 
     serves_honest_peers(open_to_all)
 
 
-@pytest.mark.parametrize("place", ["tcp", "ipc"])
-def test_bad_messages_are_forgiven_three_times(place: str, tmp_path: Path, stack: ExitStack) -> None:
-    address = "tcp://127.0.0.1:0" if place == "tcp" else f"ipc://{tmp_path / 's'}"
-    listener = stack.enter_context(Listener(address, LARGEST))
-    bad, good = Dialer(listener.address, LARGEST), Dialer(listener.address, LARGEST)
-    stack.callback(bad.close)
-    stack.callback(good.close)
-    peers = {}
-    for name, dialer in ((b"bad", bad), (b"good", good)):
-        peers[name] = introduce(dialer, listener, name).peer
-    for _ in range(connection_limits.BAD_MESSAGES):
-        listener.blame(peers[b"bad"])
-        listener.poll(0)
-        assert listener.send(peers[b"bad"], [b"refused"])
-    listener.blame(peers[b"bad"])
-    until(listener, lambda: not listener.send(peers[b"bad"], [b"x"]))
-    listener.blame(peers[b"bad"])  # what it said before it was cut off may still come in
-    assert listener.send(peers[b"good"], [b"x"])
+@pytest.mark.parametrize("keys", [None, KEYS], ids=["insecure", "with keys"])
+def test_one_that_is_refused_is_hung_up_on_and_comes_back_later(keys: Keys | None, stack: ExitStack) -> None:
+    """Another, with a key pair of its own, need not wait for it."""
+    clock = LeapingClock()
+    listener = stack.enter_context(Listener("tcp://127.0.0.1:0", LARGEST, keys, clock))
+    dialer = Dialer(listener.address, LARGEST, keys)
+    stack.callback(dialer.close)
+    peer = introduce(dialer, listener, b"bad").peer
+    listener.refuse(peer)
+    assert listener.send(peer, [b"refused"])
+    assert until(listener, lambda: dialer.poll(0) is not None) == []
+    clock.leap += PARTING
+    until(listener, lambda: not listener.send(peer, [b"x"]))
+    serves_honest_peers(listener, keys)
+    clock.leap += FIRST_WAIT
+    assert until(listener, lambda: dialer.poll(0) is None and dialer.connected()) == []
+
+
+def test_one_that_goes_on_talking_after_a_refusal_is_not_heard(open_to_all: Listener, stack: ExitStack) -> None:
+    peer = stack.enter_context(enter(open_to_all))
+    peer.sendall(frame(b"bad"))
+    [bad] = open_to_all.poll(PATIENCE)
+    open_to_all.refuse(bad.peer)
+    with suppress(ConnectionError):
+        peer.sendall(frame(b"worse") * 3)
+    assert until(open_to_all, lambda: ended(peer)) == []
+
+
+def test_one_that_is_expelled_stays_out_and_is_told_so(locked: Listener, stack: ExitStack) -> None:
+    dialer = Dialer(locked.address, LARGEST, KEYS)
+    stack.callback(dialer.close)
+    locked.refuse(introduce(dialer, locked, b"a lie").peer, forever=True)
+    assert until(locked, lambda: dialer.poll(0) is None and bool(dialer.unwelcome)) == []
+    assert dialer.unwelcome == "has expelled this worker"
+    serves_honest_peers(locked, KEYS)
 
 
 def test_a_flood_from_one_leaves_room_for_others(open_to_all: Listener, stack: ExitStack) -> None:
     """ROUTER takes one message from each in turn, and no more than a few wait: the other is among the next ones."""
-    peer = stack.enter_context(enter(open_to_all.address))
+    peer = stack.enter_context(enter(open_to_all))
     stop = threading.Event()
 
     def flood() -> None:
@@ -280,7 +300,7 @@ def test_a_flood_from_one_leaves_room_for_others(open_to_all: Listener, stack: E
 
 
 def test_one_that_does_not_read_counts_as_gone(open_to_all: Listener, stack: ExitStack) -> None:
-    peer = stack.enter_context(enter(open_to_all.address))
+    peer = stack.enter_context(enter(open_to_all))
     peer.sendall(frame(b"hello"))
     [hello] = open_to_all.poll(PATIENCE)
     sent, answer = 0, bytes(1 << 20)
@@ -308,7 +328,7 @@ def test_ten_thousand_connections(stack: ExitStack) -> None:
                     for peer in (peer for peer, gone in fates if gone):
                         peer.close()
                     most = max(most, len(list(Path("/proc/self/fd").iterdir())) - len(crowd))
-            assert most < connection_limits.STRANGERS + 500  # some come between two looks
+            assert most < AT_ONE_ADDRESS + 500  # some come between two looks
             assert listener.send(hello.peer, [b"still here"])
             serves_honest_peers(listener, KEYS)
         finally:
@@ -316,13 +336,9 @@ def test_ten_thousand_connections(stack: ExitStack) -> None:
                 peer.close()
 
 
-UNLISTED = Keys(KEYS.server_public, OTHER.client_public, OTHER.client_secret, b"")
-
-
 @pytest.mark.parametrize(
     ("theirs", "ours", "said"),
     [
-        pytest.param(KEYS, UNLISTED, "does not list this key", id="a key that is not listed"),
         pytest.param(KEYS, None, "wants a key: give --key FILE", id="no key where one is wanted"),
         pytest.param(None, KEYS, "takes no keys: give --insecure", id="a key where none is taken"),
     ],

@@ -1,6 +1,7 @@
 """Stand-ins for tests: a clock set by hand, a network in memory, workers that follow a script of faults."""
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
 from functools import cache
@@ -19,6 +20,7 @@ from engine.nn.model import Model
 from engine.nn.parameters import Vector
 from engine.wire import Received
 from engine.wire import messages as m
+from engine.wire.connection_limits import UNASKED
 from engine.wire.shared_memory import SLOTS, SharedMemory, read_token
 from tests.support.faults import WorkerFault
 
@@ -72,7 +74,9 @@ class FakeEndpoint:
         self.workers: dict[bytes, ToyWorker] = {}
         self.remote: set[bytes] = set()
         self.sent: list[tuple[bytes, m.Message]] = []
-        self.blamed: list[bytes] = []
+        self.refused: list[tuple[bytes, bool]] = []  # who, and whether for ever
+        self.trusted: set[bytes] = set()
+        self.unasked: Counter[bytes] = Counter()
         self._outgoing: list[tuple[bytes, Sequence[m.Frame]]] = []
         self._inbox: list[tuple[float, Received]] = []
         self._lost = False
@@ -105,8 +109,18 @@ class FakeEndpoint:
         lost, self._lost = self._lost, False
         return lost
 
-    def blame(self, peer: bytes) -> None:
-        self.blamed.append(peer)
+    def key(self, peer: bytes) -> str:
+        return peer.hex() if peer in self.remote else ""
+
+    def trust(self, peer: bytes) -> None:
+        self.trusted.add(peer)
+
+    def floods(self, peer: bytes) -> bool:
+        self.unasked[peer] += 1
+        return self.unasked[peer] > UNASKED
+
+    def refuse(self, peer: bytes, forever: bool = False) -> None:
+        self.refused.append((peer, forever))
 
     def arrive(self, peer: bytes, frames: Sequence[m.Frame], delay: float = 0.0) -> None:
         """Let something come in from `peer`."""

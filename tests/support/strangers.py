@@ -26,17 +26,23 @@ def dial(address: str) -> socket.socket:
     return socket.create_connection(("127.0.0.1", int(address.rpartition(":")[2])), PATIENCE)
 
 
-def enter(address: str) -> socket.socket:
+def enter(listener: Listener) -> socket.socket:
     """Connect and shake hands as a peer without keys does."""
-    peer = dial(address)
+    peer = dial(listener.address)
     peer.sendall(HANDSHAKE)
     said = b""
     while b"READY" not in said:
-        more = peer.recv(1000)
+        assert listener.poll(0) == []
+        peer.settimeout(0.02)
+        try:
+            more = peer.recv(1000)
+        except TimeoutError:
+            continue
         if not more:
             peer.close()
             raise ConnectionError("there is no room")
         said += more
+    peer.settimeout(PATIENCE)
     return peer
 
 

@@ -5,7 +5,7 @@ import ipaddress
 import pytest
 
 from engine.errors import UsageError
-from engine.wire.address import Address
+from engine.wire.address import Address, network_of
 
 
 @pytest.mark.parametrize(
@@ -52,3 +52,18 @@ def test_every_interface_is_reached_at_one_of_them() -> None:
     assert outward.port == 7
     assert outward.host != "*"
     assert not ipaddress.ip_address(outward.numeric().host).is_unspecified
+
+
+@pytest.mark.parametrize(
+    ("host", "network"),
+    [
+        ("10.0.0.1", "10.0.0.1"),
+        ("::ffff:10.0.0.1", "10.0.0.1"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2::", "2001:db8:1:2::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("not an address", "not an address"),
+    ],
+)
+def test_what_counts_as_one_origin(host: str, network: str) -> None:
+    assert network_of(host) == network

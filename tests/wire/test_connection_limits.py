@@ -4,13 +4,15 @@ import logging
 import socket
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 
 from engine.wire.connection_limits import (
-    BAD_MESSAGES,
+    AT_ONE_ADDRESS,
     CHECK_EVERY,
     HANDSHAKE,
+    PARTING,
     QUEUED_MESSAGES,
     READ_AHEAD,
     SILENCE,
@@ -18,6 +20,7 @@ from engine.wire.connection_limits import (
     ConnectionLimits,
 )
 from tests.support.fakes import FakeClock
+from tests.support.strangers import ended
 
 LARGEST = 1000
 PEER = b"peer"
@@ -43,8 +46,15 @@ class Guarded:
 
     def introduce(self) -> None:
         self.send(100)
-        self.limits.introduce(PEER, self.ours.fileno())
+        self.limits.introduce(PEER, self.ours.fileno(), "")
+        self.take()
         self.check()
+
+    def take(self) -> None:
+        """Note that a message was taken."""
+        connection = self.limits.of(PEER)
+        assert connection
+        connection.heard = True
 
     def check(self, after: float = 2 * CHECK_EVERY) -> None:
         self.clock.time += after
@@ -115,7 +125,7 @@ def test_so_much_may_come_before_a_message_is_taken(guarded: Guarded, over: int)
         guarded.send(part)
         guarded.check()
         assert guarded.ended() == (part > most)
-        assert guarded.limits.heard(PEER)  # a message was taken: what has come so far is forgiven
+        guarded.take()  # what has come so far is forgiven
         guarded.check()
 
 
@@ -131,14 +141,59 @@ def test_one_that_sends_now_and_then_stays(guarded: Guarded) -> None:
     assert guarded.ended()
 
 
-def test_bad_messages_are_counted(guarded: Guarded) -> None:
+def test_one_that_was_told_to_leave_has_a_moment_to_do_so(guarded: Guarded) -> None:
     guarded.introduce()
-    for _ in range(BAD_MESSAGES):
-        guarded.limits.blame(PEER)
-    guarded.limits.blame(b"unknown")
+    guarded.limits.dismiss(PEER)
+    guarded.limits.dismiss(b"unknown")
+    guarded.check(PARTING)
+    guarded.limits.dismiss(PEER)  # does not begin again
     assert not guarded.ended()
-    guarded.limits.blame(PEER)
+    guarded.check()
     assert guarded.ended()
+
+
+def test_one_can_be_ended_at_once(guarded: Guarded) -> None:
+    guarded.introduce()
+    guarded.limits.end(b"unknown", "a test")
+    assert not guarded.ended()
+    guarded.limits.end(PEER, "a test")
+    assert guarded.ended()
+
+
+class Crowd:
+    """Many connections, all of this machine."""
+
+    def __init__(self, server: socket.socket, stack: ExitStack) -> None:
+        self._server, self._stack = server, stack
+        self.limits = ConnectionLimits(server.getsockname()[1], LARGEST, FakeClock())
+        stack.callback(self.limits.close)
+        self.theirs: list[socket.socket] = []
+
+    def come(self, name: bytes, trusted: bool = False) -> None:
+        """Let one more come in and say its name."""
+        theirs = self._stack.enter_context(socket.create_connection(self._server.getsockname()))
+        theirs.setblocking(False)
+        ours = self._stack.enter_context(self._server.accept()[0])
+        self.theirs.append(theirs)
+        self.limits.opened(ours.fileno())
+        connection = self.limits.introduce(name, ours.fileno(), "")
+        assert connection
+        connection.proved = trusted
+
+    def gone(self) -> list[int]:
+        """Return the numbers of those that were hung up on."""
+        return [number for number, peer in enumerate(self.theirs) if ended(peer)]
+
+
+def test_at_one_address_the_oldest_that_has_not_proved_itself_makes_room(server: socket.socket) -> None:
+    with ExitStack() as stack:
+        crowd = Crowd(server, stack)
+        for number in range(AT_ONE_ADDRESS):
+            crowd.come(b"%d" % number, trusted=number in (0, 2))
+        assert crowd.gone() == []
+        for number in range(3):
+            crowd.come(b"new %d" % number)
+        assert crowd.gone() == [1, 3, 4]
 
 
 def test_a_descriptor_that_is_of_another_socket_by_now_is_left_alone(server: socket.socket) -> None:
@@ -150,12 +205,12 @@ def test_a_descriptor_that_is_of_another_socket_by_now_is_left_alone(server: soc
 
 def test_who_is_known_and_who_was_lost(guarded: Guarded) -> None:
     descriptor = guarded.ours.fileno()
-    assert not guarded.limits.heard(PEER)
+    assert guarded.limits.of(PEER) is None
     guarded.introduce()
-    assert guarded.limits.heard(PEER)
+    assert guarded.limits.of(PEER)
     assert guarded.limits.closed(descriptor)
     assert not guarded.limits.closed(descriptor)
-    assert not guarded.limits.heard(PEER)
+    assert guarded.limits.of(PEER) is None
 
 
 def test_a_stranger_that_leaves_is_no_loss(guarded: Guarded) -> None:

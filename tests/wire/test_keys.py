@@ -11,8 +11,7 @@ from tests.support.command import SMALL, Gradsum, save_data
 
 FILE = Path("keys")
 # Of zmq_curve(7), the manual of ZeroMQ, in Z85 and in hexadecimal.
-SERVER = "rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7"
-CLIENT = (
+PUBLIC = (
     "Yne@$w-vo<fVvi]a<NY6T1ed:M$fCG*[IaLV{hID",
     "BB88471D65E2659B30C55A5321CEBB5AAB2B70A398645C26DCA2B2FCB43FC518",
 )
@@ -32,18 +31,25 @@ def test_a_key_file_is_read_by_both_sides() -> None:
     keys = Keys.make()
     keys.write(FILE)
     server, client = Keys.read(FILE, for_server=True), Keys.read(FILE, for_server=False)
-    assert server == Keys(keys.server_public, keys.client_public, b"", keys.server_secret)
-    assert client == Keys(keys.server_public, keys.client_public, keys.client_secret, b"")
-    assert not any(repr(secret) in repr((server, client)) for secret in (keys.server_secret, keys.client_secret))
+    assert server == keys
+    assert client == Keys(keys.server_public, b"")
+    assert not any(repr(key) in repr((server, client)) for key in (keys.server_secret, keys.server_public))
+
+
+def test_a_copy_for_workers_needs_no_secret() -> None:
+    save({"server_public": PUBLIC[0]})
+    assert Keys.read(FILE, for_server=False).server_public.hex().upper() == PUBLIC[1]
 
 
 def test_published_keys() -> None:
-    largest = "%nSc0" * 8  # 32 bits each, and all of them 1
-    names = ("server_public", "client_public", "client_secret", "clients")
-    save(dict(zip(names, (SERVER, CLIENT[0], SECRET[0], [SERVER, largest]), strict=True)))
-    keys = Keys.read(FILE, for_server=False)
-    assert (keys.client_public.hex().upper(), keys.client_secret.hex().upper()) == (CLIENT[1], SECRET[1])
-    assert keys.listed() == {keys.client_public, keys.server_public, b"\xff" * 32}
+    save({"server_public": PUBLIC[0], "server_secret": SECRET[0]})
+    keys = Keys.read(FILE, for_server=True)
+    assert (keys.server_public.hex().upper(), keys.server_secret.hex().upper()) == (PUBLIC[1], SECRET[1])
+
+
+def test_the_largest_key_is_one() -> None:
+    save({"server_public": "%nSc0" * 8})  # 32 bits each, and all of them 1
+    assert Keys.read(FILE, for_server=False).server_public == b"\xff" * 32
 
 
 def damage(name: str, value: object) -> None:
@@ -54,45 +60,34 @@ def damage(name: str, value: object) -> None:
     save({name: value for name, value in values.items() if value is not None})
 
 
-@pytest.mark.parametrize("side", ["coordinator", "worker"])
 @pytest.mark.parametrize(
-    ("name", "value"),
-    [(name, value) for name in ("server_public", "client_public", "secret") for value in (*NO_KEYS, None)]
-    + [("clients", value) for value in NO_KEYS],
-    ids=repr,
+    ("side", "name"),
+    [("coordinator", "server_public"), ("coordinator", "server_secret"), ("worker", "server_public")],
 )
+@pytest.mark.parametrize("value", [*NO_KEYS, None], ids=repr)
 def test_a_key_that_is_not_one_is_named(gradsum: Gradsum, side: str, name: str, value: object) -> None:
-    if name == "secret":
-        name = "server_secret" if side == "coordinator" else "client_secret"
-    damage(name, ["0" * 40, value] if name == "clients" else value)
+    damage(name, value)
     save_data()
     run, join = [*SMALL, "--quiet", "--bind", "tcp://127.0.0.1:0"], ["worker", "tcp://127.0.0.1:1"]
     arguments = run if side == "coordinator" else join
     answer = gradsum(*arguments, "--key", FILE)
-    wrong = "key 2 of clients" if name == "clients" else name
     path = FILE.absolute() if side == "coordinator" else FILE
     reason = "is missing" if value is None else "is not a key, which has 40 characters of Z85"
-    said = f"gradsum: the key file {path} is damaged: {wrong} {reason}\n"
+    said = f"gradsum: the key file {path} is damaged: {name} {reason}\n"
     assert (answer.code, answer.out, answer.err) == (2, "", said)
 
 
-@pytest.mark.parametrize(
-    ("name", "value", "said"),
-    [
-        ("clients", "0" * 40, "clients must be a list of keys"),
-        ("clients", {"a": "0" * 40}, "clients must be a list of keys"),
-        ("client_secret", SECRET[0], "client_secret does not belong to its public key"),
-    ],
-)
-def test_other_damage(gradsum: Gradsum, name: str, value: object, said: str) -> None:
-    damage(name, value)
-    answer = gradsum("worker", "tcp://127.0.0.1:1", "--key", FILE)
-    assert (answer.code, answer.err) == (2, f"gradsum: the key file {FILE} is damaged: {said}\n")
+def test_a_secret_that_is_of_another_pair_is_told(gradsum: Gradsum) -> None:
+    damage("server_secret", SECRET[0])
+    save_data()
+    answer = gradsum(*SMALL, "--quiet", "--bind", "tcp://127.0.0.1:0", "--key", FILE)
+    said = "server_secret does not belong to its public key"
+    assert (answer.code, answer.err) == (2, f"gradsum: the key file {FILE.absolute()} is damaged: {said}\n")
 
 
 @pytest.mark.parametrize("side", ["coordinator", "worker"])
 def test_a_syntax_error_is_told_with_its_line(gradsum: Gradsum, side: str) -> None:
-    FILE.write_text(f'# Keys\nserver_public = "{SERVER}"\nserver_secret = {SECRET[0]}\n')  # without quotes
+    FILE.write_text(f'# Keys\nserver_public = "{PUBLIC[0]}"\nserver_secret = {SECRET[0]}\n')  # without quotes
     FILE.chmod(0o600)
     save_data()
     run, join = [*SMALL, "--quiet", "--bind", "tcp://127.0.0.1:0"], ["worker", "tcp://127.0.0.1:1"]
@@ -103,10 +98,9 @@ def test_a_syntax_error_is_told_with_its_line(gradsum: Gradsum, side: str) -> No
 
 
 def test_a_misspelt_name_is_told(gradsum: Gradsum) -> None:
-    damage("client", ["0" * 40])
+    damage("server", "0" * 40)
     answer = gradsum("worker", "tcp://127.0.0.1:1", "--key", FILE)
     assert (answer.code, answer.err) == (
         2,
-        f"gradsum: the key file {FILE} has the unknown name 'client'; "
-        "it may have server_public, server_secret, client_public, client_secret, clients\n",
+        f"gradsum: the key file {FILE} has the unknown name 'server'; it may have server_public, server_secret\n",
     )

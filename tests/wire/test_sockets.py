@@ -18,13 +18,19 @@ class Stuck(zmq.Context[zmq.Socket[bytes]]):
         super().term()
 
 
+def never() -> None:
+    raise AssertionError("there is nothing to hang up on")
+
+
 def test_a_context_ends() -> None:
-    assert end(zmq.Context())
+    assert end(zmq.Context(), never)
 
 
 def test_one_that_does_not_end_holds_nobody_up(caplog: pytest.LogCaptureFixture) -> None:
     context = Stuck()
-    assert not end(context, patience=0.0)
+    calls: list[str] = []
+    assert not end(context, lambda: calls.append("hang up"), patience=0.0)
+    assert calls == ["hang up"]
     assert "did not end its threads" in caplog.text
     context.released.set()
     for thread in threading.enumerate():

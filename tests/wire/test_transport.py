@@ -47,17 +47,18 @@ def listener(address: str) -> Iterator[Listener]:
         yield listener
 
 
-def dial(address: str) -> Dialer:
+def dial(listener: Listener) -> Dialer:
     """Return a dialer that has a connection."""
-    dialer = Dialer(address, LARGEST)
+    dialer = Dialer(listener.address, LARGEST)
     while not dialer.connected():
-        assert dialer.poll(PATIENCE) is None
+        assert listener.poll(0.01) == []
+        assert dialer.poll(0.01) is None
     return dialer
 
 
 @pytest.fixture
-def dialer(address: str, listener: Listener) -> Iterator[Dialer]:
-    dialer = dial(address)
+def dialer(listener: Listener) -> Iterator[Dialer]:
+    dialer = dial(listener)
     yield dialer
     dialer.close()
 
@@ -93,8 +94,8 @@ def test_there_and_back(listener: Listener, dialer: Dialer) -> None:
     assert not listener.lost_connections()
 
 
-def test_peers_are_told_apart(address: str, listener: Listener, dialer: Dialer) -> None:
-    other = dial(address)
+def test_peers_are_told_apart(listener: Listener, dialer: Dialer) -> None:
+    other = dial(listener)
     dialer.send([b"one"])
     other.send([b"two"])
     peers = {frames(received)[0]: received.peer for received in receive(listener, 2)}
@@ -181,26 +182,26 @@ def test_a_peer_killed_with_9_is_noticed(address: str, listener: Listener, diale
     assert listener.send(stays.peer, [b"x"])
 
 
-def test_a_peer_that_hangs_up_is_noticed(address: str, listener: Listener) -> None:
-    dialer = dial(address)
+def test_a_peer_that_hangs_up_is_noticed(listener: Listener) -> None:
+    dialer = dial(listener)
     dialer.send([b"hello"])
     (hello,) = receive(listener)
     dialer.close()
     assert until_noticed(listener, lambda: not listener.send(hello.peer, [b"x"]))
 
 
-def test_what_was_said_before_hanging_up_still_arrives(address: str, listener: Listener) -> None:
-    dialer = dial(address)
+def test_what_was_said_before_hanging_up_still_arrives(listener: Listener) -> None:
+    dialer = dial(listener)
     dialer.send([b"goodbye", bytes(LARGEST)])
     dialer.close()
     (last,) = receive(listener)
     assert [len(frame) for frame in last.frames] == [7, LARGEST]
 
 
-def test_an_oversize_message_ends_its_connection_and_no_other(address: str, listener: Listener, dialer: Dialer) -> None:
+def test_an_oversize_message_ends_its_connection_and_no_other(listener: Listener, dialer: Dialer) -> None:
     dialer.send([b"hello"])
     (honest,) = receive(listener)
-    rude = dial(address)
+    rude = dial(listener)
     rude.send([b"hello"])
     (hello,) = receive(listener)
     rude.send([b"header", bytes(LARGEST + 2000)])
@@ -216,7 +217,8 @@ def test_an_oversize_message_ends_its_connection_and_no_other(address: str, list
 def test_nothing_stays_open(address: str, close_first: str) -> None:
     before = left_open()
     for _ in range(3):
-        listener, dialer = Listener(address, LARGEST), dial(address)
+        listener = Listener(address, LARGEST)
+        dialer = dial(listener)
         dialer.send([b"hello"])
         (hello,) = receive(listener)
         listener.send(hello.peer, [b"x"])
@@ -264,7 +266,8 @@ def test_what_is_said_without_a_connection_is_never_heard(address: str) -> None:
     for word in (b"one", b"two"):
         with Listener(address, LARGEST) as listener:
             while not dialer.connected():
-                dialer.poll(PATIENCE)
+                listener.poll(0.01)
+                dialer.poll(0.01)
             dialer.send([word])
             (received,) = receive(listener)
             assert frames(received) == [word]

@@ -99,8 +99,8 @@ class Arena:
     def _begin(self, line: Sequence[str]) -> None:
         self.story.sittings.append((self._launched, int(line[1])))
 
-    def run(self, events: Sequence[Event]) -> Story:
-        """Let the training go on to its end while `events` happen, and return the story."""
+    def run(self, events: Sequence[Event], code: int = 0) -> Story:
+        """Let the training go on to its end, with exit code `code`, while `events` happen, and return the story."""
         pending = deque(events)
         while line := self._next_line():
             if line[0] == "started":
@@ -111,7 +111,7 @@ class Arena:
             if pending and pending[0].step <= self._step:
                 self._strike(pending.popleft())
         out, _ = self._coordinator.communicate(timeout=GRACE)
-        if self._coordinator.returncode or pending:
+        if self._coordinator.returncode != code or pending:
             said = (self._folder / "stderr.txt").read_text(errors="replace")[-3000:]
             raise AssertionError(f"exit code {self._coordinator.returncode}, {len(pending)} faults to come: {said}")
         self.story.result = json.loads(out.splitlines()[-1])

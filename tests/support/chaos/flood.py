@@ -1,112 +1,87 @@
-"""Peers that flood a coordinator with mutated messages: strangers, ones that have joined, ones that speak no ZeroMQ."""
+"""A flood of peers against a coordinator: strangers, ones that join, ones that speak no ZeroMQ, each a process."""
 
-import contextlib
-import random
-import socket
-import threading
+import json
+import subprocess
+import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
 
-import zmq
+from tests.support.chaos.flooder import KINDS
+from tests.support.repository import ROOT
 
-from engine.compute.job import job_from
-from engine.wire import messages as m
-from tests.support.chaos.mutate import corpus, mutate
 
-ANSWER = 5000  # milliseconds to wait for an answer to HELLO
-AT_ONCE = 200  # messages on one connection
-PARTING = 200  # milliseconds
+class Flooding:
+    """A process that floods `address` while this is entered, as one of `KINDS` does.
+
+    `numerics`: the fingerprint that lets a peer join. `pid`: of the coordinator, whose memory it looks at. With a
+    `share` it does not connect, and only is as busy as a flood that takes so many processor seconds a second.
+    """
+
+    def __init__(
+        self, kind: str, address: str, numerics: str, pid: int, seed: int = 1, share: float | None = None
+    ) -> None:
+        self._arguments = [kind, address, numerics, str(seed), str(pid), "" if share is None else str(share)]
+        self.sent: Counter[str] = Counter()
+        self.share = 0.0  # processor seconds a second that it took
+        self.peak = 0  # bytes that the coordinator had in memory at most
+        self._process: subprocess.Popen[str]
+
+    def __enter__(self) -> Self:
+        self.start()
+        self.wait()
+        return self
+
+    def start(self) -> None:
+        """Start the process."""
+        command = [sys.executable, "-m", "tests.support.chaos.flooder", *self._arguments]
+        self._process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def wait(self) -> None:
+        """Wait until it begins to send."""
+        assert self._process.stdout
+        assert self._process.stdout.readline() == "begins\n"
+
+    def __exit__(self, *_: object) -> None:
+        told = json.loads(self._process.communicate(timeout=60)[0])
+        self.sent, self.share, self.peak = Counter(told["sent"]), told["share"], told["peak"]
 
 
 class Flood:
-    """While entered, sends to `address` from threads, one for each kind of peer; `sent` counts by kind.
+    """While entered, a process of each of `kinds` floods; afterwards `sent` has how often what was sent.
 
-    `numerics`: the fingerprint that lets a peer join. `pid`: of the coordinator, whose resident memory is watched:
-    `memory` has the least and the most that was seen, in bytes.
+    `numerics`: the fingerprint that lets a peer join. `pid`: of the coordinator; `memory`: bytes by which it grew.
     """
 
-    def __init__(self, address: str, numerics: str, pid: int, seed: int) -> None:
+    def __init__(self, address: str, numerics: str, pid: int, seed: int, kinds: Sequence[str] = tuple(KINDS)) -> None:
         self.sent: Counter[str] = Counter()
-        self.memory: list[int] = []
-        self.refused = 0
-        self._address = address
-        self._numerics = numerics
+        self.memory = 0
         self._pid = pid
-        self._stop = threading.Event()
-        self._context = zmq.Context()
-        kinds = (("stranger", self._stranger), ("joined", self._joined), ("raw", self._raw))
-        self._threads = [
-            threading.Thread(target=self._go_on, args=(name, one, random.Random(f"{seed} {name}")), daemon=True)
-            for name, one in kinds
-        ]
+        self._all = [Flooding(kind, address, numerics, pid, seed) for kind in kinds]
+        self._stack = ExitStack()
 
     def __enter__(self) -> Self:
-        for thread in self._threads:
-            thread.start()
+        self.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        for thread in self._threads:
-            thread.join()
-        self._context.term()
+        self.stop()
 
-    def _go_on(self, name: str, one: Callable[[random.Random], int], rng: random.Random) -> None:
-        while not self._stop.is_set():
-            self.sent[name] += one(rng)
-            with contextlib.suppress(OSError, IndexError):  # it has ended
-                status = Path(f"/proc/{self._pid}/status").read_text()
-                now = 1024 * int(status.partition("VmRSS:")[2].split()[0])
-                self.memory = [min([now, *self.memory]), max([now, *self.memory])]
+    def start(self) -> None:
+        """Begin to send."""
+        status = Path(f"/proc/{self._pid}/status").read_text()
+        self._before = 1024 * int(status.partition("VmRSS:")[2].split()[0])
+        for one in self._all:
+            one.start()
+            self._stack.push(one)
+        for one in self._all:
+            one.wait()
 
-    def _dial(self) -> "zmq.Socket[bytes]":
-        dealer = self._context.socket(zmq.DEALER)
-        dealer.linger = PARTING
-        dealer.sndtimeo = ANSWER
-        dealer.rcvtimeo = ANSWER
-        dealer.connect(self._address)
-        return dealer
-
-    def _pour(self, dealer: "zmq.Socket[bytes]", rng: random.Random, originals: list[list[bytes]]) -> int:
-        """Send mutated copies of `originals` until nobody takes them, and take what is answered."""
-        count = 0
-        with contextlib.suppress(zmq.Again):
-            for _ in range(AT_ONCE):
-                frames = mutate(rng, rng.choice(originals), originals)
-                if frames:
-                    dealer.send_multipart(frames)
-                    count += 1
-                while dealer.poll(0):
-                    self.refused += m.decode(dealer.recv_multipart())[0].opcode == m.Refuse.opcode
-        return count
-
-    def _stranger(self, rng: random.Random) -> int:
-        with self._dial() as dealer:
-            return self._pour(dealer, rng, corpus())
-
-    def _joined(self, rng: random.Random) -> int:
-        with self._dial() as dealer:
-            dealer.send_multipart(m.encode(m.Hello("flood", rng.randrange(1, 1 << 20), self._numerics)))
-            try:
-                welcome, payload = m.decode(dealer.recv_multipart())
-            except zmq.Again:
-                return 0
-            if not isinstance(welcome, m.Welcome) or payload is None:
-                return 0
-            layout = job_from(m.unpack(payload)).model.layout()
-            dealer.send_multipart(m.encode(m.Ready(welcome.session, layout.digest)))
-            self.sent["welcomed"] += 1
-            return self._pour(dealer, rng, corpus(welcome.session, bytes(4 * layout.size)))
-
-    def _raw(self, rng: random.Random) -> int:
-        """Send noise, sometimes behind the greeting of ZMTP."""
-        host, _, port = self._address.removeprefix("tcp://").rpartition(":")
-        noise = rng.choice((b"", b"\xff" + bytes(8) + b"\x7f\3\1NULL" + bytes(48))) + rng.randbytes(rng.randrange(3000))
-        try:
-            with socket.create_connection((host, int(port)), 5) as connection:
-                connection.sendall(noise)
-        except OSError:
-            return 0
-        return 1
+    def stop(self) -> None:
+        """Return when nothing more is sent."""
+        self._stack.close()
+        for one in self._all:
+            self.sent += one.sent
+        self.memory = max(one.peak for one in self._all) - self._before

@@ -160,7 +160,7 @@ def test_a_training_keeps_just_these_and_so_does_one_that_is_resumed(data: engin
         assert rows(STEPS.format(table)) == rows(STEPS.format(table), "whole.db") == expected
     [(recorded,)] = rows("SELECT snapshot_schedule FROM runs")
     assert json.loads(recorded) == {"first": 4, "every": 2, "later": schedule.later}
-    assert resumed.records_bytes < 5 * MEGABYTE
+    assert 0 < (resumed.records_bytes or 0) < 5 * MEGABYTE
     thinned = rows("SELECT batchno, text FROM events WHERE kind = 'thinned' ORDER BY id", "whole.db")
     assert [step for step, _ in thinned] == [2 * (schedule.later or 0) + 2, 4 * (schedule.later or 0) + 4]
     assert thinned[0][1] == "9 snapshots were deleted to stay within the budget; those of every 4th step stay"
