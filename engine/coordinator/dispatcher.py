@@ -109,7 +109,8 @@ class Dispatcher:
         active.sums.put(block, answer.sums)
         if answer.sender and active.work.kind is m.WorkKind.TRAIN:
             peer, result = answer.sender
-            self._members.credit(peer, active.sums.images(block), result.seconds, result.cpu)
+            images = 0 if active.again else active.sums.images(block)
+            self._members.credit(peer, images, result.seconds, result.cpu)
             active.busy[peer] += result.seconds
 
     def _send(self, shares: list[rounds.Assign]) -> None:
@@ -147,6 +148,8 @@ class Dispatcher:
             case rounds.Expel(peer, block):
                 text = f"its bits for block {block}{place} are wrong; possible causes: bad memory, or other software"
                 self._notice(Notice(NoticeKind.AUDIT, name(peer), text))
+                if self.active is not None:
+                    self.active.expelled.append(name(peer))
                 self._peers.send(peer, m.Refuse(text))
                 self.lose(peer, REFUSED)
             case _:

@@ -32,6 +32,9 @@ class NoticeKind(StrEnum):
     NOT_FINITE = "not finite"
     DIFFERS = "differs"
     AUDIT = "audit"
+    SUSPICIOUS = "suspicious"  # the gradient of a step is unusually large
+    CONFIRMED = "confirmed"  # it was right
+    CORRECTED = "corrected"  # it was wrong
     WAITING = "waiting"
     CONTINUED = "continued"
     RESUMED = "resumed"

@@ -1,7 +1,7 @@
 """What a process that trains sets up, in which order; all of it is undone afterwards."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -109,7 +109,7 @@ class TrainingProcess:
         known = self._records.worker_names()
         with source_for(run, self._cluster, context, notices.take, known) as source:
             release_compiler()
-            loop = self._loop(run, state, source, context, prune)
+            loop = self._loop(run, state, source, context, notices.take, prune)
             self.reporter.started(info_of(run, number, loop))
             log.info("run %d begins at step %d: %s on %s", number, state.progress.step, run.model_name, run.data.name)
             if changed := run.other_numerics():
@@ -121,7 +121,15 @@ class TrainingProcess:
         log.info("run %d ends after step %d: %s", number, result.steps, stop.text)
         return result
 
-    def _loop(self, run: Run, state: TrainingState, source: Source, context: RunContext, prune: Prune) -> Loop:
+    def _loop(
+        self,
+        run: Run,
+        state: TrainingState,
+        source: Source,
+        context: RunContext,
+        notice: Callable[[Notice], None],
+        prune: Prune,
+    ) -> Loop:
         schedule = choose(run.settings, state.layout)
         return Loop(
             run=run,
@@ -132,6 +140,7 @@ class TrainingProcess:
             checkpoints=CheckpointWriter(run.folder, state, run.state()),
             snapshots=SnapshotRecorder(schedule, state.layout, self._records, self.reporter.notice),
             context=context,
+            notice=notice,
         )
 
     @contextmanager

@@ -48,15 +48,19 @@ class Journal(Reporter):
         if not self.quiet:
             self.heard.append(" ".join(map(str, words)))
 
-    def start(self, step: int, parameters: Vector, out: Vector, thorough: bool = False) -> Pending:
-        self.note("start", step, *["thorough"] * thorough)
+    def start(self, step: int, parameters: Vector, out: Vector) -> Pending:
+        self.note("start", step)
         out.fill(1.0)
 
         def result() -> Sums:
             self.note("result", step)
-            return self.sums
+            return replace(self.sums, gradient=out)
 
         return Pending(result)
+
+    def verify(self, step: int, parameters: Vector, sums: Sums) -> Sums | None:
+        self.note("verify", step)
+        return None
 
     def validate(self, step: int, parameters: Vector) -> Sums:
         self.note("validate", step)
@@ -115,6 +119,7 @@ def loop_of(run: Run, journal: Journal) -> Iterator[Loop]:
             checkpoints=CheckpointWriter(run.folder, state, run.state()),
             snapshots=snapshots,
             context=context,
+            notice=lambda notice: journal.note(notice.kind, notice.text),
         )
 
 
@@ -133,14 +138,15 @@ def test_a_step_is_recorded_while_the_next_is_computed() -> None:
     assert load("out").step == 3
 
 
-def test_sums_that_are_not_finite_are_computed_twice_and_then_given_up() -> None:
+def test_sums_that_are_not_finite_are_verified_and_then_given_up() -> None:
     journal = Journal()
     journal.sums = Sums(float("nan"), 0)
     with loop_of(run_of(steps=3), journal) as loop:
         before = loop.state.parameters.copy()
         with pytest.raises(DivergedError, match=r"step 1: the loss is nan; .* are in the loss; the last good"):
             loop.train()
-    assert journal.heard == ["start 1", "result 1", "start 1 thorough", "result 1", "flush"]
+    doubt = "not finite step 1: the loss or the gradient is not finite"
+    assert journal.heard == ["start 1", "result 1", doubt, "verify 1", "flush"]
     assert loop.state.parameters.tobytes() == before.tobytes()
     assert load("out").step == 0
 

@@ -11,9 +11,10 @@ Worker = bytes  # a peer's identity on the transport
 
 @dataclass(frozen=True)
 class Joined:
-    """A worker is ready for work."""
+    """A worker is ready for work. `machine`: the name of the one that it is on."""
 
     worker: Worker
+    machine: str = ""
 
 
 @dataclass(frozen=True)

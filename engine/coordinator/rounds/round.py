@@ -1,13 +1,13 @@
 """The blocks of one round: which are missing, which wait for a worker, which were copied, which are in question."""
 
 from collections import Counter, deque
-from collections.abc import Iterable
+from collections.abc import Callable, Hashable, Iterable
 
 from engine.compute import tree
 from engine.compute.tree import Block
 from engine.coordinator.rounds.events import Begin, Worker
 from engine.coordinator.rounds.shares import shares
-from engine.coordinator.rounds.voting import Ballot
+from engine.coordinator.rounds.voting import Ballot, itself
 from engine.coordinator.rounds.worker import Task
 
 
@@ -25,6 +25,7 @@ class Round:
         self.waiting: deque[list[Block]] = deque()  # shares that no worker has, as runs of blocks
         self.ballots: dict[Block, Ballot] = {}  # blocks in question
         self.copies: dict[Block, int] = {}  # how many have a block besides the one whose share it is in
+        self.voice: Callable[[Worker], Hashable] = itself  # whose opinion a worker's is, as in `Ballot`
         self._audit = begin.audit
 
     def cut(self, speeds: list[float], cap: int) -> list[Block]:
@@ -35,7 +36,7 @@ class Round:
                 self.waiting.append(tree.cover(low, min(low + cap, stop), self.total))
         self.missing = {block for share in self.waiting for block in share}
         if self._audit:
-            self.ballots = {block: Ballot() for block in self.missing if self._audit.chooses(block)}
+            self.ballots = {block: Ballot(self.voice) for block in self.missing if self._audit.chooses(block)}
         self.planned = True
         return cut
 
@@ -99,7 +100,7 @@ class Round:
     def put_in_question(self, block: Block, asked: set[Worker]) -> None:
         """Require that two workers agree on `block`, which those in `asked` have."""
         self.copies.pop(block, None)
-        self.ballots[block] = Ballot(asked=asked)
+        self.ballots[block] = Ballot(self.voice, asked=asked)
         self.waiting = deque(run for share in self.waiting for run in _runs(x for x in share if x != block))
 
     def forget(self, worker: Worker) -> None:

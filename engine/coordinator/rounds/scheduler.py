@@ -97,9 +97,9 @@ class Scheduler:
                 self._round = Round(event)
             case Tick():
                 return self._tick(now)
-            case Joined(worker):
+            case Joined(worker, machine):
                 self._forget(worker)
-                self._assignments.join(worker)
+                self._assignments.join(worker, machine)
             case Left(worker):
                 self._forget(worker)
             case Arbitrated():
@@ -199,6 +199,8 @@ class Scheduler:
 
         The fastest come first, so that those that get nothing, being too slow for a whole micro-batch, are the last.
         """
+        if self._assignments.on_several_machines():
+            current.voice = self._assignments.machine
         speeds, all_known = self._assignments.speeds()
         shares = current.cut(speeds, current.cap if all_known else min(current.cap, UNTRIED))
         self._assignments.pass_over(shares)
