@@ -125,3 +125,16 @@ def test_the_first_step_is_computed_twice_because_there_is_nothing_to_compare_it
     box.check(1)
     assert {n.worker for n in box.notices if n.kind is NoticeKind.AUDIT} == {f"box:{box.workers[0].pid}"}
     assert "corrected" not in box.kinds(), "it never was wrong"
+    own = sum(int(n.text.split()[0]) for n in box.notices if n.kind is NoticeKind.ARBITRATED)
+    assert bool(own) == (workers == 1)
+    gone = sum(n.report.images for n in box.notices if n.kind is NoticeKind.LOST and n.report)
+    assert own + gone + sum(report.images for report in box.coordinator.workers()) == JOB.batch_size
+
+
+def test_a_worker_that_the_coordinator_agrees_with_is_credited() -> None:
+    box = Box([], twice=1)
+    box.gather()
+    box.check(1)
+    assert box.arbitrated
+    assert not box.notices
+    assert [report.images for report in box.coordinator.workers()] == [JOB.batch_size]

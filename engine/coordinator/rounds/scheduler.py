@@ -14,6 +14,7 @@ which is how a failure is looked into.
 """
 
 from collections import deque
+from dataclasses import replace
 from typing import assert_never
 
 from engine.compute.tree import Block
@@ -155,7 +156,9 @@ class Scheduler:
         current = self._round
         if current is None or event.round != current.number or event.block not in current.ballots:
             return []
-        return self._decided(event.block, event.bits, current, now)
+        found = current.ballots[event.block].supporter(event.bits)
+        accept, *rest = self._decided(event.block, event.bits, current, now)
+        return [replace(accept, found=found) if isinstance(accept, Accept) else accept, *rest]
 
     def _decided(self, block: Block, bits: str, current: Round, now: float) -> list[Instruction]:
         """Count the sums that came with this event, and expel the workers that sent other bits."""

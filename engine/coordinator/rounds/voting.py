@@ -69,6 +69,10 @@ class Ballot:
         """Return the workers that sent other bits."""
         return [worker for worker, other in self.votes.items() if other != bits]
 
+    def supporter(self, bits: str) -> bytes | None:
+        """Return a worker that sent these bits, if there is one."""
+        return next((worker for worker, other in self.votes.items() if other == bits), None)
+
     def _agreed(self, bits: str) -> int:
         """Return how many voices are for `bits`."""
         return len(self._voices(worker for worker, other in self.votes.items() if other == bits))

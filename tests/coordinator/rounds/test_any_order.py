@@ -48,6 +48,10 @@ class Share:
     lapsed: bool = False
 
 
+def accepted(instructions: list[Instruction]) -> list[Block]:
+    return [x.block for x in instructions if isinstance(x, Accept)]
+
+
 class AnyOrder(RuleBasedStateMachine):
     """Keeps a book of who has what, who said what and what was counted, and compares every instruction with it."""
 
@@ -76,8 +80,10 @@ class AnyOrder(RuleBasedStateMachine):
             match instruction:
                 case Assign():
                     self.assigned(instruction)
-                case Accept(block):
+                case Accept(block, found):
                     assert isinstance(event, Answered | Arbitrated)
+                    right = {w for w, said in self.votes.get(block, {}).items() if said == event.bits}
+                    assert found in right if isinstance(event, Arbitrated) and right else found is None
                     assert block == event.block
                     numbers = set(range(*block))
                     assert not numbers & self.counted, "counted twice"
@@ -111,7 +117,7 @@ class AnyOrder(RuleBasedStateMachine):
         for worker in (worker for worker in self.holds if self.may_say(worker, block)):
             late = self.now - self.hands[worker].given if worker in self.hands else 0.0
             assert late >= PATIENCE.least_late - SLACK, "a worker could have been asked"
-        assert Accept(block) in self.feed(Arbitrated(self.begun.round, block, TRUTH))
+        assert block in accepted(self.feed(Arbitrated(self.begun.round, block, TRUTH)))
 
     def voice(self, worker: bytes) -> str | bytes:
         """Return whose opinion a worker's is: that of its machine if there were several when the round was cut."""
@@ -188,7 +194,7 @@ class AnyOrder(RuleBasedStateMachine):
             voted[worker] = bits
             decided = len(self.voices(block, bits)) > 1
         out = self.feed(event)
-        assert (Accept(block) in out) == decided
+        assert (block in accepted(out)) == decided
         assert (Ignore(worker, IgnoreReason.NOT_FINITE, block) in out) == (not finite)
 
     @rule(worker=WORKERS, machine=st.sampled_from(["here", "here", "there", "elsewhere"]))

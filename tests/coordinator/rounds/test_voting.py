@@ -60,7 +60,7 @@ def test_two_machines_that_differ_leave_it_to_the_coordinator() -> None:
     begin(rounds)
     answer(rounds, A, 1, "wrong")
     assert answer(rounds, C, 2, "right") == [Differ((A, C), BLOCK), Arbitrate(BLOCK)]
-    assert rounds.handle(Arbitrated(1, BLOCK, "right"), 2.0) == [Accept(BLOCK), Expel(A, BLOCK), Complete(1)]
+    assert rounds.handle(Arbitrated(1, BLOCK, "right"), 2.0) == [Accept(BLOCK, C), Expel(A, BLOCK), Complete(1)]
 
 
 def test_of_three_machines_two_decide() -> None:
@@ -78,7 +78,7 @@ def test_a_late_opinion_from_the_same_machine_is_not_a_second_one() -> None:
     assert rounds.handle(Joined(C, "x"), 1.0) == [], "A is asked, and it is on the same machine"
     assert rounds.handle(Tick(), 20.0) == [Assign(C, 1, 3, BLOCK, True)], "A is late"
     assert answer(rounds, A, 1, "right", 21.0) == [Arbitrate(BLOCK)], "what C says would be no second opinion"
-    assert rounds.handle(Arbitrated(1, BLOCK, "right"), 22.0) == [Accept(BLOCK), Complete(1)]
+    assert rounds.handle(Arbitrated(1, BLOCK, "right"), 22.0) == [Accept(BLOCK, A), Complete(1)]
 
 
 def test_a_machine_that_joins_is_asked() -> None:
