@@ -5,7 +5,7 @@ import random
 import socket
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Self
 
@@ -23,11 +23,13 @@ PARTING = 200  # milliseconds
 class Flood:
     """While entered, sends to `address` from threads, one for each kind of peer; `sent` counts by kind.
 
-    `numerics`: the fingerprint that lets a peer join. `pid`: of the coordinator, whose resident memory is watched:
-    `memory` has the least and the most that was seen, in bytes.
+    `kinds`: of peers. `numerics`: the fingerprint that lets a peer join. `pid`: of the coordinator, whose resident
+    memory is watched: `memory` has the least and the most that was seen, in bytes.
     """
 
-    def __init__(self, address: str, numerics: str, pid: int, seed: int) -> None:
+    def __init__(
+        self, address: str, numerics: str, pid: int, seed: int, kinds: Collection[str] = ("stranger", "joined", "raw")
+    ) -> None:
         self.sent: Counter[str] = Counter()
         self.memory: list[int] = []
         self.refused = 0
@@ -36,18 +38,26 @@ class Flood:
         self._pid = pid
         self._stop = threading.Event()
         self._context = zmq.Context()
-        kinds = (("stranger", self._stranger), ("joined", self._joined), ("raw", self._raw))
+        peers = {"stranger": self._stranger, "joined": self._joined, "raw": self._raw}
         self._threads = [
-            threading.Thread(target=self._go_on, args=(name, one, random.Random(f"{seed} {name}")), daemon=True)
-            for name, one in kinds
+            threading.Thread(target=self._go_on, args=(name, peers[name], random.Random(f"{seed} {name}")), daemon=True)
+            for name in kinds
         ]
 
     def __enter__(self) -> Self:
-        for thread in self._threads:
-            thread.start()
+        self.start()
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Begin to send."""
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """Return when nothing more is sent, and all is closed."""
         self._stop.set()
         for thread in self._threads:
             thread.join()

@@ -1,9 +1,11 @@
 """A worker that computes as it should and lies about it: `python -m tests.support.chaos.liar LIE STEP ADDRESS ...`.
 
-From step STEP on it lies in every block. The other arguments are those of `python -m workers`.
+From step STEP on it lies in every block. The other arguments are those of `python -m workers`. No two liars tell the
+same lie, or they would be believed: two that agree are taken to be right.
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Sequence
 from enum import StrEnum
@@ -30,21 +32,24 @@ class Lie(StrEnum):
     BIT = "bit"  # the highest bit of the exponent of one value: 0.01 becomes 3e36
 
 
-def _nan(gradient: NDArray[np.float32]) -> NDArray[np.float32]:
-    gradient[len(gradient) // 2] = np.nan
+Gradient = NDArray[np.float32]
+
+
+def _nan(gradient: Gradient, number: int) -> Gradient:
+    gradient[number % len(gradient)] = np.nan
     return gradient
 
 
-def _bit(gradient: NDArray[np.float32]) -> NDArray[np.float32]:
-    chosen = np.abs(np.abs(gradient) - 0.01).argmin()
+def _bit(gradient: Gradient, number: int) -> Gradient:
+    chosen = np.argsort(np.abs(np.abs(gradient) - 0.01))[number % 10]
     gradient.view(np.uint32)[chosen] ^= 1 << 30
     return gradient
 
 
-SPOIL: dict[Lie, Callable[[NDArray[np.float32]], NDArray[np.float32]]] = {
-    Lie.MULTIPLY: lambda gradient: gradient * np.float32(1e6),
+SPOIL: dict[Lie, Callable[[Gradient, int], Gradient]] = {
+    Lie.MULTIPLY: lambda gradient, number: gradient * np.float32(1e6 + number),
     Lie.NAN: _nan,
-    Lie.HUGE: lambda gradient: np.full_like(gradient, 3e38),
+    Lie.HUGE: lambda gradient, number: np.full_like(gradient, 3e38 - 1e32 * number),
     Lie.BIT: _bit,
 }
 
@@ -69,7 +74,8 @@ class LyingDialer(Dialer):
         """Send `frames`, with another gradient if it is time to lie."""
         message, payload = m.decode(frames)
         if isinstance(message, m.Result) and payload is not None and self._step >= self._first:
-            frames = m.encode(message, self._spoil(np.frombuffer(payload, np.float32).copy()).tobytes())
+            lie = self._spoil(np.frombuffer(payload, np.float32).copy(), os.getpid())
+            frames = m.encode(message, lie.tobytes())
         super().send(frames)
 
 
