@@ -18,6 +18,7 @@ QUIET = (
     NoticeKind.DOUBLED,
     NoticeKind.UNASKED,
     NoticeKind.NOT_FINITE,
+    NoticeKind.ARBITRATED,
 )
 
 
