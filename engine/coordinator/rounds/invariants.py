@@ -70,6 +70,8 @@ def _blocks(current: Round) -> Iterator[str]:
         yield "counted and missing micro-batches are not those of the round"
     if not current.ballots.keys() <= current.missing:
         yield "a block in question has been counted"
+    if current.wanting.keys() != {block for block, ballot in current.ballots.items() if ballot.wanted() > 0}:
+        yield "the blocks on which another opinion is wanted are others"
 
 
 def _places(current: Round, tasks: dict[Worker, Task]) -> Iterator[str]:

@@ -75,6 +75,7 @@ class Arena:
         self.story = Story()
         self._folder = folder
         self._db = folder / db
+        self._lock = DatabaseLock(self._db)
         self._liars: list[_Liar] = []
         self._arguments = list(arguments)
         self._resume = list(resume)
@@ -260,8 +261,7 @@ class Arena:
         seconds = min(event.seconds, MOST.get(event.fault, math.inf))
         match event.fault:
             case Fault.LOCK:
-                lock = DatabaseLock(self._db)
-                return self._later(seconds, lock.hold, lock.release)
+                return self._later(seconds, self._lock.hold, self._lock.release)
             case Fault.FULL_DISK:
                 filler = Filler(self._db.parent, LEFT)
                 return self._later(seconds, filler.fill, filler.clear)
