@@ -114,10 +114,10 @@ class Dispatcher:
             peer, result = answer.sender
             self._members.credit(peer, images, result.seconds, result.cpu)
             active.busy[peer] += result.seconds
-        elif found:
+        elif found and self._members.get(found):  # else it was lost a moment ago, which the scheduler will hear next
             self._members.credit(found, images, 0.0, 0.0)
         elif images:
-            text = f"{images} images of step {active.work.step} were computed by the coordinator: no worker was right"
+            text = f"{images} images of step {active.work.step} were computed by the coordinator"
             self._notice(Notice(NoticeKind.ARBITRATED, None, text))
 
     def _send(self, shares: list[rounds.Assign]) -> None:

@@ -68,6 +68,7 @@ class Box:
         least: int = 1,
         twice: int = 0,
         check_every: int = 1,
+        scheduler: CheckedScheduler | None = None,
     ) -> None:
         self.clock = FakeClock()
         self.endpoint = FakeEndpoint(self.clock)
@@ -85,7 +86,7 @@ class Box:
             arbiter=self.arbiter,
             shared_memory=shared_memory,
         )
-        self.scheduler = CheckedScheduler(check_every)
+        self.scheduler = CheckedScheduler(check_every) if scheduler is None else scheduler
         self.coordinator = Coordinator(config, environment, self.scheduler)
         self.workers = [ToyWorker(self.endpoint, script) for script in scripts]
         self.out = np.zeros(SIZE, np.float32)

@@ -6,9 +6,10 @@ import pytest
 from engine.compute import tree
 from engine.coordinator.coordinator import WARY
 from engine.coordinator.notices import NoticeKind
+from engine.coordinator.rounds import Accept, Arbitrate, Arbitrated, Begin, Complete, Event, Instruction
 from engine.wire import messages as m
 from tests.coordinator.test_coordinator import SIZE, Box
-from tests.support.fakes import JOB, ToyWorker
+from tests.support.fakes import JOB, CheckedScheduler, ToyWorker
 from tests.support.faults import WorkerFault
 
 HUGE, NONE = WorkerFault.HUGE, WorkerFault.NONE
@@ -138,3 +139,21 @@ def test_a_worker_that_the_coordinator_agrees_with_is_credited() -> None:
     assert box.arbitrated
     assert not box.notices
     assert [report.images for report in box.coordinator.workers()] == [JOB.batch_size]
+
+
+class Forgetful(CheckedScheduler):
+    """Says that a worker found what the coordinator computed, though its loss is the next event."""
+
+    def handle(self, event: Event, now: float) -> list[Instruction]:
+        match event:
+            case Begin(number, total):
+                return [Arbitrate((0, total))]
+            case Arbitrated(number, block):
+                return [Accept(block, b"gone"), Complete(number)]
+        return []
+
+
+def test_a_worker_that_has_just_been_lost_gets_no_credit() -> None:
+    box = Box(least=0, scheduler=Forgetful())
+    box.check(1)
+    assert [notice.text for notice in box.notices] == ["22 images of step 1 were computed by the coordinator"]
