@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.system.files import TEMPORARY, write_atomically
+from engine.system.files import TEMPORARY, make_folder, write_atomically
 from tests.support.repository import ROOT
 
 
@@ -168,3 +168,24 @@ def test_kill_9_in_the_middle_leaves_the_old_or_the_new(tmp_path: Path, call: in
     left = [TEMPORARY.fullmatch(name) for name in names(tmp_path) if name != "a"]
     assert [(found["name"], int(found["pid"])) for found in left if found] == ([("a", child.pid)] if call == 1 else [])
     assert len(left) == (call == 1)
+
+
+def test_the_names_of_new_folders_are_on_disk_before_anything_is_in_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[str] = []
+    fsync = os.fsync
+
+    def record(descriptor: int) -> None:
+        synced.append(str(Path(f"/proc/self/fd/{descriptor}").readlink().relative_to(tmp_path)))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", record)
+    make_folder(tmp_path / "a" / "b" / "c")
+    assert set(synced) == {".", "a", "a/b"}
+    synced.clear()
+    make_folder(tmp_path / "a" / "b" / "c")
+    assert synced == []
+    with pytest.raises(FileExistsError):
+        (tmp_path / "file").touch()
+        make_folder(tmp_path / "file")
