@@ -3,6 +3,7 @@
 import errno
 import os
 import signal
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -84,6 +85,19 @@ def test_what_is_not_a_file_is_written_to(tmp_path: Path) -> None:
     with pytest.raises(IsADirectoryError):
         write_atomically(tmp_path, b"")
     assert names(tmp_path) == ["pipe"]
+
+
+def test_all_of_it_is_written_before_it_is_asked_to_be_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real, sizes = os.fsync, []
+
+    def fsync(descriptor: int) -> None:
+        if stat.S_ISREG(os.fstat(descriptor).st_mode):
+            sizes.append(os.fstat(descriptor).st_size)
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    write_atomically(tmp_path / "a", [b"first", b"second"])
+    assert sizes == [len(b"firstsecond")]
 
 
 def fail_in(monkeypatch: pytest.MonkeyPatch, call: str, error: BaseException) -> None:
