@@ -1,9 +1,13 @@
 """A long run under many real faults: `python -m benchmarks.chaos [--steps N] [--faults N]`.
 
 `gradsum train` with a local worker, and others that join through links that misbehave, while workers are killed,
-frozen, asked to leave and started, links cut, silenced and slowed, messages lost, repeated and swapped, and the
-coordinator killed and resumed, by a schedule drawn from a seed. In the end the parameters must be those of a quiet
-serial run, to the bit, and every sample counted once. Shown is how long each kind of fault kept the training waiting.
+frozen, asked to leave and started, links cut, silenced and slowed, messages lost, repeated and swapped, the database
+locked, its disk filled, the coordinator flooded by strangers, killed and resumed, and while liars join, by a schedule
+drawn from a seed. In the end the parameters must be those of a quiet serial run, to the bit, and every sample counted
+once. Shown is how long each kind of fault kept the training waiting.
+
+The disk that is filled is in memory, in a mount namespace of this program alone. Where there can be none, no disk is
+filled.
 """
 
 import argparse
@@ -13,6 +17,8 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -23,10 +29,12 @@ from engine.settings import Settings
 from engine.system.blas import ONE_THREAD
 from tests.support.chaos.arena import MAIN, Arena
 from tests.support.chaos.books import audit, delays
-from tests.support.chaos.schedule import Fault, schedule
+from tests.support.chaos.schedule import WITHOUT_DISK, Fault, schedule
 from tests.support.leaks import MARK, Leaks
 
 BATCH = Settings().batch_size
+DISK = "1g"  # its size
+UNSHARE = ["unshare", "--mount"] if os.geteuid() == 0 else ["unshare", "--user", "--map-root-user", "--mount"]
 
 
 def quiet_run(folder: Path, steps: int) -> str:
@@ -46,18 +54,20 @@ def study(folder: Path, a: argparse.Namespace) -> dict[str, Any]:
         "--steps",
         str(a.steps),
         "--db",
-        "records.db",
+        "disk/records.db",
         "--out",
-        "out",
+        "disk/out",
         "--workers",
         str(a.workers),
         "--json",
     ]
     run += ["--checkpoint-every", "20", "--validate-every", str(max(a.steps // 5, 1))]
-    resume = ["train", "--resume", "out", "--db", "records.db", "--workers", str(a.workers), "--json"]
-    with Arena(folder, run, resume, a.remote) as arena:
-        story = arena.run(schedule(a.seed, a.steps, a.faults, a.longest, quiet=50))
-    books = audit(folder / "records.db", story, len(load("letters").train), BATCH, a.steps)
+    resume = ["train", "--resume", "disk/out", "--db", "disk/records.db", "--workers", str(a.workers), "--json"]
+    db = Path("disk") / "records.db"
+    with disk(folder / "disk", a.own_mounts) as kinds:
+        with Arena(folder, run, resume, a.remote, db=db) as arena:
+            story = arena.run(schedule(a.seed, a.steps, a.faults, a.longest, quiet=50, kinds=kinds))
+        books = audit(folder / db, story, len(load("letters").train), BATCH, a.steps)
     waits = delays(story)
     rows = [
         {"fault": fault.value, "times": len(found), "median_s": statistics.median(found), "worst_s": max(found)}
@@ -73,6 +83,29 @@ def study(folder: Path, a: argparse.Namespace) -> dict[str, Any]:
         "ended_by_themselves": dict(story.ended_by_themselves),
         "rows": rows,
     } | asdict(books)
+
+
+@contextmanager
+def disk(folder: Path, mount: bool) -> Iterator[tuple[Fault, ...]]:
+    """Make `folder`, a disk of its own if we may `mount` one, and give the kinds of faults that can then happen."""
+    folder.mkdir()
+    if not mount:
+        yield WITHOUT_DISK
+        return
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={DISK}", "chaos", folder], check=True)
+    try:
+        yield tuple(Fault)
+    finally:
+        subprocess.run(["umount", folder], check=True)
+
+
+def can_mount() -> bool:
+    """Return whether this program can have mounts of its own."""
+    command = [*UNSHARE, "sh", "-c", 'mount -t tmpfs none "$0"', tempfile.gettempdir()]
+    try:
+        return subprocess.run(command, stderr=subprocess.DEVNULL, check=False).returncode == 0
+    except OSError:  # there is no such command
+        return False
 
 
 def show(found: dict[str, Any]) -> None:
@@ -97,7 +130,11 @@ def main() -> int:
     parser.add_argument("--remote", type=int, default=2, help="workers behind links that misbehave")
     parser.add_argument("--longest", type=float, default=12.0, help="seconds that a lasting fault may last")
     parser.add_argument("--json", action="store_true", help="print one line of JSON")
+    parser.add_argument("--own-mounts", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
+    if not arguments.own_mounts and can_mount():
+        again = [*UNSHARE, sys.executable, "-m", "benchmarks.chaos", *sys.argv[1:], "--own-mounts"]
+        return subprocess.run(again, check=False).returncode
     with tempfile.TemporaryDirectory(prefix="chaos-") as place:
         folder, temporary = Path(place), Path(place) / "t"
         temporary.mkdir()

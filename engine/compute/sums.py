@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from engine.nn.parameters import Vector, all_finite
+from engine.nn.parameters import Vector, norm
 
 
 @dataclass(frozen=True)
@@ -53,9 +53,9 @@ class Adder:
         return target
 
 
-def is_finite(sums: Sums, thorough: bool = True) -> bool:
-    """Tell whether the loss and, if it is to be `thorough`, every value of the gradient are finite."""
-    return math.isfinite(sums.loss) and (not thorough or sums.gradient is None or all_finite(sums.gradient))
+def is_finite(sums: Sums) -> bool:
+    """Tell whether the loss and every value of the gradient are finite."""
+    return math.isfinite(sums.loss) and (sums.gradient is None or math.isfinite(norm(sums.gradient)))
 
 
 def bits_of(sums: Sums) -> str:

@@ -15,15 +15,18 @@ from engine.wire import messages as m
 class ActiveRound:
     """`work` is the message of each share but for what differs; `busy` has the seconds that each worker computed.
 
-    `thorough`: check whether every gradient is finite, which takes about as long as adding it up.
+    `twice`: two workers must agree on every block. `again`: it is done for the second time, and its images have been
+    counted. `expelled`: names of workers that sent wrong bits.
     """
 
     work: m.Work
     parameters: Vector
     sums: Reduction
-    thorough: bool = False
+    twice: bool = False
+    again: bool = False
     failures: int = 0
     done: bool = False
+    expelled: list[str] = field(default_factory=list)
     began: float = 0.0  # by the monotonic clock
     busy: defaultdict[bytes, float] = field(default_factory=lambda: defaultdict(float))
     _slots: defaultdict[int, int] = field(default_factory=lambda: defaultdict(int))  # in use, by part

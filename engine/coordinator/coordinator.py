@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from functools import partial
 
-from engine.compute.sums import Sums
+from engine.compute.sums import Sums, bits_of
 from engine.coordinator import rounds
 from engine.coordinator.active_round import ActiveRound
 from engine.coordinator.config import Config, Environment
@@ -21,6 +21,7 @@ from engine.errors import InterruptedRoundError, WorkersError
 from engine.nn.parameters import Vector
 from engine.wire import messages as m
 
+WARY = 100  # rounds in which every block is computed twice, after one in which a wrong gradient had no culprit
 VALIDATION_CAP = 32  # micro-batches in a share of a validation: small enough that the fast wait little for the slow
 
 
@@ -42,6 +43,7 @@ class Coordinator:
         self._gate = WorkerGate(environment.clock, environment.notice)
         self._sampler = Sampler(config.train_samples, config.job.batch_size, config.job.seed)
         self._number = 0
+        self._twice = config.policy.twice  # rounds of training to come in which every block is computed twice
         self.timing = Timing()
 
     def gather(self, count: int) -> None:
@@ -75,19 +77,42 @@ class Coordinator:
         """Tell the workers that the run is over."""
         self._peers.close()
 
-    def start(self, step: int, parameters: Vector, out: Vector, thorough: bool = False) -> Pending:
+    def start(self, step: int, parameters: Vector, out: Vector) -> Pending:
         """Send the shares of the batch of `step` to the workers, and return at once.
 
         If there are too few workers, the round begins when its result is asked for: the caller may have things to do.
         """
-        if thorough:
-            text = f"the sum of step {step} is not finite; every block is computed again"
-            self._environment.notice(Notice(NoticeKind.NOT_FINITE, None, text))
-        sums = Reduction(len(self._sampler.indices(step)), self._config.job.microbatch, out)
-        active = ActiveRound(self._work(m.WorkKind.TRAIN, step, step - 1, sums.total), parameters, sums, thorough)
+        active = self._training(step, parameters, out)
+        active.twice, self._twice = self._twice > 0, max(self._twice - 1, 0)
         if len(self._scheduler) >= self._config.policy.least:
             self._begin(active)
         return Pending(partial(self._gradient, active))
+
+    def verify(self, step: int, parameters: Vector, sums: Sums) -> Sums | None:
+        """Compute the sums over the batch of `step` again, as `Source.verify` says; a worker that lies is refused."""
+        if sums.gradient is None:
+            raise ValueError("only the sums of a training step can be verified")
+        before = bits_of(sums)
+        active = self._training(step, parameters, sums.gradient)
+        active.twice = active.again = True
+        right = self._gradient(active)
+        text = f"step {step}: every block was computed again, by two workers"
+        if bits_of(right) == before:
+            self._environment.notice(Notice(NoticeKind.CONFIRMED, None, f"{text}, with the same bits"))
+            return None
+        text += ": the gradient was wrong, and is now right"
+        if active.expelled:
+            text += f"; wrong bits came from {', '.join(active.expelled)}"
+        else:
+            self._twice = WARY
+            text += f"; which worker sent it is not known, so all blocks of the next {WARY} steps are computed twice"
+        self._environment.notice(Notice(NoticeKind.CORRECTED, None, text))
+        return right
+
+    def _training(self, step: int, parameters: Vector, out: Vector) -> ActiveRound:
+        """Return the round of the batch of `step`, whose summed gradient will be in `out`."""
+        sums = Reduction(len(self._sampler.indices(step)), self._config.job.microbatch, out)
+        return ActiveRound(self._work(m.WorkKind.TRAIN, step, step - 1, sums.total), parameters, sums)
 
     def validate(self, step: int, parameters: Vector) -> Sums:
         """Return loss and correct answers over the whole test set, with the parameters after `step`."""
@@ -108,7 +133,8 @@ class Coordinator:
     def _begin(self, active: ActiveRound) -> None:
         work = active.work
         training = work.kind is m.WorkKind.TRAIN
-        audit = self._config.policy.chooser(self._config.job.seed, work.step) if training else None
+        policy, seed = self._config.policy, self._config.job.seed
+        audit = policy.chooser(seed, work.step, active.twice) if training else None
         cap = work.total if training else VALIDATION_CAP
         begin = rounds.Begin(work.round, work.total, work.version, cap, audit)
         self._explained(partial(self._dispatcher.begin, active, begin))

@@ -94,8 +94,8 @@ class Dispatcher:
             match instruction:
                 case rounds.Assign():
                     shares.append(instruction)
-                case rounds.Accept(block):
-                    self._count(block, answer)
+                case rounds.Accept(block, found):
+                    self._count(block, answer, found)
                 case rounds.Complete():
                     self._round().done = True
                 case rounds.Arbitrate(block):
@@ -113,19 +113,26 @@ class Dispatcher:
             raise RuntimeError("the scheduler has a round that is not active here")
         return self.active
 
-    def _count(self, block: Block, answer: EventSums | None) -> None:
-        """Add up the sums of a block, and credit the worker that computed them in training."""
+    def _count(self, block: Block, answer: EventSums | None, found: bytes | None) -> None:
+        """Add up the sums of a block, and credit the worker that computed or `found` them in training."""
         active = self._round()
         if answer is None:
             raise RuntimeError(f"the scheduler accepts block {block}, but no sums came with the event")
         active.sums.put(block, answer.sums)
-        if answer.sender is None:
+        if answer.sender:
+            self._peers.trust(answer.sender[0])
+        if active.work.kind is not m.WorkKind.TRAIN:
             return
-        peer, result = answer.sender
-        self._peers.trust(peer)
-        if active.work.kind is m.WorkKind.TRAIN:
-            self._members.credit(peer, active.sums.images(block), result.seconds, result.cpu)
+        images = 0 if active.again else active.sums.images(block)
+        if answer.sender:
+            peer, result = answer.sender
+            self._members.credit(peer, images, result.seconds, result.cpu)
             active.busy[peer] += result.seconds
+        elif found and self._members.get(found):  # else it was lost a moment ago, which the scheduler will hear next
+            self._members.credit(found, images, 0.0, 0.0)
+        elif images:
+            text = f"{images} images of step {active.work.step} were computed by the coordinator"
+            self._notice(Notice(NoticeKind.ARBITRATED, None, text))
 
     def _send(self, shares: list[rounds.Assign]) -> None:
         active = self._round()
@@ -163,6 +170,8 @@ class Dispatcher:
                 self._notice(Notice(NoticeKind.DIFFERS, name(peers[-1]), text))
             case rounds.Expel(peer, block):
                 text = f"its bits for block {block}{place} are wrong; possible causes: bad memory, or other software"
+                if self.active is not None:
+                    self.active.expelled.append(name(peer))
                 self.expel(peer, NoticeKind.AUDIT, text)
             case _:
                 assert_never(instruction)

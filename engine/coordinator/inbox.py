@@ -1,6 +1,8 @@
 """What comes in from the peers: messages, and the silence of those that cannot be reached. All of it becomes events."""
 
-from engine.compute.sums import bits_of, is_finite
+import math
+
+from engine.compute.sums import bits_of
 from engine.coordinator import rounds
 from engine.coordinator.dispatcher import LOST, REFUSED, Dispatcher, EventSums
 from engine.coordinator.notices import NoticeKind
@@ -60,8 +62,8 @@ class Inbox:
                 if not self._peers.feed(peer, message):
                     self._dispatcher.unasked(peer)
             case m.Ready():
-                self._peers.admit(peer, message)
-                self._dispatcher.put(rounds.Joined(peer))
+                member = self._peers.admit(peer, message)
+                self._dispatcher.put(rounds.Joined(peer, member.host))
             case m.Result():
                 self._result(peer, message, payload)
             case m.Failed():
@@ -89,7 +91,7 @@ class Inbox:
             self._dispatcher.put(rounds.Answered(peer, result.round, result.attempt, block))
             return
         sums = active.sums.check(result, self._peers.gradient(peer, result, payload))
-        finite = is_finite(sums, active.thorough)
+        finite = math.isfinite(sums.loss)  # of the gradient only the sum over the batch is looked at
         bits = bits_of(sums) if not finite or self._dispatcher.scheduler.in_question(block) else None
         answered = rounds.Answered(peer, result.round, result.attempt, block, bits, finite)
         self._dispatcher.put(answered, EventSums(sums, (peer, result)))

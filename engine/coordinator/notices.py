@@ -33,6 +33,10 @@ class NoticeKind(StrEnum):
     NOT_FINITE = "not finite"
     DIFFERS = "differs"
     AUDIT = "audit"
+    ARBITRATED = "arbitrated"  # the coordinator computed a block, and no worker had found the same
+    SUSPICIOUS = "suspicious"  # the gradient of a step is unusually large
+    CONFIRMED = "confirmed"  # it was right
+    CORRECTED = "corrected"  # it was wrong
     WAITING = "waiting"
     CONTINUED = "continued"
     RESUMED = "resumed"

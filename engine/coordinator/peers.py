@@ -83,7 +83,7 @@ class Peers:
         member.fetched = fetch.offset + len(piece)
         return new
 
-    def admit(self, peer: bytes, ready: m.Ready) -> None:
+    def admit(self, peer: bytes, ready: m.Ready) -> Member:
         """Take a READY: the worker can now be given work. ProtocolError if it cannot."""
         member = self._members.get(peer)
         if member is None or member.ready:
@@ -93,6 +93,7 @@ class Peers:
         member.ready = True
         text = f"pid {member.pid} on {member.host}"
         self._notice(Notice(NoticeKind.JOINED, member.name, text, member.report()))
+        return member
 
     def redirect(self, peer: bytes, message: m.Fetch | m.Ready | m.Result | m.Failed | m.Goodbye) -> None:
         """Answer a message of an earlier session or connection: its sender has not noticed that this is over."""

@@ -10,15 +10,21 @@ from engine.system.clock import Clock
 
 @dataclass(frozen=True)
 class Policy:
-    """`audit`: fraction of the training blocks that two workers must agree on. `least`: workers to begin a round."""
+    """`audit`: fraction of the training blocks that two workers must agree on. `least`: workers to begin a round.
+
+    `twice`: rounds of training at the start in which they must agree on every block: there is nothing yet that the
+    gradient of the first could be compared with.
+    """
 
     audit: float = 0.0
     least: int = 1
     leases: Leases = field(default_factory=Leases)
+    twice: int = 1
 
-    def chooser(self, seed: int, step: int) -> Audit | None:
-        """Return what chooses the blocks of `step` to audit; None without an audit."""
-        return Audit(self.audit, seed, step) if self.audit else None
+    def chooser(self, seed: int, step: int, twice: bool) -> Audit | None:
+        """Return what chooses the blocks of `step` to audit, all if `twice`; None without an audit."""
+        fraction = 1.0 if twice else self.audit
+        return Audit(fraction, seed, step) if fraction else None
 
 
 class WorkerGate:

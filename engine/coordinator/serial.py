@@ -22,9 +22,13 @@ class Serial:
         self._microbatch = job.microbatch
         self._test_size = len(data.test)
 
-    def start(self, step: int, parameters: Vector, out: Vector, thorough: bool = False) -> Pending:  # noqa: ARG002
+    def start(self, step: int, parameters: Vector, out: Vector) -> Pending:
         """Only remember what to compute: the result is computed when it is asked for."""
         return Pending(partial(self._gradient, step, parameters, out))
+
+    def verify(self, step: int, parameters: Vector, sums: Sums) -> None:  # noqa: ARG002
+        """Believe what this process has computed."""
+        return
 
     def _gradient(self, step: int, parameters: Vector, out: Vector) -> Sums:
         """Return the sums over the batch of `step`, the summed gradient in `out`."""

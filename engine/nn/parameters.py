@@ -5,6 +5,7 @@ best; people see the documented *public* shape. The two differ by a permutation 
 """
 
 import hashlib
+import math
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from numpy.typing import NDArray
 
 Vector = NDArray[np.float32]
 ALIGNMENT = 64  # bytes: one cache line, one AVX-512 register
+SAFE = 1e-20  # a float32 sum of squares from here on has lost no square that matters to an underflow
+PIECE = 1 << 16  # values at a time: few enough to stay in cache
 
 
 @dataclass(frozen=True)
@@ -118,7 +121,14 @@ class Layout:
             self.view(vector, name)[...] = spec.to_storage(values)
 
 
-def all_finite(vector: Vector) -> bool:
-    """Tell whether every value is finite; a sum of squares that is proves it in one pass without a buffer."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        return bool(np.isfinite(np.dot(vector, vector)) or np.isfinite(vector).all())
+def norm(vector: Vector) -> float:
+    """Return the Euclidean norm as float64, good to a few digits; it is finite exactly if every value is.
+
+    Mostly one pass without a buffer, in float32; where squares overflow or vanish there, they are summed in float64.
+    """
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        square = float(np.dot(vector, vector))
+        if not SAFE <= square < math.inf:
+            pieces = (vector[start : start + PIECE].astype(np.float64) for start in range(0, len(vector), PIECE))
+            square = math.fsum(float(np.dot(piece, piece)) for piece in pieces)
+    return math.sqrt(square)

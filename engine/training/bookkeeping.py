@@ -22,6 +22,7 @@ QUIET = (
     NoticeKind.DOUBLED,
     NoticeKind.UNASKED,
     NoticeKind.NOT_FINITE,
+    NoticeKind.ARBITRATED,
 )
 
 

@@ -1,19 +1,20 @@
 """The training loop: steps, validations, checkpoints, in this order, until there is a reason to stop."""
 
-import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from engine.compute.sums import Sums
+from engine.coordinator.notices import Notice
 from engine.coordinator.source import Source
 from engine.errors import DivergedError, InterruptedRoundError, StorageError
-from engine.nn.parameters import all_finite
 from engine.training.checkpoint_due import CheckpointDue
 from engine.training.checkpoint_writer import CheckpointWriter
 from engine.training.context import RunContext
 from engine.training.divergence import first_not_finite
+from engine.training.gradient_check import GradientCheck
 from engine.training.run import Run
 from engine.training.snapshots import SnapshotRecorder
 from engine.training.state import TrainingState
@@ -33,11 +34,13 @@ class Loop:
     checkpoints: CheckpointWriter
     snapshots: SnapshotRecorder
     context: RunContext
+    notice: Callable[[Notice], None]
 
     def __post_init__(self) -> None:
         self.due = CheckpointDue(self.run.settings, self.context.clock)
         self._sampler = self.run.sampler()
         self._gradient = self.state.layout.zeros()  # summed over the batch
+        self._check = GradientCheck(self.state, self.source, self.notice)
 
     def train(self) -> StopReason:
         """Train until there is a reason to stop, save a checkpoint, and return the reason.
@@ -98,16 +101,11 @@ class Loop:
         pending = self.source.start(step, self.state.parameters, self._gradient)
         self.log.settle()  # what was left to do for the step before, while this one is computed
         sums = pending.result()
-        if not self._finite(sums):
-            sums = self.source.start(step, self.state.parameters, self._gradient, thorough=True).result()
-        if not self._finite(sums):
+        checked = self._check.checked(step, sums, samples)
+        if checked is None:
             self.snapshots.before(step, self.state.parameters, self._gradient, samples, last=True)
             raise self._diverged(step, sums.loss / samples)
-        return sums
-
-    def _finite(self, sums: Sums) -> bool:
-        """Return whether the loss and the gradient of a batch are finite."""
-        return math.isfinite(sums.loss) and all_finite(self._gradient)
+        return checked
 
     def _validate(self) -> None:
         self.log.settle()

@@ -157,6 +157,7 @@ class TrainingProcess:
             checkpoints=CheckpointWriter(run.folder, state, run.state()),
             snapshots=SnapshotRecorder(schedule, state.layout, self._records, self.reporter.notice),
             context=context,
+            notice=books.take,
         )
 
     @contextmanager

@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.chaos.arena import Arena
 from tests.support.chaos.books import audit, delays
-from tests.support.chaos.schedule import Fault, schedule
+from tests.support.chaos.schedule import WITHOUT_DISK, schedule
 from tests.support.command import Gradsum, save_data
 
 SAMPLES, BATCH, STEPS = 200, 64, 150  # with a smaller batch at the end of every epoch
@@ -21,8 +21,8 @@ def test_a_run_under_every_fault_ends_with_the_bits_of_a_quiet_one(
 ) -> None:
     save_data(train=SAMPLES, side=12)
     quiet = gradsum(*RUN, "--workers", 0, "--db", "whole.db", "--out", "whole", "--json").json()
-    events = schedule(seed=1, steps=STEPS, faults=len(Fault), longest=2.0, quiet=20)
-    assert {event.fault for event in events} == set(Fault)
+    events = schedule(seed=1, steps=STEPS, faults=len(WITHOUT_DISK), longest=2.0, quiet=20)
+    assert {event.fault for event in events} == set(WITHOUT_DISK)
     run = [str(word) for word in (*RUN, *PLACES, *OFTEN)]
     resume = [str(word) for word in ("train", "--resume", "out", *PLACES)]
     with Arena(Path(), run, resume, seats=2, key=key.absolute() if key else None) as arena:

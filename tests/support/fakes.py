@@ -189,9 +189,13 @@ def sums_of(kind: m.WorkKind, step: int, block: tree.Block, parameters: Vector) 
 
 def _spoilt(sums: Sums, fault: WorkerFault, pid: int) -> Sums:
     """Return what a worker with bad memory answers: each has its own."""
-    if sums.gradient is None or fault not in (WorkerFault.NAN, WorkerFault.NAN_GRADIENT, WorkerFault.FLIP):
+    spoils = (WorkerFault.NAN, WorkerFault.NAN_GRADIENT, WorkerFault.HUGE, WorkerFault.FLIP)
+    if sums.gradient is None or fault not in spoils:
         return sums
     gradient = sums.gradient.copy()
+    if fault is WorkerFault.HUGE:
+        gradient[pid % len(gradient)] = 1e30
+        return replace(sums, gradient=gradient)
     if fault in (WorkerFault.NAN, WorkerFault.NAN_GRADIENT):
         gradient[pid % len(gradient)] = np.nan
         return replace(sums, loss=math.nan if fault is WorkerFault.NAN else sums.loss, gradient=gradient)
@@ -210,6 +214,7 @@ class ToyWorker:
         faults: Iterable[WorkerFault] = (),
         numerics: str = NUMERICS,
         memory: tuple[SharedMemory, int] | None = None,
+        host: str = "box",
     ) -> None:
         self.pid = next(self.pids)
         self.peer = b"worker %d" % self.pid
@@ -226,7 +231,7 @@ class ToyWorker:
         self._memory = memory
         endpoint.workers[self.peer] = self
         token = read_token(memory[0].descriptor, memory[1]) if memory else ""
-        self.say(m.Hello("box", self.pid, numerics, token))
+        self.say(m.Hello(host, self.pid, numerics, token))
 
     def say(self, message: m.Message, payload: m.Frame | None = None) -> None:
         self._endpoint.arrive(self.peer, m.encode(message, payload))

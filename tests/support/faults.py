@@ -30,6 +30,7 @@ class WorkerFault(Enum):
     GOODBYE = "leaves"
     NAN = "has a loss and a gradient that are not finite"
     NAN_GRADIENT = "has a gradient that is not finite, as only the sum will show"
+    HUGE = "has a gradient that is finite and huge, as only the norm of the sum will show"
     FLIP = "has one bit in a gradient, or the loss, that is wrong"
 
 

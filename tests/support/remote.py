@@ -32,10 +32,13 @@ def printed(process: "subprocess.Popen[Any]") -> list[str]:
 
 
 @contextmanager
-def worker(arguments: list[str], *prefix: str) -> "Iterator[subprocess.Popen[str]]":
-    """Start a worker, behind the command `prefix` if there is one; in the end it is told to leave, and does."""
+def worker(arguments: list[str], *prefix: str, program: str = "workers") -> "Iterator[subprocess.Popen[str]]":
+    """Start a worker, behind the command `prefix` if there is one; in the end it is told to leave, and does.
+
+    `program`: the module that is the worker.
+    """
     process = subprocess.Popen(
-        [*prefix, sys.executable, "-m", "workers", *arguments],
+        [*prefix, sys.executable, "-m", program, *arguments],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,

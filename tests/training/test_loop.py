@@ -49,15 +49,19 @@ class Journal(Reporter):
         if not self.quiet:
             self.heard.append(" ".join(map(str, words)))
 
-    def start(self, step: int, parameters: Vector, out: Vector, thorough: bool = False) -> Pending:
-        self.note("start", step, *["thorough"] * thorough)
+    def start(self, step: int, parameters: Vector, out: Vector) -> Pending:
+        self.note("start", step)
         out.fill(1.0)
 
         def result() -> Sums:
             self.note("result", step)
-            return self.sums
+            return replace(self.sums, gradient=out)
 
         return Pending(result)
+
+    def verify(self, step: int, parameters: Vector, sums: Sums) -> Sums | None:
+        self.note("verify", step)
+        return None
 
     def validate(self, step: int, parameters: Vector) -> Sums:
         self.note("validate", step)
@@ -122,6 +126,7 @@ def loop_of(run: Run, journal: Journal, clock: FakeClock | None = None) -> Itera
             checkpoints=CheckpointWriter(run.folder, state, run.state()),
             snapshots=snapshots,
             context=context,
+            notice=lambda notice: journal.note(notice.kind, notice.text),
         )
 
 
@@ -140,14 +145,15 @@ def test_a_step_is_recorded_while_the_next_is_computed() -> None:
     assert load("out").step == 3
 
 
-def test_sums_that_are_not_finite_are_computed_twice_and_then_given_up() -> None:
+def test_sums_that_are_not_finite_are_verified_and_then_given_up() -> None:
     journal = Journal()
     journal.sums = Sums(float("nan"), 0)
     with loop_of(run_of(steps=3), journal) as loop:
         before = loop.state.parameters.copy()
         with pytest.raises(DivergedError, match=r"step 1: the loss is nan; .* are in the loss; the last good"):
             loop.train()
-    assert journal.heard == ["start 1", "result 1", "start 1 thorough", "result 1", "secure"]
+    doubt = "not finite step 1: the loss or the gradient is not finite"
+    assert journal.heard == ["start 1", "result 1", doubt, "verify 1", "secure"]
     assert loop.state.parameters.tobytes() == before.tobytes()
     assert load("out").step == 0
 
@@ -191,9 +197,9 @@ class Slow(Journal):
         super().__init__()
         self._clock, self._seconds = clock, seconds
 
-    def start(self, step: int, parameters: Vector, out: Vector, thorough: bool = False) -> Pending:
+    def start(self, step: int, parameters: Vector, out: Vector) -> Pending:
         self._clock.time += self._seconds
-        return super().start(step, parameters, out, thorough)
+        return super().start(step, parameters, out)
 
 
 @pytest.mark.parametrize(
@@ -224,14 +230,14 @@ def test_a_checkpoint_that_cannot_be_saved_is_skipped_and_the_best_is_one_that_i
     class Spoiling(Slow):
         """Puts a file where the folder of checkpoints was, from step 4 to step 7."""
 
-        def start(self, step: int, parameters: Vector, out: Vector, thorough: bool = False) -> Pending:
+        def start(self, step: int, parameters: Vector, out: Vector) -> Pending:
             if step == 4:
                 Path("out").rename("kept")
                 Path("out").touch()
             if step == 8:
                 Path("out").unlink()
                 Path("kept").rename("out")
-            return super().start(step, parameters, out, thorough)
+            return super().start(step, parameters, out)
 
         def validate(self, step: int, parameters: Vector) -> Sums:
             return Sums(1.0, {2: 1, 4: 2, 6: 1}.get(step, 0))

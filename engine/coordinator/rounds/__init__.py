@@ -7,9 +7,10 @@ a block, or how often, so a block is given to a worker
 - in its share, when the round begins;
 - again, when the worker that had it has left, or its lease has lapsed;
 - as a copy, when the worker that has it is late and another has nothing else to do: the first answer counts;
-- as a second opinion, when the block is *in question*: it was chosen for an audit, or an answer was not finite. It is
-  counted when two workers agree on its bits. If they differ, a third is asked; if there is none, the coordinator
-  computes the block itself, and that decides. A worker in the minority is refused.
+- as a second opinion, when the block is *in question*: it was chosen for an audit, as all are of a step that cannot be
+  believed, or an answer was not finite. It is counted when two workers agree on its bits, on two machines if there were
+  two when the round was cut. If they differ, a third is asked; if there is none, the coordinator computes the block
+  itself, and that decides. A worker in the minority is refused.
 
     event                            instructions
     Joined, Left, Begin       ->     Assign ..., Arbitrate ...

@@ -21,9 +21,9 @@ class Assignments:
         self.attempts = 0
         self.due = math.inf  # when a task becomes late or lapses, at the earliest; perhaps too early
 
-    def join(self, worker: Worker) -> None:
+    def join(self, worker: Worker, machine: str = "") -> None:
         """Add a worker, idle."""
-        self.workers[worker] = WorkerState()
+        self.workers[worker] = WorkerState(machine)
         self.idle[worker] = None
 
     def forget(self, worker: Worker) -> Task | None:
@@ -98,6 +98,14 @@ class Assignments:
         """Return the workers that are expected to answer `block` of round `number` in time."""
         tasks = {w: state.task for w, state in self.workers.items() if state.task and state.task.round == number}
         return {w for w, task in tasks.items() if block in task.blocks and not task.late and not task.lapsed}
+
+    def machine(self, worker: Worker) -> str:
+        """Return the machine that a worker is on."""
+        return self.workers[worker].machine
+
+    def on_several_machines(self) -> bool:
+        """Return whether there are workers on at least two machines."""
+        return len({state.machine for state in self.workers.values()}) > 1
 
     def able(self) -> list[Worker]:
         """Return the workers that have no share that is late."""

@@ -11,9 +11,10 @@ Worker = bytes  # a peer's identity on the transport
 
 @dataclass(frozen=True)
 class Joined:
-    """A worker is ready for work."""
+    """A worker is ready for work. `machine`: the name of the one that it is on."""
 
     worker: Worker
+    machine: str = ""
 
 
 @dataclass(frozen=True)
@@ -82,9 +83,13 @@ class Assign:
 
 @dataclass(frozen=True)
 class Accept:
-    """Count the sums that came with this event: they are right, and the first for their block."""
+    """Count the sums that came with this event: they are right, and the first for their block.
+
+    `found`: if the coordinator computed them, a worker that had sent the same.
+    """
 
     block: Block
+    found: Worker | None = None
 
 
 class IgnoreReason(StrEnum):

@@ -9,7 +9,7 @@ from engine.compute.tree import Block
 from engine.coordinator.rounds.assignments import Assignments
 from engine.coordinator.rounds.events import Worker
 from engine.coordinator.rounds.round import Round
-from engine.coordinator.rounds.voting import AGREE, Ballot
+from engine.coordinator.rounds.voting import Ballot
 from engine.coordinator.rounds.worker import Task
 
 
@@ -70,6 +70,8 @@ def _blocks(current: Round) -> Iterator[str]:
         yield "counted and missing micro-batches are not those of the round"
     if not current.ballots.keys() <= current.missing:
         yield "a block in question has been counted"
+    if current.wanting.keys() != {block for block, ballot in current.ballots.items() if ballot.wanted() > 0}:
+        yield "the blocks on which another opinion is wanted are others"
 
 
 def _places(current: Round, tasks: dict[Worker, Task]) -> Iterator[str]:
@@ -98,8 +100,7 @@ def _ballot(
         yield f"a worker that has left has a vote on block {block}"
     if ballot.votes.keys() & expected:
         yield f"a worker that has voted on block {block} is asked again"
-    votes = list(ballot.votes.values())
-    if any(votes.count(bits) >= AGREE for bits in votes):
+    if ballot.decided():
         yield f"block {block} is decided, but not counted"
     if block in current.copies:
         yield f"block {block} is in question and has copies"

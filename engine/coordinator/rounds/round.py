@@ -1,13 +1,13 @@
 """The blocks of one round: which are missing, which wait for a worker, which were copied, which are in question."""
 
 from collections import Counter, deque
-from collections.abc import Iterable
+from collections.abc import Callable, Hashable, Iterable
 
 from engine.compute import tree
 from engine.compute.tree import Block
 from engine.coordinator.rounds.events import Begin, Worker
 from engine.coordinator.rounds.shares import shares
-from engine.coordinator.rounds.voting import Ballot
+from engine.coordinator.rounds.voting import Ballot, itself
 from engine.coordinator.rounds.worker import Task
 
 
@@ -24,7 +24,9 @@ class Round:
         self.missing: set[Block] = set()  # blocks that are not counted yet
         self.waiting: deque[list[Block]] = deque()  # shares that no worker has, as runs of blocks
         self.ballots: dict[Block, Ballot] = {}  # blocks in question
+        self.wanting: dict[Block, None] = {}  # those on which another opinion is wanted, so that few are looked at
         self.copies: dict[Block, int] = {}  # how many have a block besides the one whose share it is in
+        self.voice: Callable[[Worker], Hashable] = itself  # whose opinion a worker's is, as in `Ballot`
         self._audit = begin.audit
 
     def cut(self, speeds: list[float], cap: int) -> list[Block]:
@@ -35,7 +37,8 @@ class Round:
                 self.waiting.append(tree.cover(low, min(low + cap, stop), self.total))
         self.missing = {block for share in self.waiting for block in share}
         if self._audit:
-            self.ballots = {block: Ballot() for block in self.missing if self._audit.chooses(block)}
+            self.ballots = {block: Ballot(self.voice) for block in sorted(self.missing) if self._audit.chooses(block)}
+            self.wanting = dict.fromkeys(self.ballots)
         self.planned = True
         return cut
 
@@ -49,10 +52,32 @@ class Round:
 
     def question(self, worker: Worker) -> list[Block]:
         """Return a block in question that `worker` can give another opinion on; empty if there is none."""
-        for block, ballot in self.ballots.items():
-            if ballot.wanted() > 0 and ballot.may_ask(worker):
-                return [block]
-        return []
+        return next(([block] for block in self.wanting if self.ballots[block].may_ask(worker)), [])
+
+    def vote(self, worker: Worker, block: Block, bits: str) -> bool:
+        """Add the opinion of a worker; return whether it decides."""
+        decided = self.ballots[block].vote(worker, bits)
+        self._reconsider(block)
+        return decided
+
+    def undecidable(self, able: list[Worker]) -> list[Block]:
+        """Return the blocks that the coordinator must compute: none of the `able` has an opinion that would be new."""
+        found = [
+            block
+            for block in self.wanting
+            if (ballot := self.ballots[block]).votes and not any(ballot.may_ask(worker) for worker in able)
+        ]
+        for block in found:
+            self.ballots[block].arbitrated = True
+            self._reconsider(block)
+        return found
+
+    def _reconsider(self, block: Block) -> None:
+        """Bring `wanting` up to date for a block in question."""
+        if self.ballots[block].wanted() > 0:
+            self.wanting[block] = None
+        else:
+            self.wanting.pop(block, None)
 
     def copy(self, late: Iterable[Task]) -> list[Block]:
         """Return the block to be expected last of those that only late workers have; empty if there is none.
@@ -75,12 +100,13 @@ class Round:
         for block in blocks if self.ballots else ():
             if block in self.ballots:
                 self.ballots[block].asked.add(worker)
+                self._reconsider(block)
 
     def expect_no_opinion(self, worker: Worker, task: Task) -> None:
         """Let others be asked about blocks in question that `worker`, which is late, has."""
         for block in task.blocks if task.round == self.number else ():
             if block in self.ballots:
-                self.ballots[block].asked.discard(worker)
+                self._ask_no_more(worker, block)
 
     def give_back(self, worker: Worker, task: Task) -> None:
         """Let others have the missing blocks of `task`, unless another worker has a copy."""
@@ -89,7 +115,7 @@ class Round:
         again = []
         for block in task.blocks:
             if block in self.ballots:
-                self.ballots[block].asked.discard(worker)  # so that others will be asked
+                self._ask_no_more(worker, block)  # so that others will be asked
             elif self.copies.get(block):
                 self.copies[block] -= 1
             elif block in self.missing:
@@ -99,19 +125,26 @@ class Round:
     def put_in_question(self, block: Block, asked: set[Worker]) -> None:
         """Require that two workers agree on `block`, which those in `asked` have."""
         self.copies.pop(block, None)
-        self.ballots[block] = Ballot(asked=asked)
+        self.ballots[block] = Ballot(self.voice, asked=asked)
+        self._reconsider(block)
         self.waiting = deque(run for share in self.waiting for run in _runs(x for x in share if x != block))
 
     def forget(self, worker: Worker) -> None:
         """Drop the opinions of a worker that has left: it might come back as another."""
-        for ballot in self.ballots.values():
-            ballot.votes.pop(worker, None)
-            ballot.asked.discard(worker)
+        for block, ballot in self.ballots.items():
+            if worker in ballot.votes or worker in ballot.asked:
+                ballot.votes.pop(worker, None)
+                self._ask_no_more(worker, block)
+
+    def _ask_no_more(self, worker: Worker, block: Block) -> None:
+        self.ballots[block].asked.discard(worker)
+        self._reconsider(block)
 
     def count(self, block: Block) -> None:
         """Strike off a block whose sums are counted."""
         self.missing.remove(block)
         self.ballots.pop(block, None)
+        self.wanting.pop(block, None)
         self.counted += block[1] - block[0]
 
 

@@ -14,6 +14,7 @@ which is how a failure is looked into.
 """
 
 from collections import deque
+from dataclasses import replace
 from typing import assert_never
 
 from engine.compute.tree import Block
@@ -97,9 +98,9 @@ class Scheduler:
                 self._round = Round(event)
             case Tick():
                 return self._tick(now)
-            case Joined(worker):
+            case Joined(worker, machine):
                 self._forget(worker)
-                self._assignments.join(worker)
+                self._assignments.join(worker, machine)
             case Left(worker):
                 self._forget(worker)
             case Arbitrated():
@@ -145,7 +146,7 @@ class Scheduler:
         if not event.finite:
             out.append(Ignore(event.worker, IgnoreReason.NOT_FINITE, block))
         ballot = current.ballots[block]
-        if ballot.vote(event.worker, bits):
+        if current.vote(event.worker, block, bits):
             return out + self._decided(block, bits, current, now)
         if ballot.against(bits):
             out.append(Differ(tuple(ballot.votes), block))
@@ -155,7 +156,9 @@ class Scheduler:
         current = self._round
         if current is None or event.round != current.number or event.block not in current.ballots:
             return []
-        return self._decided(event.block, event.bits, current, now)
+        found = current.ballots[event.block].supporter(event.bits)
+        accept, *rest = self._decided(event.block, event.bits, current, now)
+        return [replace(accept, found=found) if isinstance(accept, Accept) else accept, *rest]
 
     def _decided(self, block: Block, bits: str, current: Round, now: float) -> list[Instruction]:
         """Count the sums that came with this event, and expel the workers that sent other bits."""
@@ -182,16 +185,16 @@ class Scheduler:
         out: list[Instruction] = []
         if not current.planned and assignments.idle:
             self._plan(current)
-        if assignments.idle and (current.waiting or current.ballots or assignments.late):
+        if assignments.idle and (current.waiting or current.wanting or assignments.late):
             for worker in list(assignments.idle):
                 blocks = current.take() or current.question(worker) or current.copy(assignments.late_tasks())
                 if blocks:
                     out.append(assignments.assign(worker, current, blocks, now))
                     current.ask(worker, blocks)
-                elif not current.ballots:
+                elif not current.wanting:
                     break  # there is nothing for any worker
-        if current.ballots:
-            out += self._undecidable(current)
+        if current.wanting:
+            out += [Arbitrate(block) for block in current.undecidable(assignments.able())]
         return out
 
     def _plan(self, current: Round) -> None:
@@ -199,16 +202,8 @@ class Scheduler:
 
         The fastest come first, so that those that get nothing, being too slow for a whole micro-batch, are the last.
         """
+        if self._assignments.on_several_machines():
+            current.voice = self._assignments.machine
         speeds, all_known = self._assignments.speeds()
         shares = current.cut(speeds, current.cap if all_known else min(current.cap, UNTRIED))
         self._assignments.pass_over(shares)
-
-    def _undecidable(self, current: Round) -> list[Instruction]:
-        """Return what the coordinator must compute, because no worker is left that could be asked."""
-        out: list[Instruction] = []
-        able = self._assignments.able()
-        for block, ballot in current.ballots.items():
-            if ballot.votes and ballot.wanted() > 0 and not any(ballot.may_ask(worker) for worker in able):
-                ballot.arbitrated = True
-                out.append(Arbitrate(block))
-        return out

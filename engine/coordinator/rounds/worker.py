@@ -36,12 +36,13 @@ class Task:
 
 @dataclass(slots=True)
 class WorkerState:
-    """A worker as the scheduler sees it. `speed` in micro-batches a second, None while unknown.
+    """A worker on `machine`, as the scheduler sees it. `speed` in micro-batches a second, None while unknown.
 
     `version`: the parameters that it holds. `warm`: it has finished a share; the first is slow on any worker.
     `passed_over`: rounds in a row without one. `given`: the shares it was given last, finished or not.
     """
 
+    machine: str = ""
     speed: float | None = None
     version: int | None = None
     task: Task | None = None

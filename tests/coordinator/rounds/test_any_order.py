@@ -48,6 +48,10 @@ class Share:
     lapsed: bool = False
 
 
+def accepted(instructions: list[Instruction]) -> list[Block]:
+    return [x.block for x in instructions if isinstance(x, Accept)]
+
+
 class AnyOrder(RuleBasedStateMachine):
     """Keeps a book of who has what, who said what and what was counted, and compares every instruction with it."""
 
@@ -62,18 +66,24 @@ class AnyOrder(RuleBasedStateMachine):
         self.counted: set[int] = set()
         self.hands: dict[bytes, Share] = {}
         self.holds: dict[bytes, int] = {}  # live workers, and the version of the parameters they hold
+        self.machines: dict[bytes, str] = {}  # of live workers
+        self.apart: bool | None = None  # whether opinions must come from different machines; None: no share yet
         self.votes: dict[Block, dict[bytes, str]] = {}  # blocks in question, and who said what
         self.attempts: set[int] = set()
         self.done: list[Answered] = []
 
     def feed(self, event: Event) -> list[Instruction]:
         out = self.rounds.handle(event, self.now)
+        if self.apart is None and any(isinstance(instruction, Assign) for instruction in out):
+            self.apart = len(set(self.machines.values())) > 1
         for instruction in out:
             match instruction:
                 case Assign():
                     self.assigned(instruction)
-                case Accept(block):
+                case Accept(block, found):
                     assert isinstance(event, Answered | Arbitrated)
+                    right = {w for w, said in self.votes.get(block, {}).items() if said == event.bits}
+                    assert found in right if isinstance(event, Arbitrated) and right else found is None
                     assert block == event.block
                     numbers = set(range(*block))
                     assert not numbers & self.counted, "counted twice"
@@ -104,10 +114,22 @@ class AnyOrder(RuleBasedStateMachine):
         """Do as the coordinator does: compute the block, and tell the result at once."""
         voted = self.votes[block]
         assert voted, "nobody was asked before"
-        for worker in self.holds.keys() - voted.keys():
+        for worker in (worker for worker in self.holds if self.may_say(worker, block)):
             late = self.now - self.hands[worker].given if worker in self.hands else 0.0
             assert late >= PATIENCE.least_late - SLACK, "a worker could have been asked"
-        assert Accept(block) in self.feed(Arbitrated(self.begun.round, block, TRUTH))
+        assert block in accepted(self.feed(Arbitrated(self.begun.round, block, TRUTH)))
+
+    def voice(self, worker: bytes) -> str | bytes:
+        """Return whose opinion a worker's is: that of its machine if there were several when the round was cut."""
+        return self.machines[worker] if self.apart else worker
+
+    def voices(self, block: Block, bits: str | None = None) -> set[str | bytes]:
+        """Return whose opinions on a block there are, or those that are `bits`."""
+        return {self.voice(w) for w, said in self.votes.get(block, {}).items() if bits is None or said == bits}
+
+    def may_say(self, worker: bytes, block: Block) -> bool:
+        """Tell whether the opinion of a worker on a block would be a new one."""
+        return self.voice(worker) not in self.voices(block)
 
     def assigned(self, assign: Assign) -> None:
         assert assign.worker in self.holds, "assigned to the gone"
@@ -122,7 +144,7 @@ class AnyOrder(RuleBasedStateMachine):
         assert missing, "nothing of it is missing"
         blocks = set(tree.cover(start, stop, self.begun.total))
         for block in blocks:
-            assert assign.worker not in self.votes.get(block, {}), "asked twice for its opinion"
+            assert self.may_say(assign.worker, block), "asked twice for its opinion"
             on_time = [s for s in self.holders(block) if self.now - s.given < PATIENCE.least_late - SLACK]
             assert len(on_time) <= self.questioned(block), "somebody else is expected to answer it soon"
         assert assign.with_parameters == (self.holds[assign.worker] != self.begun.version)
@@ -148,6 +170,7 @@ class AnyOrder(RuleBasedStateMachine):
         """Strike a worker off the book, and all it said of blocks that are not decided."""
         self.holds.pop(worker, None)
         self.hands.pop(worker, None)
+        self.machines.pop(worker, None)
         for block, voted in self.votes.items():
             if not set(range(*block)) <= self.counted:
                 voted.pop(worker, None)
@@ -169,16 +192,17 @@ class AnyOrder(RuleBasedStateMachine):
             assert self.rounds.in_question(block) or not finite, "the bits would not have been sent along"
             voted = self.votes.setdefault(block, {})
             voted[worker] = bits
-            decided = list(voted.values()).count(bits) > 1
+            decided = len(self.voices(block, bits)) > 1
         out = self.feed(event)
-        assert (Accept(block) in out) == decided
+        assert (block in accepted(out)) == decided
         assert (Ignore(worker, IgnoreReason.NOT_FINITE, block) in out) == (not finite)
 
-    @rule(worker=WORKERS)
-    def join(self, worker: bytes) -> None:
+    @rule(worker=WORKERS, machine=st.sampled_from(["here", "here", "there", "elsewhere"]))
+    def join(self, worker: bytes, machine: str) -> None:
         self.gone(worker)
         self.holds[worker] = -1
-        self.feed(Joined(worker))
+        self.machines[worker] = machine
+        self.feed(Joined(worker, machine))
 
     @rule(worker=WORKERS)
     def leave(self, worker: bytes) -> None:
@@ -195,7 +219,7 @@ class AnyOrder(RuleBasedStateMachine):
         number = self.begun.round + 1
         chosen = None if audit is None else Audit(audit, seed=1, step=number)
         self.begun = Begin(number, total, self.begun.version + (not same), cap, chosen)
-        self.open, self.counted, self.votes = True, set(), {}
+        self.open, self.counted, self.votes, self.apart = True, set(), {}, None
         self.feed(self.begun)
 
     @rule(seconds=st.sampled_from([0.0, 0.25, 1.0, 5.0, 15.0, 60.0, 1000.0]), tick=st.booleans())
@@ -251,7 +275,7 @@ class AnyOrder(RuleBasedStateMachine):
     @rule()
     def one_that_keeps_answering_completes_the_round(self) -> None:
         """All others stay silent, or leave."""
-        self.join(b"diligent")
+        self.join(b"diligent", "here")
         for _ in range(200):
             if not self.open:
                 return
@@ -266,7 +290,7 @@ class AnyOrder(RuleBasedStateMachine):
         """Whatever is missing and in nobody's hands, those who are idle have said their opinion of."""
         missing = set(range(self.begun.total)) - self.counted - self.held()
         for worker in self.holds.keys() - self.hands.keys() if self.open else ():
-            said = {i for block, voted in self.votes.items() if worker in voted for i in range(*block)}
+            said = {i for block in self.votes if not self.may_say(worker, block) for i in range(*block)}
             assert missing <= said
 
     @invariant()

@@ -71,6 +71,7 @@ BREAKS: dict[str, Callable[[Scene], object]] = {
     "missing blocks overlap": lambda s: s.round.missing.add((0, 1)),
     "is no node of the tree": lambda s: s.round.missing.add((1, 3)),
     "the round has no missing block": lambda s: s.round.missing.clear(),
+    "the blocks on which another opinion is wanted are others": lambda s: s.round.wanting.clear(),
     "a block in question has been counted": lambda s: s.round.ballots.update({(0, 1): Ballot()}),
     "those asked about block (3, 4) are not those who have it": lambda s: s.round.ballots[3, 4].asked.add(A),
     "a worker that has left has a vote": lambda s: s.round.ballots[3, 4].votes.update({C: "bits"}),

@@ -17,14 +17,21 @@ from pathlib import Path
 from typing import IO, Self
 
 from engine.launch.command import worker_command, worker_environment
+from tests.support.chaos.flood import Flood
+from tests.support.chaos.liar import Lie
 from tests.support.chaos.link import Link, Mischief
 from tests.support.chaos.schedule import Event, Fault
+from tests.support.chaos.storage import DatabaseLock, Filler
 from tests.support.chaos.story import Story, Struck
 
 TELLING = Path(__file__).with_name("telling.py")
+LIAR = Path(__file__).with_name("liar.py")
 GRACE = 20.0  # seconds in which a process must end once it should
 STALL = 180.0  # seconds without a step after which the run is taken to hang
 SPOILED = 3  # messages in a row
+LEFT = 64 << 20  # bytes that are still free on a disk that is full
+# Seconds after which a fault is over if it would last longer otherwise.
+MOST = {Fault.LOCK: 5.0, Fault.FULL_DISK: 5.0, Fault.FLOOD: 1.0}
 MISCHIEF = {Fault.LOSE: Mischief.LOSE, Fault.REPEAT: Mischief.REPEAT, Fault.SWAP: Mischief.SWAP}
 
 
@@ -33,26 +40,43 @@ class _Seat:
     """A place for a worker on "another machine", started anew when it ends, as a service manager would."""
 
     link: Link
-    errors: IO[bytes]
     process: "subprocess.Popen[bytes] | None" = None
     wanted: bool = True
     expected: bool = False  # that it ends
+
+
+@dataclass
+class _Liar:
+    """A worker that lies about all it computes; `again`: it is started again when it was expelled."""
+
+    lie: Lie
+    again: bool
+    process: "subprocess.Popen[bytes]"
 
 
 class Arena:
     """Runs `gradsum train ARGUMENTS` in `folder`, with `seats` workers besides its own local ones.
 
     `arguments` end with --json; a coordinator that was killed is started again with `resume`. With a `key`, a file
-    that need not be there yet, all is encrypted.
+    that need not be there yet, all is encrypted. `db`: the database of the run, whose disk may be filled.
     """
 
     def __init__(
-        self, folder: Path, arguments: Sequence[str], resume: Sequence[str], seats: int, key: Path | None = None
+        self,
+        folder: Path,
+        arguments: Sequence[str],
+        resume: Sequence[str],
+        seats: int,
+        key: Path | None = None,
+        db: Path = Path("r.db"),
     ) -> None:
         self._worker_keys = ["--key", str(key)] if key else []  # on this machine they need none
         self._keys = self._worker_keys or ["--insecure"]
         self.story = Story()
         self._folder = folder
+        self._db = folder / db
+        self._lock = DatabaseLock(self._db)
+        self._liars: list[_Liar] = []
         self._arguments = list(arguments)
         self._resume = list(resume)
         self._port = free_port()
@@ -60,7 +84,7 @@ class Arena:
         self._pids: list[int] = []  # of the workers at hand, remote ones included
         self._due: list[tuple[float, Callable[[], None]]] = []
         self._errors = (folder / "stderr.txt").open("ab")
-        self._seats = [_Seat(Link(self.address), self._errors) for _ in range(seats)]
+        self._seats = [_Seat(Link(self.address)) for _ in range(seats)]
         self._told: IO[bytes]
         self._coordinator = self._start_coordinator(self._arguments)
 
@@ -70,6 +94,9 @@ class Arena:
     def __exit__(self, *_: object) -> None:
         """End whatever is left, however it stands."""
         self._restore(math.inf)
+        for liar in self._liars:
+            liar.process.kill()
+            liar.process.wait()
         for seat in self._seats:
             if seat.process is not None:
                 seat.process.kill()
@@ -157,15 +184,26 @@ class Arena:
                 seat.process = None
             if seat.process is None and seat.wanted:
                 seat.expected = False
-                seat.process = subprocess.Popen(
-                    [*worker_command(seat.link.address), *self._worker_keys],
-                    cwd=self._folder,
-                    env=worker_environment(),
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.DEVNULL,
-                    stderr=seat.errors,
-                    start_new_session=True,
-                )
+                seat.process = self._start_worker(worker_command(seat.link.address))
+        for liar in [liar for liar in self._liars if liar.process.poll() is not None]:
+            if liar.again:
+                liar.process = self._start_liar(liar.lie)
+            else:
+                self._liars.remove(liar)
+
+    def _start_worker(self, command: Sequence[str]) -> "subprocess.Popen[bytes]":
+        return subprocess.Popen(
+            [*command, *self._worker_keys],
+            cwd=self._folder,
+            env=worker_environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=self._errors,
+            start_new_session=True,
+        )
+
+    def _start_liar(self, lie: Lie) -> "subprocess.Popen[bytes]":
+        return self._start_worker([sys.executable, "-P", str(LIAR), lie, "0", self.address])
 
     def _restore(self, now: float) -> None:
         """End the faults whose time is over."""
@@ -201,15 +239,50 @@ class Arena:
                 return self._freeze(self._coordinator.pid, event.seconds)
             case Fault.KILL_COORDINATOR:
                 self._kill_coordinator()
-            case Fault.CUT:
-                return self._later(event.seconds, (link := self._link(event.lot)).cut, link.restore)
-            case Fault.HOLD:
-                return self._later(event.seconds, (link := self._link(event.lot)).hold, link.release)
-            case Fault.SLOW:
-                return self._later(event.seconds, (link := self._link(event.lot)).slow_down, link.speed_up)
+            case Fault.LOCK | Fault.FULL_DISK | Fault.POISON | Fault.REJOIN | Fault.FLOOD:
+                return self._trouble(event)
+            case Fault.CUT | Fault.HOLD | Fault.SLOW:
+                return self._disturb(event.fault, self._link(event.lot), event.seconds)
             case Fault.LOSE | Fault.REPEAT | Fault.SWAP:
                 self._link(event.lot).spoil(MISCHIEF[event.fault], SPOILED)
         return 0.0
+
+    def _disturb(self, fault: Fault, link: Link, seconds: float) -> float:
+        """Let a link misbehave; return how long it does."""
+        begin, end = {
+            Fault.CUT: (link.cut, link.restore),
+            Fault.HOLD: (link.hold, link.release),
+            Fault.SLOW: (link.slow_down, link.speed_up),
+        }[fault]
+        return self._later(seconds, begin, end)
+
+    def _trouble(self, event: Event) -> float:
+        """Carry out a fault of the storage or of a stranger; return how long it lasts."""
+        seconds = min(event.seconds, MOST.get(event.fault, math.inf))
+        match event.fault:
+            case Fault.LOCK:
+                return self._later(seconds, self._lock.hold, self._lock.release)
+            case Fault.FULL_DISK:
+                filler = Filler(self._db.parent, LEFT)
+                return self._later(seconds, filler.fill, filler.clear)
+            case Fault.FLOOD:
+                flood = Flood(self.address, "", self.pid, event.lot, kinds=("stranger", "raw"))
+                return self._later(seconds, flood.start, flood.stop)
+            case _:
+                return self._lie(event)
+
+    def _lie(self, event: Event) -> float:
+        """Let a liar join, and again and again if it is one that rejoins; return how long it does."""
+        lie = list(Lie)[event.lot % len(Lie)]
+        liar = _Liar(lie, event.fault is Fault.REJOIN, self._start_liar(lie))
+
+        def give_up() -> None:
+            liar.again = False
+
+        if not liar.again:
+            self._liars.append(liar)
+            return 0.0
+        return self._later(event.seconds, lambda: self._liars.append(liar), give_up)
 
     def _worker(self, lot: int) -> int:
         """Choose a worker that is at hand, local or remote, and return its process id."""
@@ -274,6 +347,10 @@ class Arena:
     def _dismiss(self) -> None:
         """End the remote workers, those that wait for another run, too."""
         self._restore(math.inf)
+        for liar in self._liars:
+            liar.process.terminate()
+            liar.process.wait(GRACE)
+        self._liars.clear()
         for seat in self._seats:
             if seat.process is not None:
                 seat.process.terminate()

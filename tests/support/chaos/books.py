@@ -16,7 +16,8 @@ class Books:
     """What the records of a run of `steps` steps say; samples lost and samples counted twice should be 0.
 
     `missing` and `repeated`: rows of the training table. `credited`: samples that workers have in the last sitting of
-    the run, the only one whose books are closed if a coordinator was killed; `due`: those of its steps.
+    the run, the only one whose books are closed if a coordinator was killed, with those that the coordinator computed
+    itself because no worker was right; `due`: those of its steps.
     """
 
     missing: int
@@ -40,12 +41,14 @@ def audit(db: Path, story: Story, samples: int, batch: int, steps: int) -> Books
     try:
         rows = connection.execute("SELECT batchno, batchsize FROM training").fetchall()
         workers = connection.execute("SELECT joined, images FROM workers").fetchall()
+        own = connection.execute("SELECT time, text FROM events WHERE kind = 'arbitrated'").fetchall()
         events = dict(connection.execute("SELECT kind, count(*) FROM events GROUP BY kind ORDER BY kind").fetchall())
     finally:
         connection.close()
     expected = batches(samples, batch, steps)
     began, first = story.sittings[-1]
     credited = sum(images for joined, images in workers if datetime.fromisoformat(joined).timestamp() >= began)
+    credited += sum(int(text.split()[0]) for moment, text in own if moment >= began)
     due = sum(expected[first:])
     numbers = [number for number, _ in rows]
     difference = sum(expected) - sum(size for _, size in rows)

@@ -138,8 +138,8 @@ class Link:
                 left -= len(piece)
                 sink.sendall(piece)
             self._relay_messages(source, sink)
-        except (OSError, EOFError):
-            pass  # the connection has ended, or was cut
+        except (OSError, EOFError, ValueError):
+            pass  # the connection has ended, or was cut; ValueError: the socket was closed before `select`
         finally:
             _end(source)
             _end(sink)

@@ -1,6 +1,7 @@
 """Which fault comes at which step: drawn from a seed, every kind about equally often."""
 
 import random
+from collections.abc import Collection
 from dataclasses import dataclass
 from enum import Enum
 
@@ -20,6 +21,14 @@ class Fault(Enum):
     SWAP = "messages out of order"
     FREEZE_COORDINATOR = "coordinator frozen, then thawed"
     KILL_COORDINATOR = "coordinator killed (SIGKILL), resumed"
+    LOCK = "database locked, then released"
+    FULL_DISK = "disk full, then not"
+    POISON = "liar joins"
+    REJOIN = "liar joins, and again whenever it is expelled"
+    FLOOD = "strangers flood"
+
+
+WITHOUT_DISK = tuple(fault for fault in Fault if fault is not Fault.FULL_DISK)  # that needs a disk of its own
 
 
 @dataclass(frozen=True)
@@ -35,11 +44,13 @@ class Event:
     seconds: float
 
 
-def schedule(seed: int, steps: int, faults: int, longest: float, quiet: int) -> list[Event]:
+def schedule(
+    seed: int, steps: int, faults: int, longest: float, quiet: int, kinds: Collection[Fault] = WITHOUT_DISK
+) -> list[Event]:
     """Return `faults` events in steps `quiet` to `steps` - `quiet`, at different steps, none longer than `longest`."""
     rng = random.Random(seed)
-    kinds = list(Fault)
-    drawn = [kinds[number % len(kinds)] for number in range(faults)]
+    order = list(kinds)
+    drawn = [order[number % len(order)] for number in range(faults)]
     rng.shuffle(drawn)
     when = sorted(rng.sample(range(quiet, steps - quiet), faults))
     return [
