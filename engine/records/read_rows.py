@@ -61,6 +61,10 @@ class Run(TypedDict):
         float | None, "best R² of any validation whose parameters were kept; NULL where classes are named"
     ]
     last_r2: Annotated[float | None, "R² of the last validation; NULL where classes are named"]
+    parts: Annotated[
+        str | None,
+        "which part of the data is trained with, chosen by and left to test with, and how many samples each has",
+    ]
 
 
 class Validation(TypedDict):

@@ -44,6 +44,7 @@ class RunRow:
     settings: Mapping[str, Any] = field(default_factory=dict)
     versions: Mapping[str, Any] = field(default_factory=dict)
     folder: str | None = None
+    parts: str | None = None
 
 
 class Totals(TypedDict, total=False):

@@ -55,11 +55,12 @@ def prepare(request: Request, settings: Settings, earlier: Checkpoint | None = N
     """
     stored = earlier.run if earlier else RunState()
     called = checked_name(request.name) or stored.name
-    source, dataset = _choose_data(request, earlier)
+    source, whole = _choose_data(request, earlier)
+    dataset = whole.hold_out(settings.validation)
     model = _choose_model(request.model, stored, dataset, settings)
     _check(model, dataset, settings)
     choose(settings, model.layout())
-    digest = store(dataset)
+    digest = store(whole)
     if earlier is not None:
         check_same(stored, digest, dataset.name, model)
         check_end(settings.last_step(len(dataset.train)), earlier)
@@ -75,7 +76,7 @@ def prepare(request: Request, settings: Settings, earlier: Checkpoint | None = N
         data=dataset,
         source=source,
         digest=digest,
-        normalisation=Normalisation.of(dataset.train.inputs),
+        normalisation=dataset.train.normalisation(),
         db=db,
         folder=folder,
         checkpoint=earlier,

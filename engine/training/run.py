@@ -11,7 +11,7 @@ from engine.checkpoint import Checkpoint, DataState, RunState
 from engine.compute.fingerprint import fingerprint
 from engine.compute.job import Job
 from engine.compute.validation import Scorer
-from engine.data import Dataset, Normalisation, Sampler
+from engine.data import Dataset, Normalisation, Sampler, Usage
 from engine.data.reading import Manner
 from engine.nn.model import Model
 from engine.records import RunRow
@@ -47,7 +47,15 @@ class Run:
         """Return what workers must know."""
         s = self.settings
         return Job(
-            self.model, self.digest, self.normalisation, s.batch_size, s.microbatch, s.seed, s.augment, self.values
+            self.model,
+            self.digest,
+            self.normalisation,
+            s.batch_size,
+            s.microbatch,
+            s.seed,
+            s.augment,
+            self.values,
+            float(s.validation),
         )
 
     def sampler(self) -> Sampler:
@@ -60,8 +68,8 @@ class Run:
 
     @cached_property
     def scorer(self) -> Scorer:
-        """What turns sums over the test set into a validation."""
-        return Scorer.of(self.data.test, self.values)
+        """What turns sums over the validating part into a validation."""
+        return Scorer.of(self.data.validating, self.values)
 
     def state(self) -> RunState:
         """Return what every checkpoint of the run says of it; how far it is has to be filled in."""
@@ -107,7 +115,13 @@ class Run:
             settings=s.asdict(),
             versions=versions(),
             folder=str(self.folder.absolute()),
+            parts=self.usage.text(),
         )
+
+    @cached_property
+    def usage(self) -> Usage:
+        """Which part of the data is used for what."""
+        return Usage.of(self.data, held_out=self.settings.validation > 0)
 
     def other_numerics(self) -> str:
         """Say so if the checkpoint that is continued has another fingerprint; one of an old version has none."""

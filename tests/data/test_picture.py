@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from engine.data.background import background, contrasting, nearest
-from engine.data.dataset import Dataset, Split
+from engine.data.dataset import Dataset
 from engine.data.normalisation import Normalisation
 from engine.data.picture import Form, facts, read, strict
 from engine.data.reading import Manner, flat, read_images
+from engine.data.split import Split
 from engine.errors import DataError
 
 Pixels = NDArray[np.uint8]
@@ -222,8 +223,9 @@ def test_colour_becomes_grey_and_grey_colour() -> None:
 def test_the_background_is_the_colour_that_most_corners_have() -> None:
     images = np.random.default_rng(3).integers(0, 256, (4001, 5, 6, 3), np.uint8)
     images[:3000, ::4, ::5] = (250, 240, 230)
-    assert background(images) == (250, 240, 230)
-    assert background(images[:1, :1, :1]) == (250, 240, 230)
+    labels = np.zeros(len(images), np.int32)
+    assert background(Split(images, labels)) == (250, 240, 230)
+    assert background(Split(images[:1, :1, :1], labels[:1])) == (250, 240, 230)
     assert (contrasting(10, 1), contrasting(200, 3)) == ((255,), (0, 0, 0))
     assert (nearest((20.0,)), nearest((100.0, 200.0, 250.0))) == ((0,), (255, 255, 255))
 

@@ -124,8 +124,22 @@ def test_what_is_chosen_of_several_parts_is_said() -> None:
     for part in ("train", "test", "val", "old"):
         fill(f"d/{part}", each=2 if part == "val" else 1)
     data = load("d")
-    assert (len(data.train), len(data.test)) == (2, 4)
-    assert "not read: old, test, beside train and val" in data.notes
+    assert {name: len(part) for name, part in data.parts().items()} == {"train": 2, "validation": 4, "test": 2}
+    assert "not read: old, beside train and val and test" in data.notes
+    fill("d/validation", each=3)
+    data = load("d")
+    assert len(data.validating) == 6
+    assert "not read: old, val, beside train and validation and test" in data.notes
+
+
+def test_a_test_folder_without_the_classes_is_not_read() -> None:
+    """Competitions publish one so: its pictures lie in a folder of their own, or in none."""
+    for part, names in (("train", ("a", "b")), ("val", ("a", "b")), ("test", ("unknown",))):
+        fill(f"d/{part}", names)
+    data = load("d")
+    assert (data.classes, data.validation, len(data.test)) == (("a", "b"), None, 6)
+    assert note(data, "not read") == "not read: test, beside train and val"
+    assert not [text for text in data.notes if "unknown" in text]
 
 
 def test_train_and_test_may_be_classes() -> None:

@@ -108,7 +108,7 @@ def _draw_histogram(arguments: argparse.Namespace) -> "Drawing":
 
 
 def _draw_confusion(arguments: argparse.Namespace) -> "Drawing":
-    """Draw the answers of the network to the test images."""
+    """Draw the answers of the network to the images that are chosen by."""
     from engine.checkpoint import load
     from engine.cli.commands.evaluate import data_for
     from engine.network import network_from
@@ -120,11 +120,12 @@ def _draw_confusion(arguments: argparse.Namespace) -> "Drawing":
     data = data_for(checkpoint, network, arguments)
     # An output beyond the classes of the data counts as an answer too, if the network was trained for it.
     classes = (*data.classes, *network.classes[len(data.classes) :])
-    found = confusion.answers(network.probabilities(data.test.inputs, len(classes)), data.test.labels)
+    part = data.validating
+    found = confusion.answers(network.probabilities(part.inputs, len(classes)), part.labels)
     kind = "generated " if data.generated else ""
     name = path.resolve().stem
     title = f"{name} (step {checkpoint.step}) on {kind}{data.name}"
-    return confusion.draw(found, confusion.images_of(data.test), classes, title), f"confusion-{name}"
+    return confusion.draw(found, confusion.images_of(part), classes, title), f"confusion-{name}"
 
 
 KINDS = {

@@ -56,9 +56,9 @@ class Panel(Display):
 
     def validated(self, validation: "Validation") -> None:
         self._validation, self._doing = validation, ""
-        score, of = validation.measure.short(validation.score), "of the test set correct"
+        score, of = validation.measure.short(validation.score), "of the validation part correct"
         if validation.r2 is not None:
-            of = "is R² on the test set"
+            of = "is R² on the validation part"
         self._live.console.print(f"after step {validation.step}: [bold]{score}[/bold] {of}")
         self._show()
 
