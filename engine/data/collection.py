@@ -46,11 +46,15 @@ class Options:
     columns: tuple[str, str] | None = None
     progress: Progress | None = None
 
+    def chosen(self) -> list[str]:
+        """Return the names of those that were chosen."""
+        values = {"size": self.size, "skip-unreadable": self.skip_unreadable, "columns": self.columns}
+        return [name for name, value in values.items() if value]
+
     def check_unused(self, source: str) -> None:
         """Raise DataError if something was chosen that `source` has no use for."""
-        for name, value in (("size", self.size), ("skip_unreadable", self.skip_unreadable), ("columns", self.columns)):
-            if value:
-                raise DataError(f"{source}: {name} is for pictures, and this data set holds arrays; leave it out")
+        for name in self.chosen():
+            raise DataError(f"{source}: {name} is for pictures, and this data set holds arrays; leave it out")
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ def find_columns(names: Sequence[str], chosen: Columns | None) -> Columns:
     if len(images) != 1 or len(labels) != 1:
         raise DataError(
             f"unclear which of the columns {', '.join(names)} holds the pictures, and which the labels; call them file "
-            'and label, or choose them, such as columns=("picture", "species")'
+            "and label, or choose them, such as --columns picture,species"
         )
     return images[0], labels[0]
 

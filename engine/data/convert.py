@@ -157,7 +157,7 @@ class _Conversion:
         names = listed((f"{self._collection.pictures.name(n)} {why}" for n, why in faults), len(faults))
         return DataError(
             f"{self._collection.name}: of {len(self._collection.labels):,} pictures, {len(faults):,} cannot be used:"
-            f"{names}\nMend or remove them, or leave them out with skip_unreadable=True"
+            f"{names}\nMend or remove them, or leave them out with --skip-unreadable"
         )
 
 

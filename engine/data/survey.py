@@ -103,7 +103,7 @@ def _only_size(collection: Collection, found: Survey, kept: NDArray[np.int64]) -
         raise DataError(
             f"{collection.name}: its pictures have {len(sizes):,} sizes: {often:,} of {len(kept):,} are "
             f"{most[0]}x{most[1]} (H x W), but {collection.pictures.name(odd)} is {height}x{width}; "
-            "choose one to scale all to, such as size=64"
+            "choose one to scale all to, such as --size 64"
         )
     height, width = most
     return height, width

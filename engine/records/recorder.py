@@ -117,9 +117,10 @@ class Recorder:
         """Return when all rows handed over are on disk. Call it before a checkpoint, and no row can be missing."""
         self._writer.call(lambda _: None)
 
-    def size(self) -> int:
-        """Return the bytes of all values of the run so far."""
-        return self._writer.call(partial(run_bytes, run=self._run_id()))
+    def size(self, *others: int) -> int:
+        """Return the bytes of all values so far of the run, or of the runs with these numbers."""
+        runs = others or (self._run_id(),)
+        return sum(self._writer.call(partial(run_bytes, run=run)) for run in runs)
 
     def there(self) -> bool:
         """Tell whether the database is where it was when it was opened: not deleted, moved or replaced since."""

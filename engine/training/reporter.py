@@ -158,6 +158,9 @@ class Reporter:
     def status(self, text: str) -> None:
         """Report what is being done before the first step, and between steps."""
 
+    def converting(self, what: str, done: int, total: int) -> None:
+        """Report that `what` is being done with the pictures of the data set, and is done with `done` of `total`."""
+
     def listening(self, command: str) -> None:
         """Report the command with which workers on other machines join."""
 

@@ -37,7 +37,14 @@ def figures(answer: dict[str, Any]) -> Any:
 def test_a_run_sees_what_is_left_of_training_and_is_chosen_by_the_rest(gradsum: Gradsum, workers: int) -> None:
     given = ("--epochs", 3, "--workers", workers, "--dropout", 0.1, "--augment", "--out", "out", *QUIET)
     found = gradsum(*SMALL, *HELD, *given).json()
-    options = {"batch_size": 8, "microbatch": 4, "epochs": 3, "dropout": 0.1, "augment": True, "workers": 0}
+    options: dict[str, Any] = {
+        "batch_size": 8,
+        "microbatch": 4,
+        "epochs": 3,
+        "dropout": 0.1,
+        "augment": True,
+        "workers": 0,
+    }
     result = engine.train("mlp", copied(0.25), db="copy.db", **options)
     assert figures(found) == figures(result.asdict())
     assert found["parts"] == {"train": 30, "validation": 10, "test": 12}

@@ -25,7 +25,8 @@ def pictures(labels: list[int], first: int = 0) -> Split:
 
 
 def numbers(part: Split) -> list[int]:
-    return (part.images[:, 0, 0, 0].astype(int) * 256 + part.images[:, 0, 1, 0]).tolist()
+    found: list[int] = (part.images[:, 0, 0, 0].astype(int) * 256 + part.images[:, 0, 1, 0]).tolist()
+    return found
 
 
 @given(LABELS, FRACTIONS)

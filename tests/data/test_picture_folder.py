@@ -190,7 +190,7 @@ def test_where_all_are_transparent_the_ink_stands_out(ink: int, paper: str) -> N
 def test_several_sizes_need_a_choice() -> None:
     fill("d", each=3)
     put("d/b/tall.png", shape=(9, 5))
-    with pytest.raises(DataError, match=r"2 sizes: 6 of 7 are 4x5 .*tall\.png is 9x5; choose one .* size=64"):
+    with pytest.raises(DataError, match=r"2 sizes: 6 of 7 are 4x5 .*tall\.png is 9x5; choose one .* --size 64"):
         load("d")
     data = load("d", size=8)
     assert (data.shape, data.scaled) == ((8, 8, 1), True)
@@ -218,7 +218,7 @@ def test_unreadable_files_are_listed_together_and_can_be_left_out(own_cache: Pat
     assert text.count("\n") == 12
     assert "d/a/0.png is not a picture of a known format" in text
     assert "and 2 more" in text
-    assert "skip_unreadable" in text
+    assert "--skip-unreadable" in text
     assert not list(own_cache.glob("*"))
     data = load("d", skip_unreadable=True)
     assert len(data.train) + len(data.test) == 12

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING
 
 from engine.cli.arguments import add_checkpoint, chosen_checkpoint
 from engine.cli.command import Command
+from engine.cli.read_options import add_read_options, chosen_options
 from engine.errors import DataError
 
 PARTS = ("train", "validation", "test")
 
 if TYPE_CHECKING:
-    from engine.checkpoint import Checkpoint
+    from engine.checkpoint import Checkpoint, RunState
     from engine.data import Dataset, Split
+    from engine.data.read_options import ReadOptions
     from engine.network import Network
 
 
@@ -21,6 +23,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the command."""
     add_checkpoint(parser)
     parser.add_argument("--data", metavar="NAME|PATH", help="data set, as for train (default: the one trained on)")
+    add_read_options(parser.add_argument_group("how it is read, if not as in training"))
     parser.add_argument(
         "--part",
         choices=PARTS,
@@ -64,11 +67,10 @@ def data_for(checkpoint: "Checkpoint", network: "Network", arguments: argparse.N
     """
     from engine.data import load
 
-    source = arguments.data or checkpoint.run.data.source
+    run, source = checkpoint.run, arguments.data or checkpoint.run.data.source
     if source is None:
         raise DataError(f"{arguments.checkpoint} does not say where its data came from; name a data set with --data")
-    run = checkpoint.run
-    data = load(source, target_column=run.target_column, task=run.task if run.data.columns else None)
+    data = load(source, **_reading(run, arguments).given())
     network.check_fits(data)
     if fraction := run.settings.get("validation"):
         data = _as_trained(data, run.data.digest, fraction)
@@ -77,6 +79,17 @@ def data_for(checkpoint: "Checkpoint", network: "Network", arguments: argparse.N
         text = f"the network was trained on other classes, {ours}, than the data has, {theirs}: compared by number"
         print(f"gradsum: {text}", file=sys.stderr)
     return data
+
+
+def _reading(run: "RunState", arguments: argparse.Namespace) -> "ReadOptions":
+    """Return how the data is to be read: as was chosen here, and else as in training; of other data, as a table was."""
+    from engine.data.read_options import ReadOptions
+    from engine.training.reading import reading_of
+
+    asked, before = ReadOptions(**chosen_options(vars(arguments))), reading_of(run)
+    if arguments.data:
+        before = ReadOptions(target_column=before.target_column, task=before.task if run.data.columns else None)
+    return asked.over(before)
 
 
 def _is_trained_on(checkpoint: "Checkpoint", source: str | None) -> bool:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from engine.cli.arguments import WHICH, add_checkpoint, add_database, chosen_checkpoint
 from engine.cli.command import Command
 from engine.cli.picture_options import add_out, check_place, check_spares, need_matplotlib
+from engine.cli.read_options import add_read_options
 
 if TYPE_CHECKING:
     from engine.reports.plots.gather import Drawing
@@ -69,6 +70,7 @@ def _add_layer(parser: argparse.ArgumentParser) -> None:
 def _add_network(parser: argparse.ArgumentParser) -> None:
     add_checkpoint(parser)
     parser.add_argument("--data", metavar="NAME|PATH", help="data set, as for train (default: the one trained on)")
+    add_read_options(parser.add_argument_group("how it is read, if not as in training"))
 
 
 def _draw_progress(arguments: argparse.Namespace) -> "Drawing":
