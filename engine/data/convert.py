@@ -28,7 +28,7 @@ from engine.errors import DataError
 if TYPE_CHECKING:
     from engine.data.picture import Encoded
 
-VERSION = 1  # of what pictures become; to be raised when a single byte of them changes
+VERSION = 2  # of what pictures become; to be raised when a single byte of them changes
 Item = TypeVar("Item")
 _BLOCK = 1 << 18  # bytes that are decoded at a time by a thread
 

@@ -126,6 +126,39 @@ def test_sixteen_bits_are_rounded_not_cut_off() -> None:
     assert grey(saved(Image.fromarray(deep), "TIFF")) == np.rint(deep / 257).tolist()
 
 
+def png(depth: int, kind: int, line: bytes, key: bytes) -> bytes:
+    """Return a PNG of one line of two pixels, written by hand; the colour `key` stands for transparency."""
+
+    def chunk(name: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+
+    head = struct.pack(">IIBBBBB", 2, 1, depth, kind, 0, 0, 0)
+    body = zlib.compress(b"\0" + line)
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        chunk(*part) for part in ((b"IHDR", head), (b"tRNS", key), (b"IDAT", body), (b"IEND", b""))
+    )
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4, 8, 16])
+def test_one_grey_may_stand_for_transparency(bits: int) -> None:
+    """The key is in units of the file (PNG, third edition, 11.3.1.1), whatever a library makes of the pixels."""
+    most = (1 << bits) - 1
+    line = int(f"{most:0{bits}b}{0:0{bits}b}".ljust(-(-2 * bits // 8) * 8, "0"), 2).to_bytes(-(-2 * bits // 8), "big")
+    form = Form(1, 2, 1, (77,))
+    assert read(png(bits, 0, line, struct.pack(">H", most)), form)[..., 0].tolist() == [[77, 0]]
+    assert read(png(bits, 0, line, struct.pack(">H", 0)), form)[..., 0].tolist() == [[255, 77]]
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+def test_one_colour_may_stand_for_transparency(bits: int) -> None:
+    pixels = [(200, 100, 50), (3, 7, 11)] if bits == 8 else [(51200, 25700, 12850), (1000, 2000, 3000)]
+    line = struct.pack(f">6{'B' if bits == 8 else 'H'}", *pixels[0], *pixels[1])
+    for number, other in ((0, [3, 7, 11]), (1, [200, 100, 50])):
+        found = read(png(bits, 2, line, struct.pack(">3H", *pixels[number])), Form(1, 2, 3, (9, 8, 7)))
+        assert found[0].tolist()[number] == [9, 8, 7]
+        assert found[0].tolist()[1 - number] == other
+
+
 def test_more_than_sixteen_bits_are_refused() -> None:
     deep = saved(Image.fromarray(np.array([[0, 1, 70_000], [0, 0, 0]], np.int32)), "TIFF")
     with pytest.raises(DataError, match="values from 0 to 70000; 16 bits"):
