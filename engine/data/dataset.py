@@ -74,9 +74,11 @@ class Dataset:
     def hold_out(self, fraction: float) -> Dataset:
         """Return the data set with this part of `train` as `validation`, so that `test` is not chosen by; 0: as it is.
 
-        Which samples that are is fixed: a part of each class, where there are classes. No input is copied. DataError if
-        there is a validation part already, or if too few samples are left.
+        Which samples that are is fixed: a part of each class, where there are classes. No input is copied. Raises
+        DataError for a fraction of 1 or more, if there is a validation part already, or if nothing can be held out.
         """
+        if not (isinstance(fraction, float | int) and 0 <= fraction < 1):
+            raise DataError(f"the fraction to be held out must be at least 0 and below 1, got {fraction!r:.60}")
         if not fraction:
             return self
         if self.validation is not None:

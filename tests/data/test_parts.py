@@ -78,6 +78,9 @@ def test_what_cannot_be_held_out() -> None:
     with pytest.raises(DataError, match="d has a validation part of its own, 2 images; leave --validation out"):
         three.hold_out(0.5)
     assert three.hold_out(0.0) is three
+    for fraction in (1, -0.1, float("nan"), "0.1"):
+        with pytest.raises(DataError, match="must be at least 0 and below 1, got"):
+            three.hold_out(fraction)  # type: ignore[arg-type]
     with pytest.raises(DataError, match="2 samples in as many classes: none can be held out"):
         Dataset("d", ("a", "b"), pictures([0, 1]), pictures([0])).hold_out(0.5)
 

@@ -42,8 +42,10 @@ class Panel(Display):
         self._show()
 
     def converting(self, what: str, done: int, total: int) -> None:
+        begins = self._converted is None
         self._doing, self._converted = what, (done, total)
-        self._live.start()  # drawn a few times a second: there may be a report for every picture
+        if begins:
+            self._show()  # from then on it is drawn a few times a second: reports may be many
 
     def listening(self, command: str) -> None:
         self._live.console.print(join_with(command), markup=False, soft_wrap=True)  # one line, to be copied

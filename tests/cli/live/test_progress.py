@@ -186,6 +186,16 @@ def test_the_panel_has_the_numbers() -> None:
         assert re.search(row, last), row
 
 
+def test_the_panel_says_how_far_a_conversion_is() -> None:
+    stream = Terminal()
+    panel = reporter_for(stream, quiet=False)
+    panel.status("loading")
+    panel.converting("converting pictures", 1500, 6000)
+    panel.ended()
+    assert "converting pictures ..." in stream.getvalue()
+    assert "1,500 of 6,000" in stream.getvalue()
+
+
 def test_the_panel_says_what_is_going_on() -> None:
     stream = Terminal()
     panel = reporter_for(stream, quiet=False)
