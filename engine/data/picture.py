@@ -166,7 +166,8 @@ def _formats() -> tuple[str, ...]:
 
 def _scale_key(image: Image) -> None:
     """Give the colour that stands for transparency the scale of the pixels: Pillow leaves it as a PNG stores it."""
-    stored, key = image.tile[0][3] if image.tile else None, image.info.get("transparency")
+    tiles, key = getattr(image, "tile", None), image.info.get("transparency")
+    stored = tiles[0][3] if tiles else None
     if isinstance(key, int) and stored in _GREY_STEPS:
         image.info["transparency"] = key * _GREY_STEPS[stored]
     elif isinstance(key, tuple) and stored == "RGB;16B":
