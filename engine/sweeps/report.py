@@ -20,7 +20,7 @@ class SweepResult:
 
     `best` is the finished trial with the best score in any validation, `checkpoint` its network at that step, None if
     it is not there any more; `config` is the file with the settings that lead there. None if no trial finished.
-    `records_bytes` is the size of the records of all trials together.
+    `records_bytes` is the size of the records of all trials together, None if they could not be read.
     """
 
     sweep: int
@@ -32,7 +32,7 @@ class SweepResult:
     checkpoint: Path | None
     config: Path | None
     db: Path
-    records_bytes: int
+    records_bytes: int | None
 
     def asdict(self) -> dict[str, Any]:
         """Return what `--json` prints."""

@@ -96,11 +96,8 @@ class Result:
     a sample over the last (at most 100) batches. `images_per_second` counts training only, without validation and
     checkpoints; `step_ms` is where the mean step went, in milliseconds. `steps_taken` are those of this call, `steps`
     those since the run began. `history` is read from the database whenever it is used. `records_bytes` is the size of
-<<<<<<< HEAD
-    the run's records in it. `parts` says which part of the data was used for what.
-=======
     the run's records in it, None if it could not be read. `unwritten` is the file with rows that it could not take.
->>>>>>> main
+    `parts` says which part of the data was used for what.
     """
 
     run: int

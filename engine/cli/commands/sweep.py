@@ -112,7 +112,8 @@ def _print_summary(result: "SweepResult") -> None:
             print(f"settings    {result.config} (gradsum train --config {shlex.quote(str(result.config))})")
     elif result.state != "interrupted":
         print("no trial finished")
-    print(f"records     {result.db} (sweep {result.sweep}, {size(result.records_bytes)})")
+    bytes_ = "" if result.records_bytes is None else f", {size(result.records_bytes)}"
+    print(f"records     {result.db} (sweep {result.sweep}{bytes_})")
 
 
 def _moment(trials: "list[Trial]") -> str:
