@@ -78,14 +78,18 @@ class Network:
         logits = self.logits(inputs)[:, : len(self.classes) if outputs is None else outputs]
         return probabilities_of(logits, self.model.loss)
 
-    def evaluate(self, data: Dataset) -> Validation:
-        """Measure the network on the test part of `data`; ModelError if the data does not suit the model."""
+    def evaluate(self, data: Dataset, part: str = "test") -> Validation:
+        """Measure the network on a part of `data`: "test", "train", or "validation", the one that is chosen by.
+
+        Raises ModelError if the data does not suit the model, DataError if there is no such part.
+        """
         self.check_fits(data)
+        asked = data.part(part)
         with one_blas_thread():
-            evaluator = TestSetEvaluator(self.model, self.normalisation, CHUNK, data.test, self.values)
+            evaluator = TestSetEvaluator(self.model, self.normalisation, CHUNK, asked, self.values)
             evaluator.prepare(self.parameters)
-            sums = evaluator.test_block((0, microbatches(len(data.test), CHUNK)))
-        return Scorer.of(data.test, self.values).validation(0, sums)
+            sums = evaluator.test_block((0, microbatches(len(asked), CHUNK)))
+        return Scorer.of(asked, self.values).validation(0, sums)
 
     def check_fits(self, data: Dataset) -> None:
         """Raise ModelError if the network cannot be asked about the samples of `data`."""

@@ -95,6 +95,7 @@ class Settings:
         float, 0.0, TRAINING, "probability of dropping a value before each dense activation", 0, 1, below=True
     )
     augment: bool = setting(bool, False, DATA, "shift each training image by up to 2 pixels and invert 5 random pixels")
+    validation: float = setting(float, 0.0, DATA, "fraction held out of training, to choose by", 0, 1, below=True)
     seed: int = setting(int, 3, TRAINING, "seed of initialisation, order, dropout and augmentation", 0, (1 << 63) - 1)
     shared_memory: bool = setting(bool, True, WORKERS, "exchange vectors with local workers through shared memory")
     bind: str | None = setting(
@@ -228,6 +229,7 @@ class SettingsDict(TypedDict, total=False):
     target: float | None
     dropout: float
     augment: bool
+    validation: float
     seed: int
     shared_memory: bool
     bind: str | None
@@ -279,5 +281,6 @@ TRAJECTORY = (
     "epsilon",
     "dropout",
     "augment",
+    "validation",
     "seed",
 )

@@ -24,6 +24,9 @@ _KINDS: dict[str, type | tuple[type, ...]] = {
     "data.scaled": bool,
     "data.columns": list,
     "data.targets": list,
+    "data.size": list,
+    "data.skip_unreadable": bool,
+    "data.picture_columns": list,
     "normalisation": dict,
     "values": dict,
     "versions": dict,
@@ -37,7 +40,10 @@ _KINDS: dict[str, type | tuple[type, ...]] = {
 }
 
 # Left out where they say nothing, as in checkpoints of earlier versions.
-_ADDED = ("background", "scaled", "columns", "targets", "values", "best_r2", "best")
+_ADDED = (
+    *("background", "scaled", "columns", "targets", "size", "skip_unreadable", "picture_columns"),
+    *("values", "best_r2", "best"),
+)
 
 
 @dataclass(frozen=True)
@@ -45,7 +51,8 @@ class DataState:
     """The data set that the run is trained on; `source` is its name or path, None if it was given in Python.
 
     `background` and `scaled` say how its pictures were read, `columns` and `targets` what the columns of a table are
-    called that hold features, and what is to be said of them.
+    called that hold features, and what is to be said of them. `size`, `skip_unreadable` and `picture_columns` are what
+    a person chose of how pictures are read, if anything.
     """
 
     name: str | None = None
@@ -57,6 +64,9 @@ class DataState:
     scaled: bool = False
     columns: tuple[str, ...] = ()
     targets: tuple[str, ...] = ()
+    size: tuple[int, ...] = ()
+    skip_unreadable: bool = False
+    picture_columns: tuple[str, ...] = ()
 
     def look(self) -> dict[str, Any]:
         """Return how pictures were read, as plain data."""
@@ -122,12 +132,14 @@ def run_state_from(plain: object, what: str) -> RunState:
     found = {path: _checked(plain, path, what) for path in _KINDS}
     known = {path: value for path, value in found.items() if value is not None}
     of_data = {path.removeprefix("data."): value for path, value in known.items() if path.startswith("data.")}
-    for names in of_data.keys() & {"classes", "columns", "targets"}:
+    for names in of_data.keys() & {"classes", "columns", "targets", "picture_columns"}:
         of_data[names] = tuple(of_data[names])
         if not all(isinstance(name, str) for name in of_data[names]):
             _refuse(what, f"data.{names}", plain["data"][names])
-    if "background" in of_data:
-        of_data["background"] = tuple(of_data["background"])
+    for numbers in of_data.keys() & {"background", "size"}:
+        of_data[numbers] = tuple(of_data[numbers])
+    if not all(isinstance(number, int) for number in of_data.get("size", ())):
+        _refuse(what, "data.size", plain["data"]["size"])
     if not all(isinstance(version, str) for version in known.get("versions", {}).values()):
         _refuse(what, "versions", known["versions"])
     values = {path: value for path, value in known.items() if path != "run" and not path.startswith("data")}

@@ -78,7 +78,7 @@ def _weights(db: Path, number: int, say: Say) -> Iterator[Picture]:
 
 
 def _draw_mistakes(run: Run) -> "Drawing":
-    """Draw the mistakes of the run's newest network on the test images it was validated on, if they are cached."""
+    """Draw the mistakes of the run's newest network on the images it was validated on, if they are cached."""
     from engine.checkpoint import load
     from engine.data.cache import open_cached
     from engine.network import network_from
@@ -91,8 +91,9 @@ def _draw_mistakes(run: Run) -> "Drawing":
     if checkpoint.run.uuid != run["uuid"]:
         raise CheckpointError(f"the checkpoints in {folder} are another run's")
     network = network_from(checkpoint, folder)
-    data = open_cached(run["data_digest"])
-    found = confusion.answers(network.probabilities(data.test.inputs), data.test.labels)
+    data = open_cached(run["data_digest"]).hold_out(run["settings"].get("validation", 0.0))
+    part = data.validating
+    found = confusion.answers(network.probabilities(part.inputs), part.labels)
     kind = "generated " if data.generated else ""
     title = f"step {checkpoint.step} on {kind}{data.name}"
-    return confusion.draw(found, confusion.images_of(data.test), network.classes, title), "confusion"
+    return confusion.draw(found, confusion.images_of(part), network.classes, title), "confusion"

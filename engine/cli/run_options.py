@@ -6,6 +6,7 @@ from dataclasses import Field, fields
 from pathlib import Path
 from typing import Any
 
+from engine.cli import read_options
 from engine.errors import SettingsError
 from engine.settings import DATA, FILES, FORMER_NAMES, LENGTH, TRAINING, Settings
 from engine.system.spelling import hint
@@ -13,7 +14,7 @@ from engine.system.toml import read_toml
 from engine.training.defaults import DEFAULT_DB
 
 # Options that take text and are not fields of `Settings`.
-TEXTS = ("data", "target_column", "task", "model", "name", "db", "out", "resume")
+TEXTS = ("data", "model", "name", "db", "out", "resume")
 SWITCHES = ("quiet", "json")
 DISPLAY = "display and configuration"
 SHOWN = {"bind": "ADDRESS", "key": "FILE"}  # metavars that say more than the kind
@@ -39,16 +40,7 @@ def add_settings(parser: argparse.ArgumentParser, defaults: Mapping[str, Any]) -
         help="letters (generated), mnist, fashion-mnist, emnist-letters, a folder of IDX files, or a file: .npz, .csv "
         "or .parquet (default: letters)",
     )
-    groups[DATA].add_argument(
-        "--target-column",
-        metavar="NAME",
-        help="column of a table of features that is the target (default: label, target, y or the like, else the last)",
-    )
-    groups[DATA].add_argument(
-        "--task",
-        metavar="classification|regression",
-        help="what the target of a table is (default: regression for floats, else classification)",
-    )
+    read_options.add_read_options(groups[DATA])
     groups[DATA].add_argument(
         "--model", metavar="NAME|FILE", help="letters, mlp, lenet, or a TOML file (default: letters, for features mlp)"
     )
@@ -118,14 +110,17 @@ def _reader(kind: type) -> Callable[[str], Any]:
 
 
 def given_options(arguments: argparse.Namespace, texts: Sequence[str]) -> tuple[dict[str, Any], bool, bool]:
-    """Return the settings and `texts` that were given, in the file of --config or as options, and --quiet and --json.
+    """Return the settings, `texts` and options of reading that were given, in the file of --config or as options.
+
+    And --quiet and --json.
 
     SettingsError if a setting cannot have its value, before anything slow.
     """
     settings = [f.name for f in fields(Settings)]
     given = _from_file(arguments.config, settings, texts) if arguments.config else {}
-    named = {name: getattr(arguments, name) for name in (*settings, *texts, *SWITCHES)}
+    named = {name: getattr(arguments, name) for name in (*settings, *texts, *read_options.NAMES, *SWITCHES)}
     given |= {name: value for name, value in named.items() if value is not None}
+    given |= read_options.chosen_options(given)
     quiet, as_json = (given.pop(name, False) for name in SWITCHES)
     Settings.build({name: given[name] for name in settings if name in given})
     return given, quiet, as_json
@@ -139,7 +134,8 @@ def _from_file(path: Path, settings: list[str], texts: Sequence[str]) -> dict[st
         twice = next(name for name in read if name.replace("-", "_") != name and name.replace("-", "_") in read)
         raise SettingsError(f"--config {path}: {twice} and {twice.replace('-', '_')} are the same option")
     given = {FORMER_NAMES.get(name, name): value for name, value in given.items()}
-    known = [*settings, *texts, *SWITCHES]
+    texts = (*texts, *read_options.TEXTS)
+    known = [*settings, *texts, *read_options.READERS, *SWITCHES]
     for name, value in given.items():
         if name not in known:
             raise SettingsError(f"--config {path}: no option {name!r}{hint(name, known)}")
@@ -149,6 +145,7 @@ def _from_file(path: Path, settings: list[str], texts: Sequence[str]) -> dict[st
         if name in texts and (not value or "\0" in value):
             raise SettingsError(f"--config {path}: {name} must be a name or path, got {value!r}")
     try:
+        read_options.chosen_options(given)
         Settings.build({name: value for name, value in given.items() if name in settings})
     except SettingsError as error:
         raise SettingsError(f"--config {path}: {error}") from None

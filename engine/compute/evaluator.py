@@ -42,8 +42,8 @@ class TestSetEvaluator:
 
         def leaf(number: int, _: int) -> Sums:
             chosen = slice(number * size, (number + 1) * size)
-            inputs, targets = self._test.inputs[chosen], self._target(self._test.targets[chosen])
-            return Sums(*self._program(len(targets)).evaluate(self._normalise(inputs), targets))
+            inputs, targets = self._test.take(chosen)
+            return Sums(*self._program(len(targets)).evaluate(self._normalise(inputs), self._target(targets)))
 
         return tree.evaluate_block(block, leaf, add)
 
@@ -66,7 +66,7 @@ class Evaluator(TestSetEvaluator):
     """Evaluates blocks of a batch, or of the test set, with the parameters it was last given."""
 
     def __init__(self, job: Job, data: Dataset) -> None:
-        super().__init__(job.model, job.normalisation, job.microbatch, data.test, job.values)
+        super().__init__(job.model, job.normalisation, job.microbatch, data.validating, job.values)
         self._job = job
         self._data = data
         if job.augment and data.train.has_features:
@@ -80,9 +80,8 @@ class Evaluator(TestSetEvaluator):
         """Evaluate one micro-batch for nothing, so that kernels are loaded before the first step."""
         self.prepare(self._layout.zeros())
         samples = min(self._job.microbatch, len(self._data.train))
-        inputs = self._normalise(self._data.train.inputs[:samples])
-        targets = self._target(self._data.train.targets[:samples])
-        self._program(samples).gradient(inputs, targets, None, self._layout.zeros())
+        inputs, targets = self._data.train.take(slice(samples))
+        self._program(samples).gradient(self._normalise(inputs), self._target(targets), None, self._layout.zeros())
 
     def batch_length(self, step: int) -> int:
         """Return how many samples the batch of `step` has."""
@@ -95,12 +94,12 @@ class Evaluator(TestSetEvaluator):
         def leaf(number: int, depth: int) -> Sums:
             chosen = indices[number * self._job.microbatch : (number + 1) * self._job.microbatch]
             rng = stream(self._job.seed, step, number) if self._random else None
-            inputs, targets = self._data.train.inputs[chosen], self._target(self._data.train.targets[chosen])
+            inputs, targets = self._data.train.take(chosen)
             if self._job.augment and rng:
                 augment(inputs.view(np.uint8), rng)
             target = self._buffer(depth - 1) if depth else out
             program = self._program(len(chosen))
-            loss, correct = program.gradient(self._normalise(inputs), targets, rng, target)
+            loss, correct = program.gradient(self._normalise(inputs), self._target(targets), rng, target)
             return Sums(loss, correct, target)
 
         return tree.evaluate_block(block, leaf, add)
@@ -110,8 +109,8 @@ class Evaluator(TestSetEvaluator):
         indices, size = self._sampler.indices(step), self._job.microbatch
         for start in range(0, len(indices), size):
             chosen = indices[start : start + size]
-            inputs, targets = self._data.train.inputs[chosen], self._target(self._data.train.targets[chosen])
-            layer = self._program(len(chosen)).first_nonfinite(self._normalise(inputs), targets)
+            inputs, targets = self._data.train.take(chosen)
+            layer = self._program(len(chosen)).first_nonfinite(self._normalise(inputs), self._target(targets))
             if layer:
                 return layer
         return None

@@ -10,7 +10,7 @@ from engine.nn.model import Model, model_from
 
 @dataclass(frozen=True)
 class Job:
-    """One run as a worker sees it. `data` is the digest of the data set.
+    """One run as a worker sees it. `data` is the digest of the data set, `validation` what is held out of its training.
 
     `normalisation` is that of the inputs; `values` that of the targets, None where these are labels.
     """
@@ -23,6 +23,7 @@ class Job:
     seed: int
     augment: bool
     values: Normalisation | None = None
+    validation: float = 0.0
 
     def describe(self) -> dict[str, Any]:
         """Return plain data from which `job_from` rebuilds the job."""
@@ -38,7 +39,7 @@ def job_from(description: object) -> Job:
 
 
 def _read(description: object) -> Job:
-    kinds = {"data": str, "batch_size": int, "microbatch": int, "seed": int, "augment": bool}
+    kinds = {"data": str, "batch_size": int, "microbatch": int, "seed": int, "augment": bool, "validation": float}
     if not isinstance(description, dict) or description.keys() != {*kinds, "model", "normalisation", "values"}:
         raise ProtocolError("a job is a table with model, normalisation, " + ", ".join((*kinds, "values")))
     for name, kind in kinds.items():
@@ -46,6 +47,8 @@ def _read(description: object) -> Job:
             raise ProtocolError(f"job.{name} must be {kind.__name__}, got {description[name]!r}")
     if min(description["batch_size"], description["microbatch"]) < 1 or description["seed"] < 0:
         raise ProtocolError("job.batch_size and job.microbatch must be at least 1, job.seed at least 0")
+    if not 0 <= description["validation"] < 1:
+        raise ProtocolError(f"job.validation must be at least 0 and below 1, got {description['validation']}")
     inputs, values = description["normalisation"], description["values"]
     try:
         rest = {"normalisation": _normalisation(inputs), "values": None if values is None else _normalisation(values)}

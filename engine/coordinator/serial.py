@@ -20,7 +20,7 @@ class Serial:
         self._evaluator.rehearse()
         self.timing = Timing()
         self._microbatch = job.microbatch
-        self._test_size = len(data.test)
+        self._test_size = len(data.validating)
 
     def start(self, step: int, parameters: Vector, out: Vector) -> Pending:
         """Only remember what to compute: the result is computed when it is asked for."""

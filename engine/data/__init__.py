@@ -6,12 +6,14 @@ coordinator and workers know that they mean the same data.
 """
 
 from engine.data.augment import augment
-from engine.data.dataset import Dataset, Split, Targets
+from engine.data.dataset import Dataset
 from engine.data.measure import Measure
 from engine.data.normalisation import Inputs, Normalisation
 from engine.data.sampler import Sampler, stream
 from engine.data.sources import NAMES, load
 from engine.data.sources import load as load_data  # its public name
+from engine.data.split import Split, Targets
+from engine.data.usage import Usage
 
 __all__ = [
     "NAMES",
@@ -22,6 +24,7 @@ __all__ = [
     "Sampler",
     "Split",
     "Targets",
+    "Usage",
     "augment",
     "load",
     "load_data",

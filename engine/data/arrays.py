@@ -15,6 +15,7 @@ from engine.data.axes import channels_first, channels_last
 from engine.data.dataset import Dataset
 from engine.data.held_out import hold_out, said
 from engine.data.labels import AnyArray, numbered
+from engine.data.parts import part_names
 from engine.data.scale import Block, scale_for
 from engine.errors import DataError
 
@@ -62,16 +63,17 @@ class Part:
 def from_parts(name: str, parts: Sequence[Part], classes: Sequence[str] | None = None) -> Dataset:
     """Put images and labels into the cache, block by block, and return the data set there.
 
-    `parts` are training and test part, or one of which a sixth is held out. Raises DataError if they do not fit.
+    `parts` are as in `part_names`; of a single one a sixth is held out. Raises DataError if they do not fit.
     """
     shape = parts[0].images.shape
     first = channels_first(shape)
-    if len(parts) > 1 and parts[1].images.shape[1:] != shape[1:]:
-        raise DataError(f"training images are {list(shape[1:])} but test images {list(parts[1].images.shape[1:])}")
+    for called, part in zip(part_names(len(parts)), parts, strict=True):
+        if part.images.shape[1:] != shape[1:]:
+            raise DataError(f"training images are {list(shape[1:])} but {called} images {list(part.images.shape[1:])}")
     names, labels, notes = numbered([part.labels for part in parts], classes)
     if first:
         notes.append(f"channels come first in {list(shape)}; moved to the end")
-    chosen = [(part, np.arange(len(part.labels))) for part in parts]
+    chosen = [(part, np.arange(len(part.labels))) for part in parts[: len(labels)]]
     if len(parts) == 1:
         held = hold_out(labels[0])
         notes.append(said(held))
@@ -81,7 +83,8 @@ def from_parts(name: str, parts: Sequence[Part], classes: Sequence[str] | None =
     images = (scale.apply(channels_last(block, first)) for part, numbers in chosen for block in _blocks(part, numbers))
     height, width, channels = channels_last(np.broadcast_to(np.uint8(0), (1, *shape[1:])), first).shape[1:]
     facts = f"{ {1: 'grey', 3: 'colour'}.get(channels, f'{channels} channels') }, {height}x{width} pixels"
-    size, pieces = layout.streamed(name, names, (labels[0], labels[1]), (height, width, channels), images)
+    of_parts = dict(zip(part_names(len(labels)), labels, strict=True))
+    size, pieces = layout.streamed(name, names, of_parts, (height, width, channels), images)
     digest = cache.store_stream(pieces, size)
     return cache.open_cached(digest, notes=tuple(filter(None, (facts, scale.text, *notes))))
 

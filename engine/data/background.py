@@ -7,13 +7,15 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.data.split import Split
+
 LOOKED_AT = 1000  # images, evenly spaced over the set: enough for a median, and few to read where there are millions
 
 
-def background(images: NDArray[np.uint8]) -> tuple[int, ...]:
-    """Return the colour of the corners of `images`, uint8 [N, H, W, C]: their median, a byte for each channel."""
-    some = images[spread(len(images))]
-    return median_of_corners(iter(some))
+def background(part: Split) -> tuple[int, ...]:
+    """Return the colour of the corners of the images of a part: their median, a byte for each channel."""
+    some, _ = part.take(spread(len(part)))
+    return median_of_corners(some.view(np.uint8))
 
 
 def spread(count: int) -> NDArray[np.int64]:

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 Progress = Callable[[str, int, int], None]  # what is being done, how many are done, of how many
 LISTED = 10  # names in a message; then only their number
-TRAIN, TEST = 0, 1
 LARGEST_SIDE = 1 << 14  # pixels
 
 
@@ -47,37 +46,43 @@ class Options:
     columns: tuple[str, str] | None = None
     progress: Progress | None = None
 
+    def chosen(self) -> list[str]:
+        """Return the names of those that were chosen."""
+        values = {"size": self.size, "skip-unreadable": self.skip_unreadable, "columns": self.columns}
+        return [name for name, value in values.items() if value]
+
     def check_unused(self, source: str) -> None:
         """Raise DataError if something was chosen that `source` has no use for."""
-        for name, value in (("size", self.size), ("skip_unreadable", self.skip_unreadable), ("columns", self.columns)):
-            if value:
-                raise DataError(f"{source}: {name} is for pictures, and this data set holds arrays; leave it out")
+        for name in self.chosen():
+            raise DataError(f"{source}: {name} is for pictures, and this data set holds arrays; leave it out")
 
 
 @dataclass(frozen=True)
 class Collection:
-    """`labels` int32 [N] for the N pictures; `parts` int8 [N] with TRAIN or TEST, None if a part is to be held out."""
+    """`labels` int32 [N] for the first N pictures, which are in the order of their parts.
+
+    `counts` says how many each part has, as in `part_names`; a sixth of a single one is to be held out.
+    """
 
     name: str
     classes: tuple[str, ...]
     pictures: Pictures
     labels: NDArray[np.int32]
-    parts: NDArray[np.int8] | None
+    counts: tuple[int, ...]
     notes: tuple[str, ...] = ()
 
 
 def labelled(
-    name: str, pictures: Pictures, labels: AnyArray, training: int, classes: Sequence[str] | None, notes: Sequence[str]
+    name: str,
+    pictures: Pictures,
+    labels: AnyArray,
+    counts: Sequence[int],
+    classes: Sequence[str] | None,
+    notes: Sequence[str],
 ) -> Collection:
-    """Return a collection of which the first `training` pictures are for training, the others for testing.
-
-    If there are no others, a part will be held out. Raises DataError if the labels do not fit.
-    """
-    cuts = [labels[:training], labels[training:]][: 1 + (training < len(labels))]
-    names, numbers, more = numbered(cuts, classes)
-    parts = np.repeat(np.array([TRAIN, TEST], np.int8)[: len(cuts)], [len(cut) for cut in cuts])
-    joined = np.concatenate(numbers)
-    return Collection(name, names, pictures, joined, parts if len(cuts) > 1 else None, (*notes, *more))
+    """Return a collection of pictures in the order of their parts; DataError if the labels do not fit."""
+    names, numbers, more = numbered(np.split(labels, np.cumsum(counts)[:-1]), classes)
+    return Collection(name, names, pictures, np.concatenate(numbers), tuple(map(len, numbers)), (*notes, *more))
 
 
 class Files:

@@ -1,20 +1,15 @@
-"""Which columns of a table hold pictures, labels and parts."""
+"""Which columns of a table hold pictures, labels and parts of a data set."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-from numpy.typing import NDArray
-
-from engine.data.picture_folder import PARTS
 from engine.errors import DataError
 
 _IMAGES = ("image", "img", "picture", "photo", "file", "filename", "file_name", "filepath", "file_path", "path",
            "image_path", "image_file", "images")  # fmt: skip
 _LABELS = ("label", "labels", "class", "class_name", "category", "target", "y")
 _PARTS = ("split", "part", "subset", "set")
-_ALSO = {"training": "train", "testing": "test", "dev": "validation"}
 Columns = tuple[str, str]
 
 
@@ -35,7 +30,7 @@ def find_columns(names: Sequence[str], chosen: Columns | None) -> Columns:
     if len(images) != 1 or len(labels) != 1:
         raise DataError(
             f"unclear which of the columns {', '.join(names)} holds the pictures, and which the labels; call them file "
-            'and label, or choose them, such as columns=("picture", "species")'
+            "and label, or choose them, such as --columns picture,species"
         )
     return images[0], labels[0]
 
@@ -54,31 +49,6 @@ def part_column(names: Sequence[str]) -> str | None:
     """Return the name of the column that says which part a sample belongs to, if there is one."""
     found = _matching(names, _PARTS)
     return found[0] if len(found) == 1 else None
-
-
-def part_named(text: str) -> str | None:
-    """Return the part, one of PARTS, that a text stands for."""
-    word = text.strip().lower()
-    word = _ALSO.get(word, word)
-    return word if word in PARTS else None
-
-
-def in_parts(kinds: Sequence[str]) -> tuple[NDArray[np.int64], int, list[str]]:
-    """Put samples of these parts in order: the numbers of those for training, then of those for testing.
-
-    Returns them, how many are for training, and notes. Validation comes before test where there are both. Raises
-    DataError if none are for training.
-    """
-    known = {kind: number for number, kind in enumerate(PARTS)}
-    codes = np.array([known[kind] for kind in kinds])
-    present = [PARTS[code] for code in np.unique(codes)]
-    if "train" not in present:
-        raise DataError(f"there are {', '.join(present)} samples but none to train with")
-    train = np.flatnonzero(codes == 0)
-    test = np.flatnonzero(codes == known[present[1]]) if len(present) > 1 else train[:0]
-    ignored = present[2:]
-    notes = [f"not read: {', '.join(ignored)}, beside train and {present[1]}"] if ignored else []
-    return np.concatenate([train, test]), len(train), notes
 
 
 def _matching(names: Sequence[str], usual: Sequence[str]) -> list[str]:

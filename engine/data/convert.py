@@ -15,10 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.data import cache, layout
-from engine.data.collection import TEST, Collection, Options, listed
+from engine.data.collection import Collection, Options, listed
 from engine.data.dataset import Dataset
 from engine.data.held_out import hold_out, said
 from engine.data.in_order import in_order
+from engine.data.parts import part_names
 from engine.data.picture import Form, read, strict
 from engine.data.reading import flat
 from engine.data.survey import decode_all, form_of, survey, threads_for
@@ -27,7 +28,7 @@ from engine.errors import DataError
 if TYPE_CHECKING:
     from engine.data.picture import Encoded
 
-VERSION = 1  # of what pictures become; to be raised when a single byte of them changes
+VERSION = 2  # of what pictures become; to be raised when a single byte of them changes
 Item = TypeVar("Item")
 _BLOCK = 1 << 18  # bytes that are decoded at a time by a thread
 
@@ -56,7 +57,7 @@ def _key(collection: Collection, options: Options) -> str | None:
     digest = hashlib.sha256()
     made_by = [VERSION, version("pillow"), options.size, options.skip_unreadable]
     digest.update(json.dumps([*made_by, collection.name, collection.classes, collection.notes]).encode())
-    digest.update(collection.labels.tobytes() + (b"" if collection.parts is None else collection.parts.tobytes()))
+    digest.update(collection.labels.tobytes() + json.dumps(collection.counts).encode())
     for state in states:
         digest.update(state.encode("utf-8", "surrogatepass") + b"\n")
     return f"pictures-{digest.hexdigest()}"
@@ -103,30 +104,30 @@ class _Conversion:
         if not len(kept):
             raise self._refusal()
         form, notes = form_of(collection, self._found, kept, self._options)
-        train, test, more = self._parts(kept)
-        labels = collection.labels[train], collection.labels[test]
-        blocks = self._blocks(train, test, form)
+        parts, more = self._parts(kept)
+        labels = {name: collection.labels[numbers] for name, numbers in parts.items()}
+        blocks = self._blocks(list(parts.values()), form)
         shape = form.height, form.width, form.channels
         size, pieces = layout.streamed(collection.name, collection.classes, labels, shape, blocks)
         digest = cache.store_stream(pieces, size, self._folder)
         return digest, [*notes, *more, *collection.notes, *self._oddities()]
 
-    def _parts(self, kept: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64], list[str]]:
-        """Return the numbers of training and test part, and what to tell of them."""
-        parts = self._collection.parts
-        if parts is None:
+    def _parts(self, kept: NDArray[np.int64]) -> tuple[dict[str, NDArray[np.int64]], list[str]]:
+        """Return the numbers of each part by its name, and what to tell of them."""
+        counts = self._collection.counts
+        if len(counts) == 1:
             held = hold_out(self._collection.labels[kept])
-            return kept[~held], kept[held], [said(held)]
-        train, test = kept[parts[kept] != TEST], kept[parts[kept] == TEST]
-        if not len(train) or not len(test):
+            return {"train": kept[~held], "test": kept[held]}, [said(held)]
+        cuts = np.split(kept, np.searchsorted(kept, np.cumsum(counts)[:-1]))
+        if not all(map(len, cuts)):
             raise self._refusal()
-        return train, test, []
+        return dict(zip(part_names(len(counts)), cuts, strict=True)), []
 
-    def _blocks(self, train: NDArray[np.int64], test: NDArray[np.int64], form: Form) -> Iterator[NDArray[np.uint8]]:
+    def _blocks(self, parts: list[NDArray[np.int64]], form: Form) -> Iterator[NDArray[np.uint8]]:
         """Yield all pictures, decoded, in blocks; from the first that cannot be read on, only look for others."""
         size = max(1, _BLOCK // (form.height * form.width * form.channels))
-        pictures, done, total = self._collection.pictures, 0, len(train) + len(test)
-        sources = chain.from_iterable(zip(part, pictures.read(part), strict=True) for part in (train, test))
+        pictures, done, total = self._collection.pictures, 0, sum(map(len, parts))
+        sources = chain.from_iterable(zip(part, pictures.read(part), strict=True) for part in parts)
         before, progress = len(self._found.faults), self._options.progress
         decoded = in_order(partial(_decoded, form), _batched(sources, size), threads_for(self._found))
         for images, numbers, faults in decoded:
@@ -156,7 +157,7 @@ class _Conversion:
         names = listed((f"{self._collection.pictures.name(n)} {why}" for n, why in faults), len(faults))
         return DataError(
             f"{self._collection.name}: of {len(self._collection.labels):,} pictures, {len(faults):,} cannot be used:"
-            f"{names}\nMend or remove them, or leave them out with skip_unreadable=True"
+            f"{names}\nMend or remove them, or leave them out with --skip-unreadable"
         )
 
 

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from engine.data.collection import Collection, Files, labelled
-from engine.data.columns import Columns, find_columns, in_parts, part_column, part_named
+from engine.data.columns import Columns, find_columns, part_column
 from engine.data.labels import of_texts
+from engine.data.parts import in_parts, part_named
 from engine.errors import DataError
 
 _DELIMITERS = ",;\t|"
@@ -58,12 +59,13 @@ def _read(path: Path, lines: Iterator[str], chosen: Columns | None) -> Collectio
         rows.append(cells)
     if not rows:
         raise DataError("no lines after the first, which names the columns")
-    training, notes = len(rows), list[str]()
+    counts: tuple[int, ...] = (len(rows),)
+    notes: list[str] = []
     if len(columns) > 2:
-        order, training, notes = in_parts([cells[2] for cells in rows])
+        order, counts, notes = in_parts([cells[2] for cells in rows])
         rows = [rows[number] for number in order]
     labels = of_texts([cells[1] for cells in rows])
-    return labelled(path.stem, Files(path.parent, [cells[0] for cells in rows]), labels, training, None, notes)
+    return labelled(path.stem, Files(path.parent, [cells[0] for cells in rows]), labels, counts, None, notes)
 
 
 def _part(text: str, line: int) -> str:

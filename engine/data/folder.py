@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.data.dataset import Dataset, Split
+from engine.data.dataset import Dataset
 from engine.data.idx import read_images, read_labels
 from engine.data.idx_files import choose, files_of, sets_in
 from engine.data.labels import MOST_CLASSES
+from engine.data.split import Split
 from engine.errors import DataError
 
 

@@ -1,4 +1,4 @@
-"""Which samples are held out of training where data comes in one part."""
+"""Which samples are held out: for testing where data comes in one part, for validation where that is wanted."""
 
 from __future__ import annotations
 
@@ -7,26 +7,30 @@ from numpy.typing import NDArray
 
 from engine.errors import DataError
 
-_SEED = 6
+SIXTH = 1 / 6
+# Keys, so that what is held out for the one says nothing of the other.
+TESTING, VALIDATION = 6, 7
 
 
-def hold_out(labels: NDArray[np.int32]) -> NDArray[np.bool_]:
-    """Return which samples [N] are held out: a sixth of each class, one at least of those with two or more.
+def hold_out(labels: NDArray[np.int32], fraction: float = SIXTH, key: int = TESTING) -> NDArray[np.bool_]:
+    """Return which samples [N] are held out: a part of each class, one at least of those with two or more.
 
-    The choice depends on the labels alone, and is the same in every version and on every machine.
+    Of n samples that is n * `fraction`, above 0 and below 1, rounded; of a sixth, rounded down. The choice depends on
+    the labels, the fraction and the key alone, and is the same in every version and on every machine.
     Raises DataError if no class has two samples.
     """
     # Raw Philox words, since they are the same in every version of numpy.
-    keys = np.random.Philox(key=_SEED).random_raw(len(labels))
+    keys = np.random.Philox(key=key).random_raw(len(labels))
     order = np.lexsort((keys, labels))
     counts = np.bincount(labels)
-    taken = np.maximum(counts // 6, counts > 1)
+    wanted = counts // 6 if fraction == SIXTH else np.rint(counts * fraction).astype(np.int64)
+    taken = np.minimum(np.maximum(wanted, 1), np.maximum(counts - 1, 0))
     ends = np.cumsum(counts)
     held = np.zeros(len(labels), np.bool_)
     for end, count in zip(ends, taken, strict=True):
         held[order[end - count : end]] = True
     if not held.any():
-        raise DataError(f"{len(labels)} samples in as many classes: none can be held out for testing; add more")
+        raise DataError(f"{len(labels)} samples in as many classes: none can be held out; add more")
     return held
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.data.natural import natural
+from engine.data.parts import part_names
 from engine.errors import DataError
 
 MOST_CLASSES = 1 << 16
@@ -55,23 +56,34 @@ def numbered(
 ) -> tuple[tuple[str, ...], list[NDArray[np.int32]], list[str]]:
     """Return the names of the classes, the labels of each part (training first) as their numbers, and notes.
 
+    Of three parts the test part is left out if its labels are kept secret: all the same, and not one of training.
+
     Without `classes` they are the labels that occur: numbers in their order, words in natural order. With them, whole
     numbers count in `classes` from 0, and words are among them. DataError if a label is not a class, or not trained.
     """
+    parts, notes = _public(parts)
     words = {part.dtype.kind == "U" for part in parts}
     if len(words) > 1:
         raise DataError("some labels are words, others numbers; both parts must have the same")
     if classes is not None:
-        return _among(parts, tuple(str(name) for name in classes), words == {True})
+        return *_among(parts, tuple(str(name) for name in classes), words == {True}), notes
     values = np.unique(parts[0])
     if words == {True}:
         values = np.array(sorted(values.tolist(), key=lambda word: (natural(word), word)))
     if len(values) > MOST_CLASSES:
         raise DataError(f"{len(values):,} different labels, where {MOST_CLASSES:,} classes are the most")
-    numbers = [_places(values, part) for part in parts]
+    numbers = [_places(values, part, name) for part, name in zip(parts, part_names(len(parts)), strict=True)]
     gaps = words == {False} and values.tolist() != list(range(len(values)))
     shown = ", ".join(str(value) for value in values[:3]) + (", ..." if len(values) > 3 else "")
-    return tuple(str(v) for v in values), numbers, [f"classes are the labels that occur: {shown}"] if gaps else []
+    notes += [f"classes are the labels that occur: {shown}"] if gaps else []
+    return tuple(str(v) for v in values), numbers, notes
+
+
+def _public(parts: Sequence[AnyArray]) -> tuple[Sequence[AnyArray], list[str]]:
+    """Return the parts, but of three not the last if its labels are kept secret, and a note if so."""
+    if len(parts) < 3 or len(np.unique(parts[2])) > 1 or parts[2][0] in parts[0]:
+        return parts, []
+    return parts[:2], [f"not read: test, where every label is {parts[2][0]}, with which nothing is trained"]
 
 
 def _of_objects(array: AnyArray, what: str) -> AnyArray:
@@ -85,28 +97,30 @@ def _of_objects(array: AnyArray, what: str) -> AnyArray:
         raise DataError(f"{what} are too large; give them as words") from None
 
 
-def _places(values: AnyArray, labels: AnyArray) -> NDArray[np.int32]:
-    """Return where each label stands in `values`; DataError if one does not."""
+def _places(values: AnyArray, labels: AnyArray, part: str) -> NDArray[np.int32]:
+    """Return where each label of a part stands in `values`; DataError if one does not."""
     order = np.argsort(values)
     places = np.searchsorted(values, labels, sorter=order).clip(max=len(values) - 1)
     found: NDArray[np.int64] = order[places]
     unknown = np.flatnonzero(values[found] != labels)
     if len(unknown):
-        raise DataError(f"label {labels[unknown[0]]} at index {unknown[0]} of the test part does not occur in training")
+        raise DataError(
+            f"label {labels[unknown[0]]} at index {unknown[0]} of the {part} part does not occur in training"
+        )
     return found.astype(np.int32)
 
 
 def _among(
     parts: Sequence[AnyArray], classes: tuple[str, ...], words: bool
-) -> tuple[tuple[str, ...], list[NDArray[np.int32]], list[str]]:
+) -> tuple[tuple[str, ...], list[NDArray[np.int32]]]:
     if len(set(classes)) < len(classes):
         raise DataError("two classes have the same name; each needs its own")
     numbers = []
-    for part in parts:
+    for part, name in zip(parts, part_names(len(parts)), strict=True):
         known = np.isin(part, np.array(classes) if words else np.arange(len(classes)))
         wrong = np.flatnonzero(~known)
         if len(wrong):
             allowed = f"{', '.join(classes[:3])}..." if words else f"0 to {len(classes) - 1}"
             raise DataError(f"label {part[wrong[0]]} at index {wrong[0]} is not one of the classes, {allowed}")
-        numbers.append(_places(np.array(classes), part) if words else part.astype(np.int32))
-    return classes, numbers, []
+        numbers.append(_places(np.array(classes), part, name) if words else part.astype(np.int32))
+    return classes, numbers

@@ -1,9 +1,9 @@
 """How a data set lies in one safetensors file, byte for byte.
 
 The format (https://huggingface.co/docs/safetensors): header length as little-endian uint64, a JSON header, the arrays.
-Ours has one canonical header for one data set, so equal data sets are equal files. Targets come first, called labels or
-values: the header is padded to 8 bytes, so they are aligned wherever images of odd sizes end. Then images or features.
-Only where there are features or values does the header say what the columns are called.
+Ours has one canonical header for one data set, so equal data sets are equal files. Targets come first, those of all
+parts, called labels or values: the header is padded to 8 bytes, so they are aligned wherever images of odd sizes end.
+Then images or features. Only where there are features or values does the header say what the columns are called.
 """
 
 from __future__ import annotations
@@ -11,14 +11,15 @@ from __future__ import annotations
 import json
 import math
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.data.dataset import Dataset, Split
+from engine.data.dataset import PARTS, Dataset, made_of
+from engine.data.split import Split
 from engine.errors import DataError
 
 _FORMAT = "gradsum-data-1"
@@ -48,45 +49,37 @@ class Fields:
 
 def pieces(dataset: Dataset) -> list[memoryview]:
     """Return the file as buffers, as flat bytes, to be written or hashed one after another."""
-    asked, unit = _keys(dataset)
+    asked, unit = dataset.train.asked, "features" if dataset.train.has_features else "images"
+    parts = dataset.parts().items()
     arrays: dict[str, NDArray[np.generic]] = {
-        f"train.{asked}": dataset.train.targets.astype(_STORED[asked], copy=False),
-        f"test.{asked}": dataset.test.targets.astype(_STORED[asked], copy=False),
-        f"train.{unit}": dataset.train.inputs.astype(_STORED[unit], copy=False),
-        f"test.{unit}": dataset.test.inputs.astype(_STORED[unit], copy=False),
+        f"{name}.{asked}": part.targets.astype(_STORED[asked], copy=False) for name, part in parts
     }
+    arrays |= {f"{name}.{unit}": part.inputs.astype(_STORED[unit], copy=False) for name, part in parts}
     header = _header(Fields.of(dataset, {name: array.shape for name, array in arrays.items()}))
     return [memoryview(header)] + [np.ascontiguousarray(array).data.cast("B") for array in arrays.values()]
-
-
-def _keys(dataset: Dataset) -> tuple[str, str]:
-    """Return what the file calls targets and inputs."""
-    return dataset.train.asked, "features" if dataset.train.has_features else "images"
 
 
 def streamed(
     name: str,
     classes: tuple[str, ...],
-    labels: tuple[NDArray[np.int32], NDArray[np.int32]],
+    labels: Mapping[str, NDArray[np.int32]],
     shape: tuple[int, ...],
     images: Iterable[NDArray[np.uint8]],
 ) -> tuple[int, Iterator[memoryview]]:
-    """Return the size of a file, and its bytes as they are made: `labels` of training and test part, then all images.
+    """Return the size of a file, and its bytes as they are made: `labels` of each part, then all images.
 
-    `images` come in blocks [n, *shape] with `shape` (H, W, C), those of the training part first.
+    `labels` are by the names of parts, as `Dataset.parts` orders them. `images` come in blocks [n, *shape] with `shape`
+    (H, W, C), those of the training part first.
     """
-    train, test = (part.astype("<i4") for part in labels)
-    shapes: Shapes = {
-        "train.labels": train.shape,
-        "test.labels": test.shape,
-        "train.images": (len(train), *shape),
-        "test.images": (len(test), *shape),
-    }
+    stored = {part: numbers.astype("<i4") for part, numbers in labels.items()}
+    shapes: Shapes = {f"{part}.labels": numbers.shape for part, numbers in stored.items()}
+    shapes |= {f"{part}.images": (len(numbers), *shape) for part, numbers in stored.items()}
     header = _header(Fields(name, classes, False, shapes))
-    size = len(header) + train.nbytes + test.nbytes + (len(train) + len(test)) * math.prod(shape)
+    size = len(header) + sum(part.nbytes + len(part) * math.prod(shape) for part in stored.values())
 
     def made() -> Iterator[memoryview]:
-        yield from (memoryview(header), train.data.cast("B"), test.data.cast("B"))
+        yield memoryview(header)
+        yield from (part.data.cast("B") for part in stored.values())
         for block in images:
             yield np.ascontiguousarray(block).data.cast("B")
 
@@ -112,9 +105,9 @@ def parse(content: NDArray[np.uint8], path: Path) -> Dataset:
         start += size
     if start != len(content):
         raise DataError(f"{path}: {len(content)} bytes long where its header promises {start}; delete the file")
-    train, test = (_split(arrays, part) for part in ("train", "test"))
+    parts = {part: _split(arrays, part) for part in PARTS if any(key.startswith(f"{part}.") for key in arrays)}
     f = fields
-    return Dataset(f.name, f.classes, train, test, f.generated, columns=f.columns, targets=f.targets)
+    return made_of(f.name, f.classes, parts, generated=f.generated, columns=f.columns, targets=f.targets)
 
 
 def _split(arrays: dict[str, NDArray[np.generic]], part: str) -> Split:
@@ -140,7 +133,7 @@ def _header(of: Fields) -> bytes:
         "classes": json.dumps(of.classes),
         "generated": json.dumps(of.generated),
     }
-    if of.shapes.keys() != set(_order("labels", "images")):
+    if {_kind(key) for key in of.shapes} != {"labels", "images"}:
         metadata |= {"columns": json.dumps(of.columns), "targets": json.dumps(of.targets)}
     fields: dict[str, object] = {"__metadata__": metadata}
     start = 0
@@ -177,7 +170,9 @@ def _fields(plain: object, path: Path) -> Fields:
                 **arrays,
             }:
                 asked = "values" if "train.values" in arrays else "labels"
-                order = _order(asked, "features" if "train.features" in arrays else "images")
+                unit = "features" if "train.features" in arrays else "images"
+                there = [part for part in PARTS if part != "validation" or f"{part}.{unit}" in arrays]
+                order = [f"{part}.{kind}" for kind in (asked, unit) for part in there]
                 shapes = {key: tuple(_shape(arrays[key])) for key in order}
                 columns, targets = _names(said.get("columns", "[]")), _names(said.get("targets", "[]"))
                 return Fields(name, _names(classes), generated == "true", shapes, columns, targets)
@@ -195,7 +190,3 @@ def _shape(field: object) -> list[int]:
         case {"shape": list(shape)} if all(isinstance(size, int) and 0 < size < 1 << 40 for size in shape):
             return shape
     raise ValueError(field)
-
-
-def _order(asked: str, unit: str) -> tuple[str, ...]:
-    return f"train.{asked}", f"test.{asked}", f"train.{unit}", f"test.{unit}"

@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.data import cache
-from engine.data.dataset import Dataset, Split
+from engine.data.dataset import Dataset
 from engine.data.distortion import Style, distort
 from engine.data.raster import SIDE, Floats, blurred, draw
+from engine.data.split import Split
 from engine.data.strokes import Glyphs, glyphs
 from engine.errors import DataError
 

@@ -36,18 +36,19 @@ class Normalisation:
             raise DataError(f"not a normalisation: mean {self.mean}, deviation {self.deviation}")
 
     @classmethod
-    def of(cls, values: Inputs) -> Normalisation:
-        """Measure images, uint8 [N, H, W, C], or columns of values, float32 [N, D], finite."""
+    def of(cls, values: Inputs, rows: NDArray[np.int64] | None = None) -> Normalisation:
+        """Measure images, uint8 [N, H, W, C], or columns of values, float32 [N, D], finite; all, or those of `rows`."""
         if values.dtype == np.uint8:
-            return cls._of_bytes(values.view(np.uint8))
-        columns = [moments(values[:, column].view(np.float32)) for column in range(values.shape[1])]
+            return cls._of_bytes(values.view(np.uint8), rows)
+        chosen = slice(None) if rows is None else rows
+        columns = [moments(values[chosen, column].view(np.float32)) for column in range(values.shape[1])]
         return cls(tuple(mean for mean, _ in columns), tuple(math.sqrt(square) or 1.0 for _, square in columns))
 
     @classmethod
-    def _of_bytes(cls, images: NDArray[np.uint8]) -> Normalisation:
+    def _of_bytes(cls, images: NDArray[np.uint8], rows: NDArray[np.int64] | None) -> Normalisation:
         """Let var = (n * sum of squares - square of the sum) / n^2, exactly."""
         means, deviations = [], []
-        for histogram in _histograms(images):
+        for histogram in _histograms(images, rows):
             n = sum(histogram)
             total = sum(value * count for value, count in enumerate(histogram))
             squares = sum(value * value * count for value, count in enumerate(histogram))
@@ -109,12 +110,24 @@ def _numbers(column: NDArray[np.float32], origin: float, power: int) -> Iterator
         yield from (some * some if power == 2 else some).tolist()
 
 
-def _histograms(images: NDArray[np.uint8]) -> list[list[int]]:
+def _histograms(images: NDArray[np.uint8], rows: NDArray[np.int64] | None) -> list[list[int]]:
     """Count every byte value in every channel, as Python integers [C][256]."""
     channels = images.shape[-1]
     counts = np.zeros((channels, 256), np.int64)
-    pixels = images.reshape(-1, channels)
-    for start in range(0, len(pixels), _CHUNK):
+    for pixels in _pixels(images, rows):
         for channel in range(channels):
-            counts[channel] += np.bincount(pixels[start : start + _CHUNK, channel], minlength=256)
+            counts[channel] += np.bincount(pixels[:, channel], minlength=256)
     return [[int(count) for count in row] for row in counts]
+
+
+def _pixels(images: NDArray[np.uint8], rows: NDArray[np.int64] | None) -> Iterator[NDArray[np.uint8]]:
+    """Yield the pixels [n, C] of all images, or of those with the numbers `rows`, some at a time."""
+    channels = images.shape[-1]
+    if rows is None:
+        pixels = images.reshape(-1, channels)
+        for start in range(0, len(pixels), _CHUNK):
+            yield pixels[start : start + _CHUNK]
+        return
+    at_once = max(1, _CHUNK // max(1, images.shape[1] * images.shape[2]))
+    for start in range(0, len(rows), at_once):
+        yield images[rows[start : start + at_once]].reshape(-1, channels)

@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.data.axes import channels_first, channels_last
-from engine.data.dataset import Dataset, Split
+from engine.data.dataset import Dataset
 from engine.data.folder import checked, count_classes
 from engine.data.labels import AnyArray, flat_labels, numbered
 from engine.data.scale import Block, scale_for
+from engine.data.split import Split
 from engine.errors import DataError
 
 # What numpy and zipfile raise for damaged archives; RuntimeError for encrypted ones and unknown ways of compression.

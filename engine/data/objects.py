@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from engine.data.arrays import ArrayImages, Images, Numbers, Part, from_parts
 from engine.data.collection import Options, labelled
-from engine.data.columns import Columns, find_columns, in_parts, part_named
+from engine.data.columns import Columns, find_columns
 from engine.data.convert import opened
 from engine.data.dataset import Dataset
 from engine.data.labels import AnyArray, flat_labels
+from engine.data.parts import in_parts, part_named, part_names
 from engine.data.picture import strict
 from engine.data.row_arrays import joined, pair_rows
 from engine.data.rows import Rows, from_rows
@@ -36,7 +37,7 @@ def from_objects(
     task: str | None = None,
 ) -> Dataset:
     """Return the data set of (X, y), of ((X, y), (Xt, yt)), of a sequence of pairs, or of two such, or of a mapping
-    of "train" and "test" to such; DataError if it is none of these.
+    of "train", "validation" and "test" to such; DataError if it is none of these.
     """
     if target_column is not None:
         raise DataError("target_column is for files; in Python give the target as y in (X, y)")
@@ -57,7 +58,8 @@ def from_objects(
         raise DataError("one part holds arrays, the other pictures; give both as the same")
     labels = [part.labels() for part in parts]
     pictures = _Objects(parts, [len(some) for some in labels])
-    collection = labelled(name or "pictures", pictures, np.concatenate(labels), len(labels[0]), known, notes)
+    counts = [len(some) for some in labels]
+    collection = labelled(name or "pictures", pictures, np.concatenate(labels), counts, known, notes)
     with strict():
         return opened(collection, options)
 
@@ -228,7 +230,7 @@ class _Objects:
     def name(self, number: int) -> str:
         """Return which sample it is, counted from 0."""
         part, place = self._place(number)
-        return f"sample {place}" + " of the test part" * part
+        return f"sample {place}" + f" of the {part_names(len(self._parts))[part]} part" * bool(part)
 
     def read(self, numbers: NDArray[np.int64]) -> Iterator[Encoded]:
         """Yield the pictures with these numbers."""

@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.data.collection import Collection, labelled
-from engine.data.columns import Columns, find_columns, in_parts, part_named
+from engine.data.columns import Columns, find_columns
 from engine.data.labels import AnyArray, flat_labels
+from engine.data.parts import in_parts, part_named
 from engine.errors import DataError
 
 if TYPE_CHECKING:
@@ -43,16 +44,17 @@ def read_parquet(files: Sequence[Path], name: str, chosen: Columns | None) -> Co
         unclear = [file.name for file, kind in zip(files, kinds, strict=True) if kind is None]
         if unclear:
             raise DataError(f"{files[0].parent}: unclear which part {unclear[0]} is; names begin with train, test ...")
-        order, training, notes = in_parts([kind or "" for kind in kinds])
+        order, of_parts, notes = in_parts([kind or "" for kind in kinds])
         files = [files[number] for number in order]
     else:
-        training, notes = len(files), []
+        of_parts, notes = (len(files),), []
     tables = [_Table(file, chosen) for file in files]
     labels = [flat_labels(table.labels(), f"{table.path}: labels") for table in tables]
     pictures = _Rows(tables, [len(some) for some in labels])
     try:
-        count = sum(len(some) for some in labels[:training])
-        return labelled(name, pictures, np.concatenate(labels), count, tables[0].class_names(), notes)
+        ends = np.cumsum(of_parts)
+        counts = [sum(map(len, labels[end - files : end])) for files, end in zip(of_parts, ends, strict=True)]
+        return labelled(name, pictures, np.concatenate(labels), counts, tables[0].class_names(), notes)
     except DataError as error:
         raise DataError(f"{files[0]}: {error}") from None
 

@@ -32,6 +32,7 @@ _FIRST_COUNTS = {"MPO", "PSD"}
 _NEVER = {"EPS"}
 _ORIENTATION = 0x0112  # the EXIF tag
 # What to do for each of its values, by the names of PIL.Image.Transpose; 1 is upright.
+_GREY_STEPS = {"L;2": 85, "L;4": 17}  # between the greys of PNG files with as many bits
 _TURNS = {
     2: "FLIP_LEFT_RIGHT", 3: "ROTATE_180", 4: "FLIP_TOP_BOTTOM", 5: "TRANSPOSE",
     6: "ROTATE_270", 7: "TRANSVERSE", 8: "ROTATE_90",
@@ -140,6 +141,7 @@ def _opened(source: Encoded) -> Iterator[Image]:
         file = io.BytesIO(source) if isinstance(source, bytes) else source
         with Image.open(file, formats=_formats()) as image:
             _check_frames(image)
+            _scale_key(image)
             yield image
     except UnidentifiedImageError:
         raise DataError("is not a picture of a known format") from None
@@ -160,6 +162,16 @@ def _formats() -> tuple[str, ...]:
 
     Image.init()
     return tuple(name for name in Image.ID if name not in _NEVER)
+
+
+def _scale_key(image: Image) -> None:
+    """Give the colour that stands for transparency the scale of the pixels: Pillow leaves it as a PNG stores it."""
+    tiles, key = getattr(image, "tile", None), image.info.get("transparency")
+    stored = tiles[0][3] if tiles else None
+    if isinstance(key, int) and stored in _GREY_STEPS:
+        image.info["transparency"] = key * _GREY_STEPS[stored]
+    elif isinstance(key, tuple) and stored == "RGB;16B":
+        image.info["transparency"] = tuple(value >> 8 for value in key)
 
 
 def _check_frames(image: Image) -> None:
@@ -197,7 +209,10 @@ def _eight_bits(image: Image) -> Image:
         deep = np.asarray(image)
         if deep.min() < 0 or deep.max() > 65535:
             raise DataError(f"has values from {deep.min()} to {deep.max()}; 16 bits, 0 to 65535, are the most")
-        return fromarray(np.rint(deep / 257).astype(np.uint8))  # 65535 becomes 255
+        grey = fromarray(np.rint(deep / 257).astype(np.uint8))  # 65535 becomes 255
+        if isinstance(nothing := image.info.get("transparency"), int):  # the value that stands for it
+            grey.putalpha(fromarray(np.where(deep == nothing, 0, 255).astype(np.uint8)))
+        return grey
     alpha = image.mode in _ALPHA or "transparency" in image.info
     return image.convert(("LA" if alpha else "L") if image.mode in _GREY else ("RGBA" if alpha else "RGB"))
 

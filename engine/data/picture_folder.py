@@ -9,13 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
-from engine.data.collection import TEST, TRAIN, Collection, Files
+from engine.data.collection import Collection, Files
 from engine.data.labels import MOST_CLASSES
 from engine.data.natural import natural
+from engine.data.parts import PARTS, chosen_parts
 from engine.data.picture import is_picture, registered
 from engine.errors import DataError
 
-PARTS = ("train", "validation", "valid", "val", "test")  # where several could be the second part, the first counts
 _MADE_BY_SYSTEMS = {"thumbs.db", "desktop.ini"}
 
 
@@ -39,10 +39,9 @@ def find(path: Path) -> Collection:
     new_number = {classes.index(name): number for number, name in enumerate(used)}
     names = [name for part in found for name in part.names]
     labels = np.array([new_number[label] for part in found for label in part.labels], np.int32)
-    sizes = [len(part.names) for part in found]
-    which = np.repeat(np.array([TRAIN, TEST][: len(sizes)], np.int8), sizes) if tests else None
+    counts = tuple(len(part.names) for part in found)
     notes += _notes(found, classes, used)
-    return Collection(path.resolve().name, tuple(used), Files(path, names), labels, which, tuple(notes))
+    return Collection(path.resolve().name, tuple(used), Files(path, names), labels, counts, tuple(notes))
 
 
 @dataclass
@@ -79,7 +78,7 @@ class _Part:
 
 
 def _parts(path: Path) -> tuple[list[str], list[str]]:
-    """Return the folders of training and test part, [""] if the classes lie in the root, and what to tell of them."""
+    """Return the folders of the parts, [""] if the classes lie in the root, and what to tell of them."""
     folders = _folders(path)
     of_kind: dict[str, list[str]] = {}
     for name in folders:
@@ -94,7 +93,10 @@ def _parts(path: Path) -> tuple[list[str], list[str]]:
     if "train" not in of_kind:
         names = [names[0] for names in of_kind.values()]
         raise DataError(f"{path}: holds {', '.join(names)} but not train, whose pictures would be learnt from")
-    chosen = [of_kind[kind][0] for kind in PARTS if kind in of_kind][:2]
+    kinds, _ = chosen_parts(list(of_kind))
+    chosen = [of_kind[kind][0] for kind in kinds]
+    if len(chosen) == 3 and not {*_folders(path / chosen[0])} & {*_folders(path / chosen[2])}:
+        chosen.pop()  # competitions keep its classes secret
     ignored = [name for name in folders if name not in chosen]
     return chosen, [f"not read: {', '.join(ignored)}, beside {' and '.join(chosen)}"] if ignored else []
 

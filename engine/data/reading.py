@@ -32,7 +32,7 @@ class Manner:
     @classmethod
     def of(cls, data: Dataset) -> Manner:
         """Return how the pictures of a training set look."""
-        return cls(background(data.train.images), data.scaled)
+        return cls(background(data.train), data.scaled)
 
     @classmethod
     def stored(cls, kept: Mapping[str, Any], normalisation: Normalisation) -> Manner:

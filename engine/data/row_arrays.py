@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from engine.data.labels import AnyArray, flat_labels
+from engine.data.parts import part_names
 from engine.data.rows import Rows
 from engine.errors import DataError
 
@@ -24,11 +25,11 @@ def pair_rows(features: Any, targets: Any) -> Rows | None:
         return None
     columns = tuple(str(name) for name in getattr(features, "columns", ()))
     array = _numbers(features, columns)
-    return Rows(array, _targets(targets), len(array), columns, _names(targets))
+    return Rows(array, _targets(targets), (len(array),), columns, _names(targets))
 
 
 def joined(parts: Sequence[Rows]) -> Rows:
-    """Return training and test part, or the one part, as rows; DataError if they do not fit each other."""
+    """Return the parts as rows; DataError if they do not fit each other."""
     first, *rest = parts
     for other in rest:
         if other.features.shape[1:] != first.features.shape[1:] or other.columns != first.columns:
@@ -50,11 +51,14 @@ def joined(parts: Sequence[Rows]) -> Rows:
         return first
     features, targets = (np.concatenate([getattr(p, name) for p in parts]) for name in ("features", "targets"))
 
-    def row(number: int) -> str:
-        inside = number < len(first.features)
-        return f"row {number}" if inside else f"row {number - len(first.features)} of the test part"
+    counts = tuple(len(part.features) for part in parts)
+    starts = np.cumsum([0, *counts])
 
-    return Rows(features, targets, len(first.features), first.columns, first.target_names, row=row)
+    def row(number: int) -> str:
+        part = int(np.searchsorted(starts, number, side="right")) - 1
+        return f"row {number - starts[part]}" + f" of the {part_names(len(parts))[part]} part" * bool(part)
+
+    return Rows(features, targets, counts, first.columns, first.target_names, row=row)
 
 
 def _are_numbers(rows: Any) -> bool:

@@ -11,9 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.data.dataset import Dataset, Split
+from engine.data.dataset import Dataset, made_of
 from engine.data.held_out import hold_out
 from engine.data.labels import AnyArray, flat_labels, numbered
+from engine.data.parts import part_names
+from engine.data.split import Split, Targets
 from engine.errors import DataError
 
 CLASSIFICATION, REGRESSION = TASKS = ("classification", "regression")
@@ -21,7 +23,7 @@ CLASSIFICATION, REGRESSION = TASKS = ("classification", "regression")
 
 @dataclass(frozen=True)
 class Rows:
-    """N rows, of which the first `training` are for training; if that is all, a part is held out of them.
+    """N rows in the order of their parts, `counts` of each as in `part_names`; of a single one some are held out.
 
     `features` are numbers [N, D] and `targets` [N] or [N, T], as they were found; `row` says which row a number means
     to a person.
@@ -29,7 +31,7 @@ class Rows:
 
     features: AnyArray
     targets: AnyArray
-    training: int
+    counts: tuple[int, ...]
     columns: tuple[str, ...] = ()
     target_names: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
@@ -85,14 +87,14 @@ def _classification(
     name: str, rows: Rows, features: NDArray[np.float32], classes: Sequence[str] | None, task: str | None
 ) -> Dataset:
     targets = flat_labels(rows.targets, "targets")
-    names, labels, notes = numbered([part for part in _cut(targets, rows.training) if len(part)], classes)
+    names, labels, notes = numbered(np.split(targets, np.cumsum(rows.counts)[:-1]), classes)
     if len(names) == 1:
         raise DataError(f"{name}: {_target(rows)} is {names[0]} in every row: there is nothing to learn")
     what = "words" if targets.dtype.kind == "U" else "whole numbers"
     why = "as was chosen" if task else f"because {_target(rows)} holds {what}"
     hint = f"; task {REGRESSION} predicts them as values" if what == "whole numbers" and not task else ""
     said = f"{CLASSIFICATION} into {len(names):,} classes from {features.shape[1]} features, {why}{hint}"
-    parts, held = _parts(features, np.concatenate(labels), rows.training)
+    parts, held = _parts(features, labels)
     return _made(name, names, parts, rows, (said, *held, *notes))
 
 
@@ -105,7 +107,7 @@ def _regression(name: str, rows: Rows, features: NDArray[np.float32], task: str 
     why = "as was chosen" if task else f"because {_target(rows)} holds floats"
     many = "" if values.shape[1] == 1 else f" of {values.shape[1]} values"
     said = f"{REGRESSION}{many} from {features.shape[1]} features, {why}"
-    parts, held = _parts(features, values, rows.training)
+    parts, held = _parts(features, np.split(values, np.cumsum(rows.counts)[:-1]))
     return _made(name, (), parts, rows, (said, *held))
 
 
@@ -113,29 +115,22 @@ def _target(rows: Rows) -> str:
     return f"the target {rows.target_names[0]}" if len(rows.target_names) == 1 else "the target"
 
 
-def _cut(targets: AnyArray, training: int) -> tuple[AnyArray, AnyArray]:
-    return targets[:training], targets[training:]
-
-
-def _parts(
-    features: NDArray[np.float32], targets: NDArray[np.int32] | NDArray[np.float32], training: int
-) -> tuple[tuple[Split, Split], tuple[str, ...]]:
-    """Return training and test part, and a note if the latter was held out."""
-    if training < len(targets):
-        first, last = slice(training), slice(training, None)
-        return (Split(features[first], targets[first]), Split(features[last], targets[last])), ()
-    if len(targets) < 2:
+def _parts(features: NDArray[np.float32], targets: Sequence[Targets]) -> tuple[dict[str, Split], tuple[str, ...]]:
+    """Return the parts by name, and a note if the test part was held out; features follow each other as targets do."""
+    if len(targets) > 1:
+        names, ends = part_names(len(targets)), np.cumsum([len(part) for part in targets])
+        cuts = np.split(features[: ends[-1]], ends[:-1])
+        return {name: Split(some, asked) for name, some, asked in zip(names, cuts, targets, strict=True)}, ()
+    [only] = targets
+    if len(only) < 2:
         raise DataError("a single row cannot be cut into a training and a test part")
-    is_label = targets.dtype == np.int32
-    held = hold_out(targets.view(np.int32) if is_label else np.zeros(len(targets), np.int32))
+    is_label = only.dtype == np.int32
+    held = hold_out(only.view(np.int32) if is_label else np.zeros(len(only), np.int32))
     of = "of each class" if is_label else "of the rows"
     note = f"held out a sixth {of} for testing: {held.sum():,} of {len(held):,}, the same ones every time"
-    return (Split(features[~held], targets[~held]), Split(features[held], targets[held])), (note,)
+    return {"train": Split(features[~held], only[~held]), "test": Split(features[held], only[held])}, (note,)
 
 
-def _made(
-    name: str, classes: tuple[str, ...], parts: tuple[Split, Split], rows: Rows, notes: tuple[str, ...]
-) -> Dataset:
-    train, test = parts
+def _made(name: str, classes: tuple[str, ...], parts: dict[str, Split], rows: Rows, notes: tuple[str, ...]) -> Dataset:
     all_notes = (*rows.notes, *notes)
-    return Dataset(name, classes, train, test, notes=all_notes, columns=rows.columns, targets=rows.target_names)
+    return made_of(name, classes, parts, notes=all_notes, columns=rows.columns, targets=rows.target_names)

@@ -62,13 +62,13 @@ def load(
     """
     options = Options(size_option(size), skip_unreadable, columns, progress)
     if isinstance(source, Dataset):
+        if options.chosen() or any(value is not None for value in (classes, name, target_column, task)):
+            raise DataError(f"{source.name} is a Dataset, which was read already: give no options of how to read it")
         return source
     if not isinstance(source, str | Path):
         return from_objects(source, options, name, classes, target_column, task)
     if name is not None or classes is not None:
-        raise DataError(
-            "name and classes are for data given in Python; files have names, and folders or labels in them"
-        )
+        raise DataError("name and classes are for data given in Python; files, folders and labels have names")
     found = _load_features(expanded(str(source)), target_column, task, options)
     return _load_text(str(source), options, folders) if found is None else found
 

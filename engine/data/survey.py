@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.data.background import contrasting, median_of_corners, spread
-from engine.data.collection import TEST, Collection, Options, Progress
+from engine.data.collection import Collection, Options, Progress
 from engine.data.in_order import in_order
 from engine.data.picture import Form, facts, read_alpha
 from engine.errors import DataError
@@ -67,7 +67,7 @@ def form_of(collection: Collection, found: Survey, kept: NDArray[np.int64], opti
     transparent = _transparent(collection, found, kept)
     ground = (0,) * (3 if colour else 1)
     if transparent or options.size:
-        trained = kept if collection.parts is None else kept[collection.parts[kept] != TEST]
+        trained = kept[kept < collection.counts[0]]
         ground = _background(collection, found, trained, transparent, colour)
     notes = [f"{'colour' if colour else 'grey'}, {height}x{width} pixels"]
     if options.size and (found.sizes[kept] != options.size).any():
@@ -103,7 +103,7 @@ def _only_size(collection: Collection, found: Survey, kept: NDArray[np.int64]) -
         raise DataError(
             f"{collection.name}: its pictures have {len(sizes):,} sizes: {often:,} of {len(kept):,} are "
             f"{most[0]}x{most[1]} (H x W), but {collection.pictures.name(odd)} is {height}x{width}; "
-            "choose one to scale all to, such as size=64"
+            "choose one to scale all to, such as --size 64"
         )
     height, width = most
     return height, width

@@ -9,8 +9,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.data.columns import image_columns, in_parts, label_columns, part_column, part_named
+from engine.data.columns import image_columns, label_columns, part_column
 from engine.data.labels import AnyArray, of_texts
+from engine.data.parts import in_parts, part_named
 from engine.data.rows import CLASSIFICATION, REGRESSION, Rows, check_task
 from engine.errors import DataError
 
@@ -76,14 +77,14 @@ def rows_of(table: Table, target: str | None, task: str | None) -> Rows:
     for number, name in enumerate(columns):
         features[:, number] = table.numbers(name)
     if split is None:
-        return Rows(features, asked, len(asked), columns, (chosen,), tuple(notes), table.row)
-    order, training, more = in_parts([part_of(text, table.row(n)) for n, text in enumerate(table.texts(split))])
+        return Rows(features, asked, (len(asked),), columns, (chosen,), tuple(notes), table.row)
+    order, counts, more = in_parts([part_of(text, table.row(n)) for n, text in enumerate(table.texts(split))])
     notes += [f"parts: column {split}", *more]
 
     def row(number: int) -> str:
         return table.row(int(order[number]))
 
-    return Rows(features[order], asked[order], training, columns, (chosen,), tuple(notes), row)
+    return Rows(features[order], asked[order], counts, columns, (chosen,), tuple(notes), row)
 
 
 def part_of(text: str, row: str) -> str:

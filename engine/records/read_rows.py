@@ -66,6 +66,10 @@ class Run(TypedDict):
         "JSON object: the `first` steps have snapshots, and every `every`th; of those at most `later` are kept, null: "
         "all (above that, every second one is deleted, and `every` doubles)",
     ]
+    parts: Annotated[
+        str | None,
+        "which part of the data is trained with, chosen by and left to test with, and how many samples each has",
+    ]
 
 
 class Validation(TypedDict):

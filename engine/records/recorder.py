@@ -175,9 +175,10 @@ class Recorder:
         """Return what a person should know of the database, since the last time."""
         return self._writer.news()
 
-    def size(self) -> int | None:
-        """Return the bytes of all values of the run so far; None while the database takes nothing."""
-        return self._writer.call_or(partial(run_bytes, run=self._number()), lambda: None)
+    def size(self, *others: int) -> int | None:
+        """Return the bytes of all values so far of the run, or of `others`; None while the database takes nothing."""
+        runs = others or (self._number(),)
+        return self._writer.call_or(lambda connection: sum(run_bytes(connection, run) for run in runs), lambda: None)
 
     def finish(self, state: RunStatus, reason: str | None = None, **totals: Unpack[Totals]) -> None:
         """End the run in `state`, not RUNNING, with what is known of it; returns as `secure`.

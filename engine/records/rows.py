@@ -44,6 +44,7 @@ class RunRow:
     settings: Mapping[str, Any] = field(default_factory=dict)
     versions: Mapping[str, Any] = field(default_factory=dict)
     folder: str | None = None
+    parts: str | None = None
 
 
 class Totals(TypedDict, total=False):
@@ -175,6 +176,9 @@ class SweepRow:
     data: Annotated[str | None, "name of the data set, or its path; NULL if it was given in Python"]
     data_digest: Annotated[str, "hex digest of the data set"]
     folder: Annotated[str, "where the checkpoints of its runs are, a folder each, and the best settings"]
+    reading: Annotated[
+        Mapping[str, Any], "JSON object: what was chosen of how the data is read, such as size or target_column"
+    ] = field(default_factory=dict)
 
 
 class TrialRow(NamedTuple):

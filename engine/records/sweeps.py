@@ -21,7 +21,7 @@ from engine.records.statements import by_column, insert, plain
 from engine.records.status import RunStatus, TrialStatus
 from engine.system.processes import alive
 
-_JSON = ("over", "settings", "models")
+_JSON = ("over", "settings", "models", "reading")
 _TRIALS = """
 SELECT t.*, r.reason, r.params_sha256,
   (SELECT max(batchno) FROM training s WHERE s.startID = t.startID) AS steps
@@ -111,7 +111,7 @@ def read_trials(path: Path | str, sweep: int, number: int | None = None) -> dict
 def _sweep(row: sqlite3.Row) -> SweepRow:
     there = set(row.keys())  # an earlier version's table may not have all columns
     values: dict[str, Any] = {name: row[name] for name in SweepRow.__dataclass_fields__ if name in there}
-    return SweepRow(**values | {name: json.loads(values[name]) for name in _JSON})
+    return SweepRow(**values | {name: json.loads(values.get(name) or "{}") for name in _JSON})
 
 
 def _score(row: Validation) -> float:

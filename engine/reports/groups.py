@@ -28,6 +28,7 @@ _SETTINGS = (
     "data",
     "generated",
     "data_digest",
+    "parts",
     "optimizer",
     "lr",
     "batch_size",

@@ -6,6 +6,8 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+from engine.data.collection import Progress
+from engine.data.read_options import ReadOptions
 from engine.errors import SettingsError, UsageError
 from engine.nn.model import BUILT_IN, Model, load_model, model_from
 from engine.nn.optimizers import OPTIMIZERS
@@ -96,7 +98,7 @@ class SweepRequest:
     resume: str | None = None
 
 
-def begin_sweep(request: SweepRequest) -> Plan:
+def begin_sweep(request: SweepRequest, progress: Progress | None = None) -> Plan:
     """Return a new sweep. Raises the GradsumError that says what does not fit."""
     given = request.run.settings
     first, text = _places(request.run.model, written(request.over or {}))
@@ -108,7 +110,7 @@ def begin_sweep(request: SweepRequest) -> Plan:
     name = checked_name(request.run.name)
     common = {**defaults.SETTINGS, **given}
     settings = choose_settings(common)
-    base = prepare(replace(request.run, model=first, name=None), settings)
+    base = prepare(replace(request.run, model=first, name=None), settings, progress=progress)
     models = _models(first, space, base)
     row = SweepRow(
         uuid=base.uuid,
@@ -124,6 +126,7 @@ def begin_sweep(request: SweepRequest) -> Plan:
         data=base.source,
         data_digest=base.digest,
         folder=str(base.folder.absolute()),
+        reading=base.reading.given(),
     )
     return Plan(row, None, base, common, space, models)
 
@@ -139,15 +142,24 @@ def _check(space: Space, given: Iterable[str], sampler: str, prune_after: int) -
         raise SettingsError(f"prune-after must be from 0 to {MOST_TRIALS}, got {prune_after}")
 
 
-def resume_sweep(request: SweepRequest, resume: str) -> Plan:
+def resume_sweep(request: SweepRequest, resume: str, progress: Progress | None = None) -> Plan:
     """Return the sweep of the database that `resume` means. Raises UsageError if something given would change it."""
     run, db = request.run, request.run.db or DEFAULT_DB
     number, row = _find(request, resume, db)
     settings = {**row.settings, **run.settings}
     models = {label: model_from(description) for label, description in row.models.items()}
     source = run.data if row.data is None else row.data
-    again = replace(run, model=models[row.model], data=source, db=db, out=Path(row.folder), name=None, settings={})
-    base = prepare(again, choose_settings(settings))
+    again = replace(
+        run,
+        model=models[row.model],
+        data=source,
+        db=db,
+        out=Path(row.folder),
+        name=None,
+        settings={},
+        reading=ReadOptions.of(row.reading),
+    )
+    base = prepare(again, choose_settings(settings), progress=progress)
     if base.digest != row.data_digest:
         raise SettingsError(f"the data {base.data.name} has changed since the sweep began; begin a new one")
     space = space_of(row.over)
@@ -171,6 +183,9 @@ def _find(request: SweepRequest, resume: str, db: Path) -> tuple[int, SweepRow]:
     check_idle(db, number)
     for name, value in run.settings.items():
         if name not in MAY_CHANGE and row.settings.get(name) != value:
+            raise _fixed(name)
+    for name, value in run.reading.given().items():
+        if ReadOptions.of(row.reading).given().get(name) != value:
             raise _fixed(name)
     if row.data is None and run.data is None:
         raise SettingsError("the sweep began with data given in Python: give the same data to resume it")

@@ -20,6 +20,7 @@ class SweepResult:
 
     `best` is the finished trial with the best score in any validation, `checkpoint` its network at that step, None if
     it is not there any more; `config` is the file with the settings that lead there. None if no trial finished.
+    `records_bytes` is the size of the records of all trials together, None if they could not be read.
     """
 
     sweep: int
@@ -31,6 +32,7 @@ class SweepResult:
     checkpoint: Path | None
     config: Path | None
     db: Path
+    records_bytes: int | None
 
     def asdict(self) -> dict[str, Any]:
         """Return what `--json` prints."""
@@ -42,6 +44,7 @@ class SweepResult:
             "checkpoint": str(self.checkpoint) if self.checkpoint else None,
             "config": str(self.config) if self.config else None,
             "db": str(self.db),
+            "records_bytes": self.records_bytes,
             "trials": [trial.asdict() for trial in self.trials],
         }
 

@@ -12,7 +12,8 @@ from engine.errors import SettingsError
 from engine.settings import TRAJECTORY, Settings
 
 MODEL = "model"
-NAMES = (MODEL, *TRAJECTORY)  # what the result of a run depends on
+# What the result of a run depends on, but for what it is measured with: trials would not compare.
+NAMES = (MODEL, *(name for name in TRAJECTORY if name != "validation"))
 LOG = "log"
 MOST = 100_000  # values of one setting
 KINDS: dict[str, type] = {MODEL: str} | {f.name: f.metadata["kind"] for f in fields(Settings)}

@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Unpack
 
+from engine.data.read_options import ReadOptions
 from engine.nn.model import Model
 from engine.nn.optimizers import Optimizer
 from engine.settings import Settings, SettingsDict, given_settings
-from engine.sweeps.plan import SweepRequest, begin_sweep, resume_sweep
+from engine.sweeps.plan import Plan, SweepRequest, begin_sweep, resume_sweep
 from engine.sweeps.report import SweepReporter, SweepResult
 from engine.sweeps.space import Value
 from engine.sweeps.trials import Trials
@@ -29,6 +30,10 @@ def sweep(
     out: Path | str | None = None,
     resume: str | None = None,
     name: str | None = None,
+    size: int | tuple[int, int] | None = None,
+    skip_unreadable: bool = False,
+    columns: tuple[str, str] | None = None,
+    classes: Sequence[str] | None = None,
     target_column: str | None = None,
     task: str | None = None,
     reporter: SweepReporter | None = None,
@@ -44,15 +49,23 @@ def sweep(
     """
     db, out = (None if path is None else Path(path) for path in (db, out))
     given = given_settings(settings, optimizer, {name: value for name, value in options.items() if value is not None})
-    asked = Request(model, data, db, out, None, name, given, target_column, task)
+    named = None if classes is None else tuple(classes)
+    reading = ReadOptions(size, skip_unreadable, columns, named, target_column, task)
+    asked = Request(model, data, db, out, None, name, given, reading)
     request = SweepRequest(asked, over, trials, sampler, prune_after, resume)
     return _sweep(request, reporter or SweepReporter())
+
+
+def _plan(request: SweepRequest, process: TrainingProcess) -> Plan:
+    if request.resume is None:
+        return begin_sweep(request, process.converting)
+    return resume_sweep(request, request.resume, process.converting)
 
 
 def _sweep(request: SweepRequest, reporter: SweepReporter) -> SweepResult:
     with TrainingProcess(reporter) as process:
         reporter.status("preparing data and model")
-        plan = begin_sweep(request) if request.resume is None else resume_sweep(request, request.resume)
+        plan = _plan(request, process)
         plan.check()
         sampler = plan.sampler()
         process.compile_kernels()

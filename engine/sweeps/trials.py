@@ -142,6 +142,7 @@ class Trials:
             checkpoint=network,
             config=config,
             db=plan.base.db,
+            records_bytes=self._records.size(*runs) if (runs := [t.run for t in trials if t.run is not None]) else 0,
         )
 
 

@@ -13,10 +13,13 @@ from engine.checkpoint import Checkpoint, RunState
 from engine.compute.evaluator import NO_AUGMENTATION
 from engine.data import Dataset, Measure, Normalisation, load
 from engine.data.cache import store
+from engine.data.collection import Progress
+from engine.data.read_options import ReadOptions
 from engine.data.sources import full_path, is_there
 from engine.errors import DataError, SettingsError
 from engine.nn.model import Model, check_fits, default_name, load_model, model_from
 from engine.settings import Settings
+from engine.training.reading import reading_of
 from engine.training.resume import check_end, check_same, continued_settings
 from engine.training.run import OWN, Run
 from engine.training.snapshots import choose
@@ -36,8 +39,7 @@ class Request:
     resume: Path | None = None
     name: str | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
-    target_column: str | None = None
-    task: str | None = None
+    reading: ReadOptions = field(default_factory=ReadOptions)
 
 
 def choose_settings(given: Mapping[str, Any], earlier: Checkpoint | None = None) -> Settings:
@@ -48,18 +50,23 @@ def choose_settings(given: Mapping[str, Any], earlier: Checkpoint | None = None)
     return settings
 
 
-def prepare(request: Request, settings: Settings, earlier: Checkpoint | None = None) -> Run:
+def prepare(
+    request: Request, settings: Settings, earlier: Checkpoint | None = None, progress: Progress | None = None
+) -> Run:
     """Put a run together, with the settings chosen; what was not given has a default, or comes from `earlier`.
 
+    `progress` is called while pictures are converted, as `load` does it.
     Raises the GradsumError that says what does not fit.
     """
     stored = earlier.run if earlier else RunState()
     called = checked_name(request.name) or stored.name
-    source, dataset = _choose_data(request, earlier)
+    reading = request.reading.over(reading_of(stored))
+    source, whole = _choose_data(request, earlier, reading, progress)
+    dataset = whole.hold_out(settings.validation)
     model = _choose_model(request.model, stored, dataset, settings)
     _check(model, dataset, settings)
     choose(settings, model.layout())
-    digest = store(dataset)
+    digest = store(whole)
     if earlier is not None:
         check_same(stored, digest, dataset.name, model)
         check_end(settings.last_step(len(dataset.train)), earlier)
@@ -75,11 +82,12 @@ def prepare(request: Request, settings: Settings, earlier: Checkpoint | None = N
         data=dataset,
         source=source,
         digest=digest,
-        normalisation=Normalisation.of(dataset.train.inputs),
+        normalisation=dataset.train.normalisation(),
         db=db,
         folder=folder,
         checkpoint=earlier,
         name=called,
+        reading=reading,
         values=Normalisation.of(dataset.train.targets.view(np.float32)) if dataset.train.has_values else None,
     )
 
@@ -114,12 +122,16 @@ def checked_name(name: str | None) -> str | None:
     return name
 
 
-def _choose_data(request: Request, earlier: Checkpoint | None) -> tuple[str | None, Dataset]:
+def _choose_data(
+    request: Request, earlier: Checkpoint | None, reading: ReadOptions, progress: Progress | None
+) -> tuple[str | None, Dataset]:
     """Return the data and where it comes from, a path in full, so that resuming finds it from any folder."""
     data, stored = request.data, (earlier.run if earlier else RunState())
-    task = request.task or stored.task
+    if isinstance(data, Dataset):
+        return None, load(data, **request.reading.given())
     if data is not None and not isinstance(data, str | Path):
-        return None, load(data, target_column=request.target_column, task=None if isinstance(data, Dataset) else task)
+        asked = replace(reading, target_column=request.reading.target_column)
+        return None, load(data, **asked.given(), progress=progress)
     if data is None and earlier and stored.data.source is None:
         name = stored.data.name
         raise SettingsError(f"the run began with data given in Python ({name}): give the same data to resume it")
@@ -129,7 +141,7 @@ def _choose_data(request: Request, earlier: Checkpoint | None) -> tuple[str | No
             f"the run began with the data in {source}, which is not there; give the same data with --data "
             f"(its digest is {(stored.data.digest or '')[:12]})"
         )
-    return source, load(source, target_column=request.target_column or stored.target_column, task=task)
+    return source, load(source, **reading.given(), progress=progress)
 
 
 def _choose_model(model: Model | str | Path | None, stored: RunState, data: Dataset, settings: Settings) -> Model:

@@ -62,6 +62,15 @@ class TrainingProcess:
     ) -> None:
         self._stack.__exit__(kind, error, traceback)
 
+    def converting(self, what: str, done: int, total: int) -> None:
+        """Report how far the pictures of a data set are converted; KeyboardInterrupt if the run is to end.
+
+        Nothing is lost by that: a data set enters the cache whole or not at all.
+        """
+        self.reporter.converting(what, done, total)
+        if self.interrupt.requested:
+            raise KeyboardInterrupt
+
     def compile_kernels(self) -> None:
         """Compile every kernel where that has not been done, so that no worker has to."""
         if not is_compiled():

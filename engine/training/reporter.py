@@ -13,6 +13,7 @@ if TYPE_CHECKING:  # a reporter is there before anything slow is imported
 
     from engine.compute.validation import Validation
     from engine.coordinator.source import WorkerReport
+    from engine.data.usage import Usage
     from engine.network import Network
     from engine.records.status import RunStatus
     from engine.training.stopping import StopKind
@@ -22,8 +23,9 @@ if TYPE_CHECKING:  # a reporter is there before anything slow is imported
 class RunInfo:
     """A run that begins: at step 0, or where it is continued.
 
-    `measure` is what says how good it is, `notes` are of how the data was read, `unit` is what its samples are called,
-    images or rows. `last_step` and `time_limit` (seconds from now) are None if it is not that which ends it.
+    `parts` says which part of the data is used for what, `measure` what says how good the run is; `notes` are of how
+    the data was read, `unit` is what its samples are called, images or rows. `last_step` and `time_limit` (seconds from
+    now) are None if it is not that which ends it.
     """
 
     run: int
@@ -31,7 +33,7 @@ class RunInfo:
     data: str
     generated: bool
     train_samples: int
-    test_samples: int
+    parts: Usage
     parameters: int
     workers: int
     step: int
@@ -95,6 +97,7 @@ class Result:
     checkpoints; `step_ms` is where the mean step went, in milliseconds. `steps_taken` are those of this call, `steps`
     those since the run began. `history` is read from the database whenever it is used. `records_bytes` is the size of
     the run's records in it, None if it could not be read. `unwritten` is the file with rows that it could not take.
+    `parts` says which part of the data was used for what.
     """
 
     run: int
@@ -119,6 +122,7 @@ class Result:
     history: Sequence[StepReport] = field(repr=False)
     steps_taken: int = field(repr=False)
     stop: StopKind = field(repr=False)
+    parts: Usage = field(repr=False)
     unit: str = field(default="images", repr=False)
     side_file: Path | None = field(default=None, repr=False)
 
@@ -141,7 +145,8 @@ class Result:
             "params_sha256",
             "train_loss",
         )
-        more = {
+        more: dict[str, Any] = {
+            "parts": self.parts.counts(),
             "validation": self.validation.asdict() if self.validation else None,
             "best": self.best.asdict() if self.best else None,
             "images_per_second": self.images_per_second,
@@ -160,6 +165,9 @@ class Reporter:
 
     def status(self, text: str) -> None:
         """Report what is being done before the first step, and between steps."""
+
+    def converting(self, what: str, done: int, total: int) -> None:
+        """Report that `what` is being done with the pictures of the data set, and is done with `done` of `total`."""
 
     def listening(self, command: str) -> None:
         """Report the command with which workers on other machines join."""

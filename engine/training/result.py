@@ -30,7 +30,7 @@ def info_of(run: Run, number: int, loop: Loop) -> RunInfo:
         data=run.data.name,
         generated=run.data.generated,
         train_samples=len(run.data.train),
-        test_samples=len(run.data.test),
+        parts=run.usage,
         parameters=loop.state.layout.size,
         workers=_workers(run, loop),
         step=progress.step,
@@ -73,6 +73,7 @@ def result_of(run: Run, number: int, loop: Loop, stop: StopReason, records: Reco
         history=History(run.db.absolute(), number, run.uuid),
         steps_taken=progress.taken,
         stop=stop.kind,
+        parts=run.usage,
         unit=run.data.train.unit,
     )
 

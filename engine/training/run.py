@@ -1,7 +1,7 @@
 """A run before it begins: all that is decided before the first process starts."""
 
 import platform
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cache, cached_property
 from importlib.metadata import version
 from pathlib import Path
@@ -11,7 +11,9 @@ from engine.checkpoint import Checkpoint, DataState, RunState
 from engine.compute.fingerprint import fingerprint
 from engine.compute.job import Job
 from engine.compute.validation import Scorer
-from engine.data import Dataset, Normalisation, Sampler
+from engine.data import Dataset, Normalisation, Sampler, Usage
+from engine.data.collection import size_option
+from engine.data.read_options import ReadOptions
 from engine.data.reading import Manner
 from engine.nn.model import Model
 from engine.records import RunRow
@@ -26,7 +28,8 @@ class Run:
     """A run: what it is to do, where it writes, and the `checkpoint` it continues from, if any.
 
     `uuid` is the same in the records and in every checkpoint. `source` is the name or path of the data, None if the
-    data was given in Python. `values` is the normalisation of targets that are values, None where there are classes.
+    data was given in Python; `reading` is how it was read. `values` is the normalisation of targets that are values,
+    None where there are classes.
     """
 
     uuid: str
@@ -42,12 +45,21 @@ class Run:
     checkpoint: Checkpoint | None
     name: str | None = None
     values: Normalisation | None = None
+    reading: ReadOptions = field(default_factory=ReadOptions)
 
     def job(self) -> Job:
         """Return what workers must know."""
         s = self.settings
         return Job(
-            self.model, self.digest, self.normalisation, s.batch_size, s.microbatch, s.seed, s.augment, self.values
+            self.model,
+            self.digest,
+            self.normalisation,
+            s.batch_size,
+            s.microbatch,
+            s.seed,
+            s.augment,
+            self.values,
+            float(s.validation),
         )
 
     def sampler(self) -> Sampler:
@@ -60,8 +72,8 @@ class Run:
 
     @cached_property
     def scorer(self) -> Scorer:
-        """What turns sums over the test set into a validation."""
-        return Scorer.of(self.data.test, self.values)
+        """What turns sums over the validating part into a validation."""
+        return Scorer.of(self.data.validating, self.values)
 
     def state(self) -> RunState:
         """Return what every checkpoint of the run says of it; how far it is has to be filled in."""
@@ -79,6 +91,7 @@ class Run:
                 data.generated,
                 self.source,
                 **_look(data),
+                **self._reading(),
                 columns=data.columns,
                 targets=data.targets,
             ),
@@ -107,7 +120,22 @@ class Run:
             settings=s.asdict(),
             versions=versions(),
             folder=str(self.folder.absolute()),
+            parts=self.usage.text(),
         )
+
+    def _reading(self) -> dict[str, Any]:
+        """Return what checkpoints say of how pictures are to be read; a table says itself what its columns are."""
+        reading = self.reading
+        return {
+            "size": size_option(reading.size) or (),
+            "skip_unreadable": reading.skip_unreadable,
+            "picture_columns": reading.columns or (),
+        }
+
+    @cached_property
+    def usage(self) -> Usage:
+        """Which part of the data is used for what."""
+        return Usage.of(self.data, held_out=self.settings.validation > 0)
 
     def other_numerics(self) -> str:
         """Say so if the checkpoint that is continued has another fingerprint; one of an old version has none."""

@@ -1,10 +1,12 @@
 """The public `train()`."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Unpack
 
 from engine import checkpoint as checkpoints
 from engine.compute.precompile import is_compiled
+from engine.data.read_options import ReadOptions
 from engine.errors import run_in_progress
 from engine.nn.model import Model
 from engine.nn.optimizers import Optimizer
@@ -25,6 +27,10 @@ def train(
     out: Path | str | None = None,
     resume: Path | str | None = None,
     name: str | None = None,
+    size: int | tuple[int, int] | None = None,
+    skip_unreadable: bool = False,
+    columns: tuple[str, str] | None = None,
+    classes: Sequence[str] | None = None,
     target_column: str | None = None,
     task: str | None = None,
     reporter: Reporter | None = None,
@@ -34,7 +40,7 @@ def train(
 
     `model`: a Model, the name of a built-in one, or the path of a TOML file (default: letters). `data`: whatever
     `load_data` takes, such as a name, a path, a Dataset or (X, y) (default: the generated letters);
-    `target_column` and `task` are as there. `options`: the
+    `size`, `skip_unreadable`, `columns`, `classes`, `target_column` and `task` are as there. `options`: the
     fields of `Settings`, such as workers, epochs, batch_size; they count over `settings`, of which only what is not the
     default counts. `optimizer`: SGD, Momentum or Adam (default), or its name. `db`: the SQLite database of records;
     `out`: the folder of checkpoints; `resume`: a checkpoint, or a folder of them, to continue from; `name`: what the
@@ -45,7 +51,9 @@ def train(
     """
     given = given_settings(settings, optimizer, options)
     db, out, resume = (None if path is None else Path(path) for path in (db, out, resume))
-    request = Request(model, data, db, out, resume, name, given, target_column, task)
+    named = None if classes is None else tuple(classes)
+    reading = ReadOptions(size, skip_unreadable, columns, named, target_column, task)
+    request = Request(model, data, db, out, resume, name, given, reading)
     return _train(request, reporter or Reporter())
 
 
@@ -55,11 +63,11 @@ def _train(request: Request, reporter: Reporter) -> Result:
         settings = choose_settings(request.settings, earlier)
         run = None
         if not is_compiled():  # that takes long, so see first whether there is anything to do
-            run = prepare(request, settings, earlier)
+            run = prepare(request, settings, earlier, process.converting)
             process.compile_kernels()
         process.start_workers(settings)  # they take a second to start: time to load the data
         reporter.status("preparing data and model")
-        run = run or prepare(request, settings, earlier)
+        run = run or prepare(request, settings, earlier, process.converting)
         state = state_of(run)
         process.claim(run.folder)
         process.open_records(run.db)

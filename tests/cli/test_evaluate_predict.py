@@ -39,10 +39,12 @@ def test_evaluate_agrees_with_the_last_validation(gradsum: Gradsum, trained: dic
         answer = gradsum("evaluate", place, "--json")
         assert (answer.code, answer.err) == (0, "")
         expected = trained["validation"]
-        assert answer.json() == {"data": "data", "generated": False} | expected | {"loss": answer.json()["loss"]}
+        assert answer.json() == {"data": "data", "generated": False, "part": "validation"} | expected | {
+            "loss": answer.json()["loss"]
+        }
         assert answer.json()["loss"] == pytest.approx(expected["loss"], rel=1e-5)
     said = gradsum("evaluate", "out").out.splitlines()
-    assert said[0] == f"{expected['percent']:.2f} % correct ({expected['correct']} of 12 data)"
+    assert said[0] == f"{expected['percent']:.2f} % correct ({expected['correct']} of 12 data, validation part)"
     assert said[1] == f"mean loss {expected['loss']:.4f}"
 
 
@@ -77,7 +79,7 @@ def test_evaluate_takes_other_data_and_says_if_its_classes_have_other_names(
     save_data("other.npz", seed=5)
     answer = gradsum("evaluate", "out", "--data", "other.npz")
     assert (answer.code, answer.err) == (0, "")
-    assert "of 12 other)" in answer.out
+    assert "of 12 other, validation part)" in answer.out
     save_data("two.npz", classes=2)
     answer = gradsum("evaluate", "out", "--data", "two.npz")
     assert answer.code == 0
@@ -88,7 +90,7 @@ def test_generated_data_is_called_so(gradsum: Gradsum, monkeypatch: pytest.Monke
     small = letters(train=60, test=20, seed=1)
     monkeypatch.setattr("engine.data.letters.cached_letters", lambda: small)
     gradsum("train", "--model", "mlp", "--steps", 1, "--workers", 0, "--db", "r.db", "--out", "out")
-    assert "of 20 generated letters)" in gradsum("evaluate", "out").out
+    assert "of 20 generated letters, validation part)" in gradsum("evaluate", "out").out
     assert gradsum("evaluate", "out", "--json").json()["generated"] is True
 
 

@@ -66,7 +66,7 @@ def test_in_a_terminal_of_80_columns_nothing_is_cut(database: Path) -> None:
 def test_json_has_every_column(database: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert COMMAND.run(parse("--db", database, "--json")) == 0
     first, second = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)
-    assert first.keys() == COLUMNS["runs"].keys()
+    assert [*first] == [*COLUMNS["runs"], "best_checkpoint"]
     assert (first["settings"], first["generated"], first["train_loss"]) == ({"a": [1]}, True, None)
     assert (second["startID"], second["lr"], second["best_percent"]) == (2, 0.05, None)
 
@@ -74,7 +74,7 @@ def test_json_has_every_column(database: Path, capsys: pytest.CaptureFixture[str
 def test_csv_has_every_column(database: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert COMMAND.run(parse("--db", database, "--csv")) == 0
     first, second = csv.DictReader(io.StringIO(capsys.readouterr().out))
-    assert first.keys() == COLUMNS["runs"].keys()
+    assert [*first] == [*COLUMNS["runs"], "best_checkpoint"]
     assert (json.loads(first["settings"]), first["generated"], first["steps"]) == ({"a": [1]}, "1", "123456")
     assert (second["model"], second["best_percent"]) == ("[red]mlp", "")
 

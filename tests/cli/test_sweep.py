@@ -59,7 +59,7 @@ def test_what_is_printed_where(gradsum: Gradsum) -> None:
     step = int(table[1].split()[4])
     assert network == f"network     out/trial-{table[1].split()[0]}/step-{step:08d}.safetensors"
     assert settings == "settings    out/best.toml (gradsum train --config out/best.toml)"
-    assert records == "records     r.db (sweep 1)"
+    assert re.fullmatch(r"records     r\.db \(sweep 1, \d+(\.\d+)? (kB|MB)\)", records)
 
 
 def test_the_printed_file_trains_the_best_trial_again(gradsum: Gradsum) -> None:
@@ -67,7 +67,7 @@ def test_the_printed_file_trains_the_best_trial_again(gradsum: Gradsum) -> None:
     again = gradsum("train", "--config", result["config"], "--workers", 2, "--db", "again.db", "--json").json()
     assert again["params_sha256"] == params_sha256(load(result["checkpoint"]).parameters)
     assert (again["validation"]["percent"], again["steps"]) == (result["best"]["value"], result["best"]["step"])
-    assert result.keys() == {"sweep", "name", "state", "best", "checkpoint", "config", "db", "trials"}
+    assert result.keys() == {"sweep", "name", "state", "best", "checkpoint", "config", "db", "records_bytes", "trials"}
     assert [trial["number"] for trial in result["trials"]] == [1, 2, 3, 4]
     assert result["best"] in result["trials"]
     keys = {"number", "run", "parameters", "state", "value", "step", "reason", "params_sha256"}
@@ -302,10 +302,12 @@ def test_lines_and_quiet(monkeypatch: pytest.MonkeyPatch) -> None:
         "sweep 7: 20 trials",
         "trial 1 of 20: lr 0.1, model [b]mlp",
         "run 1: letters (137,178 parameters) on 1,000 generated letters, 2 workers",
+        "  trains with 1,000 images, chooses by the other part, 100; none is left to test with",
         "validation after step 50: 99.00 % correct",
         "trial 1 finished: 99.00 % correct after step 50",
         "trial 2 of 20: lr 0.05, model [b]mlp",
         "run 2: letters (137,178 parameters) on 1,000 generated letters, 2 workers",
+        "  trains with 1,000 images, chooses by the other part, 100; none is left to test with",
         "validation after step 50: 98.00 % correct",
         "worker w left",
         "trial 2 pruned: why",

@@ -50,17 +50,18 @@ def test_progress_goes_to_standard_error_and_the_summary_to_standard_output(grad
     assert "run 1: mlp (" in answer.err
     assert "40 data, this process" in answer.err
     assert "validation after step 5:" in answer.err
-    first, _, records, checkpoint, best = answer.out.splitlines()
+    first, _, records, checkpoint, best, test = answer.out.splitlines()
     assert first.endswith("of 12 data) after 5 steps")
     assert re.fullmatch(r"records     r\.db \(run 1, \d+(\.\d+)? (kB|MB)\)", records)
     assert checkpoint == "checkpoint  out/step-00000005.safetensors"
     assert best == f"best        out/step-00000005.safetensors ({first.split()[0]} % correct after step 5)"
+    assert test == "test        none: what was chosen by is not a test (--validation 0.1 leaves a part to test with)"
 
 
 def test_quiet_means_no_progress(gradsum: Gradsum) -> None:
     answer = gradsum(*SMALL, *PLACES, "--epochs", 1, "--quiet")
     assert answer.err == ""
-    assert len(answer.out.splitlines()) == 5
+    assert len(answer.out.splitlines()) == 6
 
 
 def test_the_result_does_not_depend_on_the_number_of_workers(gradsum: Gradsum) -> None:

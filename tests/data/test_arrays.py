@@ -226,7 +226,8 @@ def test_a_mapping_of_parts() -> None:
     data = load({"test": (XT, YT), "train": (X, Y)})
     assert (len(data.train), len(data.test)) == (12, 4)
     both = load({"test": (XT, YT), "train": (X, Y), "validation": (X[:5], Y[:5])})
-    assert len(both.test) == 5
+    assert {name: len(part) for name, part in both.parts().items()} == {"train": 12, "validation": 5, "test": 4}
+    assert both.validation is both.validating
     assert load(data) is data
 
 

@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from engine.data.background import background, contrasting, nearest
-from engine.data.dataset import Dataset, Split
+from engine.data.dataset import Dataset
 from engine.data.normalisation import Normalisation
 from engine.data.picture import Form, facts, read, strict
 from engine.data.reading import Manner, flat, read_images
+from engine.data.split import Split
 from engine.errors import DataError
 
 Pixels = NDArray[np.uint8]
@@ -125,6 +126,39 @@ def test_sixteen_bits_are_rounded_not_cut_off() -> None:
     assert grey(saved(Image.fromarray(deep), "TIFF")) == np.rint(deep / 257).tolist()
 
 
+def png(depth: int, kind: int, line: bytes, key: bytes) -> bytes:
+    """Return a PNG of one line of two pixels, written by hand; the colour `key` stands for transparency."""
+
+    def chunk(name: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+
+    head = struct.pack(">IIBBBBB", 2, 1, depth, kind, 0, 0, 0)
+    body = zlib.compress(b"\0" + line)
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        chunk(*part) for part in ((b"IHDR", head), (b"tRNS", key), (b"IDAT", body), (b"IEND", b""))
+    )
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4, 8, 16])
+def test_one_grey_may_stand_for_transparency(bits: int) -> None:
+    """The key is in units of the file (PNG, third edition, 11.3.1.1), whatever a library makes of the pixels."""
+    most = (1 << bits) - 1
+    line = int(f"{most:0{bits}b}{0:0{bits}b}".ljust(-(-2 * bits // 8) * 8, "0"), 2).to_bytes(-(-2 * bits // 8), "big")
+    form = Form(1, 2, 1, (77,))
+    assert read(png(bits, 0, line, struct.pack(">H", most)), form)[..., 0].tolist() == [[77, 0]]
+    assert read(png(bits, 0, line, struct.pack(">H", 0)), form)[..., 0].tolist() == [[255, 77]]
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+def test_one_colour_may_stand_for_transparency(bits: int) -> None:
+    pixels = [(200, 100, 50), (3, 7, 11)] if bits == 8 else [(51200, 25700, 12850), (1000, 2000, 3000)]
+    line = struct.pack(f">6{'B' if bits == 8 else 'H'}", *pixels[0], *pixels[1])
+    for number, other in ((0, [3, 7, 11]), (1, [200, 100, 50])):
+        found = read(png(bits, 2, line, struct.pack(">3H", *pixels[number])), Form(1, 2, 3, (9, 8, 7)))
+        assert found[0].tolist()[number] == [9, 8, 7]
+        assert found[0].tolist()[1 - number] == other
+
+
 def test_more_than_sixteen_bits_are_refused() -> None:
     deep = saved(Image.fromarray(np.array([[0, 1, 70_000], [0, 0, 0]], np.int32)), "TIFF")
     with pytest.raises(DataError, match="values from 0 to 70000; 16 bits"):
@@ -222,8 +256,9 @@ def test_colour_becomes_grey_and_grey_colour() -> None:
 def test_the_background_is_the_colour_that_most_corners_have() -> None:
     images = np.random.default_rng(3).integers(0, 256, (4001, 5, 6, 3), np.uint8)
     images[:3000, ::4, ::5] = (250, 240, 230)
-    assert background(images) == (250, 240, 230)
-    assert background(images[:1, :1, :1]) == (250, 240, 230)
+    labels = np.zeros(len(images), np.int32)
+    assert background(Split(images, labels)) == (250, 240, 230)
+    assert background(Split(images[:1, :1, :1], labels[:1])) == (250, 240, 230)
     assert (contrasting(10, 1), contrasting(200, 3)) == ((255,), (0, 0, 0))
     assert (nearest((20.0,)), nearest((100.0, 200.0, 250.0))) == ((0,), (255, 255, 255))
 

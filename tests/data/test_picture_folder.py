@@ -124,8 +124,22 @@ def test_what_is_chosen_of_several_parts_is_said() -> None:
     for part in ("train", "test", "val", "old"):
         fill(f"d/{part}", each=2 if part == "val" else 1)
     data = load("d")
-    assert (len(data.train), len(data.test)) == (2, 4)
-    assert "not read: old, test, beside train and val" in data.notes
+    assert {name: len(part) for name, part in data.parts().items()} == {"train": 2, "validation": 4, "test": 2}
+    assert "not read: old, beside train and val and test" in data.notes
+    fill("d/validation", each=3)
+    data = load("d")
+    assert len(data.validating) == 6
+    assert "not read: old, val, beside train and validation and test" in data.notes
+
+
+def test_a_test_folder_without_the_classes_is_not_read() -> None:
+    """Competitions publish one so: its pictures lie in a folder of their own, or in none."""
+    for part, names in (("train", ("a", "b")), ("val", ("a", "b")), ("test", ("unknown",))):
+        fill(f"d/{part}", names)
+    data = load("d")
+    assert (data.classes, data.validation, len(data.test)) == (("a", "b"), None, 6)
+    assert note(data, "not read") == "not read: test, beside train and val"
+    assert not [text for text in data.notes if "unknown" in text]
 
 
 def test_train_and_test_may_be_classes() -> None:
@@ -176,7 +190,7 @@ def test_where_all_are_transparent_the_ink_stands_out(ink: int, paper: str) -> N
 def test_several_sizes_need_a_choice() -> None:
     fill("d", each=3)
     put("d/b/tall.png", shape=(9, 5))
-    with pytest.raises(DataError, match=r"2 sizes: 6 of 7 are 4x5 .*tall\.png is 9x5; choose one .* size=64"):
+    with pytest.raises(DataError, match=r"2 sizes: 6 of 7 are 4x5 .*tall\.png is 9x5; choose one .* --size 64"):
         load("d")
     data = load("d", size=8)
     assert (data.shape, data.scaled) == ((8, 8, 1), True)
@@ -204,7 +218,7 @@ def test_unreadable_files_are_listed_together_and_can_be_left_out(own_cache: Pat
     assert text.count("\n") == 12
     assert "d/a/0.png is not a picture of a known format" in text
     assert "and 2 more" in text
-    assert "skip_unreadable" in text
+    assert "--skip-unreadable" in text
     assert not list(own_cache.glob("*"))
     data = load("d", skip_unreadable=True)
     assert len(data.train) + len(data.test) == 12

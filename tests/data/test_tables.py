@@ -90,8 +90,15 @@ def test_a_column_may_say_the_part() -> None:
     assert firsts(load(csv("file,label,split\n" + "\n".join(lines)))) == ([0, 2, 3, 5], [1, 4])
     lines[2] = "pics/2.png,0,val"
     data = load(csv("file,label,split\n" + "\n".join(lines)))
-    assert firsts(data) == ([0, 3, 5], [2])
-    assert "not read: test, beside train and val" in data.notes
+    assert firsts(data) == ([0, 3, 5], [1, 4])
+    assert data.validating.images[:, 0, 0, 0].tolist() == [2]
+    lines[0], lines[1], lines[4] = "pics/0.png,0,valid", "pics/1.png,-1,test", "pics/4.png,-1,test"
+    lines[5] = "pics/5.png,0,train"
+    data = load(csv("file,label,split\n" + "\n".join(lines)))
+    assert firsts(data) == ([3, 5], [0])
+    assert data.validation is None
+    assert "not read: val, beside train and valid and test" in data.notes
+    assert "not read: test, where every label is -1, with which nothing is trained" in data.notes
 
 
 def test_numbers_are_classes_in_their_order() -> None:
@@ -106,7 +113,9 @@ def test_columns_can_be_chosen() -> None:
     pictures(4)
     lines = [f"pics/{n}.png,{n % 2},{n // 2}" for n in range(4)]
     path = csv("file,label,target\n" + "\n".join(lines))
-    with pytest.raises(DataError, match=r"unclear which of the columns file, label, target .*columns=\("):
+    with pytest.raises(
+        DataError, match=r"unclear which of the columns file, label, target .*--columns picture,species"
+    ):
         load(path)
     data = load(path, columns=("file", "target"))
     assert data.train.labels.tolist() == [number // 2 for number in firsts(data)[0]]
@@ -203,8 +212,8 @@ def test_a_folder_of_parquet_files_has_parts(below: str) -> None:
     parquet(f"set/{below}test-00000-of-00001.parquet", range(30, 33))
     data = load("set")
     assert data.name == "set"
-    assert firsts(data) == (list(range(20)), list(range(20, 25)))
-    assert "not read: test, beside train and validation" in data.notes
+    assert firsts(data) == (list(range(20)), list(range(30, 33)))
+    assert data.validating.images[:, 0, 0, 0].tolist() == list(range(20, 25))
 
 
 def test_labels_in_words_and_other_columns() -> None:

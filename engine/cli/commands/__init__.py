@@ -16,7 +16,7 @@ GROUPS = {
         "rm": "delete runs with their checkpoints",
     },
     "use a trained network": {
-        "evaluate": "measure a trained network on a test set",
+        "evaluate": "measure a trained network on a part of a data set",
         "predict": "classify images, or predict from features",
     },
     "measure and learn": {

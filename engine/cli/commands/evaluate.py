@@ -1,4 +1,4 @@
-"""`gradsum evaluate`: measure a trained network on the test part of a data set."""
+"""`gradsum evaluate`: measure a trained network on a part of a data set."""
 
 import argparse
 import json
@@ -7,11 +7,15 @@ from typing import TYPE_CHECKING
 
 from engine.cli.arguments import add_checkpoint, chosen_checkpoint
 from engine.cli.command import Command
+from engine.cli.read_options import add_read_options, chosen_options
 from engine.errors import DataError
 
+PARTS = ("train", "validation", "test")
+
 if TYPE_CHECKING:
-    from engine.checkpoint import Checkpoint
-    from engine.data import Dataset
+    from engine.checkpoint import Checkpoint, RunState
+    from engine.data import Dataset, Split
+    from engine.data.read_options import ReadOptions
     from engine.network import Network
 
 
@@ -19,6 +23,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the command."""
     add_checkpoint(parser)
     parser.add_argument("--data", metavar="NAME|PATH", help="data set, as for train (default: the one trained on)")
+    add_read_options(parser.add_argument_group("how it is read, if not as in training"))
+    parser.add_argument(
+        "--part",
+        choices=PARTS,
+        default="validation",
+        help="what to measure it on; validation is what was chosen by in training, test is to be read once, at the end "
+        "(default: validation)",
+    )
     parser.add_argument("--json", action="store_true", help="print one line of JSON")
 
 
@@ -31,15 +43,19 @@ def run(arguments: argparse.Namespace) -> int:
     checkpoint = load_checkpoint(path)
     network = network_from(checkpoint, path)
     data = data_for(checkpoint, network, arguments)
-    validation = network.evaluate(data)
+    part: str = arguments.part
+    validation = network.evaluate(data, part)
+    if part == "test" and data.validation is None and _is_trained_on(checkpoint, arguments.data):
+        text = "training chose by this part, so this is not the figure of a test; train --validation 0.1 leaves one"
+        print(f"gradsum: {text}", file=sys.stderr)
     if arguments.json:
-        print(json.dumps({"data": data.name, "generated": data.generated} | validation.asdict()))
+        print(json.dumps({"data": data.name, "generated": data.generated, "part": part} | validation.asdict()))
     else:
         kind = "generated " if data.generated else ""
         of = f"{validation.total} rows of" if network.values else f"{validation.correct} of {validation.total}"
-        print(f"{validation.text()} ({of} {kind}{data.name})")
+        print(f"{validation.text()} ({of} {kind}{data.name}, {part} part)")
         print(f"mean loss {validation.loss:.4f}")
-        for name, error in zip(target_names(network), root_mean_squared_errors(network, data), strict=True):
+        for name, error in zip(target_names(network), root_mean_squared_errors(network, data.part(part)), strict=True):
             print(f"root mean squared error of {name} {error:.6g}")
     return 0
 
@@ -51,17 +67,43 @@ def data_for(checkpoint: "Checkpoint", network: "Network", arguments: argparse.N
     """
     from engine.data import load
 
-    source = arguments.data or checkpoint.run.data.source
+    run, source = checkpoint.run, arguments.data or checkpoint.run.data.source
     if source is None:
         raise DataError(f"{arguments.checkpoint} does not say where its data came from; name a data set with --data")
-    run = checkpoint.run
-    data = load(source, target_column=run.target_column, task=run.task if run.data.columns else None)
+    data = load(source, **_reading(run, arguments).given())
     network.check_fits(data)
+    if fraction := run.settings.get("validation"):
+        data = _as_trained(data, run.data.digest, fraction)
     if data.classes != network.classes:
         ours, theirs = (f"{len(names)} ({', '.join(names[:3])}...)" for names in (network.classes, data.classes))
         text = f"the network was trained on other classes, {ours}, than the data has, {theirs}: compared by number"
         print(f"gradsum: {text}", file=sys.stderr)
     return data
+
+
+def _reading(run: "RunState", arguments: argparse.Namespace) -> "ReadOptions":
+    """Return how the data is to be read: as was chosen here, and else as in training; of other data, as a table was."""
+    from engine.data.read_options import ReadOptions
+    from engine.training.reading import reading_of
+
+    asked, before = ReadOptions(**chosen_options(vars(arguments))), reading_of(run)
+    if arguments.data:
+        before = ReadOptions(target_column=before.target_column, task=before.task if run.data.columns else None)
+    return asked.over(before)
+
+
+def _is_trained_on(checkpoint: "Checkpoint", source: str | None) -> bool:
+    """Tell whether a source, None for the one trained on, is that."""
+    from engine.data.sources import full_path
+
+    return source is None or full_path(source) == checkpoint.run.data.source
+
+
+def _as_trained(data: "Dataset", digest: str | None, fraction: float) -> "Dataset":
+    """Return the data with what training held out of it, if it is the data of that digest; else as it is."""
+    from engine.data.cache import store
+
+    return data.hold_out(fraction) if store(data) == digest else data
 
 
 def target_names(network: "Network") -> list[str]:
@@ -72,13 +114,13 @@ def target_names(network: "Network") -> list[str]:
     return list(network.targets) or [f"target {number}" if count > 1 else "the target" for number in range(count)]
 
 
-def root_mean_squared_errors(network: "Network", data: "Dataset") -> list[float]:
-    """Return the error of every value on the test part, in its own units; nothing where there are classes."""
+def root_mean_squared_errors(network: "Network", part: "Split") -> list[float]:
+    """Return the error of every value on a part of the data, in its own units; nothing where there are classes."""
     import numpy as np
 
     if network.values is None:
         return []
-    errors = network.predict(data.test.inputs) - data.test.targets
+    errors = network.predict(part.inputs) - part.targets
     return [float(error) for error in np.sqrt(np.square(errors).mean(axis=0))]
 
 
@@ -88,7 +130,7 @@ COMMAND = Command(
     run,
     examples=(
         "gradsum evaluate runs/digits --data mnist",
-        "gradsum evaluate runs/digits --best",
+        "gradsum evaluate runs/digits --best --part test",
     ),
-    description="Prints the percentage of correct answers, or R², and the mean loss on the test part of the data set.",
+    description="Prints the percentage of correct answers, or R², and the mean loss on a part of the data set.",
 )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from engine.cli.arguments import WHICH, add_checkpoint, add_database, chosen_checkpoint
 from engine.cli.command import Command
 from engine.cli.picture_options import add_out, check_place, check_spares, need_matplotlib
+from engine.cli.read_options import add_read_options
 
 if TYPE_CHECKING:
     from engine.reports.plots.gather import Drawing
@@ -69,6 +70,7 @@ def _add_layer(parser: argparse.ArgumentParser) -> None:
 def _add_network(parser: argparse.ArgumentParser) -> None:
     add_checkpoint(parser)
     parser.add_argument("--data", metavar="NAME|PATH", help="data set, as for train (default: the one trained on)")
+    add_read_options(parser.add_argument_group("how it is read, if not as in training"))
 
 
 def _draw_progress(arguments: argparse.Namespace) -> "Drawing":
@@ -108,7 +110,7 @@ def _draw_histogram(arguments: argparse.Namespace) -> "Drawing":
 
 
 def _draw_confusion(arguments: argparse.Namespace) -> "Drawing":
-    """Draw the answers of the network to the test images."""
+    """Draw the answers of the network to the images that are chosen by."""
     from engine.checkpoint import load
     from engine.cli.commands.evaluate import data_for
     from engine.network import network_from
@@ -120,11 +122,12 @@ def _draw_confusion(arguments: argparse.Namespace) -> "Drawing":
     data = data_for(checkpoint, network, arguments)
     # An output beyond the classes of the data counts as an answer too, if the network was trained for it.
     classes = (*data.classes, *network.classes[len(data.classes) :])
-    found = confusion.answers(network.probabilities(data.test.inputs, len(classes)), data.test.labels)
+    part = data.validating
+    found = confusion.answers(network.probabilities(part.inputs, len(classes)), part.labels)
     kind = "generated " if data.generated else ""
     name = path.resolve().stem
     title = f"{name} (step {checkpoint.step}) on {kind}{data.name}"
-    return confusion.draw(found, confusion.images_of(data.test), classes, title), f"confusion-{name}"
+    return confusion.draw(found, confusion.images_of(part), classes, title), f"confusion-{name}"
 
 
 KINDS = {

@@ -1,7 +1,7 @@
 """`gradsum runs`: the runs of a database, as a table for people or as JSON or CSV for programs."""
 
 import argparse
-from typing import Literal
+from typing import Any, Literal
 
 from engine.cli.arguments import add_database
 from engine.cli.command import Command
@@ -32,14 +32,21 @@ def run(arguments: argparse.Namespace) -> int:
     look(arguments.db)
     runs = list_runs(arguments.db)
     if arguments.json:
-        print_json(runs)
+        print_json([_with_best(run) for run in runs])
     elif arguments.csv:
-        print_csv(list(COLUMNS["runs"]), ([cells[name] for name in COLUMNS["runs"]] for cells in map(dict, runs)))
+        columns = [*COLUMNS["runs"], "best_checkpoint"]
+        print_csv(columns, ([cells[name] for name in columns] for cells in map(_with_best, runs)))
     elif runs:
         _print_table(runs)
     else:
         print(f"database {arguments.db} has no runs yet")
     return 0
+
+
+def _with_best(run: Run) -> dict[str, Any]:
+    """Return the columns of a run, and where the network of `best_step` is: None if it is not there any more."""
+    best = best_checkpoint(run)
+    return {**run, "best_checkpoint": str(best) if best else None}
 
 
 def _print_table(runs: list[Run]) -> None:

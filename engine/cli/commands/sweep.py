@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 SHOWN = 10  # trials in the table at the end
 # Options that take text and may be in the file of --config.
-TEXTS = ("data", "target_column", "task", "model", "db", "out")
+TEXTS = ("data", "model", "db", "out")
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -93,6 +93,7 @@ def _print_summary(result: "SweepResult") -> None:
     """Print the best trials and where everything is."""
     from engine.cli.live.trial_table import ending, in_words, trial_table
     from engine.cli.tables import console
+    from engine.reports.text import size
     from engine.sweeps.trial import ranked
     from engine.sweeps.trials import resuming
 
@@ -111,7 +112,8 @@ def _print_summary(result: "SweepResult") -> None:
             print(f"settings    {result.config} (gradsum train --config {shlex.quote(str(result.config))})")
     elif result.state != "interrupted":
         print("no trial finished")
-    print(f"records     {result.db} (sweep {result.sweep})")
+    bytes_ = "" if result.records_bytes is None else f", {size(result.records_bytes)}"
+    print(f"records     {result.db} (sweep {result.sweep}{bytes_})")
 
 
 def _moment(trials: "list[Trial]") -> str:

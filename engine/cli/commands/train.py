@@ -68,6 +68,10 @@ def _print_summary(result: "Result") -> None:
     if best := result.best:
         where = best.checkpoint or "its checkpoint is not there any more"
         print(f"best        {where} ({best.text()} after step {best.step})")
+    if seen is not None and result.parts.test is None:
+        print("test        none: what was chosen by is not a test (--validation 0.1 leaves a part to test with)")
+    elif seen is not None:
+        print(f"test        gradsum evaluate {shlex.quote(str(result.checkpoint.parent))} --best --part test")
 
 
 COMMAND = Command(

@@ -30,14 +30,25 @@ class Lines(Display):
     def __init__(self, stream: TextIO) -> None:
         super().__init__()
         self._stream = stream
-        self._last = 0.0
+        self._last = time.monotonic()
 
     def _say(self, text: str) -> None:
         print(text, file=self._stream, flush=True)
 
+    def _is_time(self) -> bool:
+        """Return whether the last line of numbers was printed long enough ago, and so the next one is to be."""
+        if time.monotonic() - self._last < LINE_EVERY:
+            return False
+        self._last = time.monotonic()
+        return True
+
     def status(self, text: str) -> None:
         if self._info is None:
             self._say(f"{text} ...")
+
+    def converting(self, what: str, done: int, total: int) -> None:
+        if self._is_time():
+            self._say(f"{what}: {done:,} of {total:,}")
 
     def listening(self, command: str) -> None:
         self._say(join_with(command))
@@ -49,9 +60,8 @@ class Lines(Display):
 
     def step(self, report: StepReport, workers: "list[WorkerReport]") -> None:
         super().step(report, workers)
-        if time.monotonic() - self._last < LINE_EVERY:
+        if not self._is_time():
             return
-        self._last = time.monotonic()
         (loss, percent), progress = self._means, self.progress()
         correct = "" if math.isnan(percent) else f"  {percent:.1f} % correct"
         self._say(

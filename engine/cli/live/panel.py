@@ -30,6 +30,7 @@ class Panel(Display):
     def __init__(self, stream: TextIO) -> None:
         super().__init__()
         self._doing = ""
+        self._converted: tuple[int, int] | None = None  # pictures, of how many
         self._leaving = False
         self._workers: list[WorkerReport] = []
         self._validation: Validation | None = None
@@ -37,8 +38,14 @@ class Panel(Display):
         self._live = Live(console=console, refresh_per_second=REFRESHES, get_renderable=self._render, transient=True)
 
     def status(self, text: str) -> None:
-        self._doing = text
+        self._doing, self._converted = text, None
         self._show()
+
+    def converting(self, what: str, done: int, total: int) -> None:
+        begins = self._converted is None
+        self._doing, self._converted = what, (done, total)
+        if begins:
+            self._show()  # from then on it is drawn a few times a second: reports may be many
 
     def listening(self, command: str) -> None:
         self._live.console.print(join_with(command), markup=False, soft_wrap=True)  # one line, to be copied
@@ -56,9 +63,9 @@ class Panel(Display):
 
     def validated(self, validation: "Validation") -> None:
         self._validation, self._doing = validation, ""
-        score, of = validation.measure.short(validation.score), "of the test set correct"
+        score, of = validation.measure.short(validation.score), "of the validation part correct"
         if validation.r2 is not None:
-            of = "is R² on the test set"
+            of = "is R² on the validation part"
         self._live.console.print(f"after step {validation.step}: [bold]{score}[/bold] {of}")
         self._show()
 
@@ -80,7 +87,7 @@ class Panel(Display):
     def _render(self) -> RenderableType:
         doing = "finishing the step and saving (Ctrl-C again: quit at once)" if self._leaving else self._doing
         if self._info is None:
-            return Text(f"{doing} ...", "dim")
+            return self._preparing(doing)
         rows: list[RenderableType] = [self._bar()]
         if facts := self._facts(self._info):
             table = Table.grid(padding=(0, 2))
@@ -90,6 +97,16 @@ class Panel(Display):
         width = min(WIDTH, self._live.console.width - ECHO)
         below = Text(f" {doing} ", "yellow" if self._leaving else "dim") if doing else None
         return Frame(Group(*rows), title="gradsum", subtitle=below, width=width)
+
+    def _preparing(self, doing: str) -> RenderableType:
+        """Return what is seen before the run begins: what is being done, and how far it is if that is known."""
+        text = Text(f"{doing} ...", "dim")
+        if self._converted is None:
+            return text
+        done, total = self._converted
+        row = Table.grid(padding=(0, 2))
+        row.add_row(text, ProgressBar(total=total, completed=done, width=30), f"{done:,} of {total:,}")
+        return row
 
     def _bar(self) -> RenderableType:
         """Return the bar with the percentage and the time left, or one that only moves if the end is unknown."""

@@ -41,8 +41,13 @@ def trial_table(trials: Iterable["Trial | None"], names: Sequence[str]) -> "Tabl
     trials = list(trials)
     measure = next((trial.measure for trial in trials if trial), Measure.PERCENT)
     rows = table()
-    for heading in ("trial", *(name.replace("_", "-") for name in names), measure.value, "step", "run"):
-        rows.add_column(heading, justify="left" if heading in ("optimizer", "model", "augment") else "right")
+    rows.add_column("trial", justify="right")
+    for name in names:
+        values = [trial.parameters[name] for trial in trials if trial]
+        words = any(isinstance(value, str | bool) for value in values)
+        rows.add_column(name.replace("_", "-"), justify="left" if words else "right")
+    for heading in (measure.value, "step", "run"):
+        rows.add_column(heading, justify="right")
     rows.add_column("state")
     for trial in trials:
         if trial is None:

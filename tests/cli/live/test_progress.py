@@ -17,6 +17,7 @@ from engine.cli.live.panel import Panel
 from engine.cli.live.reporters import reporter_for
 from engine.compute.validation import Validation
 from engine.coordinator.source import WorkerReport
+from engine.data import Usage
 from engine.training.reporter import Reporter, RunInfo, StepReport
 from tests.support.command import SMALL, finish, save_data, start
 
@@ -50,7 +51,8 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
 def info(**changes: Any) -> RunInfo:
     given: dict[str, Any] = {
         "run": 3, "model": "letters", "data": "letters", "generated": True, "train_samples": 1000,
-        "test_samples": 100, "parameters": 137178, "workers": 2, "step": 0, "last_step": 200, "time_limit": None,
+        "parts": Usage(1000, 100, None), "parameters": 137178, "workers": 2, "step": 0, "last_step": 200,
+        "time_limit": None,
         "steps_per_epoch": 20, "db": Path("r.db"), "folder": Path("out"),
     }  # fmt: skip
     return RunInfo(**given | changes)
@@ -85,7 +87,9 @@ def test_which_reporter_suits_which_stream(monkeypatch: pytest.MonkeyPatch) -> N
     ],
 )
 def test_a_run_in_one_line(changes: dict[str, Any], text: str) -> None:
-    assert describe(info(**changes)).endswith(text)
+    line, parts = describe(info(**changes)).splitlines()
+    assert line.endswith(text)
+    assert parts == "  trains with 1,000 images, chooses by the other part, 100; none is left to test with"
 
 
 def test_the_part_that_is_done_and_the_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -128,6 +132,7 @@ def test_lines_are_few(monkeypatch: pytest.MonkeyPatch) -> None:
     assert stream.getvalue().splitlines() == [
         "preparing data and model ...",
         "run 3: letters (137,178 parameters) on 1,000 generated letters, 2 workers",
+        "  trains with 1,000 images, chooses by the other part, 100; none is left to test with",
         "epoch 0.25  step 5  loss 3.0000  30.0 % correct  500 images/s  20 s left",
         "epoch 0.50  step 10  loss 5.5000  55.0 % correct  500 images/s  19 s left",
         "validation after step 12: 90.00 % correct",
@@ -172,13 +177,23 @@ def test_the_panel_has_the_numbers() -> None:
     panel.ended()
     assert "preparing data and model ..." in text
     assert "run 3: letters (137,178 parameters) on 1,000 generated letters, 2 workers" in text
-    assert "after step 50: 87.00 % of the test set correct" in text
+    assert "after step 50: 87.00 % of the validation part correct" in text
     last = text[text.rindex("╭") :]
     for row in (
         r"25 % +0:00:15 left", r"epoch +2\.50 ", r"step +50 of 200 ", r"loss +1\.5000 ", r"correct +40\.0 % ",
         r"images/s +500 ", r"each worker +500 1,000 ", r"validation +87\.00 % after step 50 ",
     ):  # fmt: skip
         assert re.search(row, last), row
+
+
+def test_the_panel_says_how_far_a_conversion_is() -> None:
+    stream = Terminal()
+    panel = reporter_for(stream, quiet=False)
+    panel.status("loading")
+    panel.converting("converting pictures", 1500, 6000)
+    panel.ended()
+    assert "converting pictures ..." in stream.getvalue()
+    assert "1,500 of 6,000" in stream.getvalue()
 
 
 def test_the_panel_says_what_is_going_on() -> None:
