@@ -45,6 +45,8 @@ def _program() -> str:
 def _kernels() -> str:
     """Return what the kernels' bits depend on; numba compiles for the processor it finds, numpy chooses by it."""
     backend = choose()
+    if backend.name == "exact":
+        return "kernels exact"
     if backend.name != "numba":
         import scipy  # noqa: PLC0415 - only where it is used
 

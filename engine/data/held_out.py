@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import DataError
+from engine.kernels.streams import Purpose, Stream
 
-_SEED = 6
+SEED = 6  # of whatever is held out
 
 
 def hold_out(labels: NDArray[np.int32]) -> NDArray[np.bool_]:
@@ -16,8 +17,7 @@ def hold_out(labels: NDArray[np.int32]) -> NDArray[np.bool_]:
     The choice depends on the labels alone, and is the same in every version and on every machine.
     Raises DataError if no class has two samples.
     """
-    # Raw Philox words, since they are the same in every version of numpy.
-    keys = np.random.Philox(key=_SEED).random_raw(len(labels))
+    keys = Stream(SEED, Purpose.HELD_OUT).words(len(labels))
     order = np.lexsort((keys, labels))
     counts = np.bincount(labels)
     taken = np.maximum(counts // 6, counts > 1)

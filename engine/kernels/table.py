@@ -19,6 +19,9 @@ Doubles = NDArray[np.float64]
 Counts = NDArray[np.int64]
 Labels = NDArray[np.int32]
 Mask = NDArray[np.bool_]
+Words = NDArray[np.uint64]
+Key = tuple[int, int]
+Counter = tuple[int, int, int, int]
 Place = tuple[int, int]
 Size = tuple[int, int]  # rows, columns
 Route = NDArray[Any]  # unsigned integers: the number, in reading order, of the value that won its pool window
@@ -40,6 +43,19 @@ class Backend(Protocol):
 
     def compilations(self) -> int:
         """Return how many operations this process had to compile, because no cache had them."""
+
+    def philox(self, key: Key, counter: Counter, words: Words) -> None:
+        """Fill words [4 n] with the n blocks of Philox4x64-10 at `counter` and those that follow it in the first word.
+
+        Key and counter are 0 .. 2^63 - 1, and so is the last counter.
+        """
+
+    def dropout_mask(self, key: Key, counter: Counter, rate: float, mask: Array) -> None:
+        """Set every value of mask [N, F] to 0 with probability `rate`, else to 1 / (1 - rate).
+
+        Row n takes the halves, low ones first, of the words of ceil(F / 8) blocks, as `philox` makes them, those of row
+        0 from `counter` on, and so forth. A value is 0 if floor(half / 256) / 2^24 is below the rate in float32.
+        """
 
     def relu(self, x: Array, y: Array, mask: Mask) -> None:
         """Set y = max(x, 0) and mask = x > 0. All of one shape."""
@@ -178,6 +194,9 @@ class Backend(Protocol):
 
         Sums are taken in float64, where squares of float32 do not overflow.
         """
+
+    def total(self, x: Doubles) -> float:
+        """Return the sum of x [n]; compiled kernels add one value after the other."""
 
     def histogram(self, x: Array, low: float, high: float, counts: Counts) -> None:
         """Add to counts [B] how many values of x [n] are in each of B equal bins from `low` to `high`.

@@ -8,10 +8,12 @@ import hashlib
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from math import prod
+from math import prod, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
+
+from engine.kernels.streams import Purpose, Stream
 
 Vector = NDArray[np.float32]
 ALIGNMENT = 64  # bytes: one cache line, one AVX-512 register
@@ -112,9 +114,8 @@ class Layout:
     def initialise(self, vector: Vector, seed: int) -> None:
         """Fill `vector` with uniform values in +-1/sqrt(fan_in), a stream of its own for each array."""
         for number, (name, spec) in enumerate(self.specs.items()):
-            rng = np.random.Generator(np.random.Philox(key=[seed, number]))
-            limit = np.float32(spec.fan_in**-0.5)
-            values = rng.random(spec.shape, np.float32) * (2 * limit) - limit
+            limit = np.float32(1 / sqrt(spec.fan_in))
+            values = Stream(seed, Purpose.PARAMETERS, number).uniform(*spec.shape) * (2 * limit) - limit
             self.view(vector, name)[...] = spec.to_storage(values)
 
 

@@ -4,8 +4,9 @@ from engine.kernels.with_numba.convolution import add_bias, add_bias_gradient, c
 from engine.kernels.with_numba.elementwise import gelu, gelu_gradient, relu, relu_gradient
 from engine.kernels.with_numba.jit import cached, compilations
 from engine.kernels.with_numba.loss import mean_squared_error, softmax_cross_entropy, squared_error_of_values
-from engine.kernels.with_numba.measures import histogram, moments
+from engine.kernels.with_numba.measures import histogram, moments, total
 from engine.kernels.with_numba.optimizers import adam, momentum, sgd
+from engine.kernels.with_numba.philox import dropout_mask, philox
 from engine.kernels.with_numba.pooling import max_pool, max_pool_gradient, pool_phases, pool_phases_gradient
 from engine.kernels.with_numba.winograd import (
     winograd_filter,
@@ -29,6 +30,7 @@ __all__ = [
     "chunk_bytes",
     "col2im",
     "compilations",
+    "dropout_mask",
     "gelu",
     "gelu_gradient",
     "histogram",
@@ -39,6 +41,7 @@ __all__ = [
     "moments",
     "momentum",
     "name",
+    "philox",
     "pool_phases",
     "pool_phases_gradient",
     "relu",
@@ -47,6 +50,7 @@ __all__ = [
     "softmax_cross_entropy",
     "squared_error_of_values",
     "stem_patches",
+    "total",
     "winograd_filter",
     "winograd_filter_gradient",
     "winograd_input",

@@ -9,9 +9,12 @@ from numba.core.caching import CompileResultCacheImpl, FunctionCache
 
 from engine.system.places import kernels_folder, unwritable
 
-# numba recompiles a cached kernel when its own file changes, but not when a file whose loops are inlined does. So the
-# name of a kernel, and of its cache file, depends on all files: old code would give other bits than the source says.
-SOURCES = sha256(b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))).hexdigest()[:8]
+# numba recompiles a cached kernel when its own file changes, but not when a file does whose loops are inlined or whose
+# numbers are used. So the name of a kernel, and of its cache file, depends on all files: old code would give other bits
+# than the source says.
+HERE = Path(__file__).parent
+FILES = [HERE.parent / "series.py", HERE.parent / "philox.py", *sorted(HERE.glob("*.py"))]
+SOURCES = sha256(b"".join(path.read_bytes() for path in FILES)).hexdigest()[:8]
 
 
 def folder() -> Path:

@@ -1,9 +1,11 @@
 """Every operation of the table in numpy, with all temporaries in buffers of the caller."""
 
+from engine.kernels.philox import philox
 from engine.kernels.with_numpy.convolution import add_bias, add_bias_gradient, col2im, im2col
+from engine.kernels.with_numpy.dropout import dropout_mask
 from engine.kernels.with_numpy.elementwise import gelu, gelu_gradient, relu, relu_gradient
 from engine.kernels.with_numpy.loss import mean_squared_error, softmax_cross_entropy, squared_error_of_values
-from engine.kernels.with_numpy.measures import histogram, moments
+from engine.kernels.with_numpy.measures import histogram, moments, total
 from engine.kernels.with_numpy.optimizers import adam, momentum, sgd
 from engine.kernels.with_numpy.pooling import max_pool, max_pool_gradient, pool_phases, pool_phases_gradient
 from engine.kernels.with_numpy.stem import stem_patches
@@ -40,6 +42,7 @@ __all__ = [
     "chunk_bytes",
     "col2im",
     "compilations",
+    "dropout_mask",
     "gelu",
     "gelu_gradient",
     "histogram",
@@ -50,6 +53,7 @@ __all__ = [
     "moments",
     "momentum",
     "name",
+    "philox",
     "pool_phases",
     "pool_phases_gradient",
     "relu",
@@ -58,6 +62,7 @@ __all__ = [
     "softmax_cross_entropy",
     "squared_error_of_values",
     "stem_patches",
+    "total",
     "winograd_filter",
     "winograd_filter_gradient",
     "winograd_input",

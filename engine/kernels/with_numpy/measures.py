@@ -4,7 +4,7 @@ from math import sqrt
 
 import numpy as np
 
-from engine.kernels.table import Array, Counts
+from engine.kernels.table import Array, Counts, Doubles
 
 
 def moments(x: Array) -> tuple[float, float, float]:
@@ -20,3 +20,7 @@ def histogram(x: Array, low: float, high: float, counts: Counts) -> None:
     places *= counts.size / (high - low) if high > low else 0.0
     # Several times faster than np.histogram, which sees to it that a value right at an edge is in the upper bin.
     counts += np.bincount(np.minimum(places.astype(np.intp), counts.size - 1), minlength=counts.size)
+
+
+def total(x: Doubles) -> float:
+    return float(x.sum())

@@ -10,17 +10,22 @@ import numpy as np
 from engine.compute.program.buffers import Activation, Arena, PaddedShape, carve, plain_frame
 from engine.compute.program.weights import Parameter, Weights
 from engine.kernels import Array, Backend
+from engine.kernels.streams import Stream
 from engine.nn.layers import Layer, Shape
 
 
 @dataclass(frozen=True)
 class Step:
-    """What is to be done: one operation takes `layers` together; `input` and `output` are shapes of a sample."""
+    """What is to be done: one operation takes `layers` together; `input` and `output` are shapes of a sample.
+
+    `place` is that of the first of the layers in the model, from 0.
+    """
 
     operation: type["Operation"]
     layers: tuple[Layer, ...]
     input: Shape
     output: Shape
+    place: int = 0
 
     @property
     def name(self) -> str:
@@ -39,6 +44,7 @@ class Site:
 
     `scratch` is for all operations, as large as the neediest wants. `first` and `last` tell whether it is for the first
     and last chunk of samples: the first writes the gradients of the layers' parameters, those that follow add to them.
+    `start` is the number of the chunk's first sample in the micro-batch.
     """
 
     backend: Backend
@@ -47,6 +53,7 @@ class Site:
     scratch: Array
     first: bool
     last: bool
+    start: int
 
 
 class Operation(ABC):
@@ -90,7 +97,7 @@ class Operation(ABC):
         return 4 * (prod(step.input) + prod(step.output))
 
     @abstractmethod
-    def forward(self, rng: np.random.Generator | None) -> None:
+    def forward(self, rng: Stream | None) -> None:
         """Compute y.value; `rng` is given in training only, for layers that are random."""
 
     @abstractmethod

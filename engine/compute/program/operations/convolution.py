@@ -7,6 +7,7 @@ import numpy as np
 
 from engine.compute.program.buffers import Activation, PaddedShape
 from engine.compute.program.operations.base import Operation, Site, Step, accumulate, parameter
+from engine.kernels.streams import Stream
 from engine.nn.layers import Conv2d
 
 
@@ -64,7 +65,7 @@ class Convolution(Operation):
         layer, C = geometry(step)
         return 4 * step.output[0] * step.output[1] * (layer.kernel**2 * C + layer.filters)
 
-    def forward(self, rng: np.random.Generator | None) -> None:  # noqa: ARG002
+    def forward(self, rng: Stream | None) -> None:  # noqa: ARG002
         """Let y = patches @ filter + bias."""
         self.backend.im2col(self.x.value, self._columns, self._stride)
         np.matmul(self._rows, self._filter.value.reshape(self._product.shape), out=self._flat_out)

@@ -6,6 +6,7 @@ import numpy as np
 
 from engine.compute.program.buffers import Activation
 from engine.compute.program.operations.base import Operation, Site, Step, parameter
+from engine.kernels.streams import Stream
 
 
 class DenseOp(Operation):
@@ -26,7 +27,7 @@ class DenseOp(Operation):
         """Return 2 F G operations."""
         return 2 * prod(step.input) * prod(step.output)
 
-    def forward(self, rng: np.random.Generator | None) -> None:  # noqa: ARG002
+    def forward(self, rng: Stream | None) -> None:  # noqa: ARG002
         """Let y = x W^T + b."""
         np.dot(self._x, self._weights.value.T, out=self._y)
         np.add(self._y, self._bias.value, out=self._y)

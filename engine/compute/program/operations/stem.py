@@ -10,6 +10,7 @@ from engine.compute.program.buffers import Activation
 from engine.compute.program.operations.base import Operation, Site, Step, accumulate, parameter
 from engine.compute.program.operations.convolution import convolution_work, geometry
 from engine.compute.program.operations.winograd import conv_size
+from engine.kernels.streams import Stream
 
 
 class Stem(Operation):
@@ -48,7 +49,7 @@ class Stem(Operation):
         h, w, _ = step.output
         return 4 * 4 * h * w * (layer.kernel**2 + layer.filters)
 
-    def forward(self, rng: np.random.Generator | None) -> None:  # noqa: ARG002
+    def forward(self, rng: Stream | None) -> None:  # noqa: ARG002
         """Let y = max(patches^T @ filter) + bias."""
         kernels, y = self.backend, self.y
         kernels.stem_patches(self._images, self._patches, self._padding, self._turned)

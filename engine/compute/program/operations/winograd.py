@@ -13,6 +13,7 @@ from engine.compute.program.buffers import Activation, PaddedShape
 from engine.compute.program.operations.base import Operation, Site, Step, accumulate, parameter
 from engine.compute.program.operations.convolution import convolution_work, geometry
 from engine.compute.program.weights import FILTER_WORK
+from engine.kernels.streams import Stream
 
 FEW = 4  # tiles of a sample, below which the products are too small to pay for another transform of the filter
 
@@ -60,7 +61,7 @@ class Winograd(Operation):
         layer, C = geometry(step)
         return 4 * 36 * prod(tiles(step)) * (C + layer.filters)
 
-    def forward(self, rng: np.random.Generator | None) -> None:  # noqa: ARG002
+    def forward(self, rng: Stream | None) -> None:  # noqa: ARG002
         """Transform x, multiply, transform to y."""
         self.backend.winograd_input(self.x.plane, self._v, self._work)
         np.matmul(self._vs, self._transformed.u, out=self._ms)
