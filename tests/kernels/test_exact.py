@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 from engine.data import stream
 from engine.kernels import Array, Backend
 from engine.kernels import exact as exactly
-from engine.kernels.exact.products import fma, multiply, multiply_add
+from engine.kernels.exact.products import fma, multiply, multiply_columns
 from engine.nn.model import Model, lenet, letters, mlp
 from tests.support.backends import BACKENDS, floats, normal
 from tests.support.programs import case
 
+NOTHING = np.empty(0, np.float32)
 SINGLES = st.floats(width=32, allow_nan=False, allow_infinity=False)
 # Values that meet the edges of float32: denormals, both zeros, the largest, infinity, NaN.
 HARD = floats(0, -0.0, 1e-45, -1e-45, 1e-38, 1, -1, 0.5, 3.92, -3.92, 5.54, -5.55, 40, -87, 88.7, -104, 3e38, -3e38)
@@ -68,10 +69,10 @@ def test_fma_of_what_is_not_finite_and_the_sign_of_zero() -> None:
 @given(st.integers(1, 4), st.integers(1, 6), st.integers(1, 4), st.integers(0, 5), st.integers(0, 99))
 def test_a_product_is_a_chain_and_may_be_continued(M: int, K: int, N: int, cut: int, seed: int) -> None:
     a, b = normal(2, M, K, seed=seed), normal(2, K, N, seed=seed + 100)
-    whole, parts = np.empty((2, M, N), np.float32), np.zeros((2, M, N), np.float32)
-    multiply(a, b, whole)
-    multiply_add(a[..., :cut], b[:, :cut], parts)
-    multiply_add(a[..., cut:], b[:, cut:], parts)
+    whole, parts = np.empty((2, 2, M, N), np.float32)
+    multiply(a, b, whole, False, NOTHING)
+    multiply(a[..., :cut], b[:, :cut], parts, False, NOTHING)
+    multiply_columns(a[..., cut:].transpose(0, 2, 1), b[:, cut:], parts, True, NOTHING)
     assert bits(whole) == bits(parts)
     for g, m, n in np.ndindex(2, M, N):
         total = 0.0

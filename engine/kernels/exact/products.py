@@ -23,13 +23,17 @@ def fma(a: Array, b: Array, c: Array) -> Array:
     return odd.astype(np.float32)
 
 
-def multiply(a: Array, b: Array, out: Array) -> None:
-    """Set out [..., M, N] = a [..., M, K] b [..., K, N]: each value is one chain of `fma` over ascending k from 0."""
-    out.fill(0)
-    multiply_add(a, b, out)
+def multiply(a: Array, b: Array, out: Array, more: bool, work: Array) -> None:  # noqa: ARG001
+    """Set out [G, M, N] = a [G, M, K] b [G, K, N], or with `more` go on with what is there.
+
+    Each value is one chain of `fma` over ascending k, from 0 or from what is there: where it is cut leaves no trace.
+    """
+    if not more:
+        out.fill(0)
+    for k in range(a.shape[2]):
+        out[...] = fma(a[:, :, k, None], b[:, k, None, :], out)
 
 
-def multiply_add(a: Array, b: Array, out: Array) -> None:
-    """Do the same, from what is in `out` instead of 0: so a product may be continued, k by k, without a trace."""
-    for k in range(a.shape[-1]):
-        out[...] = fma(a[..., k, None], b[..., None, k, :], out)
+def multiply_columns(a: Array, b: Array, out: Array, more: bool, work: Array) -> None:
+    """Do the same with the transpose of a [G, K, M]."""
+    multiply(a.transpose(0, 2, 1), b, out, more, work)
