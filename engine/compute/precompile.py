@@ -88,4 +88,5 @@ def _step(backend: Backend) -> None:
 def _measure(backend: Backend) -> None:
     x = np.zeros(2, np.float32)
     backend.moments(x)
+    backend.total(np.zeros(2))
     backend.histogram(x, 0.0, 1.0, np.zeros(1, np.int64))

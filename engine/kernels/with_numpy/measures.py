@@ -4,7 +4,7 @@ from math import sqrt
 
 import numpy as np
 
-from engine.kernels.table import Array, Counts
+from engine.kernels.table import Array, Counts, Doubles
 
 
 def moments(x: Array) -> tuple[float, float, float]:
@@ -12,6 +12,10 @@ def moments(x: Array) -> tuple[float, float, float]:
     mean, norm = float(wide.mean()), sqrt(wide @ wide)
     wide -= mean
     return mean, sqrt(wide @ wide / wide.size), norm
+
+
+def total(x: Doubles) -> float:
+    return float(x.sum())
 
 
 def histogram(x: Array, low: float, high: float, counts: Counts) -> None:
