@@ -41,13 +41,6 @@ ALLOWED = {
     ): "whole numbers, and it only chooses how many threads decode",
     ("engine.data.survey", "visible.sum"): "whole numbers",
     ("engine.nn.parameters", "np.dot"): "it only says whether to look at every value",
-    # Products of the program: until the backends have their own.
-    ("engine.compute.program.operations.base", "np.matmul"): "products",
-    ("engine.compute.program.operations.convolution", "np.matmul"): "products",
-    ("engine.compute.program.operations.dense", "np.add.reduce"): "products",
-    ("engine.compute.program.operations.dense", "np.dot"): "products",
-    ("engine.compute.program.operations.stem", "np.dot"): "products",
-    ("engine.compute.program.operations.winograd", "np.matmul"): "products",
 }
 
 

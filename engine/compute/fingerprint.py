@@ -52,9 +52,11 @@ def _kernels() -> str:
         libc = " ".join(platform.libc_ver())  # numpy takes some functions from it
         return f"kernels {backend.name} for {_targets()} with scipy {scipy.__version__}, {libc}"
     import numba  # noqa: PLC0415 - only where it is used
-    from llvmlite.binding import get_host_cpu_name  # noqa: PLC0415
 
-    return f"kernels numba {numba.__version__} {get_host_cpu_name()}"
+    from engine.kernels.with_numba.tile import processor  # noqa: PLC0415
+
+    _, name, features = processor()
+    return f"kernels numba {numba.__version__} for {name} {hashlib.sha256(features.encode()).hexdigest()[:8]}"
 
 
 def _targets() -> str:

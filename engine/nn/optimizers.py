@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from engine.errors import SettingsError
+from engine.kernels.rounding import check_rounding
 from engine.nn.parameters import Vector, aligned
 
 if TYPE_CHECKING:
@@ -51,7 +52,8 @@ class State(ABC):
         self._tensors = {name: aligned(size) for name in names}
 
     def step(self, parameters: Vector, gradient: Vector, scale: float) -> None:
-        """Change `parameters` in place, one step against `scale` * `gradient`. Allocates nothing."""
+        """Change `parameters` in place, one step against `scale` * `gradient`. Raises as `check_rounding`."""
+        check_rounding()
         self.steps += 1
         with np.errstate(over="ignore", invalid="ignore"):  # a run that diverges is noticed by its next loss
             self._update(parameters, gradient, scale)

@@ -154,6 +154,15 @@ def test_dropout(kernels: Backend) -> None:
     same(kernels, "dropout_mask", lambda: ((3, 1), (1, 2, 3, 4), 0.3, np.empty((5, 13), np.float32)))
 
 
+def alike(kernels: Backend, operation: str, arguments: tuple[Any, ...], scratch: tuple[Array, ...]) -> None:
+    """Assert that both backends leave the same bits in every argument but the scratch, which comes last."""
+    got, want = ([a.copy() if isinstance(a, np.ndarray) else a for a in arguments] for _ in range(2))
+    getattr(exactly, operation)(*got, *(a.copy() for a in scratch))
+    getattr(kernels, operation)(*want, *(a.copy() for a in scratch))
+    for mine, theirs in zip(got, want, strict=True):
+        assert not isinstance(mine, np.ndarray) or bits(mine) == bits(theirs)
+
+
 @compiled
 @given(t=st.integers(1, 3), s=st.integers(1, 3), cut=st.tuples(st.integers(0, 3), st.integers(0, 3)))
 def test_winograd(kernels: Backend, t: int, s: int, cut: tuple[int, int]) -> None:
@@ -169,16 +178,13 @@ def test_winograd(kernels: Backend, t: int, s: int, cut: tuple[int, int]) -> Non
             edge &= 1 if place == 0 else 2
 
     def changed(operation: str, *arguments: Any) -> None:
-        got, want = ([a.copy() if isinstance(a, np.ndarray) else a for a in arguments] for _ in range(2))
-        getattr(exactly, operation)(*got, work.copy())
-        getattr(kernels, operation)(*want, work.copy())
-        for mine, theirs in zip(got, want, strict=True):
-            assert not isinstance(mine, np.ndarray) or bits(mine) == bits(theirs)
+        alike(kernels, operation, arguments, (work,))
 
     changed("winograd_filter", w, du)
     changed("winograd_filter_gradient", du, w)
     changed("winograd_input", x, np.empty((6, 6, t, s, L), np.float32))
-    changed("winograd_input_gradient", m, np.empty_like(x))
+    for more in (False, True):
+        changed("winograd_input_gradient", m, np.ones_like(x), more)
     changed("winograd_output", m, bias, np.empty_like(dy), (0, 0), size)
     changed("winograd_output_gradient", dy, (0, 0), size, np.empty_like(m))
     changed("winograd_pool", m, bias, np.empty((*half, L), np.float32), (0, 0), route, size)
@@ -192,6 +198,34 @@ def test_convolution(kernels: Backend) -> None:
     same(kernels, "im2col", lambda: (normal(7, 5, 2, 4), np.empty_like(columns), 2))
     same(kernels, "add_bias", lambda: (dy, bias, np.empty_like(dy), (0, 0)))
     same(kernels, "add_bias_gradient", lambda: (dy, (0, 0), dy.shape, bias.copy()))
+
+
+@compiled
+@given(M=st.integers(1, 9), K=st.integers(1, 40), N=st.integers(1, 40), more=st.booleans(), seed=st.integers(0, 99))
+def test_products(kernels: Backend, M: int, K: int, N: int, more: bool, seed: int) -> None:
+    a, b, out = normal(2, M, K, seed=seed), normal(2, K, N, seed=seed + 1), normal(2, M, N, seed=seed + 2)
+    a[0, 0, 0], b[1, 0, 0] = HARD[seed % HARD.size], HARD[seed % 7]
+    alike(kernels, "multiply", (a, b, out, more), (NOTHING,))
+    alike(kernels, "multiply_columns", (np.ascontiguousarray(a.transpose(0, 2, 1)), b, out, more), (NOTHING,))
+
+
+@compiled
+@given(H=st.integers(3, 9), W=st.integers(3, 9), k=st.integers(1, 3), padding=st.integers(0, 2), more=st.booleans())
+def test_stem(kernels: Backend, H: int, W: int, k: int, padding: int, more: bool) -> None:
+    N, filters_, padding = 2, 3, min(padding, k - 1)
+    size = H + 2 * padding - k + 1, W + 2 * padding - k + 1
+    h, w = -(-size[0] // 2), -(-size[1] // 2)
+    x, filters, bias, dy = normal(N, H, W), normal(k, k, filters_), normal(filters_), normal(h, w, N * filters_)
+    patches, work = (
+        np.zeros(4 * k * k * h * w * N, np.float32),
+        np.zeros((5 * h * w * N + k * k) * filters_, np.float32),
+    )
+    turned = np.zeros((2 * h + k - 1, 2, w + k // 2, N), np.float32)
+    route = np.zeros(dy.shape, np.uint8)
+    forward = (x, filters, bias, np.empty_like(dy), (0, 0), route, size, padding, patches)
+    alike(kernels, "stem", forward, (work, turned))
+    exactly.stem(*forward, work, turned)
+    alike(kernels, "stem_gradient", (dy, (0, 0), route, patches, filters, bias, more), (work,))
 
 
 @compiled

@@ -34,7 +34,7 @@ class Program:
         self.weights = weights
         self.arena = Arena()
         self._inputs = self.arena.keep(microbatch, *model.shape)
-        self._sections = sections_of(steps_of(model), microbatch, backend.chunk_bytes)
+        self._sections = sections_of(steps_of(model), microbatch)
         self._chunks, outputs = Builder(backend, weights, self.arena).build(self._sections, self._inputs)
         self._loss = Loss(model.loss, outputs, self.arena, backend)
         ordered = [chunk for section in reversed(self._chunks) for chunk in section]

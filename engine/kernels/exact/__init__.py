@@ -7,7 +7,9 @@ from engine.kernels.exact.convolution import add_bias_gradient, col2im
 from engine.kernels.exact.elementwise import gelu, gelu_gradient, relu, relu_gradient
 from engine.kernels.exact.loss import mean_squared_error, softmax_cross_entropy, squared_error_of_values
 from engine.kernels.exact.measures import moments, total
-from engine.kernels.exact.pooling import max_pool, max_pool_gradient, pool_phases, pool_phases_gradient
+from engine.kernels.exact.pooling import max_pool, max_pool_gradient
+from engine.kernels.exact.products import multiply, multiply_columns
+from engine.kernels.exact.stem import stem, stem_gradient
 from engine.kernels.exact.winograd import (
     winograd_filter,
     winograd_filter_gradient,
@@ -23,10 +25,10 @@ from engine.kernels.with_numpy.convolution import add_bias, im2col
 from engine.kernels.with_numpy.dropout import dropout_mask
 from engine.kernels.with_numpy.measures import histogram
 from engine.kernels.with_numpy.optimizers import adam, momentum, sgd
-from engine.kernels.with_numpy.stem import stem_patches
 
 name = "exact"
-chunk_bytes = 1 << 19  # as of the compiled kernels, until products no longer depend on it
+tile_rows = 1 << 10  # all at once: calls are dear
+whole_rows = False
 
 
 def cached() -> bool:
@@ -44,7 +46,6 @@ __all__ = [
     "add_bias",
     "add_bias_gradient",
     "cached",
-    "chunk_bytes",
     "col2im",
     "compilations",
     "dropout_mask",
@@ -57,17 +58,20 @@ __all__ = [
     "mean_squared_error",
     "moments",
     "momentum",
+    "multiply",
+    "multiply_columns",
     "name",
     "philox",
-    "pool_phases",
-    "pool_phases_gradient",
     "relu",
     "relu_gradient",
     "sgd",
     "softmax_cross_entropy",
     "squared_error_of_values",
-    "stem_patches",
+    "stem",
+    "stem_gradient",
+    "tile_rows",
     "total",
+    "whole_rows",
     "winograd_filter",
     "winograd_filter_gradient",
     "winograd_input",

@@ -26,7 +26,11 @@ def max_pool_gradient(dy: Array, place: Place, route: Route, dx: Array, size: in
         np.copyto(phase, np.where(route[:rows, :columns] == number, d[:rows, :columns], ZERO))
 
 
-def pool_phases(phases: Array, bias: Array, y: Array, place: Place, route: Route, size: Size, work: Array) -> None:  # noqa: ARG001
+def pool_phases(phases: Array, bias: Array, y: Array, place: Place, route: Route, size: Size) -> None:
+    """Largest of phases [2, 2, h, w, L], the values at even and odd rows and columns, plus bias [C], into the plane y.
+
+    `size` is the number of rows and columns that exist.
+    """
     best = phases[0, 0].copy()
     route.fill(0)
     for number in (1, 2, 3):
@@ -36,7 +40,8 @@ def pool_phases(phases: Array, bias: Array, y: Array, place: Place, route: Route
     np.copyto(inside(y, place, *route.shape), best + np.tile(bias, best.shape[2] // bias.size))
 
 
-def pool_phases_gradient(dy: Array, place: Place, route: Route, phases: Array, work: Array) -> None:  # noqa: ARG001
+def pool_phases_gradient(dy: Array, place: Place, route: Route, phases: Array) -> None:
+    """Write to phases [2, 2, h, w, L] the gradient: dy (a plane) for the one that won, 0 for the others."""
     d = inside(dy, place, *route.shape)
     for number in range(4):
         np.copyto(phases[number // 2, number % 2], np.where(route == number, d, ZERO))

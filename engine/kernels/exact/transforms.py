@@ -31,15 +31,16 @@ def differences(a: Array, b: Array, c: Array, d: Array, e: Array, f: Array) -> l
     return [FOUR * a - FIVE * c + e, p + q, p - q, r + s, r - s, FOUR * b - FIVE * d + f]
 
 
-def fold(a: Array, b: Array, c: Array, d: Array, e: Array, f: Array) -> Array:
-    """Return B (a, b, c, d, e, f), [4 n + 2, ...] for tiles [n, ...]: where two tiles overlap, the second is added."""
+def fold(a: Array, b: Array, c: Array, d: Array, e: Array, f: Array, out: Array) -> None:
+    """Write B (a, b, c, d, e, f) of tiles [n, ...] to out [4 n + 2, ...].
+
+    The first two of a tile are added: to what is there, or to the end of the tile before.
+    """
     p, q, r, s = b + c, b - c, d + e, TWO * (d - e)
-    out = np.zeros((4 * len(a) + 2, *a.shape[1:]), np.float32)
     out[2::4], out[3::4] = -FIVE * a - FOUR * p - r, q + s - FIVE * f
     out[4::4], out[5::4] = a + p + r, f
     out[0:-2:4] += FOUR * a
     out[1:-2:4] += FOUR * (f - q) - s
-    return out
 
 
 def combine(a: Array, b: Array, c: Array, d: Array, e: Array, f: Array) -> list[Array]:

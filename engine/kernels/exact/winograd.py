@@ -32,9 +32,12 @@ def winograd_input(x: Array, v: Array, work: Array) -> None:  # noqa: ARG001
     np.copyto(v, both_ways(differences, np.array(tiles)))
 
 
-def winograd_input_gradient(dv: Array, dx: Array, work: Array) -> None:  # noqa: ARG001
-    across = fold(*(dv[:, b].transpose(2, 0, 1, 3) for b in range(6)))  # [columns, 6, t, L]
-    np.copyto(dx, fold(*(across[:, a].transpose(1, 0, 2) for a in range(6))))
+def winograd_input_gradient(dv: Array, dx: Array, more: bool, work: Array) -> None:  # noqa: ARG001
+    across = np.zeros((dx.shape[1], 6, dv.shape[2], dx.shape[2]), np.float32)
+    fold(*(dv[:, b].transpose(2, 0, 1, 3) for b in range(6)), across)
+    if not more:
+        dx[:2] = 0
+    fold(*(across[:, a].transpose(1, 0, 2) for a in range(6)), dx)
 
 
 def winograd_output(m: Array, bias: Array, y: Array, place: Place, size: Size, work: Array) -> None:  # noqa: ARG001
@@ -49,17 +52,17 @@ def winograd_output_gradient(dy: Array, place: Place, size: Size, dm: Array, wor
     np.copyto(dm, both_ways(spread, _tiles(image)))
 
 
-def winograd_pool(m: Array, bias: Array, y: Array, place: Place, route: Route, size: Size, work: Array) -> None:
+def winograd_pool(m: Array, bias: Array, y: Array, place: Place, route: Route, size: Size, work: Array) -> None:  # noqa: ARG001
     h, w, _ = route.shape
     image = _image(both_ways(combine, m))[: 2 * h, : 2 * w]
     phases = np.array([[image[a::2, b::2] for b in range(2)] for a in range(2)])
-    pool_phases(phases, bias, y, place, route, size, work)
+    pool_phases(phases, bias, y, place, route, size)
 
 
 def winograd_pool_gradient(dy: Array, place: Place, route: Route, size: Size, dm: Array, work: Array) -> None:  # noqa: ARG001
     (t, s, L), (h, w, _) = dm.shape[2:], route.shape
     phases = np.empty((2, 2, h, w, L), np.float32)
-    pool_phases_gradient(dy, place, route, phases, work)
+    pool_phases_gradient(dy, place, route, phases)
     image = np.zeros((4 * t, 4 * s, L), np.float32)
     for a, b in np.ndindex(2, 2):
         image[a : 2 * h : 2, b : 2 * w : 2] = phases[a, b]

@@ -68,7 +68,8 @@ def cached() -> bool:
 
 def _compiled(function: F) -> F:
     function.__qualname__ += f"_{SOURCES}"
-    # No fast-math: every operation is rounded as written, so that all processors give the same bits.
+    # No fast-math flag, not even to contract a * b + c to one instruction: what is rounded, and in which order sums are
+    # taken, is as the source says, whatever the processor.
     dispatcher: Any = numba.njit(pipeline_class=NoAlias, nogil=True, error_model="numpy")(function)
     dispatcher._cache = cache_of(function)  # what `cache=True` does, with numba's own choice of a folder
     COMPILED.append(dispatcher)

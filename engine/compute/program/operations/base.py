@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from math import prod
 from typing import ClassVar
 
-import numpy as np
-
 from engine.compute.program.buffers import Activation, Arena, PaddedShape, carve, plain_frame
 from engine.compute.program.weights import Parameter, Weights
 from engine.kernels import Array, Backend
@@ -43,8 +41,8 @@ class Site:
     """What an operation is built with, beside its step and its activations.
 
     `scratch` is for all operations, as large as the neediest wants. `first` and `last` tell whether it is for the first
-    and last chunk of samples: the first writes the gradients of the layers' parameters, those that follow add to them.
-    `start` is the number of the chunk's first sample in the micro-batch.
+    and last chunk of samples: the first begins the sums that the gradients of the layers' parameters are, those that
+    follow go on with them. `start` is the number of the chunk's first sample in the micro-batch.
     """
 
     backend: Backend
@@ -108,12 +106,3 @@ class Operation(ABC):
 def parameter(step: Step, name: str, weights: Weights) -> Parameter:
     """Return the parameter `name` of the first layer of `step`."""
     return weights.parameters[f"{step.layers[0].name}.{name}"]
-
-
-def accumulate(total: Array, a: Array, b: Array, scratch: Array, first: bool) -> None:
-    """Write a @ b to `total` if `first`, else add it: the product goes to `scratch` before it is added."""
-    if first:
-        np.matmul(a, b, out=total)
-    else:
-        np.matmul(a, b, out=scratch)
-        np.add(total, scratch, out=total)
