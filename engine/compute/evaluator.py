@@ -8,6 +8,7 @@ from engine.compute.program import Program, compile_model
 from engine.compute.sums import Sums, add
 from engine.data import Dataset, Normalisation, Sampler, Split, Targets, augment, stream
 from engine.errors import DataError
+from engine.kernels.streams import Stream
 from engine.nn.layers import Dropout
 from engine.nn.model import Model
 from engine.nn.parameters import Vector
@@ -93,7 +94,7 @@ class Evaluator(TestSetEvaluator):
 
         def leaf(number: int, depth: int) -> Sums:
             chosen = indices[number * self._job.microbatch : (number + 1) * self._job.microbatch]
-            rng = stream(self._job.seed, step, number) if self._random else None
+            rng = self._stream(step, number) if self._random else None
             inputs, targets = self._data.train.take(chosen)
             if self._job.augment and rng:
                 augment(inputs.view(np.uint8), rng)
@@ -114,6 +115,9 @@ class Evaluator(TestSetEvaluator):
             if layer:
                 return layer
         return None
+
+    def _stream(self, step: int, number: int) -> Stream:
+        return stream(self._job.seed, step, number, self._main.weights.backend.philox)
 
     def _buffer(self, number: int) -> Vector:
         while len(self._scratch) <= number:

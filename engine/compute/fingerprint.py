@@ -23,8 +23,7 @@ def fingerprint() -> str:
         if library["user_api"] == "blas" and _is_ours(Path(library["filepath"]))
     )
     machine = f"{platform.machine()} {sys.byteorder}-endian"
-    libc = " ".join(platform.libc_ver())  # compiled kernels take exp and erf from it
-    return "; ".join([f"numpy {np.__version__}", *blas, _program(), _kernels(), libc, machine])
+    return "; ".join([f"numpy {np.__version__}", *blas, _program(), _kernels(), machine])
 
 
 def _is_ours(library: Path) -> bool:
@@ -45,14 +44,19 @@ def _program() -> str:
 def _kernels() -> str:
     """Return what the kernels' bits depend on; numba compiles for the processor it finds, numpy chooses by it."""
     backend = choose()
+    if backend.name == "exact":
+        return "kernels exact"
     if backend.name != "numba":
         import scipy  # noqa: PLC0415 - only where it is used
 
-        return f"kernels {backend.name} for {_targets()} with scipy {scipy.__version__}"
+        libc = " ".join(platform.libc_ver())  # numpy takes some functions from it
+        return f"kernels {backend.name} for {_targets()} with scipy {scipy.__version__}, {libc}"
     import numba  # noqa: PLC0415 - only where it is used
-    from llvmlite.binding import get_host_cpu_name  # noqa: PLC0415
 
-    return f"kernels numba {numba.__version__} {get_host_cpu_name()}"
+    from engine.kernels.with_numba.tile import processor  # noqa: PLC0415
+
+    _, name, features = processor()
+    return f"kernels numba {numba.__version__} for {name} {hashlib.sha256(features.encode()).hexdigest()[:8]}"
 
 
 def _targets() -> str:

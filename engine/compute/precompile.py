@@ -10,6 +10,7 @@ from engine.compute import fingerprint
 from engine.compute.program.program import Program
 from engine.compute.program.weights import Weights
 from engine.kernels import Array, Backend, choose
+from engine.kernels.streams import Purpose, Stream
 from engine.nn.layers import Conv2d, Dense, Dropout, Flatten, Gelu, Layer, MaxPool2d, Relu
 from engine.nn.model import LOSSES, SQUARED_ERROR, Model
 from engine.system.files import check_writable
@@ -23,9 +24,9 @@ def mark() -> Path:
 
 
 def is_compiled() -> bool:
-    """Tell whether processes started now will find the kernels compiled; those of numpy always are."""
+    """Tell whether processes started now will find the kernels compiled; others than numba's always are."""
     backend = choose()
-    return backend.name == "numpy" or (mark().exists() and backend.cached())
+    return backend.name != "numba" or (mark().exists() and backend.cached())
 
 
 def compile_all() -> None:
@@ -51,6 +52,7 @@ def compile_kernels(backend: Backend) -> bool:
             _run(Model(layers, (12, 12, 1), loss), backend)
     _step(backend)
     _measure(backend)
+    backend.philox((0, 0), (0, 0, 0, 0), np.empty(4, np.uint64))
     return backend.compilations() > before
 
 
@@ -68,18 +70,19 @@ def _run(model: Model, backend: Backend) -> None:
     program.layout.initialise(vector, 0)
     program.prepare(vector)
     images, labels = np.zeros((2, *model.shape), np.float32), np.zeros(2, np.int32)
-    program.gradient(images, labels, np.random.default_rng(0), program.layout.zeros())
+    program.gradient(images, labels, Stream(0, Purpose.MICROBATCH, fill=backend.philox), program.layout.zeros())
     if model.loss == SQUARED_ERROR:
         values = np.zeros((2, model.classes), np.float32)
         program.gradient(images, values, None, program.layout.zeros())
 
 
 def _step(backend: Backend) -> None:
-    """Take a step of each optimizer, with gradients of our own and read-only ones, as from a message."""
+    """Take a step of each optimizer, and the norm, with gradients of our own and read-only ones, as from a message."""
     w, m, v, g, work = np.zeros((5, 2), np.float32)
     received: Array = g.copy()
     received.flags.writeable = False
     for gradient in (g, received):
+        backend.norm(gradient)
         backend.sgd(w, gradient, 1.0, 1.0, work)
         backend.momentum(w, m, gradient, 1.0, 1.0, 0.5, work)
         backend.adam(w, m, v, gradient, 1.0, 1.0, (0.5, 0.5), 1.0, work)
@@ -88,4 +91,5 @@ def _step(backend: Backend) -> None:
 def _measure(backend: Backend) -> None:
     x = np.zeros(2, np.float32)
     backend.moments(x)
+    backend.total(np.zeros(2))
     backend.histogram(x, 0.0, 1.0, np.zeros(1, np.int64))

@@ -91,7 +91,7 @@ class Scorer:
             return cls(len(test))
         targets: NDArray[np.float32] = test.targets.view(np.float32)
         variances = [moments(targets[:, number])[1] for number in range(targets.shape[1])]
-        shares = [variance / d**2 for variance, d in zip(variances, values.deviation, strict=True)]
+        shares = [variance / (d * d) for variance, d in zip(variances, values.deviation, strict=True)]
         return cls(len(test), math.fsum(shares) / len(shares))
 
     def validation(self, step: int, sums: Sums) -> Validation:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from math import fsum
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +21,8 @@ def background(part: Split) -> tuple[int, ...]:
 
 def spread(count: int) -> NDArray[np.int64]:
     """Return at most LOOKED_AT of the numbers 0 .. count - 1, evenly spaced."""
-    return np.linspace(0, count - 1, min(count, LOOKED_AT)).astype(np.int64)
+    some = min(count, LOOKED_AT)
+    return np.arange(some) * (count - 1) // max(some - 1, 1)
 
 
 def median_of_corners(images: Iterable[NDArray[np.uint8]]) -> tuple[int, ...]:
@@ -42,4 +44,4 @@ def contrasting(ink: float, channels: int) -> tuple[int, ...]:
 
 def nearest(mean: Sequence[float]) -> tuple[int, ...]:
     """Return black or white: the one nearer to the mean of a training set, for networks that do not say more."""
-    return (255 if sum(mean) / len(mean) >= 127.5 else 0,) * len(mean)
+    return (255 if fsum(mean) / len(mean) >= 127.5 else 0,) * len(mean)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.data.strokes import Glyphs
+from engine.kernels.streams import Stream
 
 Floats = NDArray[np.float32]
 
@@ -32,29 +33,26 @@ class Style:
     widest: float = 1.4  # and by this at most
 
 
-def distort(forms: Glyphs, chosen: NDArray[np.int64], rng: np.random.Generator, style: Style) -> Floats:
+def distort(forms: Glyphs, chosen: NDArray[np.int64], random: Stream, style: Style) -> Floats:
     """Return the points of the glyphs `chosen`, int64 [n], each distorted in its own way: float32 [n, P, 2]."""
     n = len(chosen)
-    rounding = 1.2 * rng.random((n, 1, 1), np.float32)
+    rounding = 1.2 * random.uniform(n, 1, 1)
     angular = forms.angular[chosen]
     points = angular + rounding * (forms.rounded[chosen] - angular)
-    points += _by_stroke(forms, chosen, rng, style)
-    points += _elastic(points, rng, style)
-    return _affine(points, rng, style)
+    points += _by_stroke(forms, chosen, random, style)
+    points += _elastic(points, random, style)
+    return _affine(points, random, style)
 
 
-def bell(rng: np.random.Generator, shape: tuple[int, ...]) -> Floats:
+def bell(random: Stream, shape: tuple[int, ...]) -> Floats:
     """Draw numbers of mean 0 and standard deviation 1: the sum of three even ones, bell-shaped, never beyond 3."""
-    total = rng.random(shape, np.float32)
-    total += rng.random(shape, np.float32)
-    total += rng.random(shape, np.float32)
-    return 2 * total - 3
+    return 2 * (random.uniform(*shape) + random.uniform(*shape) + random.uniform(*shape)) - 3
 
 
-def _by_stroke(forms: Glyphs, chosen: NDArray[np.int64], rng: np.random.Generator, style: Style) -> Floats:
+def _by_stroke(forms: Glyphs, chosen: NDArray[np.int64], random: Stream, style: Style) -> Floats:
     """Move whole strokes, and their ends by themselves: the last third of a stroke bends towards where its end goes."""
     n = len(chosen)
-    moves = bell(rng, (3, n, _STROKES, 2))
+    moves = bell(random, (3, n, _STROKES, 2))
     which = np.arange(n)[:, None], np.minimum(forms.stroke[chosen], _STROKES - 1)
     along = forms.along[chosen][..., None]
     shift: Floats = np.float32(style.stroke_shift) * moves[0][which]
@@ -64,10 +62,10 @@ def _by_stroke(forms: Glyphs, chosen: NDArray[np.int64], rng: np.random.Generato
     return shift
 
 
-def _elastic(points: Floats, rng: np.random.Generator, style: Style) -> Floats:
+def _elastic(points: Floats, random: Stream, style: Style) -> Floats:
     """Interpolate random displacements of 4 x 4 knots, smoothly (3 t^2 - 2 t^3), at the points [n, P, 2]."""
     n = len(points)
-    knots = np.float32(style.elastic) * bell(rng, (n, _KNOTS, _KNOTS, 2))
+    knots = np.float32(style.elastic) * bell(random, (n, _KNOTS, _KNOTS, 2))
     place = np.clip((points + np.float32(0.6)) * np.float32((_KNOTS - 1) / 1.2), 0, np.float32(_KNOTS - 1.001))
     cell = place.astype(np.int64)
     t = place - cell
@@ -80,13 +78,13 @@ def _elastic(points: Floats, rng: np.random.Generator, style: Style) -> Floats:
     return moved
 
 
-def _affine(points: Floats, rng: np.random.Generator, style: Style) -> Floats:
+def _affine(points: Floats, random: Stream, style: Style) -> Floats:
     """Squeeze, slant and turn.
 
     With t = tan(a / 2), a rotation by a has cos a = (1 - t^2) / (1 + t^2) and sin a = 2 t / (1 + t^2).
     """
     n = len(points)
-    even = 2 * rng.random((3, n, 1), np.float32) - 1
+    even = 2 * random.uniform(3, n, 1) - 1
     middle, reach = (style.widest + style.narrowest) / 2, (style.widest - style.narrowest) / 2
     y = points[..., 1]
     x = points[..., 0] * (np.float32(middle) + np.float32(reach) * even[0]) - np.float32(style.slant) * even[1] * y

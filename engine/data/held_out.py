@@ -6,21 +6,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import DataError
+from engine.kernels.streams import Purpose, Stream
 
 SIXTH = 1 / 6
-# Keys, so that what is held out for the one says nothing of the other.
+# Seeds, so that what is held out for the one says nothing of the other.
 TESTING, VALIDATION = 6, 7
 
 
-def hold_out(labels: NDArray[np.int32], fraction: float = SIXTH, key: int = TESTING) -> NDArray[np.bool_]:
+def hold_out(labels: NDArray[np.int32], fraction: float = SIXTH, seed: int = TESTING) -> NDArray[np.bool_]:
     """Return which samples [N] are held out: a part of each class, one at least of those with two or more.
 
     Of n samples that is n * `fraction`, above 0 and below 1, rounded; of a sixth, rounded down. The choice depends on
-    the labels, the fraction and the key alone, and is the same in every version and on every machine.
+    the labels, the fraction and the seed alone, and is the same in every version and on every machine.
     Raises DataError if no class has two samples.
     """
-    # Raw Philox words, since they are the same in every version of numpy.
-    keys = np.random.Philox(key=key).random_raw(len(labels))
+    keys = Stream(seed, Purpose.HELD_OUT).words(len(labels))
     order = np.lexsort((keys, labels))
     counts = np.bincount(labels)
     wanted = counts // 6 if fraction == SIXTH else np.rint(counts * fraction).astype(np.int64)

@@ -18,12 +18,12 @@ from engine.data.raster import SIDE, Floats, blurred, draw
 from engine.data.split import Split
 from engine.data.strokes import Glyphs, glyphs
 from engine.errors import DataError
+from engine.kernels.streams import Purpose, Stream
 
 VERSION = 1  # of the images made for a seed; to be raised when a single byte of them changes
 TRAIN, TEST, SEED = 20_000, 4_000, 1
 
 _CHUNK = 500  # letters that share a random stream
-_PURPOSE = 3  # the second key word; `sampler` uses 1 and 2
 _STYLE = Style()
 # In pixels: half the pen's width, the letter's longer side, the way from ink to paper, the shift off the centre.
 _RADIUS, _SIDE, _SOFTNESS, _SHIFT = (0.6, 1.6), (17.5, 20.5), (0.8, 1.8), 0.7
@@ -70,15 +70,14 @@ def cached_letters(train: int = TRAIN, test: int = TEST, seed: int = SEED) -> Da
 
 def _chunk(seed: int, number: int) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
     """Draw letters number * 500 .. number * 500 + 499."""
-    key, counter = np.array([seed, _PURPOSE], np.uint64), np.array([0, 0, number, 0], np.uint64)
-    rng = np.random.Generator(np.random.Philox(key=key, counter=counter))
+    random = Stream(seed, Purpose.LETTERS, number)
     forms = glyphs()
-    labels = (26 * rng.random(_CHUNK)).astype(np.int32)
-    chosen = _choose(forms, labels, rng.random(_CHUNK))
-    points = _placed(distort(forms, chosen, rng, _STYLE), rng)
+    labels = (26 * random.doubles(_CHUNK)).astype(np.int32)
+    chosen = _choose(forms, labels, random.doubles(_CHUNK))
+    points = _placed(distort(forms, chosen, random, _STYLE), random)
     stroke = forms.stroke[chosen]
     inside = np.arange(1, stroke.shape[1]) < forms.count[chosen][:, None]
-    return _inked(points, inside & (stroke[:, 1:] == stroke[:, :-1]), rng), labels
+    return _inked(points, inside & (stroke[:, 1:] == stroke[:, :-1]), random), labels
 
 
 def _choose(forms: Glyphs, labels: NDArray[np.int32], chance: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -89,10 +88,10 @@ def _choose(forms: Glyphs, labels: NDArray[np.int32], chance: NDArray[np.float64
     return np.minimum(found, forms.starts[labels + 1] - 1)
 
 
-def _placed(points: Floats, rng: np.random.Generator) -> Floats:
+def _placed(points: Floats, random: Stream) -> Floats:
     """Scale and move the points [n, P, 2] into the image: the longer side as _SIDE says, the middle off by _SHIFT."""
     low, high = points.min(1, keepdims=True), points.max(1, keepdims=True)
-    even = rng.random((3, len(points), 1, 1), np.float32)
+    even = random.uniform(3, len(points), 1, 1)
     side = _between(_SIDE, even[0])
     extent = np.maximum((high - low).max(2, keepdims=True), np.float32(0.1))
     off_centre = np.float32(_SHIFT) * (2 * np.concatenate([even[1], even[2]], 2) - 1)
@@ -100,11 +99,11 @@ def _placed(points: Floats, rng: np.random.Generator) -> Floats:
     return placed
 
 
-def _inked(points: Floats, pen_down: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[np.uint8]:
+def _inked(points: Floats, pen_down: NDArray[np.bool_], random: Stream) -> NDArray[np.uint8]:
     """Draw with a pen of random width, whose pressure changes along the way, and of random softness; [n, 28, 28]."""
     n, segments = pen_down.shape
-    even = rng.random((5, n, 1, 1), np.float32)
-    way = np.linspace(-1, 1, segments, dtype=np.float32)
+    even = random.uniform(5, n, 1, 1)
+    way = (2 * np.arange(segments) / (segments - 1) - 1).astype(np.float32)
     radius = _between(_RADIUS, even[0, :, 0]) * (1 + np.float32(_PRESSURE) * (2 * even[1, :, 0] - 1) * way)
     depth = draw(points, pen_down, radius)
     grey = np.clip(depth / _between(_SOFTNESS, even[2]) + np.float32(0.5), 0, 1)

@@ -104,7 +104,7 @@ def moments(column: NDArray[np.float32]) -> tuple[float, float]:
 
 
 def _numbers(column: NDArray[np.float32], origin: float, power: int) -> Iterator[float]:
-    """Yield (x - origin) ** power in float64 of every value."""
+    """Yield (x - origin)^power in float64 of every value."""
     for start in range(0, len(column), _ROWS):
         some = column[start : start + _ROWS].astype(np.float64) - origin
         yield from (some * some if power == 2 else some).tolist()

@@ -12,10 +12,12 @@ from numpy.typing import NDArray
 from engine.data.axes import channels_first, channels_last
 from engine.data.dataset import Dataset
 from engine.data.folder import checked, count_classes
+from engine.data.held_out import TESTING
 from engine.data.labels import AnyArray, flat_labels, numbered
 from engine.data.scale import Block, scale_for
 from engine.data.split import Split
 from engine.errors import DataError
+from engine.kernels.streams import Purpose, Stream
 
 # What numpy and zipfile raise for damaged archives; RuntimeError for encrypted ones and unknown ways of compression.
 DAMAGED = (OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
@@ -91,8 +93,7 @@ def _cut(path: Path, whole: Split) -> tuple[Split, Split]:
     """Set a sixth of the samples aside for testing: the last of a permutation that is always the same."""
     if len(whole) < 2:
         raise DataError(f"{path}: a single image cannot be cut into a training and a test part")
-    # Raw Philox words, since they are the same in every version of numpy.
-    keys = np.random.Philox(key=6).random_raw(len(whole))
+    keys = Stream(TESTING, Purpose.HELD_OUT).words(len(whole))
     order = np.argsort(keys, kind="stable")
     tested = max(1, len(whole) // 6)
     train, test = order[:-tested], order[-tested:]

@@ -27,7 +27,7 @@ def draw(points: Floats, pen_down: NDArray[np.bool_], radius: Floats) -> Floats:
     """
     n, start = len(points), points[:, :-1]
     step: Floats = points[:, 1:] - start
-    squared: Floats = np.maximum(step[..., 0] ** 2 + step[..., 1] ** 2, np.float32(1e-12))
+    squared: Floats = np.maximum(step[..., 0] * step[..., 0] + step[..., 1] * step[..., 1], np.float32(1e-12))
     corner: Floats = np.clip(np.rint(start + step / 2), _REACH - _MARGIN, SIDE + _MARGIN - 1 - _REACH)
     offset: Floats = corner - start
     row, column = (corner[..., axis].astype(np.int64) + _MARGIN for axis in (1, 0))

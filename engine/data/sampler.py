@@ -1,13 +1,4 @@
-"""The order of samples, and the random streams that dropout and augmentation draw from.
-
-Everything random is computed from a Philox counter (Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as
-easy as 1, 2, 3", 2011), so that any process can compute any step's numbers without having seen the step before:
-
-    stream of a micro-batch       key (seed, 1)    counter (0, 0, microbatch, step)
-    order of an epoch             key (seed, 2)    counter (0, 0, epoch, 0)
-
-Drawing advances the first two words of the counter, so 2^128 draws lie between any two streams.
-"""
+"""The order of samples, and the random streams that dropout and augmentation draw from."""
 
 from __future__ import annotations
 
@@ -15,16 +6,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import SettingsError
+from engine.kernels.philox import philox
+from engine.kernels.streams import Fill, Purpose, Stream
 
-_STREAM, _ORDER = 1, 2
 
+def stream(seed: int, step: int, microbatch: int, fill: Fill = philox) -> Stream:
+    """Return the random numbers of one micro-batch: independent of every other (seed, step, micro-batch).
 
-def stream(seed: int, step: int, microbatch: int) -> np.random.Generator:
-    """Return the generator of one micro-batch: independent of every other (seed, step, micro-batch).
-
-    `seed` is 0 .. 2^63 - 1 (else SettingsError); `step` and `microbatch` are 0 .. 2^64 - 1.
+    `seed` is 0 .. 2^63 - 1 (else SettingsError), as are `step` and `microbatch`; `fill` is a backend's `philox`.
     """
-    return np.random.Generator(_philox(seed, _STREAM, microbatch, step))
+    _check_seed(seed)
+    return Stream(seed, Purpose.MICROBATCH, microbatch, step, fill)
 
 
 class Sampler:
@@ -68,20 +60,11 @@ class Sampler:
 
 
 def _permutation(n: int, seed: int, epoch: int) -> NDArray[np.int64]:
-    """Order 0 .. n-1 by n random 64-bit keys (ties, of probability n^2 / 2^65, keep their order).
-
-    Raw Philox words are the same in every version of numpy, which Generator.permutation does not promise (NEP 19).
-    """
-    keys = _philox(seed, _ORDER, epoch, 0).random_raw(n)
+    """Order 0 .. n-1 by n random 64-bit keys (ties, of probability n^2 / 2^65, keep their order)."""
+    keys = Stream(seed, Purpose.ORDER, epoch).words(n)
     order = np.argsort(keys, kind="stable").astype(np.int64, copy=False)
     order.flags.writeable = False
     return order
-
-
-def _philox(seed: int, purpose: int, third: int, fourth: int) -> np.random.Philox:
-    _check_seed(seed)
-    key = np.array([seed, purpose], np.uint64)
-    return np.random.Philox(key=key, counter=np.array([0, 0, third, fourth], np.uint64))
 
 
 def _check_seed(seed: int) -> None:

@@ -8,6 +8,7 @@ the U.S. NTIS; they come from the package Hershey-Fonts (MIT licence).
 from __future__ import annotations
 
 import functools
+import math
 import string
 from dataclasses import dataclass
 
@@ -84,7 +85,7 @@ def _forms(letter: str) -> list[tuple[list[Stroke], float]]:
         for (font, _, _, without), weight in zip(_FONTS, weights, strict=True):
             if weight and case not in without:
                 forms.append((_hershey(font)[case], weight))
-        total = sum(weight for _, weight in forms)
+        total = math.fsum(weight for _, weight in forms)
         result += [(strokes, weight / total) for strokes, weight in forms]
     return result
 
@@ -120,16 +121,27 @@ def _resample(strokes: list[Stroke]) -> tuple[Stroke, Stroke, NDArray[np.float64
     angular, rounded, along, number = [], [], [], []
     for which, stroke in enumerate(strokes):
         points = (stroke - (low + high) / 2) * scale
-        steps = np.sqrt((np.diff(points, axis=0) ** 2).sum(1))
-        way = np.concatenate([[0.0], np.cumsum(steps)])
-        even = np.linspace(0, 1, 2 + int(way[-1] / SPACING))
-        resampled = np.stack([np.interp(even * way[-1], way, points[:, axis]) for axis in (0, 1)], 1)
-        # A compiler may fuse the operations above, and so change a last bit: it is rounded away.
+        x, y = np.diff(points, axis=0).T
+        way = np.concatenate([[0.0], np.cumsum(np.sqrt(x * x + y * y))])
+        intervals = 1 + int(way[-1] / SPACING)
+        even = np.arange(intervals + 1) / intervals
+        resampled = _between(points, way, even * way[-1])
         angular.append(np.rint(resampled * _FINE) / _FINE)
         rounded.append(np.rint(_smooth(resampled) * _FINE) / _FINE)
         along.append(even)
         number.append(np.full(len(even), which))
     return np.concatenate(angular), np.concatenate(rounded), np.concatenate(along), np.concatenate(number)
+
+
+def _between(points: Stroke, way: NDArray[np.float64], at: NDArray[np.float64]) -> Stroke:
+    """Interpolate between points that are `way` along a stroke, ascending from 0, at other places along it."""
+    before = np.searchsorted(way, at, side="right") - 1
+    inner = before < len(way) - 1
+    before = np.minimum(before, len(way) - 2)
+    length = np.where(inner, way[before + 1] - way[before], 1.0)  # which is 0 where a point is given twice
+    share = (at - way[before]) / length
+    found = points[before] + share[:, None] * (points[before + 1] - points[before])
+    return np.where(inner[:, None], found, points[-1])
 
 
 def _smooth(points: Stroke) -> Stroke:

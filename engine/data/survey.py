@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -85,7 +86,7 @@ def threads_for(found: Survey) -> int:
     Decoding a small picture is mostly Python, which threads only slow down: with two, 64x64 took 1.9 times as long,
     256x256 0.6 times.
     """
-    return 0 if found.sizes.prod(axis=1).mean() >= _LARGE else 1
+    return 0 if found.sizes.prod(axis=1).sum() >= _LARGE * len(found.sizes) else 1
 
 
 def shown(colour: tuple[int, ...]) -> str:
@@ -142,13 +143,13 @@ def _background(
         return median_of_corners(corners)
 
     def ink(pixels: Pixels, opacity: Pixels) -> tuple[float, float]:
-        weight = opacity / opacity.size
-        return float((pixels[..., 0] * weight).sum()), float(weight.sum())
+        visible = opacity.astype(np.int64)
+        return int((pixels[..., 0] * visible).sum()) / opacity.size, int(visible.sum()) / opacity.size
 
     some = trained[spread(len(trained))]
     inks = [answer for _, answer in _asked(collection, found, some, 0, ink, colour=False)]
-    amount = sum(weight for _, weight in inks)
-    return contrasting(sum(value for value, _ in inks) / amount if amount else 0.0, 3 if colour else 1)
+    amount = math.fsum(weight for _, weight in inks)
+    return contrasting(math.fsum(value for value, _ in inks) / amount if amount else 0.0, 3 if colour else 1)
 
 
 def decode_all(collection: Collection, found: Survey) -> None:

@@ -19,6 +19,9 @@ Doubles = NDArray[np.float64]
 Counts = NDArray[np.int64]
 Labels = NDArray[np.int32]
 Mask = NDArray[np.bool_]
+Words = NDArray[np.uint64]
+Key = tuple[int, int]
+Counter = tuple[int, int, int, int]
 Place = tuple[int, int]
 Size = tuple[int, int]  # rows, columns
 Route = NDArray[Any]  # unsigned integers: the number, in reading order, of the value that won its pool window
@@ -32,14 +35,31 @@ class Backend(Protocol):
         """The name under which `choose` knows the backend."""
 
     @property
-    def chunk_bytes(self) -> int:
-        """What the buffers of the samples computed at a time may take: few calls against a warm cache."""
+    def whole_rows(self) -> bool:
+        """Whether `multiply` wants every matrix contiguous; else they may be transposed views."""
+
+    @property
+    def tile_rows(self) -> int:
+        """How many rows of Winograd's tiles are best computed at a time: few calls against a warm cache."""
 
     def cached(self) -> bool:
         """Tell whether there are compiled versions of all operations for processes that start later."""
 
     def compilations(self) -> int:
         """Return how many operations this process had to compile, because no cache had them."""
+
+    def philox(self, key: Key, counter: Counter, words: Words) -> None:
+        """Fill words [4 n] with the n blocks of Philox4x64-10 at `counter` and those that follow it in the first word.
+
+        Key and counter are 0 .. 2^63 - 1, and so is the last counter.
+        """
+
+    def dropout_mask(self, key: Key, counter: Counter, rate: float, mask: Array) -> None:
+        """Set every value of mask [N, F] to 0 with probability `rate`, else to 1 / (1 - rate).
+
+        Row n takes the halves, low ones first, of the words of ceil(F / 8) blocks, as `philox` makes them, those of row
+        0 from `counter` on, and so forth. A value is 0 if floor(half / 256) / 2^24 is below the rate in float32.
+        """
 
     def relu(self, x: Array, y: Array, mask: Mask) -> None:
         """Set y = max(x, 0) and mask = x > 0. All of one shape."""
@@ -63,6 +83,16 @@ class Backend(Protocol):
     def max_pool_gradient(self, dy: Array, place: Place, route: Route, dx: Array, size: int, work: Mask) -> None:
         """Write to dx [H, W, L] the gradient: dy (a plane) goes to the value that won, all others get 0."""
 
+    def multiply(self, a: Array, b: Array, out: Array, more: bool, work: Array) -> None:
+        """Set out [G, M, N] = a [G, M, K] @ b [G, K, N], or with `more` go on with the sums that are there.
+
+        K is 1 or more. `work` is scratch, as large as out. Compiled kernels take every value of out as one chain of
+        fused multiply-adds, k ascending, that begins with 0 or with what is there.
+        """
+
+    def multiply_columns(self, a: Array, b: Array, out: Array, more: bool, work: Array) -> None:
+        """Do `multiply` with the transpose of a [G, K, M]."""
+
     def im2col(self, x: Array, columns: Array, stride: int) -> None:
         """Copy every patch of x [H, W, N, C] into its row of columns [h, w, N, k, k, C]."""
 
@@ -73,26 +103,45 @@ class Backend(Protocol):
         """Write x [h, w, L] + bias [C] into the plane y at `place`; C divides L."""
 
     def add_bias_gradient(self, dy: Array, place: Place, shape: tuple[int, int, int], total: Array) -> None:
-        """Add to total [C] the sum over pixels and samples of the image of `shape` (h, w, L) in the plane dy."""
+        """Add to total [C] all pixels and samples of the image of `shape` (h, w, L) in the plane dy, in this order."""
 
-    def stem_patches(self, x: Array, patches: Array, padding: int, work: Array) -> None:
-        """Copy the patches of one-channel images x [N, H, W], zeros around them, to patches [k, k, 2, 2, h, w, N].
-
-        patches[a, b, q, r, i, j] meets kernel tap (a, b) at output (2 i + q, 2 j + r): the four places of a 2 x 2 pool
-        window are apart. `work` [2 h + k - 1, 2, w + k // 2, N] is zero where padding will be, and stays so.
-        """
-
-    def pool_phases(
-        self, phases: Array, bias: Array, y: Array, place: Place, route: Route, size: Size, work: Array
+    def stem(
+        self,
+        x: Array,
+        filters: Array,
+        bias: Array,
+        y: Array,
+        place: Place,
+        route: Route,
+        size: Size,
+        padding: int,
+        patches: Array,
+        work: Array,
+        turned: Array,
     ) -> None:
-        """Largest of phases [2, 2, h, w, L], plus bias [C], into the plane y at `place`; first maximum wins.
+        """Convolve images of one channel, x [N, H, W] with zeros around, by filters [k, k, O]; then 2 x 2 max-pool.
 
-        The phases are the outputs of a convolution at even and odd rows and columns; `size` is the number of rows and
-        columns that exist, so the last of the odd ones may be none. route [h, w, L] are bytes; work has h w L values.
+        The largest of each window, plus bias [O], goes into the plane y at `place`, L = N * O; first maximum wins, and
+        which it was into route [h, w, L], bytes. `size` is the number of rows and columns that the convolution puts
+        out. `patches` has 4 k k h w N values, which `stem_gradient` wants back as they are; `work` has 5 h w L + k k O;
+        `turned` [2 h + k - 1, 2, w + k // 2, N] is zero at first, and for nothing else.
         """
 
-    def pool_phases_gradient(self, dy: Array, place: Place, route: Route, phases: Array, work: Array) -> None:
-        """Write to phases [2, 2, h, w, L] the gradient: dy (a plane) for the one that won, 0 for the others."""
+    def stem_gradient(
+        self,
+        dy: Array,
+        place: Place,
+        route: Route,
+        patches: Array,
+        dfilters: Array,
+        dbias: Array,
+        more: bool,
+        work: Array,
+    ) -> None:
+        """Set dfilters [k, k, O] and dbias [O], or with `more` go on with the sums that are there; dy is a plane.
+
+        A filter's gradient is summed over (row of windows, row and column in the window, column of windows, sample).
+        """
 
     def winograd_filter(self, w: Array, u: Array, work: Array) -> None:
         """Transform a filter w [3, 3, C, O] to u [6, 6, C, O] = G w G^T.
@@ -110,8 +159,11 @@ class Backend(Protocol):
         `work` has 36 t s L values; so it has for the gradient.
         """
 
-    def winograd_input_gradient(self, dv: Array, dx: Array, work: Array) -> None:
-        """Write to dx [4 t + 2, 4 s + 2, L] the sum over tiles of B dv B^T."""
+    def winograd_input_gradient(self, dv: Array, dx: Array, more: bool, work: Array) -> None:
+        """Write to dx [4 t + 2, 4 s + 2, L] the sum over tiles of B dv B^T.
+
+        With `more` it is added to what the first two rows hold: where the tiles above end.
+        """
 
     def winograd_output(self, m: Array, bias: Array, y: Array, place: Place, size: Size, work: Array) -> None:
         """Write A^T m A + bias [C], m [6, 6, t, s, L], into the plane y at `place`.
@@ -178,6 +230,12 @@ class Backend(Protocol):
 
         Sums are taken in float64, where squares of float32 do not overflow.
         """
+
+    def norm(self, x: Array) -> float:
+        """Return the Euclidean norm of x [n] as that of `moments`: it is finite exactly if every value is."""
+
+    def total(self, x: Doubles) -> float:
+        """Return the sum of x [n]; compiled kernels add one value after the other."""
 
     def histogram(self, x: Array, low: float, high: float, counts: Counts) -> None:
         """Add to counts [B] how many values of x [n] are in each of B equal bins from `low` to `high`.

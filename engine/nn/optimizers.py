@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from engine.errors import SettingsError
+from engine.kernels.rounding import check_rounding
 from engine.nn.parameters import Vector, aligned
 
 if TYPE_CHECKING:
@@ -51,7 +52,8 @@ class State(ABC):
         self._tensors = {name: aligned(size) for name in names}
 
     def step(self, parameters: Vector, gradient: Vector, scale: float) -> None:
-        """Change `parameters` in place, one step against `scale` * `gradient`. Allocates nothing."""
+        """Change `parameters` in place, one step against `scale` * `gradient`. Raises as `check_rounding`."""
+        check_rounding()
         self.steps += 1
         with np.errstate(over="ignore", invalid="ignore"):  # a run that diverges is noticed by its next loss
             self._update(parameters, gradient, scale)
@@ -145,10 +147,21 @@ class _AdamState(State):
     def _update(self, parameters: Vector, gradient: Vector, scale: float) -> None:
         s, m, v = self._settings, self._tensors["m"], self._tensors["v"]
         # lr * (m / c1) / (sqrt(v / c2) + eps) = (lr * sqrt(c2) / c1) * m / (sqrt(v) + eps * sqrt(c2))
-        root = sqrt(1 - s.beta2**self.steps)
+        root = sqrt(1 - power(s.beta2, self.steps))
         betas = float(s.beta1), float(s.beta2)  # whole numbers are settings, too, but other types to a compiler
-        rate, epsilon = self.lr * root / (1 - s.beta1**self.steps), s.epsilon * root
+        rate, epsilon = self.lr * root / (1 - power(s.beta1, self.steps)), s.epsilon * root
         self._backend.adam(parameters, m, v, gradient, scale, rate, betas, epsilon, self._work)
+
+
+def power(base: float, exponent: int) -> float:
+    """Return base^exponent by repeated squaring: a power of the C library may differ from machine to machine."""
+    result, square = 1.0, float(base)
+    while exponent:
+        if exponent % 2:
+            result *= square
+        square *= square
+        exponent //= 2
+    return result
 
 
 OPTIMIZERS: dict[str, type[Optimizer]] = {"sgd": SGD, "momentum": Momentum, "adam": Adam}

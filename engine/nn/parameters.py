@@ -5,19 +5,19 @@ best; people see the documented *public* shape. The two differ by a permutation 
 """
 
 import hashlib
-import math
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from math import prod
+from math import prod, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.kernels import choose
+from engine.kernels.streams import Purpose, Stream
+
 Vector = NDArray[np.float32]
 ALIGNMENT = 64  # bytes: one cache line, one AVX-512 register
-SAFE = 1e-20  # a float32 sum of squares from here on has lost no square that matters to an underflow
-PIECE = 1 << 16  # values at a time: few enough to stay in cache
 
 
 @dataclass(frozen=True)
@@ -115,20 +115,11 @@ class Layout:
     def initialise(self, vector: Vector, seed: int) -> None:
         """Fill `vector` with uniform values in +-1/sqrt(fan_in), a stream of its own for each array."""
         for number, (name, spec) in enumerate(self.specs.items()):
-            rng = np.random.Generator(np.random.Philox(key=[seed, number]))
-            limit = np.float32(spec.fan_in**-0.5)
-            values = rng.random(spec.shape, np.float32) * (2 * limit) - limit
+            limit = np.float32(1 / sqrt(spec.fan_in))
+            values = Stream(seed, Purpose.PARAMETERS, number).uniform(*spec.shape) * (2 * limit) - limit
             self.view(vector, name)[...] = spec.to_storage(values)
 
 
 def norm(vector: Vector) -> float:
-    """Return the Euclidean norm as float64, good to a few digits; it is finite exactly if every value is.
-
-    Mostly one pass without a buffer, in float32; where squares overflow or vanish there, they are summed in float64.
-    """
-    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-        square = float(np.dot(vector, vector))
-        if not SAFE <= square < math.inf:
-            pieces = (vector[start : start + PIECE].astype(np.float64) for start in range(0, len(vector), PIECE))
-            square = math.fsum(float(np.dot(piece, piece)) for piece in pieces)
-    return math.sqrt(square)
+    """Return the Euclidean norm as float64; it is finite exactly if every value is."""
+    return choose().norm(vector)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from engine.compute.program import compile_model
+from engine.data import stream
 from engine.errors import DataError, ModelError
 from engine.kernels import Backend, numpy_backend
 from engine.nn.layers import Conv2d, Dense, Dropout, Flatten, Layer, Shape
@@ -86,7 +87,7 @@ def test_first_nonfinite(kernels: Backend) -> None:
 @each_backend
 def test_the_step_allocates_nothing(kernels: Backend) -> None:
     c = case(letters().with_dropout(0.5), 16, kernels)
-    out, rng = c.program.layout.zeros(), np.random.default_rng(0)
+    out, rng = c.program.layout.zeros(), stream(0, 1, 0)
 
     def step() -> None:
         c.program.prepare(c.parameters)
@@ -111,7 +112,7 @@ def test_the_step_allocates_nothing(kernels: Backend) -> None:
 @each_backend
 def test_dropout_draws_from_the_stream(kernels: Backend) -> None:
     c = case(mlp().with_dropout(0.5), 7, kernels)
-    first, again, other = (c.gradient(np.random.default_rng(seed))[0].tobytes() for seed in (1, 1, 2))
+    first, again, other = (c.gradient(stream(seed, 1, 0))[0].tobytes() for seed in (1, 1, 2))
     assert first == again
     assert first != other
     off = c.gradient()[0]
@@ -124,7 +125,7 @@ def test_dropout_keeps_the_mean(kernels: Backend) -> None:
     c = case(Model((Flatten(), Dropout(0.25)), (1, 4000, 1), "mean_squared_error"), 1, kernels)
     c.images[:] = 1
     z = np.empty(4000, np.float32)
-    c.program.gradient(c.images, c.labels, np.random.default_rng(0), np.empty(0, np.float32))
+    c.program.gradient(c.images, c.labels, stream(0, 1, 0), np.empty(0, np.float32))
     z[:] = c.program._loss.outputs[0]
     assert set(np.unique(z).tolist()) == {0, np.float32(1 / 0.75)}
     assert z.mean() == pytest.approx(1, abs=4 * np.sqrt(1 / 3 / 4000))  # four standard errors

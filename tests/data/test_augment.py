@@ -7,12 +7,12 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from engine.data import augment, stream
+from engine.kernels.streams import Stream
 
 
-def scalar(images: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
+def scalar(images: NDArray[np.uint8], random: Stream) -> NDArray[np.uint8]:
     n, height, width, _ = images.shape
-    shifts = rng.integers(-2, 3, size=(n, 2))
-    places = rng.integers(0, height * width, size=(n, 5))
+    shifts, places = random.below(5, n, 2) - 2, random.below(height * width, n, 5)
     result = np.zeros_like(images)
     for i in range(n):
         dy, dx = (int(shift) for shift in shifts[i])

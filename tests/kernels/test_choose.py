@@ -24,8 +24,9 @@ def test_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GRADSUM_BACKEND", "numpy")
     assert choose().name == "numpy"
     assert choose("auto").name == best
+    assert choose("exact").name == "exact"
     monkeypatch.setenv("GRADSUM_BACKEND", "cuda")
-    with pytest.raises(SettingsError, match="no kernel backend 'cuda'; there are auto, numpy, numba"):
+    with pytest.raises(SettingsError, match="no kernel backend 'cuda'; there are auto, numpy, numba, exact"):
         choose()
 
 
@@ -68,7 +69,8 @@ def test_a_change_in_any_kernel_file_makes_the_cache_stale() -> None:
     from engine.kernels.with_numba import jit
 
     folder = Path(jit.__file__).parent
-    text = b"".join(path.read_bytes() for path in sorted(folder.glob("*.py")))
+    files = [folder.parent / "series.py", folder.parent / "philox.py", *sorted(folder.glob("*.py"))]
+    text = b"".join(path.read_bytes() for path in files)
     assert len(jit.COMPILED) > 30
     for dispatcher in jit.COMPILED:
         assert dispatcher.py_func.__qualname__.endswith(f"_{hashlib.sha256(text).hexdigest()[:8]}")

@@ -31,18 +31,3 @@ def test_patches_and_their_transpose(
     dx = np.full_like(x, 9)
     kernels.col2im(weight, dx, stride)
     np.testing.assert_allclose(dx, want, atol=1e-5)
-
-
-@each_backend
-@given(H=st.integers(1, 8), W=st.integers(1, 8), N=st.integers(1, 3), kernel=st.integers(1, 5), data=st.data())
-def test_stem_patches(kernels: Backend, H: int, W: int, N: int, kernel: int, data: st.DataObject) -> None:
-    padding = data.draw(st.integers(max(0, -((min(H, W) - kernel) // 2)) if min(H, W) < kernel else 0, kernel))
-    x = normal(N, H, W)
-    h, w = (-(-(size + 2 * padding - kernel + 1) // 2) for size in (H, W))
-    patches = np.empty((kernel, kernel, 2, 2, h, w, N), np.float32)
-    work = np.zeros((2 * h + kernel - 1, 2, w + kernel // 2, N), np.float32)
-    padded = np.pad(x, ((0, 0), (padding, padding + 1), (padding, padding + 1)))
-    for _ in range(2):  # the scratch is as good the second time
-        kernels.stem_patches(x, patches, padding, work)
-        for a, b, q, r, i, j in np.ndindex(*patches.shape[:-1]):
-            assert np.array_equal(patches[a, b, q, r, i, j], padded[:, 2 * i + q + a, 2 * j + r + b])

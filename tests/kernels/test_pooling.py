@@ -57,35 +57,6 @@ def test_pool_and_gradient(kernels: Backend, H: int, W: int, L: int, size: int, 
     assert np.array_equal(dx, want_dx)
 
 
-def phases_of(x: Array) -> Array:
-    """Return x [H, W, L] as phases [2, 2, h, w, L], where H or W is odd filled up with a number that must not win."""
-    H, W, L = x.shape
-    h, w = -(-H // 2), -(-W // 2)
-    even = np.full((2 * h, 2 * w, L), 1e9, np.float32)
-    even[:H, :W] = x
-    return np.ascontiguousarray(even.reshape(h, 2, w, 2, L).transpose(1, 3, 0, 2, 4))
-
-
-@each_backend
-@given(H=sizes, W=sizes, N=st.integers(1, 3), C=st.integers(1, 3), start=st.integers(0, 1), seed=st.integers(0, 9))
-def test_phases_are_a_pool_of_two(kernels: Backend, H: int, W: int, N: int, C: int, start: int, seed: int) -> None:
-    x = np.random.default_rng(seed).integers(-2, 1, (H, W, N * C)).astype(np.float32)
-    bias = normal(C)
-    want, where = pooled(x, 2)
-    y, route = plane_with(np.zeros_like(want), start, 0, 1, 0), np.empty(want.shape, np.uint8)
-    kernels.pool_phases(phases_of(x), bias, y, (start, 1), route, (H, W), np.empty(want.size, np.float32))
-    assert np.array_equal(y, plane_with(want + np.tile(bias, N), start, 0, 1, 0))
-    slope, dphases = normal(*want.shape), np.empty((2, 2, *want.shape), np.float32)
-    work = np.empty(want.size, np.float32)
-    kernels.pool_phases_gradient(plane_with(slope, start, 0, 1, 0), (start, 1), route, dphases, work)
-    want_dx = np.zeros((2 * want.shape[0], 2 * want.shape[1], N * C), np.float32)
-    for place in np.ndindex(*want.shape):
-        a, b = where[place]
-        want_dx[a, b, place[2]] = slope[place]
-    h, w, L = want.shape
-    assert np.array_equal(dphases, want_dx.reshape(h, 2, w, 2, L).transpose(1, 3, 0, 2, 4))
-
-
 @each_backend
 @pytest.mark.parametrize("bad", range(4))
 def test_nan_wins(kernels: Backend, bad: int) -> None:
@@ -94,15 +65,3 @@ def test_nan_wins(kernels: Backend, bad: int) -> None:
     y, route = np.zeros((1, 1, 1), np.float32), np.empty((1, 1, 1), np.uint8)
     kernels.max_pool(x, y, (0, 0), route, 2, np.empty_like(route))
     assert np.isnan(y)
-    y[:] = 0
-    work = np.empty(1, np.float32)
-    kernels.pool_phases(phases_of(x), np.zeros(1, np.float32), y, (0, 0), route, (2, 2), work)
-    assert np.isnan(y)
-
-
-@each_backend
-def test_all_minus_infinity_takes_the_first(kernels: Backend) -> None:
-    y, route = np.zeros((1, 1, 1), np.float32), np.full((1, 1, 1), 9, np.uint8)
-    x = np.full((2, 2, 1), -np.inf, np.float32)
-    kernels.pool_phases(phases_of(x), np.zeros(1, np.float32), y, (0, 0), route, (2, 2), np.empty(1, np.float32))
-    assert (y.item(), route.item()) == (-np.inf, 0)

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from engine.compute.program import Program, compile_model
 from engine.kernels import Array, Backend
+from engine.kernels.streams import Stream
 from engine.nn.model import Model
 from engine.nn.parameters import Vector
 from tests.support.reference import gradients
@@ -22,7 +23,7 @@ class Case:
     images: Array
     labels: NDArray[np.int32]
 
-    def gradient(self, rng: np.random.Generator | None = None) -> tuple[Vector, float, int]:
+    def gradient(self, rng: Stream | None = None) -> tuple[Vector, float, int]:
         """Return the gradient, loss and number correct."""
         out = self.program.layout.zeros()
         out[:] = np.nan  # whatever is there must not matter
@@ -44,8 +45,10 @@ def case(model: Model, microbatch: int, kernels: Backend, seed: int = 0) -> Case
 def check_against_reference(c: Case) -> None:
     """Compare loss and gradient with double precision.
 
+    A sum whose terms nearly cancel each other is only right to the rounding of these, hence the absolute part.
     Both sides round parameters and images alike, so what differs is the rounding of sums in float32: some 1e-7 of the
-    largest value for each layer passed, and a few times more through Winograd's transforms.
+    largest value for each layer passed, and a few times more through Winograd's transforms; and, where the slopes of
+    the outputs, which are below 1, cancel in all values of a layer, some 1e-8 of those.
     """
     out, loss, _ = c.gradient()
     exact = {name: array.astype(float) for name, array in c.program.layout.public(c.parameters)}
@@ -53,4 +56,4 @@ def check_against_reference(c: Case) -> None:
     np.testing.assert_allclose(loss, want, rtol=1e-6)
     for name, array in c.program.layout.public(out):
         scale = np.abs(slopes[name]).max()
-        np.testing.assert_allclose(array, slopes[name], rtol=0, atol=5e-6 * scale + 1e-9, err_msg=name)
+        np.testing.assert_allclose(array, slopes[name], rtol=0, atol=5e-6 * scale + 5e-7, err_msg=name)

@@ -6,9 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
 
-from engine.nn.parameters import PIECE, norm
 from engine.training.norms import BUDGET, TIMES, WINDOW, Norms
 
 SIZES = st.floats(0.0, 1e30)
@@ -73,25 +71,3 @@ def test_a_median_does_not_follow_the_first_large_norms() -> None:
     for _ in range(5):
         norms.take(99.0)
     assert norms.suspect(101.0) == 101.0
-
-
-FLOATS = st.floats(width=32) | st.sampled_from([3e38, -3e38, 1e-30, 1e-42, math.inf, math.nan])
-
-
-@settings(deadline=None)
-@given(hnp.arrays(np.float32, st.integers(0, 40), elements=FLOATS))
-def test_a_norm_is_that_of_float64_and_finite_exactly_if_all_is(
-    vector: "np.ndarray[tuple[int], np.dtype[np.float32]]",
-) -> None:
-    wide = [float(x) for x in vector]
-    if not all(math.isfinite(x) for x in wide):
-        assert not math.isfinite(norm(vector))
-        return
-    assert norm(vector) == pytest.approx(math.hypot(*wide), rel=1e-5)
-
-
-@pytest.mark.parametrize("value", [3e38, 1e-40, 1.0])
-def test_the_norm_of_a_long_vector(value: float) -> None:
-    length = 2 * PIECE + 7
-    exact = float(np.float32(value)) * math.sqrt(length)
-    assert norm(np.full(length, value, np.float32)) == pytest.approx(exact, rel=1e-4)

@@ -15,6 +15,7 @@ from engine.nn.layers import Shape
 from engine.nn.parameters import ALIGNMENT, zeroed
 
 NOTHING = np.empty((0, 0, 0), np.float32)
+NO_SCRATCH = np.empty(0, np.float32)
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,7 @@ class Builder:
             for x, chunk in zip(places, section.chunks, strict=True):
                 y = _part(outputs, targets, chunk)
                 first, last = chunk.start == 0, chunk.stop == len(inputs)
-                site = Site(self.backend, self.weights, self.arena, scratch, first, last)
+                site = Site(self.backend, self.weights, self.arena, scratch, first, last, chunk.start)
                 chunks.append(self._chunk(steps[at:end], frames[at:end], needs[at:end], x, y, site))
             out.append(chunks)
             places, at = outputs, end

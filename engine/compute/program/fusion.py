@@ -1,5 +1,7 @@
 """From layers to steps: which operation does which layers, and which layers are done together."""
 
+from dataclasses import replace
+
 from engine.compute.program.operations import OPERATIONS, Copy, Operation, Stem, Step, Winograd, WinogradPool
 from engine.errors import ModelError
 from engine.nn.layers import Conv2d, Layer, MaxPool2d, Relu, Shape
@@ -17,7 +19,7 @@ def steps_of(model: Model) -> list[Step]:
     shape: Shape = model.shape
     while layers:
         step = _fused(layers, shape, first=not steps) or _single(layers[0], shape)
-        steps.append(step)
+        steps.append(replace(step, place=len(model.layers) - len(layers)))
         shape, layers = step.output, layers[len(step.layers) :]
     if not steps[0].operation.takes_images:
         steps.insert(0, Step(Copy, (), model.shape, model.shape))

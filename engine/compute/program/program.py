@@ -12,6 +12,7 @@ from engine.compute.program.operations.loss import Loss
 from engine.compute.program.sections import sections_of
 from engine.compute.program.weights import Weights
 from engine.kernels import Array, Backend
+from engine.kernels.streams import Stream
 from engine.nn.model import Model
 from engine.nn.parameters import Layout, Vector
 
@@ -33,7 +34,7 @@ class Program:
         self.weights = weights
         self.arena = Arena()
         self._inputs = self.arena.keep(microbatch, *model.shape)
-        self._sections = sections_of(steps_of(model), microbatch, backend.chunk_bytes)
+        self._sections = sections_of(steps_of(model), microbatch)
         self._chunks, outputs = Builder(backend, weights, self.arena).build(self._sections, self._inputs)
         self._loss = Loss(model.loss, outputs, self.arena, backend)
         ordered = [chunk for section in reversed(self._chunks) for chunk in section]
@@ -53,9 +54,7 @@ class Program:
         with np.errstate(all="ignore"):
             self.weights.prepare(parameters)
 
-    def gradient(
-        self, inputs: Array, targets: Targets, rng: np.random.Generator | None, out: Vector
-    ) -> tuple[float, int]:
+    def gradient(self, inputs: Array, targets: Targets, rng: Stream | None, out: Vector) -> tuple[float, int]:
         """Write the summed gradient of the loss of inputs [N, H, W, C] or [N, D] into `out`; N is the micro-batch.
 
         Returns the summed loss and how many answers are correct. Dropout draws from `rng`; without one it is off.
@@ -114,7 +113,7 @@ class Program:
             out += [describe(step, chunk, o.x.gradient is not None) for step, o in pairs if step.layers]
         return out
 
-    def _run(self, inputs: Array, targets: Targets, rng: np.random.Generator | None) -> tuple[float, int]:
+    def _run(self, inputs: Array, targets: Targets, rng: Stream | None) -> tuple[float, int]:
         self._load(inputs)
         self._loss.take(targets)
         for operation in self._forward:

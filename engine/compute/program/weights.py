@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from engine.kernels import Array, Backend
+from engine.kernels.rounding import check_rounding
 from engine.nn.parameters import Layout, Vector, aligned
 
 FILTER_WORK = 4608  # values of scratch that transforming a filter takes
@@ -62,20 +63,37 @@ class Weights:
         self.parameters = {name: Parameter(view, view) for name, view in views.items()}
         self._target: Vector | None = None
         self._winograd: dict[str, WinogradFilter] = {}
+        self._turned: dict[str, tuple[Array, Array]] = {}  # the parameter as a matrix, and its transpose
+
+    def turned(self, name: str, shape: tuple[int, ...]) -> Array:
+        """Return the transpose of the parameter `name`, taken as a matrix of `shape`: [1, columns, rows].
+
+        If the backend wants whole rows it is a copy, renewed at every `prepare`.
+        """
+        matrix = self.parameters[name].value.reshape(shape)
+        if not self.backend.whole_rows:
+            return matrix.T[None]
+        if name not in self._turned:
+            self._turned[name] = matrix, aligned(matrix.size).reshape(1, *shape[::-1])
+            np.copyto(self._turned[name][1], matrix.T)
+        return self._turned[name][1]
 
     def winograd(self, name: str, turned: bool) -> WinogradFilter:
         """Return the filter `name`, to be transformed at every `prepare`."""
         if name not in self._winograd:
-            self._winograd[name] = WinogradFilter(self.parameters[name], turned)
+            self._winograd[name] = WinogradFilter(self.parameters[name], turned or self.backend.whole_rows)
             self._winograd[name].prepare(self.backend)
         return self._winograd[name]
 
     def prepare(self, vector: Vector) -> None:
-        """Take over the values in `vector`; ValueError if it does not suit the layout."""
+        """Take over the values in `vector`. ValueError if it does not suit the layout, and as `check_rounding` does."""
         self._check(vector)
+        check_rounding()
         np.copyto(self._values, vector)
         for filters in self._winograd.values():
             filters.prepare(self.backend)
+        for matrix, transpose in self._turned.values():
+            np.copyto(transpose, matrix.T)
         self.ready = True
 
     def bind_gradient(self, vector: Vector) -> None:

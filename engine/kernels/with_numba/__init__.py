@@ -1,12 +1,15 @@
 """Every operation of the table compiled by numba: each loop nest reads and writes its arrays once."""
 
-from engine.kernels.with_numba.convolution import add_bias, add_bias_gradient, col2im, im2col, stem_patches
+from engine.kernels.with_numba.convolution import add_bias, add_bias_gradient, col2im, im2col
 from engine.kernels.with_numba.elementwise import gelu, gelu_gradient, relu, relu_gradient
 from engine.kernels.with_numba.jit import cached, compilations
 from engine.kernels.with_numba.loss import mean_squared_error, softmax_cross_entropy, squared_error_of_values
-from engine.kernels.with_numba.measures import histogram, moments
+from engine.kernels.with_numba.measures import histogram, moments, norm, total
 from engine.kernels.with_numba.optimizers import adam, momentum, sgd
-from engine.kernels.with_numba.pooling import max_pool, max_pool_gradient, pool_phases, pool_phases_gradient
+from engine.kernels.with_numba.philox import dropout_mask, philox
+from engine.kernels.with_numba.pooling import max_pool, max_pool_gradient
+from engine.kernels.with_numba.products import multiply, multiply_columns
+from engine.kernels.with_numba.stem import stem, stem_gradient
 from engine.kernels.with_numba.winograd import (
     winograd_filter,
     winograd_filter_gradient,
@@ -19,16 +22,17 @@ from engine.kernels.with_numba.winograd import (
 )
 
 name = "numba"
-chunk_bytes = 1 << 19  # half of the L2 cache of many CPUs; small matrices, which OpenBLAS multiplies as they lie
+whole_rows = True
+tile_rows = 1  # what belongs to more does not fit into the cache
 
 __all__ = [
     "adam",
     "add_bias",
     "add_bias_gradient",
     "cached",
-    "chunk_bytes",
     "col2im",
     "compilations",
+    "dropout_mask",
     "gelu",
     "gelu_gradient",
     "histogram",
@@ -38,15 +42,21 @@ __all__ = [
     "mean_squared_error",
     "moments",
     "momentum",
+    "multiply",
+    "multiply_columns",
     "name",
-    "pool_phases",
-    "pool_phases_gradient",
+    "norm",
+    "philox",
     "relu",
     "relu_gradient",
     "sgd",
     "softmax_cross_entropy",
     "squared_error_of_values",
-    "stem_patches",
+    "stem",
+    "stem_gradient",
+    "tile_rows",
+    "total",
+    "whole_rows",
     "winograd_filter",
     "winograd_filter_gradient",
     "winograd_input",

@@ -1,4 +1,4 @@
-"""Convolution as one matrix product, compiled: the copies around it, and the first layer's patches."""
+"""Convolution as one matrix product, compiled: the copies around it."""
 
 from engine.kernels.table import Array, Place
 from engine.kernels.with_numba.jit import inner, kernel
@@ -46,26 +46,6 @@ def add_bias_gradient(dy: Array, place: Place, shape: tuple[int, int, int], tota
         for j in range(start, start + w):
             for n in range(first, first + L, C):
                 increase(total, dy[i, j, n : n + C])
-
-
-@kernel
-def stem_patches(x: Array, patches: Array, padding: int, work: Array) -> None:
-    k, (h, w, N) = len(patches), patches.shape[4:]
-    # Even and odd columns apart first, so that what follows copies runs of w * N values.
-    for n in range(N):
-        for i in range(x.shape[1]):
-            for j in range(x.shape[2]):
-                c = j + padding
-                work[i + padding, c % 2, c // 2, n] = x[n, i, j]
-    rows = work.reshape(work.shape[0], 2, -1)
-    runs = patches.reshape(k, k, 2, 2, h, w * N)
-    for a in range(k):
-        for b in range(k):
-            for q in range(2):
-                for c in range(b, b + 2):
-                    left = c // 2 * N
-                    for i in range(h):
-                        copy(runs[a, b, q, c - b, i], rows[2 * i + q + a, c % 2, left : left + w * N])
 
 
 @inner

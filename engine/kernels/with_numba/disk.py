@@ -1,5 +1,6 @@
 """Where compiled kernels are kept: in the cache of this program, wherever it and numba are installed."""
 
+import os
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -7,11 +8,16 @@ from typing import Any
 import numba
 from numba.core.caching import CompileResultCacheImpl, FunctionCache
 
+from engine.kernels.with_numba.tile import VARIABLE
 from engine.system.places import kernels_folder, unwritable
 
-# numba recompiles a cached kernel when its own file changes, but not when a file whose loops are inlined does. So the
-# name of a kernel, and of its cache file, depends on all files: old code would give other bits than the source says.
-SOURCES = sha256(b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))).hexdigest()[:8]
+# numba recompiles a cached kernel when its own file changes, but not when a file does whose loops are inlined or whose
+# numbers are used. So the name of a kernel, and of its cache file, depends on all files: old code would give other bits
+# than the source says. It depends on a tile that is asked for, too. What the processor is numba looks after itself.
+HERE = Path(__file__).parent
+FILES = [HERE.parent / "series.py", HERE.parent / "philox.py", *sorted(HERE.glob("*.py"))]
+_SOURCE = b"".join(path.read_bytes() for path in FILES)
+SOURCES = sha256(_SOURCE + os.environ.get(VARIABLE, "").encode()).hexdigest()[:8]
 
 
 def folder() -> Path:

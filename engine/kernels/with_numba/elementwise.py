@@ -1,10 +1,11 @@
 """Activations, compiled."""
 
-from math import erf, exp, pi, sqrt
+from math import pi, sqrt
 
 import numpy as np
 
 from engine.kernels.table import Array, Mask
+from engine.kernels.with_numba.functions import erf, exp
 from engine.kernels.with_numba.jit import kernel
 
 ZERO = np.float32(0)
@@ -29,11 +30,11 @@ def relu_gradient(mask: Mask, dy: Array, dx: Array) -> None:
 @kernel
 def gelu(x: Array, y: Array, phi: Array) -> None:
     for k in range(x.size):
-        phi[k] = HALF + HALF * np.float32(erf(x[k] * ROOT_HALF))
+        phi[k] = HALF + HALF * np.float32(erf(np.float64(x[k] * ROOT_HALF)))
         y[k] = x[k] * phi[k]
 
 
 @kernel
 def gelu_gradient(x: Array, phi: Array, dy: Array, dx: Array) -> None:
     for k in range(x.size):
-        dx[k] = dy[k] * (phi[k] + x[k] * DENSITY * np.float32(exp(-HALF * x[k] * x[k])))
+        dx[k] = dy[k] * (phi[k] + x[k] * DENSITY * np.float32(exp(np.float64(-HALF * x[k] * x[k]))))

@@ -55,11 +55,6 @@ def inner(function: F) -> F:
     return _compiled(function)
 
 
-def reduction(function: F) -> F:
-    """Compile a sum that may be taken in any order, for LLVM to vectorise: one that no parameter depends on."""
-    return _compiled(function, "reassoc")
-
-
 def compilations() -> int:
     """Return how many kernels this process compiled itself because they were not in the cache."""
     return sum(sum(f.stats.cache_misses.values()) for f in COMPILED)
@@ -71,11 +66,11 @@ def cached() -> bool:
     return {f"{f.__module__.rpartition('.')[2]}.{f.__qualname__}" for f in COMPILED} <= there
 
 
-def _compiled(function: F, *also: str) -> F:
+def _compiled(function: F) -> F:
     function.__qualname__ += f"_{SOURCES}"
-    # Contracting a * b + c to one instruction and ignoring the sign of zero keep NaN and infinity as they are.
-    options = {"nogil": True, "error_model": "numpy", "fastmath": {"nsz", "contract", *also}}
-    dispatcher = numba.njit(pipeline_class=NoAlias, **options)(function)  # type: ignore[call-overload]
+    # No fast-math flag, not even to contract a * b + c to one instruction: what is rounded, and in which order sums are
+    # taken, is as the source says, whatever the processor.
+    dispatcher: Any = numba.njit(pipeline_class=NoAlias, nogil=True, error_model="numpy")(function)
     dispatcher._cache = cache_of(function)  # what `cache=True` does, with numba's own choice of a folder
     COMPILED.append(dispatcher)
     return cast(F, dispatcher)

@@ -4,17 +4,28 @@ from math import sqrt
 
 import numpy as np
 
-from engine.kernels.table import Array, Counts, Labels
-from engine.kernels.with_numba.jit import inner, kernel, reduction
+from engine.kernels.table import Array, Counts, Doubles, Labels
+from engine.kernels.with_numba.jit import inner, kernel
 
+LANES = 64  # partial sums: that many are added at once
 PIECE = 1024  # values whose bins are found at a time
 
 
 @kernel
 def moments(x: Array) -> tuple[float, float, float]:
-    total, squares = sums(x)
-    mean = total / x.size
-    return mean, sqrt(deviations(x, mean) / x.size), sqrt(squares)
+    values, squares = sums(x, 0.0)
+    mean = values / x.size
+    return mean, sqrt(sums(x, mean)[1] / x.size), sqrt(squares)
+
+
+@kernel
+def norm(x: Array) -> float:
+    squares = np.zeros(LANES)
+    whole = x.size - x.size % LANES
+    for start in range(0, whole, LANES):
+        add_squares(x[start : start + LANES], squares)
+    add_squares(x[whole:], squares)
+    return sqrt(total(squares))
 
 
 @kernel
@@ -28,25 +39,39 @@ def histogram(x: Array, low: float, high: float, counts: Counts) -> None:
             counts[min(places[k], counts.size - 1)] += 1
 
 
-@reduction
-def sums(x: Array) -> tuple[float, float]:
-    """Return the sum of the values and that of their squares."""
-    total = squares = 0.0
-    for k in range(x.size):
-        wide = np.float64(x[k])
-        total += wide
-        squares += wide * wide
-    return total, squares
+@inner
+def sums(x: Array, origin: float) -> tuple[float, float]:
+    """Return the sum of x - origin and that of its squares: value k is added to partial sum k mod 64, then these."""
+    totals, squares = np.zeros(LANES), np.zeros(LANES)
+    whole = x.size - x.size % LANES
+    for start in range(0, whole, LANES):
+        add_differences(x[start : start + LANES], origin, totals, squares)
+    add_differences(x[whole:], origin, totals, squares)
+    return total(totals), total(squares)
 
 
-@reduction
-def deviations(x: Array, mean: float) -> float:
-    """Return the sum of the squared differences from the mean."""
-    total = 0.0
+@kernel
+def total(x: Doubles) -> float:
+    sum_ = 0.0
     for k in range(x.size):
-        difference = np.float64(x[k]) - mean
-        total += difference * difference
-    return total
+        sum_ += x[k]
+    return sum_
+
+
+@inner
+def add_differences(x: Array, origin: float, totals: Doubles, squares: Doubles) -> None:
+    """Add each x - origin to its total, and its square to its sum of squares."""
+    for k in range(x.size):
+        difference = np.float64(x[k]) - origin
+        totals[k] += difference
+        squares[k] += difference * difference
+
+
+@inner
+def add_squares(x: Array, squares: Doubles) -> None:
+    for k in range(x.size):
+        value = np.float64(x[k])
+        squares[k] += value * value
 
 
 @inner

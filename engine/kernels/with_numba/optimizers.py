@@ -50,4 +50,4 @@ def adam(
         gradient = factor * g[k]
         m[k] = keep1 * m[k] + new1 * gradient
         v[k] = keep2 * v[k] + new2 * (gradient * gradient)
-        w[k] -= lr * m[k] / (np.float32(sqrt(v[k])) + epsilon)
+        w[k] -= lr * (m[k] / (np.float32(sqrt(v[k])) + epsilon))

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from engine.kernels.table import Array, Mask, Place, Route, Size
+from engine.kernels.table import Array, Mask, Place, Route
 from engine.kernels.with_numba.jit import inner, kernel
 
 ZERO = np.float32(0)
@@ -30,23 +30,6 @@ def max_pool_gradient(dy: Array, place: Place, route: Route, dx: Array, size: in
             i, j = a // size, b // size
             number = (a - i * size) * size + b - j * size
             pick(dx[a, b], dy[start + i, start + j, first : first + L], route[i, j], number)
-
-
-@kernel
-def pool_phases(phases: Array, bias: Array, y: Array, place: Place, route: Route, size: Size, work: Array) -> None:
-    start, first = place
-    biases = repeat(bias, work, route.shape[2])
-    for i in range(len(route)):
-        a, b, c, d = phases[0, 0, i], phases[0, 1, i], phases[1, 0, i], phases[1, 1, i]
-        pool_row(y[start + i, start:], first, route[i], a, b, c, d, biases, size[1], 2 * i + 1 < size[0])
-
-
-@kernel
-def pool_phases_gradient(dy: Array, place: Place, route: Route, phases: Array, work: Array) -> None:  # noqa: ARG001
-    start, first = place
-    for i in range(len(route)):
-        a, b, c, d = phases[0, 0, i], phases[0, 1, i], phases[1, 0, i], phases[1, 1, i]
-        deal_row(a, b, c, d, dy[start + i, start:], first, route[i])
 
 
 @inner

@@ -55,11 +55,12 @@ def winograd_input(x: Array, v: Array, work: Array) -> None:
 
 
 @kernel
-def winograd_input_gradient(dv: Array, dx: Array, work: Array) -> None:
+def winograd_input_gradient(dv: Array, dx: Array, more: bool, work: Array) -> None:
     H, W, L = dx.shape
     rows = dx.reshape(H, W * L)
     down, z = work[: 6 * W * L].reshape(6, W, L), work[: 6 * W * L].reshape(6, W * L)
-    rows[:2] = 0
+    if not more:
+        rows[:2] = 0
     for t in range(dv.shape[2]):
         for i in range(6):
             down[i, :2] = 0

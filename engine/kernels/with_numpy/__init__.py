@@ -1,12 +1,15 @@
 """Every operation of the table in numpy, with all temporaries in buffers of the caller."""
 
+from engine.kernels.philox import philox
 from engine.kernels.with_numpy.convolution import add_bias, add_bias_gradient, col2im, im2col
+from engine.kernels.with_numpy.dropout import dropout_mask
 from engine.kernels.with_numpy.elementwise import gelu, gelu_gradient, relu, relu_gradient
 from engine.kernels.with_numpy.loss import mean_squared_error, softmax_cross_entropy, squared_error_of_values
-from engine.kernels.with_numpy.measures import histogram, moments
+from engine.kernels.with_numpy.measures import histogram, moments, norm, total
 from engine.kernels.with_numpy.optimizers import adam, momentum, sgd
-from engine.kernels.with_numpy.pooling import max_pool, max_pool_gradient, pool_phases, pool_phases_gradient
-from engine.kernels.with_numpy.stem import stem_patches
+from engine.kernels.with_numpy.pooling import max_pool, max_pool_gradient
+from engine.kernels.with_numpy.products import multiply, multiply_columns
+from engine.kernels.with_numpy.stem import stem, stem_gradient
 from engine.kernels.with_numpy.winograd import (
     winograd_filter,
     winograd_filter_gradient,
@@ -19,7 +22,8 @@ from engine.kernels.with_numpy.winograd import (
 )
 
 name = "numpy"
-chunk_bytes = 2 << 20  # calls are dear
+whole_rows = False  # BLAS takes either
+tile_rows = 1 << 30  # calls are dear
 
 
 def cached() -> bool:
@@ -37,9 +41,9 @@ __all__ = [
     "add_bias",
     "add_bias_gradient",
     "cached",
-    "chunk_bytes",
     "col2im",
     "compilations",
+    "dropout_mask",
     "gelu",
     "gelu_gradient",
     "histogram",
@@ -49,15 +53,21 @@ __all__ = [
     "mean_squared_error",
     "moments",
     "momentum",
+    "multiply",
+    "multiply_columns",
     "name",
-    "pool_phases",
-    "pool_phases_gradient",
+    "norm",
+    "philox",
     "relu",
     "relu_gradient",
     "sgd",
     "softmax_cross_entropy",
     "squared_error_of_values",
-    "stem_patches",
+    "stem",
+    "stem_gradient",
+    "tile_rows",
+    "total",
+    "whole_rows",
     "winograd_filter",
     "winograd_filter_gradient",
     "winograd_input",

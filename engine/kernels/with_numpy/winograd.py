@@ -51,11 +51,11 @@ def winograd_input(x: Array, v: Array, work: Array) -> None:
     np.matmul(BB, tiles.reshape(36, -1), out=v.reshape(36, -1))
 
 
-def winograd_input_gradient(dv: Array, dx: Array, work: Array) -> None:
+def winograd_input_gradient(dv: Array, dx: Array, more: bool, work: Array) -> None:
     t, s = dv.shape[2:4]
     tiles = work[: dv.size].reshape(dv.shape)
     np.matmul(BBT, dv.reshape(36, -1), out=tiles.reshape(36, -1))
-    dx.fill(0)
+    dx[2 if more else 0 :] = 0
     for a, b in np.ndindex(6, 6):
         pixels = dx[a : a + 4 * t : 4, b : b + 4 * s : 4]
         np.add(pixels, tiles[a, b], out=pixels)

@@ -5,22 +5,25 @@ from dataclasses import dataclass
 from math import prod
 from typing import ClassVar
 
-import numpy as np
-
 from engine.compute.program.buffers import Activation, Arena, PaddedShape, carve, plain_frame
 from engine.compute.program.weights import Parameter, Weights
 from engine.kernels import Array, Backend
+from engine.kernels.streams import Stream
 from engine.nn.layers import Layer, Shape
 
 
 @dataclass(frozen=True)
 class Step:
-    """What is to be done: one operation takes `layers` together; `input` and `output` are shapes of a sample."""
+    """What is to be done: one operation takes `layers` together; `input` and `output` are shapes of a sample.
+
+    `place` is that of the first of the layers in the model, from 0.
+    """
 
     operation: type["Operation"]
     layers: tuple[Layer, ...]
     input: Shape
     output: Shape
+    place: int = 0
 
     @property
     def name(self) -> str:
@@ -38,7 +41,8 @@ class Site:
     """What an operation is built with, beside its step and its activations.
 
     `scratch` is for all operations, as large as the neediest wants. `first` and `last` tell whether it is for the first
-    and last chunk of samples: the first writes the gradients of the layers' parameters, those that follow add to them.
+    and last chunk of samples: the first begins the sums that the gradients of the layers' parameters are, those that
+    follow go on with them. `start` is the number of the chunk's first sample in the micro-batch.
     """
 
     backend: Backend
@@ -47,6 +51,7 @@ class Site:
     scratch: Array
     first: bool
     last: bool
+    start: int
 
 
 class Operation(ABC):
@@ -90,7 +95,7 @@ class Operation(ABC):
         return 4 * (prod(step.input) + prod(step.output))
 
     @abstractmethod
-    def forward(self, rng: np.random.Generator | None) -> None:
+    def forward(self, rng: Stream | None) -> None:
         """Compute y.value; `rng` is given in training only, for layers that are random."""
 
     @abstractmethod
@@ -101,12 +106,3 @@ class Operation(ABC):
 def parameter(step: Step, name: str, weights: Weights) -> Parameter:
     """Return the parameter `name` of the first layer of `step`."""
     return weights.parameters[f"{step.layers[0].name}.{name}"]
-
-
-def accumulate(total: Array, a: Array, b: Array, scratch: Array, first: bool) -> None:
-    """Write a @ b to `total` if `first`, else add it: the product goes to `scratch` before it is added."""
-    if first:
-        np.matmul(a, b, out=total)
-    else:
-        np.matmul(a, b, out=scratch)
-        np.add(total, scratch, out=total)

@@ -5,8 +5,9 @@ from typing import cast
 
 import numpy as np
 
-from engine.compute.program.buffers import Activation, PaddedShape
-from engine.compute.program.operations.base import Operation, Site, Step, accumulate, parameter
+from engine.compute.program.buffers import NO_SCRATCH, Activation, PaddedShape
+from engine.compute.program.operations.base import Operation, Site, Step, parameter
+from engine.kernels.streams import Stream
 from engine.nn.layers import Conv2d
 
 
@@ -34,8 +35,10 @@ class Convolution(Operation):
         self._filter, self._bias = (parameter(step, name, site.weights) for name in ("filter", "bias"))
         self._out, self._product, self._columns_gradient = self.scratch
         self._columns = site.arena.keep(*self._columns_gradient.shape)
-        self._rows, self._rows_gradient = (a.reshape(-1, K) for a in (self._columns, self._columns_gradient))
-        self._flat_out = self._out.reshape(-1, filters)
+        self._rows, self._rows_gradient = (a.reshape(1, -1, K) for a in (self._columns, self._columns_gradient))
+        self._flat_out = self._out.reshape(1, -1, filters)
+        self._matrix = self._filter.value.reshape(1, K, filters)
+        self._turned = site.weights.turned(f"{layer.name}.filter", (K, filters))
         if y.gradient is not None:
             self._inside_gradient = y.inside(y.gradient)
 
@@ -51,7 +54,7 @@ class Convolution(Operation):
         """Return the shapes of the output, of a product for the filter's gradient, and of the patches' gradient."""
         (layer, C), (h, w, filters) = geometry(step), step.output
         k = layer.kernel
-        return [(h, w, N * filters), (k * k * C, filters), (h, w, N, k, k, C)]
+        return [(h, w, N * filters), (k * k * C * filters,), (h, w, N, k, k, C)]
 
     @classmethod
     def work(cls, step: Step) -> int:
@@ -64,21 +67,20 @@ class Convolution(Operation):
         layer, C = geometry(step)
         return 4 * step.output[0] * step.output[1] * (layer.kernel**2 * C + layer.filters)
 
-    def forward(self, rng: np.random.Generator | None) -> None:  # noqa: ARG002
+    def forward(self, rng: Stream | None) -> None:  # noqa: ARG002
         """Let y = patches @ filter + bias."""
         self.backend.im2col(self.x.value, self._columns, self._stride)
-        np.matmul(self._rows, self._filter.value.reshape(self._product.shape), out=self._flat_out)
+        self.backend.multiply(self._rows, self._matrix, self._flat_out, False, NO_SCRATCH)
         self.backend.add_bias(self._out, self._bias.value, self.y.plane, self.y.place)
 
     def backward(self) -> None:
         """Let filter' = patches^T @ y'; patches' = y' @ filter^T, added up where patches overlap."""
-        filter_gradient = self._filter.gradient.reshape(self._product.shape)
+        kernels, filter_gradient = self.backend, self._filter.gradient.reshape(self._matrix.shape)
         if self.first:
             self._bias.gradient.fill(0)
-        self.backend.add_bias_gradient(self.y.gradient_plane, self.y.place, self.y.shape, self._bias.gradient)
+        kernels.add_bias_gradient(self.y.gradient_plane, self.y.place, self.y.shape, self._bias.gradient)
         np.copyto(self._out.reshape(self._inside_gradient.shape), self._inside_gradient)
-        accumulate(filter_gradient, self._rows.T, self._flat_out, self._product, self.first)
+        kernels.multiply_columns(self._rows, self._flat_out, filter_gradient, not self.first, self._product)
         if self.x.gradient is not None:
-            transposed = self._filter.value.reshape(self._product.shape).T
-            np.matmul(self._flat_out, transposed, out=self._rows_gradient)
-            self.backend.col2im(self._columns_gradient, self.x.gradient, self._stride)
+            kernels.multiply(self._flat_out, self._turned, self._rows_gradient, False, NO_SCRATCH)
+            kernels.col2im(self._columns_gradient, self.x.gradient, self._stride)

@@ -1,11 +1,14 @@
 """Operations on each value by itself. The border of a buffer is 0 and stays 0, so it is computed along."""
 
+from math import prod
 from typing import cast
 
 import numpy as np
 
 from engine.compute.program.buffers import Activation
 from engine.compute.program.operations.base import Operation, Site, Step
+from engine.kernels.philox import BLOCK
+from engine.kernels.streams import Stream
 from engine.nn.layers import Dropout
 
 
@@ -28,7 +31,7 @@ class ReluOp(Elementwise):
         super().__init__(step, x, y, site)
         self._mask = site.arena.keep(x.value.size, dtype=np.bool_)
 
-    def forward(self, rng: np.random.Generator | None) -> None:  # noqa: ARG002
+    def forward(self, rng: Stream | None) -> None:  # noqa: ARG002
         """Let y = max(x, 0)."""
         self.backend.relu(self._x, self._y, self._mask)
 
@@ -46,7 +49,7 @@ class GeluOp(Elementwise):
         super().__init__(step, x, y, site)
         self._phi = site.arena.keep(x.value.size)
 
-    def forward(self, rng: np.random.Generator | None) -> None:  # noqa: ARG002
+    def forward(self, rng: Stream | None) -> None:  # noqa: ARG002
         """Let y = x Phi(x)."""
         self.backend.gelu(self._x, self._y, self._phi)
 
@@ -56,22 +59,28 @@ class GeluOp(Elementwise):
 
 
 class DropoutOp(Elementwise):
-    """Inverted dropout: the mask, 0 or 1 / (1 - rate), is drawn at each forward pass with a generator and kept."""
+    """Inverted dropout: the mask, 0 or 1 / (1 - rate), is drawn at each forward pass with random numbers and kept.
+
+    The layer has a branch of the stream for itself, and each sample whole blocks of it: so the mask does not depend on
+    how many samples are computed at a time.
+    """
 
     def __init__(self, step: Step, x: Activation, y: Activation, site: Site) -> None:
         super().__init__(step, x, y, site)
-        rate = cast(Dropout, step.layers[0]).rate
-        self._rate, self._scale = np.float32(rate), np.float32(1 / (1 - rate))
+        self._rate = float(cast(Dropout, step.layers[0]).rate)
         self._mask = site.arena.keep(x.value.size)
+        self._images = x.inside(self._mask.reshape(x.value.shape)).transpose(2, 0, 1, 3)  # [N, H, W, C]
+        self._rows = site.arena.scratch(f"{step.name} rows", x.N, prod(step.input))
+        blocks = -(-prod(step.input) // (2 * BLOCK))  # of a sample
+        self._first, self._branch = site.start * blocks, 1 + step.place
 
-    def forward(self, rng: np.random.Generator | None) -> None:
-        """Let y = x * mask; without a generator y = x."""
+    def forward(self, rng: Stream | None) -> None:
+        """Let y = x * mask; without random numbers y = x."""
         if rng is None:
             self._mask.fill(1)
         else:
-            rng.random(out=self._mask, dtype=np.float32)
-            np.greater_equal(self._mask, self._rate, out=self._mask)
-            np.multiply(self._mask, self._scale, out=self._mask)
+            self.backend.dropout_mask(rng.key, rng.counter(self._first, self._branch), self._rate, self._rows)
+            np.copyto(self._images, self._rows.reshape(self._images.shape))
         np.multiply(self._x, self._mask, out=self._y)
 
     def backward(self) -> None:

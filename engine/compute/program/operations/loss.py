@@ -15,6 +15,7 @@ class Loss:
     """The loss `name` of N rows of outputs."""
 
     def __init__(self, name: str, outputs: Activation, arena: Arena, backend: Backend) -> None:
+        self._total = backend.total
         self._of_labels: Callable[..., int] = backend.mean_squared_error
         self._of_values: Callable[..., None] | None = backend.squared_error_of_values
         if name == CROSS_ENTROPY:
@@ -53,6 +54,6 @@ class Loss:
         """
         if self._has_values and self._of_values:
             self._of_values(self.outputs, self._values, self._losses, self._gradient)
-            return float(self._losses.sum()), 0
+            return self._total(self._losses), 0
         correct = self._of_labels(self.outputs, self._labels, self._losses, self._gradient)
-        return float(self._losses.sum()), correct
+        return self._total(self._losses), correct

@@ -6,6 +6,7 @@ import numpy as np
 
 from engine.compute.program.buffers import Activation
 from engine.compute.program.operations.base import Operation, Site, Step
+from engine.kernels.streams import Stream
 from engine.nn.layers import MaxPool2d
 
 
@@ -24,7 +25,7 @@ class MaxPool(Operation):
         self._work = site.arena.scratch(f"{step.name} work", *shape, dtype=number)
         self._mask = site.arena.scratch(f"{step.name} mask", *shape, dtype=np.bool_)
 
-    def forward(self, rng: np.random.Generator | None) -> None:  # noqa: ARG002
+    def forward(self, rng: Stream | None) -> None:  # noqa: ARG002
         """Let y = the largest of each window."""
         self.backend.max_pool(self.x.plane, self.y.plane, self.y.place, self._route, self._size, self._work)
 

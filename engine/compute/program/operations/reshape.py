@@ -4,6 +4,7 @@ import numpy as np
 
 from engine.compute.program.buffers import Activation
 from engine.compute.program.operations.base import Operation, Site, Step
+from engine.kernels.streams import Stream
 
 
 class Copy(Operation):
@@ -17,7 +18,7 @@ class Copy(Operation):
         if x.gradient is not None and y.gradient is not None:
             self._pairs.append((x.inside(x.gradient), y.inside(y.gradient)))
 
-    def forward(self, rng: np.random.Generator | None) -> None:  # noqa: ARG002
+    def forward(self, rng: Stream | None) -> None:  # noqa: ARG002
         """Copy the values."""
         np.copyto(*self._pairs[0])
 
@@ -38,7 +39,7 @@ class FlattenOp(Operation):
         if x.gradient is not None and y.gradient is not None:
             self._gradient = x.inside(x.gradient).transpose(2, 3, 0, 1), y.inside(y.gradient).reshape(shape)
 
-    def forward(self, rng: np.random.Generator | None) -> None:  # noqa: ARG002
+    def forward(self, rng: Stream | None) -> None:  # noqa: ARG002
         """Copy the values, transposed."""
         image, row = self._value
         np.copyto(row, image)

@@ -1,0 +1,20 @@
+"""Convolution as one matrix product, exactly: the sums around it, in order."""
+
+import numpy as np
+
+from engine.kernels.table import Array, Place
+from engine.kernels.with_numpy.planes import inside, split
+
+
+def col2im(columns: Array, dx: Array, stride: int) -> None:
+    h, w, _, k = columns.shape[:4]
+    dx.fill(0)
+    for i, j in np.ndindex(h, w):
+        dx[i * stride : i * stride + k, j * stride : j * stride + k] += columns[i, j].transpose(1, 2, 0, 3)
+
+
+def add_bias_gradient(dy: Array, place: Place, shape: tuple[int, int, int], total: Array) -> None:
+    for row in split(inside(dy, place, *shape), total.size):
+        for pixel in row:
+            for sample in pixel:
+                total += sample

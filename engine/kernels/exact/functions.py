@@ -1,0 +1,59 @@
+"""exp, log and erf of float64 arrays from + - * / alone, as docs/arithmetic.md says."""
+
+import numpy as np
+
+from engine.kernels.series import (
+    ERF_ABOVE,
+    ERF_BELOW,
+    EXP,
+    HIGHEST,
+    LARGEST,
+    LN2_HIGH,
+    LN2_LOW,
+    LOG,
+    LOG2_E,
+    LOWEST,
+    ROOT_TWO,
+    ROUNDER,
+)
+from engine.kernels.table import Doubles
+
+_EXPONENT = 1023  # of 1.0, as float64 keeps it
+_FRACTION = (1 << 52) - 1  # the bits of a float64 that are not its sign or exponent
+
+
+def exp(x: Doubles) -> Doubles:
+    """Return e^x."""
+    x = np.where(x < LOWEST, LOWEST, x)
+    x = np.where(x > HIGHEST, HIGHEST, x)
+    rounded = x * LOG2_E + ROUNDER
+    k = rounded - ROUNDER
+    r = (x - k * LN2_HIGH) - k * LN2_LOW
+    return _polynomial(EXP, r) * ((rounded.view(np.int64) + _EXPONENT) << 52).view(np.float64)
+
+
+def log(x: Doubles) -> Doubles:
+    """Return the natural logarithm of normal numbers above 0, of infinity, or of NaN."""
+    bits = x.view(np.int64)
+    k = (bits >> 52) - _EXPONENT
+    m = ((bits & _FRACTION) | (_EXPONENT << 52)).view(np.float64)
+    large = m > ROOT_TWO
+    k, m = k + large, np.where(large, m * 0.5, m)
+    s = (m - 1) / (m + 1)
+    found = k * LN2_HIGH + (2 * s * _polynomial(LOG, s * s) + k * LN2_LOW)
+    return np.where(x < np.inf, found, x)
+
+
+def erf(x: Doubles) -> Doubles:
+    """Return the error function, right to 11 digits, and 1 in float32 where that is nearest."""
+    x = np.where(x > LARGEST, LARGEST, x)
+    x = np.where(x < -LARGEST, -LARGEST, x)
+    return x * _polynomial(ERF_ABOVE, x * x) / _polynomial(ERF_BELOW, x * x)
+
+
+def _polynomial(coefficients: tuple[float, ...], x: Doubles) -> Doubles:
+    """Return the values at x by Horner's scheme, highest power first."""
+    total: Doubles = np.full_like(x, coefficients[0])
+    for coefficient in coefficients[1:]:
+        total = total * x + coefficient
+    return total

@@ -1,0 +1,84 @@
+"""exp, log and erf: float64 in, float64 out, from + - * / alone, as docs/arithmetic.md says.
+
+LLVM makes vectors of them. The C library's functions differ from one processor and version to the next, and are slower.
+"""
+
+from collections.abc import Callable
+from typing import Any, cast
+
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+
+from engine.kernels.series import (
+    ERF_ABOVE,
+    ERF_BELOW,
+    EXP,
+    HIGHEST,
+    LARGEST,
+    LN2_HIGH,
+    LN2_LOW,
+    LOG,
+    LOG2_E,
+    LOWEST,
+    ROOT_TWO,
+    ROUNDER,
+)
+from engine.kernels.with_numba.jit import inner
+
+EXPONENT = 1023  # of 1.0, as float64 keeps it
+FRACTION = (1 << 52) - 1  # the bits of a float64 that are not its sign or exponent
+
+
+@inner
+def exp(x: float) -> float:
+    """Return e^x."""
+    x = LOWEST if x < LOWEST else x
+    x = HIGHEST if x > HIGHEST else x
+    rounded = x * LOG2_E + ROUNDER
+    k = rounded - ROUNDER
+    r = (x - k * LN2_HIGH) - k * LN2_LOW
+    return polynomial(EXP, r) * number((bits(rounded) + EXPONENT) << 52)
+
+
+@inner
+def log(x: float) -> float:
+    """Return the natural logarithm of a normal number above 0, of infinity, or of NaN."""
+    if not x < float("inf"):
+        return x
+    k = (bits(x) >> 52) - EXPONENT
+    m = number((bits(x) & FRACTION) | (EXPONENT << 52))
+    if m > ROOT_TWO:
+        k, m = k + 1, m * 0.5
+    s = (m - 1.0) / (m + 1.0)
+    return k * LN2_HIGH + (2.0 * s * polynomial(LOG, s * s) + k * LN2_LOW)
+
+
+@inner
+def erf(x: float) -> float:
+    """Return the error function, right to 11 digits, and 1 in float32 where that is nearest."""
+    x = LARGEST if x > LARGEST else x
+    x = -LARGEST if x < -LARGEST else x
+    return x * polynomial(ERF_ABOVE, x * x) / polynomial(ERF_BELOW, x * x)
+
+
+@inner
+def polynomial(coefficients: tuple[float, ...], x: float) -> float:
+    """Return the value at x by Horner's scheme, highest power first."""
+    total = coefficients[0]
+    for k in range(1, len(coefficients)):
+        total = total * x + coefficients[k]
+    return total
+
+
+def _reinterpreted(signature: Any, wanted: Any) -> Any:
+    """Return a function for compiled code that takes the same bits for another type."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:  # noqa: ARG001
+        return builder.bitcast(arguments[0], wanted)
+
+    return intrinsic(lambda typing, x: (signature, generate))  # noqa: ARG005
+
+
+bits = cast(Callable[[float], int], _reinterpreted(types.int64(types.float64), ir.IntType(64)))
+number = cast(Callable[[int], float], _reinterpreted(types.float64(types.int64), ir.DoubleType()))

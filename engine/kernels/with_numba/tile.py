@@ -1,0 +1,71 @@
+"""Which part of a product is computed at a time: as much as the registers hold. No bit depends on it."""
+
+import os
+from dataclasses import dataclass
+
+from llvmlite import binding
+from numba.core.registry import cpu_target
+
+from engine.errors import SettingsError
+
+VARIABLE = "GRADSUM_TILE"
+
+_PROBE = """
+declare <16 x float> @llvm.fma.v16f32(<16 x float>, <16 x float>, <16 x float>)
+define <16 x float> @probe(<16 x float> %a) {
+  %b = call <16 x float> @llvm.fma.v16f32(<16 x float> %a, <16 x float> %a, <16 x float> %a)
+  ret <16 x float> %b
+}
+"""
+
+
+@dataclass(frozen=True)
+class Tile:
+    """`rows` of an output, each of `vectors` vectors of `lanes` floats, are kept in registers while k runs."""
+
+    rows: int
+    vectors: int
+    lanes: int
+
+    def __str__(self) -> str:
+        return f"{self.rows}x{self.vectors}x{self.lanes}"
+
+
+WIDE = Tile(8, 3, 16)  # 24 accumulators of 32 registers: AVX-512
+MIDDLE = Tile(4, 3, 8)  # 12 of 16: AVX
+NARROW = Tile(4, 3, 4)  # of 16 or 32: SSE, NEON
+
+
+def choose() -> Tile:
+    """Return the tile that GRADSUM_TILE names, as 8x3x16, or the one for the processor that numba compiles for.
+
+    SettingsError for another value, and for a processor without fused multiply-add, unless a tile is named: there every
+    one is a call of a function, and a step takes 20 to 45 times as long.
+    """
+    named = os.environ.get(VARIABLE)
+    if named:
+        return _parse(named)
+    triple, name, features = processor()
+    machine = binding.Target.from_triple(triple).create_target_machine(cpu=name, features=features, opt=2)
+    assembly = machine.emit_assembly(binding.parse_assembly(_PROBE))
+    if "fmadd" not in assembly and "fmla" not in assembly:
+        raise SettingsError(
+            f"the processor {name} has no fused multiply-add: compiled kernels would take 20 to 45 times as long. Use "
+            f"GRADSUM_BACKEND=numpy, whose bits are others, or {VARIABLE}={NARROW} to compute slowly"
+        )
+    return WIDE if "zmm" in assembly else MIDDLE if "ymm" in assembly else NARROW
+
+
+def processor() -> tuple[str, str, str]:
+    """Return what numba compiles for: triple, name and features. NUMBA_CPU_NAME and NUMBA_CPU_FEATURES change them."""
+    triple, name, features = cpu_target.target_context.codegen().magic_tuple()
+    return triple, name, features
+
+
+def _parse(text: str) -> Tile:
+    numbers = text.split("x")
+    if len(numbers) == 3 and all(number.isdecimal() for number in numbers):
+        tile = Tile(*map(int, numbers))
+        if 1 <= tile.rows <= 16 and 1 <= tile.vectors <= 4 and tile.lanes in {1, 2, 4, 8, 16}:
+            return tile
+    raise SettingsError(f"{VARIABLE} is {text!r}; it is ROWSxVECTORSxFLOATS, as {MIDDLE}, with 1, 2, 4, 8 or 16 floats")

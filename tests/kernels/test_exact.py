@@ -1,0 +1,238 @@
+"""The exact backend: its fused multiply-add against fractions, and the same bits as the compiled kernels."""
+
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from engine.data import stream
+from engine.kernels import Array, Backend
+from engine.kernels import exact as exactly
+from engine.kernels.exact.products import fma, multiply, multiply_columns
+from engine.nn.model import Model, lenet, letters, mlp
+from tests.support.backends import BACKENDS, floats, normal
+from tests.support.programs import case
+
+NOTHING = np.empty(0, np.float32)
+SINGLES = st.floats(width=32, allow_nan=False, allow_infinity=False)
+# Values that meet the edges of float32: denormals, both zeros, the largest, infinity, NaN.
+HARD = floats(0, -0.0, 1e-45, -1e-45, 1e-38, 1, -1, 0.5, 3.92, -3.92, 5.54, -5.55, 40, -87, 88.7, -104, 3e38, -3e38)
+WILD = np.concatenate([normal(500) * 3, HARD, floats(np.inf, -np.inf, np.nan)])
+
+pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
+compiled = pytest.mark.parametrize("kernels", BACKENDS[1:], ids=[b.name for b in BACKENDS[1:]])
+
+
+def nearest(x: Fraction) -> float:
+    """Return the float32 nearest to x, of two equally near ones the even one: by whole numbers alone."""
+    if x == 0:
+        return 0.0
+    unit = Fraction(2) ** -149
+    while abs(x) >= unit * (1 << 24):
+        unit *= 2
+    rounded = round(x / unit) * unit  # round takes the even one, too
+    return float(rounded) if abs(rounded) < 2**128 else float("inf") * (1 if x > 0 else -1)
+
+
+def bits(array: NDArray[Any]) -> bytes:
+    """Return the bits, one NaN being like another."""
+    if array.dtype.kind == "f":
+        array = np.where(np.isnan(array), array.dtype.type(np.nan), array)
+    return array.tobytes()
+
+
+@given(SINGLES, SINGLES, SINGLES)
+def test_fma_rounds_once(a: float, b: float, c: float) -> None:
+    assert fma(floats(a), floats(b), floats(c))[0] == nearest(Fraction(a) * Fraction(b) + Fraction(c))
+
+
+@given(a=SINGLES, b=SINGLES, steps=st.integers(-3, 3), down=st.integers(0, 149))
+def test_fma_rounds_once_near_ties(a: float, b: float, steps: int, down: int) -> None:
+    """The third is minus the product of the others, but for a few last places: all that counts is rounding errors."""
+    near = floats(-Fraction(a) * Fraction(b) * (1 + Fraction(steps, 2**24)) + Fraction(1, 2**down))
+    c = float(near[0])
+    if np.isfinite(c):
+        assert fma(floats(a), floats(b), near)[0] == nearest(Fraction(a) * Fraction(b) + Fraction(c))
+
+
+def test_fma_of_what_is_not_finite_and_the_sign_of_zero() -> None:
+    inf, nan = np.inf, np.nan
+    a, b, c = floats(inf, inf, 0, 1, 1, -1, 0), floats(1, 0, nan, 1, -1, 0, 0), floats(1, 1, 1, -inf, 1, -0.0, -0.0)
+    assert bits(fma(a, b, c)) == bits(floats(inf, nan, nan, -inf, 0, -0.0, 0))
+
+
+@given(st.integers(1, 4), st.integers(1, 6), st.integers(1, 4), st.integers(0, 5), st.integers(0, 99))
+def test_a_product_is_a_chain_and_may_be_continued(M: int, K: int, N: int, cut: int, seed: int) -> None:
+    a, b = normal(2, M, K, seed=seed), normal(2, K, N, seed=seed + 100)
+    whole, parts = np.empty((2, 2, M, N), np.float32)
+    multiply(a, b, whole, False, NOTHING)
+    multiply(a[..., :cut], b[:, :cut], parts, False, NOTHING)
+    multiply_columns(a[..., cut:].transpose(0, 2, 1), b[:, cut:], parts, True, NOTHING)
+    assert bits(whole) == bits(parts)
+    for g, m, n in np.ndindex(2, M, N):
+        total = 0.0
+        for k in range(K):
+            total = nearest(Fraction(float(a[g, m, k])) * Fraction(float(b[g, k, n])) + Fraction(total))
+        assert whole[g, m, n] == total
+
+
+def same(kernels: Backend, operation: str, make: Callable[[], tuple[Any, ...]]) -> None:
+    """Assert that both backends return, and leave in each of their arguments, the same bits."""
+    ours, theirs = make(), make()
+    got, want = getattr(exactly, operation)(*ours), getattr(kernels, operation)(*theirs)
+    assert bits(np.array(got, float)) == bits(np.array(want, float))
+    for x, y in zip(ours, theirs, strict=True):
+        assert not isinstance(x, np.ndarray) or bits(x) == bits(y)
+
+
+@compiled
+def test_activations(kernels: Backend) -> None:
+    d, phi, mask = normal(WILD.size, seed=1), np.abs(normal(WILD.size, seed=2)), WILD > 0.5
+    same(kernels, "relu", lambda: (WILD, np.empty_like(WILD), np.empty(WILD.shape, bool)))
+    same(kernels, "relu_gradient", lambda: (mask, WILD, np.empty_like(WILD)))
+    same(kernels, "gelu", lambda: (WILD, np.empty_like(WILD), np.empty_like(WILD)))
+    same(kernels, "gelu_gradient", lambda: (WILD, phi, d, np.empty_like(WILD)))
+
+
+@compiled
+@given(N=st.integers(1, 5), K=st.integers(1, 30), seed=st.integers(0, 99), spread=st.sampled_from([1e-3, 1, 30, 1e30]))
+def test_losses(kernels: Backend, N: int, K: int, seed: int, spread: float) -> None:
+    z, values = normal(N, K, seed=seed) * np.float32(spread), normal(N, K, seed=seed + 100)
+    z[seed % N, seed % K] = HARD[seed % HARD.size] if seed % 5 else np.nan
+    labels = np.random.default_rng(seed).integers(0, K, N).astype(np.int32)
+    for loss in ("softmax_cross_entropy", "mean_squared_error"):
+        same(kernels, loss, lambda: (z, labels, np.empty(N), np.empty_like(z)))
+    same(kernels, "squared_error_of_values", lambda: (z, values, np.empty(N), np.empty_like(z)))
+
+
+@compiled
+@given(H=st.integers(1, 7), W=st.integers(1, 7), size=st.integers(1, 3), seed=st.integers(0, 99))
+def test_max_pool(kernels: Backend, H: int, W: int, size: int, seed: int) -> None:
+    h, w = -(-H // size), -(-W // size)
+    rng = np.random.default_rng(seed)
+    x = rng.choice(floats(-1, -0.0, 0, 1, np.nan, np.inf), (H, W, 6), p=[0.2, 0.2, 0.2, 0.3, 0.05, 0.05])
+    route, dy = rng.integers(0, size * size, (h, w, 6)).astype(np.uint8), normal(h, w, 6, seed=seed)
+    same(kernels, "max_pool", lambda: (x, np.empty_like(dy), (0, 0), np.empty_like(route), size, np.zeros_like(route)))
+    same(
+        kernels,
+        "max_pool_gradient",
+        lambda: (dy, (0, 0), route, np.empty_like(x), size, np.zeros(route.shape, bool)),
+    )
+
+
+@compiled
+def test_optimizers(kernels: Backend) -> None:
+    w, m, v = normal(WILD.size, seed=3), normal(WILD.size, seed=4), np.abs(normal(WILD.size, seed=5))
+    steps: dict[str, tuple[list[Array], tuple[Any, ...]]] = {
+        "sgd": ([w, WILD], (0.01, 0.3)),
+        "momentum": ([w, m, WILD], (0.01, 0.3, 0.9)),
+        "adam": ([w, m, v, WILD], (0.01, 0.001, (0.9, 0.999), 1e-8)),
+    }
+    for name, (vectors, settings) in steps.items():
+        ours, theirs = ([vector.copy() for vector in vectors] for _ in range(2))
+        for _ in range(3):
+            getattr(exactly, name)(*ours, *settings, np.empty(100, np.float32))
+            getattr(kernels, name)(*theirs, *settings, np.empty(100, np.float32))
+        assert [bits(x) for x in ours] == [bits(x) for x in theirs]
+
+
+@compiled
+def test_measures(kernels: Backend) -> None:
+    x = normal(1001) * 1e5
+    same(kernels, "moments", lambda: (x,))
+    same(kernels, "norm", lambda: (x,))
+    same(kernels, "total", lambda: (x.astype(float) ** 3,))
+    same(kernels, "histogram", lambda: (x, float(x.min()), float(x.max()), np.zeros(7, np.int64)))
+
+
+@compiled
+def test_dropout(kernels: Backend) -> None:
+    same(kernels, "dropout_mask", lambda: ((3, 1), (1, 2, 3, 4), 0.3, np.empty((5, 13), np.float32)))
+
+
+def alike(kernels: Backend, operation: str, arguments: tuple[Any, ...], scratch: tuple[Array, ...]) -> None:
+    """Assert that both backends leave the same bits in every argument but the scratch, which comes last."""
+    got, want = ([a.copy() if isinstance(a, np.ndarray) else a for a in arguments] for _ in range(2))
+    getattr(exactly, operation)(*got, *(a.copy() for a in scratch))
+    getattr(kernels, operation)(*want, *(a.copy() for a in scratch))
+    for mine, theirs in zip(got, want, strict=True):
+        assert not isinstance(mine, np.ndarray) or bits(mine) == bits(theirs)
+
+
+@compiled
+@given(t=st.integers(1, 3), s=st.integers(1, 3), cut=st.tuples(st.integers(0, 3), st.integers(0, 3)))
+def test_winograd(kernels: Backend, t: int, s: int, cut: tuple[int, int]) -> None:
+    N, C, size = 2, 3, (4 * t - cut[0], 4 * s - cut[1])
+    L, work = N * C, np.zeros(max(4608, 41 * t * s * N * C), np.float32)
+    w, du = normal(3, 3, C, 5), normal(6, 6, C, 5)
+    x, m, bias, dy = normal(4 * t + 2, 4 * s + 2, L), normal(6, 6, t, s, L), normal(C), normal(*size, L)
+    half = -(-size[0] // 2), -(-size[1] // 2)
+    route = np.random.default_rng(t).integers(0, 4, (*half, L)).astype(np.uint8)
+    for place, limit in ((0, size[0]), (1, size[1])):  # no winner beyond the edge
+        if limit % 2:
+            edge = route[-1] if place == 0 else route[:, -1]
+            edge &= 1 if place == 0 else 2
+
+    def changed(operation: str, *arguments: Any) -> None:
+        alike(kernels, operation, arguments, (work,))
+
+    changed("winograd_filter", w, du)
+    changed("winograd_filter_gradient", du, w)
+    changed("winograd_input", x, np.empty((6, 6, t, s, L), np.float32))
+    for more in (False, True):
+        changed("winograd_input_gradient", m, np.ones_like(x), more)
+    changed("winograd_output", m, bias, np.empty_like(dy), (0, 0), size)
+    changed("winograd_output_gradient", dy, (0, 0), size, np.empty_like(m))
+    changed("winograd_pool", m, bias, np.empty((*half, L), np.float32), (0, 0), route, size)
+    changed("winograd_pool_gradient", normal(*half, L), (0, 0), route, size, np.empty_like(m))
+
+
+@compiled
+def test_convolution(kernels: Backend) -> None:
+    columns, bias, dy = normal(3, 2, 2, 3, 3, 4), normal(4), normal(5, 4, 8)
+    same(kernels, "col2im", lambda: (columns, np.empty((7, 5, 2, 4), np.float32), 2))
+    same(kernels, "im2col", lambda: (normal(7, 5, 2, 4), np.empty_like(columns), 2))
+    same(kernels, "add_bias", lambda: (dy, bias, np.empty_like(dy), (0, 0)))
+    same(kernels, "add_bias_gradient", lambda: (dy, (0, 0), dy.shape, bias.copy()))
+
+
+@compiled
+@given(M=st.integers(1, 9), K=st.integers(1, 40), N=st.integers(1, 40), more=st.booleans(), seed=st.integers(0, 99))
+def test_products(kernels: Backend, M: int, K: int, N: int, more: bool, seed: int) -> None:
+    a, b, out = normal(2, M, K, seed=seed), normal(2, K, N, seed=seed + 1), normal(2, M, N, seed=seed + 2)
+    a[0, 0, 0], b[1, 0, 0] = HARD[seed % HARD.size], HARD[seed % 7]
+    alike(kernels, "multiply", (a, b, out, more), (NOTHING,))
+    alike(kernels, "multiply_columns", (np.ascontiguousarray(a.transpose(0, 2, 1)), b, out, more), (NOTHING,))
+
+
+@compiled
+@given(H=st.integers(3, 9), W=st.integers(3, 9), k=st.integers(1, 3), padding=st.integers(0, 2), more=st.booleans())
+def test_stem(kernels: Backend, H: int, W: int, k: int, padding: int, more: bool) -> None:
+    N, filters_, padding = 2, 3, min(padding, k - 1)
+    size = H + 2 * padding - k + 1, W + 2 * padding - k + 1
+    h, w = -(-size[0] // 2), -(-size[1] // 2)
+    x, filters, bias, dy = normal(N, H, W), normal(k, k, filters_), normal(filters_), normal(h, w, N * filters_)
+    patches, work = (
+        np.zeros(4 * k * k * h * w * N, np.float32),
+        np.zeros((5 * h * w * N + k * k) * filters_, np.float32),
+    )
+    turned = np.zeros((2 * h + k - 1, 2, w + k // 2, N), np.float32)
+    route = np.zeros(dy.shape, np.uint8)
+    forward = (x, filters, bias, np.empty_like(dy), (0, 0), route, size, padding, patches)
+    alike(kernels, "stem", forward, (work, turned))
+    exactly.stem(*forward, work, turned)
+    alike(kernels, "stem_gradient", (dy, (0, 0), route, patches, filters, bias, more), (work,))
+
+
+@compiled
+@pytest.mark.parametrize("model", [letters().with_dropout(0.3), lenet(), mlp()], ids=["letters", "lenet", "mlp"])
+def test_whole_networks(kernels: Backend, model: Model) -> None:
+    ours, theirs = (case(model, 5, backend) for backend in (exactly, kernels))
+    got, want = (c.gradient(stream(1, 2, 3)) for c in (ours, theirs))
+    assert bits(got[0]) == bits(want[0])
+    assert got[1:] == want[1:]
