@@ -30,7 +30,7 @@ from benchmarks.machine import facts
 from benchmarks.network import HERE, namespace, possible
 from engine.launch.command import worker_command
 from engine.system.blas import ONE_THREAD
-from engine.system.processes import usable_cores
+from engine.system.cores import usable_cores
 from tests.support.chaos.arena import TELLING, free_port
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import Any, Self, TypedDict
 
 from engine.errors import SettingsError
 from engine.nn.optimizers import OPTIMIZERS, Optimizer, optimizer_from
-from engine.system.processes import usable_cores
+from engine.system.cores import usable_cores
 from engine.system.spelling import hint
 
 MAX_WORKERS = 4096
@@ -49,7 +49,7 @@ class Settings:
         0,
         MAX_WORKERS,
         optional=True,
-        unset="one per core",
+        unset="one per core, but no more than a batch has micro-batches",
     )
     min_workers: int | None = setting(
         int,
@@ -143,7 +143,7 @@ class Settings:
             raise SettingsError("key and insecure exclude each other: with keys the connection is secure")
         chosen: dict[str, Any] = {}
         if self.workers is None:
-            chosen["workers"] = usable_cores()
+            chosen["workers"] = min(usable_cores(), self.microbatches)
         if self.lr is None:
             chosen["lr"] = OPTIMIZERS[self.optimizer]().lr
         if self.epochs is self.steps is self.time_limit is self.target is None:
@@ -154,6 +154,11 @@ class Settings:
                 f"min-workers must be at most the number of workers, {settings.workers}, got {settings.min_workers}"
             )
         return settings
+
+    @property
+    def microbatches(self) -> int:
+        """How many micro-batches a full batch has: more workers have nothing to do in a step."""
+        return -(-self.batch_size // self.microbatch)
 
     def last_step(self, samples: int) -> int | None:
         """Return the step that ends a run on `samples` training samples; None if something else does."""

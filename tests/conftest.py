@@ -40,6 +40,13 @@ def private_cache(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest
         os.environ["GRADSUM_CACHE"] = before
 
 
+@pytest.fixture(scope="session", autouse=True)
+def signals_as_in_a_terminal() -> None:
+    """Heed SIGINT and SIGHUP, as do all processes of a test: what a shell or nohup starts in the background may not."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
 @pytest.fixture(autouse=True)
 def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Run every test in an empty folder."""

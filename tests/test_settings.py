@@ -1,7 +1,6 @@
 """Settings: what is allowed, what a message says, and which defaults depend on the machine."""
 
 import math
-import os
 import sys
 from dataclasses import fields
 from typing import Any, get_type_hints
@@ -11,7 +10,7 @@ import pytest
 from engine.errors import SettingsError
 from engine.nn.optimizers import SGD, Adam, Momentum, Optimizer
 from engine.settings import ENDS, TRAJECTORY, Settings, SettingsDict, given_settings, settings_of
-from engine.system.processes import usable_cores
+from engine.system.cores import usable_cores
 
 
 def test_a_former_name_is_understood() -> None:
@@ -34,7 +33,8 @@ def test_what_is_given_counts_over_settings_and_those_over_nothing_that_is_a_def
 
 def test_the_defaults_are_valid_and_resolve() -> None:
     settings = Settings().resolved()
-    assert settings.workers == usable_cores() == len(os.sched_getaffinity(0))
+    assert settings.workers == min(usable_cores(), 4)
+    assert Settings(batch_size=16).resolved().workers == 1, "more would have no micro-batch to compute"
     assert (settings.lr, settings.epochs, settings.steps) == (Adam().lr, 3, None)
     assert settings.make_optimizer() == Adam()
     assert Settings(**settings.asdict()) == settings == settings.resolved()

@@ -28,8 +28,13 @@ def check_place(path: Path, option: str = "--out") -> None:
     if path.suffix.lower() not in FORMATS:
         has = f"{path.suffix} is not one" if path.suffix else "it has none"
         raise SettingsError(f"{option} {path}: a picture ends in {', '.join(FORMATS)}; {has}")
+    check_writable(path, option, "picture.png")
+
+
+def check_writable(path: Path, option: str, example: str) -> None:
+    """Raise SettingsError unless a file can be written to `path`, where `example` could be its name."""
     if path.is_dir():
-        raise SettingsError(f"{option} {path} is a folder; name a file in it, such as {path / 'picture.png'}")
+        raise SettingsError(f"{option} {path} is a folder; name a file in it, such as {path / example}")
     made: list[Path] = []
     try:
         made += (place for place in (path, *path.parents) if not place.exists())

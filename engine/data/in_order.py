@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
-from engine.system.processes import usable_cores
+from engine.system.cores import usable_cores
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

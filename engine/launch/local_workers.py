@@ -7,6 +7,7 @@ from typing import Self
 
 from engine.errors import WorkersError
 from engine.launch.command import worker_command
+from engine.launch.pinning import Pinning
 from engine.launch.worker_process import WorkerProcess
 from engine.system.clock import MONOTONIC, Clock
 from engine.system.processes import hostname
@@ -49,9 +50,11 @@ class LocalWorkers:
         self._limits = limits
         self._command = command
         self._failed = 0  # workers in a row that exited without an answer
+        self._pinning = Pinning(count)
         self._processes: list[WorkerProcess] = []
         try:
             self._fill()
+            self._pinning.keep_off()
         except BaseException:
             self.close()
             raise
@@ -107,6 +110,7 @@ class LocalWorkers:
             process.terminate()
         while self._processes:
             self._processes.pop().close(max(0.0, deadline - self._clock.now()))
+        self._pinning.release()
 
     def _find(self, host: str, pid: int) -> WorkerProcess | None:
         """Return our worker with this process id, if the process is on this machine."""
@@ -144,6 +148,6 @@ class LocalWorkers:
         if self._shared_memory:
             options += ["--shared-memory", f"{self._shared_memory.descriptor}:{number}:{self._count}"]
             inherited = [self._shared_memory.descriptor]
-        process = WorkerProcess(self._command(self._address, *options), number, self._count, inherited)
+        process = WorkerProcess(self._command(self._address, *options), number, self._pinning, inherited)
         logger.info("worker process %d started", process.pid)
         return process

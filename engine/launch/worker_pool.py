@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from engine.errors import WorkersError
 from engine.launch.command import worker_command, worker_environment
-from engine.launch.pinning import pin
+from engine.launch.pinning import Pinning
 from engine.launch.worker_process import describe_end
 from engine.system.clock import MONOTONIC, Clock
 from engine.system.descriptors import need_descriptors
@@ -32,7 +32,7 @@ class WorkerPool:
     """Runs `count` workers with the same arguments until all have ended; one that a signal ended is replaced.
 
     After SIGTERM or Ctrl-C they finish their shares and leave. `command` makes the command line of a worker from its
-    arguments; `bind` binds worker `number` of `count`, with a process id, to a core.
+    arguments; `bind` binds a process id, of worker `number`, to a core.
     """
 
     def __init__(
@@ -41,13 +41,13 @@ class WorkerPool:
         arguments: list[str],
         clock: Clock = MONOTONIC,
         command: Callable[..., list[str]] = worker_command,
-        bind: Callable[[int, int, int], None] = pin,
+        bind: Callable[[int, int], None] | None = None,
     ) -> None:
         self._count = count
         self._arguments = ["--tied", *arguments]
         self._clock = clock
         self._command = command
-        self._bind = bind
+        self._bind = bind or Pinning(count).pin
         self._leaving = False
         self._early = 0  # workers in a row that ended by a signal before they settled
         self._processes: dict[int, _Process] = {}  # by process id
@@ -111,7 +111,7 @@ class WorkerPool:
             )
         except OSError as error:
             raise WorkersError(f"worker {number + 1} of {self._count} cannot be started: {error}") from None
-        self._bind(worker.pid, number, self._count)
+        self._bind(worker.pid, number)
         self._processes[worker.pid] = _Process(number, worker, started)
         if self._leaving:  # since a moment ago, when this one was not yet among those that were told
             self._end()

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Sequence
 
 from engine.launch.command import worker_environment
-from engine.launch.pinning import pin
+from engine.launch.pinning import Pinning
 from engine.system.logs import VARIABLE
 from engine.system.signals import near_limit_blocked
 
@@ -16,13 +16,13 @@ TAIL = 2000  # bytes of its standard error that are worth quoting: the last ones
 
 
 class WorkerProcess:
-    """Worker `number` of `count`, started with `command`; OSError if that is impossible.
+    """Worker `number`, started with `command` and bound by `pinning`; OSError if it cannot be started.
 
     Its standard input is a pipe, closed by the kernel when this process ends, however it ends; that tells the worker to
     end as well. Standard error goes to a file without a name, which is gone with the last process that has it open.
     """
 
-    def __init__(self, command: list[str], number: int, count: int, inherited: Sequence[int] = ()) -> None:
+    def __init__(self, command: list[str], number: int, pinning: Pinning, inherited: Sequence[int] = ()) -> None:
         environment = worker_environment()
         environment.pop(VARIABLE, None)  # the file would grow for as long as the run lasts, and be quoted as an error
         self.number = number
@@ -44,7 +44,7 @@ class WorkerProcess:
             self._errors.close()
             raise
         self.pid = self._process.pid
-        pin(self.pid, number, count)
+        pinning.pin(self.pid, number)
 
     def running(self) -> bool:
         """Return whether the process has not ended."""

@@ -8,7 +8,8 @@ import subprocess
 import sys
 from typing import TypedDict
 
-from engine.system.processes import identity, usable_cores
+from engine.system.cores import usable_cores
+from engine.system.processes import identity
 
 
 class Process(TypedDict):

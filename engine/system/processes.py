@@ -14,11 +14,6 @@ def hostname() -> str:
     return platform.node()[:HOSTNAME_LIMIT]
 
 
-def usable_cores() -> int:
-    """Return how many processor cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def exists(pid: int) -> bool:
     """Return whether a process has the number `pid`."""
     try:

@@ -1,5 +1,6 @@
 """What is told of a run when it begins, and when it has ended."""
 
+import os
 from dataclasses import asdict
 
 from engine.data import Measure
@@ -7,6 +8,8 @@ from engine.network import Network
 from engine.nn.parameters import Vector
 from engine.records import Totals
 from engine.records.status import RunStatus
+from engine.settings import Settings
+from engine.system.cores import Limit, limit
 from engine.training.history import History
 from engine.training.loop import Loop
 from engine.training.progress import Progress
@@ -18,6 +21,7 @@ from engine.training.stopping import StopKind, StopReason
 def info_of(run: Run, number: int, loop: Loop) -> RunInfo:
     """Return what is known of a run that is about to take its first step."""
     progress = loop.state.progress
+    cores = use_of_cores(run.settings, limit(), os.cpu_count() or 1)
     return RunInfo(
         run=number,
         model=run.model_name,
@@ -35,7 +39,7 @@ def info_of(run: Run, number: int, loop: Loop) -> RunInfo:
         folder=run.folder,
         measure=run.data.measure,
         unit=run.data.train.unit,
-        notes=run.data.notes,
+        notes=(*run.data.notes, *([cores] if cores else [])),
     )
 
 
@@ -68,6 +72,20 @@ def result_of(run: Run, number: int, loop: Loop, stop: StopReason, records_bytes
         stop=stop.kind,
         unit=run.data.train.unit,
     )
+
+
+def use_of_cores(settings: Settings, cores: Limit, machine: int) -> str | None:
+    """Return what there is to say if workers will have nothing to do, or do not use all of a `machine`'s cores."""
+    workers, work = settings.workers or 0, settings.microbatches
+    plural = "es" if work > 1 else ""
+    batch = f"a batch of {settings.batch_size} has {work} micro-batch{plural} of {settings.microbatch}"
+    if workers > work:
+        return f"{workers - work} of {workers} workers have nothing to do: {batch}"
+    if 0 < workers == work < cores.cores:
+        return f"{workers} of {cores.cores} cores are used: {batch}"
+    if 0 < workers == cores.cores < machine:
+        return f"{workers} of {machine} cores are used, because of {cores.reason}"
+    return None
 
 
 def _network(run: Run, parameters: Vector) -> Network:

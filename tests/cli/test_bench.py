@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import os
 import signal
 import sys
 from pathlib import Path
@@ -12,26 +11,26 @@ import pytest
 from matplotlib import colors
 from PIL import Image
 
-import engine
-from engine.cli.commands import bench
+from engine.bench import measure as bench_measure
+from engine.bench.case import Case, Subject
+from engine.bench.measure import side_by_side
 from engine.cli.exit_codes import INTERRUPTED
 from engine.cli.picture_options import check_place
+from engine.errors import WorkersError
 from engine.reports.plots import speedup, style
-from engine.system.processes import usable_cores
+from engine.system.cores import usable_cores
 from engine.training.reporter import Reporter
-from tests.support.command import Answer, Gradsum
+from tests.support.command import Answer, Gradsum, finish, save_data, start
 
 PARTS = ("compute", "wire", "reduce", "optimizer", "other")
-HEAD = ["batch", "workers", "images/s", "speed-up", "limit", *(f"{part} ms" for part in PARTS)]
 Calls = list[tuple[int, int, int]]
 
 
 def table(answer: Answer) -> list[dict[str, str]]:
     """Return the rows of the Markdown table that was printed."""
     lines = [[cell.strip() for cell in line.strip("|").split("|")] for line in answer.out.splitlines() if "|" in line]
-    assert lines[0] == HEAD
     assert set(lines[1]) == {"---"}
-    return [dict(zip(HEAD, line, strict=True)) for line in lines[2:]]
+    return [dict(zip(lines[0], line, strict=True)) for line in lines[2:]]
 
 
 @pytest.fixture
@@ -42,15 +41,17 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Calls:
     """
     asked: Calls = []
 
-    def measure(workers: int, batch: int, steps: int) -> dict[str, float]:
+    def measure(_: object, case: Case, steps: int) -> dict[str, float]:
+        workers, batch = case.workers, case.batch
         round_ = 1 + sum(call[:2] == (workers, batch) for call in asked)
         asked.append((workers, batch, steps))
         compute = round_ * batch / max(workers, 1)
         rest = {"wire": 4.0, "reduce": 2.0, "optimizer": 1.0, "other": 1.0} if workers else dict.fromkeys(PARTS, 0.0)
         parts = {"compute": compute} | {part: round_ * rest[part] for part in PARTS[1:]}
-        return {"images_per_second": 1000 * batch / sum(parts.values())} | parts
+        return {"images_per_second": 1000 * batch / sum(parts.values()), "parameters": 250_000} | parts
 
-    monkeypatch.setattr(bench, "measure", measure)
+    monkeypatch.setattr(bench_measure, "measure", measure)
+    monkeypatch.setattr(bench_measure, "side_by_side", lambda _, case, __, count: 900.0 * count * 64 / case.batch)
     return asked
 
 
@@ -70,13 +71,14 @@ def test_a_real_study(gradsum: Gradsum) -> None:
 
 def test_all_take_turns_and_every_run_has_ten_steps_at_least(gradsum: Gradsum, calls: Calls) -> None:
     gradsum("bench", "--workers", 2, 1, 2, "--batch-size", 64, 8, 64, "--images", 320, "--rounds", 2)
-    assert calls == [(w, 64, 10) for w in (0, 1, 2)] * 2 + [(w, 8, 40) for w in (0, 1, 2)] * 2
+    assert calls == [(w, 64, 10) for w in (0, 1, 2)] + [(w, 8, 40) for w in (0, 1, 2)] + calls[:6]
+    assert len(calls) == 12
 
 
 def test_the_numbers_of_workers_go_up_to_the_cores(
     gradsum: Gradsum, calls: Calls, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("engine.system.processes.usable_cores", lambda: 6)
+    monkeypatch.setattr("engine.system.cores.usable_cores", lambda: 6)
     gradsum("bench", "--batch-size", 8, "--rounds", 1)
     assert [workers for workers, _, _ in calls] == [0, 1, 2, 4, 6]
 
@@ -102,13 +104,15 @@ def test_weak_scaling(gradsum: Gradsum, calls: Calls) -> None:
 
 def test_without_one_worker_there_is_no_limit(gradsum: Gradsum, calls: Calls) -> None:
     rows = table(gradsum("bench", "--workers", 2, "--batch-size", 64, "--rounds", 1))
-    assert [row["limit"] for row in rows] == ["", ""]
+    assert all("limit" not in row for row in rows)
 
 
 def test_the_spread_of_the_rounds(gradsum: Gradsum, monkeypatch: pytest.MonkeyPatch) -> None:
     speeds = {0: [100.0, 200.0, 400.0], 1: [100.0, 300.0, 300.0]}
     nothing = dict.fromkeys(PARTS, 1.0)
-    monkeypatch.setattr(bench, "measure", lambda w, *_: {"images_per_second": speeds[w].pop(0)} | nothing)
+    nothing["parameters"] = 1.0
+    rates = lambda _, case, __: {"images_per_second": speeds[case.workers].pop(0)} | nothing  # noqa: E731
+    monkeypatch.setattr(bench_measure, "measure", rates)
     row = gradsum("bench", "--workers", 1, "--batch-size", 8, "--rounds", 3, "--json").json()["rows"][1]
     assert [row[key] for key in ("slowest", "speedup", "fastest")] == [0.75, 1.0, 1.5]
     assert row["images_per_second"] == 300
@@ -125,8 +129,8 @@ def test_the_picture_is_a_png_with_a_line_for_each_batch(gradsum: Gradsum, calls
     options = ("--workers", 1, 2, "--batch-size", 64, 256, "--rounds", 2, "--plot", "speed.png")
     answer = gradsum("bench", *options, *form)
     assert answer.code == 0
-    assert ("plot  speed.png\n" in answer.err) == ("--json" in form)
-    assert ("plot  speed.png\n" in answer.out) == ("--json" not in form)
+    assert ("plot    speed.png\n" in answer.err) == ("--json" in form)
+    assert ("plot    speed.png\n" in answer.out) == ("--json" not in form)
     with Image.open("speed.png") as image:
         assert image.format == "PNG"
     for colour in (style.GREY, *style.COLOURS[:2]):
@@ -135,9 +139,13 @@ def test_the_picture_is_a_png_with_a_line_for_each_batch(gradsum: Gradsum, calls
 
 
 def test_what_is_drawn() -> None:
-    names = ("study", "batch", "workers", "speedup", "slowest", "fastest", "limit")
-    values = [(64, 64, 0, 1.0, 1.0, 1.0, None), (64, 64, 1, 0.9, 0.8, 1.1, 0.9), (64, 64, 3, 2.0, 1.5, 2.5, 2.4)]
-    figure = speedup.draw([dict(zip(names, row, strict=True)) for row in values], weak=False, cores=2)
+    names = ("study", "microbatch", "batch", "workers", "speedup", "slowest", "fastest", "limit")
+    values = [
+        (64, 16, 64, 0, 1.0, 1.0, 1.0, None),
+        (64, 16, 64, 1, 0.9, 0.8, 1.1, 0.9),
+        (64, 16, 64, 3, 2.0, 1.5, 2.5, 2.4),
+    ]
+    figure = speedup.draw([dict(zip(names, row, strict=True)) for row in values], what="mlp", weak=False, cores=2)
     [axis] = figure.axes
     drawn = [(np.asarray(line.get_xdata()).tolist(), np.asarray(line.get_ydata()).tolist()) for line in axis.lines]
     for line in (([0, 1, 3], [0, 1, 3]), ([1, 3], [0.9, 2.0]), ([1, 3], [0.9, 2.4])):
@@ -184,24 +192,77 @@ def test_a_picture_that_is_there_stays_until_there_is_a_new_one() -> None:
     assert Path("a.png").read_text() == "old"
 
 
-def test_ctrl_c_ends_the_whole_study(gradsum: Gradsum, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also where the run that it comes in is all but over, and counts as finished."""
+def test_ctrl_c_in_a_run_that_is_all_but_over(gradsum: Gradsum, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The run counts as finished, but the study does not."""
     runs: list[int] = []
 
     def train(*_: object, reporter: Reporter, workers: int, **__: object) -> argparse.Namespace:
         runs.append(workers)
-        reporter.interrupted()
-        return argparse.Namespace(images_per_second=1.0, step_ms={}, state="finished")
+        if workers:
+            reporter.interrupted()
+        return argparse.Namespace(images_per_second=100.0, step_ms=dict.fromkeys(PARTS, 1.0))
 
-    monkeypatch.setattr(engine, "train", train)
-    answer = gradsum("bench", "--workers", 1)
-    assert (answer.code, answer.out, answer.err, runs) == (INTERRUPTED, "", "gradsum: interrupted\n", [0])
+    monkeypatch.setattr("engine.bench.measure.train", train)
+    answer = gradsum("bench", "--workers", 1, "--batch-size", 64, "--save", "a.json")
+    assert (answer.code, runs) == (INTERRUPTED, [0, 1])
+    assert answer.err.splitlines()[-1] == "gradsum: interrupted"
+    [row] = table(answer)
+    assert (row["workers"], row["images/s"]) == ("0", "100")
+    assert json.loads(Path("a.json").read_text())["complete"] is False
 
 
-def test_ctrl_c_in_a_real_run(gradsum: Gradsum, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("engine.training.train.Reporter.started", lambda *_: os.kill(os.getpid(), signal.SIGINT))
-    answer = gradsum("bench", "--workers", 1, "--batch-size", 8, "--images", 80)
-    assert (answer.code, answer.out, answer.err) == (INTERRUPTED, "", "gradsum: interrupted\n")
+@pytest.mark.parametrize("due", [1, 3])
+def test_ctrl_c_in_a_real_study(tidy: Path, due: int) -> None:
+    process = start("bench", "--workers", 2, "--batch-size", 8, "--images", 4_000, "--save", "a.json")
+    assert process.stderr
+    while not (line := process.stderr.readline()).startswith(f"{due} of 15: "):
+        assert line, "it ended"
+    process.send_signal(signal.SIGINT)
+    answer = finish(process)
+    assert answer.code == INTERRUPTED, answer.err
+    assert answer.err.endswith("gradsum: interrupted\n")
+    assert [row["workers"] for row in table(answer)] == ["0", "2"] if due == 3 else answer.out == ""
+    assert Path("a.json").exists() == (due == 3)
+
+
+def test_runs_side_by_side_are_independent_and_leave_nothing_behind(tidy: Path) -> None:
+    save_data()
+    rate = side_by_side(Subject("mlp", "data.npz"), Case(8, 8, 4, 2), 10, 2)
+    assert 0 < rate < 1e7
+    assert list(tidy.iterdir()) == []
+
+
+def test_a_run_side_by_side_that_fails_is_told(tidy: Path) -> None:
+    with pytest.raises(WorkersError, match=r"a run without workers failed: .*nowhere\.npz"):
+        side_by_side(Subject("mlp", "nowhere.npz"), Case(8, 8, 4, 2), 10, 2)
+
+
+def test_the_result_is_kept_and_compared(gradsum: Gradsum, calls: Calls) -> None:
+    study = ("bench", "--workers", 2, "--batch-size", 64, "--rounds", 1)
+    assert gradsum(*study).code == 0
+    [kept] = Path().glob("bench-*.json")
+    found = json.loads(kept.read_text())
+    assert found["complete"] is True
+    assert set(found["machine"]) >= {"host", "processor", "cores", "arithmetic"}
+    found["rows"] = [row | {"images_per_second": row["images_per_second"] / 2} for row in found["rows"][:1]]
+    Path("half.json").write_text(json.dumps(found))
+    calls.clear()
+    rows = table(gradsum(*study, "--compare", "half.json", "--save", "b.json"))
+    assert [row["before"] for row in rows] == ["2.00", ""]
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": 1, "rows": [{}]}', '{"format": 2, "rows": []}'])
+def test_what_is_no_result_is_not_compared_with(gradsum: Gradsum, calls: Calls, text: str) -> None:
+    Path("a.json").write_text(text)
+    answer = gradsum("bench", "--compare", "a.json")
+    assert (answer.code, answer.out, calls) == (2, "", [])
+    assert answer.err == "gradsum: --compare a.json is not a result of gradsum bench\n"
+
+
+def test_micro_batches_are_compared_and_the_best_is_named(gradsum: Gradsum, calls: Calls) -> None:
+    answer = gradsum("bench", "--workers", 2, "--batch-size", 64, "--microbatch", 8, 16, "--rounds", 1)
+    assert [row["micro-batch"] for row in table(answer)] == ["8", "8", "16", "16"]
+    assert "best here for batch 64: micro-batch " in answer.out
 
 
 def test_the_json_is_json(gradsum: Gradsum, calls: Calls) -> None:

@@ -21,7 +21,7 @@ def run(arguments: argparse.Namespace) -> int:
     from engine.errors import UsageError
     from engine.launch.worker_options import keys_of, words_of
     from engine.launch.worker_pool import WorkerPool
-    from engine.system.processes import usable_cores
+    from engine.system.cores import usable_cores
 
     count = usable_cores() if arguments.processes is None else arguments.processes
     if not 1 <= count <= MOST:

@@ -12,22 +12,28 @@ from engine.reports.plots.style import COLOURS, GREY, new_figure
 Row = dict[str, Any]
 
 
-def draw(rows: Sequence[Row], *, weak: bool, cores: int) -> Figure:
-    """Return the picture of the rows of `bench`, of which at least one has workers: measured, limit and ideal."""
-    kind = "weak scaling: the batch grows with the workers" if weak else "strong scaling: the batch stays the same"
-    figure = new_figure(7, 4.5, f"Letters network, {kind}")
+def draw(rows: Sequence[Row], *, what: str, weak: bool, cores: int) -> Figure:
+    """Return the picture of the rows of `bench`, of which at least one has workers: measured, limit and ideal.
+
+    `what` was measured is in its title.
+    """
+    kind = "weak scaling, the batch grows with the workers" if weak else "strong scaling, the batch stays the same"
+    figure = new_figure(7, 4.5, f"{what}: {kind}")
     axes = figure.subplots()
     counts = sorted({0, *(row["workers"] for row in rows)})
     axes.plot(counts, counts, color=GREY, linewidth=0.8, label="ideal")
     _mark_cores(axes, cores, counts[-1])
-    for number, study in enumerate(dict.fromkeys(row["study"] for row in rows)):
-        some = [row for row in rows if row["study"] == study and row["workers"]]
-        _draw_study(axes, some, COLOURS[number % len(COLOURS)], f"batch {study}" + (" a worker" if weak else ""))
+    studies = dict.fromkeys((row["study"], row["microbatch"]) for row in rows)
+    for number, (study, microbatch) in enumerate(studies):
+        some = [row for row in rows if (row["study"], row["microbatch"]) == (study, microbatch) and row["workers"]]
+        name = f"batch {study}" + (" a worker" if weak else "")
+        name += f"\nof micro-batches of {microbatch}" if len({size for _, size in studies}) > 1 else ""
+        _draw_study(axes, some, COLOURS[number % len(COLOURS)], name)
     handles, labels = axes.get_legend_handles_labels()
     if any(row["limit"] is not None for row in rows):
         handles.append(Line2D([], [], linestyle=":", color="black"))
         labels.append("limit: the serial\npart of a step")
-    figure.legend(handles, labels, loc="outside right upper")
+    figure.legend(handles, labels, loc="outside right center")
     axes.set(xlabel="workers", ylabel="speed-up over training without workers", xticks=counts)
     axes.set_xlim(0, counts[-1] * 1.06)
     axes.set_ylim(bottom=0)

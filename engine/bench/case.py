@@ -1,0 +1,44 @@
+"""What is measured: a network on data, and how a batch is computed."""
+
+from dataclasses import dataclass
+
+LEAST_STEPS = 10  # of a run, even if fewer samples were asked for
+
+
+@dataclass(frozen=True)
+class Subject:
+    """The network and the data, as `gradsum train` names them; None: its defaults."""
+
+    model: str | None = None
+    data: str | None = None
+
+
+@dataclass(frozen=True)
+class Case:
+    """A number of workers for batches of one size; `study` is the size asked for, of which `batch` is a multiple in
+    weak scaling.
+    """
+
+    study: int
+    batch: int
+    microbatch: int
+    workers: int
+
+    @property
+    def microbatches(self) -> int:
+        """How many micro-batches a batch has: more workers have nothing to do."""
+        return -(-self.batch // self.microbatch)
+
+    def steps(self, samples: int) -> int:
+        """Return how many steps a run over about so many samples has."""
+        return max(samples // self.batch, LEAST_STEPS)
+
+
+def cases(studies: list[int], microbatches: list[int], counts: list[int], *, weak: bool) -> list[Case]:
+    """Return all combinations, those of one study together."""
+    return [
+        Case(study, study * max(workers, 1) if weak else study, microbatch, workers)
+        for study in studies
+        for microbatch in microbatches
+        for workers in counts
+    ]

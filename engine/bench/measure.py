@@ -1,0 +1,115 @@
+"""One measurement: a short run with some workers, or runs without workers side by side."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from contextlib import ExitStack
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, TextIO, cast
+
+from engine.bench.case import Case, Subject
+from engine.errors import WorkersError
+from engine.launch.command import worker_environment
+from engine.launch.pinning import Pinning
+from engine.training.reporter import Reporter, Result, RunInfo
+from engine.training.train import train
+
+NEVER = 1 << 30  # steps; each run validates and saves once, at its end, outside of what is measured
+# Without snapshots: the first steps all have one, and a short run would do little else.
+RARELY: dict[str, Any] = {
+    "validate_every": NEVER,
+    "checkpoint_every": NEVER,
+    "snapshot_first": 0,
+    "snapshot_every": 0,
+    "statistics_every": 0,
+}
+ALONE = Path(__file__).with_name("alone.py")
+
+
+class _Watch(Reporter):
+    """Notes the size of the network, and whether the run was interrupted, which `train` itself would only report."""
+
+    parameters = 0
+    interruptions = 0
+
+    def started(self, info: RunInfo) -> None:
+        self.parameters = info.parameters
+
+    def interrupted(self) -> None:
+        self.interruptions += 1
+
+
+def run(subject: Subject, case: Case, steps: int, watch: Reporter) -> Result:
+    """Train for `steps` steps, and return the result; its records are gone."""
+    sizes: dict[str, Any] = {"workers": case.workers, "batch_size": case.batch, "microbatch": case.microbatch}
+    with tempfile.TemporaryDirectory(prefix="gradsum-bench-") as folder:
+        places: dict[str, Any] = {"db": Path(folder) / "records.db", "out": Path(folder) / "out"}
+        return train(subject.model, subject.data, **places, **sizes, **RARELY, steps=steps, reporter=watch)
+
+
+def measure(subject: Subject, case: Case, steps: int) -> dict[str, float]:
+    """Train for `steps` steps and return images/s, the milliseconds of each part of a step, and `parameters`.
+
+    Raises KeyboardInterrupt if the run was interrupted.
+    """
+    watch = _Watch()
+    result = run(subject, case, steps, watch)
+    if watch.interruptions:
+        raise KeyboardInterrupt
+    return {"images_per_second": result.images_per_second, "parameters": watch.parameters} | result.step_ms
+
+
+def side_by_side(subject: Subject, case: Case, steps: int, count: int) -> float:
+    """Return the images/s of `count` runs without workers, at once and each on a core of its own, added up.
+
+    It is what the machine allows: they share its caches, memory and clock, but nothing of a step. Raises WorkersError
+    if one of them fails.
+    """
+    pinning = Pinning(count)
+    alone = Case(case.study, case.batch, case.microbatch, 0)
+    words = json.dumps({"subject": asdict(subject), "case": asdict(alone), "steps": steps})
+    with ExitStack() as stack:
+        # Theirs are gone with it, even if one has to be killed.
+        temporary = stack.enter_context(tempfile.TemporaryDirectory(prefix="gradsum-bench-"))
+        processes = []
+        for number in range(count):
+            process = subprocess.Popen(
+                [sys.executable, "-P", str(ALONE), words],
+                env=worker_environment() | {"PYTHONPATH": _path(), "TMPDIR": temporary},
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                start_new_session=True,  # Ctrl-C is for this process, which ends them
+            )
+            stack.callback(_end, process)
+            pinning.pin(process.pid, number)
+            processes.append(process)
+        for process in processes:
+            _next_line(process)  # it is about to take its first step
+        for process in processes:
+            print(file=process.stdin, flush=True)  # it may begin
+        return sum(float(_next_line(process)) for process in processes)
+
+
+def _path() -> str:
+    """Return PYTHONPATH with which a process finds this program, however this one did."""
+    here = str(Path(__file__).resolve().parents[2])
+    return os.pathsep.join([here, *filter(None, [os.environ.get("PYTHONPATH")])])
+
+
+def _next_line(process: "subprocess.Popen[str]") -> str:
+    """Return the next line that the process writes; WorkersError if it ended instead."""
+    line = cast(TextIO, process.stdout).readline()
+    if not line:
+        said = process.communicate()[1].strip().splitlines()
+        raise WorkersError(f"a run without workers failed: {said[-1] if said else f'exit {process.returncode}'}")
+    return line
+
+
+def _end(process: "subprocess.Popen[str]") -> None:
+    process.kill()
+    process.communicate()

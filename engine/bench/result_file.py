@@ -1,0 +1,83 @@
+"""What a study found, as a file that a later one can be compared with."""
+
+import json
+import os
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from engine.bench.case import Subject
+from engine.bench.study import Row
+from engine.compute.fingerprint import fingerprint
+from engine.errors import UsageError
+from engine.system.cores import limit
+from engine.system.files import write_atomically
+from engine.system.processes import hostname
+
+FORMAT = 1
+KEY = ("study", "microbatch", "workers")
+
+
+def machine() -> dict[str, Any]:
+    """Return what the figures depend on: the machine, its processor, the cores that may be used, and the arithmetic."""
+    cores = limit()
+    return {
+        "host": hostname(),
+        "processor": _processor(),
+        "machine_cores": os.cpu_count(),
+        "cores": cores.cores,
+        "cores_because_of": cores.reason,
+        "arithmetic": fingerprint(),
+    }
+
+
+def _processor() -> str:
+    """Return the name of the processor; empty where the system does not tell."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return ""
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
+
+
+def default_path() -> Path:
+    """Return a name for a file in this folder that no earlier study has."""
+    return Path(f"bench-{datetime.now():%Y%m%d-%H%M%S}.json")
+
+
+def save(path: Path, found: dict[str, Any]) -> None:
+    """Write a study; UsageError if the file cannot be written."""
+    try:
+        write_atomically(path, json.dumps(found, indent=1).encode() + b"\n")
+    except OSError as error:
+        raise UsageError(f"--save {path} cannot be written: {error.strerror}") from None
+
+
+def result(subject: Subject, rows: Sequence[Row], *, weak: bool, complete: bool) -> dict[str, Any]:
+    """Return a study as it is saved and printed as JSON."""
+    about = {"format": FORMAT, "machine": machine(), "cores": limit().cores, "weak": weak, "complete": complete}
+    return about | {"model": subject.model, "data": subject.data, "rows": list(rows)}
+
+
+def load(path: Path) -> dict[str, Any]:
+    """Read a study; UsageError if the file is not one."""
+    try:
+        found = json.loads(path.read_bytes())
+        if found["format"] != FORMAT or not all(isinstance(row[key], int) for row in found["rows"] for key in KEY):
+            raise ValueError
+        if not all(row["images_per_second"] > 0 for row in found["rows"]):
+            raise ValueError
+    except OSError as error:
+        raise UsageError(f"--compare {path} cannot be read: {error.strerror}") from None
+    except (ValueError, KeyError, TypeError):
+        raise UsageError(f"--compare {path} is not a result of gradsum bench") from None
+    return dict(found)
+
+
+def compared(rows: Sequence[Row], before: dict[str, Any]) -> None:
+    """Give each row `before`: its images/s as a multiple of that in an earlier study, None if that lacks it."""
+    earlier = {tuple(row[key] for key in KEY): row["images_per_second"] for row in before["rows"]}
+    for row in rows:
+        rate = earlier.get(tuple(row[key] for key in KEY))
+        row["before"] = row["images_per_second"] / rate if rate else None
