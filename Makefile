@@ -1,13 +1,14 @@
 # make train   create .venv, install, train the built-in letters on every core
 # make test    lint, types, structure, tests with coverage: what every change must pass, in under 6 minutes
 # make check   long schedules, soaks, and what needs root or Debian's packages, in under 40 minutes
+# make mutants which changes of the core would no test notice? ARGS=FILE for one file
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # A plain path, which editors and type checkers can follow.
 EDITABLE := --config-settings editable_mode=compat
 
-.PHONY: train test check clean
+.PHONY: train test check mutants clean
 
 train: .venv/train
 	$(BIN)/gradsum train $(ARGS)
@@ -22,6 +23,9 @@ test: .venv/test
 check: .venv/test
 	$(BIN)/pytest -m check $(ARGS)
 	GRADSUM_TEST_LONGER=20 $(BIN)/pytest -n 2 -m "not check" --timeout 1200 tests/coordinator/rounds tests/workers/test_any_order.py
+
+mutants: .venv/test
+	$(BIN)/python -m tests.support.mutants $(ARGS)
 
 # A stamp file each, so that an install happens again only when the metadata changes.
 .venv/train: setup.cfg pyproject.toml

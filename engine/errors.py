@@ -12,6 +12,7 @@
     |-- WorkersError            workers cannot be started, or end before they computed anything
     |-- ProtocolError           a message that breaks the protocol
     |-- WorkerFailedError       a worker raised an exception; carries its traceback
+    |-- UnsavedError            the run was interrupted, and could not be saved       exit code 130
     `-- InterruptedRoundError   the run is to stop, and no worker is left to finish the round; ends the training loop
 
 An interrupted run (Ctrl-C, SIGTERM) is no error: it ends with exit code 130.
@@ -83,6 +84,12 @@ class WorkerFailedError(GradsumError):
 
 class InterruptedRoundError(GradsumError):
     """The run is to stop, and no worker is left that could finish the round."""
+
+
+class UnsavedError(GradsumError):
+    """The run was interrupted, and what it had done since the last checkpoint could not be saved."""
+
+    exit_code = 130
 
 
 @contextmanager

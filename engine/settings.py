@@ -1,7 +1,6 @@
 """The settings of a run, frozen and validated, for the command line, TOML files and Python alike."""
 
 import math
-import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Self, TypedDict
@@ -9,6 +8,7 @@ from typing import Any, Self, TypedDict
 from engine.errors import SettingsError
 from engine.nn.optimizers import OPTIMIZERS, Optimizer, optimizer_from
 from engine.system.cores import usable_cores
+from engine.system.ranges import check_value
 from engine.system.spelling import hint
 
 MAX_WORKERS = 4096
@@ -28,7 +28,7 @@ def setting(
     """Return a dataclass field with its help text, the group of the help it belongs to, and its range if a number.
 
     `more`: `choices` (allowed words), `optional` (None is allowed), `above`, `below` (`low`, `high` itself is out),
-    `unset` (in words, what a default of None or 0 stands for).
+    `unset` (in words, what a default of None or 0 stands for), `timed` (text that `seconds_of` reads is allowed).
     """
     metadata = {"kind": kind, "group": group, "help": text, "low": low, "high": high} | more
     return field(default=default, metadata=metadata)
@@ -108,7 +108,16 @@ class Settings:
     )
     insecure: bool = setting(bool, False, REMOTE, "let anyone join at --bind without keys, and read what is sent")
     validate_every: int = setting(int, 0, FILES, "steps between validations", 0, 1 << 40, unset="once an epoch")
-    checkpoint_every: int = setting(int, 0, FILES, "steps between checkpoints", 0, 1 << 40, unset="once an epoch")
+    checkpoint_every: int | str = setting(
+        int,
+        0,
+        FILES,
+        "steps, or time (90s, 10m, 2h), between checkpoints",
+        0,
+        1 << 40,
+        timed=True,
+        unset="once an epoch, at least every 5 minutes",
+    )
     snapshot_first: int = setting(
         int, 32, SNAPSHOTS, "record all parameters and gradients of this many first steps", 0, 1 << 40
     )
@@ -122,7 +131,7 @@ class Settings:
 
     def __post_init__(self) -> None:
         for f in fields(self):
-            _check(f.name, getattr(self, f.name), f.metadata)
+            check_value(f.name, getattr(self, f.name), f.metadata)
 
     @classmethod
     def build(cls, values: dict[str, Any]) -> Self:
@@ -202,7 +211,7 @@ class SettingsDict(TypedDict, total=False):
     key: str | None
     insecure: bool
     validate_every: int
-    checkpoint_every: int
+    checkpoint_every: int | str
     snapshot_first: int
     snapshot_every: int
     snapshot_layers: str | None
@@ -248,49 +257,3 @@ TRAJECTORY = (
     "augment",
     "seed",
 )
-
-
-def _check(name: str, value: object, rule: Mapping[str, Any]) -> None:
-    """Raise SettingsError unless `value` has the right kind and lies in its range."""
-    option = name.replace("_", "-")
-    if value is None and rule.get("optional"):
-        return
-    if rule["kind"] is bool:
-        if not isinstance(value, bool):
-            raise SettingsError(f"{option} must be true or false, got {_shown(value)}")
-    elif rule["kind"] is str:
-        if "choices" in rule and value not in rule["choices"]:
-            raise SettingsError(f"{option} must be one of {', '.join(rule['choices'])}, got {_shown(value)}")
-        if not isinstance(value, str):
-            raise SettingsError(f"{option} must be text, got {_shown(value)}")
-    else:
-        _check_number(option, value, rule)
-
-
-def _check_number(option: str, value: object, rule: Mapping[str, Any]) -> None:
-    low, high = rule["low"], min(rule["high"], sys.float_info.max)  # no inf
-    if isinstance(value, rule["kind"] | int) and not isinstance(value, bool):
-        above = value > low if rule.get("above") else value >= low
-        below = value < high if rule.get("below") else value <= high
-        if above and below:  # nan is neither
-            return
-    raise SettingsError(f"{option} must be {_wanted(rule)}, got {_shown(value)}")
-
-
-def _shown(value: object) -> str:
-    """Return `value` for a message, if it is not an integer so large that Python refuses to print it."""
-    try:
-        return f"{value!r:.60}"
-    except ValueError:
-        return "a number with too many digits"
-
-
-def _wanted(rule: Mapping[str, Any]) -> str:
-    """Return in words which numbers are right."""
-    low, high = rule["low"], rule["high"]
-    least = f"above {low}" if rule.get("above") else f"of at least {low}"
-    if high == math.inf:
-        return f"a finite number {least}"
-    if rule.get("below"):
-        return f"a number {least} and below {high}"
-    return f"{'a whole' if rule['kind'] is int else 'a'} number from {low} to {high}"

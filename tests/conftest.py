@@ -9,14 +9,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from engine.cli import main
 from tests.support.command import Answer, Gradsum
 from tests.support.leaks import MARK, Leaks, processes
 from tests.support.saboteur import Action, Sabotage, Saboteur
+from tests.support.tools import LONGER
 
-settings.register_profile("gradsum", deadline=None)  # how long an example takes says how busy the machine is
+# How long an example takes says how busy the machine is. `make test` tries the same every time, `make check` others.
+settings.register_profile(
+    "gradsum", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=LONGER == 1
+)
 settings.load_profile("gradsum")
 
 

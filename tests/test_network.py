@@ -13,7 +13,7 @@ import pytest
 import engine
 from engine import checkpoint as checkpoints
 from engine.checkpoint import DataState, RunState
-from engine.data import Normalisation
+from engine.data import Dataset, Normalisation, Split
 from engine.errors import CheckpointError, DataError, ModelError
 from engine.network import CHUNK, Network, probabilities_of
 from tests.support import reference
@@ -44,6 +44,32 @@ def test_logits_are_those_of_the_reference(n: int) -> None:
     np.testing.assert_allclose(net.logits(images), wanted, rtol=1e-4, atol=1e-4)
     assert net.logits(images).dtype == np.float32
     assert np.array_equal(net.predict(images), wanted.argmax(1))
+
+
+def test_a_network_of_classes_has_no_values() -> None:
+    with pytest.raises(DataError, match="was trained to say classes, not values"):
+        network().restored(np.zeros((1, 3), np.float32))
+    part = Split(pictures(3, 6, 5)[..., None], np.arange(3, dtype=np.float32)[:, None])
+    with pytest.raises(ModelError, match="was trained to say classes, the data has values"):
+        network().check_fits(Dataset("d", (), part, part))
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        (np.zeros(2), r"the model takes rows of features, numbers \[N, 2\], got float64 \[2\]"),
+        (np.zeros((3, 4), np.int32), r"got int32 \[3, 4\]"),
+        (np.array([["1", "2"]]), r"got <U1 \[1, 2\]"),
+        (np.array([[1, 2], [3, np.nan]]), "feature height of row 1 is nan: all must be finite"),
+        (np.array([[1e39, 2]]), r"feature age of row 0 is 1e\+39: all must be finite, below 3.4e38"),
+    ],
+)
+def test_rows_that_a_network_cannot_be_asked_about(rows: Any, said: str) -> None:
+    model = engine.Model((engine.Dense(3),), shape=(2,))
+    scale = Normalisation((0.0, 0.0), (1.0, 1.0))
+    net = Network(model, model.layout().zeros(), scale, CLASSES, columns=("age", "height"))
+    with pytest.raises(DataError, match=said):
+        net.logits(rows)
 
 
 def test_probabilities_are_the_softmax_unless_trained_on_squared_error() -> None:

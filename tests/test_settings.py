@@ -123,6 +123,16 @@ def test_any_value_is_either_taken_or_refused_with_its_name(field: Any, value: A
 @pytest.mark.parametrize(
     ("name", "value", "text"),
     [
+        (
+            "checkpoint_every",
+            "10x",
+            "checkpoint-every must be a whole number from 0 to 1099511627776, or a time (10m), got '10x'",
+        ),
+        (
+            "checkpoint_every",
+            "0m",
+            "checkpoint-every must be a whole number from 0 to 1099511627776, or a time (10m), got '0m'",
+        ),
         ("workers", -1, "workers must be a whole number from 0 to 4096, got -1"),
         ("lr", 0, "lr must be a finite number above 0, got 0"),
         ("beta1", 1.0, "beta1 must be a number of at least 0 and below 1, got 1.0"),

@@ -10,6 +10,7 @@ and renamed.
 
 from engine.checkpoint.content import Checkpoint, params_sha256
 from engine.checkpoint.folder import CheckpointWarning, best, has_any, hinted, kept, load, newest, prepare, remove, save
+from engine.checkpoint.held import held
 from engine.checkpoint.run_state import DataState, RunState
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "RunState",
     "best",
     "has_any",
+    "held",
     "hinted",
     "kept",
     "load",

@@ -3,15 +3,14 @@
 import os
 import re
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from shlex import quote
 
 from engine.checkpoint.content import Checkpoint, Owner, UnusableError, best_step_of, owner_of, pack, read
 from engine.errors import CheckpointError
-from engine.system.files import TEMPORARY, write_atomically
-from engine.system.processes import exists
+from engine.system.files import TEMPORARY, make_folder, remove_stale, write_atomically
 
 _NAME = re.compile(r"step-\d{8,18}\.safetensors")
 
@@ -37,7 +36,7 @@ def save(folder: Path | str, checkpoint: Checkpoint, keep: int = 3) -> Path:
     prepare(folder, checkpoint.run.uuid)
     path = folder / _name(checkpoint.step)
     with _explained(path):
-        _remove_stale(folder)
+        remove_stale(folder, lambda name: bool(_NAME.fullmatch(name)))
         write_atomically(path, content)
         numbered = _numbered(folder)
         last = [old for old in numbered if _step(old) <= checkpoint.step][:keep]
@@ -56,7 +55,7 @@ def prepare(folder: Path | str, run: str | None = None) -> None:
     """
     folder = Path(folder)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
     except OSError as error:
         raise CheckpointError(f"the folder {folder} for checkpoints cannot be made: {error.strerror}") from None
     if not os.access(folder, os.W_OK | os.X_OK):
@@ -161,12 +160,12 @@ def hinted(folder: Path, last_step: int | None, *endings: type[BaseException]) -
         raise
 
 
-def remove(folder: Path | str, run: str, db: Path) -> int:
+def remove(folder: Path | str, run: str, db: Path, others: Collection[str] = ()) -> int:
     """Remove `folder` with the checkpoints of the run with uuid `run` that `db` has; return their bytes.
 
-    Raises CheckpointError, and removes nothing, when it is not there, is a link, holds anything but checkpoints, or
-    when the newest of them says that it is another run's, or that its records are in another database: this one is
-    a copy, then, or that one a continuation.
+    Files called as one of `others` go, too. Raises CheckpointError, and removes nothing, when it is not there, is a
+    link, holds anything else, or when the newest of them says that it is another run's, or that its records are in
+    another database: this one is a copy, then, or that one a continuation.
     """
     folder = Path(folder)
     if folder.is_symlink() or not folder.is_dir():
@@ -182,7 +181,7 @@ def remove(folder: Path | str, run: str, db: Path) -> int:
     with _explained(folder, "removed"):
         entries = list(folder.iterdir())
         for path in entries:
-            if path.is_symlink() or (path not in numbered and not _temporary(path)):
+            if path.is_symlink() or (path not in numbered and path.name not in others and not _temporary(path)):
                 raise CheckpointError(f"{folder} holds {path.name!r} as well")
         size = sum(path.stat().st_size for path in entries)
         for path in entries:
@@ -230,15 +229,6 @@ def _explained(path: Path, verb: str = "written") -> Iterator[None]:
         yield
     except OSError as error:
         raise CheckpointError(f"checkpoint {path} cannot be {verb}: {error.strerror or error}") from error
-
-
-def _remove_stale(folder: Path) -> None:
-    """Remove the temporary files of processes that are gone; one with our own pid is of an earlier process."""
-    for path in folder.iterdir():
-        if found := _temporary(path):
-            pid = int(found["pid"])
-            if pid == os.getpid() or not exists(pid):
-                path.unlink(missing_ok=True)
 
 
 def _temporary(path: Path) -> re.Match[str] | None:

@@ -7,6 +7,7 @@ from typing import Self
 
 from engine.errors import WorkersError
 from engine.launch.command import worker_command
+from engine.launch.fork_server import ForkServer
 from engine.launch.pinning import Pinning
 from engine.launch.worker_process import WorkerProcess
 from engine.system.clock import MONOTONIC, Clock
@@ -31,7 +32,8 @@ LIMITS = Limits()
 class LocalWorkers:
     """Keeps `count` workers running that connect to `address`.
 
-    WorkersError if they cannot be started. `command` makes the command line of a worker from its arguments.
+    WorkersError if they cannot be started. `server` forks them, if there is one and while it lives; else `command`
+    makes the command line of a worker from its arguments.
     """
 
     def __init__(
@@ -42,6 +44,7 @@ class LocalWorkers:
         clock: Clock = MONOTONIC,
         limits: Limits = LIMITS,
         command: Callable[..., list[str]] = worker_command,
+        server: ForkServer | None = None,
     ) -> None:
         self._address = address
         self._count = count
@@ -49,6 +52,7 @@ class LocalWorkers:
         self._clock = clock
         self._limits = limits
         self._command = command
+        self._server = server
         self._failed = 0  # workers in a row that exited without an answer
         self._pinning = Pinning(count)
         self._processes: list[WorkerProcess] = []
@@ -148,6 +152,5 @@ class LocalWorkers:
         if self._shared_memory:
             options += ["--shared-memory", f"{self._shared_memory.descriptor}:{number}:{self._count}"]
             inherited = [self._shared_memory.descriptor]
-        process = WorkerProcess(self._command(self._address, *options), number, self._pinning, inherited)
-        logger.info("worker process %d started", process.pid)
-        return process
+        words = [self._address, *options]
+        return WorkerProcess(words, number, self._pinning, inherited, self._command, self._server)

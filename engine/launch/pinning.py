@@ -50,11 +50,15 @@ class Pinning:
             self._workers = assign(count, cpus, taken)
             self._spare = {cpu for cpu in cpus if cpu not in self._workers and cpu not in taken}
 
+    def cpu(self, number: int) -> int | None:
+        """Return the processor of worker `number`, None if it is left to the scheduler."""
+        return self._workers[number] if self._workers else None
+
     def pin(self, pid: int, number: int) -> None:
         """Bind the process of worker `number`."""
-        if self._workers:
+        if (cpu := self.cpu(number)) is not None:
             with contextlib.suppress(ProcessLookupError):  # it has ended already, and will be replaced
-                os.sched_setaffinity(pid, {self._workers[number]})
+                os.sched_setaffinity(pid, {cpu})
 
     def keep_off(self) -> None:
         """Keep this thread, and those that it starts, off the workers' processors while there are others."""

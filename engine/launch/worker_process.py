@@ -1,50 +1,66 @@
 """A worker process of this machine: a pipe to it, and what it writes to standard error."""
 
-import contextlib
+import logging
 import os
 import signal
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from engine.launch.command import worker_environment
+from engine.launch.command import worker_command, worker_environment
+from engine.launch.fork_server import Forked, ForkServer
 from engine.launch.pinning import Pinning
 from engine.system.logs import VARIABLE
 from engine.system.signals import near_limit_blocked
+
+logger = logging.getLogger("gradsum.launch")
 
 TAIL = 2000  # bytes of its standard error that are worth quoting: the last ones
 
 
 class WorkerProcess:
-    """Worker `number`, started with `command` and bound by `pinning`; OSError if it cannot be started.
+    """Worker `number`, with the `words` of its command line; OSError if it cannot be started.
 
     Its standard input is a pipe, closed by the kernel when this process ends, however it ends; that tells the worker to
     end as well. Standard error goes to a file without a name, which is gone with the last process that has it open.
+    `server` forks it, if there is one; else `command` makes the command line of a process.
     """
 
-    def __init__(self, command: list[str], number: int, pinning: Pinning, inherited: Sequence[int] = ()) -> None:
-        environment = worker_environment()
-        environment.pop(VARIABLE, None)  # the file would grow for as long as the run lasts, and be quoted as an error
+    def __init__(
+        self,
+        words: Sequence[str],
+        number: int,
+        pinning: Pinning,
+        inherited: Sequence[int] = (),
+        command: Callable[..., list[str]] = worker_command,
+        server: ForkServer | None = None,
+    ) -> None:
         self.number = number
         self.useful = False
         self.suspected_since: float | None = None
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the worker
+        self._pipe: int | None
+        stdin, self._pipe = os.pipe()
         try:
-            with near_limit_blocked():
-                self._process = subprocess.Popen(
-                    command,
-                    pass_fds=inherited,
-                    env=environment,
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.DEVNULL,
-                    stderr=self._errors,
-                    start_new_session=True,  # Ctrl-C in the terminal is for the coordinator alone
-                )
+            standard = stdin, self._errors.fileno()
+            self._process: subprocess.Popen[bytes] | Forked
+            if server and not server.gone:
+                self._process = server.fork(words, standard, inherited, pinning.cpu(number))
+            else:
+                self._process = _start(command(*words), standard, inherited)
+                pinning.pin(self._process.pid, number)
+                logger.info("worker process %d started", self._process.pid)
         except OSError:
             self._errors.close()
+            self._close_pipe()
             raise
-        self.pid = self._process.pid
-        pinning.pin(self.pid, number)
+        finally:
+            os.close(stdin)
+
+    @property
+    def pid(self) -> int:
+        """Its process id; 0 until it has been forked."""
+        return self._process.pid
 
     def running(self) -> bool:
         """Return whether the process has not ended."""
@@ -70,12 +86,28 @@ class WorkerProcess:
         with self._errors as errors:
             errors.seek(max(0, errors.seek(0, os.SEEK_END) - TAIL))
             said = errors.read(TAIL).decode(errors="replace").strip()
-        return describe_end(self._process.returncode), said
+        return describe_end(self._process.wait()), said
 
     def _close_pipe(self) -> None:
-        if self._process.stdin is not None:
-            with contextlib.suppress(BrokenPipeError):
-                self._process.stdin.close()
+        if self._pipe is not None:
+            os.close(self._pipe)
+            self._pipe = None
+
+
+def _start(command: list[str], standard: tuple[int, int], inherited: Sequence[int]) -> "subprocess.Popen[bytes]":
+    """Start a process with these descriptors as standard input and error."""
+    environment = worker_environment()
+    environment.pop(VARIABLE, None)  # the file would grow for as long as the run lasts, and be quoted as an error
+    with near_limit_blocked():
+        return subprocess.Popen(
+            command,
+            pass_fds=inherited,
+            env=environment,
+            stdin=standard[0],
+            stdout=subprocess.DEVNULL,
+            stderr=standard[1],
+            start_new_session=True,  # Ctrl-C in the terminal is for the coordinator alone
+        )
 
 
 def describe_end(code: int) -> str:

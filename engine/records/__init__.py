@@ -6,7 +6,9 @@ may write into one file at the same time, and readers block neither. `COLUMNS` a
 """
 
 from engine.records import history, snapshots
+from engine.records.catch_up import look
 from engine.records.chunks import Snapshot
+from engine.records.delivery import Pace
 from engine.records.find import find_run
 from engine.records.places import Place, places
 from engine.records.read import RunRecord, list_runs, read_run, reading, run_in
@@ -26,15 +28,18 @@ from engine.records.rows import (
     WorkerRow,
 )
 from engine.records.schema import COLUMNS, VIEWS
+from engine.records.side_file import NAME as SIDE_FILE
 from engine.records.status import RunStatus, TrialStatus
 from engine.records.sweeps import Point, TrialRecord, check_idle, find_sweep, read_trials
 
 __all__ = [
     "COLUMNS",
+    "SIDE_FILE",
     "VIEWS",
     "Event",
     "EventRow",
     "HistogramRow",
+    "Pace",
     "Place",
     "Point",
     "Recorder",
@@ -59,6 +64,7 @@ __all__ = [
     "find_sweep",
     "history",
     "list_runs",
+    "look",
     "places",
     "read_run",
     "read_trials",

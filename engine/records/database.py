@@ -61,11 +61,14 @@ def check_file_system(path: Path) -> None:
         )
 
 
-def connect(path: Path, mode: str) -> sqlite3.Connection:
-    """Open `path` with an SQLite URI `mode` ("rwc", "ro&immutable=1"...); transactions are opened by hand."""
+def connect(path: Path, mode: str, timeout: float = PATIENCE) -> sqlite3.Connection:
+    """Open `path` with an SQLite URI `mode` ("rwc", "ro&immutable=1"...); transactions are opened by hand.
+
+    A transaction waits `timeout` seconds for another program's.
+    """
     # A URI made from an absolute path keeps names such as ":memory:" and "a?b" plain file names.
     uri = f"{path.absolute().as_uri()}?mode={mode}"
-    return sqlite3.connect(uri, uri=True, timeout=PATIENCE, isolation_level=None)
+    return sqlite3.connect(uri, uri=True, timeout=timeout, isolation_level=None)
 
 
 def open_for_writing(path: Path) -> sqlite3.Connection:
@@ -86,7 +89,7 @@ def open_for_writing(path: Path) -> sqlite3.Connection:
     connection = None
     try:
         connection = connect(path, "rwc")
-        _prepare(connection, path)
+        prepare(connection, path)
     except sqlite3.Error as error:
         if connection:
             connection.close()
@@ -98,7 +101,7 @@ def open_for_writing(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _prepare(connection: sqlite3.Connection, path: Path) -> None:
+def prepare(connection: sqlite3.Connection, path: Path) -> None:
     """Check, set up and, where needed, fill an open connection."""
     version = check_version(connection, path)
     # Only an empty database accepts these: the pages of deleted runs can then be given back a few at a time.

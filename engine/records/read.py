@@ -50,6 +50,7 @@ _STAND_INS = {
     "last_r2": "last_r2_so_far",
     "images_per_second": "speed",
 }
+KILLED = "its process was killed or crashed"
 FORMER_SETTINGS = {"mailbox": "shared_memory"}  # what settings were called in runs of earlier versions
 
 
@@ -158,7 +159,7 @@ def _run(row: dict[str, Any], path: Path) -> Run:
     row["generated"] = bool(row["generated"])
     row["state"] = RunStatus(row["state"])
     if row["state"] is RunStatus.RUNNING and alive(row["host"], row["pid"], row["process"]) is False:
-        row["state"], row["reason"] = RunStatus.INTERRUPTED, "its process was killed or crashed"
+        row["state"], row["reason"] = RunStatus.INTERRUPTED, KILLED
     return cast(Run, row)
 
 

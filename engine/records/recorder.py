@@ -6,9 +6,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Unpack
 
-from engine.errors import RecordsError
-from engine.records import runs, statements
+from engine.errors import RecordsError, UnsavedError
+from engine.records import runs, side_file
+from engine.records.batch import CHANGE, Row, insert
+from engine.records.begin import insert_run, resume_run
+from engine.records.catch_up import catch_up, remove_files
 from engine.records.chunks import Snapshot, write_snapshot
+from engine.records.delivery import Pace
 from engine.records.process import facts
 from engine.records.rows import (
     EventRow,
@@ -22,83 +26,115 @@ from engine.records.rows import (
     WorkerRow,
 )
 from engine.records.run_bytes import run_bytes
+from engine.records.run_owner import RunOwner
 from engine.records.status import RunStatus
 from engine.records.sweeps import insert_sweep, set_trials
-from engine.records.writer_thread import WriterThread
+from engine.records.writer_thread import DEFAULT_PACE, WriterThread
+
+SNAPSHOT_PATIENCE = 3.0  # seconds that a snapshot, too large to wait in memory, waits for another program's transaction
 
 
 class Recorder:
     """Writes runs into the database `path` (made, with its folder, if missing), one run at a time.
 
     Rows (`training`, `validation`, `worker`, `event`, `statistics`) are only queued: a thread writes them within half a
-    second. They wait for the disk only when 20,000 rows are waiting already, and are never dropped. `begin`, `resume`,
-    `finish` and `flush` return when all that was handed over is on disk. Not for use across a fork.
+    second. They wait for the disk only when 20,000 rows are waiting already. `begin`, `resume` and `flush` return when
+    all that was handed over is in the database. Not for use across a fork.
+
+    While the database cannot be written (locked, a full disk, deleted, damaged) rows wait in memory, `secure` saves
+    them in a file beside the checkpoints, and `news` says so; they are written as soon as that is possible, or read in
+    by a later process. Only what needs an answer of the database raises RecordsError then.
 
     Raises RecordsError when the database cannot be opened: it is a folder, read-only, not a SQLite file, another
-    program's, or a newer version's. If writing fails later (a full disk, a file that was deleted), the next call and
-    `close` raise RecordsError.
+    program's, or a newer version's.
     """
 
-    def __init__(self, path: Path | str) -> None:
+    def __init__(self, path: Path | str, pace: Pace = DEFAULT_PACE) -> None:
+        """`pace`: of waiting for a database that takes nothing."""
         self.path = Path(path)
-        self._writer = WriterThread(self.path)
-        self._start_id: int | None = None
+        self._writer = WriterThread(self.path, pace)
+        self._run: RunOwner | None = None
+        try:
+            remove_files(self._writer.call(catch_up))
+        except RecordsError:
+            self._writer.close()
+            raise
 
-    def begin(self, run: RunRow) -> int:
-        """Enter a new run, running from now, and return its startID.
+    def begin(self, run: RunRow, step: int = 0) -> int:
+        """Enter a run, running from now, and return its startID.
 
+        With `step` it is new to this database, but not new: rows up to that step may wait beside its checkpoints.
         Raises RecordsError when the database already has a run with this uuid: that one is to be resumed.
         """
         values = runs.columns_at_start(run)
-        self._start_id = self._writer.call(partial(runs.insert_run, values=values, path=self.path))
-        return self._start_id
+        number = self._writer.call(partial(insert_run, values=values, step=step, path=self.path))
+        self._enter(number, run.uuid, [Path(run.folder)] if run.folder else [])
+        return number
 
     def resume(self, uuid: str, step: int, folder: str | None = None, name: str | None = None) -> int | None:
         """Continue run `uuid` after `step`: drop its rows of later steps, set it running, return its startID.
 
-        `folder` and `name` replace the recorded ones, if given. Returns None when the database has no such run. Raises
+        `folder` and `name` replace the recorded ones, if given. Rows that wait beside its checkpoints are read in;
+        steps that have no rows all the same are an event. Returns None when the database has no such run. Raises
         RecordsError when another process is known to be running it.
         """
         values = facts() | {"finished": None, "state": RunStatus.RUNNING, "reason": None}
         values |= dict.fromkeys(("best_percent", "best_r2", "best_step", "last_percent", "last_r2"))  # of a later step?
         values |= {column: value for column, value in (("folder", folder), ("name", name)) if value is not None}
-        self._start_id = self._writer.call(
-            lambda connection: runs.resume_run(connection, uuid, step, values, self.path)
-        )
-        return self._start_id
+        found = self._writer.call(lambda connection: resume_run(connection, uuid, step, values, self.path))
+        if found is None:
+            return None
+        number, folders = found
+        self._enter(number, uuid, folders)
+        return number
+
+    def _enter(self, number: int, uuid: str, folders: list[Path]) -> None:
+        """Let rows be of this run from now on. Those that waited in `folders` are read in; it has the last of these."""
+        self._run = RunOwner(number, uuid, folders[-1] if folders else None)
+        self._writer.belongs_to(self._run)
+        remove_files(folders)
+
+    def first_step(self) -> int | None:
+        """Return the first step of the run that has a row; None if there is none."""
+        sql, number = "SELECT min(batchno) FROM training WHERE startID = ?", self._number()
+        first: int | None = self._writer.call(lambda connection: connection.execute(sql, (number,)).fetchone()[0])
+        return first
 
     def worker_names(self) -> list[str]:
         """Return the names of all workers that the run has had so far."""
-        sql, start_id = "SELECT worker FROM workers WHERE startID = ?", self._run_id()
-        return self._writer.call(lambda connection: [name for (name,) in connection.execute(sql, (start_id,))])
+        sql, number = "SELECT worker FROM workers WHERE startID = ?", self._number()
+        return self._writer.call(lambda connection: [name for (name,) in connection.execute(sql, (number,))])
 
     def training(self, row: TrainingRow) -> None:
         """Queue the row of one step; a row of the same step is replaced."""
-        self._writer.put(statements.TRAINING, (self._run_id(), *row))
+        self._writer.put("training", (self._number(), *row))
 
     def validation(self, row: ValidationRow) -> None:
         """Queue the row of one validation; a row of the same step is replaced."""
-        self._writer.put(statements.VALIDATION, (self._run_id(), *row))
+        self._writer.put("validation", (self._number(), *row))
 
     def worker(self, row: WorkerRow) -> None:
         """Queue what is known of a worker; it replaces the earlier row, whose host, pid, joined and fingerprint stay
         where the new one has None.
         """
-        self._writer.put(statements.WORKER, (self._run_id(), *row))
+        self._writer.put("workers", (self._number(), *row))
 
     def event(self, row: EventRow) -> None:
         """Queue an event; its time is now unless the row has one."""
         row = row if row.time is not None else row._replace(time=time.time())
-        self._writer.put(statements.EVENT, (self._run_id(), *row))
+        self._writer.put("events", (self._number(), *row))
 
     def statistics(self, row: StatisticsRow) -> None:
         """Queue the statistics of one array at one step; a row of the same step is replaced."""
-        self._writer.put(statements.STATISTICS, (self._run_id(), *row))
+        self._writer.put("statistics", (self._number(), *row))
 
     def snapshot(self, snapshot: Snapshot) -> None:
-        """Write a snapshot, and return when it is on disk, too large to be queued as it is: let a thread wait."""
-        start_id = self._run_id()
-        self._writer.call(partial(write_snapshot, start_id=start_id, snapshot=snapshot))
+        """Write a snapshot, and return when it is on disk, too large to be queued as it is: let a thread wait.
+
+        RecordsError while the database takes nothing.
+        """
+        work = partial(write_snapshot, start_id=self._number(), snapshot=snapshot)
+        self._writer.call(work, SNAPSHOT_PATIENCE)
 
     def begin_sweep(self, row: SweepRow) -> int:
         """Enter a new sweep and return its number; RecordsError when there is one of that name."""
@@ -110,32 +146,38 @@ class Recorder:
 
     def trial(self, row: TrialRow) -> None:
         """Write how far a trial is, and return when it is on disk; it replaces what was there before."""
-        self._writer.put(statements.TRIAL, row)
-        self.flush()
+        self._writer.call(lambda connection: insert(connection, [Row("trials", row)]))
 
     def flush(self) -> None:
-        """Return when all rows handed over are on disk. Call it before a checkpoint, and no row can be missing."""
+        """Return when all rows handed over are in the database; RecordsError if it takes nothing for 30 seconds."""
         self._writer.call(lambda _: None)
 
-    def size(self) -> int:
-        """Return the bytes of all values of the run so far."""
-        return self._writer.call(partial(run_bytes, run=self._run_id()))
+    def secure(self) -> None:
+        """Return when all rows handed over are on disk, in the database or in the side file.
 
-    def there(self) -> bool:
-        """Tell whether the database is where it was when it was opened: not deleted, moved or replaced since."""
-        return self._writer.there()
+        Call it before a checkpoint, and no row of its steps can be missing. RecordsError if neither is possible.
+        """
+        self._writer.secure()
+
+    def news(self) -> list[str]:
+        """Return what a person should know of the database, since the last time."""
+        return self._writer.news()
+
+    def size(self) -> int | None:
+        """Return the bytes of all values of the run so far; None while the database takes nothing."""
+        return self._writer.call_or(partial(run_bytes, run=self._number()), lambda: None)
 
     def finish(self, state: RunStatus, reason: str | None = None, **totals: Unpack[Totals]) -> None:
-        """End the run in `state`, not RUNNING, with what is known of it; returns when that is on disk.
+        """End the run in `state`, not RUNNING, with what is known of it; returns as `secure`.
 
         Raises TypeError for a total that `Totals` does not have.
         """
         if unknown := totals.keys() - Totals.__annotations__.keys():
             raise TypeError(f"runs have no column {', '.join(sorted(unknown))}")
-        start_id = self._run_id()
         values = {"finished": runs.now(), "state": RunStatus(state), "reason": reason, **totals}
-        self._writer.call(partial(runs.update_run, number=start_id, values=values))
-        self._start_id = None
+        self._writer.put(CHANGE, (self._number(), values))
+        self._run = None
+        self.secure()
 
     def close(self) -> None:
         """Write what is queued and close the database. A run that was not finished becomes interrupted.
@@ -153,26 +195,29 @@ class Recorder:
         if error is None:
             self.close()
             return
-        stopped = isinstance(error, KeyboardInterrupt | SystemExit)
+        stopped = isinstance(error, KeyboardInterrupt | SystemExit | UnsavedError)
         state = RunStatus.INTERRUPTED if stopped else RunStatus.FAILED
+        file = self._run.folder / side_file.NAME if self._run and self._run.folder else None
         try:
             self._end(state, f"{type(error).__name__}: {error}")
         except RecordsError as mine:
             # The first error is the cause; this one must not hide it.
             if str(mine) != str(error):
                 error.add_note(str(mine))
+        if file and file.exists():
+            error.add_note(f"Rows that database {self.path} did not take are in {file}; resuming reads them in.")
 
     def _end(self, state: RunStatus, reason: str) -> None:
         """Finish the run if there is one, and end the thread in any case."""
         try:
-            if self._start_id is not None:
+            if self._run is not None:
                 self.finish(state, reason)
         finally:
-            self._start_id = None
+            self._run = None
             self._writer.close()
 
-    def _run_id(self) -> int:
+    def _number(self) -> int:
         """Return the startID of the current run."""
-        if self._start_id is None:
+        if self._run is None:
             raise RecordsError(f"no run has begun in database {self.path}; call begin() or resume() first")
-        return self._start_id
+        return self._run.number

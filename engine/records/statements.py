@@ -31,24 +31,38 @@ def upsert(table: str, columns: Iterable[str], key: Iterable[str], kept: Iterabl
     return f"{insert(table, columns)} ON CONFLICT ({', '.join(key)}) DO UPDATE SET {', '.join(changes)}"
 
 
+def insert_unless_there(table: str, columns: Iterable[str]) -> str:
+    """Return the insert of a row, which does nothing where there is one with the same values."""
+    names = [f'"{name}"' for name in columns]
+    values = ", ".join(f"?{n}" for n in range(1, len(names) + 1))
+    same = " AND ".join(f"{name} IS ?{n}" for n, name in enumerate(names, 1))
+    there = f"SELECT 1 FROM {table} WHERE {same}"  # noqa: S608
+    return f"INSERT INTO {table} ({', '.join(names)}) SELECT {values} WHERE NOT EXISTS ({there})"
+
+
 def update(table: str, columns: Iterable[str], key: str) -> str:
     """Return the update of the row whose `key` is the last of the values."""
     changes = ", ".join(f'"{name}" = ?' for name in columns)
     return f"UPDATE {table} SET {changes} WHERE {key} = ?"  # noqa: S608
 
 
-TRAINING = insert("training", ("startID", *TrainingRow._fields), or_replace=True)
-VALIDATION = insert("validation", ("startID", *ValidationRow._fields), or_replace=True)
-EVENT = insert("events", ("startID", *EventRow._fields))
-STATISTICS = insert("statistics", ("startID", *StatisticsRow._fields), or_replace=True)
-TRIAL = insert("trials", TrialRow._fields, or_replace=True)
-# A later row that leaves out who a worker is does not change it; what it did is as the later row says.
-WORKER = upsert(
-    "workers",
-    ("startID", *WorkerRow._fields),
-    key=("startID", "worker"),
-    kept=("host", "pid", "joined", "fingerprint"),
-)
+# How a row of each table is written: the number of the run (of a trial, of the sweep), then the fields of its class.
+STATEMENTS: dict[str, str] = {
+    "training": insert("training", ("startID", *TrainingRow._fields), or_replace=True),
+    "validation": insert("validation", ("startID", *ValidationRow._fields), or_replace=True),
+    "events": insert("events", ("startID", *EventRow._fields)),
+    "statistics": insert("statistics", ("startID", *StatisticsRow._fields), or_replace=True),
+    "trials": insert("trials", TrialRow._fields, or_replace=True),
+    # A later row that leaves out who a worker is does not change it; what it did is as the later row says.
+    "workers": upsert(
+        "workers",
+        ("startID", *WorkerRow._fields),
+        key=("startID", "worker"),
+        kept=("host", "pid", "joined", "fingerprint"),
+    ),
+}
+# Of rows that may have been written before: all others replace what is there, or are told apart by their key.
+ONCE = {"events": insert_unless_there("events", ("startID", *EventRow._fields))}
 
 
 def plain(values: Iterable[object]) -> tuple[Any, ...]:

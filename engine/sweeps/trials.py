@@ -81,6 +81,7 @@ class Trials:
         """Carry out a trial, or what is left of it, and return it as it is recorded then."""
         run = self._run_of(trial, known)
         state = state_of(run)
+        self._process.claim(run.folder)
         start_id = self._process.enter(run)
         row = TrialRow(self._number, trial.number, start_id, json.dumps(dict(trial.parameters)), trial.state)
         self._records.trial(row)

@@ -6,8 +6,10 @@ import os
 import re
 import secrets
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+
+from engine.system.processes import exists
 
 # What write_atomically() writes to first: ".NAME.PID-RANDOM.tmp" beside the file. Only SIGKILL leaves one behind.
 TEMPORARY = re.compile(r"\.(?P<name>.+)\.(?P<pid>\d+)(?:-[0-9a-f]+)?\.tmp", re.DOTALL)
@@ -59,6 +61,31 @@ def move_into_place(temporary: Path, path: Path) -> None:
     """Give a file that is on disk its name, and return when the name is on disk as well."""
     temporary.replace(path)
     sync_folder(path.parent)
+
+
+def make_folder(folder: Path) -> list[Path]:
+    """Make `folder`, and the folders above it that are missing; return those, the deepest first, once they are on disk.
+
+    Raises OSError. One that is there already is left as it is.
+    """
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in missing:
+        sync_folder(path.parent)
+    return missing
+
+
+def remove_stale(folder: Path, ours: Callable[[str], bool]) -> None:
+    """Remove the temporary files in `folder` of processes that died while writing files whose names are `ours`.
+
+    One with the number of this process is of an earlier process.
+    """
+    for path in folder.iterdir():
+        found = TEMPORARY.fullmatch(path.name)
+        if found and ours(found["name"]):
+            pid = int(found["pid"])
+            if pid == os.getpid() or not exists(pid):
+                path.unlink(missing_ok=True)
 
 
 def sync_folder(folder: Path) -> None:

@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Callable, Collection, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 
 from engine.compute.fingerprint import fingerprint
@@ -14,6 +14,7 @@ from engine.coordinator.policy import Policy
 from engine.coordinator.serial import Serial
 from engine.coordinator.source import Source
 from engine.data import cache
+from engine.launch.fork_server import fork_server
 from engine.launch.local_workers import LocalWorkers
 from engine.launch.remote_access import RemoteAccess, remote_access_for
 from engine.launch.rendezvous import SOCKET, rendezvous_folder
@@ -29,8 +30,9 @@ from engine.wire.messages import TRACEBACK_LIMIT
 from engine.wire.shared_memory import SharedMemory, shared_memory_for
 
 # File descriptors: of a run without workers (database, checkpoint); of one that has some (sockets, threads), as well;
-# and of each worker: a pipe, its standard error, its connection, and one more since only a quarter may be strangers.
-ALONE, SHARED, PER_WORKER = 16, 32, 4
+# and of each worker: a pipe, its standard error, what tells of its end, its connection, and one more since only a
+# quarter may be strangers.
+ALONE, SHARED, PER_WORKER = 16, 32, 5
 
 
 @dataclass
@@ -77,7 +79,11 @@ def cluster_for(settings: Settings, clock: Clock, one_size: bool = True) -> Iter
     with rendezvous_folder() as folder, shared_memory_for(count, wanted) as shared_memory:
         remote_access = remote_access_for(settings, folder)
         address = f"ipc://{folder / SOCKET}"
-        with LocalWorkers(address, count, shared_memory, clock) as workers, ExitStack() as stack:
+        with (
+            fork_server() if count else nullcontext() as server,
+            LocalWorkers(address, count, shared_memory, clock, server=server) as workers,
+            ExitStack() as stack,
+        ):
             yield Cluster(address, workers, shared_memory, remote_access, stack, clock)
 
 

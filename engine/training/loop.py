@@ -8,8 +8,9 @@ import numpy as np
 
 from engine.compute.sums import Sums
 from engine.coordinator.source import Source
-from engine.errors import DivergedError, InterruptedRoundError, RecordsError
+from engine.errors import DivergedError, InterruptedRoundError, StorageError
 from engine.nn.parameters import all_finite
+from engine.training.checkpoint_due import CheckpointDue
 from engine.training.checkpoint_writer import CheckpointWriter
 from engine.training.context import RunContext
 from engine.training.divergence import first_not_finite
@@ -17,7 +18,7 @@ from engine.training.run import Run
 from engine.training.snapshots import SnapshotRecorder
 from engine.training.state import TrainingState
 from engine.training.step_log import StepLog
-from engine.training.stopping import StopKind, Stopping, StopReason
+from engine.training.stopping import StopKind, Stopping, StopReason, saving
 
 
 @dataclass
@@ -34,20 +35,18 @@ class Loop:
     context: RunContext
 
     def __post_init__(self) -> None:
+        self.due = CheckpointDue(self.run.settings, self.context.clock)
         self._sampler = self.run.sampler()
         self._gradient = self.state.layout.zeros()  # summed over the batch
 
     def train(self) -> StopReason:
-        """Train until there is a reason to stop, save a checkpoint, and return the reason."""
-        try:
-            stop = self._train_and_settle()
+        """Train until there is a reason to stop, save a checkpoint, and return the reason.
+
+        StorageError if that last checkpoint cannot be saved, UnsavedError if the run was interrupted as well.
+        """
+        stop = self._train_and_settle()
+        with saving(stop, self.state.progress.step):
             self.save()
-        except RecordsError:
-            if not self.log.has_its_file():
-                # Without its records the run is not worth continuing, and a new file might undo what someone wanted.
-                # The rows are lost as it is; the parameters need not be.
-                self.checkpoints.write()
-            raise
         return stop
 
     def _train_and_settle(self) -> StopReason:
@@ -67,7 +66,7 @@ class Loop:
         if progress.step and progress.due(settings.validate_every) and not progress.is_validated:
             self._validate()  # the run was interrupted in it
         elif progress.best and progress.best.step == progress.step and not self.checkpoints.kept(progress.best):
-            self.save()  # the checkpoint that it continues is in another folder
+            self._try_to_save()  # the checkpoint that it continues is in another folder
 
         while not (stop := self.stopping.reason(progress)):
             began = clock.now()
@@ -87,8 +86,8 @@ class Loop:
             self.log.step(sums, samples, seconds)
             if progress.due(settings.validate_every):
                 self._validate()
-            if progress.due(settings.checkpoint_every):
-                self.save()
+            if self.due.now(progress):
+                self._try_to_save()
 
         if stop.kind is not StopKind.INTERRUPTED and not progress.is_validated:
             self._validate()
@@ -116,24 +115,37 @@ class Loop:
         self.context.reporter.status("validating")
         sums = self.source.validate(progress.step, self.state.parameters)
         validation = self.run.scorer.validation(progress.step, sums)
+        best = progress.best
         progress.validated(validation)
         self.log.validated(validation)
-        if progress.best is validation:
+        if progress.best is validation and not self._try_to_save():
+            progress.best = best  # whose checkpoint is still there
+
+    def _try_to_save(self) -> bool:
+        """Save as `save` does; if that is impossible, say so and return False: training goes on."""
+        try:
             self.save()
+        except StorageError as error:
+            self.log.happened("unsaved", f"the checkpoint of step {self.state.progress.step} is skipped: {error}")
+            return False
+        return True
 
     def save(self) -> Path:
-        """Save a checkpoint, unless the newest step has one, and return its path."""
+        """Save a checkpoint, unless the newest step has one, and return its path; StorageError if it cannot be."""
         self.log.settle()
         if saved := self.checkpoints.saved:
             return saved
-        self.log.flush()  # no row of a saved step may be missing
+        self.due.tried(self.state.progress.step)
+        self.log.secure()  # no row of a saved step may be missing
         return self.checkpoints.write()
 
     def _diverged(self, step: int, loss: float) -> DivergedError:
         """Save what was good before `step`, and return what to raise."""
         layout, parameters = self.state.layout, self.state.parameters
         layer = first_not_finite(self.run, step, layout, parameters, self._gradient)
-        good = f"the last good checkpoint is {self.save()}" if np.isfinite(parameters).all() else "nothing is saved"
+        good = "nothing is saved"
+        if np.isfinite(parameters).all() and self._try_to_save():
+            good = f"the last good checkpoint is {self.save()}"
         return DivergedError(
             f"step {step}: the loss is {loss:g}; the first values that are not finite are in {layer}; {good}; "
             f"try a learning rate below {self.state.optimizer.lr:g}"

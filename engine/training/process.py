@@ -7,10 +7,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from engine import checkpoint as checkpoints
 from engine.compute.precompile import compile_all, is_compiled
 from engine.coordinator.notices import Notice, NoticeKind, NoticeLimit
 from engine.coordinator.source import Source
-from engine.errors import GradsumError, StorageError, WorkerFailedError, WorkersError
+from engine.errors import GradsumError, StorageError, UnsavedError, WorkerFailedError, WorkersError
 from engine.records import EventRow, Recorder
 from engine.reports.text import shown
 from engine.settings import Settings
@@ -29,18 +30,18 @@ from engine.training.run import Run
 from engine.training.snapshots import SnapshotRecorder, choose
 from engine.training.state import TrainingState
 from engine.training.step_log import StepLog
-from engine.training.stopping import Prune, Stopping, never
+from engine.training.stopping import Prune, Stopping, never, saving
 
 # What ends a run in the middle of things: they say which checkpoint there is.
-AT_ONCE = (KeyboardInterrupt, WorkersError, WorkerFailedError, StorageError)
+AT_ONCE = (KeyboardInterrupt, WorkersError, WorkerFailedError, StorageError, UnsavedError)
 log = logging.getLogger("gradsum.training")
 
 
 class TrainingProcess:
     """A process that trains: one run, or one after the other on the same workers.
 
-    Entered, it listens to signals and holds BLAS to one thread; `start_workers` and `open_records` follow. They are
-    undone in the opposite order when it is left. Only `carry_out` sets up what belongs to a single run.
+    Entered, it listens to signals and holds BLAS to one thread; `start_workers`, `claim` and `open_records` follow. All
+    is undone in the opposite order when it is left. Only `carry_out` sets up what belongs to a single run.
     """
 
     def __init__(self, reporter: Reporter, clock: Clock = MONOTONIC) -> None:
@@ -51,6 +52,7 @@ class TrainingProcess:
         self._cluster: Cluster | None = None
 
     def __enter__(self) -> Self:
+        self._folder = self._stack.enter_context(ExitStack())  # left last: closing the records may write to the folder
         self._stack.enter_context(self.interrupt)
         self._stack.enter_context(one_blas_thread())
         return self
@@ -75,6 +77,17 @@ class TrainingProcess:
         if self._cluster and sizes:
             self._cluster.listen(max(sizes), self.reporter)
 
+    def claim(self, folder: Path) -> None:
+        """Keep other processes out of `folder`, a run's, until another one is claimed, or this process is left.
+
+        Raises CheckpointError if one trains into it already.
+        """
+        self._folder.close()
+        if not self._folder.enter_context(checkpoints.held(folder)):
+            self.reporter.notice(
+                f"{folder} is on a file system without locks: make sure that no other process trains into it"
+            )
+
     def open_records(self, db: Path) -> Recorder:
         """Open the database, and return what writes it."""
         self._records = self._stack.enter_context(Recorder(db))
@@ -86,7 +99,7 @@ class TrainingProcess:
         step = run.checkpoint.step if run.checkpoint else 0
         number = self._records.resume(run.uuid, step, row.folder, row.name)
         if number is None:
-            number = self._records.begin(row)
+            number = self._records.begin(row, step)
             self._say_what_is_missing(run)
         return number
 
@@ -96,7 +109,9 @@ class TrainingProcess:
             return
         before = run.checkpoint.run.db
         where = f"; they are in {before}" if before and Path(before) != run.db.absolute() else ""
-        text = f"run {run.uuid[:6]} is new to database {run.db}, without its first {run.checkpoint.step} steps{where}"
+        first = self._records.first_step()  # of the rows that waited beside its checkpoints
+        missing = run.checkpoint.step if first is None else first - 1
+        text = f"run {run.uuid[:6]} is new to database {run.db}, without its first {missing} steps{where}"
         self._records.event(EventRow(NoticeKind.RESUMED, text, run.checkpoint.step))
         self.reporter.notice(shown(text))
 
@@ -116,8 +131,10 @@ class TrainingProcess:
                 notices.take(Notice(NoticeKind.RESUMED, None, changed))
             with self._closing(number, source, notices), loop.snapshots:
                 stop = loop.train()
-            result = result_of(run, number, loop, stop, self._records.size())
-            self._records.finish(result.state, stop.text, **totals_of(result, state.progress))
+            result = result_of(run, number, loop, stop, self._records)
+            with saving(stop, result.steps):
+                self._records.finish(result.state, stop.text, **totals_of(result, state.progress))
+            loop.log.tell_news()
         log.info("run %d ends after step %d: %s", number, result.steps, stop.text)
         return result
 

@@ -94,7 +94,7 @@ class Result:
     a sample over the last (at most 100) batches. `images_per_second` counts training only, without validation and
     checkpoints; `step_ms` is where the mean step went, in milliseconds. `steps_taken` are those of this call, `steps`
     those since the run began. `history` is read from the database whenever it is used. `records_bytes` is the size of
-    the run's records in it.
+    the run's records in it, None if it could not be read. `unwritten` is the file with rows that it could not take.
     """
 
     run: int
@@ -113,13 +113,19 @@ class Result:
     wall_seconds: float
     step_ms: dict[str, float]
     db: Path
-    records_bytes: int
+    records_bytes: int | None
     checkpoint: Path
     network: Network = field(repr=False)
     history: Sequence[StepReport] = field(repr=False)
     steps_taken: int = field(repr=False)
     stop: StopKind = field(repr=False)
     unit: str = field(default="images", repr=False)
+    side_file: Path | None = field(default=None, repr=False)
+
+    @property
+    def unwritten(self) -> Path | None:
+        """The file with rows that the database could not take until the run ended; None, as it should be, without."""
+        return self.side_file if self.side_file and self.side_file.exists() else None
 
     def asdict(self) -> dict[str, Any]:
         """Return what `--json` prints."""
@@ -143,6 +149,7 @@ class Result:
             "step_ms": self.step_ms,
             "db": str(self.db),
             "records_bytes": self.records_bytes,
+            "unwritten": str(self.unwritten) if self.unwritten else None,
             "checkpoint": str(self.checkpoint),
         }
         return {name: getattr(self, name) for name in names} | more

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from engine.data import Measure
 from engine.network import Network
 from engine.nn.parameters import Vector
-from engine.records import Totals
+from engine.records import SIDE_FILE, Recorder, Totals
 from engine.records.status import RunStatus
 from engine.settings import Settings
 from engine.system.cores import Limit, limit
@@ -43,7 +43,7 @@ def info_of(run: Run, number: int, loop: Loop) -> RunInfo:
     )
 
 
-def result_of(run: Run, number: int, loop: Loop, stop: StopReason, records_bytes: int) -> Result:
+def result_of(run: Run, number: int, loop: Loop, stop: StopReason, records: Recorder) -> Result:
     """Return the result of a run that stopped, and is saved."""
     progress, layout, parameters = loop.state.progress, loop.state.layout, loop.state.parameters
     checkpoint = loop.save()
@@ -64,7 +64,8 @@ def result_of(run: Run, number: int, loop: Loop, stop: StopReason, records_bytes
         wall_seconds=progress.elapsed,
         step_ms=_step_ms(loop),
         db=run.db,
-        records_bytes=records_bytes,
+        records_bytes=records.size(),
+        side_file=run.folder / SIDE_FILE,
         checkpoint=checkpoint,
         network=_network(run, parameters),
         history=History(run.db.absolute(), number, run.uuid),

@@ -8,7 +8,8 @@ from engine.compute.sums import Sums
 from engine.compute.validation import Validation
 from engine.coordinator.source import Source
 from engine.data import Measure
-from engine.records import Recorder, TrainingRow, ValidationRow
+from engine.records import EventRow, Recorder, TrainingRow, ValidationRow
+from engine.reports.text import shown
 from engine.training.bookkeeping import worker_row
 from engine.training.context import RunContext
 from engine.training.reporter import StepReport
@@ -86,6 +87,7 @@ class StepLog:
             elapsed=row.elapsed,
         )
         self._reporter.step(report, self._source.workers())
+        self.tell_news()
 
     def validated(self, validation: Validation) -> None:
         """Record and report a validation of the newest step."""
@@ -104,16 +106,26 @@ class StepLog:
         self._records.validation(row)
         self._reporter.validated(validation)
 
-    def flush(self) -> None:
-        """Return when everything so far is on disk, what each worker has done included."""
+    def secure(self) -> None:
+        """Return when everything so far is on disk, what each worker has done included: in the database or beside it.
+
+        RecordsError if that is impossible.
+        """
         self._measure()
         for worker in self._source.workers():
             self._records.worker(worker_row(worker))
-        self._records.flush()
+        self._records.secure()
 
-    def has_its_file(self) -> bool:
-        """Return whether the database is still where it was."""
-        return self._records.there()
+    def happened(self, kind: str, text: str) -> None:
+        """Record an event of the newest step, and tell the reporter."""
+        self._measure()
+        self._records.event(EventRow(kind, text, self._progress.step, elapsed=self._progress.elapsed))
+        self._reporter.notice(shown(text))
+
+    def tell_news(self) -> None:
+        """Tell the reporter what there is to say of the database."""
+        for text in self._records.news():
+            self._reporter.notice(shown(text))
 
     def _measure(self) -> None:
         """Bring the run's elapsed and processor seconds up to date."""

@@ -1,9 +1,11 @@
 """When a run stops, and why."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum, auto
 
+from engine.errors import StorageError, UnsavedError
 from engine.settings import Settings
 from engine.system.clock import TimeLimit
 from engine.system.signals import Interrupt
@@ -26,6 +28,17 @@ class StopReason:
 
     kind: StopKind
     text: str
+
+
+@contextmanager
+def saving(stop: StopReason, step: int) -> Iterator[None]:
+    """Let what cannot be saved in this block, after `step`, be an UnsavedError if the run was interrupted."""
+    try:
+        yield
+    except StorageError as error:
+        if stop.kind is not StopKind.INTERRUPTED:
+            raise
+        raise UnsavedError(f"interrupted after step {step}; not everything could be saved: {error}") from error
 
 
 # Given the epoch of a validation and the best score so far, says why the run is not worth continuing.

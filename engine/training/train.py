@@ -61,6 +61,7 @@ def _train(request: Request, reporter: Reporter) -> Result:
         reporter.status("preparing data and model")
         run = run or prepare(request, settings, earlier)
         state = state_of(run)
+        process.claim(run.folder)
         process.open_records(run.db)
         number = process.enter(run)
         with checkpoints.hinted(run.folder, run.last_step(), *AT_ONCE), run_in_progress():

@@ -3,6 +3,9 @@
 import json
 import os
 import re
+import resource
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from hashlib import sha256
@@ -25,14 +28,20 @@ from engine.checkpoint import (
     newest,
     params_sha256,
     prepare,
+    remove,
     save,
 )
+from engine.checkpoint.content import Owner, owner_of
 from engine.errors import CheckpointError
 from engine.nn.model import letters
 from tests.support.checkpoints import change_metadata, rewrite
+from tests.support.command import PLAIN_PERSON
+from tests.support.repository import ROOT
 
 SHAPES = {"c1.filter": (4, 1, 3, 3), "c1.bias": (4,), "fc1.weights": (3, 16)}
 RUN = RunState(uuid="u1", data=DataState("letters", classes=("a", "b"), generated=True), model={"layers": []})
+CIRCULAR: dict[str, Any] = {}
+CIRCULAR["itself"] = CIRCULAR
 OLD = Path(__file__).parent / "format_1"  # written by the first version
 
 
@@ -230,12 +239,14 @@ def test_missing_and_empty_places(tmp_path: Path) -> None:
     ("changes", "words"),
     [
         ({"step": -1}, "step -1"),
+        ({"step": 10**18}, "step 1000000000000000000"),
         ({"parameters": {"optimizer.x": np.zeros(1, np.float32)}, "optimizer": {}}, "cannot be called 'optimizer.x'"),
         ({"optimizer": {"m.x": arrays(0)}}, "cannot be called 'm.x'"),
         ({"optimizer": {"m": {}}}, "state 'm' and the parameters have different names"),
         ({"optimizer": {"m": {n: a.ravel() for n, a in arrays(0).items()}}}, "of shape"),
         ({"parameters": {"a.x": np.zeros(2)}, "optimizer": {}}, "a.x is float64"),
         ({"run": RunState(model={"x": object()})}, "must be plain data"),
+        ({"run": RunState(model=CIRCULAR)}, "must be plain data: Circular reference detected"),
     ],
 )
 def test_what_cannot_be_saved(tmp_path: Path, changes: dict[str, Any], words: str) -> None:
@@ -244,6 +255,50 @@ def test_what_cannot_be_saved(tmp_path: Path, changes: dict[str, Any], words: st
     with pytest.raises(CheckpointError, match="keep >= 1"):
         save(tmp_path, checkpoint(), keep=0)
     assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize("step", [0, 10**17, 10**18 - 1])
+def test_any_step_that_has_a_name_is_saved(tmp_path: Path, step: int) -> None:
+    path = save(tmp_path, checkpoint(step))
+    assert newest(tmp_path) == path
+    assert load(tmp_path).step == step
+
+
+def test_a_foreign_file_under_the_name_of_a_checkpoint_belongs_to_no_run(tmp_path: Path) -> None:
+    save_file(arrays(0), tmp_path / "step-00000001.safetensors")
+    prepare(tmp_path, "u1")
+    with pytest.raises(CheckpointError, match="holds no good checkpoint"):
+        remove(tmp_path, "u1", tmp_path / "r.db")
+    assert names(tmp_path) == ["step-00000001.safetensors"]
+
+
+@pytest.mark.parametrize("odd", [{"run": 5}, {"run": ["u1"]}, {"db": 5}, {"db": {"path": "r.db"}}])
+def test_an_owner_that_is_not_text_is_not_known(tmp_path: Path, odd: dict[str, Any]) -> None:
+    path = save(tmp_path, replace(checkpoint(), run=replace(RUN, db="r.db")))
+    change_metadata(path, **odd)
+    assert owner_of(path) == Owner(**({"run": "u1", "db": "r.db"} | dict.fromkeys(odd)))
+
+
+def test_a_file_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
+    path = save(tmp_path, checkpoint())
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, limit[1]))
+    try:
+        with pytest.raises(CheckpointError, match=rf"checkpoint {re.escape(str(path))} cannot be read"):
+            load(path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limit)
+
+
+def test_a_folder_that_may_not_be_written_is_refused_before_the_work_begins(tmp_path: Path) -> None:
+    tmp_path.chmod(0o555)
+    code = f"from engine.checkpoint import prepare; prepare({str(tmp_path)!r})"
+    command = [*PLAIN_PERSON, sys.executable, "-c", code]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+    finally:
+        tmp_path.chmod(0o700)
+    assert f"the folder {tmp_path} for checkpoints cannot be written; choose another one" in done.stderr
 
 
 def test_metadata_can_be_read_by_anyone(tmp_path: Path) -> None:

@@ -40,6 +40,23 @@ def test_a_full_disk_leaves_the_earlier_one(tmp_path: Path, monkeypatch: pytest.
     assert load(tmp_path).step == 1
 
 
+def test_what_another_process_removes_at_the_same_time_is_not_missed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for step in (1, 2):
+        save(tmp_path, checkpoint(step))
+    (tmp_path / f".step-00000003.safetensors.{os.getpid()}.tmp").write_bytes(b"of an earlier process")
+    real = Path.unlink
+
+    def slow(path: Path, missing_ok: bool = False) -> None:
+        real(path, missing_ok=True)
+        real(path, missing_ok=missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", slow)
+    path = save(tmp_path, checkpoint(4), keep=1)
+    assert names(tmp_path) == [path.name]
+
+
 # Saves step after step; the arguments are the folder, and how many saves until os.fsync stops for ever in mid-save.
 SAVER = """
 import os, sys; import numpy as np; from engine.checkpoint import *

@@ -34,6 +34,14 @@ def test_a_damaged_checkpoint_among_good_ones_is_no_hindrance() -> None:
     assert not Path("out").exists()
 
 
+def test_a_folder_that_cannot_be_removed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    filled(db="r.db")
+    database = DB.resolve()
+    monkeypatch.chdir("out")
+    with pytest.raises(CheckpointError, match=r"checkpoint \. cannot be removed: Invalid argument"):
+        remove(".", "u1", database)
+
+
 def other_file() -> str:
     filled()
     Path("out/notes.txt").touch()

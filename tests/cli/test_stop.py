@@ -242,18 +242,20 @@ def test_ctrl_c_in_a_terminal_goes_to_the_whole_group(tidy: Path, gradsum: Grads
 def test_what_a_cluster_manager_sends_to_all_processes_is_for_the_coordinator(tidy: Path, number: int) -> None:
     process = start(*SMALL, "--steps", 1 << 30, *PLACES, "--workers", 2)
     wait_for(process.stderr, "run 1:")
-    workers = [pid for pid in processes(tidy.name) if pid != process.pid]
-    assert len(workers) == 2
-    for pid in workers:
+    others = [pid for pid in processes(tidy.name) if pid != process.pid]
+    assert len(others) in (2, 3), "workers, and where they are forked, the process that does it"
+    for pid in others:
         os.kill(pid, number)
     wait_for(process.stderr, "validation after")  # with the same workers, which is seen below
-    for pid in (*workers, process.pid, process.pid):
+    for pid in (*others, process.pid, process.pid):
         os.kill(pid, number)
     answer = finish(process)
     assert answer.code == INTERRUPTED
     assert (answer.err, answer.out.splitlines()[1]) == ("", "  gradsum train --resume out")
     with closing(sqlite3.connect("r.db")) as db:
-        assert db.execute("SELECT DISTINCT pid FROM workers ORDER BY pid").fetchall() == [(p,) for p in sorted(workers)]
+        workers = {pid for (pid,) in db.execute("SELECT pid FROM workers")}
+        assert len(workers) == 2
+        assert workers <= set(others)
         assert db.execute("SELECT DISTINCT kind FROM events").fetchall() == [("joined",)]
 
 
@@ -283,7 +285,7 @@ def test_workers_end_with_a_coordinator_that_is_killed(tidy: Path, gradsum: Grad
     process = start(*SMALL, "--steps", 1 << 30, *PLACES, "--workers", 2, "--checkpoint-every", 1)
     wait_for(process.stderr, "validation after step 10:")
     workers = [pid for pid in processes(tidy.name) if pid != process.pid]
-    assert len(workers) == 2
+    assert len(workers) in (2, 3), "and where they are forked, the process that does it"
     process.kill()
     assert finish(process).code == -signal.SIGKILL
     assert wait_for_end(workers) == []

@@ -213,7 +213,7 @@ def test_workers_end_with_a_sweep_that_is_killed(tidy: Path, gradsum: Gradsum) -
     process = start(*SWEEP, "--over", "lr=0.01,0.02", "--sampler", "grid", *endless)
     wait_for(process.stderr, "epoch")
     pids = [pid for pid in processes(tidy.name) if pid != process.pid]
-    assert len(pids) == 2
+    assert len(pids) in (2, 3), "and where they are forked, the process that does it"
     process.kill()
     assert finish(process).code == -signal.SIGKILL
     assert wait_for_end(pids) == []

@@ -84,6 +84,13 @@ def test_one_buffer_a_depth_is_enough(total: int) -> None:
     assert max(total.bit_length(), 1) >= len(alive)
 
 
+@given(st.integers(0, 8))
+def test_the_depth_of_a_leaf_is_the_number_of_right_turns_above_it(levels: int) -> None:
+    """Of a full tree, these are the ones in the number of the leaf."""
+    depths = tree.evaluate_block((0, 1 << levels), lambda _, depth: [depth], lambda a, b: a + b)
+    assert depths == [number.bit_count() for number in range(1 << levels)]
+
+
 def test_a_tree_with_a_missing_block_has_no_result() -> None:
     sums = tree.TreeSum(4, add)
     sums.put((0, 2), "left")

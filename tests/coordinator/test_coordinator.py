@@ -177,7 +177,7 @@ ANY = [fault for fault in HARMLESS if fault not in (WorkerFault.FAILED, WorkerFa
 SCRIPTS = st.lists(st.lists(st.sampled_from(ANY), max_size=6), max_size=4)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(SCRIPTS, st.lists(st.booleans(), min_size=1, max_size=6))
 @example([[WorkerFault.WRONG_ROUND], [WorkerFault.SILENT]], [True, False])
 def test_any_mixture_of_faults(scripts: list[list[WorkerFault]], kinds: list[bool]) -> None:

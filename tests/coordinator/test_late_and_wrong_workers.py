@@ -94,7 +94,7 @@ def test_if_all_have_bad_memory_the_run_still_gets_the_right_sums() -> None:
     assert len(box.arbitrated) >= 1
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(st.lists(st.sampled_from([f for f in WorkerFault if f is not WorkerFault.FAILED]), max_size=6), max_size=4)
 )

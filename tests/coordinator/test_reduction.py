@@ -1,8 +1,11 @@
 """Adding up what workers sent: the order of the tree, nothing impossible, and nobody's memory but our own."""
 
 import gc
+import hashlib
 import math
 import random
+import struct
+import time
 import weakref
 from itertools import pairwise
 
@@ -86,6 +89,12 @@ def test_impossible_blocks(block: tree.Block, correct: int) -> None:
         collector.check(m.Result("s", 1, 1, *block, 0.0, correct, 0.0, 0.0), GOOD)
 
 
+@pytest.mark.parametrize(("block", "images"), [((0, 2), 8), ((4, 6), 6), ((5, 6), 2), ((0, 6), 22)])
+def test_a_block_may_be_entirely_right(block: tree.Block, images: int) -> None:
+    collector = Reduction(22, 4, np.zeros(SIZE, np.float32))
+    assert collector.check(m.Result("s", 1, 1, *block, 0.0, images, 0.0, 0.0), GOOD).correct == images
+
+
 @pytest.mark.parametrize("payload", [None, b"", GOOD[:-1], GOOD + b"\x00", GOOD[:4]])
 def test_gradients_of_the_wrong_size(payload: bytes | None) -> None:
     collector = Reduction(22, 4, np.zeros(SIZE, np.float32))
@@ -129,6 +138,17 @@ def test_vectors_are_given_back_at_once_and_not_by_the_garbage_collector() -> No
         gc.enable()
 
 
+def test_the_time_of_adding_up_is_part_of_all_the_time() -> None:
+    collector = Reduction(16, 4, None)
+    assert collector.seconds == 0
+    began = time.perf_counter()
+    first = 0.0
+    for block in ((0, 2), (2, 4)):
+        collector.put(block, Sums(1.0, 1))
+        assert first < collector.seconds <= time.perf_counter() - began
+        first = collector.seconds
+
+
 def test_a_sum_with_a_missing_block() -> None:
     collector = Reduction(22, 4, None)
     collector.put((0, 4), Sums(1.0, 1))
@@ -155,6 +175,12 @@ def test_bits_are_the_same_only_for_the_same_bits() -> None:
     ]
     assert len({bits_of(other) for other in others}) == len(others)
     assert bits_of(sums) == bits_of(Sums(1.5, 3, PARAMETERS.copy()))
+
+
+@pytest.mark.parametrize("gradient", [None, PARAMETERS])
+def test_bits_are_a_digest_of_loss_correct_answers_and_gradient(gradient: Vector | None) -> None:
+    content = struct.pack("<dq", 1.5, 3) + (b"" if gradient is None else gradient.tobytes())
+    assert bits_of(Sums(1.5, 3, gradient)) == hashlib.blake2b(content, digest_size=16).hexdigest()
 
 
 def test_one_nan_is_like_another() -> None:

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -26,7 +26,6 @@ def scalar(images: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.ui
     return result
 
 
-@settings(deadline=None)
 @given(n=st.integers(1, 5), height=st.integers(1, 7), width=st.integers(1, 7), channels=st.integers(1, 3))
 def test_equals_the_scalar_loop(n: int, height: int, width: int, channels: int) -> None:
     seed = n + 10 * height + 100 * width + 1000 * channels

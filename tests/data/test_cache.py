@@ -26,7 +26,7 @@ def made(n: int = 5, side: int = 3, name: str = "d") -> Dataset:
     return Dataset(name, ("a", "b", "ä"), split(n), split(n + 2), generated=True)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(n=st.integers(1, 9), side=st.integers(1, 5), name=st.text(max_size=9))
 def test_comes_back_as_it_was_stored(tmp_path_factory: pytest.TempPathFactory, n: int, side: int, name: str) -> None:
     folder, data = tmp_path_factory.mktemp("cache"), made(n, side, name)

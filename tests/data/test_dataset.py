@@ -4,7 +4,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
@@ -53,7 +53,6 @@ def test_parts_of_different_sizes_are_refused() -> None:
         Dataset("d", ("a",), split([0]), split([0], side=5))
 
 
-@settings(deadline=None)
 @given(
     images=arrays.arrays(np.uint8, st.tuples(*[st.integers(1, 4)] * 4)),
     seed=st.integers(0, 100),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
@@ -18,7 +18,6 @@ HEADER = b"\0\0\x08\x02" + struct.pack(">II", 2, 3)
 SAMPLE = HEADER + bytes(range(6))
 
 
-@settings(deadline=None)
 @given(array=arrays.arrays(np.uint8, arrays.array_shapes(min_dims=1, max_dims=4)), ending=st.sampled_from(["", ".gz"]))
 def test_reads_what_it_wrote(tmp_path_factory: pytest.TempPathFactory, array: NDArray[np.uint8], ending: str) -> None:
     path = tmp_path_factory.mktemp("idx") / f"a{ending}"

@@ -26,7 +26,7 @@ def test_shapes_and_types() -> None:
     assert labels.dtype == np.int32
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=5)
 @given(count=st.integers(1, 700), seed=st.integers(0, 2**63 - 1))
 def test_a_longer_list_begins_with_the_shorter_one(count: int, seed: int) -> None:
     long, long_labels = generate(700, seed)

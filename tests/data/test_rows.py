@@ -177,6 +177,13 @@ def test_two_parts_and_several_targets() -> None:
     np.testing.assert_array_equal(data.test.targets, both[40:])
 
 
+def test_the_target_may_have_the_name_of_a_column_of_parts_or_both_words_and_numbers(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("a,split\n1,7\n2,odd\n3,7\n4,odd\n5,7\n6,odd\n")
+    data = load(path, target_column="split")
+    assert (data.columns, data.targets, data.classes) == (("a",), ("split",), ("7", "odd"))
+
+
 def test_the_target_by_its_name_and_a_column_of_parts(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     path.write_text(",y,a,split\n0,0.5,1,train\n1,1.5,2,test\n2,2.5,3,train\n")
@@ -210,6 +217,7 @@ def test_the_target_by_its_name_and_a_column_of_parts(tmp_path: Path) -> None:
         ("age,price\n", "no lines after the first"),
         ("", "it is empty"),
         ("age,price,split\n1,0.5,train\n2,1.5,later\n", "line 3: the part 'later' is not train"),
+        ("age,price,split\n1,0.5,train\n2,x,test\n3,1.5,train\n", "line 3, column price is 'x', not a number"),
     ],
 )
 def test_what_is_wrong_in_a_table_is_said_with_its_place(tmp_path: Path, text: str, said: str) -> None:
@@ -249,6 +257,10 @@ def test_options_that_do_not_suit_a_table(tmp_path: Path, options: dict[str, Any
         ((X, np.stack([Y, Y], 1).astype(int)), {}, "targets must be one for each picture|targets must be"),
         ((X, Y), {"classes": ("a", "b")}, "classes are for classification"),
         ((X, Y), {"target_column": "y"}, "target_column is for files"),
+        ((X, [[0.5], [1.5, 2.5]] * 30), {}, "targets differ in length; they must be"),
+        (([[1, 2], [3, None]], [0.5, 1.5]), {}, r"row \d+, column \d is nan"),
+        (((X, Y), (X, np.stack([Y, Y], 1))), {}, r"training targets are \[60\], those to test \[60, 2\]"),
+        (((X, Y), (X[:5], np.full(5, np.nan))), {}, "row 0 of the test part, target 0 is nan"),
         (((X, Y), (X[:, :2], Y)), {}, "training has 3 features but the test part 2"),
         (((X, Y), (X, ["a"] * 60)), {}, "some targets are words"),
         ("letters", {"task": "regression"}, "task is for features in a CSV or parquet file"),
@@ -267,13 +279,31 @@ def test_what_is_wrong_in_parquet_is_said_with_its_place(tmp_path: Path) -> None
         ({"age": ["1", "x"], "height": [1, 2], "price": [0.5, 1.5]}, "column age is of type string, not of numbers"),
         ({"age": [1.0, float("nan")], "price": [0.5, 1.5]}, "row 1, column age is nan"),
         ({"age": [1, 2], "price": [0.5, None]}, "row 1, column price is missing"),
+        (
+            {"age": [1, 2], "height": [1, 2], "odd": [[1], [2]]},
+            "column odd is of type list.*neither numbers nor text",
+        ),
+        ({"age": pa.array([], pa.int64()), "price": pa.array([], pa.float64())}, "no rows"),
     ):
         parquet.write_table(pa.table(columns), path)
         with pytest.raises(DataError, match=rf"^{path}: {said}"):
             load(path)
-    path.write_bytes(b"PAR1 and no more")
-    with pytest.raises(DataError, match="not a readable parquet file"):
-        load(path)
+    parquet.write_table(pa.table({"age": [1, 2], "price": [0.5, 1.5]}), path, compression="snappy")
+    whole = path.read_bytes()
+    for damaged in (b"PAR1 and no more", whole[:4] + b"\xff" * 60 + whole[64:]):
+        path.write_bytes(damaged)
+        with pytest.raises(DataError, match="not a readable parquet file"):
+            load(path)
+
+
+def test_a_parquet_file_with_words_as_targets_and_a_column_of_parts(tmp_path: Path) -> None:
+    pa, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    columns = {"age": [1, 2, 3], "kind": ["new", "old", "new"], "split": ["train", "train", "test"]}
+    parquet.write_table(pa.table(columns), tmp_path / "t.parquet")
+    data = load(tmp_path / "t.parquet", target_column="kind")
+    assert (data.classes, data.train.inputs.tolist(), data.test.inputs.tolist()) == (("new", "old"), [[1], [2]], [[3]])
+    with pytest.raises(DataError, match="column kind is of type string, not of numbers"):
+        load(tmp_path / "t.parquet", target_column="kind", task="regression")
 
 
 # Rows that a network is asked about.
@@ -283,6 +313,8 @@ def test_rows_to_be_asked_about(tmp_path: Path) -> None:
     path = tmp_path / "rows.csv"
     path.write_text("price,height,age\n9,1,2\n9,3,4\n")
     assert read_features(path, 2, ("age", "height")).tolist() == [[2, 1], [4, 3]]
+    with pytest.raises(DataError, match="2 columns, but the network takes 3 features"):
+        read_features(path, 3, ("age", "height"))
     np.save(tmp_path / "rows.npy", X)
     np.testing.assert_array_equal(read_features(tmp_path / "rows.npy", 3, ()), X)
 
@@ -295,7 +327,10 @@ def test_rows_to_be_asked_about(tmp_path: Path) -> None:
         ("r.png", "", "the network takes 2 features; .csv, .tsv, .parquet and .npy files"),
         ("r.npy", np.ones((2, 3)), r"holds float64 \[2, 3\]; the network takes numbers \[N, 2\]"),
         ("r.npy", np.full((2, 2), np.nan), "row 0, column age is nan"),
+        ("r.npy", "no array", "not a readable array"),
         ("gone.csv", None, "there is no file"),
+        ("gone.npy", None, "there is no file"),
+        ("gone.parquet", None, "there is no file"),
     ],
 )
 def test_rows_that_cannot_be_asked_about(

@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.data import Sampler, stream
@@ -18,7 +18,6 @@ def epoch_indices(sampler: Sampler, epoch: int) -> list[int]:
     return [int(i) for step in range(first, first + sampler.steps_per_epoch) for i in sampler.indices(step)]
 
 
-@settings(deadline=None)
 @given(n=st.integers(1, 200), batch_size=st.integers(1, 250), other=st.integers(1, 250), seed=SEEDS)
 def test_an_epoch_holds_every_sample_once_in_an_order_that_batches_do_not_change(
     n: int, batch_size: int, other: int, seed: int
@@ -28,7 +27,6 @@ def test_an_epoch_holds_every_sample_once_in_an_order_that_batches_do_not_change
     assert order == epoch_indices(Sampler(n, other, seed), 2)
 
 
-@settings(deadline=None)
 @given(n=st.integers(1, 200), batch_size=st.integers(1, 250), step=st.integers(1, 10_000))
 def test_only_the_last_batch_of_an_epoch_is_smaller(n: int, batch_size: int, step: int) -> None:
     sampler = Sampler(n, batch_size, 0)
@@ -56,6 +54,11 @@ def test_orders_are_fair() -> None:
     assert float(((observed - 200.0) ** 2 / 200).sum()) < 33.7
 
 
+def test_the_order_of_an_epoch_is_made_once() -> None:
+    sampler = Sampler(5, 2, 0)
+    assert np.shares_memory(sampler.indices(1), sampler.indices(3).base)
+
+
 def test_indices_are_read_only_int64() -> None:
     indices = Sampler(5, 2, 0).indices(1)
     assert indices.dtype == np.int64
@@ -74,12 +77,18 @@ def philox4x64(key: tuple[int, int], counter: tuple[int, int, int, int]) -> list
     return [c0, c1, c2, c3]
 
 
-@settings(deadline=None)
 @given(seed=SEEDS, step=st.integers(1, 2**40), microbatch=st.integers(0, 2**20))
 def test_the_stream_is_philox_at_the_documented_place(seed: int, step: int, microbatch: int) -> None:
     """Words come from the counter that follows the one given, as numpy's Philox counts before it makes a block."""
     raw = stream(seed, step, microbatch).bit_generator.random_raw(4)
     assert [int(word) for word in raw] == philox4x64((seed, 1), (1, 0, microbatch, step))
+
+
+@given(n=st.integers(1, 30), seed=SEEDS, epoch=st.integers(0, 2**40))
+def test_the_order_of_an_epoch_is_that_of_philox_at_the_documented_place(n: int, seed: int, epoch: int) -> None:
+    """A run that is resumed in mid-epoch, perhaps years later, continues the order that it began."""
+    keys = [word for block in range(-(-n // 4)) for word in philox4x64((seed, 2), (1 + block, 0, epoch, 0))]
+    assert epoch_indices(Sampler(n, 7, seed), epoch) == sorted(range(n), key=keys.__getitem__)
 
 
 def test_streams_differ_in_each_part_of_their_key() -> None:
@@ -100,6 +109,12 @@ def test_streams_differ_in_each_part_of_their_key() -> None:
 def test_what_cannot_be_sampled_is_refused(n: int, batch_size: int, seed: int, message: str) -> None:
     with pytest.raises(SettingsError, match=message):
         Sampler(n, batch_size, seed)
+
+
+@pytest.mark.parametrize("seed", [-1, 2**63])
+def test_a_stream_of_a_seed_out_of_range_is_refused(seed: int) -> None:
+    with pytest.raises(SettingsError, match=f"seed {seed}: it must be from 0"):
+        stream(seed, 1, 0)
 
 
 def test_steps_below_one_are_refused() -> None:

@@ -4,8 +4,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from tests.support.chaos.arena import Arena
 from tests.support.chaos.flood import Flood
 from tests.support.command import Gradsum, save_data
@@ -15,7 +13,6 @@ MEMORY = 200 << 20  # bytes that a flood may take
 FINGERPRINT = "from engine.compute.fingerprint import fingerprint; print(fingerprint())"
 
 
-@pytest.mark.timeout(240)
 def test_a_flood_of_mutated_messages_changes_nothing(tidy: Path, gradsum: Gradsum) -> None:
     save_data(train=200, side=12)
     quiet = gradsum(*RUN, "--workers", 0, "--db", "whole.db", "--out", "whole", "--json").json()

@@ -80,7 +80,6 @@ def until(process: "subprocess.Popen[str]", happened: Callable[[], bool]) -> Non
 
 
 @pytest.mark.check
-@pytest.mark.timeout(120)
 def test_a_machine_is_unplugged_and_plugged_in_again(machines: Callable[[str], str], gradsum: Gradsum) -> None:
     """And unplugged once more when the run ends, which it does when all that has happened."""
     save_data()

@@ -13,7 +13,7 @@ from engine.system.processes import hostname
 from tests.support.cluster import LOST, cluster, exists
 from tests.support.fakes import FakeClock
 
-pytestmark = [pytest.mark.timeout(60), pytest.mark.usefixtures("numpy_kernels")]
+pytestmark = pytest.mark.usefixtures("numpy_kernels")
 IMPATIENT = Leases(first_lease=0.6, least_lease=0.6, first_late=0.2, least_late=0.2)
 
 

@@ -15,7 +15,7 @@ from engine.launch.local_workers import Limits, LocalWorkers
 from tests.support.cluster import LOST, cluster, descriptors, exists
 from tests.support.repository import ROOT
 
-pytestmark = [pytest.mark.timeout(60), pytest.mark.usefixtures("numpy_kernels")]
+pytestmark = pytest.mark.usefixtures("numpy_kernels")
 PATIENCE = 30.0  # seconds for the end of a process that has nothing to wait for
 
 # Starts two workers in a meeting folder, freezes them if asked to, says who they are, and waits to be killed.

@@ -22,8 +22,6 @@ from tests.support.cluster import MODEL, Cluster, exists
 from tests.support.command import Gradsum, start, wait_for_end
 from tests.support.fakes import FakeClock
 
-pytestmark = pytest.mark.timeout(120)
-
 
 class Nobody:
     """No local workers to watch."""
@@ -133,7 +131,6 @@ def clock() -> Iterator[FakeClock]:
         signal.signal(number, handler)
 
 
-@pytest.mark.timeout(20)  # one that is not told stays for ever
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_when_told_to_leave_while_they_start_no_more_do(clock: FakeClock, how: signal.Signals) -> None:
     started = []

@@ -42,7 +42,7 @@ files = st.fixed_dictionaries(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=300, deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=300)
 @given(content=files)
 def test_anything_is_a_model_or_one_line(content: dict[str, Any]) -> None:
     path = Path("model.toml")

@@ -16,6 +16,7 @@ from engine.nn.parameters import aligned
 from tests.support.backends import each_backend, normal
 
 SIZE, STEPS, SCALE = 5, 4, 1 / 64
+TINY, HUGE = 2.0**-126, 2.0**128 - 2.0**104  # the smallest normal and the largest float32
 
 
 def run(optimizer: Optimizer, kernels: Backend) -> list[float]:
@@ -109,6 +110,15 @@ def test_the_vectors_of_a_state() -> None:
     assert state.steps == 0
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_a_state_chooses_its_backend_where_none_is_given(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GRADSUM_BACKEND", "numpy")
+    one, other = np.ones(3, np.float32), np.ones(3, np.float32)
+    optimizer_from(name).start(3).step(one, normal(3), 1.0)
+    optimizer_from(name).start(3, numpy_backend()).step(other, normal(3), 1.0)
+    assert one.tobytes() == other.tobytes()
+
+
 @each_backend
 def test_the_learning_rate_may_change(kernels: Backend) -> None:
     w, state = np.zeros(1, np.float32), SGD(lr=1).start(1, kernels)
@@ -128,6 +138,15 @@ def test_a_step_too_far_is_taken_without_a_word(kernels: Backend, name: str) -> 
     for _ in range(3):
         state.step(w, g, 1.0)
     assert not np.isfinite(w).any()
+
+
+@each_backend
+@pytest.mark.parametrize("name", NAMES)
+def test_a_step_from_nowhere_is_taken_without_a_word(kernels: Backend, name: str) -> None:
+    """An infinity minus an infinity is invalid, which is another warning than an overflow."""
+    w, g = np.full(3, np.inf, np.float32), np.full(3, np.inf, np.float32)
+    optimizer_from(name).start(w.size, kernels).step(w, g, 1.0)
+    assert np.isnan(w).all()
 
 
 @each_backend
@@ -158,6 +177,16 @@ def test_a_step_allocates_nothing(kernels: Backend, name: str) -> None:
 def test_settings_out_of_range(name: str, setting: str, value: float) -> None:
     with pytest.raises(SettingsError, match=f"{setting} must be .*, got {re.escape(repr(value))}"):
         optimizer_from(name, **{setting: value})
+
+
+@pytest.mark.parametrize(
+    ("name", "setting", "value"),
+    [(n, "lr", v) for n in NAMES for v in (TINY, HUGE)]
+    + [("adam", "epsilon", v) for v in (TINY, HUGE)]
+    + [(n, s, v) for n, s in (("momentum", "momentum"), ("adam", "beta1"), ("adam", "beta2")) for v in (0, 1 - 2**-53)],
+)
+def test_settings_at_the_ends_of_their_ranges(name: str, setting: str, value: float) -> None:
+    assert getattr(optimizer_from(name, **{setting: value}), setting) == value
 
 
 def test_optimizers_by_name() -> None:

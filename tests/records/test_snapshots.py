@@ -149,7 +149,7 @@ def test_chunks_are_read_by_keys(plain: sqlite3.Connection, step: int | None) ->
 ODD = (0, 1 << 31, 1, 0x007FFFFF, 0x00800000, 0x7F7FFFFF, 0x7F800000, 0xFF800000, 0x7FC00000, 0xFF800001, 0x3F800000)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.lists(st.integers(0, (1 << 32) - 1) | st.sampled_from(ODD), min_size=1, max_size=600))
 def test_any_bit_pattern_comes_back(tmp_path_factory: pytest.TempPathFactory, patterns: list[int]) -> None:
     path = tmp_path_factory.mktemp("records") / "r.db"

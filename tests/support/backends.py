@@ -4,14 +4,9 @@ from importlib.util import find_spec
 
 import numpy as np
 import pytest
-from hypothesis import settings
 from numpy.typing import NDArray
 
 from engine.kernels import Array, Backend, choose
-
-# No deadlines: the first call of a kernel may compile it.
-settings.register_profile("kernels", deadline=None, derandomize=True)
-settings.load_profile("kernels")
 
 BACKENDS: list[Backend] = [choose(name) for name in ("numpy", "numba") if name == "numpy" or find_spec("numba")]
 each_backend = pytest.mark.parametrize("kernels", BACKENDS, ids=[b.name for b in BACKENDS])

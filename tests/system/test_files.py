@@ -3,13 +3,14 @@
 import errno
 import os
 import signal
+import stat
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from engine.system.files import TEMPORARY, write_atomically
+from engine.system.files import TEMPORARY, make_folder, write_atomically
 from tests.support.repository import ROOT
 
 
@@ -84,6 +85,19 @@ def test_what_is_not_a_file_is_written_to(tmp_path: Path) -> None:
     with pytest.raises(IsADirectoryError):
         write_atomically(tmp_path, b"")
     assert names(tmp_path) == ["pipe"]
+
+
+def test_all_of_it_is_written_before_it_is_asked_to_be_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real, sizes = os.fsync, []
+
+    def fsync(descriptor: int) -> None:
+        if stat.S_ISREG(os.fstat(descriptor).st_mode):
+            sizes.append(os.fstat(descriptor).st_size)
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    write_atomically(tmp_path / "a", [b"first", b"second"])
+    assert sizes == [len(b"firstsecond")]
 
 
 def fail_in(monkeypatch: pytest.MonkeyPatch, call: str, error: BaseException) -> None:
@@ -168,3 +182,24 @@ def test_kill_9_in_the_middle_leaves_the_old_or_the_new(tmp_path: Path, call: in
     left = [TEMPORARY.fullmatch(name) for name in names(tmp_path) if name != "a"]
     assert [(found["name"], int(found["pid"])) for found in left if found] == ([("a", child.pid)] if call == 1 else [])
     assert len(left) == (call == 1)
+
+
+def test_the_names_of_new_folders_are_on_disk_before_anything_is_in_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[str] = []
+    fsync = os.fsync
+
+    def record(descriptor: int) -> None:
+        synced.append(str(Path(f"/proc/self/fd/{descriptor}").readlink().relative_to(tmp_path)))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", record)
+    make_folder(tmp_path / "a" / "b" / "c")
+    assert set(synced) == {".", "a", "a/b"}
+    synced.clear()
+    make_folder(tmp_path / "a" / "b" / "c")
+    assert synced == []
+    with pytest.raises(FileExistsError):
+        (tmp_path / "file").touch()
+        make_folder(tmp_path / "file")

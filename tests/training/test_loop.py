@@ -15,7 +15,7 @@ import engine
 from engine.checkpoint import load
 from engine.compute.sums import Sums
 from engine.coordinator.source import Pending, Timing, WorkerReport
-from engine.errors import DivergedError, InterruptedRoundError
+from engine.errors import DivergedError, InterruptedRoundError, UnsavedError
 from engine.nn.parameters import Vector
 from engine.records import Recorder
 from engine.system.clock import TimeLimit
@@ -84,11 +84,14 @@ class NoRecords:
     def validation(self, row: Any) -> None:
         self._journal.note("record validation", row.batchno)
 
-    def flush(self) -> None:
-        self._journal.note("flush")
+    def event(self, row: Any) -> None:
+        self._journal.note("event", row.kind)
 
-    def there(self) -> bool:
-        return True
+    def secure(self) -> None:
+        self._journal.note("secure")
+
+    def news(self) -> list[str]:
+        return []
 
 
 def run_of(**settings: Any) -> Run:
@@ -101,8 +104,8 @@ def run_of(**settings: Any) -> Run:
 
 
 @contextmanager
-def loop_of(run: Run, journal: Journal) -> Iterator[Loop]:
-    clock, interrupt = FakeClock(), Interrupt()
+def loop_of(run: Run, journal: Journal, clock: FakeClock | None = None) -> Iterator[Loop]:
+    clock, interrupt = clock or FakeClock(), Interrupt()
     context = RunContext(journal, interrupt, clock, TimeLimit(clock, None))
     state, records = state_of(run), cast(Recorder, NoRecords(journal))
     with SnapshotRecorder(choose(run.settings, state.layout), state.layout, records, journal.notice) as snapshots:
@@ -126,9 +129,9 @@ def test_a_step_is_recorded_while_the_next_is_computed() -> None:
     assert journal.heard == [
         *("start 1", "result 1"),
         *("start 2", "record 1", "report 1", "result 2"),
-        *("record 2", "report 2", "validate 2", "record validation 2", "flush"),
+        *("record 2", "report 2", "validate 2", "record validation 2", "secure"),
         *("start 3", "result 3"),
-        *("record 3", "report 3", "validate 3", "record validation 3", "flush"),
+        *("record 3", "report 3", "validate 3", "record validation 3", "secure"),
     ]
     assert load("out").step == 3
 
@@ -140,7 +143,7 @@ def test_sums_that_are_not_finite_are_computed_twice_and_then_given_up() -> None
         before = loop.state.parameters.copy()
         with pytest.raises(DivergedError, match=r"step 1: the loss is nan; .* are in the loss; the last good"):
             loop.train()
-    assert journal.heard == ["start 1", "result 1", "start 1 thorough", "result 1", "flush"]
+    assert journal.heard == ["start 1", "result 1", "start 1 thorough", "result 1", "secure"]
     assert loop.state.parameters.tobytes() == before.tobytes()
     assert load("out").step == 0
 
@@ -175,3 +178,79 @@ def test_steps_cost_no_memory() -> None:
             tracemalloc.stop()
     assert loop.state.progress.taken == 22_000
     assert kept < 40_000, "bytes that 20,000 steps left behind"
+
+
+class Slow(Journal):
+    """A source whose steps take `seconds` each by the clock of the run."""
+
+    def __init__(self, clock: FakeClock, seconds: float) -> None:
+        super().__init__()
+        self._clock, self._seconds = clock, seconds
+
+    def start(self, step: int, parameters: Vector, out: Vector, thorough: bool = False) -> Pending:
+        self._clock.time += self._seconds
+        return super().start(step, parameters, out, thorough)
+
+
+@pytest.mark.parametrize(
+    ("every", "seconds", "saved"),
+    [
+        (0, 1.0, [5, 10, 12]),
+        (0, 100.0, [3, 5, 8, 10, 12]),
+        (0, 1000.0, list(range(1, 13))),
+        (4, 1000.0, [4, 8, 12]),
+        ("10m", 100.0, [6, 12]),
+        ("0.5h", 100.0, [12]),
+        ("90s", 100.0, list(range(1, 13))),
+    ],
+)
+def test_checkpoints_by_steps_and_by_time(
+    every: int | str, seconds: float, saved: list[int], caplog: pytest.LogCaptureFixture
+) -> None:
+    clock = FakeClock()
+    journal = Slow(clock, seconds)
+    run = run_of(steps=12, checkpoint_every=every, validate_every=1 << 30)
+    with caplog.at_level(logging.INFO, "gradsum.training"), loop_of(run, journal, clock) as loop:
+        loop.train()
+    told = list(dict.fromkeys(record.getMessage() for record in caplog.records))  # the last has its validation later
+    assert told == [f"checkpoint saved: out/step-{n:08}.safetensors" for n in saved]
+
+
+def test_a_checkpoint_that_cannot_be_saved_is_skipped_and_the_best_is_one_that_is_there() -> None:
+    class Spoiling(Slow):
+        """Puts a file where the folder of checkpoints was, from step 4 to step 7."""
+
+        def start(self, step: int, parameters: Vector, out: Vector, thorough: bool = False) -> Pending:
+            if step == 4:
+                Path("out").rename("kept")
+                Path("out").touch()
+            if step == 8:
+                Path("out").unlink()
+                Path("kept").rename("out")
+            return super().start(step, parameters, out, thorough)
+
+        def validate(self, step: int, parameters: Vector) -> Sums:
+            return Sums(1.0, {2: 1, 4: 2, 6: 1}.get(step, 0))
+
+        def notice(self, text: str) -> None:
+            self.note("notice", text[:35])
+
+    journal = Spoiling(FakeClock(), 1.0)
+    with loop_of(run_of(steps=9, checkpoint_every=3, validate_every=2), journal) as loop:
+        loop.train()
+        best = loop.state.progress.best
+    assert best is not None
+    assert (best.step, best.correct) == (2, 1), "that of step 4 was not kept"
+    skipped = [f"notice the checkpoint of step {n} is skipped" for n in (4, 6)]
+    assert [line for line in journal.heard if line.startswith("notice")] == skipped
+    assert journal.heard.count("event unsaved") == 2
+    assert sorted(path.name for path in Path("out").iterdir()) == [f"step-0000000{n}.safetensors" for n in (2, 3, 9)]
+
+
+def test_an_interrupted_run_that_cannot_be_saved_says_so() -> None:
+    journal = Journal()
+    with loop_of(run_of(steps=3, checkpoint_every=1 << 30), journal) as loop:
+        Path("out").touch()
+        loop.stopping.interrupt.requested = "SIGINT"
+        with pytest.raises(UnsavedError, match="interrupted after step 0; not everything could be saved: the"):
+            loop.train()

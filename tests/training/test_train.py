@@ -345,16 +345,22 @@ engine.train(model, "data.npz", workers=0, steps=2)"""
     assert (done.stdout, done.stderr) == ("", "")
 
 
-@pytest.mark.parametrize("moment", ["before", "in"])
-def test_the_run_chooses_whether_a_bad_database_is_bad_usage(data: engine.Dataset, moment: str) -> None:
-    class Deleting(engine.Reporter):
-        def step(self, report: StepReport, workers: list[WorkerReport]) -> None:
-            Path("records.db").unlink(missing_ok=True)
-
-    if moment == "before":
-        Path("records.db").mkdir()
+def test_a_bad_database_is_bad_usage_before_the_run_begins(data: engine.Dataset) -> None:
+    Path("records.db").mkdir()
     with pytest.raises(RecordsError) as caught:
-        run(data, steps=3, checkpoint_every=1, reporter=Deleting() if moment == "in" else None)
-    assert caught.value.exit_code == (2 if moment == "before" else 1)
-    assert RecordsError.exit_code == 2
-    assert hasattr(caught.value, "__notes__") == (moment == "in"), "there is a checkpoint to resume from"
+        run(data, steps=3)
+    assert caught.value.exit_code == 2
+    assert not hasattr(caught.value, "__notes__")
+
+
+def test_a_folder_that_takes_no_last_checkpoint_fails_the_run(data: engine.Dataset) -> None:
+    class Spoiling(engine.Reporter):
+        def step(self, report: StepReport, workers: list[WorkerReport]) -> None:
+            if report.step == 2:
+                Path("out/step-00000003.safetensors").mkdir()
+
+    with pytest.raises(CheckpointError, match=r"step-00000003.safetensors cannot be written") as caught:
+        run(data, steps=3, checkpoint_every=1, reporter=Spoiling())
+    assert caught.value.exit_code == 1
+    assert CheckpointError.exit_code == 2
+    assert hasattr(caught.value, "__notes__"), "there is a checkpoint to resume from"

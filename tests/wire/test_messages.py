@@ -1,5 +1,6 @@
 """The wire format: every message survives it, and nothing that comes in raises anything but ProtocolError."""
 
+import math
 import random
 import struct
 from collections.abc import Callable
@@ -39,6 +40,11 @@ STRATEGIES: dict[type[m.Message], list[st.SearchStrategy[Any]]] = {
     m.Stop: [texts(32), texts(200)],
 }
 MESSAGES = st.one_of([st.builds(kind, *values) for kind, values in STRATEGIES.items()])
+TEXTS = {"session": 32, "host": 64, "numerics": 512, "token": 64, "name": 96, "schema": 64, "reason": 200, "error": 700}
+COUNTED = ("round", "attempt", "step", "start", "stop", "total", "version", "slot", "correct", "offset")
+SECONDS_FIELDS = {"seconds": 10**12, "cpu": 10**12}
+LIMITS = TEXTS | dict.fromkeys(COUNTED, 2**53 - 1) | SECONDS_FIELDS | {"pid": 2**32}
+OWN_LIMITS: dict[type[m.Message], dict[str, int]] = {m.Refuse: {"reason": 600}}
 VERSION = bytes([m.VERSION])  # as msgpack has a small number
 EXAMPLES: list[m.Message] = [
     m.Hello("box", 77, "numpy 2"),
@@ -101,6 +107,23 @@ def test_the_bytes_of_a_header_do_not_change_by_accident() -> None:
         result
         == b"\x9c" + VERSION + b"\x06\xa0\x01\x02\x03\x04" + doubles[0] + b"\x06" + doubles[1] + doubles[2] + b"\x07"
     )
+
+
+@pytest.mark.parametrize("message", EXAMPLES, ids=lambda x: type(x).__name__)
+def test_the_limits_of_fields(message: m.Message) -> None:
+    """A value at the limit travels, one beyond it is refused, by sender and receiver."""
+    names = {f.name for f in fields(message)}
+    limits = {name: limit for name, limit in LIMITS.items() if name in names} | OWN_LIMITS.get(type(message), {})
+    assert names == limits.keys() | ({"kind", "loss"} & names)
+    for name, limit in limits.items():
+        most: object = "x" * limit if name in TEXTS else limit
+        beyond: object = "x" * (limit + 1) if name in TEXTS else limit + 1
+        if name in SECONDS_FIELDS:
+            most, beyond = float(limit), math.nextafter(limit, math.inf)
+        good = replace(message, **{name: most})
+        assert m.decode(m.encode(good))[0] == good
+        values = [beyond if f.name == name else getattr(message, f.name) for f in fields(message)]
+        refused(header(m.VERSION, message.opcode, *values), match=rf"{type(message).__name__}.{name} ")
 
 
 @pytest.mark.parametrize("message", EXAMPLES, ids=lambda x: type(x).__name__)
@@ -267,6 +290,28 @@ def test_well_formed_msgpack_that_means_nothing(opcode: int, values: list[object
     except ProtocolError:
         return
     assert repr(packed(message)[2:]) == repr(values)
+
+
+LONG = {
+    "as many items as there may be": (list(range(4096)), list(range(4097))),
+    "as many entries as there may be": ({str(n): n for n in range(4096)}, {str(n): n for n in range(4097)}),
+    "as long a text as there may be": ("x" * m.JOB_LIMIT, "x" * (m.JOB_LIMIT + 1)),
+}
+
+
+@pytest.mark.parametrize("name", LONG)
+def test_the_limits_of_plain_data(name: str) -> None:
+    most, beyond = LONG[name]
+    assert m.unpack(m.pack(most)) == most
+    with pytest.raises(ProtocolError, match="not valid msgpack"):
+        m.unpack(m.pack(beyond))
+
+
+@pytest.mark.parametrize("value", [b"\x00", msgpack.ExtType(5, b"a"), msgpack.Timestamp(0)])
+def test_what_is_not_plain_data_is_refused(value: object) -> None:
+    for inside in (value, [value], {"a": value}, {"a": [1, value]}):
+        with pytest.raises(ProtocolError, match="not valid msgpack"):
+            m.unpack(msgpack.packb(inside))
 
 
 def test_jobs_are_packed_within_limits() -> None:

@@ -152,7 +152,7 @@ def test_the_one_who_replaces_a_worker_does_not_overwrite_what_that_one_answered
 FAULTS = st.sampled_from([f for f in WorkerFault if f is not WorkerFault.FAILED])
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     scripts=st.lists(st.lists(FAULTS, max_size=5), min_size=2, max_size=6),
     steps=st.integers(1, 5),

@@ -164,7 +164,6 @@ def until_noticed(listener: Listener, gone: Callable[[], bool]) -> bool:
     return False
 
 
-@pytest.mark.timeout(60)
 @pytest.mark.parametrize("attempt", range(3))
 def test_a_peer_killed_with_9_is_noticed(address: str, listener: Listener, dialer: Dialer, attempt: int) -> None:
     """Even if ZeroMQ still takes a message for it at first: the loss is told of several times."""

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from engine.errors import ProtocolError
+from engine.nn.parameters import Vector
 from engine.wire import messages as m
 from tests.support.fakes import JOB, MODEL
 from workers.session import Action, Compute, Leave, Prepare, Quit, Send, Session, Store
@@ -172,6 +173,25 @@ def test_work_that_is_no_share(start: int, stop: int, total: int) -> None:
 @pytest.mark.parametrize("size", [0, 4, len(PAYLOAD) - 1, len(PAYLOAD) + 4])
 def test_parameters_of_the_wrong_size(size: int) -> None:
     refused(working(), WORK, (2 * PAYLOAD)[:size], match=f"parameters of {size} bytes, expected 40")
+
+
+def test_parameters_in_shared_memory_are_taken_from_there_when_they_are_new() -> None:
+    reads: list[int] = []
+
+    def in_memory() -> Vector:
+        reads.append(1)
+        return PARAMETERS * len(reads)
+
+    session = Session(in_memory)
+    session.handle(WELCOME, DESCRIPTION)
+    session.prepared(LAYOUT.digest, LAYOUT.size)
+    for version, read in ((0, 1), (0, None), (7, 2), (7, None)):
+        work = replace(WORK, version=version)
+        (action,) = session.handle(work, None)
+        assert isinstance(action, Compute)
+        assert action.work == work
+        found = None if action.parameters is None else action.parameters.tolist()
+        assert found == (None if read is None else (PARAMETERS * read).tolist())
 
 
 def test_work_for_parameters_that_are_not_at_hand() -> None:

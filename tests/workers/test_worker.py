@@ -116,6 +116,12 @@ def enough() -> None:
 ENOUGH = Quit("it got SIGTERM", 0)
 
 
+def test_a_worker_that_is_refused_ends(endpoint: FakeEndpoint) -> None:
+    endpoint.script = [m.encode(m.Refuse("not you")), enough]
+    assert work(endpoint) == Quit("the coordinator refused this worker: not you", 1)
+    assert endpoint.closed
+
+
 def test_a_whole_stay(endpoint: FakeEndpoint, job: Job, dataset: Dataset) -> None:
     more = replace(WORK, attempt=10, start=2, stop=3)
     validate = replace(WORK, round=2, attempt=11, kind=m.WorkKind.VALIDATE, total=2, stop=2)

@@ -8,7 +8,7 @@ from engine.cli.arguments import add_runs
 from engine.cli.command import Command
 from engine.cli.tables import add_forms, console, print_csv, print_json, table
 from engine.errors import RecordsError
-from engine.records import Run, find_run, list_runs
+from engine.records import Run, find_run, list_runs, look
 from engine.reports.groups import groups
 from engine.reports.text import shown
 
@@ -38,6 +38,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the comparison; return the exit code 0. Raises RecordsError as `find_run` and `list_runs` do."""
+    look(arguments.db)
     known = list_runs(arguments.db)
     runs = [find_run(known, text, arguments.db) for text in arguments.runs]
     numbers = [run["startID"] for run in runs]

@@ -6,7 +6,7 @@ from pathlib import Path
 from engine.cli.arguments import add_runs
 from engine.cli.command import Command
 from engine.errors import SettingsError
-from engine.records import Run, find_run, list_runs, remove_runs, remove_snapshots
+from engine.records import SIDE_FILE, Run, find_run, list_runs, look, remove_runs, remove_snapshots
 from engine.reports.text import shown, size
 
 
@@ -37,6 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
     """
     if arguments.keep_every < 0 or (arguments.keep_every and not arguments.snapshots):
         raise SettingsError(f"--keep-every {arguments.keep_every}: give a number above 0, and --snapshots")
+    look(arguments.db)
     known = list_runs(arguments.db)
     found = [find_run(known, text, arguments.db) for text in arguments.runs]
     runs = {run["startID"]: run for run in found}
@@ -61,7 +62,7 @@ def _remove_checkpoints(run: Run, arguments: argparse.Namespace) -> str:
     if arguments.keep_checkpoints or not run["folder"]:
         return f"are kept in {shown(run['folder'])}" if run["folder"] else "were not recorded"
     try:
-        freed = remove(Path(run["folder"]), run["uuid"], arguments.db)
+        freed = remove(Path(run["folder"]), run["uuid"], arguments.db, [SIDE_FILE])
     except CheckpointError as error:
         return f"are kept: {error}"
     return f"deleted with {shown(run['folder'])}: {size(freed)} freed"

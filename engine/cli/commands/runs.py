@@ -6,7 +6,7 @@ from typing import Literal
 from engine.cli.arguments import add_database
 from engine.cli.command import Command
 from engine.cli.tables import STYLES, add_forms, console, print_csv, print_json, table
-from engine.records import COLUMNS, Run, list_runs
+from engine.records import COLUMNS, Run, list_runs, look
 from engine.reports.groups import best_checkpoint
 from engine.reports.text import number, shown, when
 
@@ -29,6 +29,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the runs; return the exit code 0. Raises RecordsError when the database cannot be read."""
+    look(arguments.db)
     runs = list_runs(arguments.db)
     if arguments.json:
         print_json(runs)

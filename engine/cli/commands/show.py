@@ -7,7 +7,7 @@ from dataclasses import asdict
 from engine.cli.arguments import add_run
 from engine.cli.command import Command
 from engine.cli.tables import STYLES, add_forms, console, print_csv, print_json, table
-from engine.records import RunRecord, read_run
+from engine.records import RunRecord, look, read_run
 from engine.reports.groups import groups
 from engine.reports.text import EVENTS, WORKERS, Column, Row, fact, shown, validation_columns
 
@@ -23,6 +23,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the run; return the exit code 0. Raises RecordsError if the run does not exist or cannot be read."""
+    look(arguments.db)
     record = read_run(arguments.db, arguments.run)
     if arguments.json:
         print_json(asdict(record))

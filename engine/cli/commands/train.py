@@ -60,7 +60,10 @@ def _print_summary(result: "Result") -> None:
         print(f"{seen.text()} ({what}) after {seen.step} steps")
     who = f"{result.workers or 'no'} worker" + "s" * (result.workers != 1)
     print(f"{result.images_per_second:,.0f} {result.unit}/s with {who}, {result.wall_seconds:.1f} s")
-    print(f"records     {result.db} (run {result.run}, {size(result.records_bytes)})")
+    bytes_ = "" if result.records_bytes is None else f", {size(result.records_bytes)}"
+    print(f"records     {result.db} (run {result.run}{bytes_})")
+    if result.unwritten:
+        print(f"unwritten   {result.unwritten}: rows that the database did not take; resuming the run reads them in")
     print(f"checkpoint  {result.checkpoint}")
     if best := result.best:
         where = best.checkpoint or "its checkpoint is not there any more"

@@ -211,6 +211,20 @@ def test_one_too_slow_for_a_micro_batch_gets_none_but_is_tried_again(order: tupl
     assert all(a + b == 4 for a, b in zip(sizes[A], sizes[B], strict=True))
 
 
+@pytest.mark.parametrize(("fast", "slow"), [(A, B), (B, A)])
+def test_one_too_slow_does_not_get_the_share_of_another_whatever_its_name(fast: bytes, slow: bytes) -> None:
+    sizes = run_rounds(joined(A, B), {fast: 0.1, slow: 10.0}, 4, range(1, 9))
+    assert sizes == {fast: [2, 2, *[4] * 6], slow: [2, 2, *[0] * 6]}
+
+
+def test_an_unknown_speed_is_taken_to_be_the_mean_of_those_that_are_known() -> None:
+    rounds = joined(A, B)
+    run_rounds(rounds, {A: 0.5, B: 0.25}, 30, range(1, 3))
+    rounds.handle(Joined(C), 5000.0)
+    sizes = {worker: stop - start for worker, (start, stop) in shares(begin(rounds, 27, 5, 5000.0)).items()}
+    assert sizes == {A: 6, B: 12, C: 9}, "in proportion to 2, 4 and 3"
+
+
 def test_the_first_share_of_a_worker_says_nothing_about_its_speed() -> None:
     rounds = joined(A, B)
     run_rounds(rounds, {A: 0.1, B: 50.0}, 4, range(1, 2))
@@ -234,6 +248,16 @@ def test_a_lease_is_proportional_to_the_expected_duration(seconds: float, late: 
     assert rounds.next_deadline() == pytest.approx(50_000.0 + late)
     rounds.handle(Tick(), 50_000.0 + late)
     assert rounds.next_deadline() == (pytest.approx(50_000.0 + lease) if late < lease else None)
+
+
+@pytest.mark.parametrize("answered", [A, B])
+def test_the_deadline_of_a_share_depends_on_its_size_and_not_on_its_place(answered: bytes) -> None:
+    rounds = joined(A, B)
+    run_rounds(rounds, {A: 1.0, B: 1.0}, 20, range(1, 3))
+    given = {x.worker: x for x in begin(rounds, 20, 3, 5000.0) if isinstance(x, Assign)}
+    answer_all(rounds, given[answered], 20, 5001.0)
+    rounds.handle(Tick(), 5001.0)
+    assert rounds.next_deadline() == pytest.approx(5000.0 + 6 * 10)
 
 
 LATE = PATIENCE.first_late

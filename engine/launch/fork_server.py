@@ -1,0 +1,210 @@
+"""The coordinator's side of the process that forks workers, `workers/fork_server.py`; only Linux has what it takes."""
+
+import contextlib
+import json
+import logging
+import os
+import select
+import signal
+import socket
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+
+from engine.launch.command import worker_command, worker_environment
+from engine.system.clock import MONOTONIC
+from engine.system.logs import VARIABLE
+from engine.system.signals import near_limit_blocked
+
+PACKET = 1 << 16  # bytes of a request
+MAX_DESCRIPTORS = 8  # that come with it
+GRACE = 5.0  # seconds that the server has to end in
+UNKNOWN = 1  # the exit code of a worker whose end nobody saw
+
+logger = logging.getLogger("gradsum.launch")
+
+
+@dataclass(frozen=True)
+class Request:
+    """A worker to be forked: its words, the numbers of the descriptors it inherits besides standard input and error,
+    and the processor that it is bound to, if any. `number` names it until its process id is known.
+    """
+
+    number: int
+    words: Sequence[str]
+    inherited: Sequence[int] = ()
+    cpu: int | None = None
+
+
+class ForkServer:
+    """The server, which is starting; it takes requests meanwhile. OSError if it cannot be started.
+
+    `command` makes its command line from two words: an option, and the number of the descriptor that it listens on.
+    """
+
+    def __init__(self, command: Callable[..., list[str]] = worker_command) -> None:
+        environment = worker_environment()
+        environment.pop(VARIABLE, None)  # as in WorkerProcess
+        self.gone = False
+        self._forked: dict[int, Forked] = {}  # by number of the request
+        self._running: dict[int, Forked] = {}  # by process id
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the server
+        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs, near_limit_blocked():
+            try:
+                self._process = subprocess.Popen(
+                    command("--fork-server", str(theirs.fileno())),
+                    pass_fds=[theirs.fileno()],
+                    env=environment,
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=self._errors,
+                    start_new_session=True,  # Ctrl-C in the terminal is for the coordinator alone
+                )
+            except OSError:
+                self._errors.close()
+                self._control.close()
+                raise
+
+    def fork(
+        self, words: Sequence[str], standard: tuple[int, int], inherited: Sequence[int], cpu: int | None
+    ) -> "Forked":
+        """Ask for a worker with `words`; OSError if the server has ended.
+
+        `standard`: the descriptors of its standard input and error. `inherited`: further ones, which keep their
+        numbers. `cpu`: the processor it is bound to.
+        """
+        request = Request(len(self._forked), words, inherited, cpu)
+        forked = self._forked[request.number] = Forked(self)
+        packet = json.dumps(asdict(request)).encode()
+        while True:
+            # A server that waits for its answers to be taken would take no request.
+            self.listen(0)
+            if self.gone:
+                raise OSError("the process that forks workers has ended")
+            with contextlib.suppress(BlockingIOError):
+                socket.send_fds(self._control, [packet], [*standard, *inherited], socket.MSG_DONTWAIT)
+                return forked
+            select.select([self._control], [self._control], [])
+
+    def listen(self, timeout: float | None) -> None:
+        """Take in what the server says; wait up to `timeout` seconds for it if there is nothing."""
+        while not self.gone and select.select([self._control], [], [], timeout)[0]:
+            timeout = 0
+            try:
+                packet = self._control.recv(PACKET)
+            except ConnectionError:
+                packet = b""
+            if not packet:
+                self.gone = True
+                return
+            said = json.loads(packet)
+            if "started" in said:
+                forked = self._running[said["started"]] = self._forked[said["number"]]
+                forked.started(said["started"])
+            else:
+                self._running.pop(said["ended"]).ended(said["code"])
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
+    def kill(self) -> None:
+        """End the server at once; the workers that it has forked stay."""
+        self._process.kill()
+        self.gone = True
+
+    def close(self) -> None:
+        """End the server, whose workers have ended."""
+        self._control.close()
+        try:
+            self._process.wait(GRACE)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        with self._errors as errors:
+            errors.seek(0)
+            if said := errors.read(1 << 14).decode(errors="replace").strip():
+                logger.warning("the process that forks workers said: %s", said)
+
+
+class Forked:
+    """A worker that the server forks, or will fork, with the methods of `subprocess.Popen` that are needed here."""
+
+    def __init__(self, server: ForkServer) -> None:
+        self._server = server
+        self._process: int | None = None  # a descriptor of it
+        self.returncode: int | None = None
+        self.pid = 0  # until it is known
+
+    def started(self, pid: int) -> None:
+        """Note its process id. A descriptor stays that of this process, even when the number is used again."""
+        self.pid = pid
+        logger.info("worker process %d started", pid)
+        with contextlib.suppress(ProcessLookupError):  # it has ended; the server will say how
+            self._process = os.pidfd_open(pid)
+
+    def ended(self, code: int) -> None:
+        """Note that it has ended."""
+        self.returncode = code
+        if self._process is not None:
+            os.close(self._process)
+            self._process = None
+
+    def poll(self) -> int | None:
+        """Return its exit code, None while it runs."""
+        self._server.listen(0)
+        if self.returncode is None and self._server.gone and self._is_over(0):
+            self.ended(UNKNOWN)
+        return self.returncode
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Return its exit code; subprocess.TimeoutExpired if it does not end within `timeout` seconds."""
+        end = None if timeout is None else MONOTONIC.now() + timeout
+        while (code := self.poll()) is None:
+            left = None if end is None else end - MONOTONIC.now()
+            if left is not None and left <= 0:
+                raise subprocess.TimeoutExpired("worker", timeout or 0.0)
+            if self._server.gone:
+                self._is_over(left)
+            else:
+                self._server.listen(left)
+        return code
+
+    def terminate(self) -> None:
+        """Ask it to end."""
+        self._send(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End it at once, and if it has not been forked yet, the server that was to do it."""
+        self._send(signal.SIGKILL)
+        if not self.pid and not self._server.gone:
+            self._server.kill()
+
+    def _send(self, number: int) -> None:
+        self._server.listen(0)
+        if self._process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._process, number)
+
+    def _is_over(self, timeout: float | None) -> bool:
+        """Wait for its end, and return whether it has ended, or never begun."""
+        return self._process is None or bool(select.select([self._process], [], [], timeout)[0])
+
+
+@contextmanager
+def fork_server() -> Iterator[ForkServer | None]:
+    """Start the server, and make sure at the end that it is gone; None where there can be none."""
+    try:
+        os.close(os.pidfd_open(os.getpid()))
+        server = ForkServer()
+    except (AttributeError, OSError):  # not Linux, a kernel before 5.3, or no process can be started
+        yield None
+        return
+    try:
+        yield server
+    finally:
+        server.close()

@@ -1,0 +1,235 @@
+"""Workers forked from a process that has loaded everything: what they have of it, how they end, and when it ends."""
+
+import os
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import pytest
+
+from engine.launch.fork_server import UNKNOWN, Forked, ForkServer, fork_server
+from engine.launch.local_workers import LocalWorkers
+from engine.launch.rendezvous import SOCKET, rendezvous_folder
+from engine.wire import Listener
+from tests.support.cluster import descriptors, exists
+from tests.support.command import PATIENCE
+from tests.support.repository import ROOT
+
+pytestmark = [
+    pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="only Linux has what it takes"),
+    pytest.mark.usefixtures("numpy_kernels"),
+]
+
+# A server in a process that has a thread besides.
+THREADED = """
+import sys, threading
+threading.Thread(target=threading.Event().wait, daemon=True).start()
+from workers.fork_server import serve
+serve(int(sys.argv[2]))
+"""
+
+# Starts two workers and says who they, and the server, are; then it waits to be killed.
+PARENT = """
+import signal
+from engine.launch.fork_server import fork_server
+from engine.launch.local_workers import LocalWorkers
+from engine.launch.rendezvous import SOCKET, rendezvous_folder
+from engine.wire import Listener
+with rendezvous_folder() as folder, fork_server() as server:
+    address = f"ipc://{folder / SOCKET}"
+    with Listener(address, 1000) as listener, LocalWorkers(address, 2, server=server) as workers:
+        hellos = 0
+        while hellos < 2:
+            hellos += len(listener.poll(1.0))
+        workers.look()
+        print(folder, server.pid, *workers.pids, flush=True)
+        signal.pause()
+"""
+
+
+class Child:
+    """A forked worker with `words`, the other end of its standard input, and its standard error."""
+
+    def __init__(self, server: ForkServer, *words: str, inherited: Sequence[int] = (), cpu: int | None = None) -> None:
+        self.errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed below
+        stdin, self.pipe = os.pipe()
+        try:
+            self.forked: Forked = server.fork(words, (stdin, self.errors.fileno()), inherited, cpu)
+        except OSError:
+            self.__exit__()
+            raise
+        finally:
+            os.close(stdin)
+
+    def said(self) -> str:
+        self.errors.seek(0)
+        return self.errors.read().decode()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self.pipe)
+        self.errors.close()
+
+
+@pytest.fixture
+def server() -> Iterator[ForkServer]:
+    with fork_server() as server:
+        assert server
+        yield server
+    assert not exists(server.pid)
+
+
+@pytest.fixture
+def listener() -> Iterator[Listener]:
+    with rendezvous_folder() as folder, Listener(f"ipc://{folder / SOCKET}", 1000) as listener:
+        yield listener
+
+
+def hear(listener: Listener) -> None:
+    """Wait until a worker has said hello; the end of another one wakes the listener, too."""
+    deadline = time.monotonic() + PATIENCE
+    while not listener.poll(1.0):
+        assert time.monotonic() < deadline
+
+
+def joined(listener: Listener, server: ForkServer, **options: Any) -> Child:
+    """Fork a worker, and return it when it has said hello."""
+    child = Child(server, listener.address, "--tied", **options)
+    hear(listener)
+    assert child.forked.poll() is None
+    return child
+
+
+def test_a_worker_has_the_descriptors_it_was_given_and_none_of_its_siblings(
+    listener: Listener, server: ForkServer
+) -> None:
+    inherited, kept = os.pipe()
+    with joined(listener, server) as sibling, joined(listener, server, inherited=[inherited]) as child:
+        has = {int(path.name): str(path.readlink()) for path in Path(f"/proc/{child.forked.pid}/fd").iterdir()}
+        assert has[inherited] == f"pipe:[{os.fstat(inherited).st_ino}]"
+        assert has[0] == f"pipe:[{os.fstat(child.pipe).st_ino}]"
+        assert has[1] == os.devnull
+        assert f"pipe:[{os.fstat(sibling.pipe).st_ino}]" not in has.values(), "its sibling could not end with us"
+        assert [number for number, path in has.items() if "pipe:" in path] == [0, inherited]
+        assert not [path for path in has.values() if "pidfd" in path]
+    os.close(inherited)
+    os.close(kept)
+
+
+def test_a_worker_is_a_process_group_of_its_own_bound_to_its_processor(listener: Listener, server: ForkServer) -> None:
+    cpu = min(os.sched_getaffinity(0))
+    with joined(listener, server, cpu=cpu) as child:
+        pid = child.forked.pid
+        assert os.getpgid(pid) == os.getsid(pid) == pid
+        assert os.sched_getaffinity(pid) == {cpu}
+        assert os.sched_getaffinity(server.pid) == os.sched_getaffinity(0)
+
+
+def test_exit_codes_and_last_words_come_back(server: ForkServer) -> None:
+    before = descriptors()
+    with Child(server, "nowhere") as child:
+        assert child.forked.wait(PATIENCE) == 2
+        assert "gradsum worker: " in child.said()
+    with Child(server, "--no-such-option") as child:
+        assert child.forked.wait(PATIENCE) == 2
+        assert "required: ADDRESS" in child.said()
+    assert descriptors() == before
+
+
+@pytest.mark.parametrize(("ask", "code"), [("terminate", 0), ("kill", -signal.SIGKILL)])
+def test_workers_end_when_they_are_told(listener: Listener, server: ForkServer, ask: str, code: int) -> None:
+    with joined(listener, server) as child:
+        getattr(child.forked, ask)()
+        assert child.forked.wait(PATIENCE) == code
+        child.forked.kill()  # which is too late
+
+
+def test_a_worker_that_does_not_end_in_time(listener: Listener, server: ForkServer) -> None:
+    with joined(listener, server) as child, pytest.raises(subprocess.TimeoutExpired):
+        child.forked.wait(0.01)
+
+
+def test_workers_outlive_the_server_and_their_end_is_noticed(listener: Listener, server: ForkServer) -> None:
+    with joined(listener, server) as child:
+        os.kill(server.pid, signal.SIGKILL)
+        server.listen(PATIENCE)
+        assert server.gone
+        assert child.forked.poll() is None
+        with pytest.raises(OSError, match="the process that forks workers has ended"):
+            Child(server, "nowhere")
+        child.forked.kill()
+        assert child.forked.wait(PATIENCE) == UNKNOWN
+
+
+def test_a_worker_that_is_killed_before_it_is_forked(server: ForkServer) -> None:
+    os.kill(server.pid, signal.SIGSTOP)
+    with Child(server, "nowhere") as child:
+        assert child.forked.poll() is None
+        child.forked.kill()
+        assert child.forked.wait(PATIENCE) == UNKNOWN
+
+
+def test_more_requests_than_fit_into_the_socket(server: ForkServer) -> None:
+    """Answers come meanwhile, and a server that waits for them to be taken would never take the next request."""
+    children = [Child(server, "--no-such-option") for _ in range(400)]
+    for child in children:
+        with child:
+            assert child.forked.wait(PATIENCE) == 2
+
+
+def test_a_server_with_a_thread_forks_nothing(listener: Listener) -> None:
+    server = ForkServer(lambda *words: [sys.executable, "-c", THREADED, *words])
+    try:
+        with Child(server, listener.address, "--tied") as child:
+            assert child.forked.wait(PATIENCE) == UNKNOWN
+            assert child.forked.pid == 0
+    finally:
+        server.close()
+
+
+def test_without_the_server_workers_are_processes_as_elsewhere(listener: Listener, server: ForkServer) -> None:
+    os.kill(server.pid, signal.SIGKILL)
+    server.listen(PATIENCE)
+    with LocalWorkers(listener.address, 1, server=server) as workers:
+        hear(listener)
+        assert "--fork-server" not in Path(f"/proc/{workers.pids[0]}/cmdline").read_text()
+
+
+def test_one_that_is_killed_is_replaced_by_another_fork(listener: Listener, server: ForkServer) -> None:
+    with LocalWorkers(listener.address, 1, server=server) as workers:
+        hear(listener)
+        workers.look()
+        first = workers.pids[0]
+        os.kill(first, signal.SIGKILL)
+        while workers.pids == [first]:
+            workers.look()
+        hear(listener)
+        workers.look()
+        assert workers.pids[0] not in (0, first)
+        assert "--fork-server" in Path(f"/proc/{workers.pids[0]}/cmdline").read_text()
+
+
+@pytest.mark.parametrize("frozen", ["nobody", "workers", "all"])
+def test_all_end_with_a_parent_that_is_killed(frozen: str) -> None:
+    with subprocess.Popen([sys.executable, "-c", PARENT], stdout=subprocess.PIPE, text=True, cwd=ROOT) as parent:
+        assert parent.stdout
+        try:
+            folder, *numbers = parent.stdout.readline().split()
+            pids = [int(number) for number in numbers]
+            for pid in {"nobody": [], "workers": pids[1:], "all": pids}[frozen]:
+                os.kill(pid, signal.SIGSTOP)
+            processes = [os.pidfd_open(pid) for pid in pids]
+        finally:
+            parent.kill()
+    for process in processes:
+        assert select.select([process], [], [], PATIENCE)[0], "it has not ended"
+        os.close(process)
+    assert not Path(folder).exists()

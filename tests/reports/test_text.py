@@ -1,0 +1,33 @@
+"""Values in words."""
+
+import pytest
+
+from engine.data import Measure
+from engine.reports.text import shown, size
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [(0, "0 bytes"), (999, "999 bytes"), (1000, "1 kB"), (1.5e6, "1.5 MB"), (2.5e9, "2.5 GB")],
+)
+def test_sizes(count: float, text: str) -> None:
+    assert size(count) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "-"),
+        (True, "yes"),
+        (0.1234567, "0.123457"),
+        ([1, "a"], '[1, "a"]'),
+        ({"a": None}, '{"a": null}'),
+        ("\x1b[31m", r"\x1b[31m"),
+    ],
+)
+def test_values(value: object, text: str) -> None:
+    assert shown(value) == text
+
+
+def test_scores_have_their_unit() -> None:
+    assert (Measure.PERCENT.text(97.5), Measure.R2.text(0.99512)) == ("97.50 % correct", "R² 0.9951")
