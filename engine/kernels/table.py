@@ -178,7 +178,7 @@ class Backend(Protocol):
     def winograd_pool(
         self, m: Array, bias: Array, y: Array, place: Place, route: Route, size: Size, work: Array
     ) -> None:
-        """Do `winograd_output` and a 2 x 2 max-pool at once: a tile holds four windows. Otherwise as `pool_phases`."""
+        """Do `winograd_output` and a 2 x 2 max-pool at once: a tile holds four windows. Otherwise as in `stem`."""
 
     def winograd_pool_gradient(self, dy: Array, place: Place, route: Route, size: Size, dm: Array, work: Array) -> None:
         """Write to dm [6, 6, t, s, L] the gradient A d A^T, d being dy (a plane) given to the outputs that won."""
