@@ -66,7 +66,6 @@ def test_indices_are_read_only_int64() -> None:
         indices[0] = 1
 
 
-@settings(deadline=None)
 @given(seed=SEEDS, step=st.integers(1, 2**40), microbatch=st.integers(0, 2**20))
 def test_the_stream_of_a_microbatch_is_at_the_documented_place(seed: int, step: int, microbatch: int) -> None:
     """numpy's Philox is an independent one; it adds 1 to the counter before it makes a block, which we begin with."""
@@ -74,7 +73,6 @@ def test_the_stream_of_a_microbatch_is_at_the_documented_place(seed: int, step: 
     assert stream(seed, step, microbatch).words(9).tolist() == numpys.random_raw(9).tolist()
 
 
-@settings(deadline=None)
 @given(n=st.integers(1, 30), seed=SEEDS, epoch=st.integers(0, 2**40))
 def test_the_order_of_an_epoch_is_at_the_documented_place(n: int, seed: int, epoch: int) -> None:
     """A run that is resumed in mid-epoch, perhaps years later, continues the order that it began."""

@@ -213,8 +213,9 @@ class Stopping(engine.SweepReporter):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGUSR1, signal.SIGXCPU])
 def test_a_signal_ends_a_sweep_that_then_goes_on(number: int) -> None:
-    whole = engine.sweep(OVER, **SWEEP | {"db": "whole.db", "out": "whole"})
-    stopped = engine.sweep(OVER, **SWEEP, reporter=Stopping(2, 7, number))
+    options = SWEEP | {"prune_after": 0}  # so that every trial has a last step
+    whole = engine.sweep(OVER, **options | {"db": "whole.db", "out": "whole"})
+    stopped = engine.sweep(OVER, **options, reporter=Stopping(2, 7, number))
     assert (stopped.state, [t.state for t in stopped.trials]) == ("interrupted", [FINISHED, INTERRUPTED])
     assert stopped.best == stopped.trials[0]
     assert rows("SELECT state FROM trials") == [(FINISHED,), (INTERRUPTED,)]

@@ -31,7 +31,7 @@ def differences(a: Array, b: Array, c: Array, d: Array, e: Array, f: Array) -> l
     return [FOUR * a - FIVE * c + e, p + q, p - q, r + s, r - s, FOUR * b - FIVE * d + f]
 
 
-def fold(a: Array, b: Array, c: Array, d: Array, e: Array, f: Array, out: Array) -> None:
+def fold(a: Array, b: Array, c: Array, d: Array, e: Array, f: Array, *, out: Array) -> None:
     """Write B (a, b, c, d, e, f) of tiles [n, ...] to out [4 n + 2, ...].
 
     The first two of a tile are added: to what is there, or to the end of the tile before.

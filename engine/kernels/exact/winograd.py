@@ -34,10 +34,10 @@ def winograd_input(x: Array, v: Array, work: Array) -> None:  # noqa: ARG001
 
 def winograd_input_gradient(dv: Array, dx: Array, more: bool, work: Array) -> None:  # noqa: ARG001
     across = np.zeros((dx.shape[1], 6, dv.shape[2], dx.shape[2]), np.float32)
-    fold(*(dv[:, b].transpose(2, 0, 1, 3) for b in range(6)), across)
+    fold(*(dv[:, b].transpose(2, 0, 1, 3) for b in range(6)), out=across)
     if not more:
         dx[:2] = 0
-    fold(*(across[:, a].transpose(1, 0, 2) for a in range(6)), dx)
+    fold(*(across[:, a].transpose(1, 0, 2) for a in range(6)), out=dx)
 
 
 def winograd_output(m: Array, bias: Array, y: Array, place: Place, size: Size, work: Array) -> None:  # noqa: ARG001
