@@ -4,9 +4,9 @@ Letters: N samples, H W height and width, C O channels in and out, K classes. L 
 An image activation is [H, W, L]: one pixel of all samples is contiguous. A *plane* is a larger array of that kind with
 the image inside, and zeros around it; its place in the plane is (first row and column, first of the L values), since a
 plane may hold more samples than are computed at a time. All arrays are C-contiguous float32 unless said
-otherwise, and none overlap. No operation allocates more than a few bytes a sample, but for the last two, which no step
-waits for; and none raises: what does not fit is excluded when a program is compiled. NaN and infinity in the input
-reach the output.
+otherwise, and none overlap. No operation allocates more than a few bytes a sample, but for `moments` and `histogram`,
+which no step waits for, and `norm`; and none raises: what does not fit is excluded when a program is compiled. NaN and
+infinity in the input reach the output.
 """
 
 from typing import Any, Protocol
@@ -27,8 +27,54 @@ Size = tuple[int, int]  # rows, columns
 Route = NDArray[Any]  # unsigned integers: the number, in reading order, of the value that won its pool window
 
 
-class Backend(Protocol):
-    """One implementation of every operation; the modules `with_numpy` and `with_numba` are two."""
+class Vectors(Protocol):
+    """The operations on flat vectors: those of optimizers, and what is said of an array."""
+
+    def sgd(self, w: Array, g: Array, scale: float, rate: float, work: Array) -> None:
+        """Step w -= rate * scale * g. All vectors of one size; `work` is scratch of any size, here and below."""
+
+    def momentum(self, w: Array, velocity: Array, g: Array, scale: float, rate: float, mu: float, work: Array) -> None:
+        """Set velocity = mu * velocity + scale * g and step w -= rate * velocity."""
+
+    def adam(
+        self,
+        w: Array,
+        m: Array,
+        v: Array,
+        g: Array,
+        scale: float,
+        rate: float,
+        betas: tuple[float, float],
+        eps: float,
+        work: Array,
+    ) -> None:
+        """Take one step of Adam (Kingma and Ba 2015, the efficient form of algorithm 1 in section 2) on scale * g.
+
+        m = beta1 m + (1 - beta1) g; v = beta2 v + (1 - beta2) g^2; w -= rate * m / (sqrt(v) + eps). The caller folds
+        both bias corrections into `rate` and `eps`.
+        """
+
+    def moments(self, x: Array) -> tuple[float, float, float]:
+        """Return mean, standard deviation and Euclidean norm of x [n], n > 0.
+
+        Sums are taken in float64, where squares of float32 do not overflow.
+        """
+
+    def norm(self, x: Array) -> float:
+        """Return the Euclidean norm of x [n] as that of `moments`: it is finite exactly if every value is."""
+
+    def total(self, x: Doubles) -> float:
+        """Return the sum of x [n]; compiled kernels add one value after the other."""
+
+    def histogram(self, x: Array, low: float, high: float, counts: Counts) -> None:
+        """Add to counts [B] how many values of x [n] are in each of B equal bins from `low` to `high`.
+
+        All values are within these two. Close to the edge of two bins either may count a value.
+        """
+
+
+class Backend(Vectors, Protocol):
+    """One implementation of every operation; the modules `with_numpy`, `with_numba` and `exact` are three."""
 
     @property
     def name(self) -> str:
@@ -199,46 +245,4 @@ class Backend(Protocol):
         """Set losses [N] = mean over t of (z - value)^2 for z and values [N, T], and dz its gradient.
 
         The difference is rounded to float32, its square is not.
-        """
-
-    def sgd(self, w: Array, g: Array, scale: float, rate: float, work: Array) -> None:
-        """Step w -= rate * scale * g. All vectors of one size; `work` is scratch of any size, here and below."""
-
-    def momentum(self, w: Array, velocity: Array, g: Array, scale: float, rate: float, mu: float, work: Array) -> None:
-        """Set velocity = mu * velocity + scale * g and step w -= rate * velocity."""
-
-    def adam(
-        self,
-        w: Array,
-        m: Array,
-        v: Array,
-        g: Array,
-        scale: float,
-        rate: float,
-        betas: tuple[float, float],
-        eps: float,
-        work: Array,
-    ) -> None:
-        """Take one step of Adam (Kingma and Ba 2015, the efficient form of algorithm 1 in section 2) on scale * g.
-
-        m = beta1 m + (1 - beta1) g; v = beta2 v + (1 - beta2) g^2; w -= rate * m / (sqrt(v) + eps). The caller folds
-        both bias corrections into `rate` and `eps`.
-        """
-
-    def moments(self, x: Array) -> tuple[float, float, float]:
-        """Return mean, standard deviation and Euclidean norm of x [n], n > 0.
-
-        Sums are taken in float64, where squares of float32 do not overflow.
-        """
-
-    def norm(self, x: Array) -> float:
-        """Return the Euclidean norm of x [n] as that of `moments`: it is finite exactly if every value is."""
-
-    def total(self, x: Doubles) -> float:
-        """Return the sum of x [n]; compiled kernels add one value after the other."""
-
-    def histogram(self, x: Array, low: float, high: float, counts: Counts) -> None:
-        """Add to counts [B] how many values of x [n] are in each of B equal bins from `low` to `high`.
-
-        All values are within these two. Close to the edge of two bins either may count a value.
         """
