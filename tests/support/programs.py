@@ -47,8 +47,9 @@ def check_against_reference(c: Case) -> None:
 
     A sum whose terms nearly cancel each other is only right to the rounding of these, hence the absolute part.
     Both sides round parameters and images alike, so what differs is the rounding of sums in float32: some 1e-7 of the
-    largest value for each layer passed, and a few times more through Winograd's transforms; and, where the slopes of
-    the outputs, which are below 1, cancel in all values of a layer, some 1e-8 of those.
+    largest value for each layer passed, and a few times more through Winograd's transforms and where hundreds of values
+    are added one after the other; and, where the slopes of the outputs, which are below 1, cancel in all values of a
+    layer, some 1e-8 of those.
     """
     out, loss, _ = c.gradient()
     exact = {name: array.astype(float) for name, array in c.program.layout.public(c.parameters)}
@@ -56,4 +57,4 @@ def check_against_reference(c: Case) -> None:
     np.testing.assert_allclose(loss, want, rtol=1e-6)
     for name, array in c.program.layout.public(out):
         scale = np.abs(slopes[name]).max()
-        np.testing.assert_allclose(array, slopes[name], rtol=0, atol=5e-6 * scale + 5e-7, err_msg=name)
+        np.testing.assert_allclose(array, slopes[name], rtol=0, atol=1e-5 * scale + 5e-7, err_msg=name)
