@@ -55,10 +55,10 @@ def looked(pid: int, step: int) -> Look | None:
 
 
 def family(pid: int) -> list[int]:
-    """Return a process and its children."""
+    """Return a process, and all that descend from it."""
     with contextlib.suppress(OSError):
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii")
-        return [pid, *map(int, children.split())]
+        return [pid, *(one for child in children.split() for one in family(int(child)))]
     return []
 
 

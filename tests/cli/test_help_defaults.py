@@ -40,6 +40,7 @@ def differing(help_: dict[str, str], settings: dict[str, Any]) -> list[str]:
         "3 if nothing else ends the run": 3,
         "sgd 0.01, momentum 0.01, adam 0.001": 0.001,  # adam's, as that is the default
         "once an epoch": 0,
+        "once an epoch, at least every 5 minutes": 0,
         "256; no limit if --snapshot-every is given": 256,
     }
     wrong = []

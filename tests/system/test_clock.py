@@ -11,6 +11,9 @@ READERS = {
     "engine.system.clock": "is the clock",
     # The time of day is a value like any other in these: tests give rows, or look for a recent one.
     "engine.data.cache": "compares the time of day with the age of a file",
+    "engine.records.backlog": "rows carry the time of day",
+    "engine.records.catch_up": "rows carry the time of day",
+    "engine.records.delivery": "rows carry the time of day",
     "engine.records.recorder": "rows carry the time of day",
     "engine.training.step_log": "rows carry the time of day",
     # To be given a clock, too.

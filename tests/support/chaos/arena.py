@@ -29,9 +29,6 @@ LIAR = Path(__file__).with_name("liar.py")
 GRACE = 20.0  # seconds in which a process must end once it should
 STALL = 180.0  # seconds without a step after which the run is taken to hang
 SPOILED = 3  # messages in a row
-LEFT = 64 << 20  # bytes that are still free on a disk that is full
-# Seconds after which a fault is over if it would last longer otherwise.
-MOST = {Fault.LOCK: 5.0, Fault.FULL_DISK: 5.0, Fault.FLOOD: 1.0}
 MISCHIEF = {Fault.LOSE: Mischief.LOSE, Fault.REPEAT: Mischief.REPEAT, Fault.SWAP: Mischief.SWAP}
 
 
@@ -258,16 +255,15 @@ class Arena:
 
     def _trouble(self, event: Event) -> float:
         """Carry out a fault of the storage or of a stranger; return how long it lasts."""
-        seconds = min(event.seconds, MOST.get(event.fault, math.inf))
         match event.fault:
             case Fault.LOCK:
-                return self._later(seconds, self._lock.hold, self._lock.release)
+                return self._later(event.seconds, self._lock.hold, self._lock.release)
             case Fault.FULL_DISK:
-                filler = Filler(self._db.parent, LEFT)
-                return self._later(seconds, filler.fill, filler.clear)
+                filler = Filler(self._db.parent)
+                return self._later(event.seconds, filler.fill, filler.clear)
             case Fault.FLOOD:
                 flood = Flood(self.address, "", self.pid, event.lot, kinds=("stranger", "raw"))
-                return self._later(seconds, flood.start, flood.stop)
+                return self._later(event.seconds, flood.start, flood.stop)
             case _:
                 return self._lie(event)
 

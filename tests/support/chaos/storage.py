@@ -1,7 +1,7 @@
 """What happens to the disk and the database of a run, and is over again."""
 
+import contextlib
 import os
-import shutil
 import sqlite3
 import tempfile
 from pathlib import Path
@@ -34,21 +34,21 @@ class DatabaseLock:
 
 
 class Filler:
-    """A file on the disk of `folder` that takes all but `left` bytes of what is free."""
+    """A file on the disk of `folder` that takes all that is free."""
 
-    def __init__(self, folder: Path, left: int) -> None:
+    def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._left = left
 
     def fill(self) -> None:
         """Take the room."""
-        size = shutil.disk_usage(self._folder).free - self._left
         descriptor, self._file = tempfile.mkstemp(prefix="filler-", dir=self._folder)
-        try:
-            if size > 0:
-                os.posix_fallocate(descriptor, 0, size)
-        finally:
-            os.close(descriptor)
+        size = 0
+        for piece in (1 << 24, 1 << 12):
+            with contextlib.suppress(OSError):  # there is no room for another piece
+                while True:
+                    os.posix_fallocate(descriptor, size, piece)
+                    size += piece
+        os.close(descriptor)
 
     def clear(self) -> None:
         """Give it back."""
