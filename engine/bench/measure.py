@@ -2,9 +2,11 @@
 
 import json
 import os
+import select
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
@@ -26,6 +28,7 @@ RARELY: dict[str, Any] = {
     "snapshot_every": 0,
     "statistics_every": 0,
 }
+LOOK = 0.2  # seconds between two looks whether the study is to end
 ALONE = Path(__file__).with_name("alone.py")
 
 
@@ -62,11 +65,11 @@ def measure(subject: Subject, case: Case, steps: int) -> dict[str, float]:
     return {"images_per_second": result.images_per_second, "parameters": watch.parameters} | result.step_ms
 
 
-def side_by_side(subject: Subject, case: Case, steps: int, count: int) -> float:
+def side_by_side(subject: Subject, case: Case, steps: int, count: int, stopped: Callable[[], object]) -> float:
     """Return the images/s of `count` runs without workers, at once and each on a core of its own, added up.
 
     It is what the machine allows: they share its caches, memory and clock, but nothing of a step. Raises WorkersError
-    if one of them fails.
+    if one of them fails, and KeyboardInterrupt as soon as `stopped` says so.
     """
     pinning = Pinning(count)
     alone = Case(case.study, case.batch, case.microbatch, 0)
@@ -89,10 +92,10 @@ def side_by_side(subject: Subject, case: Case, steps: int, count: int) -> float:
             pinning.pin(process.pid, number)
             processes.append(process)
         for process in processes:
-            _next_line(process)  # it is about to take its first step
+            _next_line(process, stopped)  # it is about to take its first step
         for process in processes:
             print(file=process.stdin, flush=True)  # it may begin
-        return sum(float(_next_line(process)) for process in processes)
+        return sum(float(_next_line(process, stopped)) for process in processes)
 
 
 def _path() -> str:
@@ -101,9 +104,13 @@ def _path() -> str:
     return os.pathsep.join([here, *filter(None, [os.environ.get("PYTHONPATH")])])
 
 
-def _next_line(process: "subprocess.Popen[str]") -> str:
+def _next_line(process: "subprocess.Popen[str]", stopped: Callable[[], object]) -> str:
     """Return the next line that the process writes; WorkersError if it ended instead."""
-    line = cast(TextIO, process.stdout).readline()
+    output = cast(TextIO, process.stdout)
+    while not select.select([output], [], [], LOOK)[0]:
+        if stopped():
+            raise KeyboardInterrupt
+    line = output.readline()
     if not line:
         said = process.communicate()[1].strip().splitlines()
         raise WorkersError(f"a run without workers failed: {said[-1] if said else f'exit {process.returncode}'}")

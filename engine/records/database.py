@@ -64,14 +64,15 @@ def check_file_system(path: Path) -> None:
         )
 
 
-def connect(path: Path, mode: str, timeout: float = PATIENCE) -> sqlite3.Connection:
+def connect(path: Path, mode: str, timeout: float | None = None) -> sqlite3.Connection:
     """Open `path` with an SQLite URI `mode` ("rwc", "ro&immutable=1"...); transactions are opened by hand.
 
-    A transaction waits `timeout` seconds for another program's.
+    A transaction waits `timeout` seconds for another program's, by default `PATIENCE`.
     """
     # A URI made from an absolute path keeps names such as ":memory:" and "a?b" plain file names.
     uri = f"{path.absolute().as_uri()}?mode={mode}"
-    return sqlite3.connect(uri, uri=True, timeout=timeout, isolation_level=None)
+    wait = PATIENCE if timeout is None else timeout
+    return sqlite3.connect(uri, uri=True, timeout=wait, isolation_level=None)
 
 
 def open_for_writing(path: Path) -> sqlite3.Connection:

@@ -51,7 +51,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Calls:
         return {"images_per_second": 1000 * batch / sum(parts.values()), "parameters": 250_000} | parts
 
     monkeypatch.setattr(bench_measure, "measure", measure)
-    monkeypatch.setattr(bench_measure, "side_by_side", lambda _, case, __, count: 900.0 * count * 64 / case.batch)
+    monkeypatch.setattr(bench_measure, "side_by_side", lambda _, case, __, count, ___: 900.0 * count * 64 / case.batch)
     return asked
 
 
@@ -213,7 +213,8 @@ def test_ctrl_c_in_a_run_that_is_all_but_over(gradsum: Gradsum, monkeypatch: pyt
 
 @pytest.mark.parametrize("due", [1, 3])
 def test_ctrl_c_in_a_real_study(tidy: Path, due: int) -> None:
-    process = start("bench", "--workers", 2, "--batch-size", 8, "--images", 4_000, "--save", "a.json")
+    study = ("--data", save_data(), "--model", "mlp", "--workers", 2, "--batch-size", 8, "--images", 4_000)
+    process = start("bench", *study, "--save", "a.json")
     assert process.stderr
     while not (line := process.stderr.readline()).startswith(f"{due} of 15: "):
         assert line, "it ended"
@@ -227,14 +228,14 @@ def test_ctrl_c_in_a_real_study(tidy: Path, due: int) -> None:
 
 def test_runs_side_by_side_are_independent_and_leave_nothing_behind(tidy: Path) -> None:
     save_data()
-    rate = side_by_side(Subject("mlp", "data.npz"), Case(8, 8, 4, 2), 10, 2)
+    rate = side_by_side(Subject("mlp", "data.npz"), Case(8, 8, 4, 2), 10, 2, lambda: False)
     assert 0 < rate < 1e7
     assert list(tidy.iterdir()) == []
 
 
 def test_a_run_side_by_side_that_fails_is_told(tidy: Path) -> None:
     with pytest.raises(WorkersError, match=r"a run without workers failed: .*nowhere\.npz"):
-        side_by_side(Subject("mlp", "nowhere.npz"), Case(8, 8, 4, 2), 10, 2)
+        side_by_side(Subject("mlp", "nowhere.npz"), Case(8, 8, 4, 2), 10, 2, lambda: False)
 
 
 def test_the_result_is_kept_and_compared(gradsum: Gradsum, calls: Calls) -> None:

@@ -104,6 +104,7 @@ def test_everything_deleted_in_the_middle(gradsum: Gradsum, sabotage: Sabotage) 
     assert load(Path("out")).step == 12
 
 
+@pytest.mark.check
 def test_ctrl_c_while_the_database_is_locked(tidy: Path, gradsum: Gradsum) -> None:
     process = start(*SMALL, *PLACES, "--steps", 1 << 30, "--checkpoint-every", 10)
     wait_for(process.stderr, "validation after step 10:")

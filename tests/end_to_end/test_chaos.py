@@ -15,7 +15,7 @@ PLACES = ("--db", "r.db", "--out", "out", "--workers", 1, "--json")
 OFTEN = ("--checkpoint-every", 10, "--validate-every", 60)
 
 
-@pytest.mark.parametrize("key", [None, Path("key")], ids=["plain", "CURVE"])
+@pytest.mark.parametrize("key", [None, pytest.param(Path("key"), marks=pytest.mark.check)], ids=["plain", "CURVE"])
 def test_a_run_under_every_fault_ends_with_the_bits_of_a_quiet_one(
     tidy: Path, gradsum: Gradsum, key: Path | None
 ) -> None:

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 from engine.cli.command import Command
 from engine.cli.exit_codes import INTERRUPTED
 from engine.cli.picture_options import check_place, check_writable, need_matplotlib
+from engine.system.signals import Interrupt
 
 if TYPE_CHECKING:
-    from engine.bench.case import Subject
+    from engine.bench.case import Case, Subject
     from engine.bench.study import Row, Study
 
 
@@ -50,8 +51,9 @@ def run(arguments: argparse.Namespace) -> int:
     _check(counts, arguments)
     before = result_file.load(arguments.compare) if arguments.compare else None
     subject = Subject(arguments.model, arguments.data)
-    study = _study(subject, counts, arguments)
-    complete = follow(study, sys.stderr)
+    with Interrupt() as interrupt:
+        study = _study(subject, counts, arguments, interrupt)
+        complete = follow(study, sys.stderr, interrupt)
     rows = study.rows()
     if before:
         result_file.compared(rows, before)
@@ -62,7 +64,11 @@ def run(arguments: argparse.Namespace) -> int:
     return 0 if complete else INTERRUPTED
 
 
-def _study(subject: "Subject", counts: Sequence[int], arguments: argparse.Namespace) -> "Study":
+def _study(subject: "Subject", counts: Sequence[int], arguments: argparse.Namespace, interrupt: Interrupt) -> "Study":
+    def together(case: "Case") -> float:
+        steps = case.steps(arguments.images)
+        return measure.side_by_side(subject, case, steps, case.workers, lambda: interrupt.requested)
+
     from engine.bench import measure
     from engine.bench.case import cases
     from engine.bench.study import Study
@@ -75,7 +81,7 @@ def _study(subject: "Subject", counts: Sequence[int], arguments: argparse.Namesp
         arguments.rounds,
         usable_cores(),
         lambda case: measure.measure(subject, case, case.steps(arguments.images)),
-        lambda case: measure.side_by_side(subject, case, case.steps(arguments.images), case.workers),
+        together,
     )
 
 

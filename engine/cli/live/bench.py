@@ -4,19 +4,21 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, TextIO
 
 from engine.cli.live.display import forgiving, is_live
+from engine.system.signals import Interrupt
 
 if TYPE_CHECKING:
     from engine.bench.study import Measurement, Study
 
 
-def follow(study: "Study", stream: TextIO | None) -> bool:
+def follow(study: "Study", stream: TextIO | None, interrupt: Interrupt) -> bool:
     """Make all measurements, and return whether that was not interrupted."""
     try:
         for _ in _shown(study, stream):
-            pass
+            if interrupt.requested:
+                return False
     except KeyboardInterrupt:
         return False
-    return True
+    return not interrupt.requested
 
 
 def _shown(study: "Study", stream: TextIO | None) -> "Iterator[Measurement]":
