@@ -74,10 +74,14 @@ class ConnectionLimits:
             borrowed = socket.socket(self._family, socket.SOCK_STREAM, 0, fileno=descriptor)
         except OSError:  # it has ended already, which we shall be told
             return
-        try:
-            address = network_of(borrowed.getpeername()[0]) if self._family == socket.AF_INET else ""
-        except OSError:  # so has this one
-            address = ""
+        address = ""
+        with contextlib.suppress(OSError):  # so has this one
+            if self._family == socket.AF_INET:
+                name = borrowed.getpeername()
+                if not isinstance(name, tuple):  # it has ended, and the number is that of a local socket by now
+                    borrowed.detach()
+                    return
+                address = network_of(name[0])
         self._connections[descriptor] = Connection(borrowed, address, self._clock.now())
         self._at[address] += 1
         self._strangers.add(descriptor, address)

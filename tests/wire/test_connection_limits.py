@@ -203,6 +203,17 @@ def test_a_descriptor_that_is_of_another_socket_by_now_is_left_alone(server: soc
     guarded.close()
 
 
+def test_a_descriptor_that_is_of_a_local_socket_by_now_is_left_alone(server: socket.socket) -> None:
+    """The connection ended before its event was read, and a worker of this machine got its number."""
+    limits = ConnectionLimits(server.getsockname()[1], LARGEST, FakeClock())
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        limits.opened(ours.fileno())
+        limits.closed(ours.fileno())
+        theirs.sendall(b"still there")
+        assert ours.recv(20) == b"still there"
+
+
 def test_who_is_known_and_who_was_lost(guarded: Guarded) -> None:
     descriptor = guarded.ours.fileno()
     assert guarded.limits.of(PEER) is None

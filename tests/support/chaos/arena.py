@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Self
 
+from engine.errors import RecordsError
 from engine.launch.command import worker_command, worker_environment
 from tests.support.chaos.flood import Flood
 from tests.support.chaos.liar import Lie
@@ -78,6 +79,7 @@ class Arena:
         self._resume = list(resume)
         self._port = free_port()
         self._step = 0
+        self._no_room_until = 0.0
         self._pids: list[int] = []  # of the workers at hand, remote ones included
         self._due: list[tuple[float, Callable[[], None]]] = []
         self._errors = (folder / "stderr.txt").open("ab")
@@ -126,7 +128,7 @@ class Arena:
     def run(self, events: Sequence[Event], code: int = 0) -> Story:
         """Let the training go on to its end, with exit code `code`, while `events` happen, and return the story."""
         pending = deque(events)
-        while line := self._next_line():
+        while line := self._next_line() or self._try_again():
             if line[0] == "started":
                 self._begin(line)
                 continue
@@ -136,11 +138,22 @@ class Arena:
                 self._strike(pending.popleft())
         out, _ = self._coordinator.communicate(timeout=GRACE)
         if self._coordinator.returncode != code or pending:
-            said = (self._folder / "stderr.txt").read_text(errors="replace")[-3000:]
+            said = (self._folder / "stderr.txt").read_text(errors="replace")[-9000:]
             raise AssertionError(f"exit code {self._coordinator.returncode}, {len(pending)} faults to come: {said}")
         self.story.result = json.loads(out.splitlines()[-1])
         self._dismiss()
         return self.story
+
+    def _try_again(self) -> list[str]:
+        """Start a coordinator again, as a service manager would, if it found no room for records when it was resumed.
+
+        Return the words of its next line, [] if it has ended for another reason.
+        """
+        while self._coordinator.wait(GRACE) == RecordsError.exit_code and time.monotonic() < self._no_room_until:
+            self._kill_coordinator()
+            if line := self._next_line():
+                return line
+        return []
 
     def _next_line(self) -> list[str]:
         """Return the words of the coordinator's next line, looking after everything else meanwhile; [] at the end."""
@@ -259,6 +272,7 @@ class Arena:
             case Fault.LOCK:
                 return self._later(event.seconds, self._lock.hold, self._lock.release)
             case Fault.FULL_DISK:
+                self._no_room_until = max(self._no_room_until, time.monotonic() + event.seconds + STALL)
                 filler = Filler(self._db.parent)
                 return self._later(event.seconds, filler.fill, filler.clear)
             case Fault.FLOOD:
