@@ -80,7 +80,8 @@ def memory(run: "subprocess.Popen[str]", db: Path) -> Iterator[tuple[int, int, i
         step = steps_recorded(db)
         try:
             lines = Path(f"/proc/{run.pid}/smaps_rollup").read_text(encoding="ascii").splitlines()
-        except OSError:  # not there any more
+            size = db.stat().st_size
+        except OSError:  # not there yet, or not any more
             continue
         kilobytes = next(int(line.split()[1]) for line in lines if line.startswith("Private_Dirty"))
-        yield step, kilobytes * 1024, db.stat().st_size
+        yield step, kilobytes * 1024, size
