@@ -66,7 +66,7 @@ class AnyOrder(RuleBasedStateMachine):
         self.counted: set[int] = set()
         self.hands: dict[bytes, Share] = {}
         self.holds: dict[bytes, int] = {}  # live workers, and the version of the parameters they hold
-        self.machines: dict[bytes, str] = {}  # of live workers
+        self.machines: dict[bytes, str] = {}  # of all workers that ever joined
         self.apart: bool | None = None  # whether opinions must come from different machines; None: no share yet
         self.votes: dict[Block, dict[bytes, str]] = {}  # blocks in question, and who said what
         self.attempts: set[int] = set()
@@ -75,7 +75,7 @@ class AnyOrder(RuleBasedStateMachine):
     def feed(self, event: Event) -> list[Instruction]:
         out = self.rounds.handle(event, self.now)
         if self.apart is None and any(isinstance(instruction, Assign) for instruction in out):
-            self.apart = len(set(self.machines.values())) > 1
+            self.apart = len({self.machines[worker] for worker in self.holds}) > 1
         for instruction in out:
             match instruction:
                 case Assign():
@@ -105,18 +105,23 @@ class AnyOrder(RuleBasedStateMachine):
                 case Differ(workers, block):
                     assert set(workers) == self.votes[block].keys()
                     assert len(set(self.votes[block].values())) > 1
+                case Arbitrate(block):
+                    self.may_be_arbitrated(block)
         for instruction in out:
+            # What is found out about one block may expel a worker whose opinion on another was asked for as well.
             if isinstance(instruction, Arbitrate):
                 self.arbiter(instruction.block)
         return out
 
-    def arbiter(self, block: Block) -> None:
-        """Do as the coordinator does: compute the block, and tell the result at once."""
-        voted = self.votes[block]
-        assert voted, "nobody was asked before"
+    def may_be_arbitrated(self, block: Block) -> None:
+        """Check that a block that the coordinator is to compute could not be left to workers."""
+        assert self.votes[block], "nobody was asked before"
         for worker in (worker for worker in self.holds if self.may_say(worker, block)):
             late = self.now - self.hands[worker].given if worker in self.hands else 0.0
             assert late >= PATIENCE.least_late - SLACK, "a worker could have been asked"
+
+    def arbiter(self, block: Block) -> None:
+        """Do as the coordinator does: compute the block, and tell the result at once."""
         assert block in accepted(self.feed(Arbitrated(self.begun.round, block, TRUTH)))
 
     def voice(self, worker: bytes) -> str | bytes:
@@ -170,7 +175,6 @@ class AnyOrder(RuleBasedStateMachine):
         """Strike a worker off the book, and all it said of blocks that are not decided."""
         self.holds.pop(worker, None)
         self.hands.pop(worker, None)
-        self.machines.pop(worker, None)
         for block, voted in self.votes.items():
             if not set(range(*block)) <= self.counted:
                 voted.pop(worker, None)
