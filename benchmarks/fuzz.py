@@ -144,7 +144,7 @@ def main() -> int:
 def _tell(found: dict[str, Any]) -> None:
     one, two = found["decoder"], found["live"]
     print(f"decoder: {one['messages']:,} messages, {one['understood']:,} of them still messages,", end=" ")
-    print(f"{one['seconds']:.0f} s, {one['memory'] >> 20} MiB more; nothing but ProtocolError")
+    print(f"{one['seconds']:.0f} s, {one['memory'] >> 20} MiB more; no error but ProtocolError")
     sent = ", ".join(f"{kind} {count:,}" for kind, count in two["sent"].items())
     bits = "the bits of the quiet run" if two["same_bits"] else "OTHER BITS"
     print(f"live: {two['steps']} steps, {two['seconds']:.0f} s, {two['memory'] >> 20} MiB more, {bits};", end=" ")

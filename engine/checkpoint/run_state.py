@@ -101,12 +101,12 @@ class RunState:
 
     @property
     def target_column(self) -> str | None:
-        """The column that is to be said of each row of a table; None where there is no table."""
+        """The column of a table that is predicted; None where there is no table."""
         return self.data.targets[0] if len(self.data.targets) == 1 and self.data.columns else None
 
     @property
     def task(self) -> str | None:
-        """What is done with features: "regression" or "classification"; None where there are no features."""
+        """The task for features, "regression" or "classification"; None without features."""
         if self.model is None or len(self.model.get("shape", ())) != 1:
             return None
         return "classification" if self.values is None else "regression"

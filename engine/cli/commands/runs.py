@@ -74,7 +74,7 @@ def _print_table(runs: list[Run]) -> None:
 
 
 def _best(run: Run) -> str:
-    """Return the best percent correct, or R², with a star if there is no network that has it."""
+    """Return the best percent correct, or R², with a star if the network that had it is gone."""
     score = number(run["best_percent"], ".2f") if run["best_r2"] is None else f"R² {run['best_r2']:.4f}"
     return score if run["best_step"] is None or best_checkpoint(run) else f"{score}*"
 
