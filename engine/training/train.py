@@ -61,6 +61,7 @@ def _train(request: Request, reporter: Reporter) -> Result:
     with TrainingProcess(reporter) as process:
         earlier = None if request.resume is None else checkpoints.load(request.resume)
         settings = choose_settings(request.settings, earlier)
+        process.use_kernels(settings)
         run = None
         if not is_compiled():  # that takes long, so see first whether there is anything to do
             run = prepare(request, settings, earlier, process.converting)
