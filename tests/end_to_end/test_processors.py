@@ -25,7 +25,7 @@ COMPILED = find_spec("numba") is not None
 KERNELS = "numba" if COMPILED else "exact"
 INTEL = platform.machine() == "x86_64"
 needs_numba = pytest.mark.skipif(not COMPILED, reason="numba is not installed")
-DISPATCHED = np.show_config(mode="dicts")["SIMD Extensions"].get("found", [])  # type: ignore[call-overload]
+DISPATCHED = np.show_config(mode="dicts")["SIMD Extensions"].get("found", [])
 
 ANYWHERE = [
     {"GRADSUM_TILE": "4x3x4"},

@@ -38,10 +38,10 @@ DIGESTS = {
 
 def train(name: str, folder: Path, **more: Any) -> engine.Result:
     """Carry out a run, with checkpoints and records in `folder`."""
-    sizes = {"batch_size": 32, "microbatch": 8, "steps": STEPS}
-    rarely = {"snapshot_first": 0, "snapshot_every": 0, "statistics_every": 0}
-    options = {"model": "letters", "workers": 0, "db": folder / "r.db", "out": folder / "out"}
-    return engine.train(data=letters(train=76, test=8, seed=7), **options | sizes | rarely | RUNS[name] | more)
+    options: dict[str, Any] = {"model": "letters", "workers": 0, "db": folder / "r.db", "out": folder / "out"}
+    options |= {"batch_size": 32, "microbatch": 8, "steps": STEPS}
+    options |= {"snapshot_first": 0, "snapshot_every": 0, "statistics_every": 0}
+    return engine.train(data=letters(train=76, test=8, seed=7), **options | RUNS[name] | more)
 
 
 def digest(name: str, **more: Any) -> str:
