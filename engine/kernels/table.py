@@ -9,22 +9,38 @@ which no step waits for, and `norm`; and none raises: what does not fit is exclu
 infinity in the input reach the output.
 """
 
-from typing import Any, Protocol
+from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
+from engine.kernels.arrays import (
+    Array,
+    Counter,
+    Counts,
+    Doubles,
+    Key,
+    Labels,
+    Mask,
+    Place,
+    Route,
+    Size,
+    Words,
+)
+from engine.kernels.table_of_layers import Activations, Averages
 
-Array = NDArray[np.float32]
-Doubles = NDArray[np.float64]
-Counts = NDArray[np.int64]
-Labels = NDArray[np.int32]
-Mask = NDArray[np.bool_]
-Words = NDArray[np.uint64]
-Key = tuple[int, int]
-Counter = tuple[int, int, int, int]
-Place = tuple[int, int]
-Size = tuple[int, int]  # rows, columns
-Route = NDArray[Any]  # unsigned integers: the number, in reading order, of the value that won its pool window
+__all__ = [
+    "Array",
+    "Backend",
+    "Counter",
+    "Counts",
+    "Doubles",
+    "Key",
+    "Labels",
+    "Mask",
+    "Place",
+    "Route",
+    "Size",
+    "Vectors",
+    "Words",
+]
 
 
 class Vectors(Protocol):
@@ -73,7 +89,7 @@ class Vectors(Protocol):
         """
 
 
-class Backend(Vectors, Protocol):
+class Backend(Vectors, Activations, Averages, Protocol):
     """One implementation of every operation; the modules `with_numpy`, `with_numba` and `exact` are three."""
 
     @property

@@ -9,7 +9,22 @@ from hypothesis import strategies as st
 
 from engine.errors import ModelError
 from engine.kernels import Backend
-from engine.nn.layers import Conv2d, Dense, Flatten, Gelu, Layer, MaxPool2d, Relu
+from engine.nn.layers import (
+    AvgPool2d,
+    Conv2d,
+    Dense,
+    Flatten,
+    Gelu,
+    GlobalAvgPool,
+    Layer,
+    LeakyRelu,
+    MaxPool2d,
+    Relu,
+    Sigmoid,
+    Silu,
+    Softplus,
+    Tanh,
+)
 from engine.nn.model import LOSSES, Model, lenet, letters, mlp
 from tests.support.backends import BACKENDS, each_backend
 from tests.support.programs import case, check_against_reference
@@ -36,8 +51,8 @@ layers_of_images = st.lists(
         st.builds(Conv2d, st.integers(1, 3), st.integers(1, 4), st.integers(1, 3)),
         st.builds(MaxPool2d, st.integers(1, 3)),
         st.just(MaxPool2d(2)),
-        st.builds(Relu),
-        st.builds(Gelu),
+        st.builds(AvgPool2d, st.integers(1, 3)),
+        st.sampled_from([Relu(), Gelu(), LeakyRelu(0.3), Sigmoid(), Silu(), Softplus(), Tanh()]),
     ),
     max_size=5,
 )
@@ -46,12 +61,12 @@ shapes = st.tuples(st.integers(3, 13), st.integers(3, 13), st.sampled_from([1, 2
 
 @each_backend
 @settings(max_examples=60)
-@given(layers_of_images, shapes, st.sampled_from(LOSSES), st.integers(1, 9), st.integers(0, 9))
+@given(layers_of_images, shapes, st.sampled_from(LOSSES), st.integers(1, 9), st.integers(0, 9), st.booleans())
 def test_any_network(
-    kernels: Backend, layers: list[Layer], shape: tuple[int, int, int], loss: str, microbatch: int, seed: int
+    kernels: Backend, layers: list[Layer], shape: tuple[int, int, int], loss: str, microbatch: int, seed: int, gap: bool
 ) -> None:
     try:
-        model = Model((*layers, Flatten(), Dense(4)), shape, loss)
+        model = Model((*layers, GlobalAvgPool() if gap else Flatten(), Dense(4)), shape, loss)
     except ModelError:
         assume(False)
     check_against_reference(case(model, microbatch, kernels, seed))

@@ -100,6 +100,28 @@ def test_activations(kernels: Backend) -> None:
 
 
 @compiled
+def test_more_activations(kernels: Backend) -> None:
+    d, e, out = normal(WILD.size, seed=1), normal(WILD.size, seed=2), np.empty_like(WILD)
+    for activation in ("tanh", "sigmoid"):
+        same(kernels, activation, lambda: (WILD, out.copy()))
+        same(kernels, f"{activation}_gradient", lambda: (WILD, d, out.copy()))
+    for activation in ("silu", "softplus"):
+        same(kernels, activation, lambda: (WILD, out.copy(), out.copy()))
+    same(kernels, "silu_gradient", lambda: (WILD, e, d, out.copy()))
+    same(kernels, "leaky_relu", lambda: (WILD, out.copy(), 0.3))
+    same(kernels, "leaky_relu_gradient", lambda: (WILD, d, out.copy(), 0.3))
+
+
+@compiled
+@given(H=st.integers(1, 7), W=st.integers(1, 7), size=st.integers(1, 8), seed=st.integers(0, 99))
+def test_average_pool(kernels: Backend, H: int, W: int, size: int, seed: int) -> None:
+    x, dy = normal(H, W, 6, seed=seed), normal(-(-H // size), -(-W // size), 6, seed=seed)
+    x[seed % H, seed % W, 0] = HARD[seed % HARD.size]
+    same(kernels, "average_pool", lambda: (x, np.empty_like(dy), (0, 0), size))
+    same(kernels, "average_pool_gradient", lambda: (dy, (0, 0), np.empty_like(x), size))
+
+
+@compiled
 @given(N=st.integers(1, 5), K=st.integers(1, 30), seed=st.integers(0, 99), spread=st.sampled_from([1e-3, 1, 30, 1e30]))
 def test_losses(kernels: Backend, N: int, K: int, seed: int, spread: float) -> None:
     z, values = normal(N, K, seed=seed) * np.float32(spread), normal(N, K, seed=seed + 100)

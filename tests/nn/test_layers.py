@@ -6,9 +6,31 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from engine.errors import ModelError
-from engine.nn.layers import REGISTRY, Conv2d, Dense, Dropout, Flatten, Gelu, Layer, MaxPool2d, Relu, layer_from
+from engine.nn.layers import (
+    REGISTRY,
+    AvgPool2d,
+    Conv2d,
+    Dense,
+    Dropout,
+    Flatten,
+    Gelu,
+    GlobalAvgPool,
+    Layer,
+    LeakyRelu,
+    MaxPool2d,
+    Relu,
+    Sigmoid,
+    Silu,
+    Softplus,
+    Tanh,
+    layer_from,
+)
 
-EXAMPLES = [Conv2d(3, 5, 2, 1), Dense(4), Dropout(0.25), Flatten(name="flat"), Gelu(), MaxPool2d(3), Relu()]
+ACTIVATIONS = [Gelu(), LeakyRelu(0.2), Relu(), Sigmoid(), Silu(), Softplus(), Tanh()]
+EXAMPLES = [
+    *ACTIVATIONS,
+    *(AvgPool2d(3), Conv2d(3, 5, 2, 1), Dense(4), Dropout(0.25), Flatten(name="flat"), GlobalAvgPool(), MaxPool2d(3)),
+]
 sizes = st.integers(1, 20)
 
 
@@ -31,8 +53,10 @@ def test_convolution(H: int, W: int, C: int, filters: int, kernel: int, stride: 
 @given(H=sizes, W=sizes, C=sizes, size=st.integers(1, 25))
 def test_pool_rounds_up(H: int, W: int, C: int, size: int) -> None:
     h, w = (len(range(0, length, size)) for length in (H, W))
-    assert MaxPool2d(size).output_shape((H, W, C)) == (h, w, C)
-    assert MaxPool2d(size).parameters((H, W, C)) == ()
+    for layer in (MaxPool2d(size), AvgPool2d(size)):
+        assert layer.output_shape((H, W, C)) == (h, w, C)
+        assert layer.parameters((H, W, C)) == ()
+    assert GlobalAvgPool().output_shape((H, W, C)) == (C,)
 
 
 def test_dense_and_flatten() -> None:
@@ -43,7 +67,7 @@ def test_dense_and_flatten() -> None:
     assert (bias.name, bias.shape, bias.fan_in) == ("bias", (5,), 24)
 
 
-@pytest.mark.parametrize("layer", [Relu(), Gelu(), Dropout(0.1)])
+@pytest.mark.parametrize("layer", [*ACTIVATIONS, Dropout(0.1)])
 def test_elementwise_keeps_the_shape(layer: Layer) -> None:
     assert layer.output_shape((2, 3, 4)) == (2, 3, 4)
     assert layer.output_shape((7,)) == (7,)
@@ -78,6 +102,10 @@ def test_every_layer_has_an_example() -> None:
         ({"type": "Conv2d", "filters": 1, "stride": -1}, "stride must be"),
         ({"type": "MaxPool2d", "size": 1 << 21}, "size must be"),
         ({"type": "Dropout", "rate": 1}, "rate must be at least 0 and below 1, got 1"),
+        ({"type": "AvgPool2d", "size": 0}, "size must be a whole number from 1 to 1048576, got 0"),
+        ({"type": "LeakyRelu", "slope": -1}, "slope must be from 0 to 1, got -1"),
+        ({"type": "LeakyRelu", "slope": float("nan")}, "got nan"),
+        ({"type": "LeakyRelu", "slope": True}, "got True"),
         ({"type": "Dropout", "rate": "half"}, "got 'half'"),
         ({"features": 3}, "a layer is a table with a 'type'"),
         ({"type": 3}, "no layer type 3; there are"),
@@ -89,7 +117,7 @@ def test_refusals(description: object, message: str) -> None:
         layer_from(description)
 
 
-@pytest.mark.parametrize("layer", [Conv2d(1), MaxPool2d(), Flatten()])
+@pytest.mark.parametrize("layer", [Conv2d(1), MaxPool2d(), AvgPool2d(), GlobalAvgPool(), Flatten()])
 def test_images_wanted(layer: Layer) -> None:
     with pytest.raises(ModelError, match=r"needs images \(H, W, C\), but gets \(5,\)"):
         layer.output_shape((5,))

@@ -77,6 +77,29 @@ def max_pool(x: Doubles, size: int) -> tuple[Doubles, Pull]:
     return y, back
 
 
+def average_pool(x: Doubles, size: int) -> tuple[Doubles, Pull]:
+    """Return the mean of each window, the size rounded up, of what is in it."""
+    N, C, H, W = x.shape
+    corners = [(top, left) for top in range(0, H, size) for left in range(0, W, size)]
+    y = np.empty((N, C, -(-H // size), -(-W // size)))
+    for top, left in corners:
+        y[:, :, top // size, left // size] = x[:, :, top : top + size, left : left + size].mean((2, 3))
+
+    def back(dy: Doubles) -> Doubles:
+        dx = np.empty_like(x)
+        for top, left in corners:
+            window = dx[:, :, top : top + size, left : left + size]
+            window[...] = dy[:, :, top // size, left // size, None, None] / window[0, 0].size
+        return dx
+
+    return y, back
+
+
+def global_average(x: Doubles) -> tuple[Doubles, Pull]:
+    """Return the mean of each channel, [N, C]."""
+    return x.mean((2, 3)), lambda dy: np.broadcast_to(dy[:, :, None, None], x.shape) / x[0, 0].size
+
+
 def loss_of(z: Doubles, labels: NDArray[Any], name: str) -> tuple[float, Doubles]:
     """Return the summed loss of outputs z [N, K], and its gradient; `labels` are values if they are floats [N, K]."""
     if labels.dtype.kind == "f":
@@ -124,14 +147,34 @@ def _layer(layer: layers.Layer, x: Doubles, parameters: Parameters, gradients: P
             return _with_parameters(layer, x, parameters, gradients)
         case layers.MaxPool2d():
             return max_pool(x, layer.size)
-        case layers.Relu():
-            return np.maximum(x, 0), lambda dy: dy * (x > 0)
-        case layers.Gelu():
-            return x * _phi(x), lambda dy: dy * (_phi(x) + x * _density(x))
+        case layers.AvgPool2d():
+            return average_pool(x, layer.size)
+        case layers.GlobalAvgPool():
+            return global_average(x)
         case layers.Flatten():
             return x.reshape(len(x), -1), lambda dy: dy.reshape(x.shape)
-    assert isinstance(layer, layers.Dropout)
-    return x, lambda dy: dy
+    return _activation(layer, x)
+
+
+def _activation(layer: layers.Layer, x: Doubles) -> tuple[Doubles, Pull]:
+    gate, y, slope = 1 / (1 + np.exp(-x)), x, np.ones_like(x)  # Dropout is off
+    match layer:
+        case layers.Relu():
+            y, slope = np.maximum(x, 0), (x > 0).astype(float)
+        case layers.Gelu():
+            y, slope = x * _phi(x), _phi(x) + x * _density(x)
+        case layers.Tanh():
+            y, slope = np.tanh(x), 1 / np.cosh(x) ** 2
+        case layers.Sigmoid():
+            y, slope = gate, gate * (1 - gate)
+        case layers.Silu():
+            y, slope = x * gate, gate + x * gate * (1 - gate)
+        case layers.LeakyRelu():
+            slope = np.where(x > 0, 1, layer.slope)
+            y = slope * x
+        case layers.Softplus():
+            y, slope = np.log1p(np.exp(x)), gate
+    return y, lambda dy: dy * slope
 
 
 def _with_parameters(

@@ -3,6 +3,17 @@
 Operations that round nothing, or where numpy rounds as the rules say, are those of `with_numpy`.
 """
 
+from engine.kernels.exact.activations import (
+    leaky_relu,
+    leaky_relu_gradient,
+    sigmoid,
+    sigmoid_gradient,
+    silu,
+    silu_gradient,
+    softplus,
+    tanh,
+    tanh_gradient,
+)
 from engine.kernels.exact.convolution import add_bias_gradient, col2im
 from engine.kernels.exact.elementwise import gelu, gelu_gradient, relu, relu_gradient
 from engine.kernels.exact.loss import mean_squared_error, softmax_cross_entropy, squared_error_of_values
@@ -21,6 +32,7 @@ from engine.kernels.exact.winograd import (
     winograd_pool_gradient,
 )
 from engine.kernels.philox import philox
+from engine.kernels.with_numpy.averages import average_pool, average_pool_gradient
 from engine.kernels.with_numpy.convolution import add_bias, im2col
 from engine.kernels.with_numpy.dropout import dropout_mask
 from engine.kernels.with_numpy.measures import histogram
@@ -45,6 +57,8 @@ __all__ = [
     "adam",
     "add_bias",
     "add_bias_gradient",
+    "average_pool",
+    "average_pool_gradient",
     "cached",
     "col2im",
     "compilations",
@@ -53,6 +67,8 @@ __all__ = [
     "gelu_gradient",
     "histogram",
     "im2col",
+    "leaky_relu",
+    "leaky_relu_gradient",
     "max_pool",
     "max_pool_gradient",
     "mean_squared_error",
@@ -66,10 +82,17 @@ __all__ = [
     "relu",
     "relu_gradient",
     "sgd",
+    "sigmoid",
+    "sigmoid_gradient",
+    "silu",
+    "silu_gradient",
     "softmax_cross_entropy",
+    "softplus",
     "squared_error_of_values",
     "stem",
     "stem_gradient",
+    "tanh",
+    "tanh_gradient",
     "tile_rows",
     "total",
     "whole_rows",

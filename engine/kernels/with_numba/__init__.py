@@ -1,5 +1,17 @@
 """Every operation of the table compiled by numba: each loop nest reads and writes its arrays once."""
 
+from engine.kernels.with_numba.activations import (
+    leaky_relu,
+    leaky_relu_gradient,
+    sigmoid,
+    sigmoid_gradient,
+    silu,
+    silu_gradient,
+    softplus,
+    tanh,
+    tanh_gradient,
+)
+from engine.kernels.with_numba.averages import average_pool, average_pool_gradient
 from engine.kernels.with_numba.convolution import add_bias, add_bias_gradient, col2im, im2col
 from engine.kernels.with_numba.elementwise import gelu, gelu_gradient, relu, relu_gradient
 from engine.kernels.with_numba.jit import cached, compilations
@@ -29,6 +41,8 @@ __all__ = [
     "adam",
     "add_bias",
     "add_bias_gradient",
+    "average_pool",
+    "average_pool_gradient",
     "cached",
     "col2im",
     "compilations",
@@ -37,6 +51,8 @@ __all__ = [
     "gelu_gradient",
     "histogram",
     "im2col",
+    "leaky_relu",
+    "leaky_relu_gradient",
     "max_pool",
     "max_pool_gradient",
     "mean_squared_error",
@@ -50,10 +66,17 @@ __all__ = [
     "relu",
     "relu_gradient",
     "sgd",
+    "sigmoid",
+    "sigmoid_gradient",
+    "silu",
+    "silu_gradient",
     "softmax_cross_entropy",
+    "softplus",
     "squared_error_of_values",
     "stem",
     "stem_gradient",
+    "tanh",
+    "tanh_gradient",
     "tile_rows",
     "total",
     "whole_rows",

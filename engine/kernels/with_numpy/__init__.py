@@ -1,6 +1,18 @@
 """Every operation of the table in numpy, with all temporaries in buffers of the caller."""
 
 from engine.kernels.philox import philox
+from engine.kernels.with_numpy.activations import (
+    leaky_relu,
+    leaky_relu_gradient,
+    sigmoid,
+    sigmoid_gradient,
+    silu,
+    silu_gradient,
+    softplus,
+    tanh,
+    tanh_gradient,
+)
+from engine.kernels.with_numpy.averages import average_pool, average_pool_gradient
 from engine.kernels.with_numpy.convolution import add_bias, add_bias_gradient, col2im, im2col
 from engine.kernels.with_numpy.dropout import dropout_mask
 from engine.kernels.with_numpy.elementwise import gelu, gelu_gradient, relu, relu_gradient
@@ -40,6 +52,8 @@ __all__ = [
     "adam",
     "add_bias",
     "add_bias_gradient",
+    "average_pool",
+    "average_pool_gradient",
     "cached",
     "col2im",
     "compilations",
@@ -48,6 +62,8 @@ __all__ = [
     "gelu_gradient",
     "histogram",
     "im2col",
+    "leaky_relu",
+    "leaky_relu_gradient",
     "max_pool",
     "max_pool_gradient",
     "mean_squared_error",
@@ -61,10 +77,17 @@ __all__ = [
     "relu",
     "relu_gradient",
     "sgd",
+    "sigmoid",
+    "sigmoid_gradient",
+    "silu",
+    "silu_gradient",
     "softmax_cross_entropy",
+    "softplus",
     "squared_error_of_values",
     "stem",
     "stem_gradient",
+    "tanh",
+    "tanh_gradient",
     "tile_rows",
     "total",
     "whole_rows",
