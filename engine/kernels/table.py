@@ -155,11 +155,14 @@ class Backend(Vectors, Activations, Averages, Protocol):
     def multiply_columns(self, a: Array, b: Array, out: Array, more: bool, work: Array) -> None:
         """Do `multiply` with the transpose of a [G, K, M]."""
 
-    def im2col(self, x: Array, columns: Array, stride: int) -> None:
-        """Copy every patch of x [H, W, N, C] into its row of columns [h, w, N, k, k, C]."""
+    def im2col(self, x: Array, columns: Array, stride: Size, origin: Size) -> None:
+        """Copy every patch of x [H, W, N, C] into its row of columns [h, w, N, k, l, C].
 
-    def col2im(self, columns: Array, dx: Array, stride: int) -> None:
-        """Write to dx [H, W, N, C] the sum of all patches in columns [h, w, N, k, k, C]: the transpose of `im2col`."""
+        The first patch begins at the row and column `origin`, those that follow `stride` rows and columns further.
+        """
+
+    def col2im(self, columns: Array, dx: Array, stride: Size, origin: Size) -> None:
+        """Write to dx [H, W, N, C] the sum of all patches in columns [h, w, N, k, l, C]: the transpose of `im2col`."""
 
     def add_bias(self, x: Array, bias: Array, y: Array, place: Place) -> None:
         """Write x [h, w, L] + bias [C] into the plane y at `place`; C divides L."""

@@ -44,11 +44,15 @@ def test_the_largest_of_them_is_cut_into_chunks() -> None:
     assert len(set(chunks)) > 1
 
 
+pairs = st.tuples(st.integers(1, 4), st.integers(1, 4))
 layers_of_images = st.lists(
     st.one_of(
         st.builds(Conv2d, st.integers(1, 10), st.just(3), padding=st.integers(0, 2)),
         st.builds(Conv2d, st.integers(1, 10), st.just(3), padding=st.just(0)).flatmap(st.just),
         st.builds(Conv2d, st.integers(1, 3), st.integers(1, 4), st.integers(1, 3)),
+        st.builds(Conv2d, st.integers(1, 9), st.sampled_from([3, 2]), padding=st.just("same"), bias=st.booleans()),
+        st.builds(Conv2d, st.integers(1, 3), pairs, pairs, st.just("same"), st.booleans()),
+        st.builds(lambda pair, filters: Conv2d(filters, pair, 1, tuple(k - 1 for k in pair)), pairs, st.integers(1, 3)),
         st.builds(MaxPool2d, st.integers(1, 3)),
         st.just(MaxPool2d(2)),
         st.builds(AvgPool2d, st.integers(1, 3)),
@@ -76,9 +80,12 @@ def test_any_network(
 @pytest.mark.parametrize("padding", [0, 1])
 @pytest.mark.parametrize("pool", [(), (MaxPool2d(),)])
 @pytest.mark.parametrize("shape", [(5, 5, 8), (6, 9, 8), (13, 11, 11)])
-def test_winograd(kernels: Backend, padding: int, pool: tuple[Layer, ...], shape: tuple[int, int, int]) -> None:
+@pytest.mark.parametrize("bias", [True, False])
+def test_winograd(
+    kernels: Backend, padding: int, pool: tuple[Layer, ...], shape: tuple[int, int, int], bias: bool
+) -> None:
     first = Conv2d(8, 1)  # so that the 3 x 3 convolution must give a gradient to its input
-    c = case(Model((first, Conv2d(9, 3, padding=padding), *pool, Flatten(), Dense(3)), shape), 5, kernels)
+    c = case(Model((first, Conv2d(9, 3, padding=padding, bias=bias), *pool, Flatten(), Dense(3)), shape), 5, kernels)
     assert "Winograd" in c.program.operations()[1].kernel
     check_against_reference(c)
 

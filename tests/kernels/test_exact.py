@@ -216,9 +216,9 @@ def test_winograd(kernels: Backend, t: int, s: int, cut: tuple[int, int]) -> Non
 
 @compiled
 def test_convolution(kernels: Backend) -> None:
-    columns, bias, dy = normal(3, 2, 2, 3, 3, 4), normal(4), normal(5, 4, 8)
-    same(kernels, "col2im", lambda: (columns, np.empty((7, 5, 2, 4), np.float32), 2))
-    same(kernels, "im2col", lambda: (normal(7, 5, 2, 4), np.empty_like(columns), 2))
+    columns, bias, dy = normal(3, 2, 2, 3, 2, 4), normal(4), normal(5, 4, 8)
+    same(kernels, "col2im", lambda: (columns, np.empty((7, 5, 2, 4), np.float32), (2, 1), (0, 1)))
+    same(kernels, "im2col", lambda: (normal(7, 5, 2, 4), np.empty_like(columns), (2, 1), (0, 1)))
     same(kernels, "add_bias", lambda: (dy, bias, np.empty_like(dy), (0, 0)))
     same(kernels, "add_bias_gradient", lambda: (dy, (0, 0), dy.shape, bias.copy()))
 

@@ -29,7 +29,17 @@ from engine.nn.layers import (
 ACTIVATIONS = [Gelu(), LeakyRelu(0.2), Relu(), Sigmoid(), Silu(), Softplus(), Tanh()]
 EXAMPLES = [
     *ACTIVATIONS,
-    *(AvgPool2d(3), Conv2d(3, 5, 2, 1), Dense(4), Dropout(0.25), Flatten(name="flat"), GlobalAvgPool(), MaxPool2d(3)),
+    *(
+        AvgPool2d(3),
+        Conv2d(3, 5, 2, 1),
+        Conv2d(2, (1, 3), (2, 1), (0, 2), bias=False),
+        Conv2d(1, padding="same"),
+        Dense(4),
+        Dropout(0.25),
+        Flatten(name="flat"),
+        GlobalAvgPool(),
+        MaxPool2d(3),
+    ),
 ]
 sizes = st.integers(1, 20)
 
@@ -48,6 +58,21 @@ def test_convolution(H: int, W: int, C: int, filters: int, kernel: int, stride: 
     assert (weights.name, weights.shape, weights.fan_in) == ("filter", (filters, C, kernel, kernel), C * kernel**2)
     assert weights.storage_shape == (kernel, kernel, C, filters)
     assert (bias.name, bias.shape, bias.fan_in) == ("bias", (filters,), C * kernel**2)
+
+
+@given(H=sizes, W=sizes, kernel=st.tuples(sizes, sizes), stride=st.tuples(sizes, sizes))
+def test_same_padding_keeps_the_size_but_for_the_stride(
+    H: int, W: int, kernel: tuple[int, int], stride: tuple[int, int]
+) -> None:
+    layer = Conv2d(5, kernel, stride, "same", bias=False)
+    assert layer.output_shape((H, W, 2)) == (len(range(0, H, stride[0])), len(range(0, W, stride[1])), 5)
+    for before, after in layer.borders((H, W, 2)):
+        assert 0 <= after - before <= 1
+    assert [spec.name for spec in layer.parameters((H, W, 2))] == ["filter"]
+
+
+def test_two_equal_numbers_are_one() -> None:
+    assert Conv2d(1, (3, 3), (2, 2), (1, 1)) == Conv2d(1, 3, 2, 1)
 
 
 @given(H=sizes, W=sizes, C=sizes, size=st.integers(1, 25))
@@ -97,8 +122,13 @@ def test_every_layer_has_an_example() -> None:
         ({"type": "Conv2d", "filters": 1, "kernel": 3.0}, "kernel must be"),
         (
             {"type": "Conv2d", "filters": 1, "kernel": 3, "padding": 3},
-            "padding must be from 0 to .* 2, got 3",
+            'padding must be "same" or from 0 to .* 2, got 3',
         ),
+        ({"type": "Conv2d", "filters": 1, "kernel": [3, 1], "padding": 1}, r"from 0 to .* \(2, 0\), got 1"),
+        ({"type": "Conv2d", "filters": 1, "padding": "Same"}, "got 'Same'"),
+        ({"type": "Conv2d", "filters": 1, "kernel": [3, 1, 1]}, r"for rows and for columns, got \[3, 1, 1\]"),
+        ({"type": "Conv2d", "filters": 1, "kernel": [3, 0]}, r"got \[3, 0\]"),
+        ({"type": "Conv2d", "filters": 1, "bias": 0}, "bias must be true or false, got 0"),
         ({"type": "Conv2d", "filters": 1, "stride": -1}, "stride must be"),
         ({"type": "MaxPool2d", "size": 1 << 21}, "size must be"),
         ({"type": "Dropout", "rate": 1}, "rate must be at least 0 and below 1, got 1"),

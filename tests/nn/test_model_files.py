@@ -25,7 +25,7 @@ scalars = st.one_of(
 values = st.recursive(
     scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
 )
-FIELDS = ("name", "features", "filters", "kernel", "stride", "padding", "size", "rate", "slope")
+FIELDS = ("name", "features", "filters", "kernel", "stride", "padding", "size", "rate", "slope", "bias")
 kinds = st.sampled_from([*REGISTRY, "Elementwise", "Layer", "Dens"])
 layers = st.dictionaries(st.sampled_from(FIELDS), st.one_of(st.integers(1, 5), values), max_size=3).flatmap(
     lambda fields: st.one_of(kinds, values).map(lambda kind: {"type": kind} | fields)

@@ -22,27 +22,41 @@ _phi = np.vectorize(lambda v: (1 + erf(v / sqrt(2))) / 2, otypes=[float])
 _density = np.vectorize(lambda v: exp(-v * v / 2) / sqrt(2 * pi), otypes=[float])
 
 
-def windows(x: Doubles, k: int, stride: int) -> Doubles:
-    """Return every k x k patch of x [N, C, H, W]: a writable view [N, C, h, w, k, k]."""
-    view = np.lib.stride_tricks.sliding_window_view(x, (k, k), axis=(2, 3), writeable=True)
-    return view[:, :, ::stride, ::stride]
+def windows(x: Doubles, window: tuple[int, int], stride: tuple[int, int]) -> Doubles:
+    """Return every patch of x [N, C, H, W]: a writable view [N, C, h, w, rows, columns]."""
+    view = np.lib.stride_tricks.sliding_window_view(x, window, axis=(2, 3), writeable=True)
+    return view[:, :, :: stride[0], :: stride[1]]
+
+
+def pair(value: Any) -> tuple[int, int]:
+    """Return a number twice, or the two that there are."""
+    return tuple(value) if isinstance(value, tuple) else (value, value)
+
+
+def borders(size: int, kernel: int, stride: int, padding: int | str) -> tuple[int, int]:
+    """Return how many zeros go before and after, as TensorFlow's documentation has it for "same"."""
+    if padding != "same":
+        return int(padding), int(padding)
+    total = max(kernel - stride if size % stride == 0 else kernel - size % stride, 0)
+    return total // 2, total - total // 2
 
 
 def conv2d(x: Doubles, layer: layers.Conv2d, filters: Doubles, bias: Doubles) -> tuple[Doubles, Back]:
     """Return y [N, O, h, w], and a function from y' to (x', filters', bias')."""
-    p = layer.padding
-    padded = np.pad(x, ((0, 0), (0, 0), (p, p), (p, p)))
-    patches = windows(padded, layer.kernel, layer.stride)
+    kernel, stride, padding = pair(layer.kernel), pair(layer.stride), pair(layer.padding)
+    (a, b), (c, d) = (borders(x.shape[2 + k], kernel[k], stride[k], padding[k]) for k in range(2))
+    padded = np.pad(x, ((0, 0), (0, 0), (a, b), (c, d)))
+    patches = windows(padded, kernel, stride)
     y = np.einsum("nchwab,ocab->nohw", patches, filters) + bias[:, None, None]
 
     def back(dy: Doubles) -> tuple[Doubles, Doubles, Doubles]:
         dx = np.zeros_like(padded)
         for row in range(dy.shape[2]):
             for column in range(dy.shape[3]):
-                top, left = row * layer.stride, column * layer.stride
+                top, left = row * stride[0], column * stride[1]
                 patch = np.einsum("no,ocab->ncab", dy[:, :, row, column], filters)
-                dx[:, :, top : top + layer.kernel, left : left + layer.kernel] += patch
-        inner = dx[:, :, p : p + x.shape[2], p : p + x.shape[3]]
+                dx[:, :, top : top + kernel[0], left : left + kernel[1]] += patch
+        inner = dx[:, :, a : a + x.shape[2], c : c + x.shape[3]]
         return inner, np.einsum("nchwab,nohw->ocab", patches, dy), dy.sum((0, 2, 3))
 
     return y, back
@@ -181,11 +195,14 @@ def _with_parameters(
     layer: layers.Conv2d | layers.Dense, x: Doubles, parameters: Parameters, gradients: Parameters
 ) -> tuple[Doubles, Pull]:
     weights = f"{layer.name}.{'filter' if isinstance(layer, layers.Conv2d) else 'weights'}"
-    w, bias = parameters[weights], parameters[f"{layer.name}.bias"]
+    w = parameters[weights]
+    bias = parameters.get(f"{layer.name}.bias", np.zeros(len(w)))
     y, back = conv2d(x, layer, w, bias) if isinstance(layer, layers.Conv2d) else dense(x, w, bias)
 
     def pull(dy: Doubles) -> Doubles:
-        dx, gradients[weights], gradients[f"{layer.name}.bias"] = back(dy)
+        dx, gradients[weights], slopes = back(dy)
+        if f"{layer.name}.bias" in parameters:
+            gradients[f"{layer.name}.bias"] = slopes
         return dx
 
     return y, pull

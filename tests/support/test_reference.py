@@ -36,7 +36,7 @@ LAYERS = (
     Dense(3),
 )
 OTHERS = (
-    Conv2d(3, 2),
+    Conv2d(3, (2, 3), (1, 2), "same", bias=False),
     Tanh(),
     AvgPool2d(3),
     Silu(),

@@ -41,19 +41,25 @@ def _pools_first(layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
 def _fused(layers: tuple[Layer, ...], shape: Shape, first: bool) -> Step | None:
     """Return a step for a convolution of stride 1 and the pool after it, where one beats doing each alone."""
     conv = layers[0]
-    if type(conv) is not Conv2d or conv.stride != 1:
+    if type(conv) is not Conv2d or not _is_even(conv, shape):
         return None
     pool = layers[1] if len(layers) > 1 and type(layers[1]) is MaxPool2d and layers[1].size == 2 else None
     output = conv.output_shape(shape)
     if pool and first and shape[2] == 1:
         return Step(Stem, (conv, pool), shape, pool.output_shape(output))
-    if conv.kernel != 3 or conv.padding > 1 or min(shape[2], conv.filters) < CHANNELS:
+    if conv.kernel != 3 or conv.borders(shape)[0][0] > 1 or min(shape[2], conv.filters) < CHANNELS:
         return None
     if min(output[:2]) < EDGE:
         return None
     if pool:
         return Step(WinogradPool, (conv, pool), shape, pool.output_shape(output))
     return Step(Winograd, (conv,), shape, output)
+
+
+def _is_even(conv: Conv2d, shape: Shape) -> bool:
+    """Tell whether a convolution has stride 1, a square kernel and as much padding on every side."""
+    rows, columns = conv.borders(shape)
+    return conv.stride == 1 and isinstance(conv.kernel, int) and len({*rows, *columns}) == 1
 
 
 def _single(layer: Layer, shape: Shape) -> Step:
