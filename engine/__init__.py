@@ -23,9 +23,12 @@ if TYPE_CHECKING:  # the same names for type checkers, to whom "X as X" says tha
     from engine.nn.layers import Flatten as Flatten
     from engine.nn.layers import Gelu as Gelu
     from engine.nn.layers import GlobalAvgPool as GlobalAvgPool
+    from engine.nn.layers import GroupNorm as GroupNorm
+    from engine.nn.layers import LayerNorm as LayerNorm
     from engine.nn.layers import LeakyRelu as LeakyRelu
     from engine.nn.layers import MaxPool2d as MaxPool2d
     from engine.nn.layers import Relu as Relu
+    from engine.nn.layers import Residual as Residual
     from engine.nn.layers import Sigmoid as Sigmoid
     from engine.nn.layers import Silu as Silu
     from engine.nn.layers import Softplus as Softplus
@@ -57,9 +60,12 @@ _NAMES_IN = {
         "Flatten",
         "Gelu",
         "GlobalAvgPool",
+        "GroupNorm",
+        "LayerNorm",
         "LeakyRelu",
         "MaxPool2d",
         "Relu",
+        "Residual",
         "Sigmoid",
         "Silu",
         "Softplus",
@@ -81,6 +87,10 @@ getLogger("gradsum").addHandler(NullHandler())  # quiet unless the program that 
 if not TYPE_CHECKING:  # type checkers would take it that every name exists
 
     def __getattr__(name: str) -> Any:
+        if name.startswith("BatchNorm"):
+            from engine.nn.layers.base import NO_BATCH_NORM  # noqa: PLC0415 - only where it is wanted
+
+            raise AttributeError(NO_BATCH_NORM.format(name))
         if name not in _HOME:
             raise AttributeError(f"module 'gradsum' has no attribute {name!r}")
         return getattr(import_module(_HOME[name]), name)

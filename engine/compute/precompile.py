@@ -20,6 +20,7 @@ from engine.nn.layers import (
     Gelu,
     GlobalAvgPool,
     Layer,
+    LayerNorm,
     LeakyRelu,
     MaxPool2d,
     Relu,
@@ -77,7 +78,7 @@ def _every_operation() -> tuple[tuple[Layer, ...], ...]:
     fused = (Conv2d(8), MaxPool2d(), Conv2d(8, padding=1), MaxPool2d(), Conv2d(8, padding=1), Flatten(), Dense(2))
     general = (Conv2d(2, 5), Relu(), MaxPool2d(3), Gelu(), Dropout(0.5), Conv2d(2, 2), Flatten(), Dense(2))
     activations = (Tanh(), Sigmoid(), Silu(), LeakyRelu(), Softplus())
-    averages = (Conv2d(2, 2), *activations, AvgPool2d(), GlobalAvgPool(), Dense(2))
+    averages = (Conv2d(2, 2), *activations, LayerNorm(), AvgPool2d(), GlobalAvgPool(), Dense(2))
     return fused, general, averages
 
 

@@ -51,3 +51,43 @@ class Averages(Protocol):
 
     def average_pool_gradient(self, dy: Array, place: Place, dx: Array, size: int) -> None:
         """Write to dx [H, W, L] the gradient: dy (a plane), divided by the number of values of the window."""
+
+
+class Norms(Protocol):
+    """Normalisation of groups of channels of each sample. G = C / groups is how many channels a group has."""
+
+    def normalise(
+        self,
+        x: Array,
+        scale: Array,
+        bias: Array,
+        groups: int,
+        epsilon: float,
+        y: Array,
+        place: Place,
+        stats: Array,
+        work: Array,
+    ) -> None:
+        """Write (x - mean) / sqrt(variance + epsilon) * scale + bias, x [h, w, L], into the plane y at `place`.
+
+        Mean and variance are taken over h w G values. `stats` [2, L] is set to the mean and to 1 / sqrt(variance +
+        epsilon) of the group of each value. `scale` and `bias` are [C], `work` has 4 L + 16 values.
+        """
+
+    def normalise_gradient(
+        self,
+        x: Array,
+        stats: Array,
+        scale: Array,
+        groups: int,
+        dy: Array,
+        place: Place,
+        dx: Array,
+        dscale: Array,
+        dbias: Array,
+        work: Array,
+    ) -> None:
+        """Write to dx [h, w, L] the gradient, dy being a plane; add those of scale and bias to dscale and dbias [C].
+
+        A dx without values is not written. `work` has 4 L + 16 values.
+        """

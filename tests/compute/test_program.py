@@ -16,19 +16,28 @@ from engine.nn.layers import (
     Flatten,
     Gelu,
     GlobalAvgPool,
+    GroupNorm,
     Layer,
+    LayerNorm,
     LeakyRelu,
     MaxPool2d,
     Relu,
+    Residual,
     Sigmoid,
     Silu,
     Softplus,
     Tanh,
 )
-from engine.nn.model import LOSSES, Model, lenet, letters, mlp
+from engine.nn.model import LOSSES, Model, lenet, letters, mlp, resnet8, vgg7
 from tests.support.backends import BACKENDS, each_backend
 from tests.support.programs import case, check_against_reference
 from tests.support.reference import forward
+
+
+@each_backend
+@pytest.mark.parametrize("make", [resnet8, vgg7])
+def test_built_in_networks_with_normalisation(kernels: Backend, make: Callable[..., Model]) -> None:
+    check_against_reference(case(make((14, 13, 1)), 5, kernels))
 
 
 @each_backend
@@ -60,6 +69,21 @@ layers_of_images = st.lists(
     ),
     max_size=5,
 )
+norms = st.sampled_from([LayerNorm(), GroupNorm(1, epsilon=0.1), GroupNorm(2)])
+# Layers that keep the shape, or, with another shortcut, halve it.
+kept = st.lists(
+    st.one_of(
+        st.builds(lambda kernel, bias: Conv2d(8, kernel, padding="same", bias=bias), st.integers(1, 4), st.booleans()),
+        st.sampled_from([Relu(), Sigmoid(), Tanh(), Gelu(), Softplus(), MaxPool2d(1), AvgPool2d(1)]),
+        norms,
+    ),
+    max_size=3,
+)
+simple = kept.map(lambda layers: Residual((*layers, Conv2d(8, 3, padding=1))))
+identities = simple | st.tuples(kept, simple, kept).map(lambda parts: Residual((*parts[0], parts[1], *parts[2])))
+halving = st.tuples(kept, identities, kept).map(
+    lambda parts: Residual((*parts[0], parts[1], MaxPool2d()), (*parts[2], Conv2d(8, 1, 2, "same")))
+)
 shapes = st.tuples(st.integers(3, 13), st.integers(3, 13), st.sampled_from([1, 2, 8, 9]))
 
 
@@ -74,6 +98,42 @@ def test_any_network(
     except ModelError:
         assume(False)
     check_against_reference(case(model, microbatch, kernels, seed))
+
+
+@each_backend
+@settings(max_examples=40)
+@given(
+    some=st.lists(identities | halving, min_size=1, max_size=2),
+    after=kept,
+    first=st.booleans(),
+    edge=st.integers(2, 9),
+    microbatch=st.integers(1, 9),
+    gap=st.booleans(),
+)
+def test_any_network_with_shortcuts(
+    kernels: Backend, some: list[Layer], after: list[Layer], first: bool, edge: int, microbatch: int, gap: bool
+) -> None:
+    stem = (Conv2d(8, 1),) if first else ()
+    ends = (GlobalAvgPool(), LayerNorm()) if gap else (Flatten(),)
+    model = Model((*stem, *some, *after, *ends, Dense(4)), (edge, edge + 1, 8))
+    check_against_reference(case(model, microbatch, kernels, edge))
+
+
+@each_backend
+@pytest.mark.parametrize("norm", [LayerNorm(), GroupNorm(3), GroupNorm(30)])
+def test_norms_of_features(kernels: Backend, norm: Layer) -> None:
+    hidden = (Dense(30), norm, Relu(), Residual((Dense(30), Gelu()), norm))
+    check_against_reference(case(Model((norm, *hidden, Dense(4)), (60,)), 7, kernels))
+
+
+@each_backend
+def test_a_block_is_cut_into_chunks(kernels: Backend) -> None:
+    layers = (Conv2d(32, 3, 2, "same"), GroupNorm(4), Sigmoid(), Conv2d(33, 3, padding=1))
+    blocks = Residual(layers, Conv2d(33, 1, stride=2)), Gelu(), Residual(Conv2d(33, padding=1))
+    c = case(Model((Conv2d(32), *blocks, Flatten(), Dense(3))), 29, kernels)
+    chunks = [operation.chunk for operation in c.program.operations()]
+    assert chunks[0] < chunks[-1] == 29
+    check_against_reference(c)
 
 
 @each_backend

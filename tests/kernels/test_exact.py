@@ -14,6 +14,18 @@ from engine.data import stream
 from engine.kernels import Array, Backend
 from engine.kernels import exact as exactly
 from engine.kernels.exact.products import fma, multiply, multiply_columns
+from engine.nn.layers import (
+    AvgPool2d,
+    Conv2d,
+    Dense,
+    Dropout,
+    GlobalAvgPool,
+    GroupNorm,
+    LayerNorm,
+    Residual,
+    Silu,
+    Tanh,
+)
 from engine.nn.model import Model, lenet, letters, mlp
 from tests.support.backends import BACKENDS, floats, normal
 from tests.support.programs import case
@@ -119,6 +131,18 @@ def test_average_pool(kernels: Backend, H: int, W: int, size: int, seed: int) ->
     x[seed % H, seed % W, 0] = HARD[seed % HARD.size]
     same(kernels, "average_pool", lambda: (x, np.empty_like(dy), (0, 0), size))
     same(kernels, "average_pool_gradient", lambda: (dy, (0, 0), np.empty_like(x), size))
+
+
+@compiled
+@given(h=st.integers(1, 3), N=st.integers(1, 3), size=st.sampled_from([1, 3, 16, 37]), seed=st.integers(0, 99))
+def test_norms(kernels: Backend, h: int, N: int, size: int, seed: int) -> None:
+    C = 2 * size
+    x, dy, bias, stats = normal(h, 2, N * C, seed=seed), normal(h, 2, N * C, seed=1), normal(C), normal(2, N * C)
+    x[0, seed % 2, 0] = HARD[seed % HARD.size]
+    work, none = np.empty(4 * N * C + 16, np.float32), np.empty((0, 0, 0), np.float32)
+    alike(kernels, "normalise", (x, dy[0, 0, :C], bias, 2, 1e-5, np.empty_like(x), (0, 0), stats), (work,))
+    for dx in (np.empty_like(x), none):
+        alike(kernels, "normalise_gradient", (x, stats, bias, 2, dy, (0, 0), dx, bias.copy(), bias.copy()), (work,))
 
 
 @compiled
@@ -251,8 +275,20 @@ def test_stem(kernels: Backend, H: int, W: int, k: int, padding: int, more: bool
     alike(kernels, "stem_gradient", (dy, (0, 0), route, patches, filters, bias, more), (work,))
 
 
+BLOCK = Residual((Conv2d(8, (2, 3), 2, "same", bias=False), GroupNorm(2), Silu()), (AvgPool2d(), Conv2d(8, 1)))
+ENDS = Residual(Conv2d(8, padding=1)), GlobalAvgPool(), LayerNorm(), Dense(3)
+MODELS = {
+    "letters": letters().with_dropout(0.3),
+    "lenet": lenet(),
+    "mlp": mlp(),
+    "block": Model(
+        (BLOCK, Tanh(), Dropout(0.2), Residual(Conv2d(8, padding=1)), GlobalAvgPool(), LayerNorm(), Dense(3)), (9, 8, 2)
+    ),
+}
+
+
 @compiled
-@pytest.mark.parametrize("model", [letters().with_dropout(0.3), lenet(), mlp()], ids=["letters", "lenet", "mlp"])
+@pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
 def test_whole_networks(kernels: Backend, model: Model) -> None:
     ours, theirs = (case(model, 5, backend) for backend in (exactly, kernels))
     got, want = (c.gradient(stream(1, 2, 3)) for c in (ours, theirs))

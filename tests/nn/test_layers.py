@@ -15,10 +15,13 @@ from engine.nn.layers import (
     Flatten,
     Gelu,
     GlobalAvgPool,
+    GroupNorm,
     Layer,
+    LayerNorm,
     LeakyRelu,
     MaxPool2d,
     Relu,
+    Residual,
     Sigmoid,
     Silu,
     Softplus,
@@ -29,17 +32,13 @@ from engine.nn.layers import (
 ACTIVATIONS = [Gelu(), LeakyRelu(0.2), Relu(), Sigmoid(), Silu(), Softplus(), Tanh()]
 EXAMPLES = [
     *ACTIVATIONS,
-    *(
-        AvgPool2d(3),
-        Conv2d(3, 5, 2, 1),
-        Conv2d(2, (1, 3), (2, 1), (0, 2), bias=False),
-        Conv2d(1, padding="same"),
-        Dense(4),
-        Dropout(0.25),
-        Flatten(name="flat"),
-        GlobalAvgPool(),
-        MaxPool2d(3),
-    ),
+    Conv2d(3, 5, 2, 1),
+    Conv2d(2, (1, 3), (2, 1), (0, 2), bias=False),
+    Conv2d(1, padding="same"),
+    *(AvgPool2d(3), Dense(4), Dropout(0.25), Flatten(name="flat"), GlobalAvgPool(), MaxPool2d(3)),
+    LayerNorm(),
+    GroupNorm(2, epsilon=0.1),
+    Residual((Conv2d(2), Residual((Relu(),))), (Conv2d(2, stride=2, name="skip"),)),
 ]
 sizes = st.integers(1, 20)
 
@@ -113,7 +112,20 @@ def test_every_layer_has_an_example() -> None:
         ({"type": "Conv3d"}, "no layer type 'Conv3d'; did you mean 'Conv2d'?"),
         ({"type": "dense"}, "no layer type 'dense'; did you mean 'Dense'?"),
         ({"type": "Elementwise"}, f"no layer type 'Elementwise'; there are {', '.join(sorted(REGISTRY))}"),
-        ({"type": "Layer"}, "no layer type 'Layer'; there are "),
+        ({"type": "Layer"}, "no layer type 'Layer'; did you mean 'LayerNorm'?"),
+        ({"type": "BatchNorm2d"}, "BatchNorm2d is not offered: .*; use GroupNorm or LayerNorm"),
+        ({"type": "batch_normalization"}, "batch_normalization is not offered"),
+        ({"type": "GroupNorm", "groups": 0}, "groups must be a whole number from 1 to 1048576, got 0"),
+        ({"type": "LayerNorm", "epsilon": 0}, "LayerNorm: epsilon must be above 0, got 0"),
+        ({"type": "LayerNorm", "epsilon": float("inf")}, "epsilon must be above 0, got inf"),
+        ({"type": "Residual"}, "Residual needs 'layers'"),
+        ({"type": "Residual", "layers": []}, r"layers must be a list of at least one layer, got \[\]"),
+        ({"type": "Residual", "layers": 3}, "layers must be a list of layers, got 3"),
+        (
+            {"type": "Residual", "layers": [{"type": "Relu"}, {"type": "Conv2d", "filters": "x"}]},
+            "in layers, layer 2: Conv2d: filters must be .*, got 'x'",
+        ),
+        ({"type": "Residual", "layers": [{"type": "Relu"}], "shortcut": [1]}, "in shortcut, layer 1: a layer is a"),
         ({"type": "Dense", "units": 3}, "Dense has no 'units'; it has name, features"),
         ({"type": "Dense", "feature": 3}, "Dense has no 'feature'; did you mean 'features'?"),
         ({"type": "Dense"}, "Dense needs 'features'"),
@@ -151,6 +163,29 @@ def test_refusals(description: object, message: str) -> None:
 def test_images_wanted(layer: Layer) -> None:
     with pytest.raises(ModelError, match=r"needs images \(H, W, C\), but gets \(5,\)"):
         layer.output_shape((5,))
+
+
+def test_layers_within_layers() -> None:
+    block = Residual([Conv2d(4, stride=2), GroupNorm(2)], Conv2d(4, stride=2, bias=False))
+    assert block == Residual((Conv2d(4, stride=2), GroupNorm(2)), (Conv2d(4, stride=2, bias=False),))
+    assert block.output_shape((9, 9, 3)) == (4, 4, 4)
+    with pytest.raises(ModelError, match="must end in the same shape, got 4x4x4 and 9x9x3"):
+        Residual(block.layers).output_shape((9, 9, 3))
+    with pytest.raises(ModelError, match="shortcut must be a list of layers, got 'none'"):
+        Residual(block.layers, "none")  # type: ignore[arg-type]
+    with pytest.raises(ModelError, match="9 channels cannot be cut into 2 equal groups"):
+        GroupNorm(2).output_shape((5, 5, 9))
+
+
+def test_layers_go_only_so_deep() -> None:
+    deep: dict[str, object] = {"type": "Relu"}
+    for _ in range(8):
+        deep = {"type": "Residual", "layers": [deep]}
+    layer = layer_from(deep)
+    with pytest.raises(ModelError, match="go 8 levels deep at most"):
+        layer_from({"type": "Residual", "layers": [deep]})
+    with pytest.raises(ModelError, match="go 8 levels deep at most"):
+        Residual((layer,))
 
 
 def test_a_layer_must_say_its_shape() -> None:

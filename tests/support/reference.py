@@ -134,17 +134,57 @@ def forward(model: Model, parameters: Parameters, images: Doubles) -> tuple[Doub
     x = images.astype(float)
     x = x.transpose(0, 3, 1, 2) if x.ndim == 4 else x
     gradients: Parameters = {}
-    pulls: list[Pull] = []
-    for layer in model.layers:
-        x, pull = _layer(layer, x, parameters, gradients)
-        pulls.append(pull)
+    x, pull = _in_order(model.layers, x, parameters, gradients)
 
     def back(dz: Doubles) -> Parameters:
-        for pull in reversed(pulls):
-            dz = pull(dz)
+        pull(dz)
         return gradients
 
     return x, back
+
+
+def _in_order(
+    some: tuple[layers.Layer, ...], x: Doubles, parameters: Parameters, gradients: Parameters
+) -> tuple[Doubles, Pull]:
+    """Return the outputs of layers that follow one another, and a function from their gradient to the inputs'."""
+    pulls: list[Pull] = []
+    for layer in some:
+        x, pull = _layer(layer, x, parameters, gradients)
+        pulls.append(pull)
+
+    def back(dy: Doubles) -> Doubles:
+        for pull in reversed(pulls):
+            dy = pull(dy)
+        return dy
+
+    return x, back
+
+
+def residual(layer: layers.Residual, x: Doubles, parameters: Parameters, gradients: Parameters) -> tuple[Doubles, Pull]:
+    """Return the sum of both branches."""
+    (a, through), (b, past) = (_in_order(some, x, parameters, gradients) for some in (layer.layers, layer.shortcut))
+    return a + b, lambda dy: through(dy) + past(dy)
+
+
+def normalise(layer: layers.Norm, x: Doubles, parameters: Parameters, gradients: Parameters) -> tuple[Doubles, Pull]:
+    """Return each group of channels normalised, then scaled and shifted: x is [N, C, ...]."""
+    G = layer.groups if isinstance(layer, layers.GroupNorm) else 1
+    scale, bias = (parameters[f"{layer.name}.{name}"] for name in ("scale", "bias"))
+    wide = (slice(None), *(None,) * (x.ndim - 2))
+    grouped = x.reshape(len(x), G, -1)
+    root = np.sqrt(grouped.var(2, keepdims=True) + layer.epsilon)
+    normal = (grouped - grouped.mean(2, keepdims=True)) / root
+    h = normal.reshape(x.shape)
+    others = (0, *range(2, x.ndim))
+
+    def back(dy: Doubles) -> Doubles:
+        gradients[f"{layer.name}.scale"], gradients[f"{layer.name}.bias"] = (dy * h).sum(others), dy.sum(others)
+        d = (dy * scale[wide]).reshape(grouped.shape)
+        lost = d.mean(2, keepdims=True) + normal * (d * normal).mean(2, keepdims=True)
+        dx: Doubles = ((d - lost) / root).reshape(x.shape)
+        return dx
+
+    return h * scale[wide] + bias[wide], back
 
 
 def gradients(model: Model, parameters: Parameters, images: Doubles, labels: NDArray[Any]) -> tuple[float, Parameters]:
@@ -159,6 +199,15 @@ def _layer(layer: layers.Layer, x: Doubles, parameters: Parameters, gradients: P
     match layer:
         case layers.Conv2d() | layers.Dense():
             return _with_parameters(layer, x, parameters, gradients)
+        case layers.Norm():
+            return normalise(layer, x, parameters, gradients)
+        case layers.Residual():
+            return residual(layer, x, parameters, gradients)
+    return _without_parameters(layer, x)
+
+
+def _without_parameters(layer: layers.Layer, x: Doubles) -> tuple[Doubles, Pull]:
+    match layer:
         case layers.MaxPool2d():
             return max_pool(x, layer.size)
         case layers.AvgPool2d():

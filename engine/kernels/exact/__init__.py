@@ -18,6 +18,7 @@ from engine.kernels.exact.convolution import add_bias_gradient, col2im
 from engine.kernels.exact.elementwise import gelu, gelu_gradient, relu, relu_gradient
 from engine.kernels.exact.loss import mean_squared_error, softmax_cross_entropy, squared_error_of_values
 from engine.kernels.exact.measures import moments, norm, total
+from engine.kernels.exact.norms import normalise, normalise_gradient
 from engine.kernels.exact.pooling import max_pool, max_pool_gradient
 from engine.kernels.exact.products import multiply, multiply_columns
 from engine.kernels.exact.stem import stem, stem_gradient
@@ -78,6 +79,8 @@ __all__ = [
     "multiply_columns",
     "name",
     "norm",
+    "normalise",
+    "normalise_gradient",
     "philox",
     "relu",
     "relu_gradient",

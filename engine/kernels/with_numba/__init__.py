@@ -17,6 +17,7 @@ from engine.kernels.with_numba.elementwise import gelu, gelu_gradient, relu, rel
 from engine.kernels.with_numba.jit import cached, compilations
 from engine.kernels.with_numba.loss import mean_squared_error, softmax_cross_entropy, squared_error_of_values
 from engine.kernels.with_numba.measures import histogram, moments, norm, total
+from engine.kernels.with_numba.norms import normalise, normalise_gradient
 from engine.kernels.with_numba.optimizers import adam, momentum, sgd
 from engine.kernels.with_numba.philox import dropout_mask, philox
 from engine.kernels.with_numba.pooling import max_pool, max_pool_gradient
@@ -62,6 +63,8 @@ __all__ = [
     "multiply_columns",
     "name",
     "norm",
+    "normalise",
+    "normalise_gradient",
     "philox",
     "relu",
     "relu_gradient",

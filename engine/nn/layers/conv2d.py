@@ -16,7 +16,7 @@ class Conv2d(Layer):
     """Cross-correlation of (H, W, C) with `filters` kernels, plus a bias a filter unless `bias` is False.
 
     `kernel`, `stride` and `padding` are a number, or two: for rows and for columns; two equal ones become one. Zeros
-    are added on every side, with padding="same" as many as make H' = H / stride, rounded up: half of them above and to the
+    are added on every side; with "same", as many as make H' = H / stride, rounded up: half of them above and to the
     left, an odd one below and to the right. Parameters: `filter` [filters, C, rows, columns], `bias` [filters].
     """
 

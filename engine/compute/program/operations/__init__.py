@@ -5,8 +5,10 @@ from engine.compute.program.operations.base import Operation, Site, Step
 from engine.compute.program.operations.convolution import Convolution
 from engine.compute.program.operations.dense import DenseOp
 from engine.compute.program.operations.elementwise import DropoutOp, GeluOp, ReluOp
+from engine.compute.program.operations.norms import NormOp
 from engine.compute.program.operations.pooling import AveragePool, GlobalAveragePool, MaxPool
 from engine.compute.program.operations.reshape import Copy, FlattenOp
+from engine.compute.program.operations.residual import ResidualOp
 from engine.compute.program.operations.stem import Stem
 from engine.compute.program.operations.winograd import Winograd, WinogradPool
 from engine.nn import layers
@@ -20,6 +22,8 @@ OPERATIONS: dict[type[layers.Layer], type[Operation]] = {
     layers.Dropout: DropoutOp,
     layers.AvgPool2d: AveragePool,
     layers.GlobalAvgPool: GlobalAveragePool,
+    layers.Norm: NormOp,
+    layers.Residual: ResidualOp,
     layers.Tanh: TanhOp,
     layers.Sigmoid: SigmoidOp,
     layers.Silu: SiluOp,
