@@ -1,4 +1,4 @@
-"""How far exp, log and erf of the compiled kernels are from the truth, at every one of the 2^32 float32 values.
+"""How far the functions of the compiled kernels are from the truth, at every one of the 2^32 float32 values.
 
 `python -m tests.support.function_errors exp` takes minutes of one core; `--piece 3/8` is the third eighth of it, and
 pieces are put together by taking the largest of each error and the sum of each count. Every value is compared with
@@ -38,6 +38,19 @@ def exp_of(x: Wide, y: Wide) -> None:
 
 
 @compiled
+def expm1_of(x: Wide, y: Wide) -> None:
+    for i in range(x.size):
+        y[i] = functions.expm1(x[i])
+
+
+@compiled
+def tanh_of(x: Wide, y: Wide) -> None:
+    for i in range(x.size):
+        e = functions.expm1(2.0 * x[i])
+        y[i] = e / (e + 2.0)
+
+
+@compiled
 def log_of(x: Wide, y: Wide) -> None:
     for i in range(x.size):
         y[i] = functions.log(x[i])
@@ -51,11 +64,20 @@ def erf_of(x: Wide, y: Wide) -> None:
 
 FUNCTIONS: dict[str, tuple[Callable[..., None], Callable[[Any], Any]]] = {
     "exp": (exp_of, np.exp),
+    "expm1": (expm1_of, np.expm1),
+    "tanh": (tanh_of, np.tanh),
     "log": (log_of, np.log),
     "erf": (erf_of, scipy_erf),
 }
 # Where a result in float64 is wanted to be right by itself; beyond, float32 has only 0, 1 or infinity for it.
-WITHIN = {"exp": (-700.0, 700.0), "log": (0.0, np.inf), "erf": (-4.0, 4.0)}
+BOUND = np.inf
+WITHIN = {
+    "exp": (-700.0, 700.0),
+    "expm1": (-BOUND, 700.0),
+    "tanh": (-BOUND, BOUND),
+    "log": (0.0, BOUND),
+    "erf": (-4.0, 4.0),
+}
 
 
 class Errors:
