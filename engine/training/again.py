@@ -18,19 +18,19 @@ from engine.errors import CheckpointError, DataError, SettingsError
 from engine.kernels.choose import AUTO
 from engine.kernels.environment import BACKEND
 from engine.nn.model import model_from
-from engine.settings import TRAJECTORY, Settings
-from engine.training.defaults import DEFAULT_DB
+from engine.settings import ENDS, TRAJECTORY, Settings
 from engine.training.reading import reading_of
 from engine.training.resume import continued_settings
 from engine.training.run import KERNELS, NUMERICS, OWN, Run
 
-# Nobody joins, and nothing is audited: whoever computes, the bits are compared.
+# Nobody joins, and nothing is audited: whoever computes, the bits are compared. Nothing is kept but what these need.
 ALONE: dict[str, Any] = {"bind": None, "key": None, "insecure": False, "min_workers": None, "audit": 0.0}
+LITTLE: dict[str, Any] = {"snapshot_first": 0, "snapshot_every": 0, "statistics_every": 0, "checkpoint_every": 1 << 40}
 NUMPY = "numpy"
 
 
 def settings_again(end: Checkpoint, workers: int | None, kernels: str | None, allow_slow: bool) -> Settings:
-    """Return the settings of the run, with these workers and kernels.
+    """Return the settings of the run, with these workers and kernels, to end at the step of `end`.
 
     Raises CheckpointError for a checkpoint of another version of this program, SettingsError for kernels that have
     other bits than those of the run whatever happens.
@@ -44,7 +44,8 @@ def settings_again(end: Checkpoint, workers: int | None, kernels: str | None, al
             f"{here}), which may compute other bits: verify it with that version"
         )
     chosen = _kernels(end.run, kernels)
-    return replace(before, **ALONE, workers=workers, kernels=chosen, allow_slow=allow_slow).resolved()
+    ends: dict[str, Any] = dict.fromkeys(ENDS) | {"steps": max(end.step, 1)}
+    return replace(before, **ALONE, **LITTLE, **ends, workers=workers, kernels=chosen, allow_slow=allow_slow).resolved()
 
 
 def _program(numerics: str) -> str:
@@ -79,8 +80,10 @@ def begins(first: Checkpoint | None, end: Checkpoint) -> None:
             raise CheckpointError(f"--from was trained with another {name.replace('_', '-')}; name one of the same run")
 
 
-def again(end: Checkpoint, first: Checkpoint | None, settings: Settings, data: object, progress: Progress) -> Run:
-    """Return the run of `end`, to be continued from `first`, with `settings`.
+def again(
+    end: Checkpoint, first: Checkpoint | None, settings: Settings, data: object, folder: Path, progress: Progress
+) -> Run:
+    """Return the run of `end`, to be continued from `first`, with `settings`; it writes to `folder` and nowhere else.
 
     Raises DataError or SettingsError if the data of the run is not to be had. `progress` is as for `load`.
     """
@@ -102,9 +105,9 @@ def again(end: Checkpoint, first: Checkpoint | None, settings: Settings, data: o
         source=source,
         digest=digest,
         normalisation=dataset.train.normalisation(),
-        db=Path(stored.db or DEFAULT_DB),
-        folder=Path(os.devnull),  # nothing is ever written there
-        checkpoint=first,
+        db=folder / "records.db",
+        folder=folder / "checkpoints",
+        checkpoint=first and replace(first, run=replace(first.run, versions={})),  # which other bits would be, is seen
         values=Normalisation.of(dataset.train.targets.view(np.float32)) if dataset.train.has_values else None,
     )
 

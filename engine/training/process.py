@@ -1,7 +1,7 @@
 """What a process that trains sets up, in which order; all of it is undone afterwards."""
 
 import logging
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -133,10 +133,13 @@ class TrainingProcess:
 
     def carry_out(self, run: Run, number: int, state: TrainingState, prune: Prune = never) -> Result:
         """Train the run that has this number in the records, from `state` on, and finish it there."""
-        context = self._context(run.settings.time_limit)
+        limit = TimeLimit(self._clock, run.settings.time_limit)
+        context = RunContext(self.reporter, self.interrupt, self._clock, limit)
+        self.reporter.status("waiting for workers" if self._cluster else "compiling the network")
         known = self._records.worker_names()
         books = Bookkeeping(self._records, self.reporter, known)
-        with self._source(run, context, books.take, known) as source:
+        with source_for(run, self._cluster, context, books.take, known) as source:
+            release_compiler()
             loop = self._loop(run, state, source, books, context, prune)
             self.reporter.started(info_of(run, number, loop))
             log.info("run %d begins at step %d: %s on %s", number, state.progress.step, run.model_name, run.data.name)
@@ -150,24 +153,6 @@ class TrainingProcess:
             loop.log.tell_news()
         log.info("run %d ends after step %d: %s", number, result.steps, stop.text)
         return result
-
-    @contextmanager
-    def computing(self, run: Run, take: Callable[[Notice], None]) -> Iterator[Source]:
-        """Set up what computes the gradients of a run that is not on record; `take` gets notices about workers."""
-        with self._source(run, self._context(None), take, ()) as source:
-            yield source
-
-    def _context(self, seconds: float | None) -> RunContext:
-        return RunContext(self.reporter, self.interrupt, self._clock, TimeLimit(self._clock, seconds))
-
-    @contextmanager
-    def _source(
-        self, run: Run, context: RunContext, take: Callable[[Notice], None], known: Collection[str]
-    ) -> Iterator[Source]:
-        self.reporter.status("waiting for workers" if self._cluster else "compiling the network")
-        with source_for(run, self._cluster, context, take, known) as source:
-            release_compiler()
-            yield source
 
     def _loop(
         self,

@@ -1,21 +1,22 @@
-"""Trains again what a checkpoint says was trained, and finds where other bits come out, if anywhere; writes nothing."""
+"""Trains again what a checkpoint says was trained, and finds where other bits come out, if anywhere.
 
-from collections.abc import Callable
+The very loop that trains does it, in a temporary folder: what belongs to a step is written once.
+"""
+
+import tempfile
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 from engine import checkpoint as checkpoints
-from engine.checkpoint import Checkpoint, state_sha256
-from engine.coordinator.notices import Notice
-from engine.coordinator.source import Source
-from engine.errors import InterruptedRoundError
-from engine.kernels import REMARKS
-from engine.nn.parameters import Vector
-from engine.reports.text import shown
+from engine.checkpoint import Checkpoint, StateDigest, state_sha256
+from engine.compute.validation import Validation
+from engine.coordinator.source import WorkerReport
+from engine.errors import DivergedError
+from engine.records.status import RunStatus
 from engine.training.again import again, begins, settings_again
-from engine.training.bookkeeping import QUIET
 from engine.training.process import TrainingProcess
-from engine.training.reporter import Reporter
+from engine.training.reporter import Reporter, RunInfo, StepReport
 from engine.training.run import Run
 from engine.training.state import TrainingState, state_of
 
@@ -62,76 +63,105 @@ def verify(
     """
     end = checkpoints.load(checkpoint)
     first = None if start is None else checkpoints.load(start)
-    with TrainingProcess(reporter or Reporter()) as process:
-        settings = settings_again(end, workers, kernels, allow_slow)
-        begins(first, end)
+    settings = settings_again(end, workers, kernels, allow_slow)
+    begins(first, end)
+    comparing = _Comparing(reporter or Reporter(), end)
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="gradsum-verify-")))
+        process = stack.enter_context(TrainingProcess(comparing))
         process.use_kernels(settings)
-        if remark := REMARKS.get(str(settings.kernels)):
-            process.reporter.notice(remark)
         process.compile_kernels()
         process.start_workers(settings)
-        process.reporter.status("preparing data and model")
-        run = again(end, first, settings, data, process.converting)
-        try:
-            with process.computing(run, _telling(process.reporter)) as source:
-                return _Comparison(run, end, source, process).verdict()
-        except InterruptedRoundError:
-            raise KeyboardInterrupt from None
+        comparing.status("preparing data and model")
+        run = again(end, first, settings, data, folder, process.converting)
+        state = state_of(run)
+        differs = _difference(process, run, state, comparing)
+    return Verdict(comparing.start, end.step, settings.workers or 0, state.sha256(), differs)
 
 
-def _telling(reporter: Reporter) -> Callable[[Notice], None]:
-    """Return what tells of unusual notices about workers."""
+def _difference(
+    process: TrainingProcess, run: Run, state: TrainingState, comparing: "_Comparing"
+) -> tuple[int, int] | None:
+    """Train, and return between which steps other bits come out, None if nowhere; KeyboardInterrupt if interrupted."""
+    try:
+        comparing.begin(state)
+        if state.progress.step < (run.settings.steps or 0):
+            process.claim(run.folder)
+            process.open_records(run.db)
+            if process.carry_out(run, process.enter(run), state).state is RunStatus.INTERRUPTED:
+                raise KeyboardInterrupt
+        comparing.end()
+    except _DiffersError as found:
+        return found.between
+    except DivergedError:  # as the run of the checkpoint did not
+        return comparing.same, state.progress.step + 1
+    return None
 
-    def take(notice: Notice) -> None:
-        if notice.kind not in QUIET:
-            reporter.notice(shown(f"worker {notice.worker} {notice.kind}: {notice.text}"))
 
-    return take
+class _DiffersError(Exception):
+    """Other bits came out; `between`: after which step they were still the same, and after which not."""
+
+    def __init__(self, between: tuple[int, int]) -> None:
+        super().__init__()
+        self.between = between
 
 
-class _Comparison:
-    """Computes the steps of `run` up to the checkpoint `end`, and compares wherever that has a digest."""
+class _Comparing(Reporter):
+    """Compares what a run is with what `end` says that it was, and passes on what there is to show.
 
-    def __init__(self, run: Run, end: Checkpoint, source: Source, process: TrainingProcess) -> None:
-        self._run, self._source, self._process = run, source, process
-        self._last = end.step
-        self._end = state_sha256(end.parameters, end.optimizer)
+    The methods raise _DiffersError for a difference, which ends the run.
+    """
+
+    def __init__(self, shown: Reporter, end: Checkpoint) -> None:
+        self._shown = shown
+        self._end = end
         self._wanted = {digest.step: digest for digest in end.run.digests}
-        self._state = state_of(run)
-        self._start = self._same = self._state.progress.step
+        self._begun = False
+        self.start = self.same = 0
 
-    def verdict(self) -> Verdict:
-        """Return what comes out."""
-        if self._start and not self._is_same(None):
-            before = max((step for step in self._wanted if step < self._start), default=0)
-            return self._verdict((before, self._start))
-        gradient = self._state.layout.zeros()
-        for step in range(self._start + 1, self._last + 1):
-            loss = _take(step, self._run, self._state, self._source, gradient)
-            if step == self._last or step in self._wanted:
-                if not self._is_same(loss):
-                    return self._verdict((self._same, step))
-                self._same = step
-            self._process.converting("steps computed again", step - self._start, self._last - self._start)
-        return self._verdict(None if self._last > self._start or self._is_same(None) else (0, 0))
+    def begin(self, state: TrainingState) -> None:
+        """Compare the state that the run begins in."""
+        self._state = state
+        self.start = state.progress.step
+        self.same = max((step for step in self._wanted if step < self.start), default=0)
+        wanted = self._wanted.get(self.start)
+        self._check(wanted is None or wanted.sha256 == state.sha256(), self.start)
 
-    def _is_same(self, loss: float | None) -> bool:
-        """Return whether the newest step left what the checkpoint says, and had this loss, None if not computed."""
-        step, sha256 = self._state.progress.step, self._state.sha256()
-        wanted = self._wanted.get(step)
-        if wanted and (wanted.sha256 != sha256 or loss not in (None, wanted.loss)):
-            return False
-        return step != self._last or sha256 == self._end
+    def end(self) -> None:
+        """Compare the state after the last step."""
+        self._check(self._state.sha256() == state_sha256(self._end.parameters, self._end.optimizer), self._end.step)
 
-    def _verdict(self, differs: tuple[int, int] | None) -> Verdict:
-        workers = self._run.settings.workers or 0
-        return Verdict(self._start, self._last, workers, self._state.sha256(), differs)
+    def step(self, report: StepReport, workers: list[WorkerReport]) -> None:
+        found: StateDigest | None = next(iter(self._state.digests[-1:]), None)
+        wanted = self._wanted.get(report.step)
+        if wanted:
+            self._check(found == wanted, report.step)
+        self._shown.step(report, workers)
 
+    def _check(self, same: bool, step: int) -> None:
+        if not same:
+            raise _DiffersError((self.same, step))
+        self.same = step
 
-def _take(step: int, run: Run, state: TrainingState, source: Source, gradient: Vector) -> float:
-    """Take a step as the training loop does, and return the mean loss of its batch."""
-    samples = len(run.sampler().indices(step))
-    sums = source.start(step, state.parameters, gradient).result()
-    state.optimizer.step(state.parameters, gradient, 1 / samples)
-    state.progress.step = step
-    return sums.loss / samples
+    def started(self, info: RunInfo) -> None:
+        self._begun = True
+        self._shown.started(info)
+
+    def notice(self, text: str) -> None:
+        if self._begun:  # before that, only that earlier steps are not on record
+            self._shown.notice(text)
+
+    def status(self, text: str) -> None:
+        self._shown.status(text)
+
+    def converting(self, what: str, done: int, total: int) -> None:
+        self._shown.converting(what, done, total)
+
+    def validated(self, validation: Validation) -> None:
+        self._shown.validated(validation)
+
+    def interrupted(self) -> None:
+        self._shown.interrupted()
+
+    def ended(self) -> None:
+        self._shown.ended()
