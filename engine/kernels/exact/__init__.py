@@ -25,6 +25,7 @@ from engine.kernels.with_numpy.convolution import add_bias, im2col
 from engine.kernels.with_numpy.dropout import dropout_mask
 from engine.kernels.with_numpy.measures import histogram
 from engine.kernels.with_numpy.optimizers import adam, momentum, sgd
+from engine.kernels.with_numpy.words import look, ordered, publish
 
 name = "exact"
 tile_rows = 1 << 10  # all at once: calls are dear
@@ -53,6 +54,7 @@ __all__ = [
     "gelu_gradient",
     "histogram",
     "im2col",
+    "look",
     "max_pool",
     "max_pool_gradient",
     "mean_squared_error",
@@ -62,7 +64,9 @@ __all__ = [
     "multiply_columns",
     "name",
     "norm",
+    "ordered",
     "philox",
+    "publish",
     "relu",
     "relu_gradient",
     "sgd",

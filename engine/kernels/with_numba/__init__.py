@@ -20,6 +20,7 @@ from engine.kernels.with_numba.winograd import (
     winograd_pool,
     winograd_pool_gradient,
 )
+from engine.kernels.with_numba.words import look, ordered, publish
 
 name = "numba"
 whole_rows = True
@@ -37,6 +38,7 @@ __all__ = [
     "gelu_gradient",
     "histogram",
     "im2col",
+    "look",
     "max_pool",
     "max_pool_gradient",
     "mean_squared_error",
@@ -46,7 +48,9 @@ __all__ = [
     "multiply_columns",
     "name",
     "norm",
+    "ordered",
     "philox",
+    "publish",
     "relu",
     "relu_gradient",
     "sgd",

@@ -20,6 +20,7 @@ from engine.kernels.with_numpy.winograd import (
     winograd_pool,
     winograd_pool_gradient,
 )
+from engine.kernels.with_numpy.words import look, ordered, publish
 
 name = "numpy"
 whole_rows = False  # BLAS takes either
@@ -48,6 +49,7 @@ __all__ = [
     "gelu_gradient",
     "histogram",
     "im2col",
+    "look",
     "max_pool",
     "max_pool_gradient",
     "mean_squared_error",
@@ -57,7 +59,9 @@ __all__ = [
     "multiply_columns",
     "name",
     "norm",
+    "ordered",
     "philox",
+    "publish",
     "relu",
     "relu_gradient",
     "sgd",
