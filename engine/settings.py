@@ -107,16 +107,18 @@ class Settings:
     validation: float = setting(float, 0.0, DATA, "fraction held out of training, to choose by", 0, 1, below=True)
     seed: int = setting(int, 3, TRAINING, "seed of initialisation, order, dropout and augmentation", 0, (1 << 63) - 1)
     shared_memory: bool = setting(bool, True, WORKERS, "exchange vectors with local workers through shared memory")
+    local: str = setting(
+        str,
+        "unix",
+        WORKERS,
+        "connect local workers by Unix sockets, where the system has what that takes, or by ZeroMQ",
+        choices=("unix", "zmq"),
+    )
     bind: str | None = setting(
         str, None, REMOTE, "let workers join at tcp://HOST:PORT; port 0 picks a free one", optional=True
     )
     key: str | None = setting(
-        str,
-        None,
-        REMOTE,
-        "key file of --bind, created if missing",
-        optional=True,
-        unset="a new one for this run",
+        str, None, REMOTE, "key file of --bind, created if missing", optional=True, unset="a new one for this run"
     )
     insecure: bool = setting(bool, False, REMOTE, "let anyone join at --bind without keys, and read what is sent")
     validate_every: int = setting(int, 0, FILES, "steps between validations", 0, 1 << 40, unset="once an epoch")
@@ -243,6 +245,7 @@ class SettingsDict(TypedDict, total=False):
     validation: float
     seed: int
     shared_memory: bool
+    local: str
     bind: str | None
     key: str | None
     insecure: bool

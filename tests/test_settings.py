@@ -162,6 +162,7 @@ def test_every_setting_has_a_help_text_and_a_default_that_is_valid() -> None:
         "kernels",  # but for numpy, whose bits are its own: a resumed run says so
         "allow_slow",
         "shared_memory",
+        "local",
         "validate_every",
         "checkpoint_every",
         "statistics_every",
