@@ -8,6 +8,7 @@ import traceback
 from collections.abc import Callable
 from types import FrameType
 
+from engine.compute.arithmetic import check_arithmetic
 from engine.compute.fingerprint import fingerprint
 from engine.compute.job import Job
 from engine.errors import ProtocolError
@@ -58,7 +59,8 @@ class Worker:
     def run(self) -> Quit:
         """Work, and return why and how it ended."""
         keep_freed_memory()
-        self._numerics = fingerprint()  # an error about them comes before any connection
+        check_arithmetic()  # an error about it comes before any connection
+        self._numerics = fingerprint()
         signal.signal(signal.SIGTERM, self._leave)
         signal.signal(signal.SIGINT, self._leave)
         if self._parent:

@@ -3,6 +3,8 @@
 Operations that round nothing, or where numpy rounds as the rules say, are those of `with_numpy`.
 """
 
+import numpy as np
+
 from engine.kernels.exact.convolution import add_bias_gradient, col2im
 from engine.kernels.exact.elementwise import gelu, gelu_gradient, relu, relu_gradient
 from engine.kernels.exact.loss import mean_squared_error, softmax_cross_entropy, squared_error_of_values
@@ -27,8 +29,14 @@ from engine.kernels.with_numpy.measures import histogram
 from engine.kernels.with_numpy.optimizers import adam, momentum, sgd
 
 name = "exact"
+own_bits = False
 tile_rows = 1 << 10  # all at once: calls are dear
 whole_rows = False
+
+
+def about() -> str:
+    """Return the version of numpy, which must not matter."""
+    return f"exact with numpy {np.__version__}"
 
 
 def cached() -> bool:
@@ -42,6 +50,7 @@ def compilations() -> int:
 
 
 __all__ = [
+    "about",
     "adam",
     "add_bias",
     "add_bias_gradient",
@@ -62,6 +71,7 @@ __all__ = [
     "multiply_columns",
     "name",
     "norm",
+    "own_bits",
     "philox",
     "relu",
     "relu_gradient",

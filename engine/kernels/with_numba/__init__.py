@@ -2,7 +2,7 @@
 
 from engine.kernels.with_numba.convolution import add_bias, add_bias_gradient, col2im, im2col
 from engine.kernels.with_numba.elementwise import gelu, gelu_gradient, relu, relu_gradient
-from engine.kernels.with_numba.jit import cached, compilations
+from engine.kernels.with_numba.jit import about, cached, compilations
 from engine.kernels.with_numba.loss import mean_squared_error, softmax_cross_entropy, squared_error_of_values
 from engine.kernels.with_numba.measures import histogram, moments, norm, total
 from engine.kernels.with_numba.optimizers import adam, momentum, sgd
@@ -22,10 +22,12 @@ from engine.kernels.with_numba.winograd import (
 )
 
 name = "numba"
+own_bits = False
 whole_rows = True
 tile_rows = 1  # what belongs to more does not fit into the cache
 
 __all__ = [
+    "about",
     "adam",
     "add_bias",
     "add_bias_gradient",
@@ -46,6 +48,7 @@ __all__ = [
     "multiply_columns",
     "name",
     "norm",
+    "own_bits",
     "philox",
     "relu",
     "relu_gradient",

@@ -1,6 +1,7 @@
 """Every operation of the table in numpy, with all temporaries in buffers of the caller."""
 
 from engine.kernels.philox import philox
+from engine.kernels.with_numpy.about import about
 from engine.kernels.with_numpy.convolution import add_bias, add_bias_gradient, col2im, im2col
 from engine.kernels.with_numpy.dropout import dropout_mask
 from engine.kernels.with_numpy.elementwise import gelu, gelu_gradient, relu, relu_gradient
@@ -22,6 +23,7 @@ from engine.kernels.with_numpy.winograd import (
 )
 
 name = "numpy"
+own_bits = True
 whole_rows = False  # BLAS takes either
 tile_rows = 1 << 30  # calls are dear
 
@@ -37,6 +39,7 @@ def compilations() -> int:
 
 
 __all__ = [
+    "about",
     "adam",
     "add_bias",
     "add_bias_gradient",
@@ -57,6 +60,7 @@ __all__ = [
     "multiply_columns",
     "name",
     "norm",
+    "own_bits",
     "philox",
     "relu",
     "relu_gradient",
