@@ -26,8 +26,10 @@ def fingerprint() -> str:
 
 
 def libraries() -> str:
-    """Return what the kernels are made by, and where: for people, who look for a reason when bits differ."""
-    return f"{choose().about()}; numpy {np.__version__}; {platform.machine()}"
+    """Return what the kernels are made by, unless the fingerprint says it, and the kind of machine: for people."""
+    backend = choose()
+    made_by = "" if backend.own_bits else f"{backend.about()}; numpy {np.__version__}; "
+    return f"{made_by}{platform.machine()}"
 
 
 def _program() -> str:
