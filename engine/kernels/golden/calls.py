@@ -8,10 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.kernels.golden import (
+    activations,
+    averages,
     convolution,
     elementwise,
     loss,
     measures,
+    norms,
     optimizers,
     philox,
     pooling,
@@ -22,7 +25,10 @@ from engine.kernels.golden import (
 from engine.kernels.golden.inputs import Call, Inputs
 from engine.kernels.table import Backend
 
-FILES = (convolution, elementwise, loss, measures, optimizers, philox, pooling, products, stem, winograd)
+FILES = (
+    *(activations, averages, convolution, elementwise, loss, measures, norms, optimizers, philox, pooling, products),
+    *(stem, winograd),
+)
 Results = dict[str, str]  # a digest by operation
 
 
