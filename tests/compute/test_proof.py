@@ -10,6 +10,7 @@ from engine.compute.job import Job
 from engine.data import Dataset, Normalisation, Sampler, Split
 from engine.nn.layers import Dense, Dropout, Flatten, Relu
 from engine.nn.model import Model
+from engine.nn.parameters import Vector
 from tests.support.backends import BACKENDS
 
 # Batches of 6 and, at the end of an epoch of 21, of 3: micro-batches of 4, 2 and 3. Validation: of 4 and 1.
@@ -62,9 +63,10 @@ def test_another_nonce_has_another_one() -> None:
 
 
 def with_label(split: Split, number: int) -> Split:
-    labels = np.asarray(split.take(slice(None))[1]).copy()
-    labels[number] = (labels[number] + 1) % 3
-    return Split(split.take(slice(None))[0], labels)
+    inputs, labels = split.take(slice(None))
+    others = labels.astype(np.int32)
+    others[number] = (others[number] + 1) % 3
+    return Split(inputs, others)
 
 
 @pytest.mark.parametrize("step", [1, 4], ids=["a whole batch", "the last and smaller batch"])
@@ -93,7 +95,7 @@ def test_the_last_bit_of_one_value_counts(monkeypatch: pytest.MonkeyPatch) -> No
     """Where a worker's kernels differ only for the shapes of this job, which the golden digest does not have."""
     before, gradient = proof(), Evaluator.train_block
 
-    def off_by_a_bit(self: Evaluator, step: int, block: tuple[int, int], out: np.ndarray) -> object:  # type: ignore[type-arg]
+    def off_by_a_bit(self: Evaluator, step: int, block: tuple[int, int], out: Vector) -> object:
         sums = gradient(self, step, block, out)
         out.view(np.uint32)[-1] ^= 1
         return sums
