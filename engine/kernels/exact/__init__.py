@@ -40,6 +40,7 @@ from engine.kernels.with_numpy.convolution import add_bias, im2col
 from engine.kernels.with_numpy.dropout import dropout_mask
 from engine.kernels.with_numpy.measures import histogram
 from engine.kernels.with_numpy.optimizers import adam, momentum, sgd
+from engine.kernels.with_numpy.words import look, ordered, publish
 
 name = "exact"
 own_bits = False
@@ -79,6 +80,7 @@ __all__ = [
     "im2col",
     "leaky_relu",
     "leaky_relu_gradient",
+    "look",
     "max_pool",
     "max_pool_gradient",
     "mean_squared_error",
@@ -90,8 +92,10 @@ __all__ = [
     "norm",
     "normalise",
     "normalise_gradient",
+    "ordered",
     "own_bits",
     "philox",
+    "publish",
     "relu",
     "relu_gradient",
     "sgd",

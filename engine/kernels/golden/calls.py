@@ -21,13 +21,14 @@ from engine.kernels.golden import (
     products,
     stem,
     winograd,
+    words,
 )
 from engine.kernels.golden.inputs import Call, Inputs
 from engine.kernels.table import Backend
 
 FILES = (
     *(activations, averages, convolution, elementwise, loss, measures, norms, optimizers, philox, pooling, products),
-    *(stem, winograd),
+    *(stem, winograd, words),
 )
 Results = dict[str, str]  # a digest by operation
 

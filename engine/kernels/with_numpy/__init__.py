@@ -34,6 +34,7 @@ from engine.kernels.with_numpy.winograd import (
     winograd_pool,
     winograd_pool_gradient,
 )
+from engine.kernels.with_numpy.words import look, ordered, publish
 
 name = "numpy"
 own_bits = True
@@ -68,6 +69,7 @@ __all__ = [
     "im2col",
     "leaky_relu",
     "leaky_relu_gradient",
+    "look",
     "max_pool",
     "max_pool_gradient",
     "mean_squared_error",
@@ -79,8 +81,10 @@ __all__ = [
     "norm",
     "normalise",
     "normalise_gradient",
+    "ordered",
     "own_bits",
     "philox",
+    "publish",
     "relu",
     "relu_gradient",
     "sgd",
