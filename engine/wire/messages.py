@@ -90,10 +90,7 @@ class Hello(Message):
 
 @dataclass(frozen=True)
 class Welcome(Message):
-    """The worker may join `session`; the payload describes the job. `name` is what the records call the worker.
-
-    `nonce`: what READY is to prove that it computes alike with.
-    """
+    """The worker may join `session` as `name`; the payload describes the job. `nonce`: of which READY has a proof."""
 
     opcode: ClassVar[int] = 2
     session: str = text(32)
