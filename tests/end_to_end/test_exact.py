@@ -20,7 +20,7 @@ BLOCK = engine.Residual(
     [engine.Conv2d(8, (3, 2), 2, "same", bias=False), engine.GroupNorm(2), engine.Silu()],
     shortcut=[engine.AvgPool2d(), engine.Conv2d(8, 1)],
 )
-DEEP = engine.Model([engine.Conv2d(4, 5, 2), BLOCK, engine.GlobalAvgPool(), engine.LayerNorm(), engine.Dense(26)])
+DEEP = engine.Model((engine.Conv2d(4, 5, 2), BLOCK, engine.GlobalAvgPool(), engine.LayerNorm(), engine.Dense(26)))
 CASES: dict[str, dict[str, Any]] = {
     "shortcut, normalised": {"optimizer": engine.SGD(lr=0.05), "model": DEEP},
     "sgd": {"optimizer": engine.SGD(lr=0.05)},
