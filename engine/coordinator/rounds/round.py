@@ -31,7 +31,7 @@ class Round:
 
     def cut(self, speeds: list[float], cap: int) -> list[Block]:
         """Return shares of the round proportional to `speeds`; they wait in pieces of at most `cap` micro-batches."""
-        cut = shares_along_tree(self.total, speeds)
+        cut = shares_along_tree((0, self.total), self.total, speeds)
         for start, stop in cut:
             for low in range(start, stop, cap):
                 self.waiting.append(tree.cover(low, min(low + cap, stop), self.total))

@@ -22,18 +22,19 @@ def shares(total: int, speeds: Sequence[float]) -> list[Block]:
     return [(end - count, end) for end, count in zip(accumulate(counts), counts, strict=True)]
 
 
-def shares_along_tree(total: int, speeds: Sequence[float]) -> list[Block]:
-    """Cut [0, total) as `shares` does, or at multiples of a power of two where that costs less in all.
+def shares_along_tree(part: Block, total: int, speeds: Sequence[float]) -> list[Block]:
+    """Cut `part` of [0, total) as `shares` does, or at multiples of a power of two where that costs less in all.
 
     A share is sent as one vector for each block of the tree that it consists of, and few of them may be worth that some
     worker has a little more to do than its speed says, which is not known so well in any case.
     """
-    exact = shares(total, speeds)
+    first, last = part
+    exact = [(first + start, first + stop) for start, stop in shares(last - first, speeds)]
     best, least = exact, _cost(exact, total, speeds)
     grid = 2
-    while grid * len(speeds) <= total and _vectors(best, total) > len(speeds):
-        ends = [min(total, (end + grid // 2) // grid * grid) for _, end in exact[:-1]]
-        coarse = list(zip([0, *ends], [*ends, total], strict=True))
+    while grid * len(speeds) <= last - first and _vectors(best, total) > len(speeds):
+        ends = [min(last, max(first, (end + grid // 2) // grid * grid)) for _, end in exact[:-1]]
+        coarse = list(zip([first, *ends], [*ends, last], strict=True))
         cost = _cost(coarse, total, speeds)
         if cost < least:
             best, least = coarse, cost
