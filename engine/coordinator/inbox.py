@@ -64,8 +64,10 @@ class Inbox:
                 if not self._peers.feed(peer, message):
                     self._dispatcher.unasked(peer)
             case m.Ready():
-                member = self._peers.admit(peer, message)
-                self._dispatcher.put(rounds.Joined(peer, member.host))
+                if member := self._peers.admit(peer, message):
+                    self._dispatcher.put(rounds.Joined(peer, member.host))
+                else:
+                    self._dispatcher.lose(peer, REFUSED)
             case m.Failed():
                 self._failed(peer, m.traceback_of(message, payload))
             case m.Goodbye():
