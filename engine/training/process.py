@@ -25,7 +25,7 @@ from engine.system.signals import Interrupt
 from engine.system.terminal import ProgressLine
 from engine.training.bookkeeping import Bookkeeping
 from engine.training.checkpoint_writer import CheckpointWriter
-from engine.training.cluster import Cluster, cluster_for, source_for
+from engine.training.cluster import Cluster, cluster_for, source_for, trained_in_place
 from engine.training.context import RunContext
 from engine.training.loop import Loop
 from engine.training.reporter import Reporter, Result
@@ -155,7 +155,7 @@ class TrainingProcess:
             log.info("run %d begins at step %d: %s on %s", number, state.progress.step, run.model_name, run.data.name)
             if changed := run.other_numerics():
                 books.take(Notice(NoticeKind.RESUMED, None, changed))
-            with self._closing(number, source, books), loop.snapshots:
+            with self._closing(number, source, books), loop.snapshots, trained_in_place(state, self._cluster):
                 stop = loop.train()
             result = result_of(run, number, loop, stop, self._records)
             with saving(stop, result.steps):
