@@ -13,6 +13,8 @@ from engine.compute.precompile import compile_all, is_compiled
 from engine.coordinator.notices import Notice, NoticeKind
 from engine.coordinator.source import Source
 from engine.errors import GradsumError, StorageError, UnsavedError, WorkerFailedError, WorkersError
+from engine.kernels import choose as choose_kernels
+from engine.kernels import using
 from engine.records import EventRow, Recorder
 from engine.reports.text import shown
 from engine.settings import Settings
@@ -78,6 +80,11 @@ class TrainingProcess:
             self._line.clear()
         if self.interrupt.requested:
             raise KeyboardInterrupt
+
+    def use_kernels(self, settings: Settings) -> None:
+        """Compute with the kernels that `settings` name, here and in all workers; SettingsError if there are none."""
+        self._stack.enter_context(using(settings.kernels, settings.allow_slow))
+        choose_kernels()
 
     def compile_kernels(self) -> None:
         """Compile every kernel where that has not been done, so that no worker has to."""
