@@ -207,9 +207,9 @@ class World:
         worker.done += 1
         sums = sums_of(m.WorkKind.TRAIN, work.step, block, PARAMETERS)
         assert sums.gradient is not None
-        if self.rng.random() < 0.02:  # bad memory
+        if self.rng.random() < 0.02:  # bad memory, each time in another way
             self.fired["spoilt"] += 1
-            sums = Sums(float("nan"), sums.correct, sums.gradient + np.float32(1))
+            sums = Sums(float("nan"), sums.correct, sums.gradient + np.float32(self.rng.uniform(1, 2)))
         assert sums.gradient is not None
         result = m.Result(work.session, work.round, work.attempt, *block, sums.loss, sums.correct, 0.1, 0.1)
         if worker.part is None or work.slot == m.NO_SLOT or slot > SLOTS:
