@@ -44,5 +44,5 @@ def digest(model: str, **environment: str) -> str:
 @pytest.mark.check
 @pytest.mark.parametrize("environment", OTHERS, ids=str)
 def test_any_processor_gives_the_same_bits(environment: dict[str, str]) -> None:
-    for model in ("letters", "lenet", "mlp"):
+    for model in ("letters", "lenet", "mlp", "resnet8", "vgg7"):
         assert digest(model, **environment) == digest(model)
