@@ -82,7 +82,7 @@ def test_any_processor_gives_the_same_bits(environment: dict[str, str]) -> None:
 
 
 @pytest.mark.check
-@pytest.mark.parametrize("name", ["letters", "mlp"])
+@pytest.mark.parametrize("name", ["letters", "mlp", "layers"])
 def test_so_do_the_exact_kernels(name: str) -> None:
     assert short_runs.digest(name, kernels="exact") == short_runs.DIGESTS[name]
 

@@ -15,6 +15,23 @@ from engine.checkpoint import load, state_sha256
 from engine.data.letters import letters
 
 STEPS = 3
+# Small enough for the exact kernels: every layer that the built-in networks but resnet8 and vgg7 do without.
+LAYERS = engine.Model(
+    (
+        engine.Conv2d(4, (5, 4), (4, 3), "same", bias=False),
+        engine.GroupNorm(2),
+        engine.Silu(),
+        engine.Residual(
+            [engine.Conv2d(4, padding="same"), engine.LeakyRelu(), engine.LayerNorm()], engine.Conv2d(4, 1)
+        ),
+        engine.Softplus(),
+        engine.AvgPool2d(3),
+        engine.Residual([engine.Tanh(), engine.Conv2d(4, 2, padding="same")]),
+        engine.Sigmoid(),
+        engine.GlobalAvgPool(),
+        engine.Dense(26),
+    )
+)
 RUNS: dict[str, dict[str, Any]] = {
     "letters": {},
     "sgd": {"optimizer": "sgd"},
@@ -23,6 +40,9 @@ RUNS: dict[str, dict[str, Any]] = {
     "augmentation": {"augment": True},
     "mlp": {"model": "mlp"},
     "lenet": {"model": "lenet"},
+    "layers": {"model": LAYERS},
+    "resnet8": {"model": "resnet8"},
+    "vgg7": {"model": "vgg7"},
 }
 # Of parameters and optimizer's state, with compiled and with exact kernels, on every processor.
 DIGESTS = {
@@ -33,6 +53,9 @@ DIGESTS = {
     "augmentation": "0e8e50a1c3d777c2f7e32c8a314bf833f79275ae0b20bd96e222ee60cd4e4ef3",
     "mlp": "e5beb4498150faf38095aa39b563cdf853b2e0b81513b685ab45114533968c6a",
     "lenet": "f9091b096fbc6e744e6114a89223ff22fdd0dc7f723db920fc84c62c66c4f1b4",
+    "layers": "2a356aaa2989edfa7835ae939901ad8386c6ad621c3365860542872c25d44e94",
+    "resnet8": "932e825340aa1c70534760683670e57829cb80516577aa6b699b88c83675afcc",
+    "vgg7": "682ecb6a03077f905588e5957ee37cde5666575cee4f6f7e6c094e48e02e4c89",
 }
 
 

@@ -37,7 +37,7 @@ def normalise(
         for j in range(w):
             add_squares(factor, x[i, j], mean)
     share(factor, size, number, lanes)
-    invert(factor, np.float32(epsilon))
+    invert(factor, size, np.float32(epsilon))
     biases, factors = repeat(bias, work, L), work[2 * L : 3 * L]
     multiply_by(factors, factor, repeat(scale, work[L:], L))
     for i in range(h):
@@ -117,10 +117,10 @@ def add_squares(sums: Array, x: Array, mean: Array) -> None:
 
 
 @inner
-def invert(factor: Array, epsilon: np.float32) -> None:
-    """Let each variance become 1 / sqrt(variance + epsilon)."""
-    for k in range(factor.size):
-        factor[k] = ONE / np.float32(sqrt(factor[k] + epsilon))
+def invert(factor: Array, size: int, epsilon: np.float32) -> None:
+    """Let the variance, which all values of a group hold, become 1 / sqrt(variance + epsilon)."""
+    for start in range(0, factor.size, size):
+        factor[start : start + size] = ONE / np.float32(sqrt(factor[start] + epsilon))
 
 
 @inner
