@@ -26,7 +26,10 @@ if TYPE_CHECKING:  # the same names for type checkers, to whom "X as X" says tha
     from engine.nn.model import Model as Model
     from engine.nn.optimizers import SGD as SGD
     from engine.nn.optimizers import Adam as Adam
+    from engine.nn.optimizers import AdamW as AdamW
     from engine.nn.optimizers import Momentum as Momentum
+    from engine.nn.optimizers import Nesterov as Nesterov
+    from engine.nn.optimizers import RMSprop as RMSprop
     from engine.settings import Settings as Settings
     from engine.sweeps.report import SweepReporter as SweepReporter
     from engine.sweeps.report import SweepResult as SweepResult
@@ -44,7 +47,7 @@ _NAMES_IN = {
     "engine.network": ("Network", "load", "load_network"),
     "engine.nn.layers": ("Conv2d", "Dense", "Dropout", "Flatten", "Gelu", "MaxPool2d", "Relu"),
     "engine.nn.model": ("Model",),
-    "engine.nn.optimizers": ("SGD", "Adam", "Momentum"),
+    "engine.nn.optimizers": ("SGD", "Adam", "AdamW", "Momentum", "Nesterov", "RMSprop"),
     "engine.settings": ("Settings",),
     "engine.sweeps.report": ("SweepReporter", "SweepResult"),
     "engine.sweeps.sweep": ("sweep",),

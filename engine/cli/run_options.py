@@ -8,7 +8,7 @@ from typing import Any
 
 from engine.cli import read_options
 from engine.errors import SettingsError
-from engine.settings import DATA, FILES, FORMER_NAMES, LENGTH, TRAINING, Settings
+from engine.settings import DATA, FILES, FORMER_NAMES, LENGTH, OPTIMIZER, SCHEDULE, TRAINING, Settings
 from engine.system.spelling import hint
 from engine.system.toml import read_toml
 from engine.training.defaults import DEFAULT_DB
@@ -63,15 +63,18 @@ def add_settings(parser: argparse.ArgumentParser, defaults: Mapping[str, Any]) -
 
 def _titles() -> list[str]:
     """Return the titles of the groups, in order."""
-    return list(dict.fromkeys([DATA, TRAINING, LENGTH, *(f.metadata["group"] for f in fields(Settings))]))
+    return list(
+        dict.fromkeys([DATA, TRAINING, OPTIMIZER, SCHEDULE, LENGTH, *(f.metadata["group"] for f in fields(Settings))])
+    )
 
 
 def _add_setting(group: Group, setting: "Field[Any]", defaults: Mapping[str, Any]) -> None:
     """Add the option for one field of `Settings`; None stands for "not given"."""
     option, rule = option_of(setting.name), setting.metadata
-    text = rule["help"].replace("%", "%%")
+    text = rule["help"]
     if default := default_in_words(setting, defaults):
         text += f" (default: {default})"
+    text = text.replace("%", "%%")
     if rule["kind"] is not bool:
         shown = "|".join(rule.get("choices", ())) or SHOWN.get(setting.name) or METAVARS[rule["kind"]]
         group.add_argument(option, type=_reader(rule["kind"]), metavar=shown, help=text)

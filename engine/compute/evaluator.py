@@ -10,6 +10,7 @@ from engine.data import Dataset, Normalisation, Sampler, Split, Targets, augment
 from engine.errors import DataError
 from engine.kernels.streams import Stream
 from engine.nn.layers import Dropout
+from engine.nn.loss_options import LossOptions
 from engine.nn.model import Model
 from engine.nn.parameters import Vector
 
@@ -19,18 +20,24 @@ NO_AUGMENTATION = "augment moves images and inverts some of their pixels; this d
 class TestSetEvaluator:
     """Evaluates blocks of a test set with the parameters it was last given, dropout and augmentation off.
 
-    `values` is the normalisation of targets that are values, None where they are labels.
+    `values` is the normalisation of targets that are values, None where they are labels; `options` are for training.
     """
 
     def __init__(
-        self, model: Model, normalisation: Normalisation, microbatch: int, test: Split, values: Normalisation | None
+        self,
+        model: Model,
+        normalisation: Normalisation,
+        microbatch: int,
+        test: Split,
+        values: Normalisation | None,
+        options: LossOptions | None = None,
     ) -> None:
         self._model = model
         self._values = values
         self._normalise = normalisation.apply
         self._microbatch = microbatch
         self._test = test
-        self._main = compile_model(model, microbatch)
+        self._main = compile_model(model, microbatch, options=options)
         self._programs = {microbatch: self._main}  # by number of samples; the last micro-batch may be smaller
 
     def prepare(self, parameters: Vector) -> None:
@@ -67,7 +74,8 @@ class Evaluator(TestSetEvaluator):
     """Evaluates blocks of a batch, or of the test set, with the parameters it was last given."""
 
     def __init__(self, job: Job, data: Dataset) -> None:
-        super().__init__(job.model, job.normalisation, job.microbatch, data.validating, job.values)
+        options = LossOptions(job.label_smoothing, job.class_weights)
+        super().__init__(job.model, job.normalisation, job.microbatch, data.validating, job.values, options)
         self._job = job
         self._data = data
         if job.augment and data.train.has_features:

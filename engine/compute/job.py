@@ -1,5 +1,6 @@
 """A job: all a worker must know to evaluate its share, as plain data that crosses the wire."""
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -12,7 +13,8 @@ from engine.nn.model import Model, model_from
 class Job:
     """One run as a worker sees it. `data` is the digest of the data set, `validation` what is held out of its training.
 
-    `normalisation` is that of the inputs; `values` that of the targets, None where these are labels.
+    `normalisation` is that of the inputs; `values` that of the targets, None where these are labels. `class_weights` is
+    what the loss of each output's samples counts, empty where that is 1 each.
     """
 
     model: Model
@@ -24,6 +26,8 @@ class Job:
     augment: bool
     values: Normalisation | None = None
     validation: float = 0.0
+    label_smoothing: float = 0.0
+    class_weights: tuple[float, ...] = ()
 
     def describe(self) -> dict[str, Any]:
         """Return plain data from which `job_from` rebuilds the job."""
@@ -39,22 +43,34 @@ def job_from(description: object) -> Job:
 
 
 def _read(description: object) -> Job:
-    kinds = {"data": str, "batch_size": int, "microbatch": int, "seed": int, "augment": bool, "validation": float}
-    if not isinstance(description, dict) or description.keys() != {*kinds, "model", "normalisation", "values"}:
-        raise ProtocolError("a job is a table with model, normalisation, " + ", ".join((*kinds, "values")))
+    kinds = {"data": str, "batch_size": int, "microbatch": int, "seed": int, "augment": bool}
+    kinds |= {"validation": float, "label_smoothing": float}
+    others = ("model", "normalisation", "values", "class_weights")
+    if not isinstance(description, dict) or description.keys() != {*kinds, *others}:
+        raise ProtocolError("a job is a table with model, normalisation, " + ", ".join((*kinds, *others[2:])))
     for name, kind in kinds.items():
         if type(description[name]) is not kind:
             raise ProtocolError(f"job.{name} must be {kind.__name__}, got {description[name]!r}")
     if min(description["batch_size"], description["microbatch"]) < 1 or description["seed"] < 0:
         raise ProtocolError("job.batch_size and job.microbatch must be at least 1, job.seed at least 0")
-    if not 0 <= description["validation"] < 1:
-        raise ProtocolError(f"job.validation must be at least 0 and below 1, got {description['validation']}")
+    for name in ("validation", "label_smoothing"):
+        if not 0 <= description[name] < 1:
+            raise ProtocolError(f"job.{name} must be at least 0 and below 1, got {description[name]}")
     inputs, values = description["normalisation"], description["values"]
     try:
         rest = {"normalisation": _normalisation(inputs), "values": None if values is None else _normalisation(values)}
-        return Job(**description | {"model": model_from(description["model"])} | rest)
+        model = model_from(description["model"])
+        weights = _class_weights(description["class_weights"], model.classes)
+        return Job(**description | {"model": model, "class_weights": weights} | rest)
     except (GradsumError, TypeError, KeyError, ValueError) as error:
         raise ProtocolError(f"the job cannot be understood: {error}") from None
+
+
+def _class_weights(given: Any, outputs: int) -> tuple[float, ...]:
+    weights = tuple(given)
+    if len(weights) not in (0, outputs) or not all(type(w) is float and 0 <= w < math.inf for w in weights):
+        raise ValueError(f"class_weights must be {outputs} finite numbers of at least 0, or none")
+    return weights
 
 
 def _normalisation(given: Any) -> Normalisation:

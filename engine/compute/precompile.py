@@ -85,6 +85,8 @@ def _step(backend: Backend) -> None:
         backend.norm(gradient)
         backend.sgd(w, gradient, 1.0, 1.0, work)
         backend.momentum(w, m, gradient, 1.0, 1.0, 0.5, work)
+        backend.nesterov(w, m, gradient, 1.0, 1.0, 0.5, work)
+        backend.rmsprop(w, m, gradient, 1.0, 1.0, 0.5, 1.0, work)
         backend.adam(w, m, v, gradient, 1.0, 1.0, (0.5, 0.5), 1.0, work)
 
 

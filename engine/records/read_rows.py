@@ -27,7 +27,7 @@ class Run(TypedDict):
     data: Annotated[str, "name of the data set, or its path"]
     generated: Annotated[bool, "1 where the data set was generated, 0 where it is real"]
     data_digest: Annotated[str | None, "hex digest of the data set"]
-    optimizer: Annotated[str, "sgd, momentum, adam"]
+    optimizer: Annotated[str, "sgd, momentum, nesterov, rmsprop, adam or adamw"]
     lr: Annotated[float, "learning rate at the start"]
     batch_size: Annotated[int, "samples a step"]
     microbatch: Annotated[int, "samples a micro-batch"]

@@ -79,6 +79,9 @@ class TrainingRow(NamedTuple):
     batchsize: Annotated[int, "samples in this batch"]
     lr: Annotated[float, "learning rate of this step"]
     momentum: Annotated[float | None, "momentum of this step; NULL where the optimizer has none"] = None
+    gradnorm: Annotated[
+        float | None, "Euclidean norm of the mean gradient of this batch, before --clip-norm scales it down"
+    ] = None
 
 
 class ValidationRow(NamedTuple):

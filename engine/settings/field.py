@@ -6,8 +6,11 @@ from typing import Any
 
 # Groups of the help.
 DATA, TRAINING, LENGTH = "data and model", "training", "how long"
+OPTIMIZER, SCHEDULE = "optimizer", "learning rate over time"
 WORKERS, REMOTE = "workers", "workers on other machines"
 FILES, SNAPSHOTS = "records and checkpoints", "snapshots"
+
+DECIDING = (DATA, TRAINING, OPTIMIZER, SCHEDULE)  # what the parameters after a step depend on
 
 
 def setting(

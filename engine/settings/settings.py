@@ -6,9 +6,11 @@ from typing import Any, Self
 from engine.errors import SettingsError
 from engine.nn.optimizers import OPTIMIZERS, Optimizer, optimizer_from
 from engine.settings.data import DataDict, DataSettings
-from engine.settings.field import DATA, TRAINING
+from engine.settings.field import DECIDING
 from engine.settings.length import DEFAULT_EPOCHS, LengthDict, LengthSettings
+from engine.settings.optimizer import OptimizerDict, OptimizerSettings
 from engine.settings.records import SNAPSHOT_BUDGET, SNAPSHOT_EVERY, RecordsDict, RecordsSettings
+from engine.settings.schedule import ScheduleDict, ScheduleSettings
 from engine.settings.training import TrainingDict, TrainingSettings
 from engine.settings.workers import WorkersDict, WorkersSettings
 from engine.system.cores import usable_cores
@@ -19,7 +21,15 @@ FORMER_NAMES = {"mailbox": "shared_memory"}  # in checkpoints, configuration fil
 
 
 @dataclass(frozen=True)
-class Settings(RecordsSettings, LengthSettings, DataSettings, TrainingSettings, WorkersSettings):
+class Settings(
+    RecordsSettings,
+    LengthSettings,
+    DataSettings,
+    ScheduleSettings,
+    OptimizerSettings,
+    TrainingSettings,
+    WorkersSettings,
+):
     """Settings of a training run. Raises SettingsError for a value out of range, naming the setting and the value."""
 
     def __post_init__(self) -> None:
@@ -46,8 +56,8 @@ class Settings(RecordsSettings, LengthSettings, DataSettings, TrainingSettings, 
         chosen: dict[str, Any] = {}
         if self.workers is None:
             chosen["workers"] = min(usable_cores(), self.microbatches)
-        if self.lr is None:
-            chosen["lr"] = OPTIMIZERS[self.optimizer]().lr
+        own = OPTIMIZERS[self.optimizer]()
+        chosen |= {name: getattr(own, name) for name in ("lr", "weight_decay") if getattr(self, name) is None}
         if self.epochs is self.steps is self.time_limit is self.target is None:
             chosen["epochs"] = DEFAULT_EPOCHS
         if self.snapshot_every is None:
@@ -55,6 +65,10 @@ class Settings(RecordsSettings, LengthSettings, DataSettings, TrainingSettings, 
         if self.snapshot_budget is None:
             chosen["snapshot_budget"] = 0 if self.snapshot_every else SNAPSHOT_BUDGET
         settings = replace(self, **chosen)
+        if settings.min_lr > (settings.lr or 0):
+            raise SettingsError(f"min-lr must be at most the learning rate, {settings.lr:g}, got {settings.min_lr:g}")
+        if settings.epochs is settings.steps is None:
+            settings.spread_over(None)
         if not self.bind and (settings.min_workers or 0) > (settings.workers or 0):
             raise SettingsError(
                 f"min-workers must be at most the number of workers, {settings.workers}, got {settings.min_workers}"
@@ -67,11 +81,18 @@ class Settings(RecordsSettings, LengthSettings, DataSettings, TrainingSettings, 
         return -(-self.batch_size // self.microbatch)
 
     def last_step(self, samples: int) -> int | None:
-        """Return the step that ends a run on `samples` training samples; None if something else does."""
+        """Return the step that ends a run on `samples` training samples; None if something else does.
+
+        Where none was given, a schedule that ends with a learning rate of 0 ends the run.
+        """
         ends = [self.steps] if self.steps else []
         if self.epochs:
             ends.append(self.epochs * -(-samples // self.batch_size))
-        return min(ends, default=None)
+        return min(ends, default=self.schedule_steps if self.ends_at_zero else None)
+
+    def planned(self, samples: int) -> Self:
+        """Fill in what depends on the number of training samples, too; SettingsError as `spread_over`."""
+        return replace(self, **self.spread_over(self.last_step(samples)))
 
     def make_optimizer(self) -> Optimizer:
         """Return the optimizer with its settings; SettingsError if one of them does not suit it."""
@@ -83,7 +104,9 @@ class Settings(RecordsSettings, LengthSettings, DataSettings, TrainingSettings, 
         return asdict(self)
 
 
-class SettingsDict(WorkersDict, TrainingDict, DataDict, LengthDict, RecordsDict, total=False):
+class SettingsDict(
+    WorkersDict, TrainingDict, OptimizerDict, ScheduleDict, DataDict, LengthDict, RecordsDict, total=False
+):
     """The fields of `Settings` as keyword arguments, besides the optimizer, which may also be an object."""
 
 
@@ -91,4 +114,4 @@ class SettingsDict(WorkersDict, TrainingDict, DataDict, LengthDict, RecordsDict,
 ENDS = tuple(f.name for f in fields(LengthSettings))
 
 # What the parameters after step t depend on, so that a resumed run may not change it.
-TRAJECTORY = tuple(f.name for f in fields(Settings) if f.metadata["group"] in (TRAINING, DATA))
+TRAJECTORY = tuple(f.name for f in fields(Settings) if f.metadata["group"] in DECIDING)

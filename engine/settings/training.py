@@ -1,26 +1,28 @@
-"""How a network is trained."""
+"""How a network is trained: batches, the loss, and what is random."""
 
 from dataclasses import dataclass
 from typing import TypedDict
 
-from engine.nn.optimizers import OPTIMIZERS
 from engine.settings.field import TRAINING, setting
-
-OWN_RATES = ", ".join(f"{name} {kind().lr:g}" for name, kind in OPTIMIZERS.items())
 
 
 @dataclass(frozen=True)
 class TrainingSettings:
-    """How a network is trained."""
+    """How a network is trained: batches, the loss, and what is random."""
 
     batch_size: int = setting(int, 64, TRAINING, "images per batch", 1, 1 << 24)
     microbatch: int = setting(int, 16, TRAINING, "images per micro-batch, which is never divided", 1, 4096)
-    optimizer: str = setting(str, "adam", TRAINING, "how gradients change the parameters", choices=tuple(OPTIMIZERS))
-    lr: float | None = setting(float, None, TRAINING, "learning rate", 0, above=True, optional=True, unset=OWN_RATES)
-    momentum: float = setting(float, 0.9, TRAINING, "momentum: fraction of the velocity that is kept", 0, 1, below=True)
-    beta1: float = setting(float, 0.9, TRAINING, "adam: decay of the mean gradient", 0, 1, below=True)
-    beta2: float = setting(float, 0.999, TRAINING, "adam: decay of the mean squared gradient", 0, 1, below=True)
-    epsilon: float = setting(float, 1e-8, TRAINING, "adam: added to the root of the mean square", 0, above=True)
+    label_smoothing: float = setting(
+        float, 0.0, TRAINING, "part of each label that is spread over all classes", 0, 1, below=True
+    )
+    class_weights: str | None = setting(
+        str,
+        None,
+        TRAINING,
+        "what the loss of each class counts: balanced, or a number a class, such as 1,1,2.5",
+        optional=True,
+        unset="1 each",
+    )
     dropout: float = setting(
         float, 0.0, TRAINING, "probability of dropping a value before each dense activation", 0, 1, below=True
     )
@@ -32,10 +34,7 @@ class TrainingDict(TypedDict, total=False):
 
     batch_size: int
     microbatch: int
-    lr: float | None
-    momentum: float
-    beta1: float
-    beta2: float
-    epsilon: float
+    label_smoothing: float
+    class_weights: str | None
     dropout: float
     seed: int

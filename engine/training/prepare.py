@@ -17,10 +17,11 @@ from engine.data.collection import Progress
 from engine.data.read_options import ReadOptions
 from engine.data.sources import full_path, is_there
 from engine.errors import DataError, SettingsError
-from engine.nn.model import Model, check_fits, default_name, load_model, model_from
+from engine.nn.model import CROSS_ENTROPY, Model, check_fits, default_name, load_model, model_from
 from engine.settings import Settings
+from engine.training.class_weights import class_weights
 from engine.training.reading import reading_of
-from engine.training.resume import check_end, check_same, continued_settings
+from engine.training.resume import check_continued, continued_settings
 from engine.training.run import OWN, Run
 from engine.training.snapshots import choose
 from engine.training.storage import check_folder, database_for, folder_for
@@ -63,13 +64,13 @@ def prepare(
     reading = request.reading.over(reading_of(stored))
     source, whole = _choose_data(request, earlier, reading, progress)
     dataset = whole.hold_out(settings.validation)
+    settings = settings.planned(len(dataset.train))
     model = _choose_model(request.model, stored, dataset, settings)
     _check(model, dataset, settings)
     choose(settings, model.layout())
     digest = store(whole)
     if earlier is not None:
-        check_same(stored, digest, dataset.name, model)
-        check_end(settings.last_step(len(dataset.train)), earlier)
+        check_continued(earlier, digest, dataset.name, model, settings.last_step(len(dataset.train)))
     identity = stored.uuid or uuid.uuid4().hex
     db = database_for(request.db, stored.db)
     folder = request.out or folder_for(request.resume, db, identity)
@@ -97,6 +98,7 @@ def variant(base: Run, identity: str, settings: Settings, model: Model, model_na
 
     Raises the GradsumError that says what does not fit.
     """
+    settings = settings.planned(len(base.data.train))
     chosen = model.with_dropout(settings.dropout) if settings.dropout else model
     _check(chosen, base.data, settings)
     choose(settings, chosen.layout())
@@ -164,5 +166,10 @@ def _check(model: Model, data: Dataset, settings: Settings) -> None:
     check_fits(model, data.shape, data.outputs, data.train.has_values)
     if settings.augment and data.train.has_features:
         raise SettingsError(NO_AUGMENTATION)
+    class_weights(settings.class_weights, data, model.classes)
+    if settings.label_smoothing and model.loss != CROSS_ENTROPY:
+        raise SettingsError(
+            f"label-smoothing is for the loss {CROSS_ENTROPY}, the model has {model.loss}: leave it out"
+        )
     if settings.target and settings.target > 1 and data.measure is Measure.R2:
         raise SettingsError(f"target must be an R², at most 1, where values are predicted, got {settings.target:g}")

@@ -35,6 +35,15 @@ def continued_settings(stored: RunState, given: Mapping[str, Any]) -> Settings:
     return Settings.build(values | {name: value for name, value in given.items() if value is not None})
 
 
+def check_continued(earlier: Checkpoint, digest: str, name: str, model: Model, last_step: int | None) -> None:
+    """Raise CheckpointError unless data and model are those the run began with, SettingsError if nothing is left to do.
+
+    `digest` and `name` are those of the data.
+    """
+    check_same(earlier.run, digest, name, model)
+    check_end(last_step, earlier)
+
+
 def check_end(last_step: int | None, earlier: Checkpoint) -> None:
     """Raise SettingsError if a run has nothing left to do, not even its last validation."""
     validated = (earlier.run.validation or {}).get("step")

@@ -16,8 +16,10 @@ from engine.data.collection import size_option
 from engine.data.read_options import ReadOptions
 from engine.data.reading import Manner
 from engine.nn.model import Model
+from engine.nn.schedule import Schedule
 from engine.records import RunRow
 from engine.settings import Settings
+from engine.training.class_weights import class_weights
 
 OWN = "own"  # the name of a model that was given in Python
 NUMERICS = "numerics"  # the name of the fingerprint among the versions
@@ -60,7 +62,13 @@ class Run:
             s.augment,
             self.values,
             float(s.validation),
+            float(s.label_smoothing),
+            class_weights(s.class_weights, self.data, self.model.classes),
         )
+
+    def schedule(self) -> Schedule:
+        """Return the learning rate of every step."""
+        return self.settings.schedule_of(self.settings.lr or 0.0)
 
     def sampler(self) -> Sampler:
         """Return what cuts the training set into batches."""

@@ -24,6 +24,7 @@ class _Step(NamedTuple):
     correct: int
     samples: int
     seconds: float
+    norm: float  # of the mean gradient
 
 
 class StepLog:
@@ -41,7 +42,8 @@ class StepLog:
         books: Bookkeeping,
         context: RunContext,
     ) -> None:
-        self._momentum = run.settings.momentum if run.settings.optimizer == "momentum" else None
+        velocity = run.settings.optimizer in ("momentum", "nesterov")
+        self._momentum = run.settings.momentum if velocity else None
         self._counts_correct = run.data.measure is Measure.PERCENT
         self._progress = state.progress
         self._optimizer = state.optimizer
@@ -55,15 +57,15 @@ class StepLog:
         self._rate = 0.0
         self._newest: _Step | None = None
 
-    def step(self, sums: Sums, samples: int, seconds: float) -> None:
-        """Remember the step that has just been taken: its sums over `samples` samples, and how long it took."""
-        self._newest = _Step(sums.loss, sums.correct, samples, seconds)
+    def step(self, sums: Sums, samples: int, seconds: float, norm: float) -> None:
+        """Remember the step that has just been taken: sums over its samples, how long it took, its gradient's norm."""
+        self._newest = _Step(sums.loss, sums.correct, samples, seconds, norm)
 
     def settle(self) -> None:
         """Record and report the newest step, unless that is done."""
         if self._newest is None:
             return
-        (loss, correct, samples, seconds), self._newest = self._newest, None
+        (loss, correct, samples, seconds, norm), self._newest = self._newest, None
         progress = self._progress
         progress.taken += 1
         progress.images += samples
@@ -82,6 +84,7 @@ class StepLog:
             batchsize=samples,
             lr=self._optimizer.lr,
             momentum=self._momentum,
+            gradnorm=norm,
         )
         self._records.training(row)
         rate = samples / max(seconds, 1e-9)

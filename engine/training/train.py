@@ -42,9 +42,9 @@ def train(
     `load_data` takes, such as a name, a path, a Dataset or (X, y) (default: the generated letters);
     `size`, `skip_unreadable`, `columns`, `classes`, `target_column` and `task` are as there. `options`: the
     fields of `Settings`, such as workers, epochs, batch_size; they count over `settings`, of which only what is not the
-    default counts. `optimizer`: SGD, Momentum or Adam (default), or its name. `db`: the SQLite database of records;
-    `out`: the folder of checkpoints; `resume`: a checkpoint, or a folder of them, to continue from; `name`: what the
-    run is called in the records.
+    default counts. `optimizer`: SGD, Momentum, Nesterov, RMSprop, Adam (default) or AdamW, or its name. `db`: the
+    SQLite database of records; `out`: the folder of checkpoints; `resume`: a checkpoint, or a folder of them, to
+    continue from; `name`: what the run is called in the records.
 
     Raises a GradsumError: UsageError, DataError, CheckpointError or RecordsError before the run begins, and then the
     latter two, DivergedError, WorkersError or WorkerFailedError.

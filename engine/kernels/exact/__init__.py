@@ -24,7 +24,7 @@ from engine.kernels.philox import philox
 from engine.kernels.with_numpy.convolution import add_bias, im2col
 from engine.kernels.with_numpy.dropout import dropout_mask
 from engine.kernels.with_numpy.measures import histogram
-from engine.kernels.with_numpy.optimizers import adam, momentum, sgd
+from engine.kernels.with_numpy.optimizers import adam, momentum, nesterov, rmsprop, sgd
 
 name = "exact"
 tile_rows = 1 << 10  # all at once: calls are dear
@@ -61,10 +61,12 @@ __all__ = [
     "multiply",
     "multiply_columns",
     "name",
+    "nesterov",
     "norm",
     "philox",
     "relu",
     "relu_gradient",
+    "rmsprop",
     "sgd",
     "softmax_cross_entropy",
     "squared_error_of_values",

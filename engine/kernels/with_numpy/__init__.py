@@ -6,7 +6,7 @@ from engine.kernels.with_numpy.dropout import dropout_mask
 from engine.kernels.with_numpy.elementwise import gelu, gelu_gradient, relu, relu_gradient
 from engine.kernels.with_numpy.loss import mean_squared_error, softmax_cross_entropy, squared_error_of_values
 from engine.kernels.with_numpy.measures import histogram, moments, norm, total
-from engine.kernels.with_numpy.optimizers import adam, momentum, sgd
+from engine.kernels.with_numpy.optimizers import adam, momentum, nesterov, rmsprop, sgd
 from engine.kernels.with_numpy.pooling import max_pool, max_pool_gradient
 from engine.kernels.with_numpy.products import multiply, multiply_columns
 from engine.kernels.with_numpy.stem import stem, stem_gradient
@@ -56,10 +56,12 @@ __all__ = [
     "multiply",
     "multiply_columns",
     "name",
+    "nesterov",
     "norm",
     "philox",
     "relu",
     "relu_gradient",
+    "rmsprop",
     "sgd",
     "softmax_cross_entropy",
     "squared_error_of_values",
