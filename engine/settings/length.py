@@ -31,6 +31,15 @@ class LengthSettings:
     target: float | None = setting(
         float, None, LENGTH, "stop when validation reaches this percentage, or this R²", 0, 100, optional=True
     )
+    patience: int | None = setting(
+        int,
+        None,
+        LENGTH,
+        "stop after this many validations in a row without a better score",
+        1,
+        1 << 40,
+        optional=True,
+    )
 
 
 class LengthDict(TypedDict, total=False):
@@ -40,3 +49,4 @@ class LengthDict(TypedDict, total=False):
     steps: int | None
     time_limit: float | None
     target: float | None
+    patience: int | None

@@ -45,7 +45,16 @@ class ScheduleSettings:
         unset="a third of all steps",
     )
     decay_factor: float = setting(
-        float, 0.1, SCHEDULE, "step: what the learning rate is multiplied by", 0, 1, above=True, below=True
+        float, 0.1, SCHEDULE, "step, --plateau: what the learning rate is multiplied by", 0, 1, above=True, below=True
+    )
+    plateau: int = setting(
+        int,
+        0,
+        SCHEDULE,
+        "validations in a row without a better score after which the learning rate is multiplied by --decay-factor",
+        0,
+        1 << 40,
+        unset="never",
     )
 
     @property
@@ -101,3 +110,4 @@ class ScheduleDict(TypedDict, total=False):
     min_lr: float
     decay_every: int | None
     decay_factor: float
+    plateau: int

@@ -58,7 +58,7 @@ class Settings(
             chosen["workers"] = min(usable_cores(), self.microbatches)
         own = OPTIMIZERS[self.optimizer]()
         chosen |= {name: getattr(own, name) for name in ("lr", "weight_decay") if getattr(self, name) is None}
-        if self.epochs is self.steps is self.time_limit is self.target is None:
+        if all(getattr(self, name) is None for name in ENDS):
             chosen["epochs"] = DEFAULT_EPOCHS
         if self.snapshot_every is None:
             chosen["snapshot_every"] = SNAPSHOT_EVERY

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from engine.compute.validation import Validation
 from engine.coordinator.notices import Notice
 from engine.coordinator.source import Source
 from engine.errors import DivergedError, InterruptedRoundError, StorageError
@@ -75,7 +76,7 @@ class Loop:
             began = clock.now()
             step = progress.step + 1
             samples = len(self._sampler.indices(step))
-            rate = self._schedule.rate(step)
+            rate = self._schedule.rate(step, progress.waiting.reductions)
             sums, norm = self._compute(step, samples, rate)
 
             self.snapshots.before(step, state.parameters, self._gradient, samples)
@@ -126,8 +127,18 @@ class Loop:
         best = progress.best
         progress.validated(validation)
         self.log.validated(validation)
+        if progress.due(self.run.settings.validate_every):
+            self._wait(validation)
         if progress.best is validation and not self._try_to_save():
             progress.best = best  # whose checkpoint is still there
+
+    def _wait(self, validation: Validation) -> None:
+        """Count a validation that is due, and say so if the learning rate is reduced."""
+        plateau, waiting = self.run.settings.plateau, self.state.progress.waiting
+        if waiting.take(validation.score, plateau):
+            rate = self._schedule.rate(self.state.progress.step + 1, waiting.reductions)
+            text = f"the learning rate is {rate:g} from now on: {plateau} validations in a row were no better"
+            self.log.happened("reduced", text)
 
     def _try_to_save(self) -> bool:
         """Save as `save` does; if that is impossible, say so and return False: training goes on."""

@@ -21,7 +21,8 @@ def continued_settings(stored: RunState, given: Mapping[str, Any]) -> Settings:
         before = Settings.build(dict(stored.settings))
     except SettingsError as error:
         raise CheckpointError(f"the checkpoint's settings do not suit this version: {error}") from None
-    for name in TRAJECTORY:
+    # After which steps a plateau may be found depends on when there are validations.
+    for name in (*TRAJECTORY, *(["validate_every"] if before.plateau else [])):
         if name in given and given[name] is not None and given[name] != getattr(before, name):
             raise CheckpointError(
                 f"the run began with {name.replace('_', '-')} {getattr(before, name)}, not {given[name]}: "

@@ -11,6 +11,7 @@ from engine.nn.optimizers import State as OptimizerState
 from engine.nn.parameters import Layout, Vector, aligned
 from engine.training.progress import Progress
 from engine.training.run import Run
+from engine.training.waiting import Waiting
 
 
 @dataclass
@@ -54,6 +55,7 @@ def _restore(state: TrainingState, checkpoint: Checkpoint) -> None:
             layout.fill(tensors[name], arrays)
         state.optimizer.load(tensors, checkpoint.step)
         progress.validation = Validation.from_dict(stored.validation) if stored.validation else None
+        progress.waiting = Waiting.from_dict(stored.waiting) if stored.waiting else Waiting()
     except ValueError as error:
         raise CheckpointError(f"the checkpoint does not fit: {error}") from None
     progress.step = checkpoint.step

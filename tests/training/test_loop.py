@@ -102,12 +102,15 @@ class NoRecords:
         return []
 
 
-def run_of(**settings: Any) -> Run:
+def made_up() -> engine.Dataset:
     rng = np.random.default_rng(1)
     train = engine.Split(rng.integers(0, 256, (20, 2, 2, 1), np.uint8), np.arange(20, dtype=np.int32) % 2)
-    data = engine.Dataset("made up", ("a", "b"), train, engine.Split(train.images[:4], train.labels[:4]))
+    return engine.Dataset("made up", ("a", "b"), train, engine.Split(train.images[:4], train.labels[:4]))
+
+
+def run_of(**settings: Any) -> Run:
     given = {"batch_size": 4, "microbatch": 2, "workers": 0, "statistics_every": 0, "snapshot_every": 0} | settings
-    request = Request(MODEL, data, out=Path("out"), settings=given | {"snapshot_first": 0})
+    request = Request(MODEL, made_up(), out=Path("out"), settings=given | {"snapshot_first": 0})
     return prepare(request, choose_settings(request.settings))
 
 
