@@ -34,6 +34,8 @@ if TYPE_CHECKING:  # the same names for type checkers, to whom "X as X" says tha
     from engine.sweeps.report import SweepReporter as SweepReporter
     from engine.sweeps.report import SweepResult as SweepResult
     from engine.sweeps.sweep import sweep as sweep
+    from engine.training.lr_find import LrFinding as LrFinding
+    from engine.training.lr_find import lr_find as lr_find
     from engine.training.reporter import Reporter as Reporter
     from engine.training.reporter import Result as Result
     from engine.training.train import train as train
@@ -51,6 +53,7 @@ _NAMES_IN = {
     "engine.settings": ("Settings",),
     "engine.sweeps.report": ("SweepReporter", "SweepResult"),
     "engine.sweeps.sweep": ("sweep",),
+    "engine.training.lr_find": ("LrFinding", "lr_find"),
     "engine.training.reporter": ("Reporter", "Result"),
     "engine.training.train": ("train",),
 }

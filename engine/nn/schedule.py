@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from engine.kernels.circle import sin_cos
+from engine.kernels.exact.functions import exp, log
 from engine.nn.optimizers.adaptive import power
 
 SCHEDULES = ("constant", "cosine", "linear", "step", "onecycle")
@@ -65,3 +66,18 @@ def _between(start: float, end: float, part: float) -> float:
     """Return what is at `part`, from 0 to 1, of half a cosine from `start` to `end`; beyond 1 the end."""
     _, cosine = sin_cos(np.array(min(part, 1.0) / 2))
     return end + (start - end) * ((1 + float(cosine)) / 2)
+
+
+@dataclass(frozen=True)
+class Rising:
+    """A learning rate that rises from `low` to `high` in `steps` steps, 2 or more, by the same factor at each."""
+
+    low: float
+    high: float
+    steps: int
+
+    def rate(self, step: int, reductions: int = 0) -> float:  # noqa: ARG002 - as of a schedule
+        """Return the rate of `step`, the first of which is 1."""
+        part = (step - 1) / (self.steps - 1)
+        whole = float(log(np.array([self.high / self.low]))[0])
+        return self.low * float(exp(np.array([whole * part]))[0])

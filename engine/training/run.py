@@ -16,7 +16,7 @@ from engine.data.collection import size_option
 from engine.data.read_options import ReadOptions
 from engine.data.reading import Manner
 from engine.nn.model import Model
-from engine.nn.schedule import Schedule
+from engine.nn.schedule import Rising, Schedule
 from engine.records import RunRow
 from engine.settings import Settings
 from engine.training.class_weights import class_weights
@@ -48,6 +48,7 @@ class Run:
     name: str | None = None
     values: Normalisation | None = None
     reading: ReadOptions = field(default_factory=ReadOptions)
+    rates: Rising | None = None
 
     def job(self) -> Job:
         """Return what workers must know."""
@@ -66,9 +67,9 @@ class Run:
             class_weights(s.class_weights, self.data, self.model.classes),
         )
 
-    def schedule(self) -> Schedule:
-        """Return the learning rate of every step."""
-        return self.settings.schedule_of(self.settings.lr or 0.0)
+    def schedule(self) -> Schedule | Rising:
+        """Return the learning rate of every step: `rates`, or what the settings say."""
+        return self.rates or self.settings.schedule_of(self.settings.lr or 0.0)
 
     def sampler(self) -> Sampler:
         """Return what cuts the training set into batches."""

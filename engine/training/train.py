@@ -1,6 +1,6 @@
 """The public `train()`."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Unpack
 
@@ -14,6 +14,7 @@ from engine.settings import Settings, SettingsDict, given_settings
 from engine.training.prepare import Request, choose_settings, prepare
 from engine.training.process import AT_ONCE, TrainingProcess
 from engine.training.reporter import Reporter, Result
+from engine.training.run import Run
 from engine.training.state import state_of
 
 
@@ -54,10 +55,15 @@ def train(
     named = None if classes is None else tuple(classes)
     reading = ReadOptions(size, skip_unreadable, columns, named, target_column, task)
     request = Request(model, data, db, out, resume, name, given, reading)
-    return _train(request, reporter or Reporter())
+    return train_request(request, reporter or Reporter())
 
 
-def _train(request: Request, reporter: Reporter) -> Result:
+def _unchanged(run: Run) -> Run:
+    return run
+
+
+def train_request(request: Request, reporter: Reporter, change: Callable[[Run], Run] = _unchanged) -> Result:
+    """Train as was asked for; `change` may change the run that comes of it."""
     with TrainingProcess(reporter) as process:
         earlier = None if request.resume is None else checkpoints.load(request.resume)
         settings = choose_settings(request.settings, earlier)
@@ -68,6 +74,7 @@ def _train(request: Request, reporter: Reporter) -> Result:
         process.start_workers(settings)  # they take a second to start: time to load the data
         reporter.status("preparing data and model")
         run = run or prepare(request, settings, earlier, process.converting)
+        run = change(run)
         state = state_of(run)
         process.claim(run.folder)
         process.open_records(run.db)
