@@ -75,6 +75,11 @@ def _add_setting(group: Group, setting: "Field[Any]", defaults: Mapping[str, Any
     if default := default_in_words(setting, defaults):
         text += f" (default: {default})"
     text = text.replace("%", "%%")
+    if rule.get("switch"):
+        group.add_argument(option, nargs="?", const=True, metavar="CHANGES", help=text)
+        without, said = option.replace("--", "--no-"), f"switch {option} off"
+        group.add_argument(without, action="store_const", const=False, dest=setting.name, help=said)
+        return
     if rule["kind"] is not bool:
         shown = "|".join(rule.get("choices", ())) or SHOWN.get(setting.name) or METAVARS[rule["kind"]]
         group.add_argument(option, type=_reader(rule["kind"]), metavar=shown, help=text)

@@ -7,6 +7,7 @@ from engine.compute.job import Job
 from engine.compute.program import Program, compile_model
 from engine.compute.sums import Sums, add
 from engine.data import Dataset, Normalisation, Sampler, Split, Targets, augment, stream
+from engine.data.augmentation import augmentation_of
 from engine.errors import DataError
 from engine.kernels.streams import Stream
 from engine.nn.layers import Dropout
@@ -78,11 +79,12 @@ class Evaluator(TestSetEvaluator):
         super().__init__(job.model, job.normalisation, job.microbatch, data.validating, job.values, options)
         self._job = job
         self._data = data
-        if job.augment and data.train.has_features:
+        self._augmentation = augmentation_of(job.augment)
+        if self._augmentation and data.train.has_features:
             raise DataError(NO_AUGMENTATION)
         self._sampler = Sampler(len(data.train), job.batch_size, job.seed)
         self._layout = job.model.layout()
-        self._random = job.augment or any(isinstance(layer, Dropout) for layer in job.model.layers)
+        self._random = self._augmentation is not None or any(isinstance(layer, Dropout) for layer in job.model.layers)
         self._scratch: list[Vector] = []
 
     def rehearse(self) -> None:
@@ -104,8 +106,8 @@ class Evaluator(TestSetEvaluator):
             chosen = indices[number * self._job.microbatch : (number + 1) * self._job.microbatch]
             rng = self._stream(step, number) if self._random else None
             inputs, targets = self._data.train.take(chosen)
-            if self._job.augment and rng:
-                augment(inputs.view(np.uint8), rng)
+            if self._augmentation and rng:
+                augment(inputs.view(np.uint8), rng, self._augmentation)
             target = self._buffer(depth - 1) if depth else out
             program = self._program(len(chosen))
             loss, correct = program.gradient(self._normalise(inputs), self._target(targets), rng, target)

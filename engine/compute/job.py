@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from engine.data import Normalisation
+from engine.data.augmentation import augmentation_of
 from engine.errors import GradsumError, ProtocolError
 from engine.nn.model import Model, model_from
 
@@ -13,7 +14,8 @@ from engine.nn.model import Model, model_from
 class Job:
     """One run as a worker sees it. `data` is the digest of the data set, `validation` what is held out of its training.
 
-    `normalisation` is that of the inputs; `values` that of the targets, None where these are labels. `class_weights` is
+    `normalisation` is that of the inputs; `values` that of the targets, None where these are labels. `augment` is as
+    `augmentation_of` takes it. `class_weights` is
     what the loss of each output's samples counts, empty where that is 1 each.
     """
 
@@ -23,7 +25,7 @@ class Job:
     batch_size: int
     microbatch: int
     seed: int
-    augment: bool
+    augment: bool | str
     values: Normalisation | None = None
     validation: float = 0.0
     label_smoothing: float = 0.0
@@ -43,9 +45,9 @@ def job_from(description: object) -> Job:
 
 
 def _read(description: object) -> Job:
-    kinds = {"data": str, "batch_size": int, "microbatch": int, "seed": int, "augment": bool}
+    kinds = {"data": str, "batch_size": int, "microbatch": int, "seed": int}
     kinds |= {"validation": float, "label_smoothing": float}
-    others = ("model", "normalisation", "values", "class_weights")
+    others = ("model", "normalisation", "values", "class_weights", "augment")
     if not isinstance(description, dict) or description.keys() != {*kinds, *others}:
         raise ProtocolError("a job is a table with model, normalisation, " + ", ".join((*kinds, *others[2:])))
     for name, kind in kinds.items():
@@ -60,6 +62,9 @@ def _read(description: object) -> Job:
     try:
         rest = {"normalisation": _normalisation(inputs), "values": None if values is None else _normalisation(values)}
         model = model_from(description["model"])
+        if not isinstance(description["augment"], bool | str):
+            raise ValueError("augment must be true, false or text")
+        augmentation_of(description["augment"])
         weights = _class_weights(description["class_weights"], model.classes)
         return Job(**description | {"model": model, "class_weights": weights} | rest)
     except (GradsumError, TypeError, KeyError, ValueError) as error:

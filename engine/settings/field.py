@@ -19,7 +19,8 @@ def setting(
     """Return a dataclass field with its help text, the group of the help it belongs to, and its range if a number.
 
     `more`: `choices` (allowed words), `optional` (None is allowed), `above`, `below` (`low`, `high` itself is out),
-    `unset` (in words, what a default of None or 0 stands for), `timed` (text that `seconds_of` reads is allowed).
+    `unset` (in words, what a default of None or 0 stands for), `timed` (text that `seconds_of` reads is allowed),
+    `switch` (true and false are allowed, besides text), `check` (raises SettingsError for text that is wrong).
     """
     metadata = {"kind": kind, "group": group, "help": text, "low": low, "high": high} | more
     return field(default=default, metadata=metadata)

@@ -310,7 +310,7 @@ def test_databases(refused: Refused) -> None:
         ("lr = 'fast'", ("c.toml: lr must be a finite number above 0, got 'fast'",)),
         ("workers = 1.5", ("workers must be a whole number", "got 1.5")),
         ("workers = true", ("workers must be a whole number", "got True")),
-        ("augment = 1", ("augment must be true or false, got 1",)),
+        ("augment = 1", ("augment must be true or false, or text, got 1",)),
         ("quiet = 1", ("quiet must be true or false, got 1",)),
         ("data = 3", ("data must be text, got 3",)),
     ],

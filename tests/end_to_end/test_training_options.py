@@ -22,6 +22,7 @@ EVERYTHING: dict[str, Any] = {
     "label_smoothing": 0.1,
     "class_weights": "balanced",
     "dropout": 0.2,
+    "augment": "shift=1,flip,rotate=15,crop,noise=3",
 }
 CASES: dict[str, dict[str, Any]] = {
     "nesterov": {"optimizer": "nesterov", "weight_decay": 0.01},
@@ -34,6 +35,7 @@ CASES: dict[str, dict[str, Any]] = {
     "onecycle": {"schedule": "onecycle"},
     "clipping": {"clip_norm": 0.1},
     "smoothing": {"label_smoothing": 0.2},
+    "augmentation": {"augment": "flip,rotate=20,crop=0.3"},
     "weights": {"class_weights": ",".join(str(1 + k % 3) for k in range(26))},
 }
 QUICK = ("step", "smoothing")
