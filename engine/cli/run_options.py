@@ -14,9 +14,10 @@ from engine.system.toml import read_toml
 from engine.training.defaults import DEFAULT_DB
 
 # Options that take text and are not fields of `Settings`.
-TEXTS = ("data", "model", "name", "db", "out", "resume")
+TEXTS = ("data", "model", "name", "db", "out", "resume", "from_")
 SWITCHES = ("quiet", "json")
 DISPLAY = "display and configuration"
+KEYWORDS = {"from": "from_"}  # in files; in Python the name is a keyword
 SHOWN = {"bind": "ADDRESS", "key": "FILE"}  # metavars that say more than the kind
 METAVARS = {int: "N", float: "X", str: "NAMES"}
 Group = argparse._ArgumentGroup
@@ -27,6 +28,13 @@ def add_run_options(parser: argparse.ArgumentParser, defaults: Mapping[str, Any]
     groups = add_settings(parser, defaults)
     files = groups[FILES]
     files.add_argument("--name", metavar="TEXT", help="name of the run in the records")
+    groups[DATA].add_argument(
+        "--from",
+        dest="from_",
+        metavar="CHECKPOINT|FILE",
+        help="begin with the parameters of another network: of a checkpoint, the newest in a folder, or any "
+        "safetensors file, as far as names and shapes fit; without --model also with a checkpoint's model",
+    )
     files.add_argument("--resume", metavar="PATH", help="continue from a checkpoint, or from the newest in a folder")
 
 
@@ -141,7 +149,7 @@ def _from_file(path: Path, settings: list[str], texts: Sequence[str]) -> dict[st
     if len(given) < len(read):
         twice = next(name for name in read if name.replace("-", "_") != name and name.replace("-", "_") in read)
         raise SettingsError(f"--config {path}: {twice} and {twice.replace('-', '_')} are the same option")
-    given = {FORMER_NAMES.get(name, name): value for name, value in given.items()}
+    given = {(FORMER_NAMES | KEYWORDS).get(name, name): value for name, value in given.items()}
     texts = (*texts, *read_options.TEXTS)
     known = [*settings, *texts, *read_options.READERS, *SWITCHES]
     for name, value in given.items():

@@ -1,5 +1,7 @@
 """From parameters and samples to sums: what a worker does with its share, and the serial path with the whole batch."""
 
+from collections.abc import Collection
+
 import numpy as np
 
 from engine.compute import tree
@@ -21,7 +23,8 @@ NO_AUGMENTATION = "augment moves images and inverts some of their pixels; this d
 class TestSetEvaluator:
     """Evaluates blocks of a test set with the parameters it was last given, dropout and augmentation off.
 
-    `values` is the normalisation of targets that are values, None where they are labels; `options` are for training.
+    `values` is the normalisation of targets that are values, None where they are labels; `options` and `frozen`
+    (layers that are not trained) are for training.
     """
 
     def __init__(
@@ -32,13 +35,14 @@ class TestSetEvaluator:
         test: Split,
         values: Normalisation | None,
         options: LossOptions | None = None,
+        frozen: Collection[str] = (),
     ) -> None:
         self._model = model
         self._values = values
         self._normalise = normalisation.apply
         self._microbatch = microbatch
         self._test = test
-        self._main = compile_model(model, microbatch, options=options)
+        self._main = compile_model(model, microbatch, options=options, frozen=frozen)
         self._programs = {microbatch: self._main}  # by number of samples; the last micro-batch may be smaller
 
     def prepare(self, parameters: Vector) -> None:
@@ -76,7 +80,7 @@ class Evaluator(TestSetEvaluator):
 
     def __init__(self, job: Job, data: Dataset) -> None:
         options = LossOptions(job.label_smoothing, job.class_weights)
-        super().__init__(job.model, job.normalisation, job.microbatch, data.validating, job.values, options)
+        super().__init__(job.model, job.normalisation, job.microbatch, data.validating, job.values, options, job.frozen)
         self._job = job
         self._data = data
         self._augmentation = augmentation_of(job.augment)

@@ -8,8 +8,6 @@ from engine.kernels.circle import sin_cos
 from engine.kernels.exact.functions import exp, log
 from engine.nn.optimizers.adaptive import power
 
-SCHEDULES = ("constant", "cosine", "linear", "step", "onecycle")
-SPANNING = ("cosine", "linear", "onecycle")  # those that reach their end at a certain step
 RISE = 0.3  # of the steps of onecycle, where nothing else is said
 START, END = 25.0, 25e4  # onecycle begins at lr / START, and ends at lr / END
 

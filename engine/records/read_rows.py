@@ -70,6 +70,9 @@ class Run(TypedDict):
         str | None,
         "which part of the data is trained with, chosen by and left to test with, and how many samples each has",
     ]
+    start: Annotated[
+        str | None, "the file that the first parameters were taken from, and which of them; NULL: all were random"
+    ]
 
 
 class Validation(TypedDict):

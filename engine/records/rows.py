@@ -45,6 +45,7 @@ class RunRow:
     versions: Mapping[str, Any] = field(default_factory=dict)
     folder: str | None = None
     parts: str | None = None
+    start: str | None = None
 
 
 class Totals(TypedDict, total=False):

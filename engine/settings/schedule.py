@@ -4,8 +4,10 @@ from dataclasses import dataclass
 from typing import Any, TypedDict
 
 from engine.errors import SettingsError
-from engine.nn.schedule import SCHEDULES, SPANNING, Schedule
 from engine.settings.field import SCHEDULE, setting
+
+SCHEDULES = ("constant", "cosine", "linear", "step", "onecycle")
+SPANNING = ("cosine", "linear", "onecycle")  # those that reach their end at a certain step
 
 
 @dataclass(frozen=True)
@@ -87,18 +89,6 @@ class ScheduleSettings:
                 "between would change nothing; begin a new run with all the steps, or with --min-lr"
             )
         return {"schedule_steps": steps, "decay_every": self.decay_every or -(-steps // 3)}
-
-    def schedule_of(self, lr: float) -> Schedule:
-        """Return the learning rate of every step, from `lr`; the settings must have been spread over the run."""
-        return Schedule(
-            self.schedule,
-            lr,
-            self.schedule_steps or 1,
-            self.warmup,
-            self.min_lr,
-            self.decay_every or 1,
-            self.decay_factor,
-        )
 
 
 class ScheduleDict(TypedDict, total=False):

@@ -23,6 +23,9 @@ class TrainingSettings:
         optional=True,
         unset="1 each",
     )
+    freeze: str | None = setting(
+        str, None, TRAINING, "layers that stay as they are: names or patterns, such as c1,c2 or 'c*'", optional=True
+    )
     dropout: float = setting(
         float, 0.0, TRAINING, "probability of dropping a value before each dense activation", 0, 1, below=True
     )
@@ -36,5 +39,6 @@ class TrainingDict(TypedDict, total=False):
     microbatch: int
     label_smoothing: float
     class_weights: str | None
+    freeze: str | None
     dropout: float
     seed: int

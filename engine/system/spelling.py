@@ -22,6 +22,8 @@ OTHER_NAMES = {
     "decay-every": "lr-step lr-step-size",
     "decay-factor": "gamma lr-gamma lr-decay",
     "plateau": "reduce-on-plateau reduce-lr-on-plateau lr-patience",
+    "freeze": "frozen freeze-layers",
+    "from": "pretrained init-from init initial-weights finetune fine-tune pretrained-model",
     "label-smoothing": "smoothing label-smoothing-factor",
     "class-weights": "class-weight weights loss-weights",
     "batch-size": "bs batch train-batch-size mini-batch-size minibatch-size per-device-train-batch-size",

@@ -8,9 +8,10 @@ from typing import Any, Unpack
 
 from engine.errors import DivergedError, SettingsError
 from engine.nn.model import Model
+from engine.nn.optimizers import Optimizer
 from engine.nn.optimizers.base import LEAST, MOST
 from engine.nn.schedule import Rising
-from engine.settings import SettingsDict
+from engine.settings import SettingsDict, settings_of
 from engine.training.defaults import LR_HIGH, LR_LOW, LR_STEPS
 from engine.training.prepare import Request
 from engine.training.reporter import Reporter
@@ -82,6 +83,7 @@ def lr_find(
     *,
     low: float = LR_LOW,
     high: float = LR_HIGH,
+    optimizer: Optimizer | str | None = None,
     db: Path | str | None = None,
     out: Path | str | None = None,
     reporter: Reporter | None = None,
@@ -92,10 +94,12 @@ def lr_find(
     The run ends early when the loss is far above its least. `model`, `data`, `db`, `out` and `options` are as in
     `train`; it is on record as a run called lr-find. Raises as `train` does, but where the loss is not finite at last.
     """
-    given = {name: value for name, value in options.items() if value is not None}
-    where = {"db": db, "out": out}
-    places = {name: None if path is None else Path(path) for name, path in where.items()}
-    return find(Request(model, data, name="lr-find", settings=given, **places), low, high, reporter or Reporter())
+    given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
+    if optimizer is not None:
+        given |= settings_of(optimizer)
+        given.pop("lr", None)
+    db, out = (None if path is None else Path(path) for path in (db, out))
+    return find(Request(model, data, db, out, name="lr-find", settings=given), low, high, reporter or Reporter())
 
 
 def find(request: Request, low: float, high: float, reporter: Reporter) -> LrFinding:

@@ -7,6 +7,7 @@ from engine.checkpoint import Checkpoint, kept
 from engine.checkpoint.content import Arrays
 from engine.compute.validation import Validation
 from engine.errors import CheckpointError
+from engine.nn.frozen import trained_parts
 from engine.nn.optimizers import State as OptimizerState
 from engine.nn.parameters import Layout, Vector, aligned
 from engine.training.progress import Progress
@@ -36,9 +37,12 @@ def state_of(run: Run) -> TrainingState:
     layout, optimizer = run.model.layout(), run.settings.make_optimizer()
     optimizer.start(1).step(aligned(1), aligned(1), 1.0)  # loads its kernel before the first step
     progress = Progress(run.sampler().steps_per_epoch)
-    state = TrainingState(layout, layout.zeros(), optimizer.start(layout.size), progress)
+    started = optimizer.start(layout.size, decayed=trained_parts(layout, run.frozen))
+    state = TrainingState(layout, layout.zeros(), started, progress)
     if run.checkpoint is None:
         layout.initialise(state.parameters, run.settings.seed)
+        if run.match:
+            run.match.fill(layout, state.parameters)
     else:
         _restore(state, run.checkpoint)
         state.progress.best = _best(run, run.checkpoint, state.progress.validation)

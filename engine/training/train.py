@@ -27,6 +27,7 @@ def train(
     db: Path | str | None = None,
     out: Path | str | None = None,
     resume: Path | str | None = None,
+    from_: Path | str | None = None,
     name: str | None = None,
     size: int | tuple[int, int] | None = None,
     skip_unreadable: bool = False,
@@ -45,16 +46,17 @@ def train(
     fields of `Settings`, such as workers, epochs, batch_size; they count over `settings`, of which only what is not the
     default counts. `optimizer`: SGD, Momentum, Nesterov, RMSprop, Adam (default) or AdamW, or its name. `db`: the
     SQLite database of records; `out`: the folder of checkpoints; `resume`: a checkpoint, or a folder of them, to
-    continue from; `name`: what the run is called in the records.
+    continue from; `from_`: a checkpoint, or any safetensors file, whose parameters a new run begins with, as far as
+    names and shapes fit; `name`: what the run is called in the records.
 
     Raises a GradsumError: UsageError, DataError, CheckpointError or RecordsError before the run begins, and then the
     latter two, DivergedError, WorkersError or WorkerFailedError.
     """
     given = given_settings(settings, optimizer, options)
-    db, out, resume = (None if path is None else Path(path) for path in (db, out, resume))
+    db, out, resume, from_ = (None if path is None else Path(path) for path in (db, out, resume, from_))
     named = None if classes is None else tuple(classes)
     reading = ReadOptions(size, skip_unreadable, columns, named, target_column, task)
-    request = Request(model, data, db, out, resume, name, given, reading)
+    request = Request(model, data, db, out, resume, name, given, reading, from_)
     return train_request(request, reporter or Reporter())
 
 

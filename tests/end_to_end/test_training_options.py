@@ -36,6 +36,7 @@ CASES: dict[str, dict[str, Any]] = {
     "clipping": {"clip_norm": 0.1},
     "smoothing": {"label_smoothing": 0.2},
     "augmentation": {"augment": "flip,rotate=20,crop=0.3"},
+    "freeze": {"freeze": "fc[12]", "optimizer": "adamw", "weight_decay": 0.5},
     "weights": {"class_weights": ",".join(str(1 + k % 3) for k in range(26))},
 }
 QUICK = ("step", "smoothing")

@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.errors import SettingsError
-from engine.nn.schedule import SCHEDULES, Schedule
+from engine.nn.schedule import Schedule
 from engine.settings import Settings
+from engine.settings.schedule import SCHEDULES
 
 KINDS = st.sampled_from(SCHEDULES)
 

@@ -30,7 +30,8 @@ def test_the_rates_rise_by_the_same_factor() -> None:
 
 def test_the_suggestion_is_a_tenth_of_the_rate_with_the_least_mean() -> None:
     found = LrFinding((0.1, 0.2, 0.4, 0.8), (5.0, 1.0, 2.0, 9.0), (5.0, 3.0, 2.7, 4.0))
-    assert (found.least, found.suggestion) == (0.4, pytest.approx(0.04))
+    assert found.least == 0.4
+    assert found.suggestion == pytest.approx(0.04)
 
 
 def test_a_run_whose_rate_rises_until_the_loss_does() -> None:

@@ -1,6 +1,6 @@
 """From sections to operations bound to buffers."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from engine.compute.program.buffers import Activation, Arena, PaddedShape, plain_frame, space
@@ -8,6 +8,7 @@ from engine.compute.program.operations import Operation, Site, Step
 from engine.compute.program.sections import Section
 from engine.compute.program.weights import Weights
 from engine.kernels import Array, Backend
+from engine.nn.frozen import is_trained
 
 Chunk = list[Operation]
 
@@ -26,7 +27,7 @@ class Builder:
         `inputs` [N, H, W, C] or [N, D] is where the program will find its input.
         """
         steps = [step for section in sections for step in section.steps]
-        frames, needs = _frames(steps), _needs_gradient(steps)
+        frames, needs = _frames(steps), _needs_gradient(steps, self.weights.frozen)
         samples = inputs if inputs.ndim == 4 else inputs[:, None, None]
         everything = Activation(frames[0], samples.transpose(1, 2, 0, 3), None, len(inputs))
         places = [everything.part(chunk.start, chunk.stop) for chunk in sections[0].chunks]
@@ -104,9 +105,9 @@ def _frames(steps: Sequence[Step]) -> list[PaddedShape]:
     return frames[::-1]
 
 
-def _needs_gradient(steps: Sequence[Step]) -> list[bool]:
-    """Tell for the input of each step, and the last output, whether a parameter before it wants a gradient."""
+def _needs_gradient(steps: Sequence[Step], frozen: Collection[str]) -> list[bool]:
+    """Tell for the input of each step, and the last output, whether a parameter before it is trained."""
     needs = [False]
     for step in steps:
-        needs.append(needs[-1] or step.parameters > 0)
+        needs.append(needs[-1] or is_trained(step.parameter_names, frozen))
     return needs

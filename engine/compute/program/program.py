@@ -70,6 +70,7 @@ class Program:
             result = self._run(inputs, targets, rng, training=True)
             for operation in self._backward:
                 operation.backward()
+            self.weights.clear_frozen()
         return result
 
     def evaluate(self, inputs: Array, targets: Targets) -> tuple[float, int]:
@@ -114,7 +115,11 @@ class Program:
         for section, chunks in zip(self._sections, self._chunks, strict=True):
             pairs = zip(section.steps, chunks[0], strict=True)
             chunk = len(section.chunks[0])
-            out += [describe(step, chunk, o.x.gradient is not None) for step, o in pairs if step.layers]
+            out += [
+                describe(step, chunk, o.x.gradient is not None, o.y.gradient is not None)
+                for step, o in pairs
+                if step.layers
+            ]
         return out
 
     def _run(self, inputs: Array, targets: Targets, rng: Stream | None, training: bool) -> tuple[float, int]:

@@ -31,6 +31,11 @@ class Step:
         return "+".join(layer.name for layer in self.layers)
 
     @property
+    def parameter_names(self) -> list[str]:
+        """The full names of the layers' parameters."""
+        return [f"{layer.name}.{spec.name}" for layer in self.layers for spec in layer.parameters(self.input)]
+
+    @property
     def parameters(self) -> int:
         """How many parameters the layers have."""
         return sum(prod(spec.shape) for layer in self.layers for spec in layer.parameters(self.input))
