@@ -88,7 +88,8 @@ class Evaluator(TestSetEvaluator):
             raise DataError(NO_AUGMENTATION)
         self._sampler = Sampler(len(data.train), job.batch_size, job.seed)
         self._layout = job.model.layout()
-        self._random = self._augmentation is not None or any(isinstance(layer, Dropout) for layer in job.model.layers)
+        dropout = any(isinstance(layer, Dropout) for layer in job.model.every_layer())
+        self._random = dropout or self._augmentation is not None
         self._scratch: list[Vector] = []
 
     def rehearse(self) -> None:

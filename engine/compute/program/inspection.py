@@ -27,11 +27,11 @@ class OperationInfo:
 
 
 def describe(step: Step, chunk: int, needs_input_gradient: bool, needs_gradient: bool) -> OperationInfo:
-    """Return what is to be known about `step`, run on `chunk` samples at a time.
+    """Return what is to be known about `step`, run on `chunk` samples at a time; of steps within it, nothing.
 
     `needs_gradient`: a parameter in it, or before it, is trained; `needs_input_gradient`: one before it is.
     """
-    forward = step.operation.work(step)
-    backward = forward * (1 + needs_input_gradient) if step.parameters and needs_gradient else 0
+    forward, own = step.operation.work(step), 0 if step.branches else step.parameters
+    backward = forward * (1 + needs_input_gradient) if own and needs_gradient else 0
     kernel, memory = step.operation.__name__.removesuffix("Op"), step.operation.footprint(step) * chunk
-    return OperationInfo(step.name, kernel, step.input, step.output, step.parameters, forward, backward, chunk, memory)
+    return OperationInfo(step.name, kernel, step.input, step.output, own, forward, backward, chunk, memory)
