@@ -176,6 +176,7 @@ def test_every_setting_has_a_help_text_and_a_default_that_is_valid() -> None:
         "audit",
         "shared_memory",
         "validate_every",
+        "top_k",
         "checkpoint_every",
         "statistics_every",
     }

@@ -8,6 +8,7 @@ from engine.compute import tree
 from engine.compute.job import Job
 from engine.compute.program import Program, compile_model
 from engine.compute.sums import Sums, add
+from engine.compute.tally import MOST, Tally
 from engine.data import Dataset, Normalisation, Sampler, Split, Targets, augment, stream
 from engine.data.augmentation import augmentation_of
 from engine.errors import DataError
@@ -56,7 +57,10 @@ class TestSetEvaluator:
         def leaf(number: int, _: int) -> Sums:
             chosen = slice(number * size, (number + 1) * size)
             inputs, targets = self._test.take(chosen)
-            return Sums(*self._program(len(targets)).evaluate(self._normalise(inputs), self._target(targets)))
+            program = self._program(len(targets))
+            loss, correct = program.evaluate(self._normalise(inputs), self._target(targets))
+            tallied = self._values is None and self._model.classes <= MOST
+            return Sums(loss, correct, tally=Tally.of(program.outputs, targets.view(np.int32)) if tallied else None)
 
         return tree.evaluate_block(block, leaf, add)
 

@@ -21,7 +21,7 @@ class Config:
     """The run. `content` is the bytes of the data set, for workers that do not have it.
 
     `numerics`: the fingerprint that workers must have. `known`: names that workers had in earlier sessions of the run,
-    which are not given again.
+    which are not given again. `tallied`: how many outputs the tally of a validation has, 0 if there is none.
     """
 
     job: Job
@@ -32,6 +32,7 @@ class Config:
     numerics: str
     policy: Policy = field(default_factory=Policy)
     known: Collection[str] = ()
+    tallied: int = 0
 
 
 @dataclass(frozen=True)

@@ -93,6 +93,8 @@ class Validation(TypedDict):
         "R² = 1 - SSE / SST over the validation samples, SST about the mean of their targets; NULL where classes are "
         "named, or where these are all the same",
     ]
+    topk: Annotated[int | None, "the K of topperc; NULL where there are no more outputs, or no classes"]
+    topperc: Annotated[float | None, "percent of the validation samples whose class is among the K likeliest"]
 
 
 class Worker(TypedDict):

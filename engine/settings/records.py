@@ -14,6 +14,9 @@ class RecordsSettings:
     """What is kept of a run, and how often."""
 
     validate_every: int = setting(int, 0, FILES, "steps between validations", 0, 1 << 40, unset="once an epoch")
+    top_k: int = setting(
+        int, 5, FILES, "a validation also counts how often the class is among so many of the likeliest; 0: not", 0, 128
+    )
     checkpoint_every: int | str = setting(
         int,
         0,
@@ -57,6 +60,7 @@ class RecordsDict(TypedDict, total=False):
     """The same as keyword arguments."""
 
     validate_every: int
+    top_k: int
     checkpoint_every: int | str
     snapshot_first: int
     snapshot_every: int | None

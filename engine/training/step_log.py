@@ -10,6 +10,7 @@ from engine.coordinator.source import Source
 from engine.data import Measure
 from engine.records import EventRow, Recorder, TrainingRow, ValidationRow
 from engine.reports.text import shown
+from engine.training.answers import answer_rows
 from engine.training.bookkeeping import Bookkeeping
 from engine.training.context import RunContext
 from engine.training.reporter import StepReport
@@ -44,6 +45,8 @@ class StepLog:
     ) -> None:
         velocity = run.settings.optimizer in ("momentum", "nesterov")
         self._momentum = run.settings.momentum if velocity else None
+        self._top_k = run.settings.top_k
+        self._classes = run.data.classes
         self._counts_correct = run.data.measure is Measure.PERCENT
         self._progress = state.progress
         self._optimizer = state.optimizer
@@ -115,7 +118,13 @@ class StepLog:
             avgloss=validation.loss,
             r2=validation.r2,
         )
-        self._records.validation(row)
+        if validation.tally is not None:
+            if 0 < self._top_k < validation.tally.outputs:
+                among = validation.tally.among(self._top_k)
+                row = row._replace(topk=self._top_k, topperc=100 * among / validation.total)
+            self._records.validation(row, *answer_rows(progress.step, validation.tally, self._classes))
+        else:
+            self._records.validation(row)
         self._reporter.validated(validation)
 
     def secure(self) -> None:

@@ -11,7 +11,13 @@ from engine.nn.model import Model, lenet, letters, mlp, resnet8
 from engine.nn.parameters import Vector
 from tests.support.backends import each_backend, normal
 
-MODELS = [letters((22, 22, 1), 3), letters((23, 22, 8), 3), mlp((6, 5, 2), 3), lenet((12, 12, 2), 3), resnet8((8, 8, 3), 3)]
+MODELS = [
+    letters((22, 22, 1), 3),
+    letters((23, 22, 8), 3),
+    mlp((6, 5, 2), 3),
+    lenet((12, 12, 2), 3),
+    resnet8((8, 8, 3), 3),
+]
 NAMES = ["letters", "colour", "mlp", "lenet", "resnet8"]
 
 

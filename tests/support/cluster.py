@@ -60,7 +60,7 @@ class Cluster:
         normalisation = Normalisation.of(train.images)
         job = Job(MODEL, cache.store(data), normalisation, batch_size=22, microbatch=4, seed=1, augment=False)
         self.notices: list[Notice] = []
-        config = Config(job, 60, 23, cache.content(job.data), "s", numerics, policy)
+        config = Config(job, 60, 23, cache.content(job.data), "s", numerics, policy, tallied=job.tallied)
         arbiter, notice = Arbiter(job, data), self.notices.append
         self.coordinator = Coordinator(
             config, Environment(listener, supervisor, MONOTONIC, notice, lambda: False, arbiter, shared_memory)

@@ -81,6 +81,11 @@ class Program:
         with np.errstate(all="ignore"):
             return self._run(inputs, targets, None, training=False)
 
+    @property
+    def outputs(self) -> Array:
+        """The outputs of the last layer for what was computed last, [N, classes]; the next pass overwrites them."""
+        return self._loss.outputs
+
     def logits(self, inputs: Array) -> Array:
         """Return the outputs of the last layer for inputs [N, H, W, C] or [N, D]: a copy, [N, classes]."""
         self._load(inputs)
