@@ -34,6 +34,13 @@ class WorkersSettings:
     )
     audit: float = setting(float, 0.0, WORKERS, "fraction of blocks computed by two workers and compared", 0, 1)
     shared_memory: bool = setting(bool, True, WORKERS, "exchange vectors with local workers through shared memory")
+    local: str = setting(
+        str,
+        "unix",
+        WORKERS,
+        "connect local workers by Unix sockets, where the system has what that takes, or by ZeroMQ",
+        choices=("unix", "zmq"),
+    )
     bind: str | None = setting(
         str, None, REMOTE, "let workers join at tcp://HOST:PORT; port 0 picks a free one", optional=True
     )
@@ -55,6 +62,7 @@ class WorkersDict(TypedDict, total=False):
     min_workers: int | None
     audit: float
     shared_memory: bool
+    local: str
     bind: str | None
     key: str | None
     insecure: bool
