@@ -18,7 +18,7 @@ TEXTS = ("data", "model", "name", "db", "out", "resume", "from_")
 SWITCHES = ("quiet", "json")
 DISPLAY = "display and configuration"
 KEYWORDS = {"from": "from_"}  # in files; in Python the name is a keyword
-SHOWN = {"bind": "ADDRESS", "key": "FILE"}  # metavars that say more than the kind
+SHOWN = {"bind": "ADDRESS", "key": "FILE", "class_weights": "balanced|WEIGHTS"}  # metavars that say more than the kind
 METAVARS = {int: "N", float: "X", str: "NAMES"}
 Group = argparse._ArgumentGroup
 
