@@ -133,7 +133,9 @@ def test_odd_values_are_stored_as_plain_ones(tmp_path: Path) -> None:
         records.begin(RUN)
         records.training(row)
         records.event(EventRow("named", "\udcff"))
-    assert query(tmp_path / "r.db", "SELECT * FROM training") == [(1, 1, 0.5, 1, 2, 3, None, None, 64, math.inf, None)]
+    assert query(tmp_path / "r.db", "SELECT * FROM training") == [
+        (1, 1, 0.5, 1, 2, 3, None, None, 64, math.inf, None, None)
+    ]
     assert query(tmp_path / "r.db", "SELECT text FROM events") == [("\\udcff",)]
 
 
