@@ -20,8 +20,9 @@ from engine.wire.shared_memory import SharedMemory
 class Config:
     """The run. `content` is the bytes of the data set, for workers that do not have it.
 
-    `numerics`: the fingerprint that workers must have. `known`: names that workers had in earlier sessions of the run,
-    which are not given again. `tallied`: how many outputs the tally of a validation has, 0 if there is none.
+    `numerics`: the fingerprint that workers must have; `libraries`: what explains a difference; `proof`: what they must
+    compute from `nonce`. `known`: names that workers had in earlier sessions of the run, which are not given again.
+    `tallied`: how many outputs the tally of a validation has, 0 if there is none.
     """
 
     job: Job
@@ -32,6 +33,9 @@ class Config:
     numerics: str
     policy: Policy = field(default_factory=Policy)
     known: Collection[str] = ()
+    libraries: str = ""
+    nonce: int = 0
+    proof: str = ""
     tallied: int = 0
 
 

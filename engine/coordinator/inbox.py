@@ -49,6 +49,8 @@ class Inbox:
 
     def _act(self, peer: bytes, message: m.Message, payload: m.Frame | None) -> None:
         match message:
+            case m.Result() if self._peers.has_joined(peer, message.session):  # first, since most are this
+                self._result(peer, message, payload)
             case m.Hello():
                 self._dispatcher.lose(peer, "it started again")
                 self._peers.greet(peer, message)
@@ -62,10 +64,10 @@ class Inbox:
                 if not self._peers.feed(peer, message):
                     self._dispatcher.unasked(peer)
             case m.Ready():
-                member = self._peers.admit(peer, message)
-                self._dispatcher.put(rounds.Joined(peer, member.host))
-            case m.Result():
-                self._result(peer, message, payload)
+                if member := self._peers.admit(peer, message):
+                    self._dispatcher.put(rounds.Joined(peer, member.host))
+                else:
+                    self._dispatcher.lose(peer, REFUSED)
             case m.Failed():
                 self._failed(peer, m.traceback_of(message, payload))
             case m.Goodbye():

@@ -27,6 +27,8 @@ from engine.errors import ProtocolError
 from engine.nn.parameters import Vector
 from engine.wire import messages as m
 
+FLOAT = np.dtype("<f4")  # of gradients in messages and shared memory
+
 
 class _Formed:
     """Sums of nodes that workers formed; of blocks that are `doubtful` they may have used another answer than we do."""
@@ -78,7 +80,7 @@ class Reduction:
             raise ProtocolError(f"a {what} of {size} bytes; expected {expected}")
         if self._out is None and payload is not None:
             return Sums(result.loss, result.correct, tally=self._tally(payload, block))
-        gradient = None if payload is None else np.frombuffer(payload, "<f4")
+        gradient = None if payload is None else np.frombuffer(payload, FLOAT)
         return Sums(result.loss, result.correct, gradient)
 
     def _tally(self, payload: m.Frame, block: tree.Block) -> Tally:

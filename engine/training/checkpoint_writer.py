@@ -45,6 +45,7 @@ class CheckpointWriter:
             validation=_plain(progress.validation),
             best=_plain(progress.best),
             waiting=progress.waiting.asdict(),
+            digests=self._state.digests,
         )
         path = checkpoints.save(self._folder, Checkpoint(progress.step, parameters, optimizer, run))
         self._saved = progress.step, progress.validation, path

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 
-from engine.compute.fingerprint import fingerprint
+from engine.compute.fingerprint import fingerprint, libraries
 from engine.compute.tally import MOST, WIRE, size_of
 from engine.coordinator.arbiter import Arbiter
 from engine.coordinator.config import Config, Environment
@@ -26,6 +26,7 @@ from engine.system.descriptors import need_descriptors
 from engine.training.context import RunContext
 from engine.training.reporter import Reporter
 from engine.training.run import Run
+from engine.training.state import TrainingState
 from engine.wire import Listener
 from engine.wire.dialers import local_address
 from engine.wire.messages import TRACEBACK_LIMIT
@@ -91,6 +92,25 @@ def cluster_for(settings: Settings, clock: Clock, one_size: bool = True) -> Iter
 
 
 @contextmanager
+def trained_in_place(state: TrainingState, cluster: Cluster | None) -> Iterator[None]:
+    """Keep the parameters of `state` in shared memory meanwhile, if there is any: what is written there is published.
+
+    A worker that still copies them when they change is one whose answer came too late to count.
+    """
+    if cluster is None or cluster.shared_memory is None:
+        yield
+        return
+    own, shared = state.parameters, cluster.shared_memory.parameters()
+    shared[:] = own
+    state.parameters = shared
+    try:
+        yield
+    finally:
+        own[:] = shared
+        state.parameters = own
+
+
+@contextmanager
 def source_for(
     run: Run, cluster: Cluster | None, context: RunContext, notice: Callable[[Notice], None], known: Collection[str]
 ) -> Iterator[Source]:
@@ -125,6 +145,7 @@ def _coordinator(
         shared_memory.open(size)
     # Mapped now: another process that makes room in the cache may delete the file.
     content = cache.content(job.data)
+    arbiter, nonce = Arbiter(job, run.data), secrets.randbelow(1 << 53)
     config = Config(
         job=job,
         train_samples=len(run.data.train),
@@ -135,6 +156,9 @@ def _coordinator(
         policy=Policy(run.settings.audit, run.settings.min_workers or 1),
         known=known,
         tallied=job.tallied,
+        libraries=libraries(),
+        nonce=nonce,
+        proof=arbiter.prove(nonce),
     )
     environment = Environment(
         endpoint=cluster.listen(size, context.reporter),
@@ -142,7 +166,7 @@ def _coordinator(
         clock=context.clock,
         notice=notice,
         interrupted=context.must_stop,
-        arbiter=Arbiter(job, run.data),
+        arbiter=arbiter,
         shared_memory=shared_memory,
     )
     return Coordinator(config, environment)

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from engine.checkpoint import Checkpoint, DataState, RunState
-from engine.compute.fingerprint import fingerprint
+from engine.compute.fingerprint import fingerprint, libraries
 from engine.compute.job import Job
 from engine.compute.validation import Scorer
 from engine.data import Dataset, Normalisation, Sampler, Usage
 from engine.data.collection import size_option
 from engine.data.read_options import ReadOptions
 from engine.data.reading import Manner
+from engine.kernels import choose
 from engine.nn.frozen import frozen_layers
 from engine.nn.model import Model
 from engine.nn.schedule import Rising, Schedule
@@ -24,6 +25,7 @@ from engine.training.class_weights import class_weights
 from engine.training.start import Match
 
 OWN = "own"  # the name of a model that was given in Python
+KERNELS = "kernels"  # the name of the backend among the versions
 NUMERICS = "numerics"  # the name of the fingerprint among the versions
 
 
@@ -186,4 +188,4 @@ def packages() -> dict[str, str]:
 
 def versions() -> dict[str, str]:
     """Return everything that a result may depend on besides what was asked for."""
-    return packages() | {NUMERICS: fingerprint()}
+    return packages() | {KERNELS: choose().name, NUMERICS: fingerprint(), "libraries": libraries()}

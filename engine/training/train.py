@@ -1,5 +1,6 @@
 """The public `train()`."""
 
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Unpack
@@ -11,6 +12,7 @@ from engine.errors import run_in_progress
 from engine.nn.model import Model
 from engine.nn.optimizers import Optimizer
 from engine.settings import Settings, SettingsDict, given_settings
+from engine.system.terminal import ProgressLine
 from engine.training.prepare import Request, choose_settings, prepare
 from engine.training.process import AT_ONCE, TrainingProcess
 from engine.training.reporter import Reporter, Result
@@ -57,18 +59,20 @@ def train(
     named = None if classes is None else tuple(classes)
     reading = ReadOptions(size, skip_unreadable, columns, named, target_column, task)
     request = Request(model, data, db, out, resume, name, given, reading, from_)
-    return train_request(request, reporter or Reporter())
+    return train_request(request, reporter)
 
 
 def _unchanged(run: Run) -> Run:
     return run
 
 
-def train_request(request: Request, reporter: Reporter, change: Callable[[Run], Run] = _unchanged) -> Result:
+def train_request(request: Request, given: Reporter | None, change: Callable[[Run], Run] = _unchanged) -> Result:
     """Train as was asked for; `change` may change the run that comes of it."""
-    with TrainingProcess(reporter) as process:
+    reporter = given or Reporter()
+    with ProgressLine(None if given else sys.stderr) as line, TrainingProcess(reporter, line=line) as process:
         earlier = None if request.resume is None else checkpoints.load(request.resume)
         settings = choose_settings(request.settings, earlier)
+        process.use_kernels(settings)
         run = None
         if not is_compiled():  # that takes long, so see first whether there is anything to do
             run = prepare(request, settings, earlier, process.converting)
