@@ -38,13 +38,14 @@ _KINDS: dict[str, type | tuple[type, ...]] = {
     "best_r2": _NUMBER,
     "validation": dict,
     "best": dict,
+    "waiting": dict,
     "digests": list,
 }
 
 # Left out where they say nothing, as in checkpoints of earlier versions.
 _ADDED = (
     *("background", "scaled", "columns", "targets", "size", "skip_unreadable", "picture_columns"),
-    *("values", "best_r2", "best", "digests"),
+    *("values", "best_r2", "best", "waiting", "digests"),
 )
 
 
@@ -80,9 +81,9 @@ class RunState:
     """A run at one of its steps. What an older version did not write is None, or empty.
 
     `uuid` identifies the run, `name` is what a person called it. `model`, `settings`, `normalisation`, `validation`
-    (the newest) and `best` are plain data, understood by the classes of these names; `values` is the normalisation of
-    targets that are values, None where there are classes. `elapsed` and `cpu` are seconds since the run began.
-    `digests` are of some of its steps, in order.
+    (the newest), `best` and `waiting` are plain data, understood by the classes of these names; `values` is the
+    normalisation of targets that are values, None where there are classes. `elapsed` and `cpu` are seconds since the
+    run began. `digests` are of some of its steps, in order.
     """
 
     uuid: str | None = None
@@ -101,6 +102,7 @@ class RunState:
     best_r2: float | None = None
     validation: Mapping[str, Any] | None = None
     best: Mapping[str, Any] | None = None
+    waiting: Mapping[str, Any] | None = None
     digests: tuple[StateDigest, ...] = ()
 
     @property

@@ -6,6 +6,7 @@ from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 
 from engine.compute.fingerprint import fingerprint, libraries
+from engine.compute.tally import MOST, WIRE, size_of
 from engine.coordinator.arbiter import Arbiter
 from engine.coordinator.config import Config, Environment
 from engine.coordinator.coordinator import Coordinator
@@ -31,6 +32,7 @@ from engine.wire.dialers import local_address
 from engine.wire.messages import TRACEBACK_LIMIT
 from engine.wire.shared_memory import SharedMemory, shared_memory_for
 
+TALLY_LIMIT = WIRE.itemsize * size_of(MOST)  # bytes
 # File descriptors: of a run without workers (database, checkpoint); of one that has some (sockets, threads), as well;
 # and of each worker: a pipe, its standard error, what tells of its end, its connection, and one more since only a
 # quarter may be strangers.
@@ -56,7 +58,7 @@ class Cluster:
         """Return the listener; the first call opens it, for models of at most `size` parameters."""
         if self.listener is None:
             self.listener = self.closing.enter_context(
-                Listener(self.address, max(4 * size, TRACEBACK_LIMIT), clock=self.clock)
+                Listener(self.address, max(4 * size, TRACEBACK_LIMIT, TALLY_LIMIT), clock=self.clock)
             )
             if self.remote_access:
                 bound = self.listener.bind(str(self.remote_access.address.numeric()), self.remote_access.keys)
@@ -153,6 +155,7 @@ def _coordinator(
         numerics=fingerprint(),
         policy=Policy(run.settings.audit, run.settings.min_workers or 1),
         known=known,
+        tallied=job.tallied,
         libraries=libraries(),
         nonce=nonce,
         proof=arbiter.prove(nonce),

@@ -144,6 +144,7 @@ class TrainingProcess:
     def carry_out(self, run: Run, number: int, state: TrainingState, prune: Prune = never) -> Result:
         """Train the run that has this number in the records, from `state` on, and finish it there."""
         limit = TimeLimit(self._clock, run.settings.time_limit)
+        self.reporter.stop_reason = None
         context = RunContext(self.reporter, self.interrupt, self._clock, limit)
         self.reporter.status("waiting for workers" if self._cluster else "compiling the network")
         known = self._records.worker_names()
@@ -178,7 +179,9 @@ class TrainingProcess:
             run=run,
             state=state,
             source=source,
-            stopping=Stopping(run.settings, run.last_step(), self.interrupt, context.limit, prune),
+            stopping=Stopping(
+                run.settings, run.last_step(), self.interrupt, context.limit, prune, lambda: self.reporter.stop_reason
+            ),
             log=StepLog(run, state, source, self._records, books, context),
             checkpoints=CheckpointWriter(run.folder, state, run.state()),
             snapshots=SnapshotRecorder(schedule, state.layout, self._records, self.reporter.notice),

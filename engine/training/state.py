@@ -7,10 +7,12 @@ from engine.checkpoint import Checkpoint, StateDigest, kept, state_sha256
 from engine.checkpoint.digests import Arrays, interval, thinned
 from engine.compute.validation import Validation
 from engine.errors import CheckpointError
+from engine.nn.frozen import trained_parts
 from engine.nn.optimizers import State as OptimizerState
 from engine.nn.parameters import Layout, Vector, aligned
 from engine.training.progress import Progress
 from engine.training.run import Run
+from engine.training.waiting import Waiting
 
 
 @dataclass
@@ -46,9 +48,12 @@ def state_of(run: Run) -> TrainingState:
     layout, optimizer = run.model.layout(), run.settings.make_optimizer()
     optimizer.start(1).step(aligned(1), aligned(1), 1.0)  # loads its kernel before the first step
     progress = Progress(run.sampler().steps_per_epoch)
-    state = TrainingState(layout, layout.zeros(), optimizer.start(layout.size), progress)
+    started = optimizer.start(layout.size, decayed=trained_parts(layout, run.frozen))
+    state = TrainingState(layout, layout.zeros(), started, progress)
     if run.checkpoint is None:
         layout.initialise(state.parameters, run.settings.seed)
+        if run.match:
+            run.match.fill(layout, state.parameters)
     else:
         _restore(state, run.checkpoint)
         state.progress.best = _best(run, run.checkpoint, state.progress.validation)
@@ -65,6 +70,7 @@ def _restore(state: TrainingState, checkpoint: Checkpoint) -> None:
             layout.fill(tensors[name], arrays)
         state.optimizer.load(tensors, checkpoint.step)
         progress.validation = Validation.from_dict(stored.validation) if stored.validation else None
+        progress.waiting = Waiting.from_dict(stored.waiting) if stored.waiting else Waiting()
     except ValueError as error:
         raise CheckpointError(f"the checkpoint does not fit: {error}") from None
     progress.step = checkpoint.step

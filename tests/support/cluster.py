@@ -65,7 +65,10 @@ class Cluster:
         self.notices: list[Notice] = []
         arbiter, notice = Arbiter(job, data), self.notices.append
         config = Config(
-            job, 60, 23, cache.content(job.data), "s", numerics, policy, nonce=NONCE, proof=arbiter.prove(NONCE)
+            *(job, 60, 23, cache.content(job.data), "s", numerics, policy),
+            nonce=NONCE,
+            proof=arbiter.prove(NONCE),
+            tallied=job.tallied,
         )
         self.coordinator = Coordinator(
             config, Environment(listener, supervisor, MONOTONIC, notice, lambda: False, arbiter, shared_memory)

@@ -3,6 +3,7 @@
 GROUPS = {
     "train": {
         "train": "train a network",
+        "lr-find": "find a learning rate in a short run",
         "sweep": "train with many settings and find the best",
         "coordinator": "train a network with workers on other machines",
         "worker": "join a coordinator and work for it",
