@@ -20,8 +20,8 @@ def main(words: Sequence[str]) -> int:
     """Run a worker and return its exit code."""
     parser = argparse.ArgumentParser(prog="gradsum worker", description="Join a coordinator and work for it.")
     add_worker_options(parser, patience=math.inf)  # local workers wait for as long as their parent lives
-    parser.add_argument("--tied", action="store_true", help="end when standard input, a pipe, is closed")
     parser.add_argument("--clear", action="store_true", help="and then remove the socket that is the address")
+    parser.add_argument("--silent", action="store_true", help="do not say why no coordinator is reached")
     parser.add_argument("--shared-memory", help=argparse.SUPPRESS)  # a descriptor of the parent's shared memory
     arguments = parser.parse_args(words)
     try:
@@ -29,10 +29,16 @@ def main(words: Sequence[str]) -> int:
         keys = keys_of(arguments)
         memory = WorkerMemory.parse(arguments.shared_memory) if arguments.shared_memory else None
         parent = Parent(arguments.address if arguments.clear else None) if arguments.tied else None
-        ended = Worker(Dialer(arguments.address, LARGEST, keys), arguments.patience, memory, parent).run()
+        tell = None if arguments.silent or arguments.address.startswith("ipc://") else _tell
+        dialer = Dialer(arguments.address, LARGEST, keys, tell)
+        ended = Worker(dialer, arguments.patience, memory, parent, once=arguments.once).run()
     except GradsumError as error:
         print(f"gradsum worker: {error}", file=sys.stderr)
         return error.exit_code
     if ended.code:
         print(f"gradsum worker: {ended.reason}", file=sys.stderr)
     return ended.code
+
+
+def _tell(text: str) -> None:
+    print(f"gradsum worker: {text}", file=sys.stderr, flush=True)

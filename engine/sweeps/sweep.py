@@ -69,5 +69,6 @@ def _sweep(request: SweepRequest, reporter: SweepReporter) -> SweepResult:
         plan.check()
         sampler = plan.sampler()
         process.compile_kernels()
-        process.start_workers(plan.base.settings, frozenset(one.layout().size for one in plan.models.values()))
+        sizes = frozenset(one.layout().size for one in plan.models.values())
+        process.start_workers(plan.base.settings, sizes, plan.base.folder)
         return Trials(plan, sampler, process, reporter).run()

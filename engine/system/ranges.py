@@ -12,7 +12,7 @@ from engine.errors import SettingsError
 def check_value(name: str, value: object, rule: Mapping[str, Any]) -> None:
     """Raise SettingsError unless the value of the setting `name` has the kind of `rule`, and lies in its range.
 
-    `rule`: what `engine.settings.setting` puts into the metadata of a field.
+    `rule`: what `engine.settings.field.setting` puts into the metadata of a field.
     """
     option = name.replace("_", "-")
     if value is None and rule.get("optional"):

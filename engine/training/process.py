@@ -77,14 +77,16 @@ class TrainingProcess:
             self.reporter.status("compiling kernels, once on this machine: this takes about half a minute")
             compile_all()
 
-    def start_workers(self, settings: Settings, sizes: frozenset[int] = frozenset()) -> None:
+    def start_workers(
+        self, settings: Settings, sizes: frozenset[int] = frozenset(), folder: Path | None = None
+    ) -> None:
         """Start local workers, which takes them a second, and let others join, if that is asked for.
 
-        `sizes`: how many parameters the models of the runs to come have, where there may be several.
+        `sizes`: how many parameters the models of the runs to come have, where there may be several, in `folder`.
         """
         self._cluster = self._stack.enter_context(cluster_for(settings, self._clock, len(sizes) <= 1))
-        if self._cluster and sizes:
-            self._cluster.listen(max(sizes), self.reporter)
+        if self._cluster and folder:
+            self._cluster.listen(max(sizes), self.reporter, folder)
 
     def claim(self, folder: Path) -> None:
         """Keep other processes out of `folder`, a run's, until another one is claimed, or this process is left.

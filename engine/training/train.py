@@ -11,7 +11,7 @@ from engine.errors import run_in_progress
 from engine.nn.model import Model
 from engine.nn.optimizers import Optimizer
 from engine.settings import Settings, SettingsDict, given_settings
-from engine.training.prepare import Request, choose_settings, prepare
+from engine.training.prepare import Request, begin_or_resume, choose_settings, prepare
 from engine.training.process import AT_ONCE, TrainingProcess
 from engine.training.reporter import Reporter, Result
 from engine.training.state import state_of
@@ -26,6 +26,7 @@ def train(
     db: Path | str | None = None,
     out: Path | str | None = None,
     resume: Path | str | None = None,
+    or_begin: bool = False,
     name: str | None = None,
     size: int | tuple[int, int] | None = None,
     skip_unreadable: bool = False,
@@ -43,8 +44,8 @@ def train(
     `size`, `skip_unreadable`, `columns`, `classes`, `target_column` and `task` are as there. `options`: the
     fields of `Settings`, such as workers, epochs, batch_size; they count over `settings`, of which only what is not the
     default counts. `optimizer`: SGD, Momentum or Adam (default), or its name. `db`: the SQLite database of records;
-    `out`: the folder of checkpoints; `resume`: a checkpoint, or a folder of them, to continue from; `name`: what the
-    run is called in the records.
+    `out`: the folder of checkpoints; `resume`: a checkpoint, or a folder of them, to continue from; with `or_begin`, a
+    folder that has none yet is where the run begins. `name`: what the run is called in the records.
 
     Raises a GradsumError: UsageError, DataError, CheckpointError or RecordsError before the run begins, and then the
     latter two, DivergedError, WorkersError or WorkerFailedError.
@@ -52,6 +53,7 @@ def train(
     given = given_settings(settings, optimizer, options)
     db, out, resume = (None if path is None else Path(path) for path in (db, out, resume))
     named = None if classes is None else tuple(classes)
+    resume, out = begin_or_resume(resume, out) if or_begin else (resume, out)
     reading = ReadOptions(size, skip_unreadable, columns, named, target_column, task)
     request = Request(model, data, db, out, resume, name, given, reading)
     return _train(request, reporter or Reporter())

@@ -40,6 +40,7 @@ class BoundSocket:
     ) -> None:
         self.mark = mark
         self.local = not address.startswith("tcp://")
+        self.accepted = 0  # connections that came in, whoever made them
         self.lost = False  # whether a connection of a known peer has ended; set back by the listener
         self._largest = largest + HEADER_LIMIT
         self._admission = admission
@@ -91,6 +92,7 @@ class BoundSocket:
             except zmq.Again:
                 return
             if event == zmq.EVENT_ACCEPTED:
+                self.accepted += 1
                 self._limits.opened(descriptor)
             elif self._limits.closed(descriptor):
                 self.lost = True

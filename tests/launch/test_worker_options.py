@@ -21,6 +21,8 @@ def parse(words: list[str], patience: float = 600.0) -> argparse.Namespace:
     ["--key", "a key"],
     ["--patience", "0.30000000000000004"],
     ["--patience", "inf"],
+    ["--key", "-", "--tied", "--once"],
+    ["--key", "k", "--key-mode", "any"],
 ])  # fmt: skip
 def test_words_mean_the_same_again(options: list[str]) -> None:
     given = parse(["tcp://127.0.0.1:1", *options])
