@@ -7,7 +7,7 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from engine.errors import SettingsError, WorkersError
 from engine.launch.launcher import Join, Launcher, shared_out, shell_command
@@ -98,16 +98,18 @@ def _step(options: Sequence[str], node: str, cores: int, words: Sequence[str]) -
     return [*srun, "sh", "-c", script.replace(address, f'"{better}"', 1)]
 
 
-def requeue(environment: Mapping[str, str] = os.environ) -> str:
-    """Put the job that this process is in back into the queue, if it was not cancelled; return what was done, or "".
+def requeue(environment: Mapping[str, str] = os.environ, say: Callable[..., str] = said_by) -> str:
+    """Put the batch job that this process is in back into the queue; return what was done, "" if nothing was.
 
-    Slurm does not do so for any exit code, and runs it again after about two minutes. It ends this process at once.
+    Slurm does not do so for any exit code; it runs the job again after about two minutes. A job that somebody
+    cancelled, or that Slurm itself puts back, is left alone. It ends this process in a moment.
     """
     job = environment.get("SLURM_JOB_ID")
-    if job is None or "SLURM_JOB_NODELIST" not in environment:
+    if job is None or environment.get("SLURM_JOB_NAME") == "interactive":
         return ""
-    state = re.search(r"JobState=(\w+)", said_by("scontrol", "show", "job", job))
-    if state is None or state[1] not in ("RUNNING", "TIMEOUT", "COMPLETING"):
+    said = say("scontrol", "show", "job", job)
+    state, batch = re.search(r"JobState=(\w+)", said), re.search(r"BatchFlag=1", said)
+    if state is None or state[1] not in ("RUNNING", "TIMEOUT") or batch is None:
         return ""
-    said_by("scontrol", "requeue", job)
-    return f"job {job} is back in the queue"
+    say("scontrol", "requeue", job)
+    return f"job {job} is back in the queue, and begins again in some minutes"

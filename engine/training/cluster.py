@@ -30,6 +30,7 @@ from engine.system.descriptors import need_descriptors
 from engine.training.context import RunContext
 from engine.training.reporter import Reporter
 from engine.training.run import Run
+from engine.training.storage import LOGS
 from engine.training.waiting import Waiting
 from engine.wire import Listener
 from engine.wire.messages import TRACEBACK_LIMIT
@@ -38,7 +39,6 @@ from engine.wire.shared_memory import SharedMemory, shared_memory_for
 # File descriptors: of a run without workers (database, checkpoint); of one that has some (sockets, threads), as well;
 # and of each worker: a pipe, its standard error, what tells of its end, its connection, and one more since only a
 # quarter may be strangers.
-LOGS = "workers"  # the folder of their logs, beside the checkpoints
 ALONE, SHARED, PER_WORKER = 16, 32, 5
 
 

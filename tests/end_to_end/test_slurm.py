@@ -1,9 +1,12 @@
 """`--on slurm` with a real Slurm of three nodes: from outside of an allocation, inside of one, and requeued."""
 
+import json
 import os
+import shlex
 import signal
 import subprocess
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -71,3 +74,30 @@ def test_a_step_a_node_inside_of_an_allocation(cluster: tuple[Machines, Slurm], 
     answer = finish(run)
     assert answer.code == 0, answer.err
     assert answer.json()["params_sha256"] == serial(gradsum, STEPS)
+
+
+def test_a_job_that_is_told_to_end_comes_back_and_goes_on(cluster: tuple[Machines, Slurm], gradsum: Gradsum) -> None:
+    """As at its time limit. Slurm lets two minutes pass before it begins again, which the operator shortens here."""
+    _, slurm = cluster
+    words = (*RUN, "--on", "slurm", "--resume", "out", "--or-begin", "--db", "r.db", "--workers", 2, "--steps", STEPS)
+    command = "exec " + " ".join(map(shlex.quote, [*PROGRAM, *map(str, words)]))
+    options = ("--nodes=2", "--exclusive", "--no-kill", "--requeue", "--output=job.log", "--open-mode=append")
+    job = slurm.say("sbatch", "--parsable", *options, "--wrap", command, check=True)
+    wait(lambda: value(STEP) >= 10)
+    slurm.say("scancel", "--batch", "--signal=TERM", job, check=True)
+    wait(lambda: job in slurm.jobs("PENDING"))
+    stopped = value(STEP)
+    assert 0 < stopped < STEPS, "it was done before it was told to end"
+    wait(lambda: slurm.say("scontrol", "update", f"JobId={job}", "StartTime=now") == "" and job not in slurm.waiting())
+    wait(lambda: '"state": "finished"' in Path("job.log").read_text())
+    log = Path("job.log").read_text()
+    assert f"job {job} is back in the queue" in log
+    assert json.loads(log.splitlines()[-1])["params_sha256"] == serial(gradsum, STEPS), log
+
+
+def wait(happened: Callable[[], object]) -> None:
+    """Wait until something has happened in the cluster, which nobody tells."""
+    until = time.monotonic() + 100
+    while not happened():
+        assert time.monotonic() < until, Path("job.log").read_text()
+        time.sleep(0.1)

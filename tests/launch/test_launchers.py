@@ -10,7 +10,7 @@ from engine.errors import SettingsError, WorkersError
 from engine.launch.launcher import Join, is_final, last_words, shared_out, shell_command
 from engine.launch.launchers import launcher_for
 from engine.launch.piped import Task
-from engine.launch.slurm import cores_of, cpus_of_nodes, said_by
+from engine.launch.slurm import cores_of, cpus_of_nodes, requeue, said_by
 from engine.launch.ssh import Host, judge, ssh, tasks
 
 JOIN = Join("tcp://10.0.0.1,10.1.0.1:5000", b"server_public = 'x'\n", Path("logs"))
@@ -143,3 +143,31 @@ def test_the_last_words_in_a_log(tmp_path: Path) -> None:
     assert last_words(log).endswith("x\nthe last line")
     assert last_words(log, log.stat().st_size) == ""
     assert "cannot be read" in last_words(tmp_path / "none")
+
+
+SHOWN = "JobId=7 JobName=x\n   JobState={state} Reason=None\n   BatchFlag={batch} Reboot=0\n"
+
+
+@pytest.mark.parametrize(
+    ("state", "batch", "again"),
+    [
+        ("RUNNING", 1, True),
+        ("TIMEOUT", 1, True),
+        ("RUNNING", 0, False),
+        ("CANCELLED", 1, False),
+        ("PREEMPTED", 1, False),
+    ],
+)
+def test_a_batch_job_that_is_not_cancelled_goes_back_into_the_queue(state: str, batch: int, again: bool) -> None:
+    said: list[tuple[str, ...]] = []
+
+    def say(*command: str) -> str:
+        said.append(command)
+        return SHOWN.format(state=state, batch=batch)
+
+    done = requeue({"SLURM_JOB_ID": "7"}, say)
+    assert (("scontrol", "requeue", "7") in said) == bool(done) == again
+
+
+def test_outside_of_a_job_nothing_is_queued() -> None:
+    assert requeue({}, lambda *_: pytest.fail("Slurm was asked")) == ""

@@ -90,6 +90,10 @@ class Slurm:
         """Return how many nodes wait for jobs."""
         return self.say("sinfo", "--noheader", "--Node", "--partition=main", "--format=%T").split().count("idle")
 
+    def waiting(self) -> list[str]:
+        """Return the jobs that have not begun, or not again."""
+        return self.jobs("PENDING", "COMPLETING", "REQUEUED", "CONFIGURING")
+
     def stop(self) -> None:
         """End the jobs and the daemons."""
         self.say("scancel", "--user=root")
