@@ -75,11 +75,15 @@ class Keys:
             raise UsageError(f"{called} is damaged: server_secret does not belong to its public key")
         return cls(public, secret)
 
+    def text(self) -> str:
+        """Return the content of a key file."""
+        keys = [f'{name} = "{z85.encode(getattr(self, name)).decode()}"' for name in NAMES]
+        return "\n".join([HEAD, *keys, ""])
+
     def write(self, path: Path) -> None:
         """Write a new file that only this user can read; UsageError if that is impossible."""
-        keys = [f'{name} = "{z85.encode(getattr(self, name)).decode()}"' for name in NAMES]
         try:
-            write_atomically(path, "\n".join([HEAD, *keys, ""]).encode(), PRIVATE, new=True)
+            write_atomically(path, self.text().encode(), PRIVATE, new=True)
         except OSError as error:
             raise UsageError(f"the key file {path} cannot be written: {error.strerror}") from None
 
