@@ -1,11 +1,14 @@
 """`--on "ray ray://head:10001"`: actors of Ray, spread over its nodes, each with a worker command behind a pipe."""
 
+import os
 import subprocess
+import sys
+import tempfile
 from collections.abc import Sequence
 from typing import Any
 
 from engine.errors import SettingsError, WorkersError
-from engine.launch.launcher import Join, Place, State, shell_command
+from engine.launch.launcher import TAIL, Join, Place, State, shell_command
 
 CORES = 1  # of an actor: Ray spreads them, and workers on one node share nothing that a larger one would save
 ANSWER = 2.0  # seconds in which an actor that is up says how it is
@@ -16,39 +19,50 @@ class _Pipe:
     """An actor: the command, whose standard input ends with this process, however that ends."""
 
     def __init__(self, command: list[str], way_in: bytes) -> None:
-        self._popen = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE)
+        self._said = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the command
+        self._popen = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=self._said, stderr=self._said)
         if self._popen.stdin:
             self._popen.stdin.write(way_in)
             self._popen.stdin.flush()
 
     def look(self) -> tuple[str, int | None, str]:
         """Return the name of this node, and how the command ended, if it has."""
-        import os  # noqa: PLC0415 - Ray takes this class elsewhere
-
         code = self._popen.poll()
-        said = "" if code is None or self._popen.stderr is None else self._popen.stderr.read().decode(errors="replace")
-        return os.uname().nodename, code, said.strip()
+        if code is None:
+            return os.uname().nodename, None, ""
+        self._said.seek(max(0, self._said.seek(0, os.SEEK_END) - TAIL))
+        return os.uname().nodename, code, self._said.read().decode(errors="replace").strip()
 
     def leave(self) -> None:
         """Close the pipe, and wait for the end."""
         if self._popen.stdin:
             self._popen.stdin.close()
         self._popen.wait()
+        self._said.close()
 
 
 class RayActors:
-    """A `Launcher`. Pending actors are what Ray's autoscaler sees as demand; Ray itself starts lost ones again."""
+    """A `Launcher` for the cluster at `address`; `ray` is the module.
+
+    Pending actors are what Ray's autoscaler sees as demand; Ray itself starts lost ones again.
+    """
 
     noun = "actors"
 
-    def __init__(self, ray: Any) -> None:
+    def __init__(self, ray: Any, address: str) -> None:
         self._ray = ray
+        self._address = address
         self._actors: list[Any] = []
         self._ends: list[int] = []
         self._said: list[str] = []
 
     def start(self, join: Join) -> None:
-        """Ask for the actors."""
+        """Ask for the actors; WorkersError if there is no such cluster."""
+        try:
+            self._ray.init(address=self._address, logging_level="ERROR", log_to_driver=False)
+        except (ConnectionError, ValueError, RuntimeError) as error:
+            raise WorkersError(f"--on ray: there is no cluster at {self._address}: {error}") from None
+        self._ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])  # nodes need the command only
         kind = self._ray.remote(max_restarts=-1)(_Pipe).options(num_cpus=CORES, scheduling_strategy="SPREAD")
         self._kind, self._join = kind, join
         count = join.workers or join.useful
@@ -96,7 +110,7 @@ class RayActors:
 def ray_actors(words: Sequence[str]) -> RayActors:
     """Return the launcher for the words after `ray`: the address of a cluster, by default the one of this machine.
 
-    SettingsError where Ray is not installed, or there is no such cluster.
+    SettingsError where Ray is not installed.
     """
     if len(words) > 1:
         raise SettingsError(f'--on ray takes one address, as in --on "ray ray://head:10001", not {len(words)} words')
@@ -104,9 +118,4 @@ def ray_actors(words: Sequence[str]) -> RayActors:
         import ray  # noqa: PLC0415 - an extra, and slow
     except ImportError:
         raise SettingsError("--on ray needs Ray in this Python: pip install 'gradsum[ray]'") from None
-    try:
-        ray.init(address=words[0] if words else "auto", logging_level="ERROR", log_to_driver=False)
-    except (ConnectionError, ValueError, RuntimeError) as error:
-        where = words[0] if words else "this machine"
-        raise WorkersError(f"--on ray: there is no cluster at {where}: {error}") from None
-    return RayActors(ray)
+    return RayActors(ray, words[0] if words else "auto")
