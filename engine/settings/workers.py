@@ -34,6 +34,13 @@ class WorkersSettings:
     )
     audit: float = setting(float, 0.0, WORKERS, "fraction of blocks computed by two workers and compared", 0, 1)
     shared_memory: bool = setting(bool, True, WORKERS, "exchange vectors with local workers through shared memory")
+    local: str = setting(
+        str,
+        "unix",
+        WORKERS,
+        "connect local workers by Unix sockets, where the system has what that takes, or by ZeroMQ",
+        choices=("unix", "zmq"),
+    )
     on: str | None = setting(
         str,
         None,
@@ -86,6 +93,7 @@ class WorkersDict(TypedDict, total=False):
     min_workers: int | None
     audit: float
     shared_memory: bool
+    local: str
     on: str | None
     bind: str | None
     key: str | None

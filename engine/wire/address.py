@@ -1,4 +1,8 @@
-"""TCP addresses as people write them: tcp://HOST:PORT, with several hosts, a range of ports, or an interface's name."""
+"""Addresses: tcp://HOST:PORT, as people write them, and two kinds for one machine.
+
+TCP: with several hosts, a range of ports, or an interface's name. One machine: unix://PATH, a socket of packets, and
+ipc://PATH, a socket of ZeroMQ.
+"""
 
 import ipaddress
 import re
@@ -11,6 +15,7 @@ from engine.system.interfaces import interfaces, own_hosts
 
 EVERYWHERE = {"*": "0.0.0.0", "::": "::", "0.0.0.0": "0.0.0.0"}  # noqa: S104 - hosts that stand for every interface
 HOST = r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+)"
+LOCAL_PACKETS, LOCAL_ZEROMQ = "unix://", "ipc://"
 
 
 @dataclass(frozen=True)
@@ -102,6 +107,16 @@ def _host_of(interface: str, text: str) -> str:
         f"there is no network interface {interface!r:.40} with an address here, but {known}; "
         f"if it is a host, write tcp://{text}"
     )
+
+
+def is_local(address: str) -> bool:
+    """Return whether an address is that of a socket file on this machine."""
+    return address.startswith((LOCAL_PACKETS, LOCAL_ZEROMQ))
+
+
+def path_of_local(address: str) -> str:
+    """Return the path of the socket file that a local address names."""
+    return address.partition("://")[2]
 
 
 def network_of(host: str) -> str:

@@ -21,7 +21,7 @@ from zmq.utils import z85
 from engine.errors import UsageError
 from engine.system.files import write_atomically
 from engine.system.toml import parse_toml
-from engine.wire.address import coordinator_addresses
+from engine.wire.address import coordinator_addresses, is_local
 
 logger = logging.getLogger("gradsum.wire")
 
@@ -130,7 +130,7 @@ def keys_to_join(address: str, file: Path | None, insecure: bool, any_mode: bool
     `file` may be -, standard input. UsageError if that is not an address, if there is no key although the connection
     leaves this machine, and as `Keys.read`.
     """
-    tcp = [] if address.startswith("ipc://") else coordinator_addresses(address)
+    tcp = [] if is_local(address) else coordinator_addresses(address)
     if file:
         if insecure or not tcp:
             raise UsageError(f"--key is for a tcp:// address, and not with --insecure; leave it out for {address}")
