@@ -39,7 +39,7 @@ class Address:
     def numeric(self) -> "Address":
         """Return the address with the host as a number; UsageError if the name is unknown."""
         if self.host in EVERYWHERE:
-            return Address(EVERYWHERE[self.host], self.port)
+            return Address(everywhere(self.host), self.port)
         try:
             found = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
         except OSError as error:
@@ -57,12 +57,14 @@ class Address:
         """Return the hosts by which other machines may reach what is bound here, the likeliest first."""
         if self.host not in EVERYWHERE:
             return [self.host]
-        return own_hosts_of(self.host) or [socket.gethostname()]
+        six = everywhere(self.host) == "::"
+        return [host for host in own_hosts() if (":" in host) == six] or [socket.gethostname()]
 
 
-def own_hosts_of(everywhere: str) -> list[str]:
-    """Return the addresses of this machine at which a socket listens that is bound to `everywhere`."""
-    return [host for host in own_hosts() if (":" in host) == (EVERYWHERE[everywhere] == "::")]
+def everywhere(host: str) -> str:
+    """Return what a socket is bound to for one of EVERYWHERE; * is for IPv6 where this machine has nothing else."""
+    hosts = own_hosts() if host == "*" else []
+    return "::" if hosts and all(":" in one for one in hosts) else EVERYWHERE[host]
 
 
 def join(hosts: list[str], port: int) -> str:
