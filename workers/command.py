@@ -34,7 +34,7 @@ def main(words: Sequence[str]) -> int:
         parent = Parent(arguments.address if arguments.clear else None) if arguments.tied else None
         tell = None if arguments.silent or is_local(arguments.address) else _tell
         dialer = dialer_for(arguments.address, LARGEST, keys, tell)
-        ended = Worker(dialer, arguments.patience, memory, parent, once=arguments.once).run()
+        ended = Worker(dialer, arguments.patience, memory, parent, once=arguments.once, place=arguments.place).run()
     except GradsumError as error:
         print(f"gradsum worker: {error}", file=sys.stderr)
         return error.exit_code

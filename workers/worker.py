@@ -33,7 +33,7 @@ class Worker:
 
     It ends with its `parent`, if it has one, and when nothing has come in for `patience` seconds; with `once`, when the
     first run is over, too. `memory`: shared with the coordinator. `cpu` returns the processor seconds that this process
-    has used.
+    has used. `place`: what a launcher calls the place where it runs.
     """
 
     def __init__(
@@ -45,6 +45,7 @@ class Worker:
         clock: Clock = MONOTONIC,
         cpu: Callable[[], float] = time.process_time,
         once: bool = False,
+        place: str = "",
     ) -> None:
         self._endpoint = endpoint
         self._patience = patience
@@ -53,6 +54,7 @@ class Worker:
         self._clock = clock
         self._cpu = cpu
         self._once = once
+        self._place = place
         self._cpu_before = 0.0  # processor seconds reported in earlier sessions
         self._session = self._new_session()
         self._pending: tuple[Job, DatasetFetcher] | None = None  # a job whose data is not here yet
@@ -84,7 +86,8 @@ class Worker:
         if self._session.id:
             self._cpu_before = self._cpu()
         self._session = self._new_session()
-        self._send(m.Hello(hostname(), os.getpid(), self._numerics, self._memory.token if self._memory else ""))
+        token = self._memory.token if self._memory else ""
+        self._send(m.Hello(hostname(), os.getpid(), self._numerics, token, self._place))
 
     def _drop_pending(self) -> None:
         if self._pending:

@@ -65,7 +65,7 @@ class Peers:
             self._turn_away(peer, reason)
             return
         part = self._shared_memory.owner(hello.token) if self._shared_memory else None
-        member = self._members.add(peer, hello.host, hello.pid, part, self._endpoint.key(peer)[:KEY_SHOWN])
+        member = self._members.add(peer, hello.host, hello.pid, part, self._endpoint.key(peer)[:KEY_SHOWN], hello.place)
         self.send(peer, m.Welcome(self._session, member.name), self._job)
 
     def feed(self, peer: bytes, fetch: m.Fetch) -> bool:
@@ -93,7 +93,7 @@ class Peers:
         if ready.schema != self._schema:
             raise ProtocolError(f"its parameters have layout {ready.schema}, expected {self._schema}")
         member.ready = True
-        text = f"pid {member.pid} on {member.host}"
+        text = f"pid {member.pid} on {member.host}" + (f", {member.place}" if member.place else "")
         self._notice(Notice(NoticeKind.JOINED, member.name, text, member.report()))
         return member
 

@@ -54,10 +54,11 @@ class Join:
     workers: int | None = None
     useful: int = 1
 
-    def words(self, key: str, processes: int | None) -> list[str]:
-        """Return the arguments of `gradsum` for a worker whose key is at `key`."""
+    def words(self, key: str, processes: int | None, place: str = "") -> list[str]:
+        """Return the arguments of `gradsum` for a worker at `place` whose key is at `key`."""
         words = ["worker", self.address, "--patience", str(PATIENCE)]
         words += ["--key", key] if self.way_in else ["--insecure"]
+        words += ["--place", place] if place else []
         return [*words, "--processes", str(processes)] if processes else words
 
 

@@ -87,7 +87,7 @@ class RayActors:
             self._ray.shutdown()
 
     def _actor(self) -> Any:
-        words = self._join.words("-", CORES)
+        words = self._join.words("-", CORES, "an actor of ray")
         return self._kind.remote(["sh", "-c", shell_command([*words, "--tied"])], self._join.way_in)
 
     def _place(self, number: int, answer: Any, ready: bool) -> Place:

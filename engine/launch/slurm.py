@@ -82,7 +82,7 @@ def steps(words: Sequence[str], environment: Mapping[str, str], join: Join) -> l
         counts = shared_out(join.workers, [join.workers] * len(nodes))
     job = environment["SLURM_JOB_ID"]
     return [
-        Task(f"job-{job}-{node}", node, _step(words, node, cores, join.words("-", count)))
+        Task(f"job-{job}-{node}", node, _step(words, node, cores, join.words("-", count, f"job {job}")))
         for node, cores, count in zip(nodes, most, counts, strict=True)
         if count
     ]

@@ -167,8 +167,9 @@ class SlurmJobs:
     def _script(self) -> str:
         """Return the script of a job; `exec` lets Slurm's signals reach the workers rather than a shell."""
         cases = "".join(f"{slot.number}) n={slot.processes};; " for slot in self._slots)
-        command = shell_command([*self._join.words(str(self._key), None), "--processes"])
-        return f'#!/bin/sh\ncase $SLURM_ARRAY_TASK_ID in {cases}esac\n{command} "$n"\n'
+        command = shell_command([*self._join.words(str(self._key), None), "--place"])
+        place = '"job ${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID"'
+        return f'#!/bin/sh\ncase $SLURM_ARRAY_TASK_ID in {cases}esac\n{command} {place} --processes "$n"\n'
 
 
 def _of(slot: _Slot) -> Place:

@@ -9,6 +9,7 @@ from pathlib import Path
 from engine.errors import SettingsError
 from engine.launch.launcher import Join, is_final, shared_out, shell_command
 from engine.launch.piped import Piped, Task
+from engine.wire.messages import PLACE_LIMIT
 
 # -T: no terminal. BatchMode: never ask. ServerAlive: a host that is gone is noticed within 15 seconds.
 SSH = ("ssh", "-T", "-o", "BatchMode=yes", "-o", "ConnectTimeout=10")
@@ -52,10 +53,18 @@ def tasks(hosts: Sequence[Host], options: Sequence[str], join: Join) -> list[Tas
     if join.workers is not None:
         counts = list(shared_out(join.workers, [host.count or UNLIMITED for host in hosts]))
     return [
-        Task(host.name, host.name, _command(host.name, options, [*join.words("-", count), "--tied"]))
+        Task(
+            host.name,
+            host.name,
+            _command(host.name, options, [*join.words("-", count, _place(host)), "--tied"]),
+        )
         for host, count in zip(hosts, counts, strict=True)
         if count != 0
     ]
+
+
+def _place(host: Host) -> str:
+    return f"host {host.name}"[:PLACE_LIMIT]
 
 
 def judge(task: Task, code: int, said: str) -> tuple[bool, str]:

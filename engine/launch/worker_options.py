@@ -5,6 +5,7 @@ from pathlib import Path
 
 from engine.errors import UsageError
 from engine.wire.keys import KEY_MODES, Keys, keys_to_join
+from engine.wire.messages import PLACE_LIMIT
 
 
 def add_worker_options(parser: argparse.ArgumentParser, patience: float) -> None:
@@ -27,6 +28,9 @@ def add_worker_options(parser: argparse.ArgumentParser, patience: float) -> None
     )
     parser.add_argument("--insecure", action="store_true", help="join another machine without keys")
     parser.add_argument("--tied", action="store_true", help="end when standard input, a pipe, ends")
+    parser.add_argument(
+        "--place", default="", metavar="TEXT", help="what to call this place in the records, such as the id of a job"
+    )
     parser.add_argument("--once", action="store_true", help="leave when the run is over, with exit code 0")
     parser.add_argument(
         "--patience",
@@ -39,6 +43,9 @@ def add_worker_options(parser: argparse.ArgumentParser, patience: float) -> None
 
 def keys_of(arguments: argparse.Namespace) -> Keys | None:
     """Return the keys with which to join; None if none are needed. UsageError for what cannot be meant."""
+    place = arguments.place
+    if len(place) > PLACE_LIMIT or not place.isprintable():
+        raise UsageError(f"--place must be printable text of at most {PLACE_LIMIT} characters, got {place!r:.60}")
     if not arguments.patience > 0:  # nan is not
         raise UsageError(f"--patience must be a number of seconds above 0, got {arguments.patience:g}")
     return keys_to_join(arguments.address, arguments.key, arguments.insecure, arguments.key_mode == "any")
@@ -49,4 +56,5 @@ def words_of(arguments: argparse.Namespace) -> list[str]:
     words = [arguments.address, "--patience", repr(arguments.patience)]
     words += ["--key", str(arguments.key)] if arguments.key else []
     words += ["--key-mode", arguments.key_mode] if arguments.key_mode != KEY_MODES[0] else []
+    words += ["--place", arguments.place] if arguments.place else []
     return [*words, *(f"--{name}" for name in ("insecure", "tied", "once") if getattr(arguments, name))]

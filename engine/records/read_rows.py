@@ -107,6 +107,7 @@ class Worker(TypedDict):
     images_per_second: Annotated[float | None, "speed while computing"]
     fingerprint: Annotated[str | None, "numerics fingerprint: kernel backend, BLAS and its core type"]
     key: Annotated[str | None, "the beginning of its public key, in hex; NULL for a worker without one"]
+    place: Annotated[str | None, "what the launcher calls the place where it runs, such as job 21_3, or NULL"]
 
 
 class Event(TypedDict):

@@ -32,6 +32,7 @@ from engine.system.processes import HOSTNAME_LIMIT
 from engine.wire.fields import Rules, choice, count, duration, member, real, text
 
 VERSION = 2
+PLACE_LIMIT = 40  # characters
 HEADER_LIMIT = 1024  # bytes
 JOB_LIMIT = 1 << 20  # bytes of a job's description
 CHUNK_LIMIT = 1 << 20  # bytes of data in one message
@@ -76,6 +77,7 @@ class Hello(Message):
     """A worker asks to join. `numerics`: the fingerprint of everything its bits depend on.
 
     `token` shows that it shares memory with the coordinator (see `shared_memory`), and which part of it is its own.
+    `place`: what a launcher calls the place where it runs, such as "job 21_3".
     """
 
     opcode: ClassVar[int] = 1
@@ -83,6 +85,7 @@ class Hello(Message):
     pid: int = count(1 << 32)
     numerics: str = text(512)
     token: str = text(64, default="")
+    place: str = text(PLACE_LIMIT, default="")
 
 
 @dataclass(frozen=True)
