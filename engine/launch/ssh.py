@@ -9,7 +9,7 @@ from pathlib import Path
 from engine.errors import SettingsError
 from engine.launch.launcher import Join, is_final, shared_out, shell_command
 from engine.launch.piped import Piped, Task
-from engine.wire.messages import PLACE_LIMIT
+from engine.system.processes import PLACE_LIMIT
 
 # -T: no terminal. BatchMode: never ask. ServerAlive: a host that is gone is noticed within 15 seconds.
 SSH = ("ssh", "-T", "-o", "BatchMode=yes", "-o", "ConnectTimeout=10")

@@ -4,8 +4,8 @@ import argparse
 from pathlib import Path
 
 from engine.errors import UsageError
+from engine.system.processes import PLACE_LIMIT
 from engine.wire.keys import KEY_MODES, Keys, keys_to_join
-from engine.wire.messages import PLACE_LIMIT
 
 
 def add_worker_options(parser: argparse.ArgumentParser, patience: float) -> None:

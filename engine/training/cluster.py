@@ -6,7 +6,7 @@ from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.compute.fingerprint import fingerprint
+from engine.compute.fingerprint import fingerprint, libraries
 from engine.coordinator.arbiter import Arbiter
 from engine.coordinator.config import Config, Environment
 from engine.coordinator.coordinator import Coordinator
@@ -164,6 +164,7 @@ def _coordinator(
         shared_memory.open(size)
     # Mapped now: another process that makes room in the cache may delete the file.
     content = cache.content(job.data)
+    arbiter, nonce = Arbiter(job, run.data), secrets.randbelow(1 << 53)
     config = Config(
         job=job,
         train_samples=len(run.data.train),
@@ -173,6 +174,9 @@ def _coordinator(
         numerics=fingerprint(),
         policy=Policy(run.settings.audit, run.settings.min_workers or 1),
         known=known,
+        libraries=libraries(),
+        nonce=nonce,
+        proof=arbiter.prove(nonce),
     )
     endpoint = cluster.listen(size, context.reporter, run.folder)
     environment = Environment(
@@ -181,7 +185,7 @@ def _coordinator(
         clock=context.clock,
         notice=noting(cluster.placed, notice) if cluster.placed else notice,
         interrupted=context.must_stop,
-        arbiter=Arbiter(job, run.data),
+        arbiter=arbiter,
         shared_memory=shared_memory,
     )
     return Coordinator(config, environment)
