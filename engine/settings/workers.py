@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from typing import TypedDict
 
+from engine.kernels.choose import DEFAULT as KERNELS_DEFAULT
+from engine.kernels.choose import IN_WORDS
+from engine.kernels.choose import NAMES as KERNELS
 from engine.settings.field import REMOTE, WORKERS, setting
 
 MAX_WORKERS = 4096
@@ -33,6 +36,12 @@ class WorkersSettings:
         unset="--workers, but at least 1, to start; then 1",
     )
     audit: float = setting(float, 0.0, WORKERS, "fraction of blocks computed by two workers and compared", 0, 1)
+    kernels: str | None = setting(
+        str, None, WORKERS, f"what computes: {IN_WORDS}", choices=KERNELS, optional=True, unset=KERNELS_DEFAULT
+    )
+    allow_slow: bool = setting(
+        bool, False, WORKERS, "let a processor without fused multiply-add use numba, 20 to 45 times as slowly"
+    )
     shared_memory: bool = setting(bool, True, WORKERS, "exchange vectors with local workers through shared memory")
     local: str = setting(
         str,
@@ -92,6 +101,8 @@ class WorkersDict(TypedDict, total=False):
     workers: int | None
     min_workers: int | None
     audit: float
+    kernels: str | None
+    allow_slow: bool
     shared_memory: bool
     local: str
     on: str | None

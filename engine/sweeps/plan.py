@@ -25,7 +25,7 @@ MOST_TRIALS = 1_000_000
 OF_OPTIMIZERS = {f.name for kind in OPTIMIZERS.values() for f in fields(kind)}
 # What changes no trial, so that it may be given again when a sweep is resumed.
 MAY_CHANGE = (
-    *(f.name for f in fields(WorkersSettings)),
+    *(f.name for f in fields(WorkersSettings) if f.name != "kernels"),
     *("checkpoint_every", "snapshot_first", "snapshot_every", "snapshot_budget", "snapshot_layers"),
     "statistics_every",
 )

@@ -71,6 +71,7 @@ def _sweep(request: SweepRequest, given: SweepReporter | None) -> SweepResult:
         plan = _plan(request, process)
         plan.check()
         sampler = plan.sampler()
+        process.use_kernels(plan.base.settings)
         process.compile_kernels()
         sizes = frozenset(one.layout().size for one in plan.models.values())
         process.start_workers(plan.base.settings, sizes, plan.base.folder)
