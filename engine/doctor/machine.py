@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from engine.compute.arithmetic import check_arithmetic
 from engine.compute.fingerprint import fingerprint
 from engine.compute.precompile import is_compiled
 from engine.doctor.finding import Finding
@@ -39,7 +40,10 @@ def _arithmetic() -> Finding:
     if choose().name == "numpy":
         text = "numpy and BLAS compute here: workers join only on processors like this one; install gradsum[fast]"
         return Finding("arithmetic", False, f"{text} ({mark})")
-    return Finding("arithmetic", True, mark + ("" if is_compiled() else "; kernels are compiled at the first run"))
+    if not is_compiled():
+        return Finding("arithmetic", True, f"{mark}; kernels are compiled, and checked, at the first run")
+    check_arithmetic()
+    return Finding("arithmetic", True, f"it has the golden digest: {mark}")
 
 
 def _cores() -> Finding:
