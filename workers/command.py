@@ -10,6 +10,7 @@ from engine.launch.worker_options import add_worker_options, keys_of
 from engine.system.logs import configure_logging
 from engine.wire import Dialer
 from workers.parent import Parent
+from workers.session import Quit
 from workers.shared_memory import WorkerMemory
 from workers.worker import Worker
 
@@ -23,16 +24,28 @@ def main(words: Sequence[str]) -> int:
     parser.add_argument("--tied", action="store_true", help="end when standard input, a pipe, is closed")
     parser.add_argument("--clear", action="store_true", help="and then remove the socket that is the address")
     parser.add_argument("--shared-memory", help=argparse.SUPPRESS)  # a descriptor of the parent's shared memory
+    parser.add_argument("--relay", type=int, help=argparse.SUPPRESS)  # be a relay with so many processes
     arguments = parser.parse_args(words)
     try:
         configure_logging()
-        keys = keys_of(arguments)
-        memory = WorkerMemory.parse(arguments.shared_memory) if arguments.shared_memory else None
-        parent = Parent(arguments.address if arguments.clear else None) if arguments.tied else None
-        ended = Worker(Dialer(arguments.address, LARGEST, keys), arguments.patience, memory, parent).run()
+        ended = _run(arguments)
     except GradsumError as error:
         print(f"gradsum worker: {error}", file=sys.stderr)
         return error.exit_code
     if ended.code:
         print(f"gradsum worker: {ended.reason}", file=sys.stderr)
     return ended.code
+
+
+def _run(arguments: argparse.Namespace) -> Quit:
+    """Be a worker, or a relay, and return why and how it ended."""
+    dialer = Dialer(arguments.address, LARGEST, keys_of(arguments))
+    parent = Parent(arguments.address if arguments.clear else None) if arguments.tied else None
+    if arguments.relay:
+        from workers.relay.group import LocalGroup  # noqa: PLC0415
+        from workers.relay.worker import RelayWorker  # noqa: PLC0415 - a worker needs none of it
+
+        with LocalGroup(arguments.relay, dialer) as group:
+            return RelayWorker(dialer, arguments.patience, group, parent).run()
+    memory = WorkerMemory.parse(arguments.shared_memory) if arguments.shared_memory else None
+    return Worker(dialer, arguments.patience, memory, parent).run()

@@ -36,6 +36,7 @@ class Send:
     """Send a message."""
 
     message: m.Message
+    payload: m.Frame | None = None
 
 
 @dataclass(frozen=True)
@@ -107,10 +108,13 @@ class Session:
         self._wanted = offset
         return [Send(m.Fetch(self.id, offset))]
 
-    def prepared(self, schema: str, size: int) -> list[Action]:
-        """Answer that the job is prepared: its layout has `size` parameters and the digest `schema`."""
+    def prepared(self, schema: str, size: int, processes: int = 1) -> list[Action]:
+        """Answer that the job is prepared: its layout has `size` parameters and the digest `schema`.
+
+        `processes` are going to compute.
+        """
         self._size = size
-        return [Send(m.Ready(self.id, schema))]
+        return [Send(m.Ready(self.id, schema, processes))]
 
     def _welcome(self, message: m.Welcome, payload: m.Frame | None) -> list[Action]:
         if self.id == message.session:

@@ -10,6 +10,7 @@ from types import FrameType
 
 from engine.compute.fingerprint import fingerprint
 from engine.compute.job import Job
+from engine.data import Dataset
 from engine.errors import ProtocolError
 from engine.nn.parameters import Vector
 from engine.system.allocator import keep_freed_memory
@@ -50,6 +51,7 @@ class Worker:
         self._parent = parent
         self._clock = clock
         self._cpu = cpu
+        self._numerics = fingerprint()
         self._cpu_before = 0.0  # processor seconds reported in earlier sessions
         self._session = self._new_session()
         self._pending: tuple[Job, DatasetFetcher] | None = None  # a job whose data is not here yet
@@ -58,7 +60,6 @@ class Worker:
     def run(self) -> Quit:
         """Work, and return why and how it ended."""
         keep_freed_memory()
-        self._numerics = fingerprint()  # an error about them comes before any connection
         signal.signal(signal.SIGTERM, self._leave)
         signal.signal(signal.SIGINT, self._leave)
         if self._parent:
@@ -75,12 +76,12 @@ class Worker:
     def _new_session(self) -> Session:
         return Session(self._memory.parameters if self._memory else None)
 
-    def _begin(self) -> None:
+    def _begin(self, session: Session) -> None:
         """Ask to join the coordinator that listens now."""
         self._drop_pending()
         if self._session.id:
             self._cpu_before = self._cpu()
-        self._session = self._new_session()
+        self._session = session
         self._send(m.Hello(hostname(), os.getpid(), self._numerics, self._memory.token if self._memory else ""))
 
     def _drop_pending(self) -> None:
@@ -98,7 +99,7 @@ class Worker:
             if quit_ := self._reason_to_quit():
                 return quit_
             if self._endpoint.connected():
-                self._begin()
+                self._begin(self._new_session())
             if frames is not None:
                 for action in self._session.handle(*m.decode(frames)):
                     if quit_ := self._perform(action):
@@ -125,8 +126,8 @@ class Worker:
         """Carry out an action; an exception in computing is reported to the coordinator with its traceback."""
         try:
             match action:
-                case Send(message):
-                    self._send(message)
+                case Send(message, payload):
+                    self._endpoint.send(m.encode(message, payload))
                 case Prepare(job):
                     self._prepare(job)
                 case Compute(work, parameters):
@@ -134,15 +135,19 @@ class Worker:
                 case Store(piece, total):
                     self._store(piece, total)
                 case Leave():
-                    self._begin()
+                    self._begin(self._new_session())
                 case Quit():
                     return action
         except ProtocolError:
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, the coordinator is told, and with all of it
-            self._endpoint.send(m.encode(*m.failed(self._session.id, traceback.format_exc())))
-            return Quit(f"{type(error).__name__}: {error}", 1)
+            return self._fail(error)
         return None
+
+    def _fail(self, error: Exception) -> Quit:
+        """Tell the coordinator of `error`, which is being handled, with its traceback."""
+        self._endpoint.send(m.encode(*m.failed(self._session.id, traceback.format_exc())))
+        return Quit(f"{type(error).__name__}: {error}", 1)
 
     def _retry(self) -> Quit | None:
         """Prepare the job again if another process fetches its data, which may be here now."""
@@ -158,12 +163,16 @@ class Worker:
         fetcher = self._pending[1]
         if data := fetcher.get():
             self._drop_pending()
-            self._computation = Computation(job, data, self._memory, self._clock)
-            layout = self._computation.layout
-            logger.info("ready for %s as %s", self._endpoint.address, self._session.name)
-            self._perform_all(self._session.prepared(layout.digest, layout.size))
+            self._set_up(job, data)
         elif fetcher.wanted is not None:
             self._perform_all(self._session.fetch(fetcher.wanted))
+
+    def _set_up(self, job: Job, data: Dataset) -> None:
+        """Be ready for shares of `job`, whose data is here, and say so."""
+        self._computation = Computation(job, data, self._memory, self._clock)
+        layout = self._computation.layout
+        logger.info("ready for %s as %s", self._endpoint.address, self._session.name)
+        self._perform_all(self._session.prepared(layout.digest, layout.size))
 
     def _perform_all(self, actions: list[Action]) -> None:
         for action in actions:

@@ -48,7 +48,7 @@ class Coordinator:
 
     def gather(self, count: int) -> None:
         """Wait until `count` workers are ready, or the run is to stop."""
-        while len(self._scheduler) < count and not self._environment.interrupted():
+        while self._scheduler.processes() < count and not self._environment.interrupted():
             self.wait()
 
     def wait(self) -> None:
@@ -84,7 +84,7 @@ class Coordinator:
         """
         active = self._training(step, parameters, out)
         active.twice, self._twice = self._twice > 0, max(self._twice - 1, 0)
-        if len(self._scheduler) >= self._config.policy.least:
+        if self._scheduler.processes() >= self._config.policy.least:
             self._begin(active)
         return Pending(partial(self._gradient, active))
 
@@ -146,7 +146,7 @@ class Coordinator:
             self._begin(active)
         while not active.done:
             self.wait()
-            self._gate.needed(len(self._scheduler), 1)
+            self._gate.needed(self._scheduler.processes(), 1)
             if not active.done and self._environment.interrupted() and not self._scheduler.expecting():
                 raise InterruptedRoundError
         self._dispatcher.active = None
@@ -154,7 +154,7 @@ class Coordinator:
 
     def _muster(self) -> None:
         """Wait until there are enough workers for a round."""
-        while self._gate.needed(len(self._scheduler), self._config.policy.least):
+        while self._gate.needed(self._scheduler.processes(), self._config.policy.least):
             self.wait()
             if self._environment.interrupted():
                 raise InterruptedRoundError

@@ -9,7 +9,7 @@ from engine.coordinator.notices import NoticeKind
 from engine.coordinator.peers import LOOK, Peers
 from engine.errors import ProtocolError, WorkerFailedError
 from engine.system.clock import Clock
-from engine.wire import Received
+from engine.wire import Received, relays
 from engine.wire import messages as m
 
 FAILURES = 3  # failures of workers in one round that end the run: it is not the workers' fault
@@ -53,8 +53,8 @@ class Inbox:
                 self._dispatcher.lose(peer, "it started again")
                 self._peers.greet(peer, message)
                 self._dispatcher.unasked(peer)
-            case m.Fetch() | m.Ready() | m.Result() | m.Failed() | m.Goodbye() if not self._peers.has_joined(
-                peer, message.session
+            case m.Fetch() | m.Ready() | relays.Process() | relays.Credit() | m.Result() | m.Failed() | m.Goodbye() if (
+                not self._peers.has_joined(peer, message.session)
             ):
                 self._peers.redirect(peer, message)
                 self._dispatcher.unasked(peer)
@@ -63,7 +63,13 @@ class Inbox:
                     self._dispatcher.unasked(peer)
             case m.Ready():
                 member = self._peers.admit(peer, message)
-                self._dispatcher.put(rounds.Joined(peer, member.host))
+                self._dispatcher.put(rounds.Joined(peer, member.host, message.processes))
+            case relays.Process():
+                self._peers.note_process(peer, message)
+                if message.reason:
+                    self._dispatcher.unasked(peer)
+            case relays.Credit():
+                self._peers.note_credit(peer, message, payload)
             case m.Result():
                 self._result(peer, message, payload)
             case m.Failed():

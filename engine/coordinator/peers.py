@@ -5,11 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from engine.coordinator.config import Config, Environment
-from engine.coordinator.membership import Member, Membership
+from engine.coordinator.membership import Member, Membership, Process
 from engine.coordinator.notices import Notice, NoticeKind
 from engine.errors import ProtocolError
 from engine.nn.parameters import Vector
-from engine.wire import Received
+from engine.wire import Received, relays
 from engine.wire import messages as m
 from engine.wire.shared_memory import SLOTS
 
@@ -91,11 +91,40 @@ class Peers:
         if ready.schema != self._schema:
             raise ProtocolError(f"its parameters have layout {ready.schema}, expected {self._schema}")
         member.ready = True
+        member.expected = ready.processes
         text = f"pid {member.pid} on {member.host}"
+        text += f", a relay with {ready.processes} processes" if ready.processes > 1 else ""
         self._notice(Notice(NoticeKind.JOINED, member.name, text, member.report()))
         return member
 
-    def redirect(self, peer: bytes, message: m.Fetch | m.Ready | m.Result | m.Failed | m.Goodbye) -> None:
+    def note_process(self, peer: bytes, message: relays.Process) -> None:
+        """Note that a process of a relay joined it, or left it; ProtocolError if that is impossible."""
+        member = self._members.get(peer)
+        if member is None or not member.ready:
+            raise ProtocolError("PROCESS from a worker that is not ready")
+        if message.reason:
+            if message.number not in member.processes:
+                raise ProtocolError(f"process {message.number} left, which has not joined")
+            self._gone(member, self._members.drop_process(member, message.number), NoticeKind.LOST, message.reason)
+            return
+        if message.number in member.processes or len(member.processes) >= 2 * member.expected:
+            raise ProtocolError(f"process {message.number} joined twice, or is one too many")
+        process = self._members.add_process(member, message.number, message.pid)
+        text = f"pid {process.pid} on {member.host}, via {member.name}"
+        self._notice(Notice(NoticeKind.JOINED, process.name, text, member.report_of(process)))
+
+    def note_credit(self, peer: bytes, message: relays.Credit, payload: m.Frame | None) -> None:
+        """Note which processes of a relay computed the block that it answers next."""
+        member = self._members.get(peer)
+        if member is not None:
+            member.told = message, relays.credits_of(payload)
+
+    def _gone(self, member: Member, process: Process, kind: NoticeKind, reason: str) -> None:
+        self._notice(Notice(kind, process.name, reason, member.report_of(process)))
+
+    def redirect(
+        self, peer: bytes, message: m.Fetch | m.Ready | relays.Process | relays.Credit | m.Result | m.Failed | m.Goodbye
+    ) -> None:
         """Answer a message of an earlier session or connection: its sender has not noticed that this is over."""
         text = f"{type(message).__name__} of a peer that has not joined this session"
         self._notice(Notice(NoticeKind.UNASKED, self._members.name(peer), text))
@@ -128,6 +157,8 @@ class Peers:
         """Forget a worker that LEFT or is LOST; one on this machine is suspected until it ends, or comes back."""
         self.suspect(peer)
         if member := self._members.drop(peer):
+            for process in member.processes.values():
+                self._gone(member, process, kind, f"its relay {member.name}: {reason}")
             # A worker that was never ready did not join: it gets no row, only this event.
             self._notice(Notice(kind, member.name, reason, member.report() if member.ready else None, detail))
 

@@ -49,11 +49,12 @@ class Reduction:
         gradient = None if payload is None else np.frombuffer(payload, "<f4")
         return Sums(result.loss, result.correct, gradient)
 
-    def put(self, block: tree.Block, sums: Sums) -> None:
-        """Count the sums of `block`, which must not have been counted before."""
+    def put(self, block: tree.Block, sums: Sums) -> tree.Block:
+        """Count the sums of `block`, which must not have been counted before; return what it became part of."""
         began = time.perf_counter()
-        self._tree.put(block, sums)
+        whole = self._tree.put(block, sums)
         self.seconds += time.perf_counter() - began
+        return whole
 
     def result(self) -> Sums:
         """Return the sums over the whole round, once every block has been counted."""
@@ -61,3 +62,27 @@ class Reduction:
         if self._out is not None and sums.gradient is not None and sums.gradient is not self._out:
             np.copyto(self._out, sums.gradient)  # a single block: nothing was added
         return replace(sums, gradient=self._out)
+
+
+class Part(Reduction):
+    """The sums of a share of a round: of each of the fewest blocks that together are the share.
+
+    Blocks outside of it never come, so the adding stops there by itself.
+    """
+
+    def __init__(self, samples: int, microbatch: int, out: Vector | None, share: tree.Block) -> None:
+        super().__init__(samples, microbatch, out)
+        self._wanted = set(tree.cover(*share, self.total))
+        self._whole: list[tree.Block] = []
+
+    def put(self, block: tree.Block, sums: Sums) -> tree.Block:
+        """Count the sums of `block`, as in any round."""
+        whole = super().put(block, sums)
+        if whole in self._wanted:
+            self._whole.append(whole)
+        return whole
+
+    def take(self) -> list[tuple[tree.Block, Sums]]:
+        """Return the blocks of the share that have become whole since the last call; use their gradients at once."""
+        whole, self._whole = self._whole, []
+        return [(block, self._tree.take(block)) for block in whole]

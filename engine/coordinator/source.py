@@ -1,6 +1,6 @@
 """Where the training loop gets its sums from."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -12,7 +12,8 @@ from engine.nn.parameters import Vector
 class WorkerReport:
     """What one worker has done: `images` evaluated in training, `seconds` busy, `cpu` processor seconds used.
 
-    `key`: the beginning of its public key, in hex; "" if it has none.
+    `key`: the beginning of its public key, in hex; "" if it has none. `via`: the name of the relay that it is a process
+    of, "" if it is none's. Of a relay itself, images and seconds are those that no process of its own is credited with.
     """
 
     name: str
@@ -22,6 +23,13 @@ class WorkerReport:
     seconds: float
     cpu: float
     key: str = ""
+    via: str = ""
+
+
+def that_compute(workers: Sequence[WorkerReport]) -> list[WorkerReport]:
+    """Return those of `workers` that compute themselves: a relay lets its processes do it."""
+    relays = {worker.via for worker in workers}
+    return [worker for worker in workers if worker.name not in relays]
 
 
 @dataclass

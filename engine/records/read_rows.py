@@ -107,6 +107,12 @@ class Worker(TypedDict):
     images_per_second: Annotated[float | None, "speed while computing"]
     fingerprint: Annotated[str | None, "numerics fingerprint: kernel backend, BLAS and its core type"]
     key: Annotated[str | None, "the beginning of its public key, in hex; NULL for a worker without one"]
+    cpu: Annotated[float | None, "processor seconds that it used, its start included; of a relay those of its own"]
+    via: Annotated[
+        str | None,
+        "the relay, another worker of the run, that it is a process of, or NULL; the images of a relay are in the rows "
+        "of its processes",
+    ]
 
 
 class Event(TypedDict):

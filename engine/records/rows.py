@@ -108,6 +108,8 @@ class WorkerRow(NamedTuple):
     images_per_second: float | None = None
     fingerprint: str | None = None
     key: str | None = None
+    cpu: float | None = None
+    via: str | None = None
 
 
 class EventRow(NamedTuple):

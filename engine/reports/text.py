@@ -1,7 +1,7 @@
 """How values and rows of the records are shown to people, in a terminal and on a page alike."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -88,9 +88,20 @@ def validation_columns(rows: Sequence[Row]) -> tuple[Column, ...]:
     return tuple(column or score for column in _VALIDATION)
 
 
+def machines(workers: Iterable[tuple[str, str | None, str | None]]) -> str:
+    """Return how many machines and processes there are, given name, host and relay of each; "" without a relay."""
+    known = list(workers)
+    relays = {via for _, _, via in known if via}
+    if not relays:
+        return ""
+    hosts, processes = len({host for _, host, _ in known if host}), sum(name not in relays for name, _, _ in known)
+    return f"{hosts} machine{'s' * (hosts != 1)}, {processes} process{'es' * (processes != 1)}"
+
+
 WORKERS = (
     Column("worker", lambda row: shown(row["worker"]), right=False),
     Column("host", lambda row: shown(row["host"]), right=False),
+    Column("via", lambda row: shown(row["via"]), right=False),
     Column("pid", lambda row: shown(row["pid"])),
     Column("key", lambda row: shown(row["key"]), right=False),
     Column("joined", lambda row: " ".join(when(row["joined"])), right=False),

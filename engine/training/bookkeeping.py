@@ -122,7 +122,7 @@ class WorkerRows:
             self._room -= 1
             self._own.add(worker.name)
             about = WorkerRow(worker.name, worker.host, worker.pid, joined=joined, key=worker.key or None)
-            self._records.worker(about._replace(fingerprint=self._numerics))
+            self._records.worker(about._replace(fingerprint=self._numerics, via=worker.via or None))
         else:
             self._there.add(worker.name)
             self._first = self._first or joined
@@ -146,4 +146,4 @@ def worker_row(worker: WorkerReport) -> WorkerRow:
     """Return what is recorded of a worker that is at work."""
     rate = worker.images / worker.seconds if worker.seconds else None
     row = WorkerRow(worker.name, worker.host, worker.pid)
-    return row._replace(images=worker.images, seconds=worker.seconds, images_per_second=rate)
+    return row._replace(images=worker.images, seconds=worker.seconds, images_per_second=rate, cpu=worker.cpu)

@@ -61,6 +61,11 @@ class Dialer:
             self.close()
             raise SettingsError(f"{address!r} is not an address to connect to ({error}); try tcp://host:port") from None
 
+    @property
+    def sources(self) -> "list[zmq.Socket[bytes]]":
+        """What can be read when there is something for `poll`."""
+        return [self._socket, self._monitor]
+
     def watch(self, descriptor: int) -> None:
         """Let `poll` return also when the file `descriptor` can be read."""
         self._poller.register(descriptor, zmq.POLLIN)

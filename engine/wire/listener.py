@@ -41,6 +41,7 @@ class Listener:
         self._poller.register(self._gatekeeper.socket, zmq.POLLIN)
         self._last_loss: float | None = None
         self._announcements: list[float] = []  # when to say that a connection may have been lost
+        self._watched: set[zmq.Socket[bytes]] = set()  # what else is polled
         try:
             self.address = self.bind(address, keys)
         except BaseException:
@@ -57,6 +58,12 @@ class Listener:
         logger.info("listening at %s", bound.address)
         return bound.address
 
+    def watch(self, sources: "Sequence[zmq.Socket[bytes]]") -> None:
+        """Let `poll` return also when one of `sources` can be read."""
+        for source in sources:
+            self._poller.register(source, zmq.POLLIN)
+        self._watched = set(sources)
+
     def send(self, peer: bytes, frames: Sequence[Frame]) -> bool:
         """Send `frames` to `peer`; False if it is gone, or has not taken what it was sent before."""
         try:
@@ -72,13 +79,16 @@ class Listener:
         deadline = self._clock.now() + timeout
         while True:
             until = min(deadline, self._announcements[0]) if self._announcements else deadline
-            received = self._poll_once(until - self._clock.now())
+            received, watched = self._poll_once(until - self._clock.now())
             now = self._clock.now()
-            if received or now >= deadline or (self._announcements and now >= self._announcements[0]):
+            if received or watched or now >= deadline or (self._announcements and now >= self._announcements[0]):
                 return received
 
-    def _poll_once(self, timeout: float) -> list[Received]:
-        """Wait until anything happens, and handle everything that is not for the coordinator."""
+    def _poll_once(self, timeout: float) -> tuple[list[Received], bool]:
+        """Wait until anything happens, and handle everything that is not for the coordinator.
+
+        Return what is, and whether what else is watched can be read.
+        """
         ready = dict(self._poller.poll(milliseconds(timeout)))
         if self._gatekeeper.socket in ready:
             self._gatekeeper.answer()
@@ -92,7 +102,7 @@ class Listener:
                 bound.lost = False
                 self._plan_announcements()
             bound.check_limits()
-        return received
+        return received, not self._watched.isdisjoint(ready)
 
     def _plan_announcements(self) -> None:
         """Plan to say that a connection was lost, unless that was planned a moment ago."""

@@ -1,4 +1,4 @@
-"""The wire format: every message that travels between coordinator and worker. The only file that knows it.
+"""The wire format: every message that travels between coordinator and worker; `relays` has some more.
 
 A message is one or two frames: a msgpack header of at most 1 KiB, `[VERSION, opcode, field, field, ...]`, and for some
 messages a payload: raw little-endian bytes (a float32 vector), the msgpack description of a job, or UTF-8. Nothing
@@ -11,7 +11,9 @@ ProtocolError.
     FETCH      ------------->               the data from here on, please; only if they are not in the cache
                <-------------   CHUNK       a piece of the data (payload)
     READY      ------------->               model compiled, data at hand
+    PROCESS    ------------->               a relay's process joined it, or left
                <-------------   WORK        a share of a round; payload: the parameters, unless it has them
+    CREDIT     ------------->               which of a relay's processes computed the block of the next RESULT (payload)
     RESULT     ------------->               the sums of one block; payload: the gradient, in training
     FAILED     ------------->               an exception; payload: its traceback
                <-------------   PING        is anybody there; no answer wanted
@@ -31,10 +33,11 @@ from engine.errors import ProtocolError
 from engine.system.processes import HOSTNAME_LIMIT
 from engine.wire.fields import check, choice, count, duration, member, real, text
 
-VERSION = 1
+VERSION = 2
 HEADER_LIMIT = 1024  # bytes
 JOB_LIMIT = 1 << 20  # bytes of a job's description
 CHUNK_LIMIT = 1 << 20  # bytes of data in one message
+MOST_PROCESSES = 4096  # of a relay
 ERROR_LIMIT = 700  # characters of an exception without its traceback
 TRACEBACK_LIMIT = 1 << 14  # bytes of a traceback; most have a tenth of it
 NO_SLOT = 0  # on the wire, of a vector that is not in shared memory; slots count from 1
@@ -109,11 +112,12 @@ class Refuse(Message):
 
 @dataclass(frozen=True)
 class Ready(Message):
-    """The worker can compute. `schema`: digest of its parameter layout."""
+    """The worker can compute. `schema`: digest of its parameter layout. `processes`: how many compute for a relay."""
 
     opcode: ClassVar[int] = 4
     session: str = text(32)
     schema: str = text(64)
+    processes: int = count(MOST_PROCESSES, default=1)
 
 
 @dataclass(frozen=True)

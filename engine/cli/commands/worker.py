@@ -14,6 +14,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
     add_worker_options(parser, PATIENCE)
     parser.add_argument("--processes", type=int, metavar="N", help="workers to start (default: one per core)")
+    parser.add_argument(
+        "--relay",
+        choices=("on", "off", "auto"),
+        default="auto",
+        help="let one connection serve all processes: parameters come once, and one sum of their gradients goes back; "
+        "auto: where there are several (default: auto)",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -27,7 +34,13 @@ def run(arguments: argparse.Namespace) -> int:
     if not 1 <= count <= MOST:
         raise UsageError(f"--processes must be from 1 to {MOST}, got {count}")
     keys_of(arguments)  # an error is reported here once, not by every process
+    if arguments.relay == "on" or (arguments.relay == "auto" and count > 1):
+        return WorkerPool(1, [*words_of(arguments), "--relay", str(count)], bind=anywhere).run()
     return WorkerPool(count, words_of(arguments)).run()
+
+
+def anywhere(pid: int, number: int) -> None:
+    """Bind the relay to no core: its own processes are bound, and it stays off theirs."""
 
 
 COMMAND = Command(

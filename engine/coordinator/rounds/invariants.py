@@ -66,7 +66,7 @@ def _blocks(current: Round) -> Iterator[str]:
     missing = sorted(current.missing)
     if any(a[1] > b[0] for a, b in pairwise(missing)):
         yield "missing blocks overlap"
-    if current.counted + sum(stop - start for start, stop in missing) != current.total:
+    if current.counted + sum(stop - start for start, stop in missing) != current.stop - current.start:
         yield "counted and missing micro-batches are not those of the round"
     if not current.ballots.keys() <= current.missing:
         yield "a block in question has been counted"

@@ -28,10 +28,11 @@ class Round:
         self.copies: dict[Block, int] = {}  # how many have a block besides the one whose share it is in
         self.voice: Callable[[Worker], Hashable] = itself  # whose opinion a worker's is, as in `Ballot`
         self._audit = begin.audit
+        self.start, self.stop = begin.part or (0, begin.total)  # of it is to be computed
 
     def cut(self, speeds: list[float], cap: int) -> list[Block]:
         """Return shares of the round proportional to `speeds`; they wait in pieces of at most `cap` micro-batches."""
-        cut = shares(self.total, speeds)
+        cut = [(self.start + low, self.start + high) for low, high in shares(self.stop - self.start, speeds)]
         for start, stop in cut:
             for low in range(start, stop, cap):
                 self.waiting.append(tree.cover(low, min(low + cap, stop), self.total))

@@ -60,6 +60,10 @@ class Scheduler:
         """Return the number of workers."""
         return len(self._assignments.workers)
 
+    def processes(self) -> int:
+        """Return how many processes compute: those of relays, and every other worker."""
+        return sum(state.processes for state in self._assignments.workers.values())
+
     def handle(self, event: Event, now: float) -> list[Instruction]:
         """Take an event at the monotonic time `now` (seconds) and return what is to be done."""
         out: list[Instruction] = []
@@ -98,9 +102,9 @@ class Scheduler:
                 self._round = Round(event)
             case Tick():
                 return self._tick(now)
-            case Joined(worker, machine):
+            case Joined(worker, machine, processes):
                 self._forget(worker)
-                self._assignments.join(worker, machine)
+                self._assignments.join(worker, machine, processes)
             case Left(worker):
                 self._forget(worker)
             case Arbitrated():
@@ -205,5 +209,6 @@ class Scheduler:
         if self._assignments.on_several_machines():
             current.voice = self._assignments.machine
         speeds, all_known = self._assignments.speeds()
-        shares = current.cut(speeds, current.cap if all_known else min(current.cap, UNTRIED))
+        cap = current.cap if all_known else min(current.cap, UNTRIED)
+        shares = current.cut(speeds, cap * self._assignments.least_processes())
         self._assignments.pass_over(shares)

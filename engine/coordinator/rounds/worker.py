@@ -38,11 +38,13 @@ class Task:
 class WorkerState:
     """A worker on `machine`, as the scheduler sees it. `speed` in micro-batches a second, None while unknown.
 
+    `processes` compute for it, more than one for a relay.
     `version`: the parameters that it holds. `warm`: it has finished a share; the first is slow on any worker.
     `passed_over`: rounds in a row without one. `given`: the shares it was given last, finished or not.
     """
 
     machine: str = ""
+    processes: int = 1
     speed: float | None = None
     version: int | None = None
     task: Task | None = None
