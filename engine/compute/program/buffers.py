@@ -62,6 +62,15 @@ class Activation:
         """Return the activation of the samples from `start` to `stop`, in the same buffers."""
         return replace(self, N=stop - start, first=self.first + start)
 
+    def clear_border(self) -> None:
+        """Set the values around the image to 0, in the whole buffer."""
+        f = self.frame
+        if (f.height, f.width) != (f.H, f.W):
+            for edge in (slice(f.start), slice(f.start + f.H, None)):
+                self.value[edge] = 0
+            for edge in (slice(f.start), slice(f.start + f.W, None)):
+                self.value[:, edge] = 0
+
     @cached_property
     def place(self) -> Place:
         """Where the image begins in its buffers taken as planes."""

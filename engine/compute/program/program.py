@@ -92,9 +92,10 @@ class Program:
         self._load(inputs)
         with np.errstate(all="ignore"):
             for section in self._chunks:
+                parts = [part for operation in section[0] for part in operation.parts()]
                 bad = [position for chunk in section if (position := _first_bad(chunk)) is not None]
                 if bad:
-                    layers = section[0][min(bad)].step.layers
+                    layers = parts[min(bad)].step.layers
                     return layers[0].name if layers else "inputs"
         return self._bad_gradient(inputs, targets)
 
@@ -108,9 +109,9 @@ class Program:
         """Return what the program consists of, in order; moves between buffers are left out."""
         out = []
         for section, chunks in zip(self._sections, self._chunks, strict=True):
-            pairs = zip(section.steps, chunks[0], strict=True)
+            parts = [part for operation in chunks[0] for part in operation.parts() if part.step.layers]
             chunk = len(section.chunks[0])
-            out += [describe(step, chunk, o.x.gradient is not None) for step, o in pairs if step.layers]
+            out += [describe(part.step, chunk, part.x.gradient is not None) for part in parts]
         return out
 
     def _run(self, inputs: Array, targets: Targets, rng: Stream | None) -> tuple[float, int]:
@@ -129,10 +130,8 @@ class Program:
 
 
 def _first_bad(chunk: list[Operation]) -> int | None:
-    """Run a chunk forward; return the place of the first operation whose output is not finite."""
-    bad = None
-    for position, operation in enumerate(chunk):
+    """Run a chunk forward; return the place of the first of its parts whose output is not finite."""
+    for operation in chunk:
         operation.forward(None)
-        if bad is None and not np.isfinite(operation.y.inside(operation.y.value)).all():
-            bad = position
-    return bad
+    parts = [part for operation in chunk for part in operation.parts()]
+    return next((n for n, part in enumerate(parts) if not np.isfinite(part.y.inside(part.y.value)).all()), None)

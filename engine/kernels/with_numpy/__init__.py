@@ -1,11 +1,24 @@
 """Every operation of the table in numpy, with all temporaries in buffers of the caller."""
 
 from engine.kernels.philox import philox
+from engine.kernels.with_numpy.activations import (
+    leaky_relu,
+    leaky_relu_gradient,
+    sigmoid,
+    sigmoid_gradient,
+    silu,
+    silu_gradient,
+    softplus,
+    tanh,
+    tanh_gradient,
+)
+from engine.kernels.with_numpy.averages import average_pool, average_pool_gradient
 from engine.kernels.with_numpy.convolution import add_bias, add_bias_gradient, col2im, im2col
 from engine.kernels.with_numpy.dropout import dropout_mask
 from engine.kernels.with_numpy.elementwise import gelu, gelu_gradient, relu, relu_gradient
 from engine.kernels.with_numpy.loss import mean_squared_error, softmax_cross_entropy, squared_error_of_values
 from engine.kernels.with_numpy.measures import histogram, moments, norm, total
+from engine.kernels.with_numpy.norms import normalise, normalise_gradient
 from engine.kernels.with_numpy.optimizers import adam, momentum, sgd
 from engine.kernels.with_numpy.pooling import max_pool, max_pool_gradient
 from engine.kernels.with_numpy.products import multiply, multiply_columns
@@ -40,6 +53,8 @@ __all__ = [
     "adam",
     "add_bias",
     "add_bias_gradient",
+    "average_pool",
+    "average_pool_gradient",
     "cached",
     "col2im",
     "compilations",
@@ -48,6 +63,8 @@ __all__ = [
     "gelu_gradient",
     "histogram",
     "im2col",
+    "leaky_relu",
+    "leaky_relu_gradient",
     "max_pool",
     "max_pool_gradient",
     "mean_squared_error",
@@ -57,14 +74,23 @@ __all__ = [
     "multiply_columns",
     "name",
     "norm",
+    "normalise",
+    "normalise_gradient",
     "philox",
     "relu",
     "relu_gradient",
     "sgd",
+    "sigmoid",
+    "sigmoid_gradient",
+    "silu",
+    "silu_gradient",
     "softmax_cross_entropy",
+    "softplus",
     "squared_error_of_values",
     "stem",
     "stem_gradient",
+    "tanh",
+    "tanh_gradient",
     "tile_rows",
     "total",
     "whole_rows",

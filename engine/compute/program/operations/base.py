@@ -16,7 +16,8 @@ from engine.nn.layers import Layer, Shape
 class Step:
     """What is to be done: one operation takes `layers` together; `input` and `output` are shapes of a sample.
 
-    `place` is that of the first of the layers in the model, from 0.
+    `place` is that of the first of the layers in the model, from 0; those that only hold others do not count.
+    `branches` are the steps of such a one.
     """
 
     operation: type["Operation"]
@@ -24,6 +25,7 @@ class Step:
     input: Shape
     output: Shape
     place: int = 0
+    branches: tuple[tuple["Step", ...], ...] = ()
 
     @property
     def name(self) -> str:
@@ -32,8 +34,9 @@ class Step:
 
     @property
     def parameters(self) -> int:
-        """How many parameters the layers have."""
-        return sum(prod(spec.shape) for layer in self.layers for spec in layer.parameters(self.input))
+        """How many parameters the layers have, or those within them."""
+        inner = sum(step.parameters for branch in self.branches for step in branch)
+        return inner + sum(prod(spec.shape) for layer in self.layers for spec in layer.parameters(self.input))
 
 
 @dataclass(frozen=True)
@@ -93,6 +96,10 @@ class Operation(ABC):
     def footprint(cls, step: Step) -> int:
         """Return roughly how many bytes a sample needs at one time: chunks are sized to fit the cache."""
         return 4 * (prod(step.input) + prod(step.output))
+
+    def parts(self) -> list["Operation"]:
+        """Return what there is to be looked at: the operations that this one consists of, and itself."""
+        return [self]
 
     @abstractmethod
     def forward(self, rng: Stream | None) -> None:

@@ -4,11 +4,13 @@ With one channel a patch is short: how they are best arranged is left to the ker
 images.
 """
 
+from math import prod
+
 import numpy as np
 
 from engine.compute.program.buffers import Activation
 from engine.compute.program.operations.base import Operation, Site, Step, parameter
-from engine.compute.program.operations.convolution import convolution_work, geometry
+from engine.compute.program.operations.convolution import bias_of, convolution_work, geometry
 from engine.compute.program.operations.winograd import conv_size
 from engine.kernels.streams import Stream
 
@@ -21,9 +23,9 @@ class Stem(Operation):
     def __init__(self, step: Step, x: Activation, y: Activation, site: Site) -> None:
         super().__init__(step, x, y, site)
         layer, _ = geometry(step)
-        k, h, w = layer.kernel, y.frame.H, y.frame.W
-        self._padding, self._size = layer.padding, conv_size(step)
-        self._filter, self._bias = (parameter(step, name, site.weights) for name in ("filter", "bias"))
+        k, h, w = layer.window[0], y.frame.H, y.frame.W
+        self._padding, self._size = layer.borders(step.input)[0][0], conv_size(step)
+        self._filter, self._bias = parameter(step, "filter", site.weights), bias_of(step, site.weights)
         self._images = x.inside(x.value).transpose(2, 0, 1, 3).reshape(x.N, *step.input[:2])
         self._patches = site.arena.keep(4 * k * k * h * w * x.N)
         self._route = site.arena.keep(*y.shape, dtype=np.uint8)
@@ -35,7 +37,7 @@ class Stem(Operation):
     def scratch_shapes(cls, step: Step, N: int) -> list[tuple[int, ...]]:
         """Return the shape of the kernels' scratch."""
         (layer, _), (h, w, filters) = geometry(step), step.output
-        return [(5 * h * w * N * filters + layer.kernel**2 * filters,)]
+        return [(5 * h * w * N * filters + prod(layer.window) * filters,)]
 
     @classmethod
     def work(cls, step: Step) -> int:
@@ -47,7 +49,7 @@ class Stem(Operation):
         """Return the bytes of the patches and of the convolution's output."""
         layer, _ = geometry(step)
         h, w, _ = step.output
-        return 4 * 4 * h * w * (layer.kernel**2 + layer.filters)
+        return 4 * 4 * h * w * (prod(layer.window) + layer.filters)
 
     def forward(self, rng: Stream | None) -> None:  # noqa: ARG002
         """Let y = max(patches^T @ filter) + bias."""

@@ -13,7 +13,7 @@ import numpy as np
 
 from engine.compute.program.buffers import NO_SCRATCH, Activation, PaddedShape
 from engine.compute.program.operations.base import Operation, Site, Step, parameter
-from engine.compute.program.operations.convolution import convolution_work, geometry
+from engine.compute.program.operations.convolution import bias_of, convolution_work, geometry
 from engine.compute.program.weights import FILTER_WORK
 from engine.kernels import Array
 from engine.kernels.streams import Stream
@@ -54,7 +54,8 @@ class Winograd(Operation):
         super().__init__(step, x, y, site)
         layer, C = geometry(step)
         self._last = site.last
-        self._filter, self._bias = (parameter(step, name, site.weights) for name in ("filter", "bias"))
+        self._filter, self._bias = parameter(step, "filter", site.weights), bias_of(step, site.weights)
+        self._has_bias = layer.bias
         self._transformed = site.weights.winograd(f"{layer.name}.filter", turned=prod(tiles(step)) >= FEW)
         self._m, self._product, self._work = self.scratch
         self._route = self._routes(site)
@@ -88,7 +89,8 @@ class Winograd(Operation):
         """Return a frame of whole tiles."""
         H, W, C = step.input
         t, s = tiles(step)
-        return PaddedShape(H, W, C, geometry(step)[0].padding, 4 * t + 2, 4 * s + 2)
+        above = geometry(step)[0].borders(step.input)[0][0]
+        return PaddedShape(H, W, C, above, 4 * t + 2, 4 * s + 2)
 
     @classmethod
     def work(cls, step: Step) -> int:
@@ -111,9 +113,10 @@ class Winograd(Operation):
     def backward(self) -> None:
         """Do all that in reverse: bias' and filter' of the layer, then x'."""
         kernels, y, bias = self.backend, self.y, self._bias.gradient
-        if self.first:
-            bias.fill(0)
-        kernels.add_bias_gradient(y.gradient_plane, y.place, y.shape, bias)
+        if self._has_bias:
+            if self.first:
+                bias.fill(0)
+            kernels.add_bias_gradient(y.gradient_plane, y.place, y.shape, bias)
         for band in self._bands:
             below = band.start > 0
             self._output_gradient(band)
