@@ -98,10 +98,10 @@ def machines(workers: Iterable[tuple[str, str | None, str | None]]) -> str:
     return f"{hosts} machine{'s' * (hosts != 1)}, {processes} process{'es' * (processes != 1)}"
 
 
-WORKERS = (
+_VIA = Column("via", lambda row: shown(row["via"]), right=False)
+_WORKERS = (
     Column("worker", lambda row: shown(row["worker"]), right=False),
     Column("host", lambda row: shown(row["host"]), right=False),
-    Column("via", lambda row: shown(row["via"]), right=False),
     Column("pid", lambda row: shown(row["pid"])),
     Column("key", lambda row: shown(row["key"]), right=False),
     Column("joined", lambda row: " ".join(when(row["joined"])), right=False),
@@ -110,6 +110,14 @@ WORKERS = (
     Column("images/s", lambda row: number(row["images_per_second"], ",.0f")),
     Column("why it left", lambda row: shown(row["reason"]), right=False),
 )
+
+
+def worker_columns(rows: Iterable[Row]) -> tuple[Column, ...]:
+    """Return the columns of a table of these workers: the relay that one belongs to only where there are relays."""
+    where = [_VIA] if any(row["via"] for row in rows) else []
+    return (*_WORKERS[:2], *where, *_WORKERS[2:])
+
+
 EVENTS = (
     Column("when", lambda row: " ".join(when(row["time"])), right=False),
     Column("kind", lambda row: shown(row["kind"]), right=False),

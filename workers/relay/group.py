@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Protocol, Self
 
 from engine.coordinator.supervisor import Supervisor
-from engine.launch.fork_server import ForkServer, fork_server
 from engine.launch.local_workers import LocalWorkers
 from engine.launch.rendezvous import SOCKET, rendezvous_folder
 from engine.system.clock import MONOTONIC, Clock
@@ -54,9 +53,6 @@ class LocalGroup:
         self._clock = clock
         self._size: int | None = None
         self._opened = ExitStack()
-        self._whole = ExitStack()
-        self._server: ForkServer | None = self._whole.enter_context(fork_server())
-        self._whole.push(self._opened)
 
     def open(self, size: int) -> Workplace:
         """Return where they meet the relay, as `Group.open` says."""
@@ -72,14 +68,14 @@ class LocalGroup:
         if memory:
             memory.open(size)
         address = f"ipc://{folder / SOCKET}"
-        workers = enter(LocalWorkers(address, self.count, memory, self._clock, server=self._server, replaced=_say))
+        workers = enter(LocalWorkers(address, self.count, memory, self._clock, replaced=_say))
         listener = enter(Listener(address, max(4 * size, TRACEBACK_LIMIT), clock=self._clock))
         listener.watch(self._dialer.sources)
         return Workplace(listener, workers, memory)
 
     def close(self) -> None:
         """End them all."""
-        self._whole.close()
+        self._opened.close()
 
     def __enter__(self) -> Self:
         return self

@@ -33,6 +33,11 @@ class Assignments:
         self.late.pop(worker, None)
         return state.task if state and state.task and not state.task.lapsed else None
 
+    def expects(self, worker: Worker) -> bool:
+        """Return whether a worker has a share whose lease has not lapsed."""
+        state = self.workers.get(worker)
+        return bool(state and state.task and not state.task.lapsed)
+
     def strike(self, event: Answered, now: float) -> IgnoreReason | None:
         """Strike an answered block off the worker's share; return why not, if it was not asked for the block."""
         state = self.workers.get(event.worker)

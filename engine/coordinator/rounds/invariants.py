@@ -81,11 +81,12 @@ def _places(current: Round, tasks: dict[Worker, Task]) -> Iterator[str]:
     lapsed does not count. Of a block in question only the first share waits.
     """
     waiting = Counter(block for share in current.waiting for block in share)
-    held = Counter(block for task in tasks.values() if not task.lapsed for block in task.blocks)
+    working = [task for task in tasks.values() if not task.lapsed]
     if any(waiting[block] > 1 for block in current.ballots):
         yield "a block in question waits twice"
     for block in current.missing - current.ballots.keys():
-        waits, holders, copies = waiting[block], held[block], current.copies.get(block, 0)
+        holders = sum(task.has(block) for task in working)
+        waits, copies = waiting[block], current.copies.get(block, 0)
         if (waits, holders, copies) != (1, 0, 0) and (waits, holders) != (0, 1 + copies):
             yield f"block {block} waits {waits} times, is held by {holders} and has {copies} copies"
 

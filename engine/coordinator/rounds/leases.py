@@ -21,7 +21,7 @@ class Leases:
     least_late: float = 1.0
     late_factor: float = 6.0
     newcomer: float = 4.0
-    start: float = 2.0
+    start: float = 4.0
 
     def limits(self, size: int, speed: float | None, relay: bool = False) -> tuple[float, float]:
         """Return after how long a worker is late with `size` micro-batches, and after how long its lease lapses.

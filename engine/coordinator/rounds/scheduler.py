@@ -7,7 +7,8 @@ does not matter for the sums, since any two workers find the same bits; so the s
 again whenever that may help. It gives idle workers, in this order: a share that no worker has; a block in question, on
 which another opinion is wanted; a copy of a block whose worker is late. Every event ends in that one step, `_give_out`,
 so that there is one place where work is found for the idle. A worker has one share at a time, and a late answer still
-counts if it is the first.
+counts if it is the first. What a lost or late worker had is split at the tree's own halves, so that several others can
+have it; an answer for the whole still counts as long as none for a piece has.
 
 A ring of the last events is kept with their instructions. Fed to a new scheduler they give the same instructions again,
 which is how a failure is looked into.
@@ -117,16 +118,19 @@ class Scheduler:
         task = self._assignments.forget(worker)
         if self._round:
             if task:
-                self._round.give_back(worker, task)
+                self._round.give_back(worker, task, len(self._assignments.able()))
             self._round.forget(worker)
 
     def _answered(self, event: Answered, now: float) -> list[Instruction]:
+        expected = self._assignments.expects(event.worker)
         if reason := self._assignments.strike(event, now):
             return [Ignore(event.worker, reason, event.block)]
         current = self._round
         if current is None or event.round != current.number:
             return [Ignore(event.worker, IgnoreReason.LATE, event.block), *self._give_out(now)]
-        if event.block not in current.missing:
+        if event.block not in current.missing and not current.merge(event.block):
+            if expected:  # others have computed some of its pieces, and the rest was left to it
+                current.release(event.worker, [event.block], len(self._assignments.able()))
             return [Ignore(event.worker, IgnoreReason.REPEATED, event.block), *self._give_out(now)]
         if event.block in current.ballots or not event.finite:
             return self._voted(event, current, now)
@@ -178,7 +182,7 @@ class Scheduler:
             for worker, task in late:
                 self._round.expect_no_opinion(worker, task)
             for worker, task in lapsed:
-                self._round.give_back(worker, task)
+                self._round.give_back(worker, task, len(self._assignments.able()))
         return [*(Lapsed(worker, tuple(task.blocks)) for worker, task in lapsed), *self._give_out(now)]
 
     def _give_out(self, now: float) -> list[Instruction]:
@@ -191,7 +195,11 @@ class Scheduler:
             self._plan(current)
         if assignments.idle and (current.waiting or current.wanting or assignments.late):
             for worker in list(assignments.idle):
-                blocks = current.take() or current.question(worker) or current.copy(assignments.late_tasks())
+                blocks = (
+                    current.take()
+                    or current.question(worker)
+                    or current.copy(assignments.late_tasks(), len(assignments.idle))
+                )
                 if blocks:
                     out.append(assignments.assign(worker, current, blocks, now))
                     current.ask(worker, blocks)

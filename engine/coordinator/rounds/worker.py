@@ -29,6 +29,10 @@ class Task:
         """Micro-batches in the share."""
         return self.share[1] - self.share[0]
 
+    def has(self, block: Block) -> bool:
+        """Return whether `block` is one of those not answered yet, or in one."""
+        return any(start <= block[0] and block[1] <= stop for start, stop in self.blocks)
+
     def due(self) -> float | None:
         """Return when it becomes late, or, if it is, when its lease lapses; None if that has lapsed."""
         return None if self.lapsed else self.deadline if self.late else self.late_at
