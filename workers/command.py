@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from engine.errors import GradsumError
 from engine.launch.worker_options import add_worker_options, keys_of
 from engine.system.logs import configure_logging
-from engine.wire import Dialer
+from engine.system.processes import schedule_as_batch
+from engine.wire import Dialer, dialer_for
 from workers.parent import Parent
 from workers.session import Quit
 from workers.shared_memory import WorkerMemory
@@ -39,13 +40,16 @@ def main(words: Sequence[str]) -> int:
 
 def _run(arguments: argparse.Namespace) -> Quit:
     """Be a worker, or a relay, and return why and how it ended."""
-    dialer = Dialer(arguments.address, LARGEST, keys_of(arguments))
+    keys = keys_of(arguments)
     parent = Parent(arguments.address if arguments.clear else None) if arguments.tied else None
     if arguments.relay:
+        # A worker needs none of it.
         from workers.relay.group import LocalGroup  # noqa: PLC0415
-        from workers.relay.worker import RelayWorker  # noqa: PLC0415 - a worker needs none of it
+        from workers.relay.worker import RelayWorker  # noqa: PLC0415
 
+        dialer = Dialer(arguments.address, LARGEST, keys)
         with LocalGroup(arguments.relay, dialer) as group:
             return RelayWorker(dialer, arguments.patience, group, parent).run()
+    schedule_as_batch()
     memory = WorkerMemory.parse(arguments.shared_memory) if arguments.shared_memory else None
-    return Worker(dialer, arguments.patience, memory, parent).run()
+    return Worker(dialer_for(arguments.address, LARGEST, keys), arguments.patience, memory, parent).run()

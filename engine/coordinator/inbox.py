@@ -65,11 +65,11 @@ class Inbox:
                 member = self._peers.admit(peer, message)
                 self._dispatcher.put(rounds.Joined(peer, member.host, message.processes))
             case relays.Process():
-                self._peers.note_process(peer, message)
+                self._peers.processes.note(peer, message)
                 if message.reason:
                     self._dispatcher.unasked(peer)
             case relays.Credit():
-                self._peers.note_credit(peer, message, payload)
+                self._peers.processes.credit(peer, message, payload)
             case m.Result():
                 self._result(peer, message, payload)
             case m.Failed():
@@ -100,4 +100,5 @@ class Inbox:
         finite = math.isfinite(sums.loss)  # of the gradient only the sum over the batch is looked at
         bits = bits_of(sums) if not finite or self._dispatcher.scheduler.in_question(block) else None
         answered = rounds.Answered(peer, result.round, result.attempt, block, bits, finite)
-        self._dispatcher.put(answered, EventSums(sums, (peer, result)))
+        formed = self._peers.formed(peer, result) if result.formed else ()
+        self._dispatcher.put(answered, EventSums(sums, (peer, result), formed))

@@ -5,13 +5,14 @@ from collections.abc import Sequence
 import numpy as np
 
 from engine.coordinator.config import Config, Environment
-from engine.coordinator.membership import Member, Membership, Process
+from engine.coordinator.membership import Member, Membership
 from engine.coordinator.notices import Notice, NoticeKind
+from engine.coordinator.relay_processes import RelayProcesses
 from engine.errors import ProtocolError
 from engine.nn.parameters import Vector
 from engine.wire import Received, relays
 from engine.wire import messages as m
-from engine.wire.shared_memory import SLOTS
+from engine.wire.shared_memory import PLACES, SLOTS
 
 LOOK = 0.25  # seconds between looks at the local workers while nothing comes in
 PING = 5.0  # seconds between messages that tell idle workers that the coordinator is alive
@@ -38,7 +39,10 @@ class Peers:
         self._notice = environment.notice
         self._shared_memory = environment.shared_memory
         self._members = members
+        self.processes = RelayProcesses(members, environment.notice)
         self._in_memory: int | None = None  # version of the parameters in shared memory
+        if self._shared_memory:
+            self._shared_memory.words()[:] = 0  # what an earlier session said there
         self._looked = self._pinged = self._clock.now()
 
     def poll(self, timeout: float) -> Sequence[Received]:
@@ -97,31 +101,6 @@ class Peers:
         self._notice(Notice(NoticeKind.JOINED, member.name, text, member.report()))
         return member
 
-    def note_process(self, peer: bytes, message: relays.Process) -> None:
-        """Note that a process of a relay joined it, or left it; ProtocolError if that is impossible."""
-        member = self._members.get(peer)
-        if member is None or not member.ready:
-            raise ProtocolError("PROCESS from a worker that is not ready")
-        if message.reason:
-            if message.number not in member.processes:
-                raise ProtocolError(f"process {message.number} left, which has not joined")
-            self._gone(member, self._members.drop_process(member, message.number), NoticeKind.LOST, message.reason)
-            return
-        if message.number in member.processes or len(member.processes) >= 2 * member.expected:
-            raise ProtocolError(f"process {message.number} joined twice, or is one too many")
-        process = self._members.add_process(member, message.number, message.pid)
-        text = f"pid {process.pid} on {member.host}, via {member.name}"
-        self._notice(Notice(NoticeKind.JOINED, process.name, text, member.report_of(process)))
-
-    def note_credit(self, peer: bytes, message: relays.Credit, payload: m.Frame | None) -> None:
-        """Note which processes of a relay computed the block that it answers next."""
-        member = self._members.get(peer)
-        if member is not None:
-            member.told = message, relays.credits_of(payload)
-
-    def _gone(self, member: Member, process: Process, kind: NoticeKind, reason: str) -> None:
-        self._notice(Notice(kind, process.name, reason, member.report_of(process)))
-
     def redirect(
         self, peer: bytes, message: m.Fetch | m.Ready | relays.Process | relays.Credit | m.Result | m.Failed | m.Goodbye
     ) -> None:
@@ -157,8 +136,7 @@ class Peers:
         """Forget a worker that LEFT or is LOST; one on this machine is suspected until it ends, or comes back."""
         self.suspect(peer)
         if member := self._members.drop(peer):
-            for process in member.processes.values():
-                self._gone(member, process, kind, f"its relay {member.name}: {reason}")
+            self.processes.part(member, kind, reason)
             # A worker that was never ready did not join: it gets no row, only this event.
             self._notice(Notice(kind, member.name, reason, member.report() if member.ready else None, detail))
 
@@ -205,10 +183,20 @@ class Peers:
         """Return the gradient of an answer: its payload, or a slot of the worker's part of shared memory."""
         if result.slot == m.NO_SLOT:
             return payload
+        return self._places(peer, result.slot, 1, SLOTS)[0]
+
+    def formed(self, peer: bytes, result: m.Result) -> list[Vector]:
+        """Return the gradients that a worker added up besides its answer, read-only."""
+        if result.sums <= SLOTS:
+            raise ProtocolError(f"slot {result.sums} of shared memory is not for sums")
+        return [np.frombuffer(sums, "<f4") for sums in self._places(peer, result.sums, result.formed, PLACES)]
+
+    def _places(self, peer: bytes, first: int, count: int, last: int) -> list[memoryview]:
+        """Return what is in `count` slots of a worker, from `first` to at most `last`; ProtocolError if it has none."""
         member = self._members.get(peer)
-        if self._shared_memory is None or member is None or member.part is None or not 1 <= result.slot <= SLOTS:
-            raise ProtocolError(f"slot {result.slot} of shared memory does not belong to the worker")
-        return self._shared_memory.read_only(member.part, result.slot - 1)
+        if self._shared_memory is None or member is None or member.part is None or not first + count - 1 <= last:
+            raise ProtocolError(f"slot {first} of shared memory does not belong to the worker")
+        return [self._shared_memory.read_only(member.part, slot - 1) for slot in range(first, first + count)]
 
     def close(self) -> None:
         """Tell all workers that the run is over."""

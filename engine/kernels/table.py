@@ -104,6 +104,16 @@ class Backend(Vectors, Activations, Averages, Norms, Protocol):
     def tile_rows(self) -> int:
         """How many rows of Winograd's tiles are best computed at a time: few calls against a warm cache."""
 
+    @property
+    def ordered(self) -> bool:
+        """Whether who sees what `publish` wrote, by `look`, also sees all that was written before."""
+
+    def publish(self, words: Counts, place: int, value: int) -> None:
+        """Set words[place] = value, after all writes of this process so far (LLVM's release). 0 <= value < 2^63."""
+
+    def look(self, words: Counts, place: int) -> int:
+        """Return words[place], before all reads to come (LLVM's acquire)."""
+
     def cached(self) -> bool:
         """Tell whether there are compiled versions of all operations for processes that start later."""
 

@@ -211,19 +211,19 @@ def test_the_processes_of_a_relay_come_and_go_with_it() -> None:
     gate = Gate()
     gate.answer(b"r")
     with pytest.raises(ProtocolError, match="not ready"):
-        gate.peers.note_process(b"r", relays.Process("s", 1, 70))
+        gate.peers.processes.note(b"r", relays.Process("s", 1, 70))
     gate.peers.admit(b"r", m.Ready("s", MODEL.layout().digest, 2))
     for number in (1, 2):
-        gate.peers.note_process(b"r", relays.Process("s", number, 70 + number))
+        gate.peers.processes.note(b"r", relays.Process("s", number, 70 + number))
     with pytest.raises(ProtocolError, match="joined twice"):
-        gate.peers.note_process(b"r", relays.Process("s", 2, 72))
-    gate.peers.note_process(b"r", relays.Process("s", 1, 71, "killed"))
+        gate.peers.processes.note(b"r", relays.Process("s", 2, 72))
+    gate.peers.processes.note(b"r", relays.Process("s", 1, 71, "killed"))
     with pytest.raises(ProtocolError, match="has not joined"):
-        gate.peers.note_process(b"r", relays.Process("s", 1, 71, "killed"))
+        gate.peers.processes.note(b"r", relays.Process("s", 1, 71, "killed"))
     for number in (3, 4, 5):
-        gate.peers.note_process(b"r", relays.Process("s", number, 70 + number))
+        gate.peers.processes.note(b"r", relays.Process("s", number, 70 + number))
     with pytest.raises(ProtocolError, match="one too many"):
-        gate.peers.note_process(b"r", relays.Process("s", 6, 76))
+        gate.peers.processes.note(b"r", relays.Process("s", 6, 76))
     gate.peers.part(b"r", NoticeKind.LOST, "its connection was lost")
     told = [(notice.kind, notice.worker, notice.text) for notice in gate.notices]
     assert told[:4] == [

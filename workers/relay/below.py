@@ -19,6 +19,7 @@ from engine.errors import ProtocolError
 from engine.nn.parameters import Vector
 from engine.wire import messages as m
 from engine.wire import relays
+from engine.wire.shared_memory import NODES
 from workers.relay.relay import Summed
 
 
@@ -50,6 +51,7 @@ class Below:
         own = replace(work, session=self._config.session, round=self._number, attempt=0, slot=m.NO_SLOT)
         active = ActiveRound(own, parameters, part)
         self._contributions = active.counted
+        active.adding = training and 2 * part.total <= NODES
         cap = part.total if training else VALIDATION_CAP
         self._dispatcher.begin(active, rounds.Begin(self._number, part.total, work.version, cap, part=share))
 

@@ -11,6 +11,7 @@ from engine.launch.rendezvous import SOCKET, rendezvous_folder
 from engine.system.clock import MONOTONIC, Clock
 from engine.system.descriptors import need_descriptors
 from engine.wire import Dialer, Endpoint, Listener
+from engine.wire.dialers import local_address
 from engine.wire.messages import TRACEBACK_LIMIT
 from engine.wire.shared_memory import SharedMemory, shared_memory_for
 
@@ -67,7 +68,7 @@ class LocalGroup:
         folder, memory = enter(rendezvous_folder()), enter(shared_memory_for(self.count, True))
         if memory:
             memory.open(size)
-        address = f"ipc://{folder / SOCKET}"
+        address = local_address(folder / SOCKET)
         workers = enter(LocalWorkers(address, self.count, memory, self._clock, replaced=_say))
         listener = enter(Listener(address, max(4 * size, TRACEBACK_LIMIT), clock=self._clock))
         listener.watch(self._dialer.sources)

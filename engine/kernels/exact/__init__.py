@@ -38,6 +38,7 @@ from engine.kernels.with_numpy.convolution import add_bias, im2col
 from engine.kernels.with_numpy.dropout import dropout_mask
 from engine.kernels.with_numpy.measures import histogram
 from engine.kernels.with_numpy.optimizers import adam, momentum, sgd
+from engine.kernels.with_numpy.words import look, ordered, publish
 
 name = "exact"
 tile_rows = 1 << 10  # all at once: calls are dear
@@ -70,6 +71,7 @@ __all__ = [
     "im2col",
     "leaky_relu",
     "leaky_relu_gradient",
+    "look",
     "max_pool",
     "max_pool_gradient",
     "mean_squared_error",
@@ -81,7 +83,9 @@ __all__ = [
     "norm",
     "normalise",
     "normalise_gradient",
+    "ordered",
     "philox",
+    "publish",
     "relu",
     "relu_gradient",
     "sgd",

@@ -33,6 +33,7 @@ from engine.kernels.with_numba.winograd import (
     winograd_pool,
     winograd_pool_gradient,
 )
+from engine.kernels.with_numba.words import look, ordered, publish
 
 name = "numba"
 whole_rows = True
@@ -54,6 +55,7 @@ __all__ = [
     "im2col",
     "leaky_relu",
     "leaky_relu_gradient",
+    "look",
     "max_pool",
     "max_pool_gradient",
     "mean_squared_error",
@@ -65,7 +67,9 @@ __all__ = [
     "norm",
     "normalise",
     "normalise_gradient",
+    "ordered",
     "philox",
+    "publish",
     "relu",
     "relu_gradient",
     "sgd",

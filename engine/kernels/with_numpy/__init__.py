@@ -33,6 +33,7 @@ from engine.kernels.with_numpy.winograd import (
     winograd_pool,
     winograd_pool_gradient,
 )
+from engine.kernels.with_numpy.words import look, ordered, publish
 
 name = "numpy"
 whole_rows = False  # BLAS takes either
@@ -65,6 +66,7 @@ __all__ = [
     "im2col",
     "leaky_relu",
     "leaky_relu_gradient",
+    "look",
     "max_pool",
     "max_pool_gradient",
     "mean_squared_error",
@@ -76,7 +78,9 @@ __all__ = [
     "norm",
     "normalise",
     "normalise_gradient",
+    "ordered",
     "philox",
+    "publish",
     "relu",
     "relu_gradient",
     "sgd",
