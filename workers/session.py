@@ -26,9 +26,10 @@ from engine.wire import messages as m
 
 @dataclass(frozen=True)
 class Prepare:
-    """Compile the model and open the data of `job`, then call `Session.prepared`."""
+    """Compile the model and open the data of `job`, then call `Session.prepared` with what `nonce` gives."""
 
     job: Job
+    nonce: int
 
 
 @dataclass(frozen=True)
@@ -108,13 +109,13 @@ class Session:
         self._wanted = offset
         return [Send(m.Fetch(self.id, offset))]
 
-    def prepared(self, schema: str, size: int, processes: int = 1) -> list[Action]:
+    def prepared(self, schema: str, size: int, proof: str, processes: int = 1) -> list[Action]:
         """Answer that the job is prepared: its layout has `size` parameters and the digest `schema`.
 
-        `processes` are going to compute.
+        `proof`: see `Evaluator.prove`. `processes` are going to compute.
         """
         self._size = size
-        return [Send(m.Ready(self.id, schema, processes))]
+        return [Send(m.Ready(self.id, schema, proof, processes))]
 
     def _welcome(self, message: m.Welcome, payload: m.Frame | None) -> list[Action]:
         if self.id == message.session:
@@ -124,7 +125,7 @@ class Session:
         job = job_from(m.unpack(payload))
         self.id, self.name = message.session, message.name
         self._size = self._version = self._wanted = None
-        return [Prepare(job)]
+        return [Prepare(job, message.nonce)]
 
     def _chunk(self, chunk: m.Chunk, payload: m.Frame | None) -> list[Action]:
         if chunk.offset != self._wanted:

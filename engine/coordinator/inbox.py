@@ -62,14 +62,9 @@ class Inbox:
                 if not self._peers.feed(peer, message):
                     self._dispatcher.unasked(peer)
             case m.Ready():
-                member = self._peers.admit(peer, message)
-                self._dispatcher.put(rounds.Joined(peer, member.host, message.processes))
-            case relays.Process():
-                self._peers.processes.note(peer, message)
-                if message.reason:
-                    self._dispatcher.unasked(peer)
-            case relays.Credit():
-                self._peers.processes.credit(peer, message, payload)
+                self._ready(peer, message)
+            case relays.Process() | relays.Credit():
+                self._told_of_processes(peer, message, payload)
             case m.Result():
                 self._result(peer, message, payload)
             case m.Failed():
@@ -78,6 +73,20 @@ class Inbox:
                 self._dispatcher.lose(peer, message.reason, NoticeKind.LEFT)
             case _:
                 raise ProtocolError(f"{type(message).__name__} is not for the coordinator")
+
+    def _ready(self, peer: bytes, ready: m.Ready) -> None:
+        if member := self._peers.admit(peer, ready):
+            self._dispatcher.put(rounds.Joined(peer, member.host, ready.processes))
+        else:
+            self._dispatcher.lose(peer, REFUSED)
+
+    def _told_of_processes(self, peer: bytes, message: relays.Process | relays.Credit, payload: m.Frame | None) -> None:
+        if isinstance(message, relays.Credit):
+            self._peers.processes.credit(peer, message, payload)
+            return
+        self._peers.processes.note(peer, message)
+        if message.reason:
+            self._dispatcher.unasked(peer)
 
     def _failed(self, peer: bytes, traceback: str) -> None:
         member = self._peers.local(peer)  # remote workers are not trusted

@@ -41,6 +41,7 @@ class Member:
     pid: int
     part: int | None = None  # the number of its part of shared memory
     key: str = ""  # the beginning of its public key, in hex; "" if it has none
+    libraries: str = ""  # what its kernels are made by
     fetched: int = 0  # bytes of the data set before the end of the last piece that it was given
     ready: bool = False
     expected: int = 1  # processes that compute for it
@@ -52,12 +53,13 @@ class Member:
 
     def report(self) -> WorkerReport:
         """Return what the worker has done so far, without its processes."""
-        return WorkerReport(self.name, self.host, self.pid, self.images, self.seconds, self.cpu, self.key)
+        done = self.images, self.seconds, self.cpu
+        return WorkerReport(self.name, self.host, self.pid, *done, self.key, self.libraries)
 
     def report_of(self, process: Process) -> WorkerReport:
         """Return what one of its processes has done so far."""
         did = process.images, process.seconds, process.cpu
-        return WorkerReport(process.name, self.host, process.pid, *did, via=self.name)
+        return WorkerReport(process.name, self.host, process.pid, *did, libraries=self.libraries, via=self.name)
 
     def reports(self) -> list[WorkerReport]:
         """Return what the worker has done so far, and what each of its processes has."""
@@ -74,9 +76,11 @@ class Membership:
         self._given = 0
         self._gone_cpu = 0.0
 
-    def add(self, peer: bytes, host: str, pid: int, part: int | None = None, key: str = "") -> Member:
+    def add(
+        self, peer: bytes, host: str, pid: int, part: int | None = None, key: str = "", libraries: str = ""
+    ) -> Member:
         """Add a worker, under a name that no other has had."""
-        member = Member(self._new_name(f"{host}:{pid}"), host, pid, part, key)
+        member = Member(self._new_name(f"{host}:{pid}"), host, pid, part, key, libraries)
         self._members[peer] = member
         return member
 

@@ -12,8 +12,9 @@ from engine.nn.parameters import Vector
 class WorkerReport:
     """What one worker has done: `images` evaluated in training, `seconds` busy, `cpu` processor seconds used.
 
-    `key`: the beginning of its public key, in hex; "" if it has none. `via`: the name of the relay that it is a process
-    of, "" if it is none's. Of a relay itself, images and seconds are those that no process of its own is credited with.
+    `key`: the beginning of its public key, in hex; "" if it has none. `libraries`: what its kernels are made by. `via`:
+    the name of the relay that it is a process of, "" if it is none's. Of a relay itself, images and seconds are those
+    that no process of its own is credited with.
     """
 
     name: str
@@ -23,6 +24,7 @@ class WorkerReport:
     seconds: float
     cpu: float
     key: str = ""
+    libraries: str = ""
     via: str = ""
 
 

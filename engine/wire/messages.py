@@ -1,19 +1,16 @@
-"""The wire format: every message that travels between coordinator and worker; `relays` has some more.
+"""The wire format: every message that travels between coordinator and worker; `relays` has two more.
 
 A message is one or two frames: a msgpack header of at most 1 KiB, `[VERSION, opcode, field, field, ...]`, and for some
 messages a payload: raw little-endian bytes (a float32 vector), the msgpack description of a job, or UTF-8. Nothing
-received is used before its opcode, version, types and ranges have been checked; a message that fails raises
-ProtocolError.
+received is used before its opcode, version, types and ranges have been checked; ProtocolError if they are wrong.
 
     worker                      coordinator
     HELLO      ------------->               who I am, what my numbers depend on
-               <-------------   WELCOME     the session and the job (payload), or REFUSE with a reason
+               <-------------   WELCOME     the session, a nonce and the job (payload), or REFUSE with a reason
     FETCH      ------------->               the data from here on, please; only if they are not in the cache
                <-------------   CHUNK       a piece of the data (payload)
-    READY      ------------->               model compiled, data at hand
-    PROCESS    ------------->               a relay's process joined it, or left
+    READY      ------------->               model compiled, data at hand; what I compute with the nonce
                <-------------   WORK        a share of a round; payload: the parameters, unless it has them
-    CREDIT     ------------->               which of a relay's processes computed the block of the next RESULT (payload)
     RESULT     ------------->               the sums of one block; payload: the gradient, in training
     FAILED     ------------->               an exception; payload: its traceback
                <-------------   PING        is anybody there; no answer wanted
@@ -38,6 +35,7 @@ HEADER_LIMIT = 1024  # bytes
 JOB_LIMIT = 1 << 20  # bytes of a job's description
 CHUNK_LIMIT = 1 << 20  # bytes of data in one message
 MOST_PROCESSES = 4096  # of a relay
+LIBRARIES_LIMIT = 160  # characters of what a worker's kernels are made by
 ERROR_LIMIT = 700  # characters of an exception without its traceback
 TRACEBACK_LIMIT = 1 << 14  # bytes of a traceback; most have a tenth of it
 NO_SLOT = 0  # on the wire, of a vector that is not in shared memory; slots count from 1
@@ -79,6 +77,7 @@ class Hello(Message):
     """A worker asks to join. `numerics`: the fingerprint of everything its bits depend on.
 
     `token` shows that it shares memory with the coordinator (see `shared_memory`), and which part of it is its own.
+    `libraries` only explains a refusal: what its kernels are made by, and for which processor.
     """
 
     opcode: ClassVar[int] = 1
@@ -86,15 +85,17 @@ class Hello(Message):
     pid: int = count(1 << 32)
     numerics: str = text(512)
     token: str = text(64, default="")
+    libraries: str = text(LIBRARIES_LIMIT, default="")
 
 
 @dataclass(frozen=True)
 class Welcome(Message):
-    """The worker may join `session`; the payload describes the job. `name` is what the records call the worker."""
+    """The worker may join `session` as `name`; the payload describes the job. `nonce`: of which READY has a proof."""
 
     opcode: ClassVar[int] = 2
     session: str = text(32)
     name: str = text(96)
+    nonce: int = count(default=0)
 
 
 @dataclass(frozen=True)
@@ -107,11 +108,12 @@ class Refuse(Message):
 
 @dataclass(frozen=True)
 class Ready(Message):
-    """The worker can compute. `schema`: digest of its parameter layout. `processes`: how many compute for a relay."""
+    """`schema`: digest of the worker's layout; `proof`: of what it makes of the nonce; `processes`: of a relay."""
 
     opcode: ClassVar[int] = 4
     session: str = text(32)
     schema: str = text(64)
+    proof: str = text(64, default="")
     processes: int = count(MOST_PROCESSES, default=1)
 
 
@@ -201,7 +203,7 @@ class Stop(Message):
 
 @dataclass(frozen=True)
 class Fetch(Message):
-    """The worker needs the job's data set and has the first `offset` bytes of its file."""
+    """The worker needs the job's data and has the first `offset` bytes."""
 
     opcode: ClassVar[int] = 11
     session: str = text(32)

@@ -1,4 +1,8 @@
-"""What a relay tells its coordinator of the processes that compute for it; these messages are like all others."""
+"""What a relay tells its coordinator of the processes that compute for it; these messages are like all others.
+
+PROCESS, after READY, says that one of them has joined the relay, or left it; CREDIT, before a RESULT, which of them
+computed its block (payload).
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -55,6 +55,9 @@ def toy_arbiter(*_: object) -> "ToyArbiter":
 class ToyArbiter:
     """Computes what honest toys do."""
 
+    def prove(self, nonce: int) -> str:
+        return ""
+
     def __call__(self, work: m.Work, block: tree.Block, parameters: Vector) -> Sums:
         sums = sums_of(work.kind, work.step, block, parameters)
         return sums if work.kind is m.WorkKind.TRAIN else replace(sums, gradient=None)

@@ -46,10 +46,14 @@ class Came:
 
 @dataclass(frozen=True)
 class Prepared:
-    """Data and processes for the job are there; its layout has `size` parameters and the digest `schema`."""
+    """Data and processes for the job are there; its layout has `size` parameters and the digest `schema`.
+
+    `proof`: of what this process computes, as any worker's.
+    """
 
     schema: str
     size: int
+    proof: str = ""
 
 
 @dataclass(frozen=True)
@@ -234,7 +238,8 @@ class Relay:
         if self._prepared is None or self._ready:
             return []
         self._ready = True
-        ready = self._session.prepared(self._prepared.schema, self._prepared.size, len(self._staff.pids))
+        done = self._prepared
+        ready = self._session.prepared(done.schema, done.size, done.proof, len(self._staff.pids))
         return [*ready, *map(self._introduction, self._staff.pids)]
 
     def _introduction(self, name: str) -> session.Send:

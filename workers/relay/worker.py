@@ -5,6 +5,7 @@ import secrets
 import sys
 import time
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from engine.compute.job import Job
 from engine.compute.sums import Sums
@@ -24,10 +25,20 @@ from workers.relay import relay
 from workers.relay.below import Below
 from workers.relay.group import Group
 from workers.relay.relay import Came, Connected, Prepared, ProcessJoined, ProcessLeft, Relay, Tick
-from workers.session import Quit
+from workers.session import Prepare, Quit
 from workers.worker import WAKE, Worker
 
 logger = logging.getLogger("gradsum.workers")
+
+
+class Judgement(Protocol):
+    """What this process computes itself: an `Arbiter`."""
+
+    def prove(self, nonce: int) -> str:
+        """Return the proof that processes must give for `nonce`."""
+
+    def __call__(self, work: m.Work, block: Block, parameters: Vector) -> Sums:
+        """Return the sums of a block."""
 
 
 class RelayWorker(Worker):
@@ -44,7 +55,7 @@ class RelayWorker(Worker):
         parent: Parent | None = None,
         clock: Clock = MONOTONIC,
         cpu: Callable[[], float] = time.process_time,
-        arbiter_for: Callable[[Job, Dataset], Callable[[m.Work, Block, Vector], Sums]] = Arbiter,
+        arbiter_for: Callable[[Job, Dataset], Judgement] = Arbiter,
     ) -> None:
         super().__init__(endpoint, patience, None, parent, clock, cpu)
         self._group = group
@@ -126,14 +137,15 @@ class RelayWorker(Worker):
             raise RuntimeError("the relay has no round below")
         return self._below
 
-    def _prepare(self, job: Job) -> None:
+    def _prepare(self, asked: Prepare) -> None:
         if self._below:  # the connection was lost for a moment
-            self._prepared(job)
+            self._prepared(asked)
         else:
-            super()._prepare(job)
+            super()._prepare(asked)
 
-    def _set_up(self, job: Job, data: Dataset) -> None:
-        data = data.hold_out(job.validation)
+    def _set_up(self, asked: Prepare, data: Dataset) -> None:
+        job, data, nonce = asked.job, data.hold_out(asked.job.validation), secrets.randbelow(1 << 53)
+        self._arbiter = self._arbiter_for(job, data)
         workplace = self._group.open(job.model.layout().size)
         config = Config(
             job=job,
@@ -143,6 +155,9 @@ class RelayWorker(Worker):
             session=secrets.token_hex(16),
             numerics=self._numerics,
             policy=Policy(twice=0),
+            libraries=self._libraries,
+            nonce=nonce,
+            proof=self._arbiter.prove(nonce),
         )
         environment = Environment(
             endpoint=workplace.endpoint,
@@ -150,16 +165,16 @@ class RelayWorker(Worker):
             clock=self._clock,
             notice=NoticeLimit(self._note).take,
             interrupted=lambda: False,
-            arbiter=self._arbiter_for(job, data),
+            arbiter=self._arbiter,
             shared_memory=workplace.shared_memory,
         )
         self._below = Below(config, environment)
-        self._prepared(job)
+        self._prepared(asked)
 
-    def _prepared(self, job: Job) -> None:
-        layout = job.model.layout()
+    def _prepared(self, asked: Prepare) -> None:
+        layout, proof = asked.job.model.layout(), self._arbiter.prove(asked.nonce)
         logger.info("prepared for %s as %s", self._endpoint.address, self._session.name)
-        self._happened.append(Prepared(layout.digest, layout.size))
+        self._happened.append(Prepared(layout.digest, layout.size, proof))
 
     def _note(self, notice: Notice) -> None:
         """Take in what happened below; whoever started the relay is told what is unusual."""

@@ -14,7 +14,7 @@ from engine.kernels.with_numba.activations import (
 from engine.kernels.with_numba.averages import average_pool, average_pool_gradient
 from engine.kernels.with_numba.convolution import add_bias, add_bias_gradient, col2im, im2col
 from engine.kernels.with_numba.elementwise import gelu, gelu_gradient, relu, relu_gradient
-from engine.kernels.with_numba.jit import cached, compilations
+from engine.kernels.with_numba.jit import about, cached, compilations
 from engine.kernels.with_numba.loss import mean_squared_error, softmax_cross_entropy, squared_error_of_values
 from engine.kernels.with_numba.measures import histogram, moments, norm, total
 from engine.kernels.with_numba.norms import normalise, normalise_gradient
@@ -36,10 +36,12 @@ from engine.kernels.with_numba.winograd import (
 from engine.kernels.with_numba.words import look, ordered, publish
 
 name = "numba"
+own_bits = False
 whole_rows = True
 tile_rows = 1  # what belongs to more does not fit into the cache
 
 __all__ = [
+    "about",
     "adam",
     "add_bias",
     "add_bias_gradient",
@@ -68,6 +70,7 @@ __all__ = [
     "normalise",
     "normalise_gradient",
     "ordered",
+    "own_bits",
     "philox",
     "publish",
     "relu",

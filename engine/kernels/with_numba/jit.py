@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from hashlib import sha256
 from typing import Any, TypeVar, cast
 
 
@@ -23,11 +24,13 @@ def _hidden(*names: str) -> Iterator[None]:
 
 # numba takes scipy.linalg for np.dot, which no kernel uses: 0.2 s and 13 MB in every process. It does without scipy.
 with _hidden("scipy", "scipy.linalg"):
+    import llvmlite
     import numba
     import numba.np.arraymath
     from numba.core.compiler import Compiler
 
     from engine.kernels.with_numba.disk import SOURCES, cache_of, folder
+    from engine.kernels.with_numba.tile import choose, processor
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -53,6 +56,13 @@ def kernel(function: F) -> F:
 def inner(function: F) -> F:
     """Compile an inner loop, over slices that do not overlap: each slice is an argument of its own for this reason."""
     return _compiled(function)
+
+
+def about() -> str:
+    """Return the versions of the compiler, what it compiles for (with a digest of the features), and the tile."""
+    _, name, features = processor()
+    target = f"{name} ({sha256(features.encode()).hexdigest()[:8]})"
+    return f"numba {numba.__version__} with llvmlite {llvmlite.__version__} for {target} in tiles of {choose()}"
 
 
 def compilations() -> int:

@@ -51,7 +51,7 @@ class Box:
         return [action for event in events for action in self.relay.handle(event, self.now)]
 
     def welcome(self, session: str = "s") -> list[Action]:
-        return self.tell(Came(m.Welcome(session, "box:1"), m.pack(JOB.describe())))
+        return self.tell(Came(m.Welcome(session, "box:1", 0), m.pack(JOB.describe())))
 
     def working(self) -> "Box":
         self.tell(Connected())
@@ -75,10 +75,10 @@ def test_it_joins_when_its_processes_are_there() -> None:
     box = Box()
     (greet,) = box.tell(Connected())
     assert isinstance(greet, Greet)
-    assert box.welcome() == [Prepare(JOB)]
+    assert box.welcome() == [Prepare(JOB, 0)]
     assert box.tell(ProcessJoined("a", 11)) == []
     assert box.tell(Prepared(LAYOUT.digest, LAYOUT.size)) == []
-    ready = m.Ready("s", LAYOUT.digest, 2)
+    ready = m.Ready("s", LAYOUT.digest, "", 2)
     assert said(box.tell(ProcessJoined("b", 22))) == [ready, relays.Process("s", 1, 11), relays.Process("s", 2, 22)]
     assert said(box.tell(ProcessJoined("c", 33))) == [relays.Process("s", 3, 33)]
 
@@ -91,7 +91,7 @@ def test_it_does_not_wait_for_ever_for_the_others() -> None:
     box.now += GATHER - 0.1
     assert box.tell(Tick()) == []
     box.now += 0.1
-    assert said(box.tell(Tick()))[0] == m.Ready("s", LAYOUT.digest, 1)
+    assert said(box.tell(Tick()))[0] == m.Ready("s", LAYOUT.digest, "", 1)
 
 
 def test_a_share_goes_down_and_its_blocks_come_up() -> None:
@@ -155,8 +155,8 @@ def test_without_processes_it_says_goodbye_and_returns() -> None:
     assert box.tell(ProcessJoined("c", 3)) == []
     (greet,) = box.tell(ProcessJoined("d", 4))
     assert isinstance(greet, Greet)
-    assert box.welcome() == [Prepare(JOB)], "the processes stay as they are"
-    assert said(box.tell(Prepared(LAYOUT.digest, LAYOUT.size)))[0] == m.Ready("s", LAYOUT.digest, 2)
+    assert box.welcome() == [Prepare(JOB, 0)], "the processes stay as they are"
+    assert said(box.tell(Prepared(LAYOUT.digest, LAYOUT.size)))[0] == m.Ready("s", LAYOUT.digest, "", 2)
 
 
 def test_another_session_has_other_parameters_under_the_same_version() -> None:
@@ -164,7 +164,7 @@ def test_another_session_has_other_parameters_under_the_same_version() -> None:
     box.tell(Connected())
     close, prepare = box.welcome("t")
     assert isinstance(close, Close)
-    assert prepare == Prepare(JOB)
+    assert prepare == Prepare(JOB, 0)
     assert box.tell(Prepared(LAYOUT.digest, LAYOUT.size)) == [], "the processes have to join again"
 
 
@@ -202,7 +202,7 @@ class AnyOrder(RuleBasedStateMachine):
                     self.due, self.told = set(), {}
                 case Close():
                     self.there = {}
-                case Send(m.Ready(_, _, processes)):
+                case Send(m.Ready(_, _, _, processes)):
                     assert self.prepared
                     assert not self.ready
                     assert processes == len(self.there) > 0
@@ -234,7 +234,7 @@ class AnyOrder(RuleBasedStateMachine):
         self.session = f"session {self.number}"
         self.welcomed = True
         try:
-            self.tell(Came(m.Welcome(self.session, "box:1"), m.pack(JOB.describe())))
+            self.tell(Came(m.Welcome(self.session, "box:1", 0), m.pack(JOB.describe())))
         except ProtocolError:  # it has said goodbye, and not greeted yet
             self.welcomed = False
 
