@@ -45,6 +45,7 @@ from engine.coordinator.rounds.round import Round
 
 UNTRIED = 32  # micro-batches in a share while a speed is unknown: answers come, and speeds, before a first lease lapses
 REMEMBERED = 1000  # events
+SLACK = 0.125  # of a share that relays may have more or less, if it saves them vectors
 
 Entry = tuple[float, Event, tuple[Instruction, ...]]  # the time, what happened then, and what was to be done
 
@@ -218,5 +219,6 @@ class Scheduler:
             current.voice = self._assignments.machine
         speeds, all_known = self._assignments.speeds()
         cap = current.cap if all_known else min(current.cap, UNTRIED)
-        shares = current.cut(speeds, cap * self._assignments.least_processes())
+        slack = SLACK if self.processes() > len(self) else 0.0
+        shares = current.cut(speeds, cap * self._assignments.least_processes(), slack)
         self._assignments.pass_over(shares)
