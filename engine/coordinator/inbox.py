@@ -49,6 +49,8 @@ class Inbox:
 
     def _act(self, peer: bytes, message: m.Message, payload: m.Frame | None) -> None:
         match message:
+            case m.Result() if self._peers.has_joined(peer, message.session):  # first, since most are this
+                self._result(peer, message, payload)
             case m.Hello():
                 self._dispatcher.lose(peer, "it started again")
                 self._peers.greet(peer, message)
@@ -65,8 +67,6 @@ class Inbox:
                 self._ready(peer, message)
             case relays.Process() | relays.Credit():
                 self._told_of_processes(peer, message, payload)
-            case m.Result():
-                self._result(peer, message, payload)
             case m.Failed():
                 self._failed(peer, m.traceback_of(message, payload))
             case m.Goodbye():

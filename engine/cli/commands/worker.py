@@ -3,6 +3,7 @@
 import argparse
 
 from engine.cli.command import Command
+from engine.cli.kernel_options import add_kernel_options, chosen_kernels
 
 PATIENCE = 600.0  # seconds
 MOST = 4096  # processes
@@ -21,6 +22,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="let one connection serve all processes: parameters come once, and one sum of their gradients goes back; "
         "auto: where there are several (default: auto)",
     )
+    add_kernel_options(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -34,9 +36,10 @@ def run(arguments: argparse.Namespace) -> int:
     if not 1 <= count <= MOST:
         raise UsageError(f"--processes must be from 1 to {MOST}, got {count}")
     keys_of(arguments)  # an error is reported here once, not by every process
-    if arguments.relay == "on" or (arguments.relay == "auto" and count > 1):
-        return WorkerPool(1, [*words_of(arguments), "--relay", str(count)], bind=anywhere).run()
-    return WorkerPool(count, words_of(arguments)).run()
+    with chosen_kernels(arguments):
+        if arguments.relay == "on" or (arguments.relay == "auto" and count > 1):
+            return WorkerPool(1, [*words_of(arguments), "--relay", str(count)], bind=anywhere).run()
+        return WorkerPool(count, words_of(arguments)).run()
 
 
 def anywhere(pid: int, number: int) -> None:

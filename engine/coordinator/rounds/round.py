@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable, Iterable
 from engine.compute import tree
 from engine.compute.tree import Block
 from engine.coordinator.rounds.events import Begin, Worker
-from engine.coordinator.rounds.shares import moved_to_halves, shares
+from engine.coordinator.rounds.shares import moved_to_halves, shares_along_tree
 from engine.coordinator.rounds.voting import Ballot, itself
 from engine.coordinator.rounds.worker import Task
 
@@ -35,8 +35,7 @@ class Round:
 
         `slack`: as in `moved_to_halves`.
         """
-        cut = [(self.start + low, self.start + high) for low, high in shares(self.stop - self.start, speeds)]
-        cut = moved_to_halves(cut, slack)
+        cut = moved_to_halves(shares_along_tree((self.start, self.stop), self.total, speeds), slack)
         for start, stop in cut:
             for low in range(start, stop, cap):
                 self.waiting.append(tree.cover(low, min(low + cap, stop), self.total))
