@@ -21,7 +21,7 @@ TEST = 64
 
 @dataclass(frozen=True)
 class Costs:
-    """Seconds and bytes; as measured, see `docs/scale.md`."""
+    """Seconds and bytes; see `benchmarks/README.md`."""
 
     microbatch: float = 0.005  # 16 images on one of 16 busy processes
     noise: float = 0.05  # of that, deviation
