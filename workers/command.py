@@ -4,14 +4,16 @@ import argparse
 import math
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from engine.errors import GradsumError
 from engine.launch.worker_options import add_worker_options, keys_of
 from engine.system.logs import configure_logging
 from engine.system.processes import schedule_as_batch
-from engine.wire import dialer_for
+from engine.wire import Dialer, dialer_for
 from engine.wire.address import is_local
 from workers.parent import Parent
+from workers.session import Quit
 from workers.shared_memory import WorkerMemory
 from workers.worker import Worker
 
@@ -25,16 +27,11 @@ def main(words: Sequence[str]) -> int:
     parser.add_argument("--clear", action="store_true", help="and then remove the socket that is the address")
     parser.add_argument("--silent", action="store_true", help="do not say why no coordinator is reached")
     parser.add_argument("--shared-memory", help=argparse.SUPPRESS)  # a descriptor of the parent's shared memory
+    parser.add_argument("--relay", type=int, help=argparse.SUPPRESS)  # be a relay with so many processes
     arguments = parser.parse_args(words)
     try:
         configure_logging()
-        schedule_as_batch()
-        keys = keys_of(arguments)
-        memory = WorkerMemory.parse(arguments.shared_memory) if arguments.shared_memory else None
-        parent = Parent(arguments.address if arguments.clear else None) if arguments.tied else None
-        tell = None if arguments.silent or is_local(arguments.address) else _tell
-        dialer = dialer_for(arguments.address, LARGEST, keys, tell)
-        ended = Worker(dialer, arguments.patience, memory, parent, once=arguments.once, place=arguments.place).run()
+        ended = _run(arguments)
     except GradsumError as error:
         print(f"gradsum worker: {error}", file=sys.stderr)
         return error.exit_code
@@ -45,3 +42,23 @@ def main(words: Sequence[str]) -> int:
 
 def _tell(text: str) -> None:
     print(f"gradsum worker: {text}", file=sys.stderr, flush=True)
+
+
+def _run(arguments: argparse.Namespace) -> Quit:
+    """Be a worker, or a relay, and return why and how it ended."""
+    keys = keys_of(arguments)
+    parent = Parent(arguments.address if arguments.clear else None) if arguments.tied else None
+    tell = None if arguments.silent or is_local(arguments.address) else _tell
+    about: dict[str, Any] = {"once": arguments.once, "place": arguments.place}
+    if arguments.relay:
+        # A worker needs none of it.
+        from workers.relay.group import LocalGroup  # noqa: PLC0415
+        from workers.relay.worker import RelayWorker  # noqa: PLC0415
+
+        dialer = Dialer(arguments.address, LARGEST, keys, tell)
+        with LocalGroup(arguments.relay, dialer) as group:
+            return RelayWorker(dialer, arguments.patience, group, parent, **about).run()
+    schedule_as_batch()
+    memory = WorkerMemory.parse(arguments.shared_memory) if arguments.shared_memory else None
+    endpoint = dialer_for(arguments.address, LARGEST, keys, tell)
+    return Worker(endpoint, arguments.patience, memory, parent, **about).run()

@@ -37,6 +37,7 @@ class Send:
     """Send a message."""
 
     message: m.Message
+    payload: m.Frame | None = None
 
 
 @dataclass(frozen=True)
@@ -108,13 +109,13 @@ class Session:
         self._wanted = offset
         return [Send(m.Fetch(self.id, offset))]
 
-    def prepared(self, schema: str, size: int, proof: str) -> list[Action]:
+    def prepared(self, schema: str, size: int, proof: str, processes: int = 1) -> list[Action]:
         """Answer that the job is prepared: its layout has `size` parameters and the digest `schema`.
 
-        `proof`: see `Evaluator.prove`.
+        `proof`: see `Evaluator.prove`. `processes` are going to compute.
         """
         self._size = size
-        return [Send(m.Ready(self.id, schema, proof))]
+        return [Send(m.Ready(self.id, schema, proof, processes))]
 
     def _welcome(self, message: m.Welcome, payload: m.Frame | None) -> list[Action]:
         if self.id == message.session:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from engine.compute.arithmetic import check_arithmetic
 from engine.compute.fingerprint import fingerprint, libraries
 from engine.compute.tally import WIRE
+from engine.data import Dataset
 from engine.errors import ProtocolError
 from engine.nn.parameters import Vector
 from engine.system.allocator import keep_freed_memory
@@ -59,6 +60,7 @@ class Worker:
         self._cpu = cpu
         self._once = once
         self._place = place
+        self._numerics, self._libraries = fingerprint(), m.clip(libraries(), m.LIBRARIES_LIMIT)
         self._cpu_before = 0.0  # processor seconds reported in earlier sessions
         self._session = self._new_session()
         self._pending: tuple[Prepare, DatasetFetcher] | None = None  # a job whose data is not here yet
@@ -68,7 +70,6 @@ class Worker:
         """Work, and return why and how it ended."""
         keep_freed_memory()
         check_arithmetic()  # an error about it comes before any connection
-        self._numerics, self._libraries = fingerprint(), m.clip(libraries(), m.LIBRARIES_LIMIT)
         signal.signal(signal.SIGTERM, self._leave)
         signal.signal(signal.SIGINT, self._leave)
         if self._parent:
@@ -85,12 +86,12 @@ class Worker:
     def _new_session(self) -> Session:
         return Session(self._memory.parameters if self._memory else None)
 
-    def _begin(self) -> None:
+    def _begin(self, session: Session) -> None:
         """Ask to join the coordinator that listens now."""
         self._drop_pending()
         if self._session.id:
             self._cpu_before = self._cpu()
-        self._session = self._new_session()
+        self._session = session
         token = self._memory.token if self._memory else ""
         hello = m.Hello(hostname(), os.getpid(), self._numerics, token, self._libraries, self._place)
         self._send(hello)
@@ -110,7 +111,7 @@ class Worker:
             if quit_ := self._reason_to_quit():
                 return quit_
             if self._endpoint.connected():
-                self._begin()
+                self._begin(self._new_session())
             if frames is not None:
                 for action in self._session.handle(*m.decode(frames)):
                     if quit_ := self._perform(action):
@@ -137,8 +138,8 @@ class Worker:
         """Carry out an action; an exception in computing is reported to the coordinator with its traceback."""
         try:
             match action:
-                case Send(message):
-                    self._send(message)
+                case Send(message, payload):
+                    self._endpoint.send(m.encode(message, payload))
                 case Prepare():
                     self._prepare(action)
                 case Compute(work, parameters):
@@ -148,15 +149,19 @@ class Worker:
                 case Leave():
                     if self._once:
                         return Quit("the run is over", 0)
-                    self._begin()
+                    self._begin(self._new_session())
                 case Quit():
                     return action
         except ProtocolError:
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, the coordinator is told, and with all of it
-            self._endpoint.send(m.encode(*m.failed(self._session.id, traceback.format_exc())))
-            return Quit(f"{type(error).__name__}: {error}", 1)
+            return self._fail(error)
         return None
+
+    def _fail(self, error: Exception) -> Quit:
+        """Tell the coordinator of `error`, which is being handled, with its traceback."""
+        self._endpoint.send(m.encode(*m.failed(self._session.id, traceback.format_exc())))
+        return Quit(f"{type(error).__name__}: {error}", 1)
 
     def _retry(self) -> Quit | None:
         """Prepare the job again if another process fetches its data, which may be here now."""
@@ -173,12 +178,16 @@ class Worker:
         fetcher = self._pending[1]
         if data := fetcher.get():
             self._drop_pending()
-            self._computation = Computation(job, data, self._memory, self._clock)
-            layout, proof = self._computation.layout, self._computation.prove(asked.nonce)
-            logger.info("ready for %s as %s", self._endpoint.address, self._session.name)
-            self._perform_all(self._session.prepared(layout.digest, layout.size, proof))
+            self._set_up(asked, data)
         elif fetcher.wanted is not None:
             self._perform_all(self._session.fetch(fetcher.wanted))
+
+    def _set_up(self, asked: Prepare, data: Dataset) -> None:
+        """Be ready for shares of the job, whose data is here, and say so."""
+        self._computation = Computation(asked.job, data, self._memory, self._clock)
+        layout, proof = self._computation.layout, self._computation.prove(asked.nonce)
+        logger.info("ready for %s as %s", self._endpoint.address, self._session.name)
+        self._perform_all(self._session.prepared(layout.digest, layout.size, proof))
 
     def _perform_all(self, actions: list[Action]) -> None:
         for action in actions:

@@ -101,8 +101,11 @@ class TreeSum(Generic[T]):
         self._known = known
         self._sums: dict[Block, T] = {}
 
-    def put(self, block: Block, value: T) -> None:
-        """Take the sum of `block`, which must be disjoint from all blocks put before."""
+    def put(self, block: Block, value: T) -> Block:
+        """Take the sum of `block`, which must be disjoint from all blocks put before; return what it became part of.
+
+        That is the largest block of which all has been put.
+        """
         for sibling, parent in above(block, self.total):
             if sibling not in self._sums:
                 break
@@ -112,6 +115,11 @@ class TreeSum(Generic[T]):
             value = self._add(left, right) if known is None else known
             block = parent
         self._sums[block] = value
+        return block
+
+    def take(self, block: Block) -> T:
+        """Return the sum of `block`, which `put` has returned, and forget it."""
+        return self._sums.pop(block)
 
     def result(self) -> T:
         """Return the sum over all micro-batches; KeyError while blocks are missing."""

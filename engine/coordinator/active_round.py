@@ -12,12 +12,24 @@ from engine.wire import messages as m
 from engine.wire.shared_memory import SLOTS
 
 
+@dataclass(frozen=True)
+class Counted:
+    """A block that was counted in training, and the name of who computed it. `cpu` as in RESULT."""
+
+    block: tree.Block
+    worker: str
+    images: int
+    seconds: float = 0.0
+    cpu: float = 0.0
+
+
 @dataclass
 class ActiveRound:
     """`work` is the message of each share but for what differs; `busy` has the seconds that each worker computed.
 
     `twice`: two workers must agree on every block. `again`: it is done for the second time, and its images have been
     counted. `adding`: workers that share memory may form sums. `expelled`: names of workers that sent wrong bits.
+    `counted`: who computed which block.
     """
 
     work: m.Work
@@ -31,9 +43,12 @@ class ActiveRound:
     expelled: list[str] = field(default_factory=list)
     began: float = 0.0  # by the monotonic clock
     busy: defaultdict[bytes, float] = field(default_factory=lambda: defaultdict(float))
+    counted: list[Counted] = field(default_factory=list)
     _slots: defaultdict[int, int] = field(default_factory=lambda: defaultdict(int))  # in use, by part
-    _given: set[tree.Block] = field(default_factory=set)
     _frame: m.Frame = None
+
+    def __post_init__(self) -> None:
+        self._given = bytearray(self.work.total)  # which micro-batches have been given out
 
     def share(self, assign: Assign, part: int | None) -> tuple[m.Work, m.Frame | None]:
         """Return the message that gives a worker its share, and its payload; `part`: its part of shared memory, if any.
@@ -44,9 +59,10 @@ class ActiveRound:
         start, stop = assign.share
         slot, sums, payload = m.NO_SLOT, m.NO_SLOT, None
         blocks = tree.cover(start, stop, self.work.total)
-        for block in self._given.intersection(blocks):
-            self.sums.doubt(block)
-        self._given.update(blocks)
+        for low, high in blocks:
+            if 1 in self._given[low:high]:  # all of it, or a piece
+                self.sums.doubt((low, high))
+            self._given[low:high] = b"\1" * (high - low)
         if part is not None:
             slot = self._slots[part] + 1
             if slot == 1 and self.adding:  # those of a second share would be written over sums that others read

@@ -49,10 +49,10 @@ class Coordinator:
 
     def gather(self, count: int, waiting: Callable[[int], None] | None = None) -> None:
         """Wait until `count` workers are ready, or the run is to stop; tell `waiting` now and then how many are."""
-        while len(self._scheduler) < count and not self._environment.interrupted():
+        while self._scheduler.processes() < count and not self._environment.interrupted():
             self.wait()
             if waiting:
-                waiting(len(self._scheduler))
+                waiting(self._scheduler.processes())
 
     def wait(self) -> None:
         """Wait briefly for something to happen, and deal with it."""
@@ -87,7 +87,7 @@ class Coordinator:
         """
         active = self._training(step, parameters, out)
         active.twice, self._twice = self._twice > 0, max(self._twice - 1, 0)
-        if len(self._scheduler) >= self._config.policy.least:
+        if self._scheduler.processes() >= self._config.policy.least:
             self._begin(active)
         return Pending(partial(self._gradient, active))
 
@@ -150,7 +150,7 @@ class Coordinator:
             self._begin(active)
         while not active.done:
             self.wait()
-            self._gate.needed(len(self._scheduler), 1)
+            self._gate.needed(self._scheduler.processes(), 1)
             if not active.done and self._environment.interrupted() and not self._scheduler.expecting():
                 raise InterruptedRoundError
         self._dispatcher.active = None
@@ -158,7 +158,7 @@ class Coordinator:
 
     def _muster(self) -> None:
         """Wait until there are enough workers for a round."""
-        while self._gate.needed(len(self._scheduler), self._config.policy.least):
+        while self._gate.needed(self._scheduler.processes(), self._config.policy.least):
             self.wait()
             if self._environment.interrupted():
                 raise InterruptedRoundError

@@ -9,7 +9,7 @@ from engine.coordinator.notices import NoticeKind
 from engine.coordinator.peers import LOOK, Peers
 from engine.errors import ProtocolError, WorkerFailedError
 from engine.system.clock import Clock
-from engine.wire import Received
+from engine.wire import Received, relays
 from engine.wire import messages as m
 
 FAILURES = 3  # failures of workers in one round that end the run: it is not the workers' fault
@@ -55,8 +55,8 @@ class Inbox:
                 self._dispatcher.lose(peer, "it started again")
                 self._peers.greet(peer, message)
                 self._dispatcher.unasked(peer)
-            case m.Fetch() | m.Ready() | m.Result() | m.Failed() | m.Goodbye() if not self._peers.has_joined(
-                peer, message.session
+            case m.Fetch() | m.Ready() | relays.Process() | relays.Credit() | m.Result() | m.Failed() | m.Goodbye() if (
+                not self._peers.has_joined(peer, message.session)
             ):
                 self._peers.redirect(peer, message)
                 self._dispatcher.unasked(peer)
@@ -64,16 +64,29 @@ class Inbox:
                 if not self._peers.feed(peer, message):
                     self._dispatcher.unasked(peer)
             case m.Ready():
-                if member := self._peers.admit(peer, message):
-                    self._dispatcher.put(rounds.Joined(peer, member.host))
-                else:
-                    self._dispatcher.lose(peer, REFUSED)
+                self._ready(peer, message)
+            case relays.Process() | relays.Credit():
+                self._told_of_processes(peer, message, payload)
             case m.Failed():
                 self._failed(peer, m.traceback_of(message, payload))
             case m.Goodbye():
                 self._dispatcher.lose(peer, message.reason, NoticeKind.LEFT)
             case _:
                 raise ProtocolError(f"{type(message).__name__} is not for the coordinator")
+
+    def _ready(self, peer: bytes, ready: m.Ready) -> None:
+        if member := self._peers.admit(peer, ready):
+            self._dispatcher.put(rounds.Joined(peer, member.host, ready.processes))
+        else:
+            self._dispatcher.lose(peer, REFUSED)
+
+    def _told_of_processes(self, peer: bytes, message: relays.Process | relays.Credit, payload: m.Frame | None) -> None:
+        if isinstance(message, relays.Credit):
+            self._peers.processes.credit(peer, message, payload)
+            return
+        self._peers.processes.note(peer, message)
+        if message.reason:
+            self._dispatcher.unasked(peer)
 
     def _failed(self, peer: bytes, traceback: str) -> None:
         member = self._peers.local(peer)  # remote workers are not trusted

@@ -1,18 +1,40 @@
 """The workers of one session, by their identity on the transport, and what each has done."""
 
 from collections import Counter
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
 
+from engine.compute.tree import Block
 from engine.coordinator.notices import STRANGER
 from engine.coordinator.source import WorkerReport
+from engine.wire import relays
 
 REMEMBERED = 10_000  # plain names that were given: workers may come and go for weeks
 
 
 @dataclass
+class Process:
+    """A process of a relay. Totals are over training only."""
+
+    name: str
+    pid: int
+    images: int = 0
+    seconds: float = 0.0
+    cpu: float = 0.0
+
+    def add(self, one: relays.Contribution, images: int) -> None:
+        """Add what it did for a block, in which `images` are counted for the first time."""
+        self.images += images
+        self.seconds += one.seconds
+        self.cpu = max(self.cpu, one.cpu)
+
+
+@dataclass
 class Member:
-    """A worker that was welcomed; it gets work once `ready`. Totals are over training only."""
+    """A worker that was welcomed; it gets work once `ready`. Totals are over training only.
+
+    A relay has `processes`, by number. `told`: which of them computed the block that it answers next.
+    """
 
     name: str
     host: str
@@ -23,14 +45,26 @@ class Member:
     place: str = ""  # what a launcher calls the place where it runs
     fetched: int = 0  # bytes of the data set before the end of the last piece that it was given
     ready: bool = False
+    expected: int = 1  # processes that compute for it
     images: int = 0
     seconds: float = 0.0
     cpu: float = 0.0
+    processes: dict[int, Process] = field(default_factory=dict)
+    told: tuple[relays.Credit, list[relays.Contribution]] | None = None
 
     def report(self) -> WorkerReport:
-        """Return what the worker has done so far."""
+        """Return what the worker has done so far, without its processes."""
         done = self.images, self.seconds, self.cpu
         return WorkerReport(self.name, self.host, self.pid, *done, self.key, self.libraries, self.place)
+
+    def report_of(self, process: Process) -> WorkerReport:
+        """Return what one of its processes has done so far."""
+        did = process.images, process.seconds, process.cpu
+        return WorkerReport(process.name, self.host, process.pid, *did, libraries=self.libraries, via=self.name)
+
+    def reports(self) -> list[WorkerReport]:
+        """Return what the worker has done so far, and what each of its processes has."""
+        return [self.report(), *map(self.report_of, self.processes.values())]
 
 
 class Membership:
@@ -78,15 +112,44 @@ class Membership:
         """Forget a worker, and return what was known of it."""
         member = self._members.pop(peer, None)
         if member is not None:
-            self._gone_cpu += member.cpu
+            self._gone_cpu += sum(report.cpu for report in member.reports())
         return member
 
-    def credit(self, peer: bytes, images: int, seconds: float, cpu: float) -> None:
-        """Add an answer to what the worker has done; `cpu` is the total of its stay."""
+    def add_process(self, member: Member, number: int, pid: int) -> Process:
+        """Add a process of a relay, under a name that no other worker has had."""
+        process = member.processes[number] = Process(self._new_name(f"{member.host}:{pid}"), pid)
+        return process
+
+    def drop_process(self, member: Member, number: int) -> Process:
+        """Forget a process of a relay, and return what was known of it."""
+        process = member.processes.pop(number)
+        self._gone_cpu += process.cpu
+        return process
+
+    def credit(
+        self, peer: bytes, images: int, seconds: float, cpu: float, told: Iterable[relays.Contribution] = ()
+    ) -> None:
+        """Add an answer to what the worker has done; `cpu` is the total of its stay.
+
+        `told`: which of a relay's processes have done it.
+        """
         member = self._members[peer]
+        member.cpu = max(member.cpu, cpu)
+        for one in told:
+            seconds = 0.0
+            if process := member.processes.get(one.number):
+                counted = min(one.images, images)
+                process.add(one, counted)
+                images -= counted
         member.images += images
         member.seconds += seconds
-        member.cpu = max(member.cpu, cpu)
+
+    def told(self, peer: bytes, round_: int, block: Block) -> Sequence[relays.Contribution]:
+        """Return which processes of a relay computed `block`, as it told before its answer; empty for a worker."""
+        told = self._members[peer].told
+        if told and (told[0].round, told[0].start, told[0].stop) == (round_, *block):
+            return told[1]
+        return ()
 
     def get(self, peer: bytes) -> Member | None:
         """Return the worker known as `peer`, if it was welcomed."""
@@ -103,8 +166,8 @@ class Membership:
 
     def reports(self) -> list[WorkerReport]:
         """Return what each worker that is ready has done."""
-        return [member.report() for member in self._members.values() if member.ready]
+        return [report for member in self._members.values() if member.ready for report in member.reports()]
 
     def cpu_seconds(self) -> float:
         """Return the processor seconds used by all workers of the session, including those that left."""
-        return self._gone_cpu + sum(member.cpu for member in self._members.values())
+        return self._gone_cpu + sum(one.cpu for member in self._members.values() for one in member.reports())

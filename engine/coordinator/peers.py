@@ -8,9 +8,10 @@ from engine.coordinator.config import Config, Environment
 from engine.coordinator.membership import Member, Membership
 from engine.coordinator.notices import Notice, NoticeKind
 from engine.coordinator.reduction import FLOAT
+from engine.coordinator.relay_processes import RelayProcesses
 from engine.errors import ProtocolError
 from engine.nn.parameters import Vector
-from engine.wire import Received
+from engine.wire import Received, relays
 from engine.wire import messages as m
 from engine.wire.shared_memory import PLACES, SLOTS
 
@@ -40,6 +41,7 @@ class Peers:
         self._notice = environment.notice
         self._shared_memory = environment.shared_memory
         self._members = members
+        self.processes = RelayProcesses(members, environment.notice)
         self._in_memory: int | None = None  # version of the parameters in shared memory
         if self._shared_memory:
             self._shared_memory.words()[:] = 0  # what an earlier session said there
@@ -102,11 +104,15 @@ class Peers:
             self._differs(peer, member.name, f"it computes different bits of this job{with_}")
             return None
         member.ready = True
+        member.expected = ready.processes
         text = f"pid {member.pid} on {member.host}" + (f", {member.place}" if member.place else "")
+        text += f", a relay with {ready.processes} processes" if ready.processes > 1 else ""
         self._notice(Notice(NoticeKind.JOINED, member.name, text, member.report()))
         return member
 
-    def redirect(self, peer: bytes, message: m.Fetch | m.Ready | m.Result | m.Failed | m.Goodbye) -> None:
+    def redirect(
+        self, peer: bytes, message: m.Fetch | m.Ready | relays.Process | relays.Credit | m.Result | m.Failed | m.Goodbye
+    ) -> None:
         """Answer a message of an earlier session or connection: its sender has not noticed that this is over."""
         text = f"{type(message).__name__} of a peer that has not joined this session"
         self._notice(Notice(NoticeKind.UNASKED, self._members.name(peer), text))
@@ -144,6 +150,7 @@ class Peers:
         """Forget a worker that LEFT or is LOST; one on this machine is suspected until it ends, or comes back."""
         self.suspect(peer)
         if member := self._members.drop(peer):
+            self.processes.part(member, kind, reason)
             # A worker that was never ready did not join: it gets no row, only this event.
             self._notice(Notice(kind, member.name, reason, member.report() if member.ready else None, detail))
 

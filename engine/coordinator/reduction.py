@@ -93,8 +93,8 @@ class Reduction:
         """Use no sum that workers formed of `block`: its sums may come from someone else than theirs."""
         self._formed.doubtful.append(block)
 
-    def put(self, block: tree.Block, sums: Sums, formed: Sequence[Vector] = ()) -> None:
-        """Count the sums of `block`, which must not have been counted before.
+    def put(self, block: tree.Block, sums: Sums, formed: Sequence[Vector] = ()) -> tree.Block:
+        """Count the sums of `block`, which must not have been counted before; return what it became part of.
 
         `formed`: the gradients of the nodes above it, from its parent on, that its worker added up.
         """
@@ -102,8 +102,9 @@ class Reduction:
         if formed:
             nodes = [node for _, node in tree.above(block, self.total)]
             self._formed.sums.update(zip(nodes, formed, strict=False))
-        self._tree.put(block, sums)
+        whole = self._tree.put(block, sums)
         self.seconds += time.perf_counter() - began
+        return whole
 
     def result(self) -> Sums:
         """Return the sums over the whole round, once every block has been counted."""
@@ -111,3 +112,27 @@ class Reduction:
         if self._out is not None and sums.gradient is not None and sums.gradient is not self._out:
             np.copyto(self._out, sums.gradient)  # nothing was added here last
         return replace(sums, gradient=self._out)
+
+
+class Part(Reduction):
+    """The sums of a share of a round: of each of the fewest blocks that together are the share.
+
+    Blocks outside of it never come, so the adding stops there by itself.
+    """
+
+    def __init__(self, samples: int, microbatch: int, out: Vector | None, share: tree.Block, tallied: int = 0) -> None:
+        super().__init__(samples, microbatch, out, tallied)
+        self._wanted = set(tree.cover(*share, self.total))
+        self._whole: list[tree.Block] = []
+
+    def put(self, block: tree.Block, sums: Sums, formed: Sequence[Vector] = ()) -> tree.Block:
+        """Count the sums of `block`, as in any round."""
+        whole = super().put(block, sums, formed)
+        if whole in self._wanted:
+            self._whole.append(whole)
+        return whole
+
+    def take(self) -> list[tuple[tree.Block, Sums]]:
+        """Return the blocks of the share that have become whole since the last call; use their gradients at once."""
+        whole, self._whole = self._whole, []
+        return [(block, self._tree.take(block)) for block in whole]

@@ -1,6 +1,6 @@
 """Where the training loop gets its sums from."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -12,8 +12,10 @@ from engine.nn.parameters import Vector
 class WorkerReport:
     """What one worker has done: `images` evaluated in training, `seconds` busy, `cpu` processor seconds used.
 
-    `key`: the beginning of its public key, in hex; "" if it has none. `libraries`: what its kernels are made by.
-    `place`: what a launcher calls the place where it runs, "" if none placed it.
+    `key`: the beginning of its public key, in hex; "" if it has none. `libraries`: what its kernels are made by. `via`:
+    the name of the relay that it is a process of, "" if it is none's. `place`: what a launcher calls the place where it
+    runs, "" if none placed it. Of a relay itself, images and seconds are those
+    that no process of its own is credited with.
     """
 
     name: str
@@ -25,6 +27,13 @@ class WorkerReport:
     key: str = ""
     libraries: str = ""
     place: str = ""
+    via: str = ""
+
+
+def that_compute(workers: Sequence[WorkerReport]) -> list[WorkerReport]:
+    """Return those of `workers` that compute themselves: a relay lets its processes do it."""
+    relays = {worker.via for worker in workers}
+    return [worker for worker in workers if worker.name not in relays]
 
 
 @dataclass

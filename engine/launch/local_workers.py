@@ -33,7 +33,7 @@ class LocalWorkers:
     """Keeps `count` workers running that connect to `address`.
 
     WorkersError if they cannot be started. `server` forks them, if there is one and while it lives; else `command`
-    makes the command line of a worker from its arguments.
+    makes the command line of a worker from its arguments. `replaced` is told of each that ended, and how.
     """
 
     def __init__(
@@ -45,8 +45,10 @@ class LocalWorkers:
         limits: Limits = LIMITS,
         command: Callable[..., list[str]] = worker_command,
         server: ForkServer | None = None,
+        replaced: Callable[[int, str], None] = lambda pid, end: None,  # noqa: ARG005
     ) -> None:
         self._address = address
+        self._replaced = replaced
         self._count = count
         self._shared_memory = shared_memory
         self._clock = clock
@@ -133,6 +135,7 @@ class LocalWorkers:
         self._by_pid.clear()
         end, said = process.close()
         logger.warning("worker process %d ended with %s", process.pid, end)
+        self._replaced(process.pid, end)
         self._failed += 0 if process.useful else 1
         if self._failed >= self._limits.failures + self._count:
             raise WorkersError(

@@ -113,6 +113,12 @@ class Worker(TypedDict):
     fingerprint: Annotated[str | None, "what its bits depend on: program, arithmetic; and what made its kernels"]
     key: Annotated[str | None, "the beginning of its public key, in hex; NULL for a worker without one"]
     place: Annotated[str | None, "what the launcher calls the place where it runs, such as job 21_3, or NULL"]
+    cpu: Annotated[float | None, "processor seconds that it used, its start included; of a relay those of its own"]
+    via: Annotated[
+        str | None,
+        "the relay, another worker of the run, that it is a process of, or NULL; the images of a relay are in the rows "
+        "of its processes",
+    ]
 
 
 class Event(TypedDict):

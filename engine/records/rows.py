@@ -138,6 +138,8 @@ class WorkerRow(NamedTuple):
     fingerprint: str | None = None
     key: str | None = None
     place: str | None = None
+    cpu: float | None = None
+    via: str | None = None
 
 
 class EventRow(NamedTuple):

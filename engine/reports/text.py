@@ -1,7 +1,7 @@
 """How values and rows of the records are shown to people, in a terminal and on a page alike."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -99,7 +99,20 @@ CLASSES = (
     Column("precision", lambda row: number(row["precision"], ".4f")),
     Column("F1", lambda row: number(row["f1"], ".4f")),
 )
-WORKERS = (
+
+
+def machines(workers: Iterable[tuple[str, str | None, str | None]]) -> str:
+    """Return how many machines and processes there are, given name, host and relay of each; "" without a relay."""
+    known = list(workers)
+    relays = {via for _, _, via in known if via}
+    if not relays:
+        return ""
+    hosts, processes = len({host for _, host, _ in known if host}), sum(name not in relays for name, _, _ in known)
+    return f"{hosts} machine{'s' * (hosts != 1)}, {processes} process{'es' * (processes != 1)}"
+
+
+_VIA = Column("via", lambda row: shown(row["via"]), right=False)
+_WORKERS = (
     Column("worker", lambda row: shown(row["worker"]), right=False),
     Column("host", lambda row: shown(row["host"]), right=False),
     Column("pid", lambda row: shown(row["pid"])),
@@ -111,6 +124,14 @@ WORKERS = (
     Column("images/s", lambda row: number(row["images_per_second"], ",.0f")),
     Column("why it left", lambda row: shown(row["reason"]), right=False),
 )
+
+
+def worker_columns(rows: Iterable[Row]) -> tuple[Column, ...]:
+    """Return the columns of a table of these workers: the relay that one belongs to only where there are relays."""
+    where = [_VIA] if any(row["via"] for row in rows) else []
+    return (*_WORKERS[:2], *where, *_WORKERS[2:])
+
+
 EVENTS = (
     Column("when", lambda row: " ".join(when(row["time"])), right=False),
     Column("kind", lambda row: shown(row["kind"]), right=False),

@@ -123,7 +123,8 @@ class WorkerRows:
             self._own.add(worker.name)
             about = WorkerRow(worker.name, worker.host, worker.pid, joined=joined, key=worker.key or None)
             made_by = f"{self._numerics}; {worker.libraries}" if worker.libraries else self._numerics
-            self._records.worker(about._replace(fingerprint=made_by, place=worker.place or None))
+            about = about._replace(place=worker.place or None, via=worker.via or None)
+            self._records.worker(about._replace(fingerprint=made_by))
         else:
             self._there.add(worker.name)
             self._first = self._first or joined
@@ -147,4 +148,4 @@ def worker_row(worker: WorkerReport) -> WorkerRow:
     """Return what is recorded of a worker that is at work."""
     rate = worker.images / worker.seconds if worker.seconds else None
     row = WorkerRow(worker.name, worker.host, worker.pid)
-    return row._replace(images=worker.images, seconds=worker.seconds, images_per_second=rate)
+    return row._replace(images=worker.images, seconds=worker.seconds, images_per_second=rate, cpu=worker.cpu)

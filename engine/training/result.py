@@ -4,6 +4,7 @@ import os
 import shutil
 from dataclasses import asdict
 
+from engine.coordinator.source import that_compute
 from engine.data import Measure
 from engine.kernels import REMARKS, choose
 from engine.network import Network
@@ -141,7 +142,7 @@ def _on_snapshots(run: Run, loop: Loop) -> tuple[str, ...]:
 
 
 def _workers(run: Run, loop: Loop) -> int:
-    return run.settings.workers or len(loop.source.workers())
+    return run.settings.workers or len(that_compute(loop.source.workers()))
 
 
 def _step_ms(loop: Loop) -> dict[str, float]:

@@ -68,6 +68,11 @@ class Dialer:
             return INSECURE if self._keys else NO_KEY
         return ""
 
+    @property
+    def sources(self) -> "list[zmq.Socket[bytes]]":
+        """What can be read when there is something for `poll`."""
+        return [source for one in self._candidates for source in (one.socket, one.monitor)]
+
     def watch(self, descriptor: int) -> None:
         """Let `poll` return also when the file `descriptor` can be read."""
         self._poller.register(descriptor, zmq.POLLIN)

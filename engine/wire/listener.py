@@ -1,8 +1,10 @@
 """The coordinator's end."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Self
+
+import zmq
 
 from engine.system.clock import MONOTONIC, Clock
 from engine.wire.address import LOCAL_PACKETS
@@ -11,6 +13,7 @@ from engine.wire.endpoint import Received
 from engine.wire.keys import Keys
 from engine.wire.local_socket import LocalSocket
 from engine.wire.messages import Frame
+from engine.wire.sockets import milliseconds
 from engine.wire.zeromq import ZeroMQ
 
 logger = logging.getLogger("gradsum.wire")
@@ -35,6 +38,9 @@ class Listener:
         self._zeromq: ZeroMQ | None = None
         self._last_loss: float | None = None
         self._announcements: list[float] = []  # when to say that a connection may have been lost
+        self._sources: Callable[[], Sequence[zmq.Socket[bytes]]] | None = None
+        self._watched: set[zmq.Socket[bytes]] = set()  # what others wait for
+        self._poller: zmq.Poller | None = None  # for that and all that is ours
         try:
             self.address = self.bind(address, keys)
         except BaseException:
@@ -56,6 +62,17 @@ class Listener:
         logger.info("listening at %s", bound.address)
         return bound.address
 
+    def watch(self, sources: "Callable[[], Sequence[zmq.Socket[bytes]]]") -> None:
+        """Let `poll` return also when one of what `sources` returns, each time anew, can be read."""
+        self._sources = sources
+
+    def _register(self, sources: "Sequence[zmq.Socket[bytes]]") -> zmq.Poller:
+        self._watched, self._poller = set(sources), zmq.Poller()
+        own = [*([self._local.descriptor] if self._local else []), *(self._zeromq.sources if self._zeromq else [])]
+        for source in (*sources, *own):
+            self._poller.register(source, zmq.POLLIN)
+        return self._poller
+
     def send(self, peer: bytes, frames: Sequence[Frame]) -> bool:
         """Send `frames` to `peer`; False if it is gone, or has not taken what it was sent before."""
         return self._sockets[peer[0]].send(peer, frames)
@@ -65,15 +82,24 @@ class Listener:
         deadline = self._clock.now() + timeout
         while True:
             until = min(deadline, self._announcements[0]) if self._announcements else deadline
-            received = self._poll_once(until - self._clock.now())
-            if received:
+            received, watched = self._poll_once(until - self._clock.now())
+            if received or watched:
                 return received
             now = self._clock.now()
             if now >= deadline or (self._announcements and now >= self._announcements[0]):
                 return received
 
-    def _poll_once(self, timeout: float) -> list[Received]:
-        """Wait until anything happens, and handle everything that is not for the coordinator."""
+    def _poll_once(self, timeout: float) -> tuple[list[Received], bool]:
+        """Wait until anything happens, and handle everything that is not for the coordinator.
+
+        Return what is, and whether what else is watched can be read.
+        """
+        watched = False
+        if self._sources:
+            sources = self._sources()
+            poller = self._poller if self._poller and self._watched == set(sources) else self._register(sources)
+            watched = any(source in self._watched for source, _ in poller.poll(milliseconds(timeout)))
+            timeout = 0.0
         received: list[Received] = []
         if self._zeromq:
             received = self._zeromq.receive(timeout)
@@ -85,7 +111,7 @@ class Listener:
                 bound.lost = False
                 self._plan_announcements(LOSS_DELAYS[:1] if bound is self._local else LOSS_DELAYS)
             bound.check_limits()
-        return received
+        return received, watched
 
     def _plan_announcements(self, delays: Sequence[float]) -> None:
         """Plan to say that a connection was lost, unless that was planned a moment ago."""

@@ -1,9 +1,7 @@
-"""The wire format: every message that travels between coordinator and worker. The only file that knows it.
+"""The wire format: every message that travels between coordinator and worker; `relays` has two more.
 
 A message is one or two frames: a msgpack header of at most 1 KiB, `[VERSION, opcode, field, field, ...]`, and for some
-messages a payload: raw little-endian bytes (a float32 vector), the msgpack description of a job, or UTF-8. Nothing
-received is used before its opcode, version, types and ranges have been checked; a message that fails raises
-ProtocolError.
+a payload: raw little-endian bytes, the msgpack description of a job, or UTF-8. ProtocolError if anything is wrong.
 
     worker                      coordinator
     HELLO      ------------->               who I am, what my numbers depend on
@@ -35,6 +33,7 @@ VERSION = 2
 HEADER_LIMIT = 1024  # bytes
 JOB_LIMIT = 1 << 20  # bytes of a job's description
 CHUNK_LIMIT = 1 << 20  # bytes of data in one message
+MOST_PROCESSES = 4096  # of a relay
 LIBRARIES_LIMIT = 160  # characters of what a worker's kernels are made by
 ERROR_LIMIT = 700  # characters of an exception without its traceback
 TRACEBACK_LIMIT = 1 << 14  # bytes of a traceback; most have a tenth of it
@@ -110,12 +109,13 @@ class Refuse(Message):
 
 @dataclass(frozen=True)
 class Ready(Message):
-    """The worker can compute. `schema`: digest of its parameter layout. `proof`: of what it makes of the nonce."""
+    """`schema`: digest of the worker's layout; `proof`: of what it makes of the nonce; `processes`: of a relay."""
 
     opcode: ClassVar[int] = 4
     session: str = text(32)
     schema: str = text(64)
     proof: str = text(64, default="")
+    processes: int = count(MOST_PROCESSES, default=1)
 
 
 @dataclass(frozen=True)
@@ -204,7 +204,7 @@ class Stop(Message):
 
 @dataclass(frozen=True)
 class Fetch(Message):
-    """The worker needs the job's data set and has the first `offset` bytes of its file."""
+    """The worker needs the job's data and has the first `offset` bytes."""
 
     opcode: ClassVar[int] = 11
     session: str = text(32)

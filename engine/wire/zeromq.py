@@ -31,6 +31,11 @@ class ZeroMQ:
         self._poller.register(bound.monitor, zmq.POLLIN)
         return bound
 
+    @property
+    def sources(self) -> "list[zmq.Socket[bytes]]":
+        """What can be read when there is something for `receive`."""
+        return [self._gatekeeper.socket, *(one for bound in self._bound for one in (bound.socket, bound.monitor))]
+
     def watch(self, descriptor: int) -> None:
         """Let `receive` return also when the file `descriptor` can be read."""
         self._poller.register(descriptor, zmq.POLLIN)

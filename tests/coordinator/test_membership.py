@@ -3,7 +3,8 @@
 import tracemalloc
 
 from engine.coordinator.membership import REMEMBERED, Membership
-from engine.coordinator.source import WorkerReport
+from engine.coordinator.source import WorkerReport, that_compute
+from engine.wire import relays
 
 
 def test_a_worker_comes_works_and_goes() -> None:
@@ -67,3 +68,35 @@ def test_names_for_the_records() -> None:
     members = Membership()
     members.add(b"a", "box", 7)
     assert [members.name(b"a"), members.name(b"\x00\xff")] == ["box:7", "stranger 00ff"]
+
+
+def test_what_a_relay_answers_is_credited_to_its_processes() -> None:
+    members = Membership()
+    relay = members.add(b"r", "box", 1)
+    relay.ready = True
+    first, second = (members.add_process(relay, number, 1 + number) for number in (1, 2))
+    assert [report.name for report in members.reports()] == ["box:1", "box:2", "box:3"]
+    told = relays.Credit("s", 4, 5, 0, 2), [relays.Contribution(1, 8, 0.5, 3.0), relays.Contribution(2, 4, 0.25, 2.0)]
+    relay.told = told
+    assert list(members.told(b"r", 4, (0, 2))) == told[1]
+    assert not members.told(b"r", 4, (0, 1)), "it is of another block"
+    assert not members.told(b"r", 3, (0, 2)), "it is of another round"
+    members.credit(b"r", 12, 0.5, 1.0, told[1])
+    members.credit(b"r", 0, 0.5, 1.0, told[1])  # the same block, computed again
+    rows = [(r.name, r.images, r.seconds, r.cpu, r.via) for r in members.reports()]
+    assert rows == [("box:1", 0, 0.0, 1.0, ""), ("box:2", 8, 1.0, 3.0, "box:1"), ("box:3", 4, 0.5, 2.0, "box:1")]
+    assert [report.name for report in that_compute(members.reports())] == ["box:2", "box:3"]
+    assert members.drop_process(relay, 2) is second
+    members.credit(b"r", 12, 0.5, 2.0, told[1])
+    assert (relay.images, first.images) == (4, 16), "nobody else is credited with what one that is gone has done"
+    assert members.cpu_seconds() == 2.0 + 3.0 + 2.0
+    members.drop(b"r")
+    assert members.cpu_seconds() == 2.0 + 3.0 + 2.0
+
+
+def test_a_relay_cannot_claim_more_than_its_block_has() -> None:
+    members = Membership()
+    relay = members.add(b"r", "box", 1)
+    process = members.add_process(relay, 1, 2)
+    members.credit(b"r", 12, 0.5, 1.0, [relays.Contribution(1, 1000, 0.5, 3.0)])
+    assert (process.images, relay.images) == (12, 0)

@@ -13,6 +13,7 @@ from engine.coordinator.peers import PING, Peers
 from engine.coordinator.source import WorkerReport
 from engine.errors import ProtocolError
 from engine.wire import messages as m
+from engine.wire import relays
 from engine.wire.shared_memory import SharedMemory
 from tests.support.fakes import JOB, MODEL, NUMERICS, FakeClock, FakeSupervisor
 
@@ -241,3 +242,33 @@ def test_a_message_of_another_session_is_answered_if_its_sender_has_not_joined()
         (NoticeKind.UNASKED, "box:7"),
         (NoticeKind.UNASKED, "stranger 62"),
     ]
+
+
+def test_the_processes_of_a_relay_come_and_go_with_it() -> None:
+    gate = Gate()
+    gate.answer(b"r")
+    with pytest.raises(ProtocolError, match="not ready"):
+        gate.peers.processes.note(b"r", relays.Process("s", 1, 70))
+    gate.peers.admit(b"r", m.Ready("s", MODEL.layout().digest, processes=2))
+    for number in (1, 2):
+        gate.peers.processes.note(b"r", relays.Process("s", number, 70 + number))
+    with pytest.raises(ProtocolError, match="joined twice"):
+        gate.peers.processes.note(b"r", relays.Process("s", 2, 72))
+    gate.peers.processes.note(b"r", relays.Process("s", 1, 71, "killed"))
+    with pytest.raises(ProtocolError, match="has not joined"):
+        gate.peers.processes.note(b"r", relays.Process("s", 1, 71, "killed"))
+    for number in (3, 4, 5):
+        gate.peers.processes.note(b"r", relays.Process("s", number, 70 + number))
+    with pytest.raises(ProtocolError, match="one too many"):
+        gate.peers.processes.note(b"r", relays.Process("s", 6, 76))
+    gate.peers.part(b"r", NoticeKind.LOST, "its connection was lost")
+    told = [(notice.kind, notice.worker, notice.text) for notice in gate.notices]
+    assert told[:4] == [
+        ("joined", "box:7", "pid 7 on box, a relay with 2 processes"),
+        ("joined", "box:71", "pid 71 on box, via box:7"),
+        ("joined", "box:72", "pid 72 on box, via box:7"),
+        ("lost", "box:71", "killed"),
+    ]
+    gone = "its relay box:7: its connection was lost"
+    assert told[-5:-1] == [("lost", f"box:{pid}", gone) for pid in (72, 73, 74, 75)]
+    assert told[-1] == ("lost", "box:7", "its connection was lost")

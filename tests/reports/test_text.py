@@ -3,7 +3,7 @@
 import pytest
 
 from engine.data import Measure
-from engine.reports.text import shown, size
+from engine.reports.text import machines, shown, size
 
 
 @pytest.mark.parametrize(
@@ -31,3 +31,10 @@ def test_values(value: object, text: str) -> None:
 
 def test_scores_have_their_unit() -> None:
     assert (Measure.PERCENT.text(97.5), Measure.R2.text(0.99512)) == ("97.50 % correct", "R² 0.9951")
+
+
+def test_machines_and_processes_are_told_of_where_there_are_relays() -> None:
+    alone = [("a:1", "a", None), ("b:1", "b", "")]
+    assert machines(alone) == ""
+    assert machines([*alone, ("a:2", "a", "a:1"), ("a:3", "a", "a:1")]) == "2 machines, 3 processes"
+    assert machines([("a:1", "a", None), ("a:2", "a", "a:1")]) == "1 machine, 1 process"

@@ -1,7 +1,7 @@
 """Real local workers and a coordinator, as a training run has them, and the serial evaluation they must equal."""
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -75,11 +75,16 @@ class Cluster:
         )
         self.serial = Serial(job, data)
 
-    def check(self, step: int) -> None:
-        """Compare a step, and the validation after it, with the serial path, to the bit."""
+    def check(self, step: int, meanwhile: Callable[[], None] = lambda: None) -> None:
+        """Compare a step, and the validation after it, with the serial path, to the bit.
+
+        `meanwhile` is called when the shares of the step have been sent.
+        """
         before, after = (np.random.default_rng(n).random(MODEL.layout().size, np.float32) for n in (step, step + 1))
         out, expected = np.zeros_like(before), np.zeros_like(before)
-        sums = self.coordinator.start(step, before, out).result()
+        pending = self.coordinator.start(step, before, out)
+        meanwhile()
+        sums = pending.result()
         reference = self.serial.start(step, before, expected).result()
         assert (sums.loss, sums.correct, out.tobytes()) == (reference.loss, reference.correct, expected.tobytes())
         assert self.coordinator.validate(step, after) == self.serial.validate(step, after)

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from engine.errors import ProtocolError
 from engine.wire import messages as m
+from engine.wire import relays
 
 COUNTS = st.integers(0, 2**53 - 1)
 
@@ -29,7 +30,9 @@ STRATEGIES: dict[type[m.Message], list[st.SearchStrategy[Any]]] = {
     m.Hello: [texts(64), st.integers(0, 2**32), texts(512), texts(64), texts(160), texts(40)],
     m.Welcome: [texts(32), texts(96), COUNTS],
     m.Refuse: [texts(600)],
-    m.Ready: [texts(32), texts(64), texts(64)],
+    m.Ready: [texts(32), texts(64), texts(64), st.integers(0, 4096)],
+    relays.Process: [texts(32), COUNTS, st.integers(0, 2**32), texts(200)],
+    relays.Credit: [texts(32), *[COUNTS] * 4],
     m.Work: [texts(32), COUNTS, COUNTS, st.sampled_from(m.WorkKind), *[COUNTS] * 7],
     m.Result: [texts(32), *[COUNTS] * 4, REALS, COUNTS, SECONDS, SECONDS, *[COUNTS] * 3],
     m.Fetch: [texts(32), COUNTS],
@@ -55,10 +58,11 @@ COUNTED = (
     "formed",
     "correct",
     "offset",
+    "number",
     "nonce",
 )
 SECONDS_FIELDS = {"seconds": 10**12, "cpu": 10**12}
-LIMITS = TEXTS | dict.fromkeys(COUNTED, 2**53 - 1) | SECONDS_FIELDS | {"pid": 2**32}
+LIMITS = TEXTS | dict.fromkeys(COUNTED, 2**53 - 1) | SECONDS_FIELDS | {"pid": 2**32, "processes": 4096}
 OWN_LIMITS: dict[type[m.Message], dict[str, int]] = {m.Refuse: {"reason": 600}}
 VERSION = bytes([m.VERSION])  # as msgpack has a small number
 EXAMPLES: list[m.Message] = [
@@ -66,6 +70,8 @@ EXAMPLES: list[m.Message] = [
     m.Welcome("s", "box:77", 9),
     m.Refuse("no"),
     m.Ready("s", "ab" * 32, "cd" * 32),
+    relays.Process("s", 1, 77),
+    relays.Credit("s", 1, 2, 3, 4),
     m.Work("s", 1, 2, m.WorkKind.TRAIN, 4, 5, 6, 7, 8),
     m.Result("s", 1, 2, 3, 4, 0.5, 6, 0.25, 0.125),
     m.Fetch("s", 1),
@@ -343,3 +349,23 @@ def test_jobs_are_packed_within_limits() -> None:
     for bad in (m.pack({1: 2}), m.pack(list(range(5000))), m.pack(b"binary"), m.pack(plain)[:-1], m.pack(plain) + b"x"):
         with pytest.raises(ProtocolError, match="not valid msgpack"):
             m.unpack(bad)
+
+
+PARTS = st.builds(relays.Contribution, COUNTS, COUNTS, SECONDS, SECONDS)
+
+
+@given(st.lists(PARTS, max_size=5))
+def test_what_processes_contributed_survives_the_wire(parts: list[relays.Contribution]) -> None:
+    assert relays.credits_of(relays.pack_credits(parts)) == parts
+
+
+@pytest.mark.parametrize(
+    "said", [7, [7], [[1, 2, 3.0]], [[1, 2, 3.0, "4"]], [[1, -2, 3.0, 4.0]], [[1, 2, 3.0, 1e13]], [[True, 2, 3.0, 4.0]]]
+)
+def test_contributions_that_cannot_be(said: object) -> None:
+    with pytest.raises(ProtocolError):
+        relays.credits_of(m.pack(said))
+    with pytest.raises(ProtocolError):
+        relays.credits_of(None)
+    with pytest.raises(ProtocolError):
+        relays.credits_of(m.pack([[1, 2, 3.0, 4.0]] * (m.MOST_PROCESSES + 1)))

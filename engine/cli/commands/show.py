@@ -9,7 +9,7 @@ from engine.cli.command import Command
 from engine.cli.tables import STYLES, add_forms, console, print_csv, print_json, table
 from engine.records import RunRecord, look, read_run
 from engine.reports.groups import groups
-from engine.reports.text import CLASSES, EVENTS, WORKERS, Column, Row, fact, shown, validation_columns
+from engine.reports.text import CLASSES, EVENTS, Column, Row, fact, machines, shown, validation_columns, worker_columns
 
 HEADER = ("table", "row", "column", "value")
 _KEYS = {"validation": "batchno", "classes": "number", "workers": "worker", "events": "id"}
@@ -59,8 +59,11 @@ def _print(record: RunRecord) -> None:
             grid.add_row(Text(f"  {name}", "dim"), Text(fact(name, value)))
         out.print(grid)
     validation = validation_columns(record.validation)
-    for name, columns in (("validation", validation), ("classes", CLASSES), ("workers", WORKERS), ("events", EVENTS)):
+    workers = worker_columns(record.workers)
+    for name, columns in (("validation", validation), ("classes", CLASSES), ("workers", workers), ("events", EVENTS)):
         _print_rows(name, columns, getattr(record, name))
+        if name == "workers" and (said := machines((w["worker"], w["host"], w["via"]) for w in record.workers)):
+            out.print(Text(f"  {said}", "dim"))
 
 
 def _print_rows(name: str, columns: Sequence[Column], rows: Sequence[Row]) -> None:

@@ -15,6 +15,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
     add_worker_options(parser, PATIENCE)
     parser.add_argument("--processes", type=int, metavar="N", help="workers to start (default: one per core)")
+    parser.add_argument(
+        "--relay",
+        choices=("on", "off", "auto"),
+        default="auto",
+        help="let one connection serve all processes: parameters come once, and one sum of their gradients goes back; "
+        "auto: where there are several (default: auto)",
+    )
     add_kernel_options(parser)
 
 
@@ -32,10 +39,17 @@ def run(arguments: argparse.Namespace) -> int:
     keys = keys_of(arguments)  # an error is reported here once, not by every process
     with chosen_kernels(arguments):
         way_in = keys.way_in() if keys and str(arguments.key) == "-" else b""
-        pool = WorkerPool(count, words_of(arguments), way_in=way_in)
+        if arguments.relay == "on" or (arguments.relay == "auto" and count > 1):
+            pool = WorkerPool(1, [*words_of(arguments), "--relay", str(count)], way_in=way_in, bind=anywhere)
+        else:
+            pool = WorkerPool(count, words_of(arguments), way_in=way_in)
         if arguments.tied:
             end_with_standard_input()
         return pool.run()
+
+
+def anywhere(pid: int, number: int) -> None:
+    """Bind the relay to no core: its own processes are bound, and it stays off theirs."""
 
 
 COMMAND = Command(

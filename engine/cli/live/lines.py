@@ -5,6 +5,7 @@ import time
 from typing import TYPE_CHECKING, TextIO
 
 from engine.cli.live.display import Display, describe, join_with
+from engine.reports.text import machines
 from engine.training.reporter import Reporter, RunInfo, StepReport
 
 if TYPE_CHECKING:
@@ -69,7 +70,9 @@ class Lines(Display):
         correct = "" if math.isnan(percent) else f"  {percent:.1f} % correct"
         self._say(
             f"epoch {report.epoch:.2f}  step {report.step}  loss {loss:.4f}{correct}  "
-            f"{report.images_per_second:,.0f} {self.unit}/s" + (f"  {progress[1]:.0f} s left" if progress else "")
+            f"{report.images_per_second:,.0f} {self.unit}/s"
+            + (f"  {where}" if (where := machines((w.name, w.host, w.via) for w in workers)) else "")
+            + (f"  {progress[1]:.0f} s left" if progress else "")
         )
 
     def validated(self, validation: "Validation") -> None:

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from engine.cli.live.display import Display, describe, join_with
+from engine.reports.text import machines
 from engine.training.reporter import RunInfo, StepReport
 
 if TYPE_CHECKING:
@@ -142,15 +143,25 @@ class Panel(Display):
             *([] if math.isnan(percent) else [("correct", f"{percent:.1f} %")]),
             (f"{self.unit}/s", f"{report.images_per_second:,.0f}"),
         ]
-        if self._workers:
-            shown = self._workers[:SHOWN_WORKERS]
-            rates = [f"{w.images / w.seconds:,.0f}" if w.seconds else "-" for w in shown]
-            more = f" and {len(self._workers) - len(shown)} more" if len(self._workers) > len(shown) else ""
-            facts.append(("each worker", " ".join(rates) + more))
+        facts += self._workers_facts()
         if self._placed:
             facts.append(("elsewhere", self._placed))
         if seen := self._validation:
             facts.append(("validation", f"{_named(seen)} after step {seen.step:,}"))
+        return facts
+
+    def _workers_facts(self) -> list[tuple[str, str]]:
+        """Return the rows about those that compute."""
+        from engine.coordinator.source import that_compute  # slow to import; by now it is there
+
+        computing, facts = that_compute(self._workers), []
+        if where := machines((w.name, w.host, w.via) for w in self._workers):
+            facts.append(("machines", where))
+        if computing:
+            shown = computing[:SHOWN_WORKERS]
+            rates = [f"{w.images / w.seconds:,.0f}" if w.seconds else "-" for w in shown]
+            more = f" and {len(computing) - len(shown)} more" if len(computing) > len(shown) else ""
+            facts.append(("each process" if where else "each worker", " ".join(rates) + more))
         return facts
 
 

@@ -21,9 +21,9 @@ class Assignments:
         self.attempts = 0
         self.due = math.inf  # when a task becomes late or lapses, at the earliest; perhaps too early
 
-    def join(self, worker: Worker, machine: str = "") -> None:
-        """Add a worker, idle."""
-        self.workers[worker] = WorkerState(machine)
+    def join(self, worker: Worker, machine: str = "", processes: int = 1) -> None:
+        """Add a worker, idle, for which `processes` compute."""
+        self.workers[worker] = WorkerState(machine, processes)
         self.idle[worker] = None
 
     def forget(self, worker: Worker) -> Task | None:
@@ -32,6 +32,11 @@ class Assignments:
         self.idle.pop(worker, None)
         self.late.pop(worker, None)
         return state.task if state and state.task and not state.task.lapsed else None
+
+    def expects(self, worker: Worker) -> bool:
+        """Return whether a worker has a share whose lease has not lapsed."""
+        state = self.workers.get(worker)
+        return bool(state and state.task and not state.task.lapsed)
 
     def strike(self, event: Answered, now: float) -> IgnoreReason | None:
         """Strike an answered block off the worker's share; return why not, if it was not asked for the block."""
@@ -56,7 +61,8 @@ class Assignments:
         state = self.workers[worker]
         self.attempts += 1
         share = (blocks[0][0], blocks[-1][1])
-        late, lease = self._leases.limits(share[1] - share[0], state.speed or self._speed_of_newcomers())
+        speed = state.speed or self._speed_of_newcomers()
+        late, lease = self._leases.limits(share[1] - share[0], speed, state.processes > 1)
         task = Task(current.number, self.attempts, share, list(blocks), now, now + late, now + lease)
         state.task = task
         state.given.append(task)
@@ -119,13 +125,19 @@ class Assignments:
     def speeds(self) -> tuple[list[float], bool]:
         """Put the idle in the order of their speeds, the fastest first; return these, and whether all are known.
 
-        A speed that is unknown is taken to be the mean of those that are known.
+        A speed that is unknown is taken to be the mean of those that are known, for each of its processes.
         """
-        known = [speed for w in self.idle if (speed := self.workers[w].speed) is not None]
-        usual = sum(known) / len(known) if known else 1.0
-        order = sorted(self.idle, key=lambda w: -(self.workers[w].speed or usual))
+        idle = [self.workers[worker] for worker in self.idle]
+        known = [(state.speed, state.processes) for state in idle if state.speed is not None]
+        usual = sum(speed for speed, _ in known) / sum(processes for _, processes in known) if known else 1.0
+        speeds = {w: self.workers[w].speed or usual * self.workers[w].processes for w in self.idle}
+        order = sorted(speeds, key=lambda w: -speeds[w])
         self.idle = dict.fromkeys(order)
-        return [self.workers[w].speed or usual for w in order], len(known) == len(order)
+        return [speeds[w] for w in order], len(known) == len(order)
+
+    def least_processes(self) -> int:
+        """Return the fewest processes that any idle worker has."""
+        return min(self.workers[worker].processes for worker in self.idle)
 
     def pass_over(self, shares: Iterable[Block]) -> None:
         """Count which idle workers get nothing; `shares` are in their order."""

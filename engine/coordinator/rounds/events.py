@@ -11,10 +11,11 @@ Worker = bytes  # a peer's identity on the transport
 
 @dataclass(frozen=True)
 class Joined:
-    """A worker is ready for work. `machine`: the name of the one that it is on."""
+    """A worker is ready for work. `machine`: the name of the one that it is on. `processes` compute for it."""
 
     worker: Worker
     machine: str = ""
+    processes: int = 1
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,8 @@ class Left:
 class Begin:
     """A round of `total` micro-batches begins, with parameters `version`; shares have at most `cap` micro-batches.
 
-    `audit` chooses the blocks that two workers must agree on.
+    `audit` chooses the blocks that two workers must agree on. `part`: the micro-batches that are to be computed, None
+    if that is all.
     """
 
     round: int
@@ -36,6 +38,7 @@ class Begin:
     version: int
     cap: int
     audit: Audit | None = None
+    part: Block | None = None
 
 
 @dataclass(frozen=True)

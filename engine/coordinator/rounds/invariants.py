@@ -66,7 +66,7 @@ def _blocks(current: Round) -> Iterator[str]:
     missing = sorted(current.missing)
     if any(a[1] > b[0] for a, b in pairwise(missing)):
         yield "missing blocks overlap"
-    if current.counted + sum(stop - start for start, stop in missing) != current.total:
+    if current.counted + sum(stop - start for start, stop in missing) != current.stop - current.start:
         yield "counted and missing micro-batches are not those of the round"
     if not current.ballots.keys() <= current.missing:
         yield "a block in question has been counted"
@@ -81,11 +81,12 @@ def _places(current: Round, tasks: dict[Worker, Task]) -> Iterator[str]:
     lapsed does not count. Of a block in question only the first share waits.
     """
     waiting = Counter(block for share in current.waiting for block in share)
-    held = Counter(block for task in tasks.values() if not task.lapsed for block in task.blocks)
+    working = [task for task in tasks.values() if not task.lapsed]
     if any(waiting[block] > 1 for block in current.ballots):
         yield "a block in question waits twice"
     for block in current.missing - current.ballots.keys():
-        waits, holders, copies = waiting[block], held[block], current.copies.get(block, 0)
+        holders = sum(task.has(block) for task in working)
+        waits, copies = waiting[block], current.copies.get(block, 0)
         if (waits, holders, copies) != (1, 0, 0) and (waits, holders) != (0, 1 + copies):
             yield f"block {block} waits {waits} times, is held by {holders} and has {copies} copies"
 

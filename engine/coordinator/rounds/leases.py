@@ -10,6 +10,7 @@ class Leases:
     A worker that is *late* may have its blocks copied by one that is idle; when its *lease* has lapsed, they are handed
     out again. Factors are large because a speed is a rough prediction: evaluating a sample is about three times as fast
     as training on it. `first_...` is for a worker whose speed is not known yet. No lease is longer than `most_lease`.
+    A relay may have to start one of its own processes first, for which it has `start` more.
     """
 
     first_lease: float = 60.0
@@ -20,8 +21,9 @@ class Leases:
     least_late: float = 1.0
     late_factor: float = 6.0
     newcomer: float = 4.0
+    start: float = 4.0
 
-    def limits(self, size: int, speed: float | None) -> tuple[float, float]:
+    def limits(self, size: int, speed: float | None, relay: bool = False) -> tuple[float, float]:
         """Return after how long a worker is late with `size` micro-batches, and after how long its lease lapses.
 
         `speed` in micro-batches a second, None if it is not known.
@@ -29,5 +31,6 @@ class Leases:
         if speed is None:
             return min(self.first_late, self.first_lease), self.first_lease
         expected = size / speed
-        lease = min(max(self.lease_factor * expected, self.least_lease), self.most_lease)
-        return min(max(self.late_factor * expected, self.least_late), lease), lease
+        more = self.start if relay else 0.0
+        lease = min(max(self.lease_factor * expected, self.least_lease) + more, self.most_lease)
+        return min(max(self.late_factor * expected, self.least_late) + more, lease), lease

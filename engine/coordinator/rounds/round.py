@@ -1,12 +1,12 @@
 """The blocks of one round: which are missing, which wait for a worker, which were copied, which are in question."""
 
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Hashable, Iterable
 
 from engine.compute import tree
 from engine.compute.tree import Block
 from engine.coordinator.rounds.events import Begin, Worker
-from engine.coordinator.rounds.shares import shares_along_tree
+from engine.coordinator.rounds.shares import moved_to_halves, shares_along_tree
 from engine.coordinator.rounds.voting import Ballot, itself
 from engine.coordinator.rounds.worker import Task
 
@@ -28,10 +28,14 @@ class Round:
         self.copies: dict[Block, int] = {}  # how many have a block besides the one whose share it is in
         self.voice: Callable[[Worker], Hashable] = itself  # whose opinion a worker's is, as in `Ballot`
         self._audit = begin.audit
+        self.start, self.stop = begin.part or (0, begin.total)  # of it is to be computed
 
-    def cut(self, speeds: list[float], cap: int) -> list[Block]:
-        """Return shares of the round proportional to `speeds`; they wait in pieces of at most `cap` micro-batches."""
-        cut = shares_along_tree((0, self.total), self.total, speeds)
+    def cut(self, speeds: list[float], cap: int, slack: float = 0.0) -> list[Block]:
+        """Return shares of the round proportional to `speeds`; they wait in pieces of at most `cap` micro-batches.
+
+        `slack`: as in `moved_to_halves`.
+        """
+        cut = moved_to_halves(shares_along_tree((self.start, self.stop), self.total, speeds), slack)
         for start, stop in cut:
             for low in range(start, stop, cap):
                 self.waiting.append(tree.cover(low, min(low + cap, stop), self.total))
@@ -79,21 +83,62 @@ class Round:
         else:
             self.wanting.pop(block, None)
 
-    def copy(self, late: Iterable[Task]) -> list[Block]:
+    def copy(self, late: Iterable[Task], idle: int) -> list[Block]:
         """Return the block to be expected last of those that only late workers have; empty if there is none.
 
-        A worker computes the blocks of its share in order, so its last one is copied first.
+        A worker computes the blocks of its share in order, so its last one is copied first; in pieces, if several
+        workers are `idle`.
         """
         tasks = [task for task in late if task.round == self.number and not task.lapsed]
-        holders = Counter(block for task in tasks for block in task.blocks)
         for task in sorted(tasks, key=lambda task: -task.late_at):
             for block in reversed(task.blocks):
-                if block in self.missing and block not in self.ballots:
-                    copies = self.copies.get(block, 0)
-                    if copies < holders[block]:
-                        self.copies[block] = copies + 1
-                        return [block]
+                if block in self.missing and block not in self.ballots and block not in self.copies:
+                    self._split([block], idle)
+                for part in reversed(self.parts(block)):
+                    copies = self.copies.get(part, 0)
+                    if part not in self.ballots and copies < sum(task.has(part) for task in tasks):
+                        self.copies[part] = copies + 1
+                        return [part]
         return []
+
+    def parts(self, block: Block) -> list[Block]:
+        """Return the missing blocks that are in `block`: itself, or those that are left of its pieces."""
+        if block in self.missing:
+            return [block]
+        return sorted(part for part in self.missing if block[0] <= part[0] and part[1] <= block[1])
+
+    def _split(self, blocks: list[Block], pieces: int) -> list[Block]:
+        """Split missing blocks at the tree's own halves until there are enough, and return them in order."""
+        found = list(blocks)
+        while 0 < len(found) < pieces:
+            block = max(found, key=lambda block: block[1] - block[0])
+            if block[1] - block[0] == 1:
+                break
+            middle = tree.middle(*block)
+            halves = [(block[0], middle), (middle, block[1])]
+            found.remove(block)
+            found += halves
+            self.missing.remove(block)
+            self.missing.update(halves)
+        return sorted(found)
+
+    def merge(self, block: Block) -> bool:
+        """Undo that `block` was split, if nothing of it has been counted or is in question; return whether it was."""
+        parts = self.parts(block)
+        if sum(stop - start for start, stop in parts) < block[1] - block[0] or not self.ballots.keys().isdisjoint(
+            parts
+        ):
+            return False
+        self.missing.difference_update(parts)
+        self.missing.add(block)
+        for part in parts:
+            self.copies.pop(part, None)
+        self._keep_waiting(lambda waiting: waiting not in parts)
+        return True
+
+    def _keep_waiting(self, wanted: Callable[[Block], bool]) -> None:
+        """Let only those of the waiting blocks wait that are `wanted`."""
+        self.waiting = deque(run for share in self.waiting for run in self._runs(filter(wanted, share)))
 
     def ask(self, worker: Worker, blocks: Iterable[Block]) -> None:
         """Expect an opinion of `worker` on those of `blocks` that are in question."""
@@ -108,26 +153,31 @@ class Round:
             if block in self.ballots:
                 self._ask_no_more(worker, block)
 
-    def give_back(self, worker: Worker, task: Task) -> None:
-        """Let others have the missing blocks of `task`, unless another worker has a copy."""
-        if task.round != self.number:
-            return
+    def give_back(self, worker: Worker, task: Task, others: int) -> None:
+        """Let `others`, of whom there are so many, have the missing blocks of `task`, unless one of them has a copy."""
+        if task.round == self.number:
+            self.release(worker, task.blocks, others)
+
+    def release(self, worker: Worker, blocks: Iterable[Block], others: int) -> None:
+        """Let `others` have what is missing of `blocks`, which `worker` has no longer."""
         again = []
-        for block in task.blocks:
-            if block in self.ballots:
-                self._ask_no_more(worker, block)  # so that others will be asked
-            elif self.copies.get(block):
-                self.copies[block] -= 1
-            elif block in self.missing:
-                again.append(block)
-        self.waiting.extendleft(reversed(_runs(again)))
+        for part in [part for block in blocks for part in self.parts(block)]:
+            if part in self.ballots:
+                self._ask_no_more(worker, part)  # so that others will be asked
+            elif self.copies.get(part):
+                self.copies[part] -= 1
+            else:
+                again.append(part)
+        pieces = self._split(again, others)
+        shares = [[piece] for piece in pieces] if len(pieces) <= others else self._runs(pieces)
+        self.waiting.extendleft(reversed(shares))
 
     def put_in_question(self, block: Block, asked: set[Worker]) -> None:
         """Require that two workers agree on `block`, which those in `asked` have."""
         self.copies.pop(block, None)
         self.ballots[block] = Ballot(self.voice, asked=asked)
         self._reconsider(block)
-        self.waiting = deque(run for share in self.waiting for run in _runs(x for x in share if x != block))
+        self._keep_waiting(lambda waiting: waiting != block)
 
     def forget(self, worker: Worker) -> None:
         """Drop the opinions of a worker that has left: it might come back as another."""
@@ -147,13 +197,13 @@ class Round:
         self.wanting.pop(block, None)
         self.counted += block[1] - block[0]
 
-
-def _runs(blocks: Iterable[Block]) -> list[list[Block]]:
-    """Group blocks into contiguous runs, each of which is one range."""
-    runs: list[list[Block]] = []
-    for block in sorted(blocks):
-        if runs and runs[-1][-1][1] == block[0]:
-            runs[-1].append(block)
-        else:
-            runs.append([block])
-    return runs
+    def _runs(self, blocks: Iterable[Block]) -> list[list[Block]]:
+        """Group blocks into runs, each of which is all that a worker would compute for the range."""
+        runs: list[list[Block]] = []
+        for block in sorted(blocks):
+            longer = [*runs[-1], block] if runs else []
+            if longer and tree.cover(longer[0][0], block[1], self.total) == longer:
+                runs[-1].append(block)
+            else:
+                runs.append([block])
+        return runs

@@ -7,7 +7,8 @@ does not matter for the sums, since any two workers find the same bits; so the s
 again whenever that may help. It gives idle workers, in this order: a share that no worker has; a block in question, on
 which another opinion is wanted; a copy of a block whose worker is late. Every event ends in that one step, `_give_out`,
 so that there is one place where work is found for the idle. A worker has one share at a time, and a late answer still
-counts if it is the first.
+counts if it is the first. What a lost or late worker had is split at the tree's own halves, so that several others can
+have it; an answer for the whole still counts as long as none for a piece has.
 
 A ring of the last events is kept with their instructions. Fed to a new scheduler they give the same instructions again,
 which is how a failure is looked into.
@@ -44,6 +45,7 @@ from engine.coordinator.rounds.round import Round
 
 UNTRIED = 32  # micro-batches in a share while a speed is unknown: answers come, and speeds, before a first lease lapses
 REMEMBERED = 1000  # events
+SLACK = 0.125  # of a share that relays may have more or less, if it saves them vectors
 
 Entry = tuple[float, Event, tuple[Instruction, ...]]  # the time, what happened then, and what was to be done
 
@@ -59,6 +61,10 @@ class Scheduler:
     def __len__(self) -> int:
         """Return the number of workers."""
         return len(self._assignments.workers)
+
+    def processes(self) -> int:
+        """Return how many processes compute: those of relays, and every other worker."""
+        return sum(state.processes for state in self._assignments.workers.values())
 
     def handle(self, event: Event, now: float) -> list[Instruction]:
         """Take an event at the monotonic time `now` (seconds) and return what is to be done."""
@@ -98,9 +104,9 @@ class Scheduler:
                 self._round = Round(event)
             case Tick():
                 return self._tick(now)
-            case Joined(worker, machine):
+            case Joined(worker, machine, processes):
                 self._forget(worker)
-                self._assignments.join(worker, machine)
+                self._assignments.join(worker, machine, processes)
             case Left(worker):
                 self._forget(worker)
             case Arbitrated():
@@ -113,16 +119,19 @@ class Scheduler:
         task = self._assignments.forget(worker)
         if self._round:
             if task:
-                self._round.give_back(worker, task)
+                self._round.give_back(worker, task, len(self._assignments.able()))
             self._round.forget(worker)
 
     def _answered(self, event: Answered, now: float) -> list[Instruction]:
+        expected = self._assignments.expects(event.worker)
         if reason := self._assignments.strike(event, now):
             return [Ignore(event.worker, reason, event.block)]
         current = self._round
         if current is None or event.round != current.number:
             return [Ignore(event.worker, IgnoreReason.LATE, event.block), *self._give_out(now)]
-        if event.block not in current.missing:
+        if event.block not in current.missing and not current.merge(event.block):
+            if expected:  # others have computed some of its pieces, and the rest was left to it
+                current.release(event.worker, [event.block], len(self._assignments.able()))
             return [Ignore(event.worker, IgnoreReason.REPEATED, event.block), *self._give_out(now)]
         if event.block in current.ballots or not event.finite:
             return self._voted(event, current, now)
@@ -174,7 +183,7 @@ class Scheduler:
             for worker, task in late:
                 self._round.expect_no_opinion(worker, task)
             for worker, task in lapsed:
-                self._round.give_back(worker, task)
+                self._round.give_back(worker, task, len(self._assignments.able()))
         return [*(Lapsed(worker, tuple(task.blocks)) for worker, task in lapsed), *self._give_out(now)]
 
     def _give_out(self, now: float) -> list[Instruction]:
@@ -187,7 +196,11 @@ class Scheduler:
             self._plan(current)
         if assignments.idle and (current.waiting or current.wanting or assignments.late):
             for worker in list(assignments.idle):
-                blocks = current.take() or current.question(worker) or current.copy(assignments.late_tasks())
+                blocks = (
+                    current.take()
+                    or current.question(worker)
+                    or current.copy(assignments.late_tasks(), len(assignments.idle))
+                )
                 if blocks:
                     out.append(assignments.assign(worker, current, blocks, now))
                     current.ask(worker, blocks)
@@ -205,5 +218,7 @@ class Scheduler:
         if self._assignments.on_several_machines():
             current.voice = self._assignments.machine
         speeds, all_known = self._assignments.speeds()
-        shares = current.cut(speeds, current.cap if all_known else min(current.cap, UNTRIED))
+        cap = current.cap if all_known else min(current.cap, UNTRIED)
+        slack = SLACK if self.processes() > len(self) else 0.0
+        shares = current.cut(speeds, cap * self._assignments.least_processes(), slack)
         self._assignments.pass_over(shares)

@@ -22,6 +22,28 @@ def shares(total: int, speeds: Sequence[float]) -> list[Block]:
     return [(end - count, end) for end, count in zip(accumulate(counts), counts, strict=True)]
 
 
+def moved_to_halves(cut: Sequence[Block], slack: float) -> list[Block]:
+    """Return the shares with their ends moved to where the tree splits higher up, by `slack` of a mean share at most.
+
+    Each block of a share is a vector on the way to the coordinator; a whole machine's vector costs more than the little
+    that some have to do more, or less, than their speed says.
+    """
+    first, last = cut[0][0], cut[-1][1]
+    reach = int(slack * (last - first) / len(cut))
+    ends, before = [], first
+    for _, end in cut[:-1]:
+        grid = 1 << max(end, 1).bit_length()
+        while abs(_nearest(end, grid) - end) > reach:
+            grid //= 2
+        before = min(max(before, _nearest(end, grid)), last)
+        ends.append(before)
+    return list(zip([first, *ends], [*ends, last], strict=True))
+
+
+def _nearest(number: int, grid: int) -> int:
+    return (number + grid // 2) // grid * grid
+
+
 def shares_along_tree(part: Block, total: int, speeds: Sequence[float]) -> list[Block]:
     """Cut `part` of [0, total) as `shares` does, or at multiples of a power of two where that costs less in all.
 

@@ -29,6 +29,10 @@ class Task:
         """Micro-batches in the share."""
         return self.share[1] - self.share[0]
 
+    def has(self, block: Block) -> bool:
+        """Return whether `block` is one of those not answered yet, or in one."""
+        return any(start <= block[0] and block[1] <= stop for start, stop in self.blocks)
+
     def due(self) -> float | None:
         """Return when it becomes late, or, if it is, when its lease lapses; None if that has lapsed."""
         return None if self.lapsed else self.deadline if self.late else self.late_at
@@ -38,11 +42,13 @@ class Task:
 class WorkerState:
     """A worker on `machine`, as the scheduler sees it. `speed` in micro-batches a second, None while unknown.
 
+    `processes` compute for it, more than one for a relay.
     `version`: the parameters that it holds. `warm`: it has finished a share; the first is slow on any worker.
     `passed_over`: rounds in a row without one. `given`: the shares it was given last, finished or not.
     """
 
     machine: str = ""
+    processes: int = 1
     speed: float | None = None
     version: int | None = None
     task: Task | None = None

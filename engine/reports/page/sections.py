@@ -7,7 +7,7 @@ from engine.records import Event, Run, RunRecord, Validation, Worker
 from engine.reports.groups import best_checkpoint, groups
 from engine.reports.page.document import Section
 from engine.reports.page.html import Html, join, pairs, picture, remark, table, tag, text
-from engine.reports.text import EVENTS, WORKERS, duration, number, shown, validation_columns, when
+from engine.reports.text import EVENTS, duration, number, shown, validation_columns, when, worker_columns
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,8 @@ def mistakes(confusion: Picture) -> Section:
 
 def workers(timeline: Picture, rows: Sequence[Worker]) -> Section:
     """Show who computed, and when."""
-    who = table(WORKERS, rows) if rows else remark("The run had no workers: one process computed everything.")
+    alone = "The run had no workers: one process computed everything."
+    who = table(worker_columns(rows), rows) if rows else remark(alone)
     return Section("Workers", join([timeline.html(), who]))
 
 

@@ -48,6 +48,10 @@ class Share:
     lapsed: bool = False
 
 
+def inside(block: Block, other: Block) -> bool:
+    return other[0] <= block[0] and block[1] <= other[1]
+
+
 def accepted(instructions: list[Instruction]) -> list[Block]:
     return [x.block for x in instructions if isinstance(x, Accept)]
 
@@ -69,6 +73,7 @@ class AnyOrder(RuleBasedStateMachine):
         self.machines: dict[bytes, str] = {}  # of all workers that ever joined
         self.apart: bool | None = None  # whether opinions must come from different machines; None: no share yet
         self.votes: dict[Block, dict[bytes, str]] = {}  # blocks in question, and who said what
+        self.given: set[Block] = set()  # in this round; what is in one of them is a piece of it, which nobody audits
         self.attempts: set[int] = set()
         self.done: list[Answered] = []
 
@@ -153,9 +158,15 @@ class AnyOrder(RuleBasedStateMachine):
             on_time = [s for s in self.holders(block) if self.now - s.given < PATIENCE.least_late - SLACK]
             assert len(on_time) <= self.questioned(block), "somebody else is expected to answer it soon"
         assert assign.with_parameters == (self.holds[assign.worker] != self.begun.version)
+        self.given |= blocks
         self.attempts.add(assign.attempt)
         self.holds[assign.worker] = self.begun.version
         self.hands[assign.worker] = Share(assign, self.begun.total, blocks, self.now)
+
+    def wanted(self, block: Block) -> bool:
+        """Tell whether nothing of the block is counted, and it is not a piece of one in question, nor is one of it."""
+        related = [x for x in self.votes if x != block and (inside(x, block) or inside(block, x))]
+        return not (set(range(*block)) & self.counted or related)
 
     def holders(self, block: Block) -> list[Share]:
         """Return the shares of this round that hold the block, still missing, and have not lapsed."""
@@ -169,7 +180,8 @@ class AnyOrder(RuleBasedStateMachine):
 
     def questioned(self, block: Block) -> bool:
         """Tell whether two workers must agree on the block."""
-        return block in self.votes or (self.begun.audit is not None and self.begun.audit.chooses(block))
+        chosen = self.begun.audit is not None and self.begun.audit.chooses(block)
+        return block in self.votes or (chosen and not any(x != block and inside(block, x) for x in self.given))
 
     def gone(self, worker: bytes) -> None:
         """Strike a worker off the book, and all it said of blocks that are not decided."""
@@ -182,7 +194,7 @@ class AnyOrder(RuleBasedStateMachine):
     def answer(self, worker: bytes, block: Block, bits: str = TRUTH, finite: bool = True) -> None:
         """Let a worker answer a block that it has."""
         share = self.hands[worker]
-        wanted = self.open and share.assign.round == self.begun.round and not set(range(*block)) <= self.counted
+        wanted = self.open and share.assign.round == self.begun.round and self.wanted(block)
         share.blocks.remove(block)
         if not share.blocks:
             del self.hands[worker]
@@ -224,6 +236,7 @@ class AnyOrder(RuleBasedStateMachine):
         chosen = None if audit is None else Audit(audit, seed=1, step=number)
         self.begun = Begin(number, total, self.begun.version + (not same), cap, chosen)
         self.open, self.counted, self.votes, self.apart = True, set(), {}, None
+        self.given = set()
         self.feed(self.begun)
 
     @rule(seconds=st.sampled_from([0.0, 0.25, 1.0, 5.0, 15.0, 60.0, 1000.0]), tick=st.booleans())

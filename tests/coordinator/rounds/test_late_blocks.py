@@ -9,8 +9,10 @@ from engine.coordinator.rounds import (
     Assign,
     Audit,
     Begin,
+    Complete,
     Ignore,
     IgnoreReason,
+    Instruction,
     Joined,
     Leases,
     Left,
@@ -179,3 +181,84 @@ def test_an_audit_chooses_the_fraction_that_is_asked_for() -> None:
     for fraction in (0.0, 0.3, 1.0):
         chosen = sum(Audit(fraction, 1, 1).chooses((start, start + 1)) for start in range(10_000))
         assert abs(chosen / 10_000 - fraction) <= (0.02 if 0 < fraction < 1 else 0)
+
+
+def shared(*others: bytes, total: int = 8) -> CheckedScheduler:
+    """A has the only block of a round; `others` have joined since."""
+    rounds = CheckedScheduler()
+    rounds.handle(Joined(A), 0.0)
+    begin(rounds, total)
+    for other in others:
+        rounds.handle(Joined(other), 0.0)
+    return rounds
+
+
+def shares(instructions: list[Instruction]) -> list[tuple[int, int]]:
+    return [x.share for x in instructions if isinstance(x, Assign)]
+
+
+def test_what_a_lost_worker_had_is_split_among_the_others() -> None:
+    rounds = shared(B, C, D)
+    assert shares(rounds.handle(Left(A), 1.0)) == [(0, 2), (2, 4), (4, 8)]
+    assert [Accept((4, 8))] == rounds.handle(Answered(D, 1, 4, (4, 8)), 1.0)
+
+
+def test_the_only_other_one_gets_it_whole() -> None:
+    assert shares(shared(B).handle(Left(A), 1.0)) == [(0, 8)]
+
+
+def test_what_a_late_worker_has_is_copied_in_pieces() -> None:
+    rounds = shared(B, C, D)
+    assert shares(rounds.handle(Tick(), LATE)) == [(4, 8), (2, 4), (0, 2)]
+    assert Accept((4, 8)) in rounds.handle(Answered(B, 1, 2, (4, 8)), LATE)
+    (ignored, *_) = rounds.handle(Answered(A, 1, 1, (0, 8)), LATE)
+    assert ignored == Ignore(A, IgnoreReason.REPEATED, (0, 8)), "a piece has been counted"
+    assert Accept((2, 4)) in rounds.handle(Answered(C, 1, 3, (2, 4)), LATE)
+    assert Complete(1) in rounds.handle(Answered(D, 1, 4, (0, 2)), LATE)
+
+
+def test_the_late_worker_may_still_be_the_first() -> None:
+    rounds = shared(B, C)
+    assert shares(rounds.handle(Tick(), LATE)) == [(4, 8), (0, 4)]
+    assert rounds.handle(Answered(A, 1, 1, (0, 8)), LATE) == [Accept((0, 8)), Complete(1)]
+    assert rounds.handle(Answered(B, 1, 2, (4, 8)), LATE) == [Ignore(B, IgnoreReason.LATE, (4, 8))]
+
+
+def test_a_whole_that_is_not_finite_is_in_question_as_a_whole() -> None:
+    rounds = shared(B, C)
+    rounds.handle(Tick(), LATE)
+    out = rounds.handle(not_finite(A, 1, (0, 8)), LATE)
+    assert out[0] == Ignore(A, IgnoreReason.NOT_FINITE, (0, 8))
+    assert rounds.handle(Answered(B, 1, 2, (4, 8)), LATE)[0] == Ignore(B, IgnoreReason.REPEATED, (4, 8))
+
+
+def test_the_pieces_of_one_that_goes_lost_after_it_was_late() -> None:
+    """C has a piece already; what nobody has goes to the others, a block at a time: a range would be computed whole."""
+    rounds = shared(B, C)
+    rounds.handle(Tick(), LATE)
+    assert shares(rounds.handle(Left(A), LATE)) == []
+    assert shares(rounds.handle(Left(B), LATE)) == []
+    assert shares(rounds.handle(Joined(D), LATE)) == [(4, 8)]
+
+
+def test_a_relay_has_time_to_start_one_of_its_own() -> None:
+    rounds = CheckedScheduler()
+    rounds.handle(Joined(A, "", 4), 0.0)
+    for number in (1, 2, 3):
+        begin(rounds, 8, number=number, now=float(number))
+        rounds.handle(Answered(A, number, number, (0, 8)), number + 0.5)
+    begin(rounds, 8, number=4, now=10.0)
+    rounds.handle(Joined(B), 10.0)
+    start = Leases().start
+    assert shares(rounds.handle(Tick(), 10.0 + start + 2.9)) == []
+    assert shares(rounds.handle(Tick(), 10.0 + start + 3.1)) == [(0, 8)], "six times what it usually takes, and that"
+
+
+def test_what_was_left_to_a_late_worker_is_given_out_when_its_answer_is_of_no_use() -> None:
+    """A has all, C is not there to have a copy of the second half, and B has answered the first."""
+    rounds = shared(B, C)
+    rounds.handle(Tick(), LATE)
+    rounds.handle(Left(C), LATE)
+    assert shares(rounds.handle(Answered(B, 1, 2, (4, 8)), LATE)) == [(0, 4)]
+    rounds.handle(Left(B), LATE)
+    assert shares(rounds.handle(Answered(A, 1, 1, (0, 8)), LATE)) == [(0, 4)]

@@ -1,0 +1,111 @@
+"""Predict a step's time on up to 256 machines, with the program's own coordinator, relays and sessions."""
+
+import argparse
+import json
+import random
+import statistics
+import sys
+from dataclasses import replace
+
+from benchmarks.simulation import plans
+from benchmarks.simulation.machines import Cluster, RelayedMachine
+from benchmarks.simulation.model import Costs
+
+GIGABIT = 1e9 / 8
+KINDS = ("processes lost", "relays lost", "slow")
+
+
+def measure(machines: int, processes: int, gigabits: float, relays: bool, costs: Costs, steps: int) -> dict[str, float]:
+    """Return the median milliseconds of a step, and vectors a step on the coordinator's link, each way."""
+    cluster = Cluster(machines, processes, gigabits * GIGABIT, relays, costs)
+    for step in range(1, 4):
+        cluster.step(step)
+    sent, received = cluster.link.sent, cluster.link.received
+    times = [cluster.step(step) for step in range(4, 4 + steps)]
+    vectors = steps * costs.vector
+    return {
+        "ms": 1000 * statistics.median(times),
+        "sent": (cluster.link.sent - sent) / vectors,
+        "received": (cluster.link.received - received) / vectors,
+    }
+
+
+def harm(cluster: Cluster, kind: str, machine: RelayedMachine, delay: float) -> bool:
+    """Do what `kind` says to a machine, `delay` seconds from now; return whether that was possible."""
+    if machine.ended or (kind == "relays lost" and sum(not one.ended for one in cluster.relays) < 2):
+        return False
+    if kind == "relays lost":
+        machine.end()
+    elif kind == "slow":
+        machine.processes[0].slowness = 10.0
+    else:
+        cluster.events.at(cluster.events.now + delay, machine.lose)
+    return True
+
+
+def faults(schedules: int, costs: Costs, seed: int = 1) -> dict[str, int]:
+    """Take steps on small clusters in which processes and relays end and become slow; every sum is checked."""
+    rng, done = random.Random(seed), dict.fromkeys(("schedules", "steps", *KINDS), 0)
+    while done["schedules"] < schedules:
+        cluster = Cluster(rng.randint(2, 4), rng.randint(1, 4), GIGABIT, True, costs, rng.randrange(1 << 30))
+        for step in range(1, 9):
+            for _ in range(rng.randint(0, 2)):
+                kind = rng.choice(KINDS)
+                done[kind] += harm(cluster, kind, rng.choice(cluster.relays), rng.random() * 0.06)
+            cluster.step(step)
+            done["steps"] += 1
+        done["schedules"] += 1
+    return done
+
+
+def main() -> int:
+    """Print the table, or JSON."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--machines", type=int, nargs="+", default=[1, 2, 4, 8, 16], help="how many (default: 1 to 16)")
+    parser.add_argument("--processes", type=int, default=16, help="of each machine (default: 16)")
+    parser.add_argument("--gigabits", type=float, nargs="+", default=[1.0], help="a second, of each link (default: 1)")
+    parser.add_argument("--steps", type=int, default=5, help="whose median is taken (default: 5)")
+    parser.add_argument("--microbatch", type=float, default=5.0, help="milliseconds of one micro-batch (default: 5)")
+    parser.add_argument("--noise", type=float, default=0.05, help="deviation of that, as a fraction (default: 0.05)")
+    parser.add_argument("--singles", action="store_true", help="also processes with a connection each")
+    parser.add_argument("--faults", type=int, default=0, metavar="N", help="check N schedules of faults instead")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    arguments = parser.parse_args()
+    rows = table(arguments)
+    if arguments.json:
+        print(json.dumps(rows))
+    return 0
+
+
+def table(arguments: argparse.Namespace) -> list[dict[str, float]]:
+    """Return the rows, and print each as soon as it is there unless JSON is wanted."""
+    costs = replace(Costs(), microbatch=arguments.microbatch / 1000, noise=arguments.noise)
+    if arguments.faults:
+        rows: list[dict[str, float]] = [dict(faults(arguments.faults, costs))]
+    else:
+        sizes = [(gigabits, machines) for gigabits in arguments.gigabits for machines in arguments.machines]
+        rows = []
+        for gigabits, machines in sizes:
+            rows.append(predict(gigabits, machines, arguments, costs))
+            if not arguments.json:
+                print("  ".join(f"{name} {value:g}" for name, value in rows[-1].items()), flush=True)
+    if arguments.faults and not arguments.json:
+        print("  ".join(f"{name} {value:g}" for name, value in rows[-1].items()), flush=True)
+    return rows
+
+
+def predict(gigabits: float, machines: int, arguments: argparse.Namespace, costs: Costs) -> dict[str, float]:
+    """Return a row: milliseconds of a step for each way to connect the machines."""
+    size, rate = (machines, arguments.processes), gigabits * GIGABIT
+    row = {"gigabits": gigabits, "machines": float(machines)}
+    if arguments.singles:
+        row["single processes"] = measure(*size, gigabits, False, costs, arguments.steps)["ms"]
+    star = measure(*size, gigabits, True, costs, arguments.steps)
+    row |= {"star of relays": star["ms"], "vectors up": star["received"]}
+    row["tree in chunks"] = 1000 * plans.tree(*size, rate, costs)
+    row["exchange"] = 1000 * plans.exchange(*size, rate, costs)
+    return {name: round(value, 1) for name, value in row.items()}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

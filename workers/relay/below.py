@@ -1,0 +1,80 @@
+"""The round of a relay: over its share alone, with the layers and the scheduler of any coordinator."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import replace
+
+from engine.compute.tree import Block
+from engine.coordinator import rounds
+from engine.coordinator.active_round import ActiveRound, Counted
+from engine.coordinator.config import Config, Environment
+from engine.coordinator.coordinator import VALIDATION_CAP
+from engine.coordinator.dispatcher import Dispatcher
+from engine.coordinator.inbox import Inbox
+from engine.coordinator.membership import Membership
+from engine.coordinator.peers import Peers
+from engine.coordinator.reduction import Part
+from engine.data import Sampler
+from engine.errors import ProtocolError
+from engine.nn.parameters import Vector
+from engine.wire import messages as m
+from engine.wire import relays
+from engine.wire.shared_memory import NODES
+from workers.relay.relay import Summed
+
+
+class Below:
+    """Computes one share after the other with the processes at the other end of the endpoint."""
+
+    def __init__(self, config: Config, environment: Environment, scheduler: rounds.Scheduler | None = None) -> None:
+        self._config = config
+        members = Membership()
+        self._peers = Peers(config, environment, members)
+        scheduler = rounds.Scheduler(config.policy.leases) if scheduler is None else scheduler
+        self._dispatcher = Dispatcher(environment, scheduler, self._peers, members)
+        self._inbox = Inbox(environment.clock, self._peers, self._dispatcher)
+        self._sampler = Sampler(config.train_samples, config.job.batch_size, config.job.seed)
+        self._out = config.job.model.layout().zeros()
+        self._number = 0
+        self._part: Part | None = None
+        self._contributions: list[Counted] = []
+
+    def begin(self, work: m.Work, parameters: Vector) -> None:
+        """Begin the share of `work`, and return at once. ProtocolError if there is no such share."""
+        job, training = self._config.job, work.kind is m.WorkKind.TRAIN
+        samples = len(self._sampler.indices(work.step)) if training else self._config.test_samples
+        share = work.start, work.stop
+        self._part = part = Part(samples, job.microbatch, self._out if training else None, share, self._config.tallied)
+        if part.total != work.total:
+            raise ProtocolError(f"a round of {work.total} micro-batches, but there are {part.total}")
+        self._number += 1
+        own = replace(work, session=self._config.session, round=self._number, attempt=0, slot=m.NO_SLOT)
+        active = ActiveRound(own, parameters, part)
+        self._contributions = active.counted
+        active.adding = training and 2 * part.total <= NODES
+        cap = part.total if training else VALIDATION_CAP
+        self._dispatcher.begin(active, rounds.Begin(self._number, part.total, work.version, cap, part=share))
+
+    def wait(self) -> None:
+        """Wait briefly for something to happen, and deal with it."""
+        self._inbox.wait()
+
+    def summed(self) -> Iterator[Summed]:
+        """Yield the blocks of the share of which the sums are there since the last call; use these at once."""
+        for block, sums in self._part.take() if self._part else ():
+            parts = self._parts(block)
+            yield Summed(block, sums, max((part.seconds for part in parts.values()), default=0.0), parts)
+
+    def _parts(self, block: Block) -> dict[str, relays.Contribution]:
+        """Return what each process did for `block` in training."""
+        found: defaultdict[str, relays.Contribution] = defaultdict(lambda: relays.Contribution(0, 0, 0.0, 0.0))
+        for one in self._contributions:
+            if one.worker and block[0] <= one.block[0] < one.block[1] <= block[1]:
+                before = found[one.worker]
+                seconds, cpu = before.seconds + one.seconds, max(before.cpu, one.cpu)
+                found[one.worker] = relays.Contribution(0, before.images + one.images, seconds, cpu)
+        return dict(found)
+
+    def close(self) -> None:
+        """Tell the processes that the run is over."""
+        self._peers.close()

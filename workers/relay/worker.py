@@ -1,0 +1,197 @@
+"""The relay as a process: a connection above, processes below, signals and the clock around `relay` and `below`."""
+
+import logging
+import secrets
+import sys
+import time
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from engine.compute.job import Job
+from engine.compute.sums import Sums
+from engine.compute.tally import WIRE
+from engine.compute.tree import Block
+from engine.coordinator.arbiter import Arbiter
+from engine.coordinator.config import Config, Environment
+from engine.coordinator.notices import GONE, ROUTINE, Notice, NoticeKind, NoticeLimit
+from engine.coordinator.policy import Policy
+from engine.data import Dataset, cache
+from engine.errors import ProtocolError, WorkerFailedError, WorkersError
+from engine.nn.parameters import Vector
+from engine.system.clock import MONOTONIC, Clock
+from engine.wire import WorkerEndpoint
+from engine.wire import messages as m
+from workers.parent import Parent
+from workers.relay import relay
+from workers.relay.below import Below
+from workers.relay.group import Group
+from workers.relay.relay import Came, Connected, Prepared, ProcessJoined, ProcessLeft, Relay, Tick
+from workers.session import Prepare, Quit
+from workers.worker import WAKE, Worker
+
+logger = logging.getLogger("gradsum.workers")
+
+
+class Judgement(Protocol):
+    """What this process computes itself: an `Arbiter`."""
+
+    def prove(self, nonce: int) -> str:
+        """Return the proof that processes must give for `nonce`."""
+
+    def __call__(self, work: m.Work, block: Block, parameters: Vector) -> Sums:
+        """Return the sums of a block."""
+
+
+class RelayWorker(Worker):
+    """Joins a coordinator as a worker does, and lets the processes of `group` compute.
+
+    `arbiter_for` makes what computes a block here that no two processes agree on.
+    """
+
+    def __init__(
+        self,
+        endpoint: WorkerEndpoint,
+        patience: float,
+        group: Group,
+        parent: Parent | None = None,
+        clock: Clock = MONOTONIC,
+        cpu: Callable[[], float] = time.process_time,
+        once: bool = False,
+        place: str = "",
+        arbiter_for: Callable[[Job, Dataset], Judgement] = Arbiter,
+    ) -> None:
+        super().__init__(endpoint, patience, None, parent, clock, cpu, once, place)
+        self._group = group
+        self._arbiter_for = arbiter_for
+        self._relay = Relay(group.count)
+        self._below: Below | None = None
+        self._happened: list[relay.Event] = []  # that the relay has not been told
+        self._heard = clock.now()
+
+    def _loop(self) -> Quit:
+        try:
+            while (quit_ := self.turn()) is None:
+                pass
+            return quit_
+        except WorkerFailedError as error:
+            return self._fail(error)
+        except WorkersError as error:
+            if self._session.id:
+                self._send(m.Goodbye(self._session.id, m.clip(str(error), 200)))
+            return Quit(str(error), 1)
+
+    def turn(self) -> Quit | None:
+        """Wait briefly for something to happen, and deal with it; return why the relay ends, if it does."""
+        frames = self._wait()
+        if quit_ := self._reason_to_quit():
+            return quit_
+        if self._endpoint.connected():
+            self._happened.append(Connected())
+        while frames is not None:
+            self._happened.append(Came(*m.decode(frames)))
+            self._heard = self._clock.now()
+            frames = self._endpoint.poll(0.0)
+        if quit_ := self._retry() or self._work_off():
+            return quit_
+        if self._clock.now() - self._heard > self._patience:
+            return Quit(f"nothing came from {self._endpoint.address} for {self._patience:g} seconds", 1)
+        return None
+
+    def _wait(self) -> "Sequence[m.Frame] | None":
+        """Wait briefly for something to happen, above or below; return a message from above."""
+        if self._below is None:
+            return self._endpoint.poll(WAKE)
+        self._below.wait()
+        self._happened += self._below.summed()
+        return self._endpoint.poll(0.0)
+
+    def _work_off(self) -> Quit | None:
+        """Tell the relay what has happened, and do what it says, upon which more may have happened."""
+        self._happened.append(Tick())
+        while self._happened:
+            event, *self._happened = self._happened
+            for action in self._relay.handle(event, self._clock.now()):
+                if quit_ := self._perform(action):
+                    return quit_
+        return None
+
+    def _perform(self, action: relay.Action) -> Quit | None:
+        try:
+            match action:
+                case relay.Greet(session):
+                    self._begin(session)
+                case relay.Begin(work, parameters):
+                    self._computing().begin(work, parameters)
+                case relay.Answer():
+                    self._send_sums(action)
+                case relay.Close():
+                    self._computing().close()
+                    self._below = None
+                case _:
+                    return super()._perform(action)
+        except (ProtocolError, WorkersError):
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, the coordinator is told, and with all of it
+            return self._fail(error)
+        return None
+
+    def _computing(self) -> Below:
+        if self._below is None:
+            raise RuntimeError("the relay has no round below")
+        return self._below
+
+    def _prepare(self, asked: Prepare) -> None:
+        if self._below:  # the connection was lost for a moment
+            self._prepared(asked)
+        else:
+            super()._prepare(asked)
+
+    def _set_up(self, asked: Prepare, data: Dataset) -> None:
+        job, data, nonce = asked.job, data.hold_out(asked.job.validation), secrets.randbelow(1 << 53)
+        self._arbiter = self._arbiter_for(job, data)
+        workplace = self._group.open(job.model.layout().size)
+        config = Config(
+            job=job,
+            train_samples=len(data.train),
+            test_samples=len(data.validating),
+            content=cache.content(job.data),
+            session=secrets.token_hex(16),
+            numerics=self._numerics,
+            policy=Policy(twice=0),
+            libraries=self._libraries,
+            nonce=nonce,
+            proof=self._arbiter.prove(nonce),
+            tallied=job.tallied,
+        )
+        environment = Environment(
+            endpoint=workplace.endpoint,
+            supervisor=workplace.supervisor,
+            clock=self._clock,
+            notice=NoticeLimit(self._note).take,
+            interrupted=lambda: False,
+            arbiter=self._arbiter,
+            shared_memory=workplace.shared_memory,
+        )
+        self._below = Below(config, environment)
+        self._prepared(asked)
+
+    def _prepared(self, asked: Prepare) -> None:
+        layout, proof = asked.job.model.layout(), self._arbiter.prove(asked.nonce)
+        logger.info("prepared for %s as %s", self._endpoint.address, self._session.name)
+        self._happened.append(Prepared(layout.digest, layout.size, proof))
+
+    def _note(self, notice: Notice) -> None:
+        """Take in what happened below; whoever started the relay is told what is unusual."""
+        report = notice.report
+        if report and notice.kind is NoticeKind.JOINED:
+            self._happened.append(ProcessJoined(report.name, report.pid))
+        elif report and notice.kind in GONE:
+            self._happened.append(ProcessLeft(report.name, notice.text))
+        elif notice.kind not in ROUTINE:
+            print(f"gradsum worker: process {notice.worker or ''} {notice.kind}: {notice.text}", file=sys.stderr)
+
+    def _send_sums(self, answer: relay.Answer) -> None:
+        work, sums = answer.work, answer.sums
+        loss, correct, cpu = float(sums.loss), int(sums.correct), self._cpu() - self._cpu_before
+        result = m.Result(work.session, work.round, work.attempt, *answer.block, loss, correct, answer.seconds, cpu)
+        self._send(result, sums.gradient if sums.tally is None else sums.tally.counts.astype(WIRE))
