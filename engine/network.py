@@ -14,7 +14,8 @@ from engine.compute.program import compile_model
 from engine.compute.tree import microbatches
 from engine.compute.validation import Scorer, Validation
 from engine.data import Dataset, Inputs, Normalisation
-from engine.errors import CheckpointError, DataError, GradsumError, ModelError
+from engine.errors import CheckpointError, DataError, GradsumError, ModelError, SettingsError
+from engine.export import Exported, tensors
 from engine.nn.model import CROSS_ENTROPY, Model, check_fits, model_from
 from engine.nn.parameters import Vector
 from engine.system.blas import one_blas_thread
@@ -90,6 +91,34 @@ class Network:
             evaluator.prepare(self.parameters)
             sums = evaluator.test_block((0, microbatches(len(asked), CHUNK)))
         return Scorer.of(asked, self.values).validation(0, sums)
+
+    def save_onnx(self, path: Path | str) -> Exported:
+        """Write an ONNX file that takes samples as `predict` does, and return what was written.
+
+        Where onnxruntime is installed, its logits are compared with ours first. Raises SettingsError without the
+        package onnx, ModelError for a layer that is not built in, StorageError if the file cannot be written.
+        """
+        try:
+            from engine.export import onnx_file  # noqa: PLC0415  optional
+        except ImportError as error:
+            if error.name != "onnx":
+                raise
+            raise SettingsError(
+                'ONNX files need the package onnx; install it with: pip install "gradsum[export]"'
+            ) from None
+        return onnx_file.save(self, Path(path))
+
+    def save_torch(self, path: Path | str) -> Exported:
+        """Write a PyTorch module, X.py, and its parameters, X.safetensors, of which `path` names one.
+
+        Raises ModelError for a layer that is not built in, UsageError for a name that ends otherwise, StorageError
+        if a file cannot be written.
+        """
+        return tensors.save_torch(self, Path(path))
+
+    def save_safetensors(self, path: Path | str) -> Exported:
+        """Write the parameters by their names ("c1.filter"); StorageError if the file cannot be written."""
+        return tensors.save_safetensors(self, Path(path))
 
     def check_fits(self, data: Dataset) -> None:
         """Raise ModelError if the network cannot be asked about the samples of `data`."""

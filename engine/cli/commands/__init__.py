@@ -18,6 +18,7 @@ GROUPS = {
     "use a trained network": {
         "evaluate": "measure a trained network on a part of a data set",
         "predict": "classify images, or predict from features",
+        "export": "write a network for ONNX, PyTorch or others",
     },
     "measure and learn": {
         "inspect": "show what a model is compiled to",
