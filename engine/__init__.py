@@ -36,14 +36,21 @@ if TYPE_CHECKING:  # the same names for type checkers, to whom "X as X" says tha
     from engine.nn.model import Model as Model
     from engine.nn.optimizers import SGD as SGD
     from engine.nn.optimizers import Adam as Adam
+    from engine.nn.optimizers import AdamW as AdamW
     from engine.nn.optimizers import Momentum as Momentum
+    from engine.nn.optimizers import Nesterov as Nesterov
+    from engine.nn.optimizers import RMSprop as RMSprop
     from engine.settings import Settings as Settings
     from engine.sweeps.report import SweepReporter as SweepReporter
     from engine.sweeps.report import SweepResult as SweepResult
     from engine.sweeps.sweep import sweep as sweep
+    from engine.training.lr_find import LrFinding as LrFinding
+    from engine.training.lr_find import lr_find as lr_find
     from engine.training.reporter import Reporter as Reporter
     from engine.training.reporter import Result as Result
     from engine.training.train import train as train
+    from engine.training.verify import Verdict as Verdict
+    from engine.training.verify import verify as verify
 
 __version__ = "0.1.0"
 
@@ -72,12 +79,14 @@ _NAMES_IN = {
         "Tanh",
     ),
     "engine.nn.model": ("Model",),
-    "engine.nn.optimizers": ("SGD", "Adam", "Momentum"),
+    "engine.nn.optimizers": ("SGD", "Adam", "AdamW", "Momentum", "Nesterov", "RMSprop"),
     "engine.settings": ("Settings",),
     "engine.sweeps.report": ("SweepReporter", "SweepResult"),
     "engine.sweeps.sweep": ("sweep",),
+    "engine.training.lr_find": ("LrFinding", "lr_find"),
     "engine.training.reporter": ("Reporter", "Result"),
     "engine.training.train": ("train",),
+    "engine.training.verify": ("Verdict", "verify"),
 }
 _HOME = {name: module for module, names in _NAMES_IN.items() for name in names}
 __all__ = sorted(_HOME)  # noqa: PLE0605 - type checkers have the imports above

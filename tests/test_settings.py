@@ -8,7 +8,7 @@ from typing import Any, get_type_hints
 import pytest
 
 from engine.errors import SettingsError
-from engine.nn.optimizers import SGD, Adam, Momentum, Optimizer
+from engine.nn.optimizers import SGD, Adam, AdamW, Momentum, Nesterov, Optimizer, RMSprop
 from engine.settings import ENDS, TRAJECTORY, Settings, SettingsDict, given_settings, settings_of
 from engine.system.cores import usable_cores
 
@@ -50,14 +50,24 @@ def test_the_learning_rate_is_the_optimizers_own_unless_given() -> None:
     assert Settings(optimizer="sgd", lr=3).resolved().lr == 3
 
 
-@pytest.mark.parametrize("optimizer", [SGD(lr=0.5), Momentum(lr=0.1, momentum=0.5), Adam(beta1=0.5, epsilon=1e-3)])
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        SGD(lr=0.5, weight_decay=0.1),
+        Momentum(lr=0.1, momentum=0.5),
+        Nesterov(lr=0.2),
+        RMSprop(alpha=0.5),
+        Adam(beta1=0.5, epsilon=1e-3),
+        AdamW(weight_decay=0.0),
+    ],
+)
 def test_an_optimizer_survives_the_way_through_settings(optimizer: Optimizer) -> None:
     assert Settings.build(settings_of(optimizer)).make_optimizer() == optimizer
 
 
 def test_an_optimizer_may_be_named() -> None:
     assert settings_of("momentum") == {"optimizer": "momentum"}
-    with pytest.raises(SettingsError, match=r"optimizer must be one of sgd, momentum, adam or an object .* got 3"):
+    with pytest.raises(SettingsError, match=r"optimizer must be one of sgd, .*, adamw or an object .* got 3"):
         settings_of(3)  # type: ignore[arg-type]
 
 
@@ -97,7 +107,7 @@ def allowed(value: Any, rule: Any) -> bool:
     """Return whether a setting with `rule` may have `value`."""
     if value is None:
         return bool(rule.get("optional"))
-    if rule["kind"] is bool:
+    if rule["kind"] is bool or rule.get("switch"):
         return isinstance(value, bool)
     if rule["kind"] is str:
         return isinstance(value, str) and value in rule.get("choices", (value,))
@@ -117,7 +127,7 @@ def test_any_value_is_either_taken_or_refused_with_its_name(field: Any, value: A
         return
     with pytest.raises(SettingsError, match=f"^{field.name.replace('_', '-')} must be ") as caught:
         Settings(**given)
-    assert len(str(caught.value)) < 150
+    assert len(str(caught.value)) < 160
 
 
 @pytest.mark.parametrize(
@@ -137,8 +147,13 @@ def test_any_value_is_either_taken_or_refused_with_its_name(field: Any, value: A
         ("lr", 0, "lr must be a finite number above 0, got 0"),
         ("beta1", 1.0, "beta1 must be a number of at least 0 and below 1, got 1.0"),
         ("target", 101, "target must be a number from 0 to 100, got 101"),
-        ("augment", "yes", "augment must be true or false, got 'yes'"),
-        ("optimizer", "adma", "optimizer must be one of sgd, momentum, adam, got 'adma'"),
+        (
+            "augment",
+            "yes",
+            "augment must be true or false, or changes such as shift=2,flip,rotate=10,crop,noise=5, got 'yes': no "
+            "change is called 'yes'",
+        ),
+        ("optimizer", "adma", "optimizer must be one of sgd, momentum, nesterov, rmsprop, adam, adamw, got 'adma'"),
     ],
 )
 def test_messages(name: str, value: object, text: str) -> None:
@@ -159,9 +174,12 @@ def test_every_setting_has_a_help_text_and_a_default_that_is_valid() -> None:
         "workers",
         "min_workers",
         "audit",
+        "kernels",  # but for numpy, whose bits are its own: a resumed run says so
+        "allow_slow",
         "shared_memory",
         "local",
         "validate_every",
+        "top_k",
         "checkpoint_every",
         "statistics_every",
     }

@@ -7,9 +7,13 @@ import time
 import traceback
 from collections.abc import Callable
 from types import FrameType
+from typing import Any
+
+from numpy.typing import NDArray
 
 from engine.compute.arithmetic import check_arithmetic
 from engine.compute.fingerprint import fingerprint, libraries
+from engine.compute.tally import WIRE
 from engine.errors import ProtocolError
 from engine.nn.parameters import Vector
 from engine.system.allocator import keep_freed_memory
@@ -189,8 +193,11 @@ class Worker:
         result = m.Result(
             work.session, work.round, work.attempt, *answer.block, loss, correct, answer.seconds, cpu, slot, *formed
         )
-        self._send(result, sums.gradient if answer.slot is None else None)
+        if sums.tally is not None:
+            self._send(result, sums.tally.counts.astype(WIRE))
+        else:
+            self._send(result, sums.gradient if answer.slot is None else None)
 
-    def _send(self, message: m.Message, gradient: Vector | None = None) -> None:
+    def _send(self, message: m.Message, numbers: NDArray[Any] | None = None) -> None:
         # The bytes are copied: the transport may still be sending when the next block overwrites the vector.
-        self._endpoint.send(m.encode(message, None if gradient is None else gradient.tobytes()))
+        self._endpoint.send(m.encode(message, None if numbers is None else numbers.tobytes()))

@@ -37,5 +37,5 @@ class Command:
 
 def load(name: str) -> Command:
     """Import the command with this name, one of SUMMARIES."""
-    command: Command = import_module(f"engine.cli.commands.{name}").COMMAND
+    command: Command = import_module(f"engine.cli.commands.{name.replace('-', '_')}").COMMAND
     return command

@@ -8,16 +8,17 @@ from typing import Any
 
 from engine.cli import read_options
 from engine.errors import SettingsError
-from engine.settings import DATA, FILES, FORMER_NAMES, LENGTH, TRAINING, Settings
+from engine.settings import DATA, FILES, FORMER_NAMES, LENGTH, OPTIMIZER, SCHEDULE, TRAINING, Settings
 from engine.system.spelling import hint
 from engine.system.toml import read_toml
 from engine.training.defaults import DEFAULT_DB
 
 # Options that take text and are not fields of `Settings`.
-TEXTS = ("data", "model", "name", "db", "out", "resume")
+TEXTS = ("data", "model", "name", "db", "out", "resume", "from_")
 SWITCHES = ("quiet", "json")
 DISPLAY = "display and configuration"
-SHOWN = {"bind": "ADDRESS", "key": "FILE"}  # metavars that say more than the kind
+KEYWORDS = {"from": "from_"}  # in files; in Python the name is a keyword
+SHOWN = {"bind": "ADDRESS", "key": "FILE", "class_weights": "balanced|WEIGHTS"}  # metavars that say more than the kind
 METAVARS = {int: "N", float: "X", str: "NAMES"}
 Group = argparse._ArgumentGroup
 
@@ -27,6 +28,13 @@ def add_run_options(parser: argparse.ArgumentParser, defaults: Mapping[str, Any]
     groups = add_settings(parser, defaults)
     files = groups[FILES]
     files.add_argument("--name", metavar="TEXT", help="name of the run in the records")
+    groups[DATA].add_argument(
+        "--from",
+        dest="from_",
+        metavar="CHECKPOINT|FILE",
+        help="begin with the parameters of another network: of a checkpoint, the newest in a folder, or any "
+        "safetensors file, as far as names and shapes fit; without --model also with a checkpoint's model",
+    )
     files.add_argument("--resume", metavar="PATH", help="continue from a checkpoint, or from the newest in a folder")
 
 
@@ -47,7 +55,7 @@ def add_settings(parser: argparse.ArgumentParser, defaults: Mapping[str, Any]) -
         help="letters, mlp, lenet, resnet8, vgg7, or a TOML file (default: letters, for features mlp)",
     )
     for f in fields(Settings):
-        _add_setting(groups[f.metadata["group"]], f, defaults)
+        add_setting(groups[f.metadata["group"]], f, defaults)
     groups[FILES].add_argument("--db", metavar="FILE", help=f"database of records (default: {DEFAULT_DB})")
     groups[FILES].add_argument(
         "--out",
@@ -65,15 +73,23 @@ def add_settings(parser: argparse.ArgumentParser, defaults: Mapping[str, Any]) -
 
 def _titles() -> list[str]:
     """Return the titles of the groups, in order."""
-    return list(dict.fromkeys([DATA, TRAINING, LENGTH, *(f.metadata["group"] for f in fields(Settings))]))
+    return list(
+        dict.fromkeys([DATA, TRAINING, OPTIMIZER, SCHEDULE, LENGTH, *(f.metadata["group"] for f in fields(Settings))])
+    )
 
 
-def _add_setting(group: Group, setting: "Field[Any]", defaults: Mapping[str, Any]) -> None:
+def add_setting(group: argparse.ArgumentParser | Group, setting: "Field[Any]", defaults: Mapping[str, Any]) -> None:
     """Add the option for one field of `Settings`; None stands for "not given"."""
     option, rule = option_of(setting.name), setting.metadata
-    text = rule["help"].replace("%", "%%")
+    text = rule["help"]
     if default := default_in_words(setting, defaults):
         text += f" (default: {default})"
+    text = text.replace("%", "%%")
+    if rule.get("switch"):
+        group.add_argument(option, nargs="?", const=True, metavar="CHANGES", help=text)
+        without, said = option.replace("--", "--no-"), f"switch {option} off"
+        group.add_argument(without, action="store_const", const=False, dest=setting.name, help=said)
+        return
     if rule["kind"] is not bool:
         shown = "|".join(rule.get("choices", ())) or SHOWN.get(setting.name) or METAVARS[rule["kind"]]
         group.add_argument(option, type=_reader(rule["kind"]), metavar=shown, help=text)
@@ -135,7 +151,7 @@ def _from_file(path: Path, settings: list[str], texts: Sequence[str]) -> dict[st
     if len(given) < len(read):
         twice = next(name for name in read if name.replace("-", "_") != name and name.replace("-", "_") in read)
         raise SettingsError(f"--config {path}: {twice} and {twice.replace('-', '_')} are the same option")
-    given = {FORMER_NAMES.get(name, name): value for name, value in given.items()}
+    given = {(FORMER_NAMES | KEYWORDS).get(name, name): value for name, value in given.items()}
     texts = (*texts, *read_options.TEXTS)
     known = [*settings, *texts, *read_options.READERS, *SWITCHES]
     for name, value in given.items():

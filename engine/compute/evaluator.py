@@ -1,6 +1,6 @@
 """From parameters and samples to sums: what a worker does with its share, and the serial path with the whole batch."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from hashlib import sha256
 
 import numpy as np
@@ -9,10 +9,13 @@ from engine.compute import tree
 from engine.compute.job import Job
 from engine.compute.program import Program, compile_model
 from engine.compute.sums import Sums, add, bits_of
+from engine.compute.tally import MOST, Tally
 from engine.data import Dataset, Normalisation, Sampler, Split, Targets, augment, stream
+from engine.data.augmentation import augmentation_of
 from engine.errors import DataError
 from engine.kernels.streams import Stream
 from engine.nn.layers import Dropout
+from engine.nn.loss_options import LossOptions
 from engine.nn.model import Model
 from engine.nn.parameters import Vector
 
@@ -22,18 +25,26 @@ NO_AUGMENTATION = "augment moves images and inverts some of their pixels; this d
 class TestSetEvaluator:
     """Evaluates blocks of a test set with the parameters it was last given, dropout and augmentation off.
 
-    `values` is the normalisation of targets that are values, None where they are labels.
+    `values` is the normalisation of targets that are values, None where they are labels; `options` and `frozen`
+    (layers that are not trained) are for training.
     """
 
     def __init__(
-        self, model: Model, normalisation: Normalisation, microbatch: int, test: Split, values: Normalisation | None
+        self,
+        model: Model,
+        normalisation: Normalisation,
+        microbatch: int,
+        test: Split,
+        values: Normalisation | None,
+        options: LossOptions | None = None,
+        frozen: Collection[str] = (),
     ) -> None:
         self._model = model
         self._values = values
         self._normalise = normalisation.apply
         self._microbatch = microbatch
         self._test = test
-        self._main = compile_model(model, microbatch)
+        self._main = compile_model(model, microbatch, options=options, frozen=frozen)
         self._programs = {microbatch: self._main}  # by number of samples; the last micro-batch may be smaller
 
     def prepare(self, parameters: Vector) -> None:
@@ -47,7 +58,10 @@ class TestSetEvaluator:
         def leaf(number: int, _: int) -> Sums:
             chosen = slice(number * size, (number + 1) * size)
             inputs, targets = self._test.take(chosen)
-            return Sums(*self._program(len(targets)).evaluate(self._normalise(inputs), self._target(targets)))
+            program = self._program(len(targets))
+            loss, correct = program.evaluate(self._normalise(inputs), self._target(targets))
+            tallied = self._values is None and self._model.classes <= MOST
+            return Sums(loss, correct, tally=Tally.of(program.outputs, targets.view(np.int32)) if tallied else None)
 
         return tree.evaluate_block(block, leaf, add)
 
@@ -70,14 +84,17 @@ class Evaluator(TestSetEvaluator):
     """Evaluates blocks of a batch, or of the test set, with the parameters it was last given."""
 
     def __init__(self, job: Job, data: Dataset) -> None:
-        super().__init__(job.model, job.normalisation, job.microbatch, data.validating, job.values)
+        options = LossOptions(job.label_smoothing, job.class_weights)
+        super().__init__(job.model, job.normalisation, job.microbatch, data.validating, job.values, options, job.frozen)
         self._job = job
         self._data = data
-        if job.augment and data.train.has_features:
+        self._augmentation = augmentation_of(job.augment)
+        if self._augmentation and data.train.has_features:
             raise DataError(NO_AUGMENTATION)
         self._sampler = Sampler(len(data.train), job.batch_size, job.seed)
         self._layout = job.model.layout()
-        self._random = job.augment or any(isinstance(layer, Dropout) for layer in job.model.every_layer())
+        dropout = any(isinstance(layer, Dropout) for layer in job.model.every_layer())
+        self._random = dropout or self._augmentation is not None
         self._scratch: list[Vector] = []
 
     def prove(self, nonce: int) -> str:
@@ -120,8 +137,8 @@ class Evaluator(TestSetEvaluator):
             chosen = indices[number * self._job.microbatch : (number + 1) * self._job.microbatch]
             rng = self._stream(step, number) if self._random else None
             inputs, targets = self._data.train.take(chosen)
-            if self._job.augment and rng:
-                augment(inputs.view(np.uint8), rng)
+            if self._augmentation and rng:
+                augment(inputs.view(np.uint8), rng, self._augmentation)
             target = self._buffer(depth - 1) if depth else out
             program = self._program(len(chosen))
             loss, correct = program.gradient(self._normalise(inputs), self._target(targets), rng, target)

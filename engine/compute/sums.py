@@ -7,16 +7,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from engine.compute.tally import Tally
 from engine.nn.parameters import Vector, norm
 
 
 @dataclass(frozen=True)
 class Sums:
-    """Totals over samples: the loss (float64), correct answers, and in training the gradient."""
+    """Totals over samples: the loss (float64), correct answers, in training the gradient, in validation a tally."""
 
     loss: float
     correct: int
     gradient: Vector | None = None
+    tally: Tally | None = None
 
 
 def add(a: Sums, b: Sums) -> Sums:
@@ -24,7 +26,11 @@ def add(a: Sums, b: Sums) -> Sums:
     if a.gradient is not None and b.gradient is not None:
         with np.errstate(all="ignore"):  # what is no longer finite is noticed in the whole sum
             np.add(a.gradient, b.gradient, out=a.gradient)
-    return Sums(a.loss + b.loss, a.correct + b.correct, a.gradient)
+    return Sums(a.loss + b.loss, a.correct + b.correct, a.gradient, _tally(a, b))
+
+
+def _tally(a: Sums, b: Sums) -> Tally | None:
+    return None if a.tally is None or b.tally is None else a.tally + b.tally
 
 
 class Adder:
@@ -37,7 +43,7 @@ class Adder:
     def __call__(self, a: Sums, b: Sums) -> Sums:
         """Return a + b; it may overwrite either gradient."""
         if a.gradient is None or b.gradient is None:
-            return Sums(a.loss + b.loss, a.correct + b.correct)
+            return Sums(a.loss + b.loss, a.correct + b.correct, tally=_tally(a, b))
         target = self._target(a.gradient, b.gradient)
         with np.errstate(all="ignore"):  # what is no longer finite is noticed in the sum, with a better message
             np.add(a.gradient, b.gradient, out=target)
@@ -70,4 +76,6 @@ def bits_of(sums: Sums) -> str:
     loss = math.nan if math.isnan(sums.loss) else sums.loss
     digest = hashlib.blake2b(struct.pack("<dq", loss, sums.correct), digest_size=16)
     digest.update(gradient.tobytes())
+    if sums.tally is not None:
+        digest.update(sums.tally.counts.tobytes())
     return digest.hexdigest()

@@ -3,13 +3,14 @@
 import math
 import operator
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.compute.sums import Sums
+from engine.compute.tally import Tally
 from engine.data import Measure, Normalisation, Split
 from engine.data.normalisation import moments
 
@@ -19,7 +20,8 @@ class Validation:
     """The test set evaluated with the parameters after `step`. `loss` is the mean of a sample.
 
     Where classes are named, `correct` of `total` are right. Where values are predicted, `r2` is R², nan if the test
-    set's own values are all the same; then `correct` is 0.
+    set's own values are all the same; then `correct` is 0. `tally` has the answers by class, None where there are too
+    many classes, and in a validation that was read from a checkpoint.
     """
 
     step: int
@@ -27,6 +29,7 @@ class Validation:
     total: int
     loss: float
     r2: float | None = None
+    tally: Tally | None = field(default=None, compare=False, repr=False)
 
     @property
     def measure(self) -> Measure:
@@ -98,5 +101,5 @@ class Scorer:
         """Return what `sums` over the whole test set with the parameters after `step` say."""
         loss = sums.loss / self.samples
         if self.spread is None:
-            return Validation(step, sums.correct, self.samples, loss)
+            return Validation(step, sums.correct, self.samples, loss, tally=sums.tally)
         return Validation(step, 0, self.samples, loss, 1 - loss / self.spread if self.spread else math.nan)

@@ -22,6 +22,7 @@ class Config:
 
     `numerics`: the fingerprint that workers must have; `libraries`: what explains a difference; `proof`: what they must
     compute from `nonce`. `known`: names that workers had in earlier sessions of the run, which are not given again.
+    `tallied`: how many outputs the tally of a validation has, 0 if there is none.
     """
 
     job: Job
@@ -35,6 +36,7 @@ class Config:
     libraries: str = ""
     nonce: int = 0
     proof: str = ""
+    tallied: int = 0
 
 
 @dataclass(frozen=True)

@@ -22,9 +22,12 @@ import numpy as np
 
 from engine.compute import tree
 from engine.compute.sums import Adder, Sums
+from engine.compute.tally import WIRE, Tally, size_of
 from engine.errors import ProtocolError
 from engine.nn.parameters import Vector
 from engine.wire import messages as m
+
+FLOAT = np.dtype("<f4")  # of gradients in messages and shared memory
 
 
 class _Formed:
@@ -45,9 +48,13 @@ class _Formed:
 
 
 class Reduction:
-    """The sums of a round over `samples` samples; in training the summed gradient is in `out`."""
+    """The sums of a round over `samples` samples; in training the summed gradient is in `out`.
 
-    def __init__(self, samples: int, microbatch: int, out: Vector | None) -> None:
+    In validation there is a tally of so many outputs, unless `tallied` is 0.
+    """
+
+    def __init__(self, samples: int, microbatch: int, out: Vector | None, tallied: int = 0) -> None:
+        self._tallied = tallied
         self.total = tree.microbatches(samples, microbatch)
         self._samples = samples
         self._microbatch = microbatch
@@ -66,12 +73,21 @@ class Reduction:
         block = (result.start, result.stop)
         if not tree.is_block(block, self.total) or result.correct > self.images(block):
             raise ProtocolError(f"block {block} with {result.correct} correct answers is impossible in this round")
-        expected = 0 if self._out is None else self._out.nbytes
+        expected = size_of(self._tallied) * WIRE.itemsize if self._out is None else self._out.nbytes
         size = 0 if payload is None else len(payload)
         if size != expected:
-            raise ProtocolError(f"a gradient of {size} bytes; expected {expected}")
-        gradient = None if payload is None else np.frombuffer(payload, "<f4")
+            what = "gradient" if self._out is not None or not self._tallied else "tally"
+            raise ProtocolError(f"a {what} of {size} bytes; expected {expected}")
+        if self._out is None and payload is not None:
+            return Sums(result.loss, result.correct, tally=self._tally(payload, block))
+        gradient = None if payload is None else np.frombuffer(payload, FLOAT)
         return Sums(result.loss, result.correct, gradient)
+
+    def _tally(self, payload: m.Frame, block: tree.Block) -> Tally:
+        tally = Tally(np.frombuffer(payload, WIRE).astype(np.int64))
+        if max(int(tally.confusion.sum()), tally.among(tally.outputs)) > self.images(block):
+            raise ProtocolError(f"a tally of more answers than block {block} has samples")
+        return tally
 
     def doubt(self, block: tree.Block) -> None:
         """Use no sum that workers formed of `block`: its sums may come from someone else than theirs."""

@@ -52,6 +52,14 @@ class Vectors(Protocol):
     def momentum(self, w: Array, velocity: Array, g: Array, scale: float, rate: float, mu: float, work: Array) -> None:
         """Set velocity = mu * velocity + scale * g and step w -= rate * velocity."""
 
+    def nesterov(self, w: Array, velocity: Array, g: Array, scale: float, rate: float, mu: float, work: Array) -> None:
+        """Set velocity = mu * velocity + scale * g and step w -= rate * (scale * g) and w -= rate * mu * velocity."""
+
+    def rmsprop(
+        self, w: Array, v: Array, g: Array, scale: float, rate: float, alpha: float, eps: float, work: Array
+    ) -> None:
+        """Set v = alpha v + (1 - alpha) (scale * g)^2 and step w -= rate * scale * g / (sqrt(v) + eps)."""
+
     def adam(
         self,
         w: Array,

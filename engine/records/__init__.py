@@ -17,6 +17,8 @@ from engine.records.read_rows import Event, Run, Validation, Worker
 from engine.records.recorder import Recorder
 from engine.records.remove import give_back, remove_runs, remove_snapshots
 from engine.records.rows import (
+    ClassRow,
+    ConfusionRow,
     EventRow,
     HistogramRow,
     RunRow,
@@ -38,6 +40,8 @@ __all__ = [
     "COLUMNS",
     "SIDE_FILE",
     "VIEWS",
+    "ClassRow",
+    "ConfusionRow",
     "Event",
     "EventRow",
     "HistogramRow",

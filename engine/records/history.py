@@ -84,6 +84,16 @@ def validations(connection: Connection, run: int) -> list[Validation]:
     return [cast(Validation, row) for row in _rows(connection, "validation", "batchno", run)]
 
 
+def classes(connection: Connection, run: int) -> list[dict[str, Any]]:
+    """Return the classes of the newest validation of `run`, in their order; none where they were not counted."""
+    names = "SELECT count(*) FROM sqlite_schema WHERE name = 'classes'"  # an earlier version has no such table
+    if not connection.execute(names).fetchone()[0]:
+        return []
+    newest = "SELECT max(batchno) FROM classes WHERE startID = ?"
+    sql = f"SELECT * FROM classes WHERE startID = ? AND batchno = ({newest}) ORDER BY number"  # noqa: S608
+    return [dict(row) for row in connection.execute(sql, (run, run))]
+
+
 def workers(connection: Connection, run: int) -> list[Worker]:
     """Return the workers of `run`, in the order in which they joined."""
     return [cast(Worker, row) for row in _rows(connection, "workers", "joined, length(worker), worker", run)]

@@ -5,7 +5,7 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,7 +13,7 @@ from engine.errors import RecordsError
 from engine.records.columns import readable
 from engine.records.database import check_file_system, check_path, check_version, connect, explain
 from engine.records.find import find_run
-from engine.records.history import events, validations, workers
+from engine.records.history import classes, events, validations, workers
 from engine.records.read_rows import Event, Run, Validation, Worker
 from engine.records.runs import LEFT_OPEN, last_seen
 from engine.records.schema import COLUMNS
@@ -100,14 +100,15 @@ def _open(path: Path) -> sqlite3.Connection:
 class RunRecord:
     """All records of a run except its single steps.
 
-    `run` is as `list_runs` has it; validations are in the order of steps, workers in that in which they joined, events
-    in that in which they happened.
+    `run` is as `list_runs` has it, `classes` are those of the newest validation; validations are in the order of steps,
+    workers in that in which they joined, events in that in which they happened.
     """
 
     run: Run
     validation: list[Validation]
     workers: list[Worker]
     events: list[Event]
+    classes: list[dict[str, Any]] = field(default_factory=list)
 
 
 def list_runs(path: Path | str) -> list[Run]:
@@ -129,7 +130,9 @@ def read_run(path: Path | str, text: str) -> RunRecord:
         run = run_in(connection, path, text)
         number = run["startID"]
         members = _closed(connection, run, workers(connection, number))
-        return RunRecord(run, validations(connection, number), members, events(connection, number))
+        return RunRecord(
+            run, validations(connection, number), members, events(connection, number), classes(connection, number)
+        )
 
 
 def _closed(connection: sqlite3.Connection, run: Run, rows: list[Worker]) -> list[Worker]:

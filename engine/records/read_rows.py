@@ -27,7 +27,7 @@ class Run(TypedDict):
     data: Annotated[str, "name of the data set, or its path"]
     generated: Annotated[bool, "1 where the data set was generated, 0 where it is real"]
     data_digest: Annotated[str | None, "hex digest of the data set"]
-    optimizer: Annotated[str, "sgd, momentum, adam"]
+    optimizer: Annotated[str, "sgd, momentum, nesterov, rmsprop, adam or adamw"]
     lr: Annotated[float, "learning rate at the start"]
     batch_size: Annotated[int, "samples a step"]
     microbatch: Annotated[int, "samples a micro-batch"]
@@ -70,6 +70,9 @@ class Run(TypedDict):
         str | None,
         "which part of the data is trained with, chosen by and left to test with, and how many samples each has",
     ]
+    start: Annotated[
+        str | None, "the file that the first parameters were taken from, and which of them; NULL: all were random"
+    ]
 
 
 class Validation(TypedDict):
@@ -90,6 +93,8 @@ class Validation(TypedDict):
         "R² = 1 - SSE / SST over the validation samples, SST about the mean of their targets; NULL where classes are "
         "named, or where these are all the same",
     ]
+    topk: Annotated[int | None, "the K of topperc; NULL where there are no more outputs, or no classes"]
+    topperc: Annotated[float | None, "percent of the validation samples whose class is among the K likeliest"]
 
 
 class Worker(TypedDict):

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -18,6 +18,8 @@ from engine.records.deleted_snapshots import thin_snapshots
 from engine.records.delivery import Pace
 from engine.records.process import facts
 from engine.records.rows import (
+    ClassRow,
+    ConfusionRow,
     EventRow,
     RunRow,
     StatisticsRow,
@@ -112,14 +114,17 @@ class Recorder:
         """Queue the row of one step; a row of the same step is replaced."""
         self._writer.put("training", (self._number(), *row))
 
-    def validation(self, row: ValidationRow) -> None:
-        """Queue the row of one validation; a row of the same step is replaced."""
+    def validation(
+        self, row: ValidationRow, classes: Iterable[ClassRow] = (), confusion: Iterable[ConfusionRow] = ()
+    ) -> None:
+        """Queue the rows of one validation; those of the same step are replaced."""
         self._writer.put("validation", (self._number(), *row))
+        for table, rows in (("classes", classes), ("confusion", confusion)):
+            for one in rows:
+                self._writer.put(table, (self._number(), *one))
 
     def worker(self, row: WorkerRow) -> None:
-        """Queue what is known of a worker; it replaces the earlier row, whose host, pid, joined and fingerprint stay
-        where the new one has None.
-        """
+        """Queue what is known of a worker; host, pid, joined and fingerprint stay where the new row has None."""
         self._writer.put("workers", (self._number(), *row))
 
     def event(self, row: EventRow) -> None:

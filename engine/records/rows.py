@@ -45,6 +45,7 @@ class RunRow:
     versions: Mapping[str, Any] = field(default_factory=dict)
     folder: str | None = None
     parts: str | None = None
+    start: str | None = None
 
 
 class Totals(TypedDict, total=False):
@@ -79,6 +80,9 @@ class TrainingRow(NamedTuple):
     batchsize: Annotated[int, "samples in this batch"]
     lr: Annotated[float, "learning rate of this step"]
     momentum: Annotated[float | None, "momentum of this step; NULL where the optimizer has none"] = None
+    gradnorm: Annotated[
+        float | None, "Euclidean norm of the mean gradient of this batch, before --clip-norm scales it down"
+    ] = None
 
 
 class ValidationRow(NamedTuple):
@@ -92,6 +96,31 @@ class ValidationRow(NamedTuple):
     corperc: float | None
     avgloss: float
     r2: float | None = None
+    topk: int | None = None
+    topperc: float | None = None
+
+
+class ClassRow(NamedTuple):
+    """One class in one validation."""
+
+    batchno: Annotated[int, "the step after which it was validated"]
+    number: Annotated[int, "number of the class, from 0"]
+    name: Annotated[str, "name of the class; empty for an output beyond the classes"]
+    samples: Annotated[int, "samples of this class"]
+    answers: Annotated[int, "samples that were taken for this class"]
+    correct: Annotated[int, "samples of this class that were taken for it"]
+    recall: Annotated[float | None, "correct / samples; NULL where there are none"]
+    precision: Annotated[float | None, "correct / answers; NULL where there are none"]
+    f1: Annotated[float | None, "2 correct / (samples + answers); NULL where there are none of either"]
+
+
+class ConfusionRow(NamedTuple):
+    """How often one class was taken for one class in one validation; there is no row where it never was."""
+
+    batchno: Annotated[int, "the step after which it was validated"]
+    label: Annotated[int, "number of the class that the samples are of"]
+    answer: Annotated[int, "number of the class that they were taken for"]
+    samples: Annotated[int, "how many samples"]
 
 
 class WorkerRow(NamedTuple):

@@ -3,9 +3,9 @@
 from engine.records import snapshot_tables
 from engine.records.columns import Columns, column, columns_of
 from engine.records.read_rows import Event, Run, RunNumber, Validation, Worker
-from engine.records.rows import SweepRow, TrainingRow, TrialRow
+from engine.records.rows import ClassRow, ConfusionRow, SweepRow, TrainingRow, TrialRow
 
-VERSION = 9  # PRAGMA user_version; raise it when a table is added or changed, and say in `tables` how to get there
+VERSION = 10  # PRAGMA user_version; raise it when a table is added or changed, and say in `tables` how to get there
 APPLICATION_ID = 0x67736D31  # PRAGMA application_id, "gsm1": a SQLite file with it is ours
 
 _SWEEP = columns_of(SweepRow)
@@ -14,6 +14,8 @@ COLUMNS: dict[str, Columns] = {
     "runs": columns_of(Run),
     "training": {"startID": column(RunNumber), **columns_of(TrainingRow)},
     "validation": columns_of(Validation),
+    "classes": {"startID": column(RunNumber), **columns_of(ClassRow)},
+    "confusion": {"startID": column(RunNumber), **columns_of(ConfusionRow)},
     "workers": columns_of(Worker),
     "events": columns_of(Event),
     **snapshot_tables.COLUMNS,
@@ -32,6 +34,8 @@ PRIMARY_KEYS: dict[str, tuple[str, ...]] = {
     "runs": ("startID",),
     "training": ("startID", "batchno"),
     "validation": ("startID", "batchno"),
+    "classes": ("startID", "batchno", "number"),
+    "confusion": ("startID", "batchno", "label", "answer"),
     "workers": ("startID", "worker"),
     "events": ("id",),
     **snapshot_tables.KEYS,
@@ -46,7 +50,7 @@ NUMBERED = ("runs", "events", "sweeps")
 RUN_TABLES = tuple(name for name, columns in COLUMNS.items() if "startID" in columns and name != "deleted_snapshots")
 
 # Tables with rows for single steps: a resumed run drops those after the step it resumes from.
-STEP_TABLES = ("training", "validation", "statistics", "snapshots", "chunks", "histograms")
+STEP_TABLES = ("training", "validation", "classes", "confusion", "statistics", "snapshots", "chunks", "histograms")
 
 # What is never NULL, and what refers to a row of another table. None of it is declared for the tables with rows for
 # single steps: SQLite takes it on only by copying the table, and those of an older database may be many gigabytes.

@@ -10,7 +10,16 @@ from typing import Any
 
 import numpy as np
 
-from engine.records.rows import EventRow, StatisticsRow, TrainingRow, TrialRow, ValidationRow, WorkerRow
+from engine.records.rows import (
+    ClassRow,
+    ConfusionRow,
+    EventRow,
+    StatisticsRow,
+    TrainingRow,
+    TrialRow,
+    ValidationRow,
+    WorkerRow,
+)
 
 
 def insert(table: str, columns: Iterable[str], or_replace: bool = False) -> str:
@@ -50,6 +59,8 @@ def update(table: str, columns: Iterable[str], key: str) -> str:
 STATEMENTS: dict[str, str] = {
     "training": insert("training", ("startID", *TrainingRow._fields), or_replace=True),
     "validation": insert("validation", ("startID", *ValidationRow._fields), or_replace=True),
+    "classes": insert("classes", ("startID", *ClassRow._fields), or_replace=True),
+    "confusion": insert("confusion", ("startID", *ConfusionRow._fields), or_replace=True),
     "events": insert("events", ("startID", *EventRow._fields)),
     "statistics": insert("statistics", ("startID", *StatisticsRow._fields), or_replace=True),
     "trials": insert("trials", TrialRow._fields, or_replace=True),

@@ -29,6 +29,7 @@ _SETTINGS = (
     "generated",
     "data_digest",
     "parts",
+    "start",
     "optimizer",
     "lr",
     "batch_size",

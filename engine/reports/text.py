@@ -79,15 +79,26 @@ _VALIDATION = (
     Column("CPU seconds", lambda row: number(row["cputime"], ",.1f")),
 )
 _CORRECT = Column("% correct", lambda row: number(row["corperc"], ".2f"))
+_TOP = Column("% in top K", lambda row: f"{number(row['topperc'], '.2f')} (K {row['topk']})" if row["topk"] else "-")
 _R2 = Column("R²", lambda row: number(row["r2"], ".4f"))
 
 
 def validation_columns(rows: Sequence[Row]) -> tuple[Column, ...]:
     """Return the columns of a table of these validations: percent correct, or R² where values are predicted."""
     score = _R2 if any(row["r2"] is not None for row in rows) else _CORRECT
-    return tuple(column or score for column in _VALIDATION)
+    columns = [column or score for column in _VALIDATION]
+    return (*columns, _TOP) if any(row["topk"] for row in rows) else tuple(columns)
 
 
+CLASSES = (
+    Column("class", lambda row: shown(row["name"] or row["number"]), right=False),
+    Column("samples", lambda row: f"{row['samples']:,}"),
+    Column("answers", lambda row: f"{row['answers']:,}"),
+    Column("correct", lambda row: f"{row['correct']:,}"),
+    Column("recall", lambda row: number(row["recall"], ".4f")),
+    Column("precision", lambda row: number(row["precision"], ".4f")),
+    Column("F1", lambda row: number(row["f1"], ".4f")),
+)
 WORKERS = (
     Column("worker", lambda row: shown(row["worker"]), right=False),
     Column("host", lambda row: shown(row["host"]), right=False),

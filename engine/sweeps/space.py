@@ -17,6 +17,7 @@ NAMES = (MODEL, *(name for name in TRAJECTORY if name != "validation"))
 LOG = "log"
 MOST = 100_000  # values of one setting
 KINDS: dict[str, type] = {MODEL: str} | {f.name: f.metadata["kind"] for f in fields(Settings)}
+SWITCHES = {f.name for f in fields(Settings) if f.metadata.get("switch")}
 
 Value = float | int | bool | str
 Parameters = Mapping[str, Value]
@@ -105,8 +106,9 @@ def _read(name: str, word: str) -> Any:
     word, kind = word.strip(), KINDS[name]
     if not word:
         raise SettingsError(f"over {name}: an empty value; give values as a,b,c")
+    switch = kind is bool or (name in SWITCHES and word in ("true", "false"))
     try:
-        value = {"true": True, "false": False}[word] if kind is bool else kind(word)
+        value = {"true": True, "false": False}[word] if switch else kind(word)
     except (KeyError, ValueError):
         wanted = {bool: "true or false", int: "a whole number", float: "a number"}[kind]
         raise SettingsError(f"over {name}: {word!r:.60} is not {wanted}") from None

@@ -12,7 +12,7 @@ from engine.errors import SettingsError
 def check_value(name: str, value: object, rule: Mapping[str, Any]) -> None:
     """Raise SettingsError unless the value of the setting `name` has the kind of `rule`, and lies in its range.
 
-    `rule`: what `engine.settings.setting` puts into the metadata of a field.
+    `rule`: what `engine.settings.field.setting` puts into the metadata of a field.
     """
     option = name.replace("_", "-")
     if value is None and rule.get("optional"):
@@ -20,11 +20,16 @@ def check_value(name: str, value: object, rule: Mapping[str, Any]) -> None:
     if rule["kind"] is bool:
         if not isinstance(value, bool):
             raise SettingsError(f"{option} must be true or false, got {_shown(value)}")
+    elif rule.get("switch") and isinstance(value, bool):
+        return
     elif rule["kind"] is str:
         if "choices" in rule and value not in rule["choices"]:
             raise SettingsError(f"{option} must be one of {', '.join(rule['choices'])}, got {_shown(value)}")
         if not isinstance(value, str):
-            raise SettingsError(f"{option} must be text, got {_shown(value)}")
+            wanted = "true or false, or text" if rule.get("switch") else "text"
+            raise SettingsError(f"{option} must be {wanted}, got {_shown(value)}")
+        if "check" in rule:
+            rule["check"](value)
     elif not (rule.get("timed") and isinstance(value, str) and seconds_of(value)):
         _check_number(option, value, rule)
 

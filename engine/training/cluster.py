@@ -6,6 +6,7 @@ from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 
 from engine.compute.fingerprint import fingerprint, libraries
+from engine.compute.tally import MOST, WIRE, size_of
 from engine.coordinator.arbiter import Arbiter
 from engine.coordinator.config import Config, Environment
 from engine.coordinator.coordinator import Coordinator
@@ -25,11 +26,13 @@ from engine.system.descriptors import need_descriptors
 from engine.training.context import RunContext
 from engine.training.reporter import Reporter
 from engine.training.run import Run
+from engine.training.state import TrainingState
 from engine.wire import Listener
 from engine.wire.dialers import local_address
 from engine.wire.messages import TRACEBACK_LIMIT
 from engine.wire.shared_memory import SharedMemory, shared_memory_for
 
+TALLY_LIMIT = WIRE.itemsize * size_of(MOST)  # bytes
 # File descriptors: of a run without workers (database, checkpoint); of one that has some (sockets, threads), as well;
 # and of each worker: a pipe, its standard error, what tells of its end, its connection, and one more since only a
 # quarter may be strangers.
@@ -55,7 +58,7 @@ class Cluster:
         """Return the listener; the first call opens it, for models of at most `size` parameters."""
         if self.listener is None:
             self.listener = self.closing.enter_context(
-                Listener(self.address, max(4 * size, TRACEBACK_LIMIT), clock=self.clock)
+                Listener(self.address, max(4 * size, TRACEBACK_LIMIT, TALLY_LIMIT), clock=self.clock)
             )
             if self.remote_access:
                 bound = self.listener.bind(str(self.remote_access.address.numeric()), self.remote_access.keys)
@@ -86,6 +89,25 @@ def cluster_for(settings: Settings, clock: Clock, one_size: bool = True) -> Iter
             ExitStack() as stack,
         ):
             yield Cluster(address, workers, shared_memory, remote_access, stack, clock)
+
+
+@contextmanager
+def trained_in_place(state: TrainingState, cluster: Cluster | None) -> Iterator[None]:
+    """Keep the parameters of `state` in shared memory meanwhile, if there is any: what is written there is published.
+
+    A worker that still copies them when they change is one whose answer came too late to count.
+    """
+    if cluster is None or cluster.shared_memory is None:
+        yield
+        return
+    own, shared = state.parameters, cluster.shared_memory.parameters()
+    shared[:] = own
+    state.parameters = shared
+    try:
+        yield
+    finally:
+        own[:] = shared
+        state.parameters = own
 
 
 @contextmanager
@@ -133,6 +155,7 @@ def _coordinator(
         numerics=fingerprint(),
         policy=Policy(run.settings.audit, run.settings.min_workers or 1),
         known=known,
+        tallied=job.tallied,
         libraries=libraries(),
         nonce=nonce,
         proof=arbiter.prove(nonce),

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from typing import NamedTuple
 
 from engine.compute.sums import Sums
 from engine.coordinator.notices import Notice, NoticeKind
@@ -10,6 +11,13 @@ from engine.nn.parameters import norm
 from engine.training.divergence import largest
 from engine.training.norms import Norms
 from engine.training.state import TrainingState
+
+
+class Checked(NamedTuple):
+    """Sums that can be believed, and the norm of their mean gradient."""
+
+    sums: Sums
+    norm: float
 
 
 class GradientCheck:
@@ -25,7 +33,7 @@ class GradientCheck:
         self._notice = notice
         self._norms = Norms()
 
-    def checked(self, step: int, sums: Sums, samples: int) -> Sums | None:
+    def checked(self, step: int, sums: Sums, samples: int) -> Checked | None:
         """Return the sums of a step, the right ones if these were wrong; None if they are right and not finite."""
         size = _norm(sums) / samples
         if doubt := self._doubt(step, sums, size):
@@ -38,7 +46,7 @@ class GradientCheck:
         if not _finite(sums, size):
             return None
         self._norms.take(size)
-        return sums
+        return Checked(sums, size)
 
     def _doubt(self, step: int, sums: Sums, size: float) -> Notice | None:
         """Return why the sums cannot be believed; None if they can."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from engine.compute.sums import Sums
+from engine.compute.validation import Validation
 from engine.coordinator.notices import Notice
 from engine.coordinator.source import Source
 from engine.errors import DivergedError, InterruptedRoundError, StorageError
@@ -14,7 +14,7 @@ from engine.training.checkpoint_due import CheckpointDue
 from engine.training.checkpoint_writer import CheckpointWriter
 from engine.training.context import RunContext
 from engine.training.divergence import first_not_finite
-from engine.training.gradient_check import GradientCheck
+from engine.training.gradient_check import Checked, GradientCheck
 from engine.training.run import Run
 from engine.training.snapshots import SnapshotRecorder
 from engine.training.state import TrainingState
@@ -39,6 +39,7 @@ class Loop:
     def __post_init__(self) -> None:
         self.due = CheckpointDue(self.run.settings, self.context.clock)
         self._sampler = self.run.sampler()
+        self._schedule = self.run.schedule()
         self._gradient = self.state.layout.zeros()  # summed over the batch
         self._check = GradientCheck(self.state, self.source, self.notice)
 
@@ -75,18 +76,19 @@ class Loop:
             began = clock.now()
             step = progress.step + 1
             samples = len(self._sampler.indices(step))
-            sums = self._compute(step, samples)
+            rate = self._schedule.rate(step, progress.waiting.reductions)
+            sums, norm = self._compute(step, samples, rate)
 
             self.snapshots.before(step, state.parameters, self._gradient, samples)
             computed = clock.now()
-            state.optimizer.step(state.parameters, self._gradient, 1 / samples)
+            state.optimizer.step(state.parameters, self._gradient, self._scale(norm, samples))
             progress.optimizer_seconds += clock.now() - computed
             self.snapshots.after(state.parameters)
 
             progress.step = step
             seconds = clock.now() - began
             progress.seconds += seconds
-            self.log.step(sums, samples, seconds)
+            self.log.step(sums, samples, seconds, norm)
             if progress.due(settings.validate_every):
                 self._validate()
             if self.due.now(progress):
@@ -96,10 +98,19 @@ class Loop:
             self._validate()
         return stop
 
-    def _compute(self, step: int, samples: int) -> Sums:
-        """Return the sums over the batch of `step`, the gradient in place; DivergedError if they are not finite."""
+    def _scale(self, norm: float, samples: int) -> float:
+        """Return what makes the summed gradient the mean of the batch, scaled down if its `norm` is too large."""
+        clip = self.run.settings.clip_norm
+        return clip / norm / samples if clip is not None and norm > clip else 1 / samples
+
+    def _compute(self, step: int, samples: int, rate: float) -> Checked:
+        """Return the sums over the batch of `step`, the gradient in place; DivergedError if they are not finite.
+
+        The learning rate is `rate` from then on.
+        """
         pending = self.source.start(step, self.state.parameters, self._gradient)
         self.log.settle()  # what was left to do for the step before, while this one is computed
+        self.state.optimizer.lr = rate
         sums = pending.result()
         checked = self._check.checked(step, sums, samples)
         if checked is None:
@@ -116,8 +127,18 @@ class Loop:
         best = progress.best
         progress.validated(validation)
         self.log.validated(validation)
+        if progress.due(self.run.settings.validate_every):
+            self._wait(validation)
         if progress.best is validation and not self._try_to_save():
             progress.best = best  # whose checkpoint is still there
+
+    def _wait(self, validation: Validation) -> None:
+        """Count a validation that is due, and say so if the learning rate is reduced."""
+        plateau, waiting = self.run.settings.plateau, self.state.progress.waiting
+        if waiting.take(validation.score, plateau):
+            rate = self._schedule.rate(self.state.progress.step + 1, waiting.reductions)
+            text = f"the learning rate is {rate:g} from now on: {plateau} validations in a row were no better"
+            self.log.happened("reduced", text)
 
     def _try_to_save(self) -> bool:
         """Save as `save` does; if that is impossible, say so and return False: training goes on."""

@@ -17,12 +17,15 @@ from engine.data.collection import Progress
 from engine.data.read_options import ReadOptions
 from engine.data.sources import full_path, is_there
 from engine.errors import DataError, SettingsError
-from engine.nn.model import Model, check_fits, default_name, load_model, model_from
+from engine.nn.frozen import frozen_layers
+from engine.nn.model import CROSS_ENTROPY, Model, check_fits, default_name, load_model, model_from
 from engine.settings import Settings
+from engine.training.class_weights import class_weights
 from engine.training.reading import reading_of
-from engine.training.resume import check_end, check_same, continued_settings
+from engine.training.resume import check_continued, continued_settings
 from engine.training.run import OWN, Run
 from engine.training.snapshots import choose
+from engine.training.start import Start, read_start
 from engine.training.storage import check_folder, database_for, folder_for
 
 MAX_NAME = 200
@@ -40,6 +43,7 @@ class Request:
     name: str | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
     reading: ReadOptions = field(default_factory=ReadOptions)
+    start: Path | None = None
 
 
 def choose_settings(given: Mapping[str, Any], earlier: Checkpoint | None = None) -> Settings:
@@ -61,24 +65,23 @@ def prepare(
     stored = earlier.run if earlier else RunState()
     called = checked_name(request.name) or stored.name
     reading = request.reading.over(reading_of(stored))
+    start = _start_of(request)
     source, whole = _choose_data(request, earlier, reading, progress)
     dataset = whole.hold_out(settings.validation)
-    model = _choose_model(request.model, stored, dataset, settings)
+    settings = settings.planned(len(dataset.train))
+    model = _choose_model(request.model, stored, dataset, settings, start)
     _check(model, dataset, settings)
     choose(settings, model.layout())
     digest = store(whole)
     if earlier is not None:
-        check_same(stored, digest, dataset.name, model)
-        check_end(settings.last_step(len(dataset.train)), earlier)
+        check_continued(earlier, digest, dataset.name, model, settings.last_step(len(dataset.train)))
     identity = stored.uuid or uuid.uuid4().hex
-    db = database_for(request.db, stored.db)
-    folder = request.out or folder_for(request.resume, db, identity)
-    check_folder(folder, identity)
+    db, folder = _places(request, stored.db, identity)
     return Run(
         uuid=identity,
         settings=settings,
         model=model,
-        model_name=stored.model_name or _name_of(request.model, dataset),
+        model_name=stored.model_name or _name_of(request.model, dataset, start),
         data=dataset,
         source=source,
         digest=digest,
@@ -88,8 +91,17 @@ def prepare(
         checkpoint=earlier,
         name=called,
         reading=reading,
+        match=start.match(model.layout()) if start else None,
         values=Normalisation.of(dataset.train.targets.view(np.float32)) if dataset.train.has_values else None,
     )
+
+
+def _places(request: Request, recorded: str | None, identity: str) -> tuple[Path, Path]:
+    """Return the database and the folder of checkpoints; CheckpointError if they cannot go there."""
+    db = database_for(request.db, recorded)
+    folder = request.out or folder_for(request.resume, db, identity)
+    check_folder(folder, identity)
+    return db, folder
 
 
 def variant(base: Run, identity: str, settings: Settings, model: Model, model_name: str, folder: Path) -> Run:
@@ -97,6 +109,7 @@ def variant(base: Run, identity: str, settings: Settings, model: Model, model_na
 
     Raises the GradsumError that says what does not fit.
     """
+    settings = settings.planned(len(base.data.train))
     chosen = model.with_dropout(settings.dropout) if settings.dropout else model
     _check(chosen, base.data, settings)
     choose(settings, chosen.layout())
@@ -144,10 +157,26 @@ def _choose_data(
     return source, load(source, **reading.given(), progress=progress)
 
 
-def _choose_model(model: Model | str | Path | None, stored: RunState, data: Dataset, settings: Settings) -> Model:
+def _start_of(request: Request) -> Start | None:
+    """Return the network whose parameters the run begins with, if one was asked for."""
+    if request.start is None:
+        return None
+    if request.resume is not None:
+        raise SettingsError(
+            "--from begins a new run, --resume continues one with its own parameters: leave one of them out"
+        )
+    return read_start(request.start)
+
+
+def _choose_model(
+    model: Model | str | Path | None, stored: RunState, data: Dataset, settings: Settings, start: Start | None
+) -> Model:
     if model is None and stored.model is not None:
         return model_from(stored.model)
-    chosen = model if isinstance(model, Model) else _load(_name_of(model, data), data)
+    if model is None and start is not None:
+        chosen = start.model_for(data)
+    else:
+        chosen = model if isinstance(model, Model) else _load(_name_of(model, data), data)
     return chosen.with_dropout(settings.dropout) if settings.dropout else chosen
 
 
@@ -155,7 +184,9 @@ def _load(name: str, data: Dataset) -> Model:
     return load_model(name, data.shape, data.outputs, data.train.has_values)
 
 
-def _name_of(model: Model | str | Path | None, data: Dataset) -> str:
+def _name_of(model: Model | str | Path | None, data: Dataset, start: Start | None = None) -> str:
+    if model is None and start is not None:
+        return start.model_name or OWN
     return OWN if isinstance(model, Model) else str(model or default_name(data.shape))
 
 
@@ -164,5 +195,11 @@ def _check(model: Model, data: Dataset, settings: Settings) -> None:
     check_fits(model, data.shape, data.outputs, data.train.has_values)
     if settings.augment and data.train.has_features:
         raise SettingsError(NO_AUGMENTATION)
+    class_weights(settings.class_weights, data, model.classes)
+    frozen_layers(settings.freeze, model.layout())
+    if settings.label_smoothing and model.loss != CROSS_ENTROPY:
+        raise SettingsError(
+            f"label-smoothing is for the loss {CROSS_ENTROPY}, the model has {model.loss}: leave it out"
+        )
     if settings.target and settings.target > 1 and data.measure is Measure.R2:
         raise SettingsError(f"target must be an R², at most 1, where values are predicted, got {settings.target:g}")

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from engine.compute.validation import Validation
 from engine.data import Measure
+from engine.training.waiting import Waiting
 
 RECENT = 100  # batches that `train_loss` is the mean of
 
@@ -14,9 +15,9 @@ RECENT = 100  # batches that `train_loss` is the mean of
 class Progress:
     """How far a run is. `elapsed` and `cpu` (seconds) count from its beginning, in all processes that it was in.
 
-    The fields below `best` count from when it began or was resumed in this process; `seconds` are those spent in
+    The fields below `waiting` count from when it began or was resumed in this process; `seconds` are those spent in
     training steps, without validations and checkpoints. `best` is the best validation whose parameters are in a
-    checkpoint, `best_score` the best score of all.
+    checkpoint, `best_score` the best score of all, `waiting` how long there was no better one.
     """
 
     steps_per_epoch: int
@@ -26,6 +27,7 @@ class Progress:
     best_score: float | None = None
     validation: Validation | None = None
     best: Validation | None = None
+    waiting: Waiting = field(default_factory=Waiting)
     taken: int = 0
     images: int = 0
     seconds: float = 0.0

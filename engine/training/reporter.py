@@ -161,7 +161,19 @@ class Result:
 
 
 class Reporter:
-    """Receives progress events; the base class ignores them. Override those that you want to show."""
+    """Receives progress events; the base class ignores them. Override those that you want to show.
+
+    Any of its methods may call `stop`.
+    """
+
+    stop_reason: str | None = None  # of the run that is carried out, or was last
+
+    def stop(self, reason: str = "the reporter stopped it") -> None:
+        """End the run after the step that is being computed, as if it had been its last: validated, saved, finished.
+
+        `reason` is put on record.
+        """
+        self.stop_reason = reason
 
     def status(self, text: str) -> None:
         """Report what is being done before the first step, and between steps."""

@@ -21,7 +21,8 @@ def continued_settings(stored: RunState, given: Mapping[str, Any]) -> Settings:
         before = Settings.build(dict(stored.settings))
     except SettingsError as error:
         raise CheckpointError(f"the checkpoint's settings do not suit this version: {error}") from None
-    for name in TRAJECTORY:
+    # After which steps a plateau may be found depends on when there are validations.
+    for name in (*TRAJECTORY, *(["validate_every"] if before.plateau else [])):
         if name in given and given[name] is not None and given[name] != getattr(before, name):
             raise CheckpointError(
                 f"the run began with {name.replace('_', '-')} {getattr(before, name)}, not {given[name]}: "
@@ -33,6 +34,15 @@ def continued_settings(stored: RunState, given: Mapping[str, Any]) -> Settings:
     if given.get("snapshot_every") is not None:  # as in a new run, all of these are kept then
         values["snapshot_budget"] = None
     return Settings.build(values | {name: value for name, value in given.items() if value is not None})
+
+
+def check_continued(earlier: Checkpoint, digest: str, name: str, model: Model, last_step: int | None) -> None:
+    """Raise CheckpointError unless data and model are those the run began with, SettingsError if nothing is left to do.
+
+    `digest` and `name` are those of the data.
+    """
+    check_same(earlier.run, digest, name, model)
+    check_end(last_step, earlier)
 
 
 def check_end(last_step: int | None, earlier: Checkpoint) -> None:

@@ -15,11 +15,17 @@ from engine.data import Dataset, Normalisation, Sampler, Usage
 from engine.data.collection import size_option
 from engine.data.read_options import ReadOptions
 from engine.data.reading import Manner
+from engine.kernels import choose
+from engine.nn.frozen import frozen_layers
 from engine.nn.model import Model
+from engine.nn.schedule import Rising, Schedule
 from engine.records import RunRow
 from engine.settings import Settings
+from engine.training.class_weights import class_weights
+from engine.training.start import Match
 
 OWN = "own"  # the name of a model that was given in Python
+KERNELS = "kernels"  # the name of the backend among the versions
 NUMERICS = "numerics"  # the name of the fingerprint among the versions
 
 
@@ -29,7 +35,8 @@ class Run:
 
     `uuid` is the same in the records and in every checkpoint. `source` is the name or path of the data, None if the
     data was given in Python; `reading` is how it was read. `values` is the normalisation of targets that are values,
-    None where there are classes.
+    None where there are classes. `rates` are learning rates in the place of those that the settings say, `match` is
+    what the run begins with instead of random values.
     """
 
     uuid: str
@@ -46,6 +53,8 @@ class Run:
     name: str | None = None
     values: Normalisation | None = None
     reading: ReadOptions = field(default_factory=ReadOptions)
+    rates: Rising | None = None
+    match: Match | None = None
 
     def job(self) -> Job:
         """Return what workers must know."""
@@ -60,7 +69,21 @@ class Run:
             s.augment,
             self.values,
             float(s.validation),
+            float(s.label_smoothing),
+            class_weights(s.class_weights, self.data, self.model.classes),
+            self.frozen,
         )
+
+    @cached_property
+    def frozen(self) -> tuple[str, ...]:
+        """The layers that are not trained."""
+        return frozen_layers(self.settings.freeze, self.model.layout())
+
+    def schedule(self) -> Schedule | Rising:
+        """Return the learning rate of every step: `rates`, or what the settings say."""
+        s = self.settings
+        numbers = s.schedule_steps or 1, s.warmup, s.min_lr, s.decay_every or 1, s.decay_factor
+        return self.rates or Schedule(s.schedule, s.lr or 0.0, *numbers)
 
     def sampler(self) -> Sampler:
         """Return what cuts the training set into batches."""
@@ -121,6 +144,7 @@ class Run:
             versions=versions(),
             folder=str(self.folder.absolute()),
             parts=self.usage.text(),
+            start=self.match.text() if self.match else None,
         )
 
     def _reading(self) -> dict[str, Any]:
@@ -164,4 +188,4 @@ def packages() -> dict[str, str]:
 
 def versions() -> dict[str, str]:
     """Return everything that a result may depend on besides what was asked for."""
-    return packages() | {NUMERICS: fingerprint(), "libraries": libraries()}
+    return packages() | {KERNELS: choose().name, NUMERICS: fingerprint(), "libraries": libraries()}

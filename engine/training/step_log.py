@@ -10,6 +10,7 @@ from engine.coordinator.source import Source
 from engine.data import Measure
 from engine.records import EventRow, Recorder, TrainingRow, ValidationRow
 from engine.reports.text import shown
+from engine.training.answers import answer_rows
 from engine.training.bookkeeping import Bookkeeping
 from engine.training.context import RunContext
 from engine.training.reporter import StepReport
@@ -24,6 +25,7 @@ class _Step(NamedTuple):
     correct: int
     samples: int
     seconds: float
+    norm: float  # of the mean gradient
 
 
 class StepLog:
@@ -41,8 +43,12 @@ class StepLog:
         books: Bookkeeping,
         context: RunContext,
     ) -> None:
-        self._momentum = run.settings.momentum if run.settings.optimizer == "momentum" else None
+        velocity = run.settings.optimizer in ("momentum", "nesterov")
+        self._momentum = run.settings.momentum if velocity else None
+        self._top_k = run.settings.top_k
+        self._classes = run.data.classes
         self._counts_correct = run.data.measure is Measure.PERCENT
+        self._state = state
         self._progress = state.progress
         self._optimizer = state.optimizer
         self._source = source
@@ -55,21 +61,22 @@ class StepLog:
         self._rate = 0.0
         self._newest: _Step | None = None
 
-    def step(self, sums: Sums, samples: int, seconds: float) -> None:
-        """Remember the step that has just been taken: its sums over `samples` samples, and how long it took."""
-        self._newest = _Step(sums.loss, sums.correct, samples, seconds)
+    def step(self, sums: Sums, samples: int, seconds: float, norm: float) -> None:
+        """Remember the step that has just been taken: sums over its samples, how long it took, its gradient's norm."""
+        self._newest = _Step(sums.loss, sums.correct, samples, seconds, norm)
 
     def settle(self) -> None:
-        """Record and report the newest step, unless that is done."""
+        """Record and report the newest step, and keep its digest, unless that is done."""
         if self._newest is None:
             return
-        (loss, correct, samples, seconds), self._newest = self._newest, None
+        (loss, correct, samples, seconds, norm), self._newest = self._newest, None
         progress = self._progress
         progress.taken += 1
         progress.images += samples
         progress.recent.append((loss, samples))
         self._measure()
         mean = loss / samples
+        self._state.keep_digest(mean)
         percent = 100 * correct / samples if self._counts_correct else None
         row = TrainingRow(
             batchno=progress.step,
@@ -82,6 +89,7 @@ class StepLog:
             batchsize=samples,
             lr=self._optimizer.lr,
             momentum=self._momentum,
+            gradnorm=norm,
         )
         self._records.training(row)
         rate = samples / max(seconds, 1e-9)
@@ -112,7 +120,13 @@ class StepLog:
             avgloss=validation.loss,
             r2=validation.r2,
         )
-        self._records.validation(row)
+        if validation.tally is not None:
+            if 0 < self._top_k < validation.tally.outputs:
+                among = validation.tally.among(self._top_k)
+                row = row._replace(topk=self._top_k, topperc=100 * among / validation.total)
+            self._records.validation(row, *answer_rows(progress.step, validation.tally, self._classes))
+        else:
+            self._records.validation(row)
         self._reporter.validated(validation)
 
     def secure(self) -> None:

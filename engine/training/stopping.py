@@ -17,6 +17,8 @@ class StopKind(Enum):
 
     LAST_STEP = auto()
     TARGET = auto()
+    PATIENCE = auto()
+    REPORTER = auto()
     PRUNED = auto()
     INTERRUPTED = auto()
     TIME_LIMIT = auto()
@@ -50,15 +52,24 @@ def never(_epoch: float, _best: float) -> StopReason | None:
     return None
 
 
+def nobody() -> None:
+    """Ask for no stop."""
+    return
+
+
 @dataclass(frozen=True)
 class Stopping:
-    """Decides before every step whether there is to be another one. `last_step`: None if steps do not end the run."""
+    """Decides before every step whether there is to be another one. `last_step`: None if steps do not end the run.
+
+    `asked` returns why the reporter wants the run to stop, if it does.
+    """
 
     settings: Settings
     last_step: int | None
     interrupt: Interrupt
     limit: TimeLimit
     prune: Prune = never
+    asked: Callable[[], str | None] = nobody
 
     def reason(self, progress: Progress) -> StopReason | None:
         """Return why there should be no further step, if so."""
@@ -69,6 +80,8 @@ class Stopping:
         """Return what ends the run however far it is, if anything does."""
         if self.interrupt.requested:
             return StopReason(StopKind.INTERRUPTED, f"it got {self.interrupt.requested}")
+        if (wish := self.asked()) is not None:
+            return StopReason(StopKind.REPORTER, wish)
         if self.limit.reached():
             text = f"the time limit of {self.settings.time_limit:g} seconds is reached"
             return StopReason(StopKind.TIME_LIMIT, text)
@@ -85,4 +98,7 @@ class Stopping:
             return StopReason(
                 StopKind.TARGET, f"validation reached the target of {progress.validation.measure.goal(target)}"
             )
+        patience, stale = self.settings.patience, progress.waiting.stale
+        if patience is not None and stale >= patience:
+            return StopReason(StopKind.PATIENCE, f"{stale} validations in a row were no better")
         return self.prune(progress.epoch, progress.best_score or 0.0)

@@ -1,7 +1,7 @@
 """The public `train()`."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Unpack
 
@@ -16,6 +16,7 @@ from engine.system.terminal import ProgressLine
 from engine.training.prepare import Request, choose_settings, prepare
 from engine.training.process import AT_ONCE, TrainingProcess
 from engine.training.reporter import Reporter, Result
+from engine.training.run import Run
 from engine.training.state import state_of
 
 
@@ -28,6 +29,7 @@ def train(
     db: Path | str | None = None,
     out: Path | str | None = None,
     resume: Path | str | None = None,
+    from_: Path | str | None = None,
     name: str | None = None,
     size: int | tuple[int, int] | None = None,
     skip_unreadable: bool = False,
@@ -44,26 +46,33 @@ def train(
     `load_data` takes, such as a name, a path, a Dataset or (X, y) (default: the generated letters);
     `size`, `skip_unreadable`, `columns`, `classes`, `target_column` and `task` are as there. `options`: the
     fields of `Settings`, such as workers, epochs, batch_size; they count over `settings`, of which only what is not the
-    default counts. `optimizer`: SGD, Momentum or Adam (default), or its name. `db`: the SQLite database of records;
-    `out`: the folder of checkpoints; `resume`: a checkpoint, or a folder of them, to continue from; `name`: what the
-    run is called in the records.
+    default counts. `optimizer`: SGD, Momentum, Nesterov, RMSprop, Adam (default) or AdamW, or its name. `db`: the
+    SQLite database of records; `out`: the folder of checkpoints; `resume`: a checkpoint, or a folder of them, to
+    continue from; `from_`: a checkpoint, or any safetensors file, whose parameters a new run begins with, as far as
+    names and shapes fit; `name`: what the run is called in the records.
 
     Raises a GradsumError: UsageError, DataError, CheckpointError or RecordsError before the run begins, and then the
     latter two, DivergedError, WorkersError or WorkerFailedError.
     """
     given = given_settings(settings, optimizer, options)
-    db, out, resume = (None if path is None else Path(path) for path in (db, out, resume))
+    db, out, resume, from_ = (None if path is None else Path(path) for path in (db, out, resume, from_))
     named = None if classes is None else tuple(classes)
     reading = ReadOptions(size, skip_unreadable, columns, named, target_column, task)
-    request = Request(model, data, db, out, resume, name, given, reading)
-    return _train(request, reporter)
+    request = Request(model, data, db, out, resume, name, given, reading, from_)
+    return train_request(request, reporter)
 
 
-def _train(request: Request, given: Reporter | None) -> Result:
+def _unchanged(run: Run) -> Run:
+    return run
+
+
+def train_request(request: Request, given: Reporter | None, change: Callable[[Run], Run] = _unchanged) -> Result:
+    """Train as was asked for; `change` may change the run that comes of it."""
     reporter = given or Reporter()
     with ProgressLine(None if given else sys.stderr) as line, TrainingProcess(reporter, line=line) as process:
         earlier = None if request.resume is None else checkpoints.load(request.resume)
         settings = choose_settings(request.settings, earlier)
+        process.use_kernels(settings)
         run = None
         if not is_compiled():  # that takes long, so see first whether there is anything to do
             run = prepare(request, settings, earlier, process.converting)
@@ -71,6 +80,7 @@ def _train(request: Request, given: Reporter | None) -> Result:
         process.start_workers(settings)  # they take a second to start: time to load the data
         reporter.status("preparing data and model")
         run = run or prepare(request, settings, earlier, process.converting)
+        run = change(run)
         state = state_of(run)
         process.claim(run.folder)
         process.open_records(run.db)

@@ -12,7 +12,7 @@ ProtocolError.
                <-------------   CHUNK       a piece of the data (payload)
     READY      ------------->               model compiled, data at hand; what I compute with the nonce
                <-------------   WORK        a share of a round; payload: the parameters, unless it has them
-    RESULT     ------------->               the sums of one block; payload: the gradient, in training
+    RESULT     ------------->               the sums of one block; payload: the gradient, or the tally
     FAILED     ------------->               an exception; payload: its traceback
                <-------------   PING        is anybody there; no answer wanted
     GOODBYE    ------------->               leaving
@@ -144,10 +144,10 @@ class Work(Message):
 class Result(Message):
     """The sums over block [start, stop): loss, correct answers, and in training the gradient (payload).
 
-    The gradient is in slot `slot` of the worker's part of shared memory unless that is NO_SLOT. `seconds` is how long
-    it took to compute, `cpu` the processor seconds the worker has used in this stay, its start included if that is its
-    first. `formed`: how many nodes above the block, from its parent on, the worker has added up as well: their
-    gradients are in the places from `sums` on.
+    In validation the payload is the tally, numbers of 32 bits, if there is one. A gradient is in slot `slot` of the
+    worker's part of shared memory unless that is NO_SLOT. `seconds` is how long it took to compute, `cpu` the processor
+    seconds the worker has used in this stay, its start included if that is its first. `formed`: how many nodes above
+    the block, from its parent on, the worker has added up as well: their gradients are in the places from `sums` on.
     """
 
     opcode: ClassVar[int] = 6

@@ -310,7 +310,7 @@ def test_databases(refused: Refused) -> None:
         ("lr = 'fast'", ("c.toml: lr must be a finite number above 0, got 'fast'",)),
         ("workers = 1.5", ("workers must be a whole number", "got 1.5")),
         ("workers = true", ("workers must be a whole number", "got True")),
-        ("augment = 1", ("augment must be true or false, got 1",)),
+        ("augment = 1", ("augment must be true or false, or text, got 1",)),
         ("quiet = 1", ("quiet must be true or false, got 1",)),
         ("data = 3", ("data must be text, got 3",)),
     ],
@@ -405,3 +405,33 @@ def test_help_for_a_worker(tidy: Path) -> None:
     out, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0
     assert "--patience" in out
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        (("--optimizer", "lion"), "optimizer must be one of sgd, momentum, nesterov, rmsprop, adam, adamw, got 'lion'"),
+        (("--weight-decay", -1), "weight-decay must be a finite number of at least 0, got -1"),
+        (("--clip-norm", 0), "clip-norm must be a finite number above 0, got 0"),
+        (("--schedule", "cos"), "schedule must be one of constant, cosine, linear, step, onecycle, got 'cos'"),
+        (("--schedule", "cosine", "--time-limit", 5), "schedule cosine must know where it ends"),
+        (
+            ("--schedule", "linear", "--steps", 3, "--warmup", 3),
+            "warmup must be below the 3 steps of the schedule, got 3",
+        ),
+        (("--min-lr", 1), "min-lr must be at most the learning rate"),
+        (("--decay-factor", 1), "decay-factor must be a number above 0 and below 1, got 1"),
+        (("--plateau", -1), "plateau must be a whole number from 0"),
+        (("--patience", 0), "patience must be a whole number from 1"),
+        (("--label-smoothing", 1), "label-smoothing must be a number of at least 0 and below 1, got 1"),
+        (("--class-weights", "1,2"), "class-weights must be balanced, or"),
+        (("--augment", "spin=3"), "no change is called 'spin'"),
+        (("--freeze", "x*"), "freeze: no layer with parameters is called 'x*'"),
+        (("--freeze", "*"), "no layer is left to train"),
+        (("--from", "nowhere"), "there is no file or folder nowhere"),
+        (("--top-k", 129), "top-k must be a whole number from 0 to 128, got 129"),
+    ],
+)
+def test_options_of_training(refused: Refused, options: tuple[str | int, ...], text: str) -> None:
+    save_data()
+    refused(*SMALL, *options, texts=(text,))

@@ -38,8 +38,10 @@ def differing(help_: dict[str, str], settings: dict[str, Any]) -> list[str]:
     in_words = {
         PER_CORE: min(usable_cores(), 4),
         "3 if nothing else ends the run": 3,
-        "sgd 0.01, momentum 0.01, adam 0.001": 0.001,  # adam's, as that is the default
+        "sgd 0.01, momentum 0.01, nesterov 0.01, rmsprop 0.01, adam 0.001, adamw 0.001": 0.001,  # adam's: the default
+        "adamw 0.01, others 0": 0,
         "once an epoch": 0,
+        "never": 0,
         "once an epoch, at least every 5 minutes": 0,
         "256; no limit if --snapshot-every is given": 256,
     }

@@ -25,6 +25,7 @@ KINDS = (  # those that are drawn from a database
     "filters c1 --run 1",
     "layers --run 1",
     "histogram fc1 --run 1",
+    "classes --run 1",
 )
 
 

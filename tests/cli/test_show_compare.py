@@ -69,7 +69,7 @@ def test_no_form_steers_a_terminal(
 def test_show_as_json_and_csv(database: Path, gradsum: Gradsum) -> None:
     found = json.loads(gradsum("show", "1bcdef", "--db", database, "--json").out)
     assert found["run"] == list_runs(database)[0]
-    assert found.keys() == {"run", "validation", "workers", "events"}
+    assert found.keys() == {"run", "validation", "workers", "events", "classes"}
     for table in ("validation", "workers", "events"):
         assert found[table][0].keys() == COLUMNS[table].keys()
     lines = list(csv.DictReader(io.StringIO(gradsum("show", "1bcdef", "--db", database, "--csv").out)))

@@ -11,9 +11,20 @@ from hypothesis import strategies as st
 
 from engine.errors import SettingsError
 from engine.kernels import Backend, numpy_backend
-from engine.nn.optimizers import NAMES, PIECE, SGD, Adam, Momentum, Optimizer, optimizer_from
+from engine.nn.optimizers import (
+    NAMES,
+    PIECE,
+    SGD,
+    Adam,
+    AdamW,
+    Momentum,
+    Nesterov,
+    Optimizer,
+    RMSprop,
+    optimizer_from,
+)
 from engine.nn.parameters import aligned
-from tests.support.backends import each_backend, normal
+from tests.support.backends import BACKENDS, each_backend, normal
 
 SIZE, STEPS, SCALE = 5, 4, 1 / 64
 TINY, HUGE = 2.0**-126, 2.0**128 - 2.0**104  # the smallest normal and the largest float32
@@ -60,6 +71,84 @@ def test_adam_is_algorithm_1(kernels: Backend, epsilon: float) -> None:
             v = 0.95 * v + (1 - 0.95) * g * g
             theta -= 0.1 * (m / (1 - 0.8**t)) / (sqrt(v / (1 - 0.95**t)) + epsilon)
         assert w == pytest.approx(theta, rel=2e-6)
+
+
+@each_backend
+def test_nesterov(kernels: Backend) -> None:
+    for k, w in enumerate(run(Nesterov(lr=0.1, momentum=0.8), kernels)):
+        want, velocity = 1.0, 0.0
+        for g in gradients(k):
+            velocity = 0.8 * velocity + g
+            want -= 0.1 * (g + 0.8 * velocity)
+        assert w == pytest.approx(want, rel=1e-6)
+
+
+@each_backend
+@pytest.mark.parametrize("epsilon", [1e-8, 0.1])
+def test_rmsprop(kernels: Backend, epsilon: float) -> None:
+    for k, w in enumerate(run(RMSprop(lr=0.01, alpha=0.9, epsilon=epsilon), kernels)):
+        want, v = 1.0, 0.0
+        for g in gradients(k):
+            v = 0.9 * v + (1 - 0.9) * g * g
+            want -= 0.01 * g / (sqrt(v) + epsilon)
+        assert w == pytest.approx(want, rel=2e-6)
+
+
+@each_backend
+def test_the_decay_of_adamw_has_no_part_in_its_means(kernels: Backend) -> None:
+    settings = {"lr": 0.1, "beta1": 0.8, "beta2": 0.95}
+    for k, w in enumerate(run(AdamW(weight_decay=0.3, **settings), kernels)):
+        theta, m, v = 1.0, 0.0, 0.0
+        for t, g in enumerate(gradients(k), start=1):
+            m = 0.8 * m + (1 - 0.8) * g
+            v = 0.95 * v + (1 - 0.95) * g * g
+            theta = theta * (1 - 0.1 * 0.3) - 0.1 * (m / (1 - 0.8**t)) / (sqrt(v / (1 - 0.95**t)) + 1e-8)
+        assert w == pytest.approx(theta, rel=3e-6)
+
+
+@each_backend
+def test_the_decay_of_the_others_is_a_part_of_the_gradient(kernels: Backend) -> None:
+    decayed = zip(*(run(kind(lr=0.1, weight_decay=0.3), kernels) for kind in (SGD, Momentum)), strict=True)
+    for k, (plain, heavy) in enumerate(decayed):
+        want, other, velocity = 1.0, 1.0, 0.0
+        for g in gradients(k):
+            want -= 0.1 * (g + 0.3 * want)
+            velocity = 0.9 * velocity + g + 0.3 * other
+            other -= 0.1 * velocity
+        assert (plain, heavy) == (pytest.approx(want, rel=1e-6), pytest.approx(other, rel=2e-6))
+
+
+@each_backend
+@pytest.mark.parametrize("name", NAMES)
+def test_decay_acts_on_the_parts_that_are_given(kernels: Backend, name: str) -> None:
+    size = 2 * PIECE + 7
+    part = slice(3, PIECE + 5)
+    found = []
+    for decayed in (None, [part], []):
+        w = normal(size)
+        state = optimizer_from(name, weight_decay=0.5).start(size, kernels, decayed)
+        for seed in range(2):
+            state.step(w, normal(size, seed=seed), 0.5)
+        found.append(w)
+    everywhere, some, nowhere = found
+    assert some[part].tobytes() == everywhere[part].tobytes()
+    assert some[: part.start].tobytes() == nowhere[: part.start].tobytes()
+    assert some[part.stop :].tobytes() == nowhere[part.stop :].tobytes()
+    assert (everywhere != nowhere).any()
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("decay", [0, 0.3])
+def test_all_backends_take_steps_of_the_same_bits(name: str, decay: float) -> None:
+    """None of these operations depends on a library's function, so even numpy's own backend has no bits of its own."""
+    found = set()
+    for kernels in BACKENDS:
+        w = normal(1000)
+        state = optimizer_from(name, weight_decay=decay).start(w.size, kernels)
+        for seed in range(3):
+            state.step(w, normal(w.size, seed=seed), 1 / 7)
+        found.add(w.tobytes())
+    assert len(found) == 1
 
 
 @each_backend
@@ -170,6 +259,8 @@ def test_a_step_allocates_nothing(kernels: Backend, name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "setting", "value"),
     [(n, "lr", v) for n in NAMES for v in (0, -1.0, nan, inf, True, "1", 1e300, 1e-300)]
+    + [(n, "weight_decay", v) for n in NAMES for v in (-0.1, nan, inf, True, "1", 1e300)]
+    + [("rmsprop", "alpha", v) for v in (-0.1, 1, nan)]
     + [("momentum", "momentum", v) for v in (-0.1, 1, nan)]
     + [("adam", s, v) for s in ("beta1", "beta2") for v in (-0.1, 1.0, nan, inf)]
     + [("adam", "epsilon", v) for v in (0, -1e-8, nan, inf, 3.5e38, 1e-38)],
@@ -193,7 +284,9 @@ def test_optimizers_by_name() -> None:
     assert optimizer_from("sgd") == SGD(lr=0.01)
     assert optimizer_from("momentum", momentum=0.5) == Momentum(lr=0.01, momentum=0.5)
     assert optimizer_from("adam", lr=1) == Adam(lr=1, beta1=0.9, beta2=0.999, epsilon=1e-8)
-    with pytest.raises(SettingsError, match=f"no optimizer 'adamw'; there are {', '.join(NAMES)}"):
-        optimizer_from("adamw")
-    with pytest.raises(SettingsError, match="sgd has no 'momentum'; its settings are lr"):
+    assert optimizer_from("adamw") == AdamW(lr=0.001, weight_decay=0.01)
+    assert optimizer_from("adam") != optimizer_from("adamw", weight_decay=0)
+    with pytest.raises(SettingsError, match=f"no optimizer 'lion'; there are {', '.join(NAMES)}"):
+        optimizer_from("lion")
+    with pytest.raises(SettingsError, match="sgd has no 'momentum'; its settings are lr, weight_decay"):
         optimizer_from("sgd", momentum=0.9)

@@ -18,6 +18,8 @@ from engine.errors import RecordsError
 from engine.records import (
     COLUMNS,
     VIEWS,
+    ClassRow,
+    ConfusionRow,
     EventRow,
     Recorder,
     RunRow,
@@ -72,13 +74,16 @@ def test_all_tables_hold_what_was_handed_over(tmp_path: Path) -> None:
         rows = [training_row(n) for n in range(1, 301)]
         for row in rows:
             records.training(row)
-        records.validation(ValidationRow(32, 0.5, 1e9, 2.0, 1.0, 93.5, 0.25))
+        one, pair = ClassRow(32, 0, "a", 4, 2, 1, 0.25, 0.5, 1 / 3), ConfusionRow(32, 0, 1, 3)
+        records.validation(ValidationRow(32, 0.5, 1e9, 2.0, 1.0, 93.5, 0.25, None, 5, 99.0), [one], [pair])
         records.worker(worker._replace(left="2026-01-01T00:00:09+00:00", reason="killed", images=5))
         records.worker(worker._replace(host=None, pid=None, joined=None, fingerprint=None))
         records.event(EventRow("joined", "hello", 3, "w0", 0.5))
         records.finish(RunStatus.FINISHED, "target reached", steps=300, params_sha256="ab", best_percent=93.5)
     assert query(path, "SELECT * FROM training ORDER BY batchno") == [(1, *row) for row in rows]
-    assert query(path, "SELECT * FROM validation") == [(1, 32, 0.5, 1e9, 2.0, 1.0, 93.5, 0.25, None)]
+    assert query(path, "SELECT * FROM validation") == [(1, 32, 0.5, 1e9, 2.0, 1.0, 93.5, 0.25, None, 5, 99.0)]
+    assert query(path, "SELECT * FROM classes") == [(1, *one)]
+    assert query(path, "SELECT * FROM confusion") == [(1, *pair)]
     assert query(path, "SELECT * FROM workers") == [(1, *worker)]
     assert query(path, "SELECT startID, kind, text, batchno, worker, elapsed FROM events") == [
         (1, "joined", "hello", 3, "w0", 0.5)
@@ -128,7 +133,9 @@ def test_odd_values_are_stored_as_plain_ones(tmp_path: Path) -> None:
         records.begin(RUN)
         records.training(row)
         records.event(EventRow("named", "\udcff"))
-    assert query(tmp_path / "r.db", "SELECT * FROM training") == [(1, 1, 0.5, 1, 2, 3, None, None, 64, math.inf, None)]
+    assert query(tmp_path / "r.db", "SELECT * FROM training") == [
+        (1, 1, 0.5, 1, 2, 3, None, None, 64, math.inf, None, None)
+    ]
     assert query(tmp_path / "r.db", "SELECT text FROM events") == [("\\udcff",)]
 
 

@@ -14,6 +14,8 @@ import pytest
 
 from engine.errors import RecordsError
 from engine.records import (
+    ClassRow,
+    ConfusionRow,
     EventRow,
     HistogramRow,
     Recorder,
@@ -57,7 +59,8 @@ def write(path: Path, uuid: str, steps: int = 500) -> int:
             records.training(TrainingRow(n, 0, 0, 0, 0, 0, 0, 1, 1))
             records.event(EventRow("joined", "x" * 100, n))
         records.event(EventRow("left"))
-        records.validation(ValidationRow(steps, 1, 0, 0, 0, 0, 0))
+        one, pair = ClassRow(steps, 0, "a", 4, 2, 1, 0.25, 0.5, 1 / 3), ConfusionRow(steps, 0, 1, 3)
+        records.validation(ValidationRow(steps, 1, 0, 0, 0, 0, 0), [one], [pair])
         records.statistics(StatisticsRow(steps, "fc1", "bias", *[0.0] * 18))
         zeros = np.zeros(9, np.float32)
         rows = [HistogramRow(steps, "fc1", "bias", "values", 0.0, 0.0, "[9]")]

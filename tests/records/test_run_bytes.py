@@ -29,7 +29,7 @@ def test_it_is_exact() -> None:
     with Recorder("r.db") as records:
         empty, small = write(records, 0, 0), write(records, 100, 3)
         named = len("fc1" + "weights" + "[1000, 10]")
-        assert small - empty == 100 * 11 * 8 + 3 * (10_000 * 8 + 7 * 8 + named)
+        assert small - empty == 100 * 12 * 8 + 3 * (10_000 * 8 + 7 * 8 + named)
         assert write(records, 0, 0) == empty
 
 

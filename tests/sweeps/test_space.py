@@ -80,7 +80,7 @@ def test_values_may_be_a_sequence() -> None:
         ("lr", "1:2:100001", "100001 values of a range"),
         ("batch_size", "1.5", "over batch_size: '1.5' is not a whole number"),
         ("batch_size", "0:9", "over batch_size: batch-size must be a whole number from 1 to"),
-        ("augment", "yes", "over augment: 'yes' is not true or false"),
+        ("augment", "yes", "over augment: augment must be true or false, or changes such as"),
         ("optimizer", "sgd,rms", f"over optimizer: optimizer must be one of {', '.join(OPTIMIZERS)}, got 'rms'"),
     ],
 )

@@ -8,7 +8,7 @@ import engine
 from engine.compute.sums import Sums
 from engine.coordinator.notices import Notice
 from engine.coordinator.source import Pending, Timing, WorkerReport
-from engine.nn.parameters import Vector
+from engine.nn.parameters import Vector, norm
 from engine.training.gradient_check import GradientCheck
 from engine.training.norms import TIMES
 from engine.training.progress import Progress
@@ -50,6 +50,10 @@ def sums_with(size: float, loss: float = 1.0) -> Sums:
     return Sums(loss, 1, gradient)
 
 
+def norm_of(sums: Sums) -> float:
+    return 0.0 if sums.gradient is None else norm(sums.gradient)
+
+
 class Scene:
     def __init__(self, *right: Sums | None) -> None:
         self.source = Answers(*right)
@@ -60,7 +64,9 @@ class Scene:
 
     def take(self, sums: Sums) -> Sums | None:
         self.step += 1
-        return self.check.checked(self.step, sums, samples=10)
+        checked = self.check.checked(self.step, sums, samples=10)
+        assert checked is None or checked.norm == norm_of(checked.sums) / 10
+        return checked.sums if checked else None
 
 
 @pytest.mark.parametrize("bad", [sums_with(math.nan), sums_with(math.inf), sums_with(1.0, math.nan)])

@@ -102,27 +102,32 @@ class NoRecords:
         return []
 
 
-def run_of(**settings: Any) -> Run:
+def made_up() -> engine.Dataset:
     rng = np.random.default_rng(1)
     train = engine.Split(rng.integers(0, 256, (20, 2, 2, 1), np.uint8), np.arange(20, dtype=np.int32) % 2)
-    data = engine.Dataset("made up", ("a", "b"), train, engine.Split(train.images[:4], train.labels[:4]))
+    return engine.Dataset("made up", ("a", "b"), train, engine.Split(train.images[:4], train.labels[:4]))
+
+
+def run_of(**settings: Any) -> Run:
     given = {"batch_size": 4, "microbatch": 2, "workers": 0, "statistics_every": 0, "snapshot_every": 0} | settings
-    request = Request(MODEL, data, out=Path("out"), settings=given | {"snapshot_first": 0})
+    request = Request(MODEL, made_up(), out=Path("out"), settings=given | {"snapshot_first": 0})
     return prepare(request, choose_settings(request.settings))
 
 
 @contextmanager
-def loop_of(run: Run, journal: Journal, clock: FakeClock | None = None) -> Iterator[Loop]:
+def loop_of(
+    run: Run, journal: Journal, clock: FakeClock | None = None, records: NoRecords | None = None
+) -> Iterator[Loop]:
     clock, interrupt = clock or FakeClock(), Interrupt()
     context = RunContext(journal, interrupt, clock, TimeLimit(clock, None))
-    state, records = state_of(run), cast(Recorder, NoRecords(journal))
-    with SnapshotRecorder(choose(run.settings, state.layout), state.layout, records, journal.notice) as snapshots:
+    state, kept = state_of(run), cast(Recorder, records or NoRecords(journal))
+    with SnapshotRecorder(choose(run.settings, state.layout), state.layout, kept, journal.notice) as snapshots:
         yield Loop(
             run=run,
             state=state,
             source=journal,
             stopping=Stopping(run.settings, run.last_step(), interrupt, context.limit),
-            log=StepLog(run, state, journal, records, Bookkeeping(records, journal), context),
+            log=StepLog(run, state, journal, kept, Bookkeeping(kept, journal), context),
             checkpoints=CheckpointWriter(run.folder, state, run.state()),
             snapshots=snapshots,
             context=context,
@@ -264,3 +269,30 @@ def test_an_interrupted_run_that_cannot_be_saved_says_so() -> None:
         loop.stopping.interrupt.requested = "SIGINT"
         with pytest.raises(UnsavedError, match="interrupted after step 0; not everything could be saved: the"):
             loop.train()
+
+
+@pytest.mark.parametrize(("clip", "scale"), [(None, 1.0), (0.5, 0.5), (1.0, 1.0), (3.0, 1.0)])
+def test_a_gradient_is_scaled_down_to_the_norm_that_it_may_have(clip: float | None, scale: float) -> None:
+    """The journal's gradient is 1 for each of 10 parameters, for a batch of 4: its mean has the norm sqrt(10) / 4."""
+    norm = np.sqrt(10) / 4
+    run = run_of(steps=1, optimizer="sgd", lr=1.0, clip_norm=None if clip is None else clip * norm)
+    with loop_of(run, Journal()) as loop:
+        before = loop.state.parameters.copy()
+        loop.train()
+        moved = before - loop.state.parameters
+    np.testing.assert_allclose(moved, scale / 4, rtol=1e-5)
+
+
+def test_the_rate_follows_the_schedule_and_is_on_record() -> None:
+    rows: list[Any] = []
+
+    class Kept(NoRecords):
+        def training(self, row: Any) -> None:
+            rows.append(row)
+
+    journal = Journal()
+    run = run_of(steps=4, lr=0.4, schedule="linear", optimizer="sgd")
+    with loop_of(run, journal, records=Kept(journal)) as loop:
+        loop.train()
+    assert [row.lr for row in rows] == pytest.approx([0.4, 0.3, 0.2, 0.1])
+    assert [row.gradnorm for row in rows] == pytest.approx([np.sqrt(10) / 4] * 4)

@@ -147,7 +147,9 @@ def test_a_whole_stay(endpoint: FakeEndpoint, job: Job, dataset: Dataset) -> Non
     left, right = (np.frombuffer(payload, np.float32) for payload in endpoint.payloads[2:4] if payload is not None)
     assert (a.loss + b.loss, a.correct + b.correct) == (sums.loss, sums.correct)
     assert (left + right).tobytes() == expected.tobytes()
-    assert (c.loss, c.correct, endpoint.payloads[4]) == (seen.loss, seen.correct, None)
+    assert seen.tally is not None
+    tally = seen.tally.counts.astype("<u4").tobytes()
+    assert (c.loss, c.correct, endpoint.payloads[4]) == (seen.loss, seen.correct, tally)
     assert endpoint.closed
 
 

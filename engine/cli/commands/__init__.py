@@ -3,6 +3,7 @@
 GROUPS = {
     "train": {
         "train": "train a network",
+        "lr-find": "find a learning rate in a short run",
         "sweep": "train with many settings and find the best",
         "coordinator": "train a network with workers on other machines",
         "worker": "join a coordinator and work for it",
@@ -19,6 +20,7 @@ GROUPS = {
         "evaluate": "measure a trained network on a part of a data set",
         "predict": "classify images, or predict from features",
         "export": "write a network for ONNX, PyTorch or others",
+        "verify": "compute the steps of a checkpoint again, and compare the bits",
     },
     "measure and learn": {
         "inspect": "show what a model is compiled to",

@@ -103,6 +103,12 @@ def _draw_layers(arguments: argparse.Namespace) -> "Drawing":
     return gather.draw_layers(arguments.db, arguments.run)
 
 
+def _draw_classes(arguments: argparse.Namespace) -> "Drawing":
+    from engine.reports.plots import gather
+
+    return gather.draw_classes(arguments.db, arguments.run)
+
+
 def _draw_histogram(arguments: argparse.Namespace) -> "Drawing":
     from engine.reports.plots import gather
 
@@ -172,6 +178,13 @@ KINDS = {
         "histogram-<array>-<run>.png beside the database",
         _add_layer,
         _draw_histogram,
+    ),
+    "classes": Kind(
+        "recall, precision and F1 of every class in the newest validation of a run",
+        "--run 1",
+        "classes-<run>.png beside the database",
+        _add_run,
+        _draw_classes,
     ),
     "confusion": Kind(
         "which classes a network confuses, and its worst mistakes",

@@ -9,10 +9,10 @@ from engine.cli.command import Command
 from engine.cli.tables import STYLES, add_forms, console, print_csv, print_json, table
 from engine.records import RunRecord, look, read_run
 from engine.reports.groups import groups
-from engine.reports.text import EVENTS, WORKERS, Column, Row, fact, shown, validation_columns
+from engine.reports.text import CLASSES, EVENTS, WORKERS, Column, Row, fact, shown, validation_columns
 
 HEADER = ("table", "row", "column", "value")
-_KEYS = {"validation": "batchno", "workers": "worker", "events": "id"}
+_KEYS = {"validation": "batchno", "classes": "number", "workers": "worker", "events": "id"}
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -59,7 +59,7 @@ def _print(record: RunRecord) -> None:
             grid.add_row(Text(f"  {name}", "dim"), Text(fact(name, value)))
         out.print(grid)
     validation = validation_columns(record.validation)
-    for name, columns in (("validation", validation), ("workers", WORKERS), ("events", EVENTS)):
+    for name, columns in (("validation", validation), ("classes", CLASSES), ("workers", WORKERS), ("events", EVENTS)):
         _print_rows(name, columns, getattr(record, name))
 
 

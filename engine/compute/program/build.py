@@ -27,7 +27,7 @@ class Builder:
         `inputs` [N, H, W, C] or [N, D] is where the program will find its input.
         """
         steps = [step for section in sections for step in section.steps]
-        frames, needs = frames_of(steps), needs_gradient(steps)
+        frames, needs = frames_of(steps), needs_gradient(steps, self.weights.frozen)
         samples = inputs if inputs.ndim == 4 else inputs[:, None, None]
         everything = Activation(frames[0], samples.transpose(1, 2, 0, 3), None, len(inputs))
         places = [everything.part(chunk.start, chunk.stop) for chunk in sections[0].chunks]

@@ -26,9 +26,12 @@ class OperationInfo:
     memory: int
 
 
-def describe(step: Step, chunk: int, needs_input_gradient: bool) -> OperationInfo:
-    """Return what is to be known about `step`, run on `chunk` samples at a time; of steps within it, nothing."""
+def describe(step: Step, chunk: int, needs_input_gradient: bool, needs_gradient: bool) -> OperationInfo:
+    """Return what is to be known about `step`, run on `chunk` samples at a time; of steps within it, nothing.
+
+    `needs_gradient`: a parameter in it, or before it, is trained; `needs_input_gradient`: one before it is.
+    """
     forward, own = step.operation.work(step), 0 if step.branches else step.parameters
-    backward = forward * (1 + needs_input_gradient) if own else 0
+    backward = forward * (1 + needs_input_gradient) if own and needs_gradient else 0
     kernel, memory = step.operation.__name__.removesuffix("Op"), step.operation.footprint(step) * chunk
     return OperationInfo(step.name, kernel, step.input, step.output, own, forward, backward, chunk, memory)

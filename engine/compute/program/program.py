@@ -13,6 +13,7 @@ from engine.compute.program.sections import sections_of
 from engine.compute.program.weights import Weights
 from engine.kernels import Array, Backend
 from engine.kernels.streams import Stream
+from engine.nn.loss_options import LossOptions
 from engine.nn.model import Model
 from engine.nn.parameters import Layout, Vector
 
@@ -26,7 +27,9 @@ class Program:
     samples and the random stream alone, never on what was computed before. Not to be used by two threads at a time.
     """
 
-    def __init__(self, model: Model, microbatch: int, backend: Backend, weights: Weights) -> None:
+    def __init__(
+        self, model: Model, microbatch: int, backend: Backend, weights: Weights, options: LossOptions | None = None
+    ) -> None:
         if microbatch < 1:
             raise ValueError(f"a micro-batch has at least 1 sample, got {microbatch}")
         self.model = model
@@ -36,7 +39,8 @@ class Program:
         self._inputs = self.arena.keep(microbatch, *model.shape)
         self._sections = sections_of(steps_of(model), microbatch)
         self._chunks, outputs = Builder(backend, weights, self.arena).build(self._sections, self._inputs)
-        self._loss = Loss(model.loss, outputs, self.arena, backend)
+        self.options = options or LossOptions()
+        self._loss = Loss(model.loss, outputs, self.arena, backend, self.options)
         ordered = [chunk for section in reversed(self._chunks) for chunk in section]
         self._forward = [operation for section in self._chunks for chunk in section for operation in chunk]
         self._backward = [o for chunk in ordered for o in reversed(chunk) if o.y.gradient is not None]
@@ -63,9 +67,10 @@ class Program:
         """
         self.weights.bind_gradient(out)
         with np.errstate(all="ignore"):  # a run that diverges is noticed by its loss
-            result = self._run(inputs, targets, rng)
+            result = self._run(inputs, targets, rng, training=True)
             for operation in self._backward:
                 operation.backward()
+            self.weights.clear_frozen()
         return result
 
     def evaluate(self, inputs: Array, targets: Targets) -> tuple[float, int]:
@@ -74,7 +79,12 @@ class Program:
         Raises as `gradient` does.
         """
         with np.errstate(all="ignore"):
-            return self._run(inputs, targets, None)
+            return self._run(inputs, targets, None, training=False)
+
+    @property
+    def outputs(self) -> Array:
+        """The outputs of the last layer for what was computed last, [N, classes]; the next pass overwrites them."""
+        return self._loss.outputs
 
     def logits(self, inputs: Array) -> Array:
         """Return the outputs of the last layer for inputs [N, H, W, C] or [N, D]: a copy, [N, classes]."""
@@ -111,15 +121,15 @@ class Program:
         for section, chunks in zip(self._sections, self._chunks, strict=True):
             parts = [part for operation in chunks[0] for part in operation.parts() if part.step.layers]
             chunk = len(section.chunks[0])
-            out += [describe(part.step, chunk, part.x.gradient is not None) for part in parts]
+            out += [describe(o.step, chunk, o.x.gradient is not None, o.y.gradient is not None) for o in parts]
         return out
 
-    def _run(self, inputs: Array, targets: Targets, rng: Stream | None) -> tuple[float, int]:
+    def _run(self, inputs: Array, targets: Targets, rng: Stream | None, training: bool) -> tuple[float, int]:
         self._load(inputs)
         self._loss.take(targets)
         for operation in self._forward:
             operation.forward(rng)
-        return self._loss.compute()
+        return self._loss.compute(training)
 
     def _load(self, inputs: Array) -> None:
         if not self.weights.ready:

@@ -1,11 +1,13 @@
 """The parameters that a program's operations see, and what is derived from them once a step."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
 
 from engine.kernels import Array, Backend
 from engine.kernels.rounding import check_rounding
+from engine.nn.frozen import layer_of
 from engine.nn.parameters import Layout, Vector, aligned
 
 FILTER_WORK = 4608  # values of scratch that transforming a filter takes
@@ -54,8 +56,10 @@ class Weights:
     A copy, because a caller's vector may be changed, misaligned, or part of a message, while a program runs.
     """
 
-    def __init__(self, layout: Layout, backend: Backend) -> None:
+    def __init__(self, layout: Layout, backend: Backend, frozen: Collection[str] = ()) -> None:
+        """`frozen`: layers whose parameters have no gradient."""
         self.layout = layout
+        self.frozen = frozenset(frozen)
         self.backend = backend
         self.ready = False
         self._values = layout.zeros()
@@ -106,6 +110,12 @@ class Weights:
         for name, parameter in self.parameters.items():
             parameter.gradient = self.layout.view(vector, name)
         self._target = vector
+
+    def clear_frozen(self) -> None:
+        """Let the gradient of what is not trained be 0."""
+        for name, parameter in self.parameters.items():
+            if layer_of(name) in self.frozen:
+                parameter.gradient.fill(0)
 
     def _check(self, vector: Vector) -> None:
         if vector.shape != (self.layout.size,) or vector.dtype != np.float32:

@@ -39,7 +39,7 @@ from engine.kernels.with_numpy.averages import average_pool, average_pool_gradie
 from engine.kernels.with_numpy.convolution import add_bias, im2col
 from engine.kernels.with_numpy.dropout import dropout_mask
 from engine.kernels.with_numpy.measures import histogram
-from engine.kernels.with_numpy.optimizers import adam, momentum, sgd
+from engine.kernels.with_numpy.optimizers import adam, momentum, nesterov, rmsprop, sgd
 from engine.kernels.with_numpy.words import look, ordered, publish
 
 name = "exact"
@@ -89,6 +89,7 @@ __all__ = [
     "multiply",
     "multiply_columns",
     "name",
+    "nesterov",
     "norm",
     "normalise",
     "normalise_gradient",
@@ -98,6 +99,7 @@ __all__ = [
     "publish",
     "relu",
     "relu_gradient",
+    "rmsprop",
     "sgd",
     "sigmoid",
     "sigmoid_gradient",

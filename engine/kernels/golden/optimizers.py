@@ -19,6 +19,8 @@ def calls(x: Inputs) -> Iterator[Call]:
     for g in (gradient, received(gradient)):
         yield Call("sgd", (w, g, 1 / 24, 0.3), (work,))
         yield Call("momentum", (_of_all_sizes(x), velocity, g, 1 / 24, 0.01, 0.9), (work,))
+        yield Call("nesterov", (_of_all_sizes(x), velocity, g, 1 / 24, 0.01, 0.9), (work,))
+        yield Call("rmsprop", (_of_all_sizes(x), np.abs(_of_all_sizes(x)), g, 1 / 24, 0.01, 0.99, 1e-8), (work,))
         yield Call("adam", (_of_all_sizes(x), m, v, g, 1 / 24, 0.001, (0.9, 0.999), 1e-8), (work,))
 
 

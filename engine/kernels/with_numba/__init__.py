@@ -18,7 +18,7 @@ from engine.kernels.with_numba.jit import about, cached, compilations
 from engine.kernels.with_numba.loss import mean_squared_error, softmax_cross_entropy, squared_error_of_values
 from engine.kernels.with_numba.measures import histogram, moments, norm, total
 from engine.kernels.with_numba.norms import normalise, normalise_gradient
-from engine.kernels.with_numba.optimizers import adam, momentum, sgd
+from engine.kernels.with_numba.optimizers import adam, momentum, nesterov, rmsprop, sgd
 from engine.kernels.with_numba.philox import dropout_mask, philox
 from engine.kernels.with_numba.pooling import max_pool, max_pool_gradient
 from engine.kernels.with_numba.products import multiply, multiply_columns
@@ -66,6 +66,7 @@ __all__ = [
     "multiply",
     "multiply_columns",
     "name",
+    "nesterov",
     "norm",
     "normalise",
     "normalise_gradient",
@@ -75,6 +76,7 @@ __all__ = [
     "publish",
     "relu",
     "relu_gradient",
+    "rmsprop",
     "sgd",
     "sigmoid",
     "sigmoid_gradient",

@@ -37,7 +37,7 @@ def normalise(
         for j in range(w):
             add_squares(factor, x[i, j], mean)
     share(factor, size, number, lanes)
-    invert(factor, np.float32(epsilon))
+    invert(factor, size, np.float32(epsilon))
     biases, factors = repeat(bias, work, L), work[2 * L : 3 * L]
     multiply_by(factors, factor, repeat(scale, work[L:], L))
     for i in range(h):
@@ -90,13 +90,22 @@ def share(sums: Array, size: int, number: np.float32, lanes: Array) -> None:
     for start in range(0, sums.size, size):
         group = sums[start : start + size]
         lanes[:LANES] = ZERO
-        for k in range(0, size, LANES):
-            part = group[k : k + LANES]
-            increase(lanes[: part.size], part)
+        add_lanes(lanes, group)
         total = ZERO
         for k in range(min(size, LANES)):
             total += lanes[k]
         group[:] = total / number
+
+
+@inner
+def add_lanes(lanes: Array, group: Array) -> None:
+    """Add value k of a group to partial sum k mod 16."""
+    whole = group.size - group.size % LANES
+    for start in range(0, whole, LANES):
+        for k in range(LANES):
+            lanes[k] += group[start + k]
+    for k in range(group.size - whole):
+        lanes[k] += group[whole + k]
 
 
 @inner
@@ -108,10 +117,10 @@ def add_squares(sums: Array, x: Array, mean: Array) -> None:
 
 
 @inner
-def invert(factor: Array, epsilon: np.float32) -> None:
-    """Let each variance become 1 / sqrt(variance + epsilon)."""
-    for k in range(factor.size):
-        factor[k] = ONE / np.float32(sqrt(factor[k] + epsilon))
+def invert(factor: Array, size: int, epsilon: np.float32) -> None:
+    """Let the variance, which all values of a group hold, become 1 / sqrt(variance + epsilon)."""
+    for start in range(0, factor.size, size):
+        factor[start : start + size] = ONE / np.float32(sqrt(factor[start] + epsilon))
 
 
 @inner

@@ -32,6 +32,42 @@ def momentum(
 
 
 @kernel
+def nesterov(
+    w: Array,
+    velocity: Array,
+    g: Array,
+    scale: float,
+    rate: float,
+    mu: float,
+    work: Array,  # noqa: ARG001
+) -> None:
+    keep, factor, lr, ahead = np.float32(mu), np.float32(scale), np.float32(rate), np.float32(rate * mu)
+    for k in range(w.size):
+        gradient = factor * g[k]
+        velocity[k] = keep * velocity[k] + gradient
+        w[k] = w[k] - lr * gradient - ahead * velocity[k]
+
+
+@kernel
+def rmsprop(
+    w: Array,
+    v: Array,
+    g: Array,
+    scale: float,
+    rate: float,
+    alpha: float,
+    eps: float,
+    work: Array,  # noqa: ARG001
+) -> None:
+    factor, lr, epsilon = np.float32(scale), np.float32(rate * scale), np.float32(eps)
+    keep, new = np.float32(alpha), np.float32(1 - alpha)
+    for k in range(w.size):
+        gradient = factor * g[k]
+        v[k] = keep * v[k] + new * (gradient * gradient)
+        w[k] -= lr * (g[k] / (np.float32(sqrt(v[k])) + epsilon))
+
+
+@kernel
 def adam(
     w: Array,
     m: Array,

@@ -20,7 +20,7 @@ from engine.kernels.with_numpy.elementwise import gelu, gelu_gradient, relu, rel
 from engine.kernels.with_numpy.loss import mean_squared_error, softmax_cross_entropy, squared_error_of_values
 from engine.kernels.with_numpy.measures import histogram, moments, norm, total
 from engine.kernels.with_numpy.norms import normalise, normalise_gradient
-from engine.kernels.with_numpy.optimizers import adam, momentum, sgd
+from engine.kernels.with_numpy.optimizers import adam, momentum, nesterov, rmsprop, sgd
 from engine.kernels.with_numpy.pooling import max_pool, max_pool_gradient
 from engine.kernels.with_numpy.products import multiply, multiply_columns
 from engine.kernels.with_numpy.stem import stem, stem_gradient
@@ -78,6 +78,7 @@ __all__ = [
     "multiply",
     "multiply_columns",
     "name",
+    "nesterov",
     "norm",
     "normalise",
     "normalise_gradient",
@@ -87,6 +88,7 @@ __all__ = [
     "publish",
     "relu",
     "relu_gradient",
+    "rmsprop",
     "sgd",
     "sigmoid",
     "sigmoid_gradient",

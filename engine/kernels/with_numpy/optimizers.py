@@ -23,6 +23,29 @@ def momentum(w: Array, velocity: Array, g: Array, scale: float, rate: float, mu:
         np.subtract(w_, change, out=w_)
 
 
+def nesterov(w: Array, velocity: Array, g: Array, scale: float, rate: float, mu: float, work: Array) -> None:
+    for w_, velocity_, g_, change in _pieces(work, w, velocity, g):
+        np.multiply(velocity_, np.float32(mu), out=velocity_)
+        np.multiply(g_, np.float32(scale), out=change)
+        np.add(velocity_, change, out=velocity_)
+        np.multiply(change, np.float32(rate), out=change)
+        np.subtract(w_, change, out=w_)
+        np.multiply(velocity_, np.float32(rate * mu), out=change)
+        np.subtract(w_, change, out=w_)
+
+
+def rmsprop(w: Array, v: Array, g: Array, scale: float, rate: float, alpha: float, eps: float, work: Array) -> None:
+    for w_, v_, g_, change in _pieces(work, w, v, g):
+        np.multiply(g_, np.float32(scale), out=change)
+        np.multiply(change, change, out=change)
+        _average(v_, change, alpha)
+        np.sqrt(v_, out=change)
+        np.add(change, np.float32(eps), out=change)
+        np.divide(g_, change, out=change)
+        np.multiply(change, np.float32(rate * scale), out=change)
+        np.subtract(w_, change, out=w_)
+
+
 def adam(
     w: Array,
     m: Array,

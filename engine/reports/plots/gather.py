@@ -14,7 +14,8 @@ from matplotlib.figure import Figure
 from engine.errors import RecordsError
 from engine.records import Run, history, reading, run_in, snapshots
 from engine.records.history import Connection
-from engine.reports.plots import filters, histogram, kernel, layers, progress, workers
+from engine.reports.plots import classes, filters, histogram, kernel, layers, progress, workers
+from engine.reports.plots.titles import literal
 
 Drawing = tuple[Figure, str]
 # More than these are not seen in a picture of some 1,000 points across, and take long to read and to draw.
@@ -39,6 +40,19 @@ def draw_workers(db: Path, wanted: str | None) -> Drawing:
         rows, events = history.workers(connection, number), history.events(connection, number)
         training, validation = _curves(connection, run)
     return workers.draw(run, training, validation, rows, events), f"workers-{number}"
+
+
+def draw_classes(db: Path, wanted: str | None) -> Drawing:
+    """Draw recall, precision and F1 of every class in the newest validation of a run."""
+    with reading(db, of_one_moment=True) as connection:
+        run = run_in(connection, db, wanted)
+        number = run["startID"]
+        rows = history.classes(connection, number)
+    if not rows:
+        raise RecordsError(f"run {number} has no counts of its classes: it predicts values, or was not validated")
+    kind = "generated " if run["generated"] else ""
+    title = f"run {number}, step {rows[0]['batchno']}, {kind}{literal(run['data'])}"
+    return classes.draw(rows, title), f"classes-{number}"
 
 
 def draw_kernel(db: Path, wanted: str | None, layer: str, index: int) -> Drawing:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from engine.errors import RecordsError
 from engine.nn.model import letters
 from engine.records import (
+    ClassRow,
     EventRow,
     HistogramRow,
     Place,
@@ -82,7 +83,8 @@ def fill(records: Recorder) -> None:
     for step in range(1, 9):
         records.training(training(step))
     for step in (4, 8):
-        records.validation(ValidationRow(step, step / 10, BEGAN + step + 0.5, 2.0 * step, step + 0.5, 60.0, 0.5))
+        row = ValidationRow(step, step / 10, BEGAN + step + 0.5, 2.0 * step, step + 0.5, 60.0, 0.5)
+        records.validation(row, [ClassRow(step, k, "ab"[k], 5, 4 + k, 3, 0.6, 3 / (4 + k), None) for k in range(2)])
     for name, at in (("host:1", "12T13:46:40"), ("host:2", "12T13:46:42")):
         records.worker(WorkerRow(name, "host", 1, f"1970-01-{at}+00:00", images=100, seconds=2.0))
     records.event(EventRow("joined", worker="host:1", time=BEGAN))

@@ -34,7 +34,7 @@ FILES = (
     "engine/compute/tree.py",
     "engine/compute/sums.py",
     "engine/data/sampler.py",
-    "engine/nn/optimizers.py",
+    "engine/nn/optimizers/",
     "engine/wire/messages.py",
     "engine/wire/fields.py",
     "engine/checkpoint/",

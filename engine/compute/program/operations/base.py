@@ -33,6 +33,12 @@ class Step:
         return "+".join(layer.name for layer in self.layers)
 
     @property
+    def parameter_names(self) -> list[str]:
+        """The full names of the parameters of the layers, or those within them."""
+        inner = [name for branch in self.branches for step in branch for name in step.parameter_names]
+        return inner + [f"{layer.name}.{spec.name}" for layer in self.layers for spec in layer.parameters(self.input)]
+
+    @property
     def parameters(self) -> int:
         """How many parameters the layers have, or those within them."""
         inner = sum(step.parameters for branch in self.branches for step in branch)

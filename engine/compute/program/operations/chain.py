@@ -1,9 +1,10 @@
 """Steps that follow one another, as operations bound to buffers."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from engine.compute.program.buffers import Activation, Arena, PaddedShape, plain_frame, space
 from engine.compute.program.operations.base import Operation, Site, Step
+from engine.nn.frozen import is_trained
 
 
 def chain(
@@ -47,11 +48,11 @@ def frames_of(steps: Sequence[Step], last: PaddedShape | None = None) -> list[Pa
     return frames[::-1]
 
 
-def needs_gradient(steps: Sequence[Step], before: bool = False) -> list[bool]:
-    """Tell for the input of each step, and the last output, whether a parameter before it wants a gradient."""
+def needs_gradient(steps: Sequence[Step], frozen: Collection[str], before: bool = False) -> list[bool]:
+    """Tell for the input of each step, and the last output, whether a parameter before it is trained."""
     needs = [before]
     for step in steps:
-        needs.append(needs[-1] or step.parameters > 0)
+        needs.append(needs[-1] or is_trained(step.parameter_names, frozen))
     return needs
 
 

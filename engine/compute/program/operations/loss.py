@@ -8,13 +8,16 @@ from numpy.typing import NDArray
 from engine.compute.program.buffers import Activation, Arena
 from engine.errors import DataError
 from engine.kernels import Array, Backend
+from engine.nn.loss_options import LossOptions
 from engine.nn.model import CROSS_ENTROPY
 
 
 class Loss:
-    """The loss `name` of N rows of outputs."""
+    """The loss `name` of N rows of outputs, in training with `options`."""
 
-    def __init__(self, name: str, outputs: Activation, arena: Arena, backend: Backend) -> None:
+    def __init__(self, name: str, outputs: Activation, arena: Arena, backend: Backend, options: LossOptions) -> None:
+        self._smoothing = options.smoothing
+        self._weights = np.array(options.weights, np.float64)
         self._total = backend.total
         self._of_labels: Callable[..., int] = backend.mean_squared_error
         self._of_values: Callable[..., None] | None = backend.squared_error_of_values
@@ -47,13 +50,28 @@ class Loss:
             raise DataError(f"labels must be from 0 to {outputs - 1}, got {targets.min()} to {targets.max()}")
         self._labels[...] = targets
 
-    def compute(self) -> tuple[float, int]:
+    def compute(self, training: bool) -> tuple[float, int]:
         """Return the sum of the losses and the number of correct answers; set the gradient at the last layer.
 
-        No answer counts as correct where values are predicted.
+        No answer counts as correct where values are predicted. Without `training` it is the plain loss.
         """
         if self._has_values and self._of_values:
             self._of_values(self.outputs, self._values, self._losses, self._gradient)
             return self._total(self._losses), 0
         correct = self._of_labels(self.outputs, self._labels, self._losses, self._gradient)
+        if training and self._smoothing:
+            self._smooth()
+        if training and self._weights.size:
+            weights = self._weights[self._labels]
+            self._losses *= weights
+            self._gradient *= weights.astype(np.float32)[:, None]
         return self._total(self._losses), correct
+
+    def _smooth(self) -> None:
+        """Move a part of what each label is worth to all outputs, in equal shares: see docs/arithmetic.md."""
+        rows, K = np.arange(len(self._labels)), self.outputs.shape[1]
+        wide = self.outputs.astype(np.float64)
+        means = np.cumsum(wide, axis=1)[:, -1] / K  # cumsum adds one value after the other
+        self._losses += self._smoothing * (wide[rows, self._labels] - means)
+        self._gradient[rows, self._labels] += np.float32(self._smoothing)
+        self._gradient -= np.float32(self._smoothing / K)

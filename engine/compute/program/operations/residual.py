@@ -37,7 +37,7 @@ class ResidualOp(Operation):
         if frames[0] != x.frame:
             steps = (Step(Copy, (), steps[0].input, steps[0].input), *steps)
             frames.insert(0, x.frame)
-        needs = needs_gradient(steps, x.gradient is not None)
+        needs = needs_gradient(steps, site.weights.frozen, x.gradient is not None)
         shared = "" if steps[-1].operation.keeps_output else f"{self.step.name} {name}"
         own = activation(site.arena, y.frame, y.N, False, shared)
         end = Activation(y.frame, own.value, y.gradient if needs[-1] else None, y.N)

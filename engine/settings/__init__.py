@@ -1,0 +1,21 @@
+"""Every setting of a run, with its range and its help text: one file a group of the help."""
+
+from engine.settings.field import DATA, FILES, LENGTH, OPTIMIZER, SCHEDULE, TRAINING
+from engine.settings.given import given_settings, settings_of
+from engine.settings.settings import ENDS, FORMER_NAMES, TRAJECTORY, Settings, SettingsDict
+
+__all__ = [
+    "DATA",
+    "ENDS",
+    "FILES",
+    "FORMER_NAMES",
+    "LENGTH",
+    "OPTIMIZER",
+    "SCHEDULE",
+    "TRAINING",
+    "TRAJECTORY",
+    "Settings",
+    "SettingsDict",
+    "given_settings",
+    "settings_of",
+]

@@ -1,0 +1,31 @@
+"""From what a caller gave to settings, and back."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from typing import Any
+
+from engine.errors import SettingsError
+from engine.nn.optimizers import OPTIMIZERS, Optimizer
+from engine.settings.settings import Settings
+
+
+def given_settings(
+    settings: Settings | None, optimizer: Optimizer | str | None, options: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return what was given, by name: what is not the default in `settings`, then `options`, then `optimizer`."""
+    chosen = settings.asdict() if settings else {}
+    changed = {f.name: chosen[f.name] for f in fields(Settings) if chosen.get(f.name, f.default) != f.default}
+    return changed | dict(options) | (settings_of(optimizer) if optimizer else {})
+
+
+def settings_of(optimizer: Optimizer | str) -> dict[str, Any]:
+    """Return the settings, by name, that `Settings.make_optimizer` turns back into `optimizer`.
+
+    A name stands for itself: what belongs to it is given as settings. SettingsError for anything else.
+    """
+    if isinstance(optimizer, str):
+        return {"optimizer": optimizer}
+    for name, kind in OPTIMIZERS.items():
+        if type(optimizer) is kind:
+            return {"optimizer": name} | asdict(optimizer)
+    raise SettingsError(f"optimizer must be one of {', '.join(OPTIMIZERS)} or an object like Adam(), got {optimizer!r}")

@@ -1,0 +1,135 @@
+"""Finds a learning rate: in a short run it rises step by step, until the loss does (Smith 2017, section 3.3)."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Unpack
+
+from engine.errors import DivergedError, SettingsError
+from engine.nn.model import Model
+from engine.nn.optimizers import Optimizer
+from engine.nn.optimizers.base import LEAST, MOST
+from engine.nn.schedule import Rising
+from engine.settings import SettingsDict, settings_of
+from engine.training.defaults import LR_HIGH, LR_LOW, LR_STEPS
+from engine.training.prepare import Request
+from engine.training.reporter import Reporter
+from engine.training.run import Run
+from engine.training.train import train_request
+from engine.training.watching import Watching
+
+FAR = 4.0  # times the least loss: there the run ends
+BELOW = 10.0  # the suggestion is the rate with the least loss, divided by this
+KEPT = 0.9  # of the mean loss, when a step's is added to it
+FIXED = (
+    "lr",
+    "schedule",
+    "warmup",
+    "schedule_steps",
+    "min_lr",
+    "decay_every",
+    "plateau",
+    "patience",
+    "target",
+    "epochs",
+)
+
+
+@dataclass(frozen=True)
+class LrFinding:
+    """What came of it: the rate and the loss of every step, the running mean of these losses, and the suggestion.
+
+    `suggestion` is a tenth of the rate at which the mean was least. `interrupted`: a signal ended the run.
+    """
+
+    rates: tuple[float, ...]
+    losses: tuple[float, ...]
+    means: tuple[float, ...]
+    interrupted: bool = False
+
+    @property
+    def least(self) -> float:
+        """The rate at which the mean loss was least."""
+        return self.rates[self.means.index(min(self.means))]
+
+    @property
+    def suggestion(self) -> float:
+        """A learning rate to train with."""
+        return self.least / BELOW
+
+
+class _Losses(Watching):
+    """Keeps the losses, and ends the run when they have risen far above the least."""
+
+    def __init__(self, inner: Reporter) -> None:
+        super().__init__(inner)
+        self.losses: list[float] = []
+        self.means: list[float] = []
+        self._mean = 0.0
+
+    def step(self, report: Any, workers: Any) -> None:
+        super().step(report, workers)
+        self._mean = KEPT * self._mean + (1 - KEPT) * report.loss
+        self.losses.append(report.loss)
+        self.means.append(self._mean / (1 - KEPT ** len(self.losses)))  # as if it had not begun with 0
+        if self.means[-1] > FAR * min(self.means):
+            self.stop("the loss has risen far above its least")
+
+
+def lr_find(
+    model: Model | str | Path | None = None,
+    data: object = None,
+    *,
+    low: float = LR_LOW,
+    high: float = LR_HIGH,
+    optimizer: Optimizer | str | None = None,
+    db: Path | str | None = None,
+    out: Path | str | None = None,
+    reporter: Reporter | None = None,
+    **options: Unpack[SettingsDict],
+) -> LrFinding:
+    """Train with a learning rate that rises from `low` to `high` in `steps` steps (default: 100), and suggest one.
+
+    The run ends early when the loss is far above its least. `model`, `data`, `db`, `out` and `options` are as in
+    `train`; it is on record as a run called lr-find. Raises as `train` does, but where the loss is not finite at last.
+    """
+    given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
+    if optimizer is not None:
+        given |= settings_of(optimizer)
+        given.pop("lr", None)
+    db, out = (None if path is None else Path(path) for path in (db, out))
+    return find(Request(model, data, db, out, name="lr-find", settings=given), low, high, reporter or Reporter())
+
+
+def find(request: Request, low: float, high: float, reporter: Reporter) -> LrFinding:
+    """Do what `lr_find` says."""
+    rising = _rising(request.settings, low, high)
+    given = {"steps": rising.steps, "snapshot_first": 0, "snapshot_every": 0} | dict(request.settings)
+    watch = _Losses(reporter)
+
+    def change(run: Run) -> Run:
+        return replace(run, rates=rising)
+
+    state = ""
+    try:
+        state = train_request(replace(request, settings=given), watch, change).state
+    except DivergedError:
+        if not watch.losses:
+            raise
+    count = len(watch.losses)
+    rates = tuple(rising.rate(step) for step in range(1, count + 1))
+    return LrFinding(rates, tuple(watch.losses), tuple(watch.means), interrupted=state == "interrupted")
+
+
+def _rising(settings: Mapping[str, Any], low: float, high: float) -> Rising:
+    """Return the rates; SettingsError if they cannot be."""
+    for name in FIXED:
+        if settings.get(name):
+            raise SettingsError(f"lr-find tries learning rates in one short run: leave --{name.replace('_', '-')} out")
+    if not (math.isfinite(high) and LEAST <= low < high <= MOST):
+        raise SettingsError(f"lr-find goes from --low up to --high, both above 0, got {low:g} and {high:g}")
+    steps = settings.get("steps") or LR_STEPS
+    if steps < 2:
+        raise SettingsError(f"steps must be at least 2 for lr-find, got {steps}")
+    return Rising(low, high, steps)

@@ -1,0 +1,48 @@
+"""A reporter that looks over another one's shoulder."""
+
+from engine.compute.validation import Validation
+from engine.coordinator.source import WorkerReport
+from engine.training.reporter import Reporter, RunInfo, StepReport
+
+
+class Watching(Reporter):
+    """Passes everything on to `inner`; derive from it to see some of it as well."""
+
+    def __init__(self, inner: Reporter) -> None:
+        self._inner = inner
+
+    def status(self, text: str) -> None:
+        """Pass it on."""
+        self._inner.status(text)
+
+    def converting(self, what: str, done: int, total: int) -> None:
+        """Pass it on."""
+        self._inner.converting(what, done, total)
+
+    def listening(self, command: str) -> None:
+        """Pass it on."""
+        self._inner.listening(command)
+
+    def started(self, info: RunInfo) -> None:
+        """Pass it on."""
+        self._inner.started(info)
+
+    def step(self, report: StepReport, workers: list[WorkerReport]) -> None:
+        """Pass it on."""
+        self._inner.step(report, workers)
+
+    def validated(self, validation: Validation) -> None:
+        """Pass it on."""
+        self._inner.validated(validation)
+
+    def notice(self, text: str) -> None:
+        """Pass it on."""
+        self._inner.notice(text)
+
+    def interrupted(self) -> None:
+        """Pass it on."""
+        self._inner.interrupted()
+
+    def ended(self) -> None:
+        """Pass it on."""
+        self._inner.ended()
