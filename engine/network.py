@@ -1,7 +1,7 @@
 """A trained network: a model with its parameters and the normalisation of its training set."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from engine import checkpoint as checkpoints
 from engine.compute.evaluator import TestSetEvaluator
-from engine.compute.program import compile_model
+from engine.compute.predictor import CHUNK, Predictor
 from engine.compute.tree import microbatches
 from engine.compute.validation import Scorer, Validation
 from engine.data import Dataset, Inputs, Normalisation
@@ -20,8 +20,6 @@ from engine.nn.model import CROSS_ENTROPY, Model, check_fits, model_from
 from engine.nn.parameters import Vector
 from engine.system.blas import one_blas_thread
 
-CHUNK = 16  # samples evaluated at a time
-
 
 @dataclass(frozen=True)
 class Network:
@@ -29,7 +27,8 @@ class Network:
 
     They are images, uint8 [N, H, W] or [N, H, W, C], or rows of features, numbers [N, D]. A network that predicts
     values has no `classes`, and `values` is the normalisation of its targets. `columns` are the names of its features,
-    `targets` those of what is to be said; both may be empty.
+    `targets` those of what is to be said; both may be empty. Its compiled programs are kept from one question to the
+    next, and any number of threads may ask at a time.
     """
 
     model: Model
@@ -39,20 +38,14 @@ class Network:
     values: Normalisation | None = None
     columns: tuple[str, ...] = ()
     targets: tuple[str, ...] = ()
+    _predictor: Predictor = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_predictor", Predictor(self.model, self.normalisation))
 
     def logits(self, inputs: NDArray[Any]) -> NDArray[np.float32]:
         """Return the outputs of the last layer, float32 [N, outputs]; DataError if samples do not suit the model."""
-        samples = self._checked(inputs)
-        out = np.empty((len(samples), self.model.classes), np.float32)
-        padded = np.zeros((CHUNK, *self.model.shape), samples.dtype)
-        with one_blas_thread():
-            program = compile_model(self.model, CHUNK)
-            program.prepare(self.parameters)
-            for start in range(0, len(samples), CHUNK):
-                some = samples[start : start + CHUNK]
-                padded[: len(some)] = some
-                out[start : start + len(some)] = program.logits(self.normalisation.apply(padded))[: len(some)]
-        return out
+        return self._predictor.logits(self.parameters, self._checked(inputs))
 
     def predict(self, inputs: NDArray[Any]) -> NDArray[np.int64] | NDArray[np.float64]:
         """Return the number of the most likely class of each sample, int64 [N].
@@ -64,6 +57,13 @@ class Network:
             return self.restored(outputs)
         best: NDArray[np.int64] = np.argmax(outputs, axis=1)
         return best
+
+    def labels(self, inputs: NDArray[Any]) -> list[str]:
+        """Return the name of the most likely class of each sample; DataError where values are predicted."""
+        if self.values is not None:
+            raise DataError("the network was trained to say values, not classes")
+        best = self.logits(inputs)[:, : len(self.classes)].argmax(axis=1)
+        return [self.classes[number] for number in best]
 
     def restored(self, outputs: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return outputs as values in the units of the training set; DataError if the network names classes."""

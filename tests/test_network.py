@@ -13,9 +13,10 @@ import pytest
 import engine
 from engine import checkpoint as checkpoints
 from engine.checkpoint import DataState, RunState
+from engine.compute.predictor import CHUNK
 from engine.data import Dataset, Normalisation, Split
 from engine.errors import CheckpointError, DataError, ModelError
-from engine.network import CHUNK, Network, probabilities_of
+from engine.network import Network, probabilities_of
 from tests.support import reference
 from tests.support.checkpoints import change_metadata
 from tests.support.repository import ROOT
