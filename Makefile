@@ -20,7 +20,7 @@ test: .venv/test
 	$(BIN)/pytest -n 2 --dist worksteal --cov --cov-report=term $(ARGS)
 
 # The second line repeats the tests of state machines with many more orders of events.
-check: .venv/test
+check: .venv/check
 	$(BIN)/pytest -m check $(ARGS)
 	GRADSUM_TEST_LONGER=20 $(BIN)/pytest -n 2 -m "not check" --timeout 1200 tests/coordinator/rounds tests/workers/test_any_order.py
 
@@ -35,6 +35,10 @@ mutants: .venv/test
 
 .venv/test: .venv/train
 	$(PIP) --editable ".[test]" $(EDITABLE)
+	touch $@
+
+.venv/check: .venv/test
+	$(PIP) --editable ".[check]" $(EDITABLE)
 	touch $@
 
 clean:

@@ -10,6 +10,7 @@ from engine.launch.worker_options import add_worker_options, keys_of
 from engine.system.logs import configure_logging
 from engine.system.processes import schedule_as_batch
 from engine.wire import dialer_for
+from engine.wire.address import is_local
 from workers.parent import Parent
 from workers.shared_memory import WorkerMemory
 from workers.worker import Worker
@@ -21,8 +22,8 @@ def main(words: Sequence[str]) -> int:
     """Run a worker and return its exit code."""
     parser = argparse.ArgumentParser(prog="gradsum worker", description="Join a coordinator and work for it.")
     add_worker_options(parser, patience=math.inf)  # local workers wait for as long as their parent lives
-    parser.add_argument("--tied", action="store_true", help="end when standard input, a pipe, is closed")
     parser.add_argument("--clear", action="store_true", help="and then remove the socket that is the address")
+    parser.add_argument("--silent", action="store_true", help="do not say why no coordinator is reached")
     parser.add_argument("--shared-memory", help=argparse.SUPPRESS)  # a descriptor of the parent's shared memory
     arguments = parser.parse_args(words)
     try:
@@ -31,10 +32,16 @@ def main(words: Sequence[str]) -> int:
         keys = keys_of(arguments)
         memory = WorkerMemory.parse(arguments.shared_memory) if arguments.shared_memory else None
         parent = Parent(arguments.address if arguments.clear else None) if arguments.tied else None
-        ended = Worker(dialer_for(arguments.address, LARGEST, keys), arguments.patience, memory, parent).run()
+        tell = None if arguments.silent or is_local(arguments.address) else _tell
+        dialer = dialer_for(arguments.address, LARGEST, keys, tell)
+        ended = Worker(dialer, arguments.patience, memory, parent, once=arguments.once, place=arguments.place).run()
     except GradsumError as error:
         print(f"gradsum worker: {error}", file=sys.stderr)
         return error.exit_code
     if ended.code:
         print(f"gradsum worker: {ended.reason}", file=sys.stderr)
     return ended.code
+
+
+def _tell(text: str) -> None:
+    print(f"gradsum worker: {text}", file=sys.stderr, flush=True)

@@ -35,8 +35,9 @@ WAKE = 0.25  # seconds between checks of signals and the clock while nothing com
 class Worker:
     """Joins the coordinator at the other end of `endpoint`, whenever there is one, and works for one after another.
 
-    It ends with its `parent`, if it has one, and when nothing has come in for `patience` seconds. `memory`: shared with
-    the coordinator. `cpu` returns the processor seconds that this process has used.
+    It ends with its `parent`, if it has one, and when nothing has come in for `patience` seconds; with `once`, when the
+    first run is over, too. `memory`: shared with the coordinator. `cpu` returns the processor seconds that this process
+    has used. `place`: what a launcher calls the place where it runs.
     """
 
     def __init__(
@@ -47,6 +48,8 @@ class Worker:
         parent: Parent | None = None,
         clock: Clock = MONOTONIC,
         cpu: Callable[[], float] = time.process_time,
+        once: bool = False,
+        place: str = "",
     ) -> None:
         self._endpoint = endpoint
         self._patience = patience
@@ -54,6 +57,8 @@ class Worker:
         self._parent = parent
         self._clock = clock
         self._cpu = cpu
+        self._once = once
+        self._place = place
         self._cpu_before = 0.0  # processor seconds reported in earlier sessions
         self._session = self._new_session()
         self._pending: tuple[Prepare, DatasetFetcher] | None = None  # a job whose data is not here yet
@@ -87,7 +92,8 @@ class Worker:
             self._cpu_before = self._cpu()
         self._session = self._new_session()
         token = self._memory.token if self._memory else ""
-        self._send(m.Hello(hostname(), os.getpid(), self._numerics, token, self._libraries))
+        hello = m.Hello(hostname(), os.getpid(), self._numerics, token, self._libraries, self._place)
+        self._send(hello)
 
     def _drop_pending(self) -> None:
         if self._pending:
@@ -140,6 +146,8 @@ class Worker:
                 case Store(piece, total):
                     self._store(piece, total)
                 case Leave():
+                    if self._once:
+                        return Quit("the run is over", 0)
                     self._begin()
                 case Quit():
                     return action

@@ -7,10 +7,11 @@ LEAST_STEPS = 10  # of a run, even if fewer samples were asked for
 
 @dataclass(frozen=True)
 class Subject:
-    """The network and the data, as `gradsum train` names them; None: its defaults."""
+    """The network, the data and where workers run, as `gradsum train` names them; None: its defaults."""
 
     model: str | None = None
     data: str | None = None
+    on: str | None = None
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,10 @@ class _Watch(Reporter):
 def run(subject: Subject, case: Case, steps: int, watch: Reporter) -> Result:
     """Train for `steps` steps, and return the result; its records are gone."""
     sizes: dict[str, Any] = {"workers": case.workers, "batch_size": case.batch, "microbatch": case.microbatch}
-    with tempfile.TemporaryDirectory(prefix="gradsum-bench-") as folder:
+    if subject.on and case.workers:
+        sizes |= {"on": subject.on, "min_workers": case.workers}
+    beside = Path.cwd() if subject.on else None  # where machines of a cluster may see it
+    with tempfile.TemporaryDirectory(prefix="gradsum-bench-", dir=beside) as folder:
         places: dict[str, Any] = {"db": Path(folder) / "records.db", "out": Path(folder) / "out"}
         return train(subject.model, subject.data, **places, **sizes, **RARELY, steps=steps, reporter=watch)
 

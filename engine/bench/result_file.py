@@ -57,7 +57,7 @@ def save(path: Path, found: dict[str, Any]) -> None:
 def result(subject: Subject, rows: Sequence[Row], *, weak: bool, complete: bool) -> dict[str, Any]:
     """Return a study as it is saved and printed as JSON."""
     about = {"format": FORMAT, "machine": machine(), "cores": limit().cores, "weak": weak, "complete": complete}
-    return about | {"model": subject.model, "data": subject.data, "rows": list(rows)}
+    return about | {"model": subject.model, "data": subject.data, "on": subject.on, "rows": list(rows)}
 
 
 def load(path: Path) -> dict[str, Any]:

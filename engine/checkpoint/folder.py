@@ -163,9 +163,9 @@ def hinted(folder: Path, last_step: int | None, *endings: type[BaseException]) -
 def remove(folder: Path | str, run: str, db: Path, others: Collection[str] = ()) -> int:
     """Remove `folder` with the checkpoints of the run with uuid `run` that `db` has; return their bytes.
 
-    Files called as one of `others` go, too. Raises CheckpointError, and removes nothing, when it is not there, is a
-    link, holds anything else, or when the newest of them says that it is another run's, or that its records are in
-    another database: this one is a copy, then, or that one a continuation.
+    Files called as one of `others` go, too, and folders called so that hold nothing but logs. Raises CheckpointError,
+    and removes nothing, when it is not there, is a link, holds anything else, or when the newest of them says that it
+    is another run's, or that its records are in another database: this one is a copy, then, or that one a continuation.
     """
     folder = Path(folder)
     if folder.is_symlink() or not folder.is_dir():
@@ -181,13 +181,21 @@ def remove(folder: Path | str, run: str, db: Path, others: Collection[str] = ())
     with _explained(folder, "removed"):
         entries = list(folder.iterdir())
         for path in entries:
-            if path.is_symlink() or (path not in numbered and path.name not in others and not _temporary(path)):
+            known = path in numbered or path.name in others or _temporary(path)
+            if path.is_symlink() or not known or (path.is_dir() and not _only_logs(path)):
                 raise CheckpointError(f"{folder} holds {path.name!r} as well")
-        size = sum(path.stat().st_size for path in entries)
-        for path in entries:
+        logs = [path for path in entries if path.is_dir()]
+        files = [path for path in entries if path not in logs] + [path for log in logs for path in log.iterdir()]
+        size = sum(path.stat().st_size for path in files)
+        for path in files:
             path.unlink()
-        folder.rmdir()
+        for path in (*logs, folder):
+            path.rmdir()
     return size
+
+
+def _only_logs(folder: Path) -> bool:
+    return all(path.is_file() and not path.is_symlink() and path.suffix == ".log" for path in folder.iterdir())
 
 
 def _owner(numbered: Iterable[Path]) -> Owner | None:

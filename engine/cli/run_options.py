@@ -9,6 +9,7 @@ from typing import Any
 from engine.cli import read_options
 from engine.errors import SettingsError
 from engine.settings import DATA, FILES, FORMER_NAMES, LENGTH, OPTIMIZER, SCHEDULE, TRAINING, Settings
+from engine.settings.workers import WorkersSettings
 from engine.system.spelling import hint
 from engine.system.toml import read_toml
 from engine.training.defaults import DEFAULT_DB
@@ -16,9 +17,12 @@ from engine.training.defaults import DEFAULT_DB
 # Options that take text and are not fields of `Settings`.
 TEXTS = ("data", "model", "name", "db", "out", "resume", "from_")
 SWITCHES = ("quiet", "json")
+LAUNCH = "launch"  # the table of a file that says who computes
+OR_BEGIN = "or_begin"  # a switch of what takes --resume PATH
 DISPLAY = "display and configuration"
 KEYWORDS = {"from": "from_"}  # in files; in Python the name is a keyword
-SHOWN = {"bind": "ADDRESS", "key": "FILE", "class_weights": "balanced|WEIGHTS"}  # metavars that say more than the kind
+# Metavars that say more than the kind.
+SHOWN = {"on": "TEXT", "bind": "ADDRESS", "key": "FILE", "class_weights": "balanced|WEIGHTS"}
 METAVARS = {int: "N", float: "X", str: "NAMES"}
 Group = argparse._ArgumentGroup
 
@@ -36,6 +40,12 @@ def add_run_options(parser: argparse.ArgumentParser, defaults: Mapping[str, Any]
         "safetensors file, as far as names and shapes fit; without --model also with a checkpoint's model",
     )
     files.add_argument("--resume", metavar="PATH", help="continue from a checkpoint, or from the newest in a folder")
+    files.add_argument(
+        "--or-begin",
+        action="store_true",
+        default=None,
+        help="begin in the folder of --resume if no checkpoint is there: for jobs that are started again",
+    )
 
 
 def add_settings(parser: argparse.ArgumentParser, defaults: Mapping[str, Any]) -> dict[str, Group]:
@@ -136,7 +146,8 @@ def given_options(arguments: argparse.Namespace, texts: Sequence[str]) -> tuple[
     """
     settings = [f.name for f in fields(Settings)]
     given = _from_file(arguments.config, settings, texts) if arguments.config else {}
-    named = {name: getattr(arguments, name) for name in (*settings, *texts, *read_options.NAMES, *SWITCHES)}
+    switches = switches_of(texts)
+    named = {name: getattr(arguments, name) for name in (*settings, *texts, *read_options.NAMES, *switches)}
     given |= {name: value for name, value in named.items() if value is not None}
     given |= read_options.chosen_options(given)
     quiet, as_json = (given.pop(name, False) for name in SWITCHES)
@@ -144,20 +155,40 @@ def given_options(arguments: argparse.Namespace, texts: Sequence[str]) -> tuple[
     return given, quiet, as_json
 
 
+def switches_of(texts: Sequence[str]) -> tuple[str, ...]:
+    """Return the switches of a command that has the options `texts`."""
+    return (*SWITCHES, OR_BEGIN) if "resume" in texts else SWITCHES
+
+
+def _flat(read: dict[str, Any], path: Path) -> dict[str, Any]:
+    """Return the options with those of the table [launch], which says who computes; SettingsError for others there."""
+    table = read.pop(LAUNCH, {})
+    if not isinstance(table, dict):
+        raise SettingsError(f'--config {path}: {LAUNCH} is a table: write [{LAUNCH}] and below it on = "slurm"')
+    known = [f.name for f in fields(WorkersSettings)]
+    for name in table:
+        if name.replace("-", "_") not in known:
+            raise SettingsError(f"--config {path}: [{LAUNCH}] has no option {name!r}{hint(name, known)}")
+        if name in read:
+            raise SettingsError(f"--config {path}: {name} is given twice, in [{LAUNCH}] and above it")
+    return read | table
+
+
 def _from_file(path: Path, settings: list[str], texts: Sequence[str]) -> dict[str, Any]:
     """Return the options in a TOML file; SettingsError if it is not TOML, or has anything else."""
-    read = read_toml(path, SettingsError, f"--config {path}")
+    read = _flat(read_toml(path, SettingsError, f"--config {path}"), path)
     given = {name.replace("-", "_"): value for name, value in read.items()}
     if len(given) < len(read):
         twice = next(name for name in read if name.replace("-", "_") != name and name.replace("-", "_") in read)
         raise SettingsError(f"--config {path}: {twice} and {twice.replace('-', '_')} are the same option")
     given = {(FORMER_NAMES | KEYWORDS).get(name, name): value for name, value in given.items()}
+    switches = switches_of(texts)
     texts = (*texts, *read_options.TEXTS)
-    known = [*settings, *texts, *read_options.READERS, *SWITCHES]
+    known = [*settings, *texts, *read_options.READERS, *switches]
     for name, value in given.items():
         if name not in known:
             raise SettingsError(f"--config {path}: no option {name!r}{hint(name, known)}")
-        wanted = "text" if name in texts else "true or false" if name in SWITCHES else ""
+        wanted = "text" if name in texts else "true or false" if name in switches else ""
         if wanted and not isinstance(value, str if name in texts else bool):
             raise SettingsError(f"--config {path}: {name} must be {wanted}, got {value!r}")
         if name in texts and (not value or "\0" in value):

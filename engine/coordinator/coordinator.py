@@ -47,10 +47,12 @@ class Coordinator:
         self._twice = config.policy.twice  # rounds of training to come in which every block is computed twice
         self.timing = Timing()
 
-    def gather(self, count: int) -> None:
-        """Wait until `count` workers are ready, or the run is to stop."""
+    def gather(self, count: int, waiting: Callable[[int], None] | None = None) -> None:
+        """Wait until `count` workers are ready, or the run is to stop; tell `waiting` now and then how many are."""
         while len(self._scheduler) < count and not self._environment.interrupted():
             self.wait()
+            if waiting:
+                waiting(len(self._scheduler))
 
     def wait(self) -> None:
         """Wait briefly for something to happen, and deal with it."""

@@ -20,6 +20,7 @@ class Member:
     part: int | None = None  # the number of its part of shared memory
     key: str = ""  # the beginning of its public key, in hex; "" if it has none
     libraries: str = ""  # what its kernels are made by
+    place: str = ""  # what a launcher calls the place where it runs
     fetched: int = 0  # bytes of the data set before the end of the last piece that it was given
     ready: bool = False
     images: int = 0
@@ -29,7 +30,7 @@ class Member:
     def report(self) -> WorkerReport:
         """Return what the worker has done so far."""
         done = self.images, self.seconds, self.cpu
-        return WorkerReport(self.name, self.host, self.pid, *done, self.key, self.libraries)
+        return WorkerReport(self.name, self.host, self.pid, *done, self.key, self.libraries, self.place)
 
 
 class Membership:
@@ -43,10 +44,17 @@ class Membership:
         self._gone_cpu = 0.0
 
     def add(
-        self, peer: bytes, host: str, pid: int, part: int | None = None, key: str = "", libraries: str = ""
+        self,
+        peer: bytes,
+        host: str,
+        pid: int,
+        part: int | None = None,
+        key: str = "",
+        libraries: str = "",
+        place: str = "",
     ) -> Member:
         """Add a worker, under a name that no other has had."""
-        member = Member(self._new_name(f"{host}:{pid}"), host, pid, part, key, libraries)
+        member = Member(self._new_name(f"{host}:{pid}"), host, pid, part, key, libraries, place)
         self._members[peer] = member
         return member
 

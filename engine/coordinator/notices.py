@@ -40,6 +40,7 @@ class NoticeKind(StrEnum):
     WAITING = "waiting"
     CONTINUED = "continued"
     RESUMED = "resumed"
+    ENDED = "ended"  # a job, host or actor on which a launcher placed workers
 
 
 GONE = (NoticeKind.LEFT, NoticeKind.LOST)

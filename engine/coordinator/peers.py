@@ -69,7 +69,7 @@ class Peers:
             return
         part = self._shared_memory.owner(hello.token) if self._shared_memory else None
         key = self._endpoint.key(peer)[:KEY_SHOWN]
-        member = self._members.add(peer, hello.host, hello.pid, part, key, hello.libraries)
+        member = self._members.add(peer, hello.host, hello.pid, part, key, hello.libraries, hello.place)
         self.send(peer, m.Welcome(self._session, member.name, self._nonce), self._job)
 
     def feed(self, peer: bytes, fetch: m.Fetch) -> bool:
@@ -102,7 +102,7 @@ class Peers:
             self._differs(peer, member.name, f"it computes different bits of this job{with_}")
             return None
         member.ready = True
-        text = f"pid {member.pid} on {member.host}"
+        text = f"pid {member.pid} on {member.host}" + (f", {member.place}" if member.place else "")
         self._notice(Notice(NoticeKind.JOINED, member.name, text, member.report()))
         return member
 

@@ -13,6 +13,7 @@ class WorkerReport:
     """What one worker has done: `images` evaluated in training, `seconds` busy, `cpu` processor seconds used.
 
     `key`: the beginning of its public key, in hex; "" if it has none. `libraries`: what its kernels are made by.
+    `place`: what a launcher calls the place where it runs, "" if none placed it.
     """
 
     name: str
@@ -23,6 +24,7 @@ class WorkerReport:
     cpu: float
     key: str = ""
     libraries: str = ""
+    place: str = ""
 
 
 @dataclass

@@ -1,25 +1,45 @@
 """How workers on other machines join: an address, the keys to it, and the command that they run."""
 
 import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from engine.errors import WorkersError
 from engine.settings import Settings
-from engine.wire.address import Address
+from engine.wire import Listener
+from engine.wire.address import Address, join, places_to_listen
 from engine.wire.keys import Keys
+
+ANYWHERE = "tcp://*:0"  # where to listen if workers are placed elsewhere
 
 
 @dataclass(frozen=True)
 class RemoteAccess:
-    """`address` is where to listen; `keys` and `file` are None where everyone may join."""
+    """`places` are where to listen, the first that is free; `keys` and `file` are None where everyone may join."""
 
-    address: Address
+    places: Sequence[Address]
     keys: Keys | None
     file: Path | None
 
-    def command(self, bound: str) -> str:
-        """Return the command to run on another machine, now that `address` is bound and has its port."""
-        address = Address(self.address.host, Address.parse(bound).port).for_others()
+    def listen(self, listener: Listener) -> str:
+        """Listen at the first place that is free; return the address, with all our hosts, for workers elsewhere.
+
+        WorkersError if none is.
+        """
+        for place in self.places:
+            try:
+                bound = listener.bind(str(place.numeric()), self.keys)
+            except WorkersError:
+                if len(self.places) == 1:
+                    raise
+            else:
+                return join(place.hosts_for_others(), Address.parse(bound).port)
+        first, last = self.places[0], self.places[-1]
+        raise WorkersError(f"cannot listen at {first} to {last.port}: no port of the range is free")
+
+    def command(self, address: str) -> str:
+        """Return the command to run on another machine to join at `address`, which `listen` returned."""
         key = f"--key {shlex.quote(str(self.file))}" if self.file else "--insecure"
         return f"gradsum worker {address} {key}"
 
@@ -29,15 +49,15 @@ def remote_access_for(settings: Settings, folder: Path) -> RemoteAccess | None:
 
     UsageError if the address is not one, or something is wrong with the key file.
     """
-    if not settings.bind:
+    if not settings.elsewhere:
         return None
-    address = Address.parse(settings.bind)
-    address.numeric()  # UsageError if its host is unknown
+    places = places_to_listen(settings.bind or ANYWHERE)
+    places[0].numeric()  # UsageError if its host is unknown
     if settings.insecure:
-        return RemoteAccess(address, None, None)
+        return RemoteAccess(places, None, None)
     file = Path(settings.key).absolute() if settings.key else folder / "key"
     if file.exists():
-        return RemoteAccess(address, Keys.read(file, for_server=True), file)
+        return RemoteAccess(places, Keys.read(file, True, settings.key_mode == "any"), file)
     keys = Keys.make()
     keys.write(file)
-    return RemoteAccess(address, keys, file)
+    return RemoteAccess(places, keys, file)

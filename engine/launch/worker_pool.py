@@ -31,8 +31,9 @@ class _Process:
 class WorkerPool:
     """Runs `count` workers with the same arguments until all have ended; one that a signal ended is replaced.
 
-    After SIGTERM or Ctrl-C they finish their shares and leave. `command` makes the command line of a worker from its
-    arguments; `bind` binds a process id, of worker `number`, to a core.
+    After SIGTERM or Ctrl-C they finish their shares and leave. `way_in` is written to the standard input of each.
+    `command` makes the command line of a worker from its arguments; `bind` binds a process id, of worker `number`, to a
+    core.
     """
 
     def __init__(
@@ -42,9 +43,11 @@ class WorkerPool:
         clock: Clock = MONOTONIC,
         command: Callable[..., list[str]] = worker_command,
         bind: Callable[[int, int], None] | None = None,
+        way_in: bytes = b"",
     ) -> None:
         self._count = count
-        self._arguments = ["--tied", *arguments]
+        self._arguments = arguments if "--tied" in arguments else ["--tied", *arguments]
+        self._way_in = way_in
         self._clock = clock
         self._command = command
         self._bind = bind or Pinning(count).pin
@@ -104,13 +107,16 @@ class WorkerPool:
         started = self._clock.now()
         try:
             worker = subprocess.Popen(
-                self._command(*self._arguments),
+                self._command(*self._arguments, *(["--silent"] if number else [])),  # one says why all wait
                 env=worker_environment(),
                 stdin=subprocess.PIPE,  # closed by the kernel when this process ends, however it ends
                 start_new_session=True,  # Ctrl-C reaches them through us, once
             )
         except OSError as error:
             raise WorkersError(f"worker {number + 1} of {self._count} cannot be started: {error}") from None
+        if self._way_in and worker.stdin:
+            with contextlib.suppress(BrokenPipeError):  # it has ended, which is noticed in a moment
+                os.write(worker.stdin.fileno(), self._way_in)
         self._bind(worker.pid, number)
         self._processes[worker.pid] = _Process(number, worker, started)
         if self._leaving:  # since a moment ago, when this one was not yet among those that were told

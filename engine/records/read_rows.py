@@ -112,6 +112,7 @@ class Worker(TypedDict):
     images_per_second: Annotated[float | None, "speed while computing"]
     fingerprint: Annotated[str | None, "what its bits depend on: program, arithmetic; and what made its kernels"]
     key: Annotated[str | None, "the beginning of its public key, in hex; NULL for a worker without one"]
+    place: Annotated[str | None, "what the launcher calls the place where it runs, such as job 21_3, or NULL"]
 
 
 class Event(TypedDict):

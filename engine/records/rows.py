@@ -137,6 +137,7 @@ class WorkerRow(NamedTuple):
     images_per_second: float | None = None
     fingerprint: str | None = None
     key: str | None = None
+    place: str | None = None
 
 
 class EventRow(NamedTuple):

@@ -69,7 +69,7 @@ STATEMENTS: dict[str, str] = {
         "workers",
         ("startID", *WorkerRow._fields),
         key=("startID", "worker"),
-        kept=("host", "pid", "joined", "fingerprint", "key"),
+        kept=("host", "pid", "joined", "fingerprint", "key", "place"),
     ),
 }
 # Of rows that may have been written before: all others replace what is there, or are told apart by their key.

@@ -104,6 +104,7 @@ WORKERS = (
     Column("host", lambda row: shown(row["host"]), right=False),
     Column("pid", lambda row: shown(row["pid"])),
     Column("key", lambda row: shown(row["key"]), right=False),
+    Column("place", lambda row: shown(row["place"]), right=False),
     Column("joined", lambda row: " ".join(when(row["joined"])), right=False),
     Column("left", lambda row: " ".join(when(row["left"])), right=False),
     Column("images", lambda row: number(row["images"], ",")),

@@ -49,12 +49,12 @@ class Settings(
     def resolved(self) -> Self:
         """Fill in the defaults that depend on the machine or on other settings; SettingsError if two do not agree."""
         for name in ("key", "insecure"):
-            if getattr(self, name) and not self.bind:
+            if getattr(self, name) and not self.elsewhere:
                 raise SettingsError(f"{name} is for workers on other machines: also give --bind tcp://HOST:PORT")
         if self.key and self.insecure:
             raise SettingsError("key and insecure exclude each other: with keys the connection is secure")
         chosen: dict[str, Any] = {}
-        if self.workers is None:
+        if self.workers is None and not self.placed:
             chosen["workers"] = min(usable_cores(), self.microbatches)
         own = OPTIMIZERS[self.optimizer]()
         chosen |= {name: getattr(own, name) for name in ("lr", "weight_decay") if getattr(self, name) is None}
@@ -69,7 +69,7 @@ class Settings(
             raise SettingsError(f"min-lr must be at most the learning rate, {settings.lr:g}, got {settings.min_lr:g}")
         if settings.epochs is settings.steps is None:
             settings.spread_over(None)
-        if not self.bind and (settings.min_workers or 0) > (settings.workers or 0):
+        if not self.elsewhere and (settings.min_workers or 0) > (settings.workers or 0):
             raise SettingsError(
                 f"min-workers must be at most the number of workers, {settings.workers}, got {settings.min_workers}"
             )

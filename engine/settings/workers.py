@@ -50,8 +50,22 @@ class WorkersSettings:
         "connect local workers by Unix sockets, where the system has what that takes, or by ZeroMQ",
         choices=("unix", "zmq"),
     )
+    on: str | None = setting(
+        str,
+        None,
+        REMOTE,
+        "where workers run: here, or placed by a launcher, which is its name and its own options, such as "
+        '"slurm -p cpu -c 32", "ssh node1 node2:16" or "ray ray://head:10001"; --workers is their number in all',
+        optional=True,
+        unset="here",
+    )
     bind: str | None = setting(
-        str, None, REMOTE, "let workers join at tcp://HOST:PORT; port 0 picks a free one", optional=True
+        str,
+        None,
+        REMOTE,
+        "let workers join at tcp://HOST:PORT, or INTERFACE:PORT as in ib0:5000; of ports 5000-5100 the first that is "
+        "free, 0: any",
+        optional=True,
     )
     key: str | None = setting(
         str,
@@ -61,7 +75,24 @@ class WorkersSettings:
         optional=True,
         unset="a new one for this run",
     )
+    key_mode: str = setting(
+        str,
+        "private",
+        REMOTE,
+        "any: others may be able to read the key file, as where Kubernetes mounts a secret",
+        choices=("private", "any"),
+    )
     insecure: bool = setting(bool, False, REMOTE, "let anyone join at --bind without keys, and read what is sent")
+
+    @property
+    def placed(self) -> bool:
+        """Whether a launcher places the workers; then none are started on this machine."""
+        return self.on not in (None, "here")
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether workers may join from other machines."""
+        return bool(self.bind) or self.placed
 
 
 class WorkersDict(TypedDict, total=False):
@@ -74,6 +105,8 @@ class WorkersDict(TypedDict, total=False):
     allow_slow: bool
     shared_memory: bool
     local: str
+    on: str | None
     bind: str | None
     key: str | None
+    key_mode: str
     insecure: bool

@@ -12,6 +12,7 @@ from engine.errors import SettingsError, UsageError
 from engine.nn.model import BUILT_IN, Model, load_model, model_from
 from engine.nn.optimizers import OPTIMIZERS
 from engine.records import SweepRow, check_idle, find_sweep
+from engine.settings.workers import WorkersSettings
 from engine.sweeps import defaults
 from engine.sweeps.samplers import SAMPLERS, Grid, Random, Sampler, size
 from engine.sweeps.space import MODEL, Choice, Parameters, Space, Value, ends, space_of, written
@@ -24,7 +25,7 @@ MOST_TRIALS = 1_000_000
 OF_OPTIMIZERS = {f.name for kind in OPTIMIZERS.values() for f in fields(kind)}
 # What changes no trial, so that it may be given again when a sweep is resumed.
 MAY_CHANGE = (
-    *("workers", "min_workers", "audit", "allow_slow", "shared_memory", "local", "bind", "key", "insecure"),
+    *(f.name for f in fields(WorkersSettings) if f.name != "kernels"),
     *("checkpoint_every", "top_k"),
     *("snapshot_first", "snapshot_every", "snapshot_budget", "snapshot_layers", "statistics_every"),
 )

@@ -73,5 +73,6 @@ def _sweep(request: SweepRequest, given: SweepReporter | None) -> SweepResult:
         sampler = plan.sampler()
         process.use_kernels(plan.base.settings)
         process.compile_kernels()
-        process.start_workers(plan.base.settings, frozenset(one.layout().size for one in plan.models.values()))
+        sizes = frozenset(one.layout().size for one in plan.models.values())
+        process.start_workers(plan.base.settings, sizes, plan.base.folder)
         return Trials(plan, sampler, process, reporter).run()

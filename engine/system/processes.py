@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 HOSTNAME_LIMIT: Final = 64  # characters of a host name in messages and records; Linux allows no longer ones
+PLACE_LIMIT: Final = 40  # characters of what a launcher calls the place where a worker runs
 _STATE, _START = 0, 19  # fields of /proc/PID/stat, counted after the command name
 
 

@@ -123,7 +123,7 @@ class WorkerRows:
             self._own.add(worker.name)
             about = WorkerRow(worker.name, worker.host, worker.pid, joined=joined, key=worker.key or None)
             made_by = f"{self._numerics}; {worker.libraries}" if worker.libraries else self._numerics
-            self._records.worker(about._replace(fingerprint=made_by))
+            self._records.worker(about._replace(fingerprint=made_by, place=worker.place or None))
         else:
             self._there.add(worker.name)
             self._first = self._first or joined

@@ -46,6 +46,21 @@ class Request:
     start: Path | None = None
 
 
+def begin_or_resume(resume: Path | None, out: Path | None) -> tuple[Path | None, Path | None]:
+    """Return what to resume from and where checkpoints go, for a job that is started again until it is done.
+
+    That is `resume`, or if it holds no checkpoint yet, a run that begins there. SettingsError if it is not given, or
+    `out` is another folder.
+    """
+    if resume is None:
+        raise SettingsError("or-begin goes with --resume FOLDER: there the run begins if no checkpoint is there")
+    if checkpoints.has_any(resume) or resume.is_file():
+        return resume, out
+    if out not in (None, resume):
+        raise SettingsError(f"with or-begin the run begins in {resume}, where it is resumed; leave out --out {out}")
+    return None, resume
+
+
 def choose_settings(given: Mapping[str, Any], earlier: Checkpoint | None = None) -> Settings:
     """Return the settings: what was given, over those of the checkpoint that is continued, over the defaults."""
     settings = Settings.build(dict(given)) if earlier is None else continued_settings(earlier.run, given)

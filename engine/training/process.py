@@ -92,15 +92,17 @@ class TrainingProcess:
             self.reporter.status("compiling kernels, once on this machine: this takes about half a minute")
             compile_all(lambda done, total: self.converting("compiling kernels, once on this machine", done, total))
 
-    def start_workers(self, settings: Settings, sizes: frozenset[int] = frozenset()) -> None:
+    def start_workers(
+        self, settings: Settings, sizes: frozenset[int] = frozenset(), folder: Path | None = None
+    ) -> None:
         """Start local workers, which takes them a second, and let others join, if that is asked for.
 
-        `sizes`: how many parameters the models of the runs to come have, where there may be several. Raises
-        GradsumError if this process computes otherwise than all others do: see `check_arithmetic`.
+        `sizes`: how many parameters the models of the runs to come have, where there may be several, in `folder`.
+        Raises GradsumError if this process computes otherwise than all others do: see `check_arithmetic`.
         """
         self._cluster = self._stack.enter_context(cluster_for(settings, self._clock, len(sizes) <= 1))
-        if self._cluster and sizes:
-            self._cluster.listen(max(sizes), self.reporter)
+        if self._cluster and folder:
+            self._cluster.listen(max(sizes), self.reporter, folder)
         check_arithmetic()
 
     def claim(self, folder: Path) -> None:

@@ -184,6 +184,12 @@ class Reporter:
     def listening(self, command: str) -> None:
         """Report the command with which workers on other machines join."""
 
+    def placed(self, text: str) -> None:
+        """Report how workers stand that a launcher places, whenever that changes."""
+
+    def waiting(self, text: str) -> None:
+        """Report that the run waits for something that somebody may have to see to."""
+
     def started(self, info: RunInfo) -> None:
         """Report a run whose first step is about to be taken."""
 

@@ -8,6 +8,8 @@ from pathlib import Path
 from engine import checkpoint as checkpoints
 from engine.training.defaults import DEFAULT_DB
 
+LOGS = "workers"  # the folder, beside the checkpoints, of what workers say that a launcher places
+
 
 def database_for(given: Path | None, recorded: str | None) -> Path:
     """Return the database: the one given, or else the one recorded in the checkpoint that is continued.

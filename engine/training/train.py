@@ -13,7 +13,7 @@ from engine.nn.model import Model
 from engine.nn.optimizers import Optimizer
 from engine.settings import Settings, SettingsDict, given_settings
 from engine.system.terminal import ProgressLine
-from engine.training.prepare import Request, choose_settings, prepare
+from engine.training.prepare import Request, begin_or_resume, choose_settings, prepare
 from engine.training.process import AT_ONCE, TrainingProcess
 from engine.training.reporter import Reporter, Result
 from engine.training.run import Run
@@ -30,6 +30,7 @@ def train(
     out: Path | str | None = None,
     resume: Path | str | None = None,
     from_: Path | str | None = None,
+    or_begin: bool = False,
     name: str | None = None,
     size: int | tuple[int, int] | None = None,
     skip_unreadable: bool = False,
@@ -42,21 +43,20 @@ def train(
 ) -> Result:
     """Train `model` on `data` and return the trained network, its history and where everything is.
 
-    `model`: a Model, the name of a built-in one, or the path of a TOML file (default: letters). `data`: whatever
-    `load_data` takes, such as a name, a path, a Dataset or (X, y) (default: the generated letters);
-    `size`, `skip_unreadable`, `columns`, `classes`, `target_column` and `task` are as there. `options`: the
-    fields of `Settings`, such as workers, epochs, batch_size; they count over `settings`, of which only what is not the
-    default counts. `optimizer`: SGD, Momentum, Nesterov, RMSprop, Adam (default) or AdamW, or its name. `db`: the
-    SQLite database of records; `out`: the folder of checkpoints; `resume`: a checkpoint, or a folder of them, to
-    continue from; `from_`: a checkpoint, or any safetensors file, whose parameters a new run begins with, as far as
-    names and shapes fit; `name`: what the run is called in the records.
+    `model`: a Model, the name of a built-in one, or the path of a TOML file (default: letters). `data`: as `load_data`
+    takes it (default: the generated letters), like `size`, `skip_unreadable`, `columns`, `classes`, `target_column` and
+    `task`. `options`: the fields of `Settings`; they count over `settings`, of which only what is not the default
+    counts. `optimizer`: an Optimizer, or its name. `db`: the SQLite database of records; `out`: the folder of
+    checkpoints; `resume`: a checkpoint, or a folder of them, to continue from; with `or_begin`, a folder that has none
+    yet is where the run begins. `from_`: a safetensors file whose parameters a new run begins with, where names and
+    shapes fit; `name`: the run's, in the records.
 
-    Raises a GradsumError: UsageError, DataError, CheckpointError or RecordsError before the run begins, and then the
-    latter two, DivergedError, WorkersError or WorkerFailedError.
+    Raises UsageError, DataError, CheckpointError, RecordsError, DivergedError, WorkersError, WorkerFailedError.
     """
     given = given_settings(settings, optimizer, options)
     db, out, resume, from_ = (None if path is None else Path(path) for path in (db, out, resume, from_))
     named = None if classes is None else tuple(classes)
+    resume, out = begin_or_resume(resume, out) if or_begin else (resume, out)
     reading = ReadOptions(size, skip_unreadable, columns, named, target_column, task)
     request = Request(model, data, db, out, resume, name, given, reading, from_)
     return train_request(request, reporter)

@@ -1,6 +1,7 @@
 """Addresses: tcp://HOST:PORT, as people write them, and two kinds for one machine.
 
-Those are unix://PATH, a socket of packets, and ipc://PATH, a socket of ZeroMQ.
+TCP: with several hosts, a range of ports, or an interface's name. One machine: unix://PATH, a socket of packets, and
+ipc://PATH, a socket of ZeroMQ.
 """
 
 import ipaddress
@@ -10,10 +11,11 @@ from dataclasses import dataclass
 from typing import Self
 
 from engine.errors import UsageError
+from engine.system.interfaces import interfaces, own_hosts
 
 EVERYWHERE = {"*": "0.0.0.0", "::": "::", "0.0.0.0": "0.0.0.0"}  # noqa: S104 - hosts that stand for every interface
+HOST = r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+)"
 LOCAL_PACKETS, LOCAL_ZEROMQ = "unix://", "ipc://"
-ELSEWHERE = ("192.0.2.1", 9)  # TEST-NET-1, RFC 5737: an address that nothing has
 
 
 @dataclass(frozen=True)
@@ -26,19 +28,18 @@ class Address:
     @classmethod
     def parse(cls, text: str) -> Self:
         """Return the address that `text` stands for; UsageError if it is not one."""
-        found = re.fullmatch(r"tcp://(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+|\*):([0-9]{1,5})", text)
+        found = re.fullmatch(rf"tcp://({HOST}|\*):([0-9]{{1,5}})", text)
         if not found or int(found[2]) > 0xFFFF:
             raise UsageError(f"{text!r:.100} is not an address; try tcp://HOST:PORT, with a port from 0 to 65535")
         return cls(found[1].strip("[]"), int(found[2]))
 
     def __str__(self) -> str:
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"tcp://{host}:{self.port}"
+        return join([self.host], self.port)
 
     def numeric(self) -> "Address":
         """Return the address with the host as a number; UsageError if the name is unknown."""
         if self.host in EVERYWHERE:
-            return Address(EVERYWHERE[self.host], self.port)
+            return Address(everywhere(self.host), self.port)
         try:
             found = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
         except OSError as error:
@@ -52,9 +53,62 @@ class Address:
         except (UsageError, ValueError):  # an unknown host, or one with a zone
             return False
 
-    def for_others(self) -> "Address":
-        """Return the address by which other machines reach what is bound here."""
-        return Address(_outward(), self.port) if self.host in EVERYWHERE else self
+    def hosts_for_others(self) -> list[str]:
+        """Return the hosts by which other machines may reach what is bound here, the likeliest first."""
+        if self.host not in EVERYWHERE:
+            return [self.host]
+        six = everywhere(self.host) == "::"
+        return [host for host in own_hosts() if (":" in host) == six] or [socket.gethostname()]
+
+
+def everywhere(host: str) -> str:
+    """Return what a socket is bound to for one of EVERYWHERE; * is for IPv6 where this machine has nothing else."""
+    hosts = own_hosts() if host == "*" else []
+    return "::" if hosts and all(":" in one for one in hosts) else EVERYWHERE[host]
+
+
+def join(hosts: list[str], port: int) -> str:
+    """Return the address of a coordinator that has these hosts."""
+    return f"tcp://{','.join(f'[{host}]' if ':' in host else host for host in hosts)}:{port}"
+
+
+def coordinator_addresses(text: str) -> list[Address]:
+    """Return the addresses of tcp://HOST,HOST,...:PORT, one for each host; UsageError if that is not what it is."""
+    found = re.fullmatch(rf"tcp://({HOST}(?:,{HOST})+):([0-9]{{1,5}})", text)
+    if not found:
+        return [Address.parse(text)]
+    return [Address.parse(f"tcp://{host}:{found[2]}") for host in dict.fromkeys(found[1].split(","))]
+
+
+def places_to_listen(text: str) -> list[Address]:
+    """Return where to listen, the first of these that is free: `text` is an address or INTERFACE:PORT.
+
+    The port may be a range, 5000-5100. UsageError if `text` is neither, or there is no such interface.
+    """
+    found = re.fullmatch(rf"(?:tcp://({HOST}|\*)|([A-Za-z0-9_.@-]+)):([0-9]{{1,5}})-([0-9]{{1,5}})", text)
+    if found:
+        low, high = int(found[3]), int(found[4])
+        if not 1 <= low <= high <= 0xFFFF:
+            raise UsageError(f"{text!r:.100}: a range of ports goes up, from 1 to 65535 at most")
+        first = places_to_listen(text.removesuffix(f"{found[3]}-{found[4]}") + found[3])[0]
+        return [Address(first.host, port) for port in range(low, high + 1)]
+    named = re.fullmatch(r"([A-Za-z0-9_.@-]+):([0-9]{1,5})", text)
+    if named and int(named[2]) <= 0xFFFF:
+        return [Address(_host_of(named[1], text), int(named[2]))]
+    return [Address.parse(text)]
+
+
+def _host_of(interface: str, text: str) -> str:
+    """Return the address of a network interface; UsageError with those that there are."""
+    there = interfaces()
+    hosts = sorted((one.host for one in there if one.name == interface), key=lambda host: ":" in host)
+    if hosts:
+        return hosts[0]
+    known = ", ".join(f"{one.name} ({one.host})" for one in there)
+    raise UsageError(
+        f"there is no network interface {interface!r:.40} with an address here, but {known}; "
+        f"if it is a host, write tcp://{text}"
+    )
 
 
 def is_local(address: str) -> bool:
@@ -77,13 +131,3 @@ def network_of(host: str) -> str:
         return host
     mapped = address.ipv4_mapped
     return str(mapped) if mapped else f"{ipaddress.IPv6Address(int(address) >> 64 << 64)}/64"
-
-
-def _outward() -> str:
-    """Return the address of this machine from which packets to others leave; none is sent to find out."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect(ELSEWHERE)
-        except OSError:  # no route to anywhere
-            return socket.gethostname()
-        return str(probe.getsockname()[0])

@@ -43,6 +43,7 @@ class BoundSocket:
     ) -> None:
         self.mark = mark
         self.local = not address.startswith("tcp://")
+        self.accepted = 0  # connections that came in, whoever made them
         self.lost = False  # whether a connection of a known peer has ended; set back by the listener
         self._largest = largest + HEADER_LIMIT
         self._admission = admission
@@ -52,7 +53,7 @@ class BoundSocket:
             self._configure(largest, keys)
             if address.startswith("tcp://["):
                 self.socket.setsockopt(zmq.IPV6, 1)
-            self._watch_connections()
+            self._watch_connections(address)
             self.socket.bind(address)
         except zmq.ZMQError as error:
             self._close_sockets()
@@ -80,9 +81,9 @@ class BoundSocket:
         else:  # with a domain, ZeroMQ refuses peers that speak ZMTP 1 or 2, which can make it abort
             self.socket.setsockopt(zmq.ZAP_DOMAIN, LOCAL_DOMAIN if self.local else OPEN_DOMAIN)
 
-    def _watch_connections(self) -> None:
+    def _watch_connections(self, address: str) -> None:
         self.monitor.rcvhwm = 0  # the I/O thread would wait for us if it were full; it holds what descriptors allow
-        events = f"inproc://events-{self.mark[0]}"
+        events = f"inproc://events-{self.mark[0]}-{address}"  # one that could not be bound may not be closed yet
         self.socket.monitor(events, zmq.EVENT_ACCEPTED | zmq.EVENT_DISCONNECTED)
         self.monitor.connect(events)
 
@@ -94,6 +95,7 @@ class BoundSocket:
             except zmq.Again:
                 return
             if event == zmq.EVENT_ACCEPTED:
+                self.accepted += 1
                 self._limits.opened(descriptor)
             elif self._limits.closed(descriptor):
                 self.lost = True

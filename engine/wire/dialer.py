@@ -2,27 +2,20 @@
 
 import contextlib
 import logging
-import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import zmq
 
-from engine.errors import SettingsError
-from engine.wire.keys import Keys
+from engine.system.clock import MONOTONIC, Clock
+from engine.wire.address import coordinator_addresses
+from engine.wire.candidate import Candidate
+from engine.wire.keys import Keys, new_pair
 from engine.wire.messages import Frame
-from engine.wire.sockets import EVENT, LINGER, beat, configure, end, milliseconds
-from engine.wire.tcp import abort, place_of
+from engine.wire.sockets import end, milliseconds
+from engine.wire.unreached import Unreached
 
 logger = logging.getLogger("gradsum.wire")
 
-EVENTS = (
-    zmq.EVENT_CONNECTED
-    | zmq.EVENT_DISCONNECTED
-    | zmq.EVENT_HANDSHAKE_SUCCEEDED
-    | zmq.EVENT_HANDSHAKE_FAILED_AUTH
-    | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
-)
-OTHER_MECHANISM = (zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL, zmq.PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH)
 EXPELLED = "has expelled this worker"
 INSECURE = "takes no keys: give --insecure in place of --key here, or start it without --insecure"
 NO_KEY = "wants a key: give --key FILE here, a copy of its key file, or start it with --insecure"
@@ -32,34 +25,48 @@ class Dialer:
     """A worker's end: connects to one coordinator, with `keys` only to the one that has them, and under
     a key of its own.
 
-    A message with more than `largest` bytes of payload ends the connection. SettingsError if there can be no such
-    address.
+    `address` may name several hosts of the coordinator. All are tried at once, and the first that answers, and with
+    `keys` proves itself, is the one; when its connection is lost, all are tried again. `tell` is told, once, why nobody
+    was reached for a while. A message with more than `largest` bytes of payload ends the connection. SettingsError if
+    there can be no such address.
     """
 
-    def __init__(self, address: str, largest: int, keys: Keys | None = None) -> None:
+    def __init__(
+        self,
+        address: str,
+        largest: int,
+        keys: Keys | None = None,
+        tell: Callable[[str], None] | None = None,
+        clock: Clock = MONOTONIC,
+    ) -> None:
         self.address = address
-        self._context = zmq.Context()
-        self._socket = self._context.socket(zmq.DEALER)
+        several = address.startswith("tcp://") and "," in address
+        self._addresses = [str(one) for one in coordinator_addresses(address)] if several else [address]
+        self._largest = largest
         self._keys = keys
-        configure(self._socket, largest)
-        beat(self._socket)
+        self._pair = new_pair()
         if keys:
-            logger.info("this worker has the key %s", keys.join(self._socket))
-        if address.startswith("tcp://["):
-            self._socket.setsockopt(zmq.IPV6, 1)
-        self._socket.setsockopt(zmq.IMMEDIATE, 1)  # what is sent to one coordinator must not reach the next
-        self._monitor = self._socket.get_monitor_socket(EVENTS)
-        self._connected = False
-        self._descriptor: int | None = None  # of the connection
-        self.unwelcome = ""  # why the other end will never admit us
+            logger.info("this worker has the key %s", self._pair.public_hex)
+        self._context = zmq.Context()
         self._poller = zmq.Poller()
-        self._poller.register(self._socket, zmq.POLLIN)
-        self._poller.register(self._monitor, zmq.POLLIN)
+        self._candidates: list[Candidate] = []
+        self._chosen: Candidate | None = None  # the one that has answered
+        self._connected = False
+        self._unreached = Unreached(address, bool(keys), tell, clock) if tell else None
         try:
-            self._socket.connect(address)
-        except zmq.ZMQError as error:
+            self._try_all()
+        except BaseException:
             self.close()
-            raise SettingsError(f"{address!r} is not an address to connect to ({error}); try tcp://host:port") from None
+            raise
+
+    @property
+    def unwelcome(self) -> str:
+        """Why the other end will never admit us; "" as long as it may."""
+        if any(candidate.expelled for candidate in self._candidates):
+            return EXPELLED
+        if all(candidate.other_mechanism for candidate in self._candidates):
+            return INSECURE if self._keys else NO_KEY
+        return ""
 
     def watch(self, descriptor: int) -> None:
         """Let `poll` return also when the file `descriptor` can be read."""
@@ -67,8 +74,9 @@ class Dialer:
 
     def send(self, frames: Sequence[Frame]) -> None:
         """Send `frames`; they are dropped if there is no connection."""
-        with contextlib.suppress(zmq.Again):
-            self._socket.send_multipart(frames, zmq.NOBLOCK, copy=False)
+        if self._chosen:
+            with contextlib.suppress(zmq.Again):
+                self._chosen.socket.send_multipart(frames, zmq.NOBLOCK, copy=False)
 
     def connected(self) -> bool:
         """Return whether there is a new connection since the last call; the first one counts."""
@@ -78,47 +86,49 @@ class Dialer:
     def poll(self, timeout: float) -> Sequence[Frame] | None:
         """Wait at most `timeout` seconds for a message; None if none has come in."""
         ready = dict(self._poller.poll(milliseconds(timeout)))
-        if self._monitor in ready:
-            self._take_events()
-        if self._socket not in ready:
+        for candidate in list(self._candidates):
+            if candidate.monitor in ready and candidate in self._candidates:
+                self._take_events(candidate)
+        if self._unreached:
+            self._unreached.look()
+        if self._chosen is None or self._chosen.socket not in ready:
             return None
-        return [frame.buffer.toreadonly() for frame in self._socket.recv_multipart(copy=False)]
+        return self._chosen.receive()
 
-    def _take_events(self) -> None:
-        """Learn all that has happened: of several connections since the last call only the last one is left."""
-        while self._monitor.poll(0):
-            event, value = EVENT.unpack(self._monitor.recv_multipart()[0])
-            if event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
-                self._connected = True
-                logger.info("connected to %s", self.address)
-            elif event == zmq.EVENT_CONNECTED:
-                self._descriptor = value
-            elif event == zmq.EVENT_DISCONNECTED:
-                self._descriptor = None
-            elif event == zmq.EVENT_HANDSHAKE_FAILED_AUTH:
-                self.unwelcome = EXPELLED
-            elif (event, value) == OTHER_MECHANISM:
-                self.unwelcome = INSECURE if self._keys else NO_KEY
+    def _take_events(self, candidate: Candidate) -> None:
+        """Learn what has happened to the connections of a candidate."""
+        if candidate.take_events():
+            self._connected, self._unreached = True, None
+            logger.info("connected to %s", candidate.address)
+            self._choose(candidate)
+        elif candidate.lost and candidate is self._chosen:
+            self._try_all()
+
+    def _choose(self, chosen: Candidate) -> None:
+        """Give up the others."""
+        self._chosen = chosen
+        for other in [candidate for candidate in self._candidates if candidate is not chosen]:
+            self._poller.unregister(other.socket)
+            self._poller.unregister(other.monitor)
+            other.close()
+            self._candidates.remove(other)
+
+    def _try_all(self) -> None:
+        """Connect to every address; to one that was lost ZeroMQ connects again by itself."""
+        there = [candidate.address for candidate in self._candidates]
+        for address in self._addresses:
+            if address not in there:
+                candidate = Candidate(self._context, address, self._largest, self._keys, self._pair)
+                self._candidates.append(candidate)
+                self._poller.register(candidate.socket, zmq.POLLIN)
+                self._poller.register(candidate.monitor, zmq.POLLIN)
 
     def close(self) -> None:
-        """Close the socket, after a moment for the last messages to leave, and end the I/O thread."""
-        self._take_events()
-        self._socket.disable_monitor()
-        self._monitor.close()
-        self._socket.close(linger=LINGER)
+        """Close the sockets, after a moment for the last messages to leave, and end the I/O thread."""
+        for candidate in self._candidates:
+            candidate.close()
         end(self._context, self._hang_up)
 
     def _hang_up(self) -> None:
-        """End the connection, unless its descriptor is of another file by now."""
-        if self._descriptor is None:
-            return
-        local = self.address.startswith("ipc://")
-        place = self.address.removeprefix("ipc://") if local else int(self.address.rpartition(":")[2])
-        family = socket.AF_UNIX if local else socket.AF_INET
-        with contextlib.suppress(OSError):
-            connection = socket.socket(family, socket.SOCK_STREAM, 0, fileno=self._descriptor)
-            try:
-                if place_of(connection.getpeername()) == place:
-                    abort(connection)
-            finally:
-                connection.detach()
+        for candidate in self._candidates:
+            candidate.hang_up()

@@ -1,5 +1,6 @@
 """Which kind of connection an address stands for, and which kind of address local workers get."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from engine.wire.address import LOCAL_PACKETS, LOCAL_ZEROMQ
@@ -10,11 +11,16 @@ from engine.wire.local_dialer import LocalDialer
 from engine.wire.packets import has_packets
 
 
-def dialer_for(address: str, largest: int, keys: Keys | None = None) -> WorkerEndpoint:
-    """Return a worker's end of a connection to `address`; SettingsError if there can be no such address."""
+def dialer_for(
+    address: str, largest: int, keys: Keys | None = None, tell: Callable[[str], None] | None = None
+) -> WorkerEndpoint:
+    """Return a worker's end of a connection to `address`; SettingsError if there can be no such address.
+
+    `tell` is told, once, why nobody was reached there for a while.
+    """
     if address.startswith(LOCAL_PACKETS):
         return LocalDialer(address, largest)
-    return Dialer(address, largest, keys)
+    return Dialer(address, largest, keys, tell)
 
 
 def local_address(path: Path, kind: str = "unix") -> str:

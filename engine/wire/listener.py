@@ -103,6 +103,10 @@ class Listener:
         self._announcements = [moment for moment in self._announcements if moment > now]
         return len(self._announcements) < before
 
+    def accepted(self) -> int:
+        """Return how many connections came in over TCP, whoever made them."""
+        return sum(bound.accepted for bound in self._sockets if isinstance(bound, BoundSocket) and not bound.local)
+
     def is_local(self, peer: bytes) -> bool:
         """Return whether `peer` came by a socket file, in a folder that only this user may open."""
         return self._sockets[peer[0]].local

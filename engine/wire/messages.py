@@ -28,7 +28,7 @@ from typing import Any, ClassVar
 import msgpack
 
 from engine.errors import ProtocolError
-from engine.system.processes import HOSTNAME_LIMIT
+from engine.system.processes import HOSTNAME_LIMIT, PLACE_LIMIT
 from engine.wire.fields import Rules, choice, count, duration, member, real, text
 
 VERSION = 2
@@ -78,6 +78,7 @@ class Hello(Message):
 
     `token` shows that it shares memory with the coordinator (see `shared_memory`), and which part of it is its own.
     `libraries` only explains a refusal: what its kernels are made by, and for which processor.
+    `place`: what a launcher calls the place where it runs, such as "job 21_3".
     """
 
     opcode: ClassVar[int] = 1
@@ -86,6 +87,7 @@ class Hello(Message):
     numerics: str = text(512)
     token: str = text(64, default="")
     libraries: str = text(LIBRARIES_LIMIT, default="")
+    place: str = text(PLACE_LIMIT, default="")
 
 
 @dataclass(frozen=True)

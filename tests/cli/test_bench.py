@@ -270,3 +270,9 @@ def test_the_json_is_json(gradsum: Gradsum, calls: Calls) -> None:
     found = json.loads(gradsum("bench", "--workers", 1, "--batch-size", 64, "--rounds", 1, "--json", "--weak").out)
     assert found["weak"] is True
     assert [row["limit"] for row in found["rows"]] == [None, 64 / 72]
+
+
+def test_workers_that_cannot_be_placed_are_told_before_anything_is_measured(gradsum: Gradsum) -> None:
+    answer = gradsum("bench", "--on", "pbs")
+    assert (answer.code, answer.out) == (2, "")
+    assert "no launcher 'pbs'; there are here, ray, slurm, ssh" in answer.err

@@ -44,3 +44,35 @@ def test_the_number_of_workers_is_that_of_the_file_or_none(gradsum: Gradsum) -> 
         again = finish(process)
     assert again.code == 0, again.err
     assert again.json()["steps"] == 10
+
+
+LAUNCH = "[launch]\non = 'ssh'\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (LAUNCH, "--on ssh needs hosts"),
+        ("[launch]\non = 'pbs'\n", "no launcher 'pbs'; there are here, ray, slurm, ssh"),
+        ("[launch]\nsteps = 5\n", "[launch] has no option 'steps'"),
+        ("launch = 'ssh'\n", "launch is a table: write [launch]"),
+        ("on = 'here'\n[launch]\non = 'ssh'\n", "on is given twice, in [launch] and above it"),
+    ],
+)
+def test_who_computes_may_be_said_in_a_table_of_its_own(gradsum: Gradsum, text: str, said: str) -> None:
+    save_data()
+    Path("c.toml").write_text(text)
+    answer = gradsum("coordinator", *ALONE, "--config", "c.toml")
+    assert (answer.code, answer.out) == (2, "")
+    assert said in answer.err
+
+
+def test_a_run_that_is_started_again_until_it_is_done(gradsum: Gradsum) -> None:
+    save_data()
+    words = (*SMALL, "--resume", "out", "--or-begin", "--db", "r.db", "--quiet", "--json")
+    first = gradsum(*words, "--steps", 3)
+    assert first.code == 0, first.err
+    again = gradsum(*words, "--steps", 6)
+    assert again.code == 0, again.err
+    assert (again.json()["steps"], again.json()["run"]) == (6, first.json()["run"])
+    assert gradsum(*SMALL, "--or-begin").code == 2

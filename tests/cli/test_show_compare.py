@@ -43,7 +43,7 @@ def test_show_says_everything(database: Path, gradsum: Gradsum) -> None:
     assert ["target", "-"] in [[word.strip() for word in line] for line in lines]
     rows = [line.split() for line in out.splitlines()]
     assert ["1,234", "1.50", "91.24", "0.2500", "12.5", "20.2"] in rows
-    assert ["box:9", "box", "9", "0123456789abcdef", "-", "-", "6,400", "-", "the", "run", "ended"] in rows
+    assert ["box:9", "box", "9", "0123456789abcdef", "-", "-", "-", "6,400", "-", "the", "run", "ended"] in rows
     assert "\x1b" not in out
     assert out.count(r"[red]a\x1b[2J<b>") == 3, "in the title, the name and the event"
 

@@ -18,7 +18,7 @@ from engine.wire import messages as m
 from engine.wire.admission import FIRST_WAIT
 from engine.wire.bound_socket import FRAMES_KEPT, UNSENT_MESSAGES
 from engine.wire.connection_limits import PARTING
-from engine.wire.keys import Keys
+from engine.wire.keys import Keys, new_pair
 from engine.wire.strangers import AT_ONE_ADDRESS
 from tests.support.clocks import LeapingClock
 from tests.support.strangers import COMMAND, GREETING, HANDSHAKE, MORE, PATIENCE, dial, ended, enter, frame, until
@@ -87,7 +87,7 @@ def test_only_those_that_know_the_public_key_come_in(locked: Listener, keys: Key
     with zmq.Context() as context, context.socket(zmq.DEALER) as peer:
         peer.linger = 0
         if keys:
-            keys.join(peer)
+            keys.join(peer, new_pair())
         monitor = peer.get_monitor_socket(ANY_FAILURE)
         peer.connect(locked.address)
         peer.send(b"let me in")

@@ -21,6 +21,9 @@ def parse(words: list[str], patience: float = 600.0) -> argparse.Namespace:
     ["--key", "a key"],
     ["--patience", "0.30000000000000004"],
     ["--patience", "inf"],
+    ["--key", "-", "--tied", "--once"],
+    ["--key", "k", "--key-mode", "any"],
+    ["--place", "job 21_3"],
 ])  # fmt: skip
 def test_words_mean_the_same_again(options: list[str]) -> None:
     given = parse(["tcp://127.0.0.1:1", *options])
@@ -31,6 +34,12 @@ def test_words_mean_the_same_again(options: list[str]) -> None:
 def test_no_patience(patience: str) -> None:
     with pytest.raises(UsageError, match="--patience must be a number of seconds above 0, got"):
         keys_of(parse(["tcp://127.0.0.1:1", "--patience", patience]))
+
+
+@pytest.mark.parametrize("place", ["x" * 41, "a\nb"])
+def test_a_place_that_is_no_name(place: str) -> None:
+    with pytest.raises(UsageError, match="--place must be printable text of at most 40 characters"):
+        keys_of(parse(["tcp://127.0.0.1:1", "--place", place]))
 
 
 def test_keys_are_read_where_they_are_needed() -> None:

@@ -18,8 +18,9 @@ from engine.errors import WorkersError
 from engine.launch.worker_pool import FAILURES, SETTLED, WorkerPool
 from engine.system.blas import one_blas_thread
 from engine.wire import Listener
+from engine.wire.keys import Keys
 from tests.support.cluster import MODEL, Cluster, exists
-from tests.support.command import Gradsum, start, wait_for_end
+from tests.support.command import PATIENCE, PROGRAM, Gradsum, finish, start, wait_for_end
 from tests.support.fakes import FakeClock
 
 
@@ -219,3 +220,28 @@ def test_bad_usage(gradsum: Gradsum) -> None:
     ]:
         answer = gradsum("worker", *options)
         assert (answer.code, message in answer.err) == (2, True), answer
+
+
+def test_the_key_and_the_end_come_by_standard_input(tidy: Path) -> None:
+    keys = Keys.make()
+    with one_blas_thread(), Listener("tcp://127.0.0.1:0", 4 * MODEL.layout().size, keys) as listener:
+        command = [*PROGRAM, "worker", listener.address, "--key", "-", "--tied", "--processes", "2"]
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE)
+        assert process.stdin is not None
+        process.stdin.write(keys.way_in())
+        process.stdin.flush()
+        cluster = Cluster(listener, Nobody(), fingerprint(), None, Policy())
+        cluster.coordinator.gather(2)
+        cluster.check(1)
+        working = pids(cluster)
+        assert process.communicate(timeout=PATIENCE)[1] == b""  # which closes the pipe
+        assert wait_for_end(working) == []
+        assert process.returncode == 0
+
+
+def test_one_that_joined_once_leaves_at_the_end_of_the_run(tidy: Path, address: str) -> None:
+    process = start("worker", address, "--processes", 1, "--once")
+    with run(address, 1) as cluster:
+        cluster.check(1)
+    assert finish(process).err == ""
+    assert process.returncode == 0

@@ -12,7 +12,7 @@ from engine import checkpoint as checkpoints
 from engine.checkpoint import Checkpoint, RunState
 from engine.errors import CheckpointError, DataError, ModelError, SettingsError
 from engine.settings import Settings
-from engine.training.prepare import Request, choose_settings, prepare
+from engine.training.prepare import Request, begin_or_resume, choose_settings, prepare
 from engine.training.resume import check_end, continued_settings
 from engine.training.run import Run
 from tests.support.checkpoints import change_metadata
@@ -242,3 +242,15 @@ def test_checkpoints_of_another_run_are_safe() -> None:
     folder = saved(put_together(steps=9))
     with pytest.raises(CheckpointError, match="holds checkpoints of another run"):
         put_together(steps=9, out=folder)
+
+
+def test_a_job_that_is_started_again_begins_once() -> None:
+    out = Path("out")
+    assert begin_or_resume(out, None) == (None, out)
+    assert begin_or_resume(out, out) == (None, out)
+    saved(put_together(out="out"))
+    assert begin_or_resume(out, None) == (out, None)
+    with pytest.raises(SettingsError, match="or-begin goes with --resume FOLDER"):
+        begin_or_resume(None, None)
+    with pytest.raises(SettingsError, match="the run begins in none, where it is resumed; leave out --out out"):
+        begin_or_resume(Path("none"), out)

@@ -5,7 +5,8 @@ import ipaddress
 import pytest
 
 from engine.errors import UsageError
-from engine.wire.address import Address, network_of
+from engine.system.interfaces import interfaces
+from engine.wire.address import Address, coordinator_addresses, join, network_of, places_to_listen
 
 
 @pytest.mark.parametrize(
@@ -47,11 +48,47 @@ def test_whether_only_this_machine_is_meant(host: str, loopback: bool) -> None:
 
 def test_every_interface_is_reached_at_one_of_them() -> None:
     assert Address("*", 7).numeric() == Address("0.0.0.0", 7)  # noqa: S104
-    assert Address("box", 7).for_others() == Address("box", 7)
-    outward = Address("*", 7).for_others()
-    assert outward.port == 7
-    assert outward.host != "*"
-    assert not ipaddress.ip_address(outward.numeric().host).is_unspecified
+    assert Address("box", 7).hosts_for_others() == ["box"]
+    hosts = Address("*", 7).hosts_for_others()
+    assert hosts
+    for host in hosts:
+        assert not ipaddress.ip_address(Address(host, 7).numeric().host).is_unspecified
+
+
+def test_several_hosts_of_a_coordinator() -> None:
+    text = "tcp://10.0.0.1,[fd00::1],box:5555"
+    addresses = coordinator_addresses(text)
+    assert addresses == [Address("10.0.0.1", 5555), Address("fd00::1", 5555), Address("box", 5555)]
+    assert join([address.host for address in addresses], 5555) == text
+    assert coordinator_addresses("tcp://box,box:1") == [Address("box", 1)]
+    for bad in ("tcp://a,:5", "tcp://a,*:5", "tcp://a,b:65536", "tcp://a,b"):
+        with pytest.raises(UsageError, match="is not an address"):
+            coordinator_addresses(bad)
+
+
+def test_where_to_listen() -> None:
+    loopback = next(one.name for one in interfaces() if one.host == "127.0.0.1")
+    assert places_to_listen(f"{loopback}:5000") == [Address("127.0.0.1", 5000)]
+    assert places_to_listen(f"{loopback}:5000-5002") == [Address("127.0.0.1", port) for port in (5000, 5001, 5002)]
+    assert places_to_listen("tcp://*:7-8") == [Address("*", 7), Address("*", 8)]
+    assert places_to_listen("tcp://[::1]:0") == [Address("::1", 0)]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("nix9:5000", r"no network interface 'nix9' with an address here, but .*lo.*127.0.0.1.*write tcp://nix9:5000"),
+        ("nix9:5000-5001", "no network interface 'nix9'"),
+        ("tcp://*:8-7", "a range of ports goes up"),
+        ("tcp://*:0-7", "a range of ports goes up"),
+        ("tcp://*:7-65536", "a range of ports goes up"),
+        ("nix9", "is not an address"),
+        ("nix9:65536", "is not an address"),
+    ],
+)
+def test_where_one_cannot_listen(text: str, said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        places_to_listen(text)
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,14 @@
 """Key files: what is written is read, what is damaged is named, and of what it holds no word is said."""
 
+import os
 import tomllib
 from pathlib import Path
 
 import pytest
 import tomli_w
 
-from engine.wire.keys import Keys
+from engine.errors import UsageError
+from engine.wire.keys import Keys, from_standard_input
 from tests.support.command import SMALL, Gradsum, save_data
 
 FILE = Path("keys")
@@ -104,3 +106,40 @@ def test_a_misspelt_name_is_told(gradsum: Gradsum) -> None:
         2,
         f"gradsum: the key file {FILE} has the unknown name 'server'; it may have server_public, server_secret\n",
     )
+
+
+@pytest.mark.parametrize("more", [b"", b"server_secret = 'x'\n# more"])
+def test_a_key_comes_down_a_pipe_that_stays_open(more: bytes) -> None:
+    keys = Keys.make()
+    reader, writer = os.pipe()
+    os.write(writer, b"# a remark\n" + keys.way_in() + more)
+    assert from_standard_input(reader) == Keys(keys.server_public, b"")
+    os.close(writer)
+    os.close(reader)
+
+
+@pytest.mark.parametrize(
+    ("sent", "said"),
+    [
+        (b"", "standard input has no line server_public"),
+        (b"server_secret = 'x'\n", "standard input has no line server_public"),
+        (b"server_public = 5", "the key in standard input is damaged: server_public is not a key"),
+    ],
+)
+def test_no_key_comes_down_a_pipe(sent: bytes, said: str) -> None:
+    reader, writer = os.pipe()
+    os.write(writer, sent)
+    os.close(writer)
+    with pytest.raises(UsageError, match=said):
+        from_standard_input(reader)
+    os.close(reader)
+
+
+def test_a_key_file_that_others_may_read_is_taken_where_that_is_allowed(caplog: pytest.LogCaptureFixture) -> None:
+    keys = Keys.make()
+    keys.write(FILE)
+    FILE.chmod(0o440)
+    with pytest.raises(UsageError, match=r"has mode 440: others may have read it; .*--key-mode any"):
+        Keys.read(FILE, for_server=True)
+    assert Keys.read(FILE, for_server=True, any_mode=True) == keys
+    assert "the key file keys has mode 440: others than this user may read it" in caplog.text

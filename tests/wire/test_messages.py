@@ -26,7 +26,7 @@ def texts(limit: int) -> st.SearchStrategy[str]:
 REALS = st.floats()
 SECONDS = st.floats(0, 1e12)
 STRATEGIES: dict[type[m.Message], list[st.SearchStrategy[Any]]] = {
-    m.Hello: [texts(64), st.integers(0, 2**32), texts(512), texts(64), texts(160)],
+    m.Hello: [texts(64), st.integers(0, 2**32), texts(512), texts(64), texts(160), texts(40)],
     m.Welcome: [texts(32), texts(96), COUNTS],
     m.Refuse: [texts(600)],
     m.Ready: [texts(32), texts(64), texts(64)],
@@ -41,7 +41,7 @@ STRATEGIES: dict[type[m.Message], list[st.SearchStrategy[Any]]] = {
 }
 MESSAGES = st.one_of([st.builds(kind, *values) for kind, values in STRATEGIES.items()])
 TEXTS = {"session": 32, "host": 64, "numerics": 512, "token": 64, "name": 96, "schema": 64, "reason": 200, "error": 700}
-TEXTS |= {"libraries": 160, "proof": 64}
+TEXTS |= {"libraries": 160, "proof": 64, "place": 40}
 COUNTED = (
     "round",
     "attempt",

@@ -7,6 +7,8 @@ GROUPS = {
         "sweep": "train with many settings and find the best",
         "coordinator": "train a network with workers on other machines",
         "worker": "join a coordinator and work for it",
+        "manifest": "print what Kubernetes is to run",
+        "doctor": "see whether this machine can train, or reaches a coordinator",
     },
     "look at runs": {
         "runs": "list the runs of a database",

@@ -24,6 +24,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", metavar="NAME|FILE", help="the network, as of gradsum train (default: letters)")
     parser.add_argument("--data", metavar="NAME|PATH", help="the data, as of gradsum train (default: letters)")
     parser.add_argument(
+        "--on",
+        metavar="TEXT",
+        help="where workers run, as of gradsum train; each run places them anew (default: here)",
+    )
+    parser.add_argument(
         "--workers", **many, help="numbers of workers to try (default: 0, 1, 2, 4 ... up to one per core)"
     )
     parser.add_argument("--batch-size", **many, default=[64, 256], help="batch sizes to try (default: 64 256)")
@@ -57,7 +62,7 @@ def _bench(arguments: argparse.Namespace) -> int:
     counts = sorted({0, *(arguments.workers or _up_to(usable_cores()))})
     _check(counts, arguments)
     before = result_file.load(arguments.compare) if arguments.compare else None
-    subject = Subject(arguments.model, arguments.data)
+    subject = Subject(arguments.model, arguments.data, arguments.on)
     with Interrupt() as interrupt:
         study = _study(subject, counts, arguments, interrupt)
         complete = follow(study, sys.stderr, interrupt)
@@ -140,6 +145,10 @@ def _check(counts: list[int], arguments: argparse.Namespace) -> None:
         arguments.batch_size, arguments.microbatch or [Settings().microbatch], counts, weak=arguments.weak
     ):
         Settings(workers=case.workers, batch_size=case.batch, microbatch=case.microbatch)
+    if arguments.on not in (None, "here"):
+        from engine.launch.launchers import launcher_for
+
+        launcher_for(arguments.on)
     if arguments.plot and not any(counts):
         raise SettingsError("--plot draws speed-up against workers: give --workers a number above 0")
     if arguments.save:

@@ -18,17 +18,21 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Train, and print where everything is; SettingsError if no one could join."""
     given, quiet, as_json = given_options(arguments, TEXTS)
-    if not (given.get("bind") or _bound(given.get("resume"))):
+    if given.get("on") not in (None, "here"):
+        return train_with(given, quiet, as_json)
+    if not (given.get("bind") or _bound(given.get("resume"), given.get("or_begin", False))):
         raise SettingsError("give --bind tcp://HOST:PORT, where workers on other machines join")
     return train_with(DEFAULTS | given, quiet, as_json)
 
 
-def _bound(resume: str | None) -> bool:
+def _bound(resume: str | None, or_begin: bool) -> bool:
     """Return whether workers on other machines could join the run of the checkpoint `resume`."""
     if resume is None:
         return False
-    from engine.checkpoint import load
+    from engine.checkpoint import has_any, load
 
+    if or_begin and not has_any(resume):
+        return False
     return bool(load(resume).run.settings.get("bind"))
 
 

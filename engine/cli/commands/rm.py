@@ -94,11 +94,12 @@ def _remove_checkpoints(run: Run, arguments: argparse.Namespace) -> str:
     """Delete the run's checkpoints, unless they are to be kept or the folder is not its own; return what was done."""
     from engine.checkpoint import remove
     from engine.errors import CheckpointError
+    from engine.training.storage import LOGS
 
     if arguments.keep_checkpoints or not run["folder"]:
         return f"are kept in {shown(run['folder'])}" if run["folder"] else "were not recorded"
     try:
-        freed = remove(Path(run["folder"]), run["uuid"], arguments.db, [SIDE_FILE])
+        freed = remove(Path(run["folder"]), run["uuid"], arguments.db, [SIDE_FILE, LOGS])
     except CheckpointError as error:
         return f"are kept: {error}"
     return f"deleted with {shown(run['folder'])}: {size(freed)} freed"

@@ -42,7 +42,19 @@ def train_with(given: Mapping[str, Any], quiet: bool, as_json: bool) -> int:
         _print_summary(result)
         if as_json:
             print(json.dumps(result.asdict()))
+    if result.state == "interrupted" and given.get("or_begin"):
+        _begin_again(result)
     return INTERRUPTED if result.state == "interrupted" else 0
+
+
+def _begin_again(result: "Result") -> None:
+    """Put a job of Slurm that is about to end, and whose command begins where it stopped, back into the queue."""
+    if "SIGTERM" not in result.reason:
+        return
+    from engine.launch.slurm import requeue
+
+    if done := requeue():
+        print(done, flush=True)
 
 
 def _print_summary(result: "Result") -> None:

@@ -21,6 +21,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Run the workers until they leave; return the worst of their exit codes."""
     from engine.errors import UsageError
+    from engine.launch.lifeline import end_with_standard_input
     from engine.launch.worker_options import keys_of, words_of
     from engine.launch.worker_pool import WorkerPool
     from engine.system.cores import usable_cores
@@ -28,15 +29,22 @@ def run(arguments: argparse.Namespace) -> int:
     count = usable_cores() if arguments.processes is None else arguments.processes
     if not 1 <= count <= MOST:
         raise UsageError(f"--processes must be from 1 to {MOST}, got {count}")
-    keys_of(arguments)  # an error is reported here once, not by every process
+    keys = keys_of(arguments)  # an error is reported here once, not by every process
     with chosen_kernels(arguments):
-        return WorkerPool(count, words_of(arguments)).run()
+        way_in = keys.way_in() if keys and str(arguments.key) == "-" else b""
+        pool = WorkerPool(count, words_of(arguments), way_in=way_in)
+        if arguments.tied:
+            end_with_standard_input()
+        return pool.run()
 
 
 COMMAND = Command(
     "worker",
     add_options,
     run,
-    examples=("gradsum worker tcp://10.0.0.1:5555 --key key",),
-    description="When a run ends, the worker waits for the next one at the same address.",
+    examples=(
+        "gradsum worker tcp://10.0.0.1:5555 --key key",
+        "gradsum worker tcp://10.0.0.1,192.168.1.1:5555 --key - --once",
+    ),
+    description="When a run ends, the worker waits for the next one at the same address, unless it joined --once.",
 )

@@ -23,6 +23,9 @@ class Quiet(Reporter):
     def listening(self, command: str) -> None:
         print(join_with(command), file=self._stream, flush=True)
 
+    def waiting(self, text: str) -> None:
+        print(text, file=self._stream, flush=True)
+
 
 class Lines(Display):
     """Prints a line every few seconds."""
@@ -73,4 +76,10 @@ class Lines(Display):
         self._say(f"validation after step {validation.step}: {validation.text()}")
 
     def notice(self, text: str) -> None:
+        self._say(text)
+
+    def placed(self, text: str) -> None:
+        self._say(text)
+
+    def waiting(self, text: str) -> None:
         self._say(text)

@@ -32,6 +32,7 @@ class Panel(Display):
         self._doing = ""
         self._converted: tuple[int, int] | None = None  # pictures, of how many
         self._leaving = False
+        self._placed = ""  # how workers elsewhere stand
         self._workers: list[WorkerReport] = []
         self._validation: Validation | None = None
         console = Console(file=stream, highlight=False)
@@ -73,6 +74,13 @@ class Panel(Display):
         self._live.console.print(text, style="yellow", markup=False)
         self._show()
 
+    def placed(self, text: str) -> None:
+        self._placed = text
+        self._show()
+
+    def waiting(self, text: str) -> None:
+        self.notice(text)
+
     def interrupted(self) -> None:
         self._leaving = True
 
@@ -100,7 +108,7 @@ class Panel(Display):
 
     def _preparing(self, doing: str) -> RenderableType:
         """Return what is seen before the run begins: what is being done, and how far it is if that is known."""
-        text = Text(f"{doing} ...", "dim")
+        text = Text(f"{doing} ..." + (f" {self._placed}" if self._placed else ""), "dim")
         if self._converted is None:
             return text
         done, total = self._converted
@@ -139,6 +147,8 @@ class Panel(Display):
             rates = [f"{w.images / w.seconds:,.0f}" if w.seconds else "-" for w in shown]
             more = f" and {len(self._workers) - len(shown)} more" if len(self._workers) > len(shown) else ""
             facts.append(("each worker", " ".join(rates) + more))
+        if self._placed:
+            facts.append(("elsewhere", self._placed))
         if seen := self._validation:
             facts.append(("validation", f"{_named(seen)} after step {seen.step:,}"))
         return facts

@@ -1,0 +1,1 @@
+"""What `gradsum doctor` looks at: whether this machine can train, and reaches a coordinator."""

@@ -1,0 +1,108 @@
+"""One address at which a worker looks for its coordinator."""
+
+import contextlib
+import socket
+from collections.abc import Sequence
+
+import zmq
+
+from engine.errors import SettingsError, UsageError
+from engine.wire.address import Address
+from engine.wire.keys import Keys, Pair
+from engine.wire.messages import Frame
+from engine.wire.sockets import EVENT, LINGER, beat, configure
+from engine.wire.tcp import abort, place_of
+
+EVENTS = (
+    zmq.EVENT_CONNECTED
+    | zmq.EVENT_DISCONNECTED
+    | zmq.EVENT_HANDSHAKE_SUCCEEDED
+    | zmq.EVENT_HANDSHAKE_FAILED_AUTH
+    | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
+)
+OTHER_MECHANISM = (zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL, zmq.PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH)
+
+
+class Candidate:
+    """A socket that connects to `address`, again and again, and what ZeroMQ tells of its connections.
+
+    With `keys`, only to the coordinator that has them, and as the worker that has `pair`. SettingsError if there can be
+    no such address. `take_events` says whether a handshake succeeded, which proves with keys who is at the other end.
+    """
+
+    def __init__(
+        self, context: "zmq.Context[zmq.Socket[bytes]]", address: str, largest: int, keys: Keys | None, pair: Pair
+    ) -> None:
+        self.address = address
+        self.expelled = False  # the coordinator that has the key will never admit us
+        self.other_mechanism = False  # one of the two ends has no keys
+        self.lost = False  # a connection has ended since the last `take_events`
+        self._descriptor: int | None = None  # of the connection
+        self.socket = context.socket(zmq.DEALER)
+        configure(self.socket, largest)
+        beat(self.socket)
+        if keys:
+            keys.join(self.socket, pair)
+        if _needs_ipv6(address):
+            self.socket.setsockopt(zmq.IPV6, 1)
+        self.socket.setsockopt(zmq.IMMEDIATE, 1)  # what is sent to one coordinator must not reach the next
+        self.monitor = self.socket.get_monitor_socket(EVENTS)
+        try:
+            self.socket.connect(address)
+        except zmq.ZMQError as error:
+            self.close()
+            raise SettingsError(f"{address!r} is not an address to connect to ({error}); try tcp://host:port") from None
+
+    def take_events(self) -> bool:
+        """Learn all that has happened: of several connections since the last call only the last one is left."""
+        succeeded = self.lost = False
+        while self.monitor.poll(0):
+            event, value = EVENT.unpack(self.monitor.recv_multipart()[0])
+            if event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
+                succeeded, self.lost = True, False
+            elif event == zmq.EVENT_CONNECTED:
+                self._descriptor = value
+            elif event == zmq.EVENT_DISCONNECTED:
+                self._descriptor, self.lost = None, True
+            elif event == zmq.EVENT_HANDSHAKE_FAILED_AUTH:
+                self.expelled = True
+            elif (event, value) == OTHER_MECHANISM:
+                self.other_mechanism = True
+        return succeeded
+
+    def receive(self) -> Sequence[Frame]:
+        """Return the message that has come in."""
+        return [frame.buffer.toreadonly() for frame in self.socket.recv_multipart(copy=False)]
+
+    def close(self) -> None:
+        """Close the socket; the last messages leave in the background."""
+        self.take_events()
+        self.socket.disable_monitor()
+        self.monitor.close()
+        self.socket.close(linger=LINGER)
+
+    def hang_up(self) -> None:
+        """End the connection that is left after `close`, unless its descriptor is of another file by now."""
+        if self._descriptor is None:
+            return
+        local = self.address.startswith("ipc://")
+        place = self.address.removeprefix("ipc://") if local else int(self.address.rpartition(":")[2])
+        family = socket.AF_UNIX if local else socket.AF_INET
+        with contextlib.suppress(OSError):
+            connection = socket.socket(family, socket.SOCK_STREAM, 0, fileno=self._descriptor)
+            try:
+                if place_of(connection.getpeername()) == place:
+                    abort(connection)
+            finally:
+                connection.detach()
+
+
+def _needs_ipv6(address: str) -> bool:
+    """Return whether the host has an address of IPv6 only: ZeroMQ asks for those of IPv4 unless it is told."""
+    if not address.startswith("tcp://") or address.startswith("tcp://["):
+        return address.startswith("tcp://[")
+    try:
+        found = socket.getaddrinfo(Address.parse(address).host, None, type=socket.SOCK_STREAM)
+    except (UsageError, OSError):  # said when it is connected to, or by what tells why nobody is reached
+        return False
+    return all(family == socket.AF_INET6 for family, *_ in found)
