@@ -14,21 +14,25 @@ from engine.compute.predictor import CHUNK, Predictor
 from engine.compute.tree import microbatches
 from engine.compute.validation import Scorer, Validation
 from engine.data import Dataset, Inputs, Normalisation
+from engine.data.reading import Manner, read_asked
 from engine.errors import CheckpointError, DataError, GradsumError, ModelError, SettingsError
 from engine.export import Exported, tensors
 from engine.nn.model import CROSS_ENTROPY, Model, check_fits, model_from
 from engine.nn.parameters import Vector
 from engine.system.blas import one_blas_thread
 
+Asked = Any  # an array, a picture (path, bytes or Pillow image), or a list of pictures
+
 
 @dataclass(frozen=True)
 class Network:
     """Answers questions about samples as they are in a data set, not normalised.
 
-    They are images, uint8 [N, H, W] or [N, H, W, C], or rows of features, numbers [N, D]. A network that predicts
-    values has no `classes`, and `values` is the normalisation of its targets. `columns` are the names of its features,
-    `targets` those of what is to be said; both may be empty. Its compiled programs are kept from one question to the
-    next, and any number of threads may ask at a time.
+    They are images, uint8 [N, H, W] or [N, H, W, C], or rows of features, numbers [N, D]. One picture, or a list of
+    them, may also be the path of a file, its content in bytes, or a Pillow image: each becomes what it would have
+    become in training, as `manner` says. A network that predicts values has no `classes`, and `values` is the
+    normalisation of its targets. `columns` are the names of its features, `targets` those of what is to be said; both
+    may be empty. Compiled programs are kept from one question to the next, and any number of threads may ask at a time.
     """
 
     model: Model
@@ -38,16 +42,17 @@ class Network:
     values: Normalisation | None = None
     columns: tuple[str, ...] = ()
     targets: tuple[str, ...] = ()
+    manner: Manner | None = None
     _predictor: Predictor = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_predictor", Predictor(self.model, self.normalisation))
 
-    def logits(self, inputs: NDArray[Any]) -> NDArray[np.float32]:
+    def logits(self, inputs: Asked) -> NDArray[np.float32]:
         """Return the outputs of the last layer, float32 [N, outputs]; DataError if samples do not suit the model."""
         return self._predictor.logits(self.parameters, self._checked(inputs))
 
-    def predict(self, inputs: NDArray[Any]) -> NDArray[np.int64] | NDArray[np.float64]:
+    def predict(self, inputs: Asked) -> NDArray[np.int64] | NDArray[np.float64]:
         """Return the number of the most likely class of each sample, int64 [N].
 
         Where values are predicted, return these in the units of the training set, float64 [N, T].
@@ -58,7 +63,7 @@ class Network:
         best: NDArray[np.int64] = np.argmax(outputs, axis=1)
         return best
 
-    def labels(self, inputs: NDArray[Any]) -> list[str]:
+    def labels(self, inputs: Asked) -> list[str]:
         """Return the name of the most likely class of each sample; DataError where values are predicted."""
         if self.values is not None:
             raise DataError("the network was trained to say values, not classes")
@@ -71,7 +76,7 @@ class Network:
             raise DataError("the network was trained to say classes, not values")
         return self.values.undo(outputs)
 
-    def probabilities(self, inputs: NDArray[Any], outputs: int | None = None) -> NDArray[np.float64]:
+    def probabilities(self, inputs: Asked, outputs: int | None = None) -> NDArray[np.float64]:
         """Return how probable each class is, float64 [N, outputs]; `outputs`: how many count, by default the classes.
 
         A model may have more outputs than classes, and a data set more classes than the network was trained on.
@@ -127,10 +132,12 @@ class Network:
             raise ModelError(f"the network was trained to say {learned}, the data has {there}")
         check_fits(self.model, data.shape, data.outputs, data.train.has_values)
 
-    def _checked(self, inputs: NDArray[Any]) -> Inputs:
-        samples = np.asarray(inputs)
-        if len(self.model.shape) == 1:
-            return self._checked_features(samples)
+    def _checked(self, inputs: Asked) -> Inputs:
+        shape = self.model.shape
+        if len(shape) == 1:
+            return self._checked_features(np.asarray(inputs))
+        samples = read_asked(inputs, (shape[0], shape[1], shape[2]), self.manner)
+        samples = np.asarray(inputs) if samples is None else samples
         if samples.dtype != np.uint8:
             raise DataError(f"images must be uint8, as in a data set, got {samples.dtype}")
         if samples.ndim == 3:
@@ -190,7 +197,8 @@ def network_from(checkpoint: checkpoints.Checkpoint, path: Path) -> Network:
         layout = model.layout()
         parameters = layout.zeros()
         layout.fill(parameters, checkpoint.parameters)
-        return Network(model, parameters, normalisation, classes, of_values, columns, targets)
+        manner = Manner.stored(checkpoint.run.data.look(), normalisation) if len(model.shape) == 3 else None
+        return Network(model, parameters, normalisation, classes, of_values, columns, targets, manner)
     except (KeyError, TypeError, ValueError, GradsumError) as error:
         raise CheckpointError(f"{path} does not hold a network of this version: {error}") from None
 
