@@ -1,7 +1,7 @@
 """A trained network: a model with its parameters and the normalisation of its training set."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -10,25 +10,29 @@ from numpy.typing import NDArray
 
 from engine import checkpoint as checkpoints
 from engine.compute.evaluator import TestSetEvaluator
-from engine.compute.program import compile_model
+from engine.compute.predictor import CHUNK, Predictor
 from engine.compute.tree import microbatches
 from engine.compute.validation import Scorer, Validation
 from engine.data import Dataset, Inputs, Normalisation
-from engine.errors import CheckpointError, DataError, GradsumError, ModelError
+from engine.data.reading import Manner, read_asked
+from engine.errors import CheckpointError, DataError, GradsumError, ModelError, SettingsError
+from engine.export import Exported, tensors
 from engine.nn.model import CROSS_ENTROPY, Model, check_fits, model_from
 from engine.nn.parameters import Vector
 from engine.system.blas import one_blas_thread
 
-CHUNK = 16  # samples evaluated at a time
+Asked = Any  # an array, a picture (path, bytes or Pillow image), or a list of pictures
 
 
 @dataclass(frozen=True)
 class Network:
     """Answers questions about samples as they are in a data set, not normalised.
 
-    They are images, uint8 [N, H, W] or [N, H, W, C], or rows of features, numbers [N, D]. A network that predicts
-    values has no `classes`, and `values` is the normalisation of its targets. `columns` are the names of its features,
-    `targets` those of what is to be said; both may be empty.
+    They are images, uint8 [N, H, W] or [N, H, W, C], or rows of features, numbers [N, D]. One picture, or a list of
+    them, may also be the path of a file, its content in bytes, or a Pillow image: each becomes what it would have
+    become in training, as `manner` says. A network that predicts values has no `classes`, and `values` is the
+    normalisation of its targets. `columns` are the names of its features, `targets` those of what is to be said; both
+    may be empty. Compiled programs are kept from one question to the next, and any number of threads may ask at a time.
     """
 
     model: Model
@@ -38,22 +42,17 @@ class Network:
     values: Normalisation | None = None
     columns: tuple[str, ...] = ()
     targets: tuple[str, ...] = ()
+    manner: Manner | None = None
+    _predictor: Predictor = field(init=False, compare=False, repr=False)
 
-    def logits(self, inputs: NDArray[Any]) -> NDArray[np.float32]:
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_predictor", Predictor(self.model, self.normalisation))
+
+    def logits(self, inputs: Asked) -> NDArray[np.float32]:
         """Return the outputs of the last layer, float32 [N, outputs]; DataError if samples do not suit the model."""
-        samples = self._checked(inputs)
-        out = np.empty((len(samples), self.model.classes), np.float32)
-        padded = np.zeros((CHUNK, *self.model.shape), samples.dtype)
-        with one_blas_thread():
-            program = compile_model(self.model, CHUNK)
-            program.prepare(self.parameters)
-            for start in range(0, len(samples), CHUNK):
-                some = samples[start : start + CHUNK]
-                padded[: len(some)] = some
-                out[start : start + len(some)] = program.logits(self.normalisation.apply(padded))[: len(some)]
-        return out
+        return self._predictor.logits(self.parameters, self._checked(inputs))
 
-    def predict(self, inputs: NDArray[Any]) -> NDArray[np.int64] | NDArray[np.float64]:
+    def predict(self, inputs: Asked) -> NDArray[np.int64] | NDArray[np.float64]:
         """Return the number of the most likely class of each sample, int64 [N].
 
         Where values are predicted, return these in the units of the training set, float64 [N, T].
@@ -64,13 +63,20 @@ class Network:
         best: NDArray[np.int64] = np.argmax(outputs, axis=1)
         return best
 
+    def labels(self, inputs: Asked) -> list[str]:
+        """Return the name of the most likely class of each sample; DataError where values are predicted."""
+        if self.values is not None:
+            raise DataError("the network was trained to say values, not classes")
+        best = self.logits(inputs)[:, : len(self.classes)].argmax(axis=1)
+        return [self.classes[number] for number in best]
+
     def restored(self, outputs: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return outputs as values in the units of the training set; DataError if the network names classes."""
         if self.values is None:
             raise DataError("the network was trained to say classes, not values")
         return self.values.undo(outputs)
 
-    def probabilities(self, inputs: NDArray[Any], outputs: int | None = None) -> NDArray[np.float64]:
+    def probabilities(self, inputs: Asked, outputs: int | None = None) -> NDArray[np.float64]:
         """Return how probable each class is, float64 [N, outputs]; `outputs`: how many count, by default the classes.
 
         A model may have more outputs than classes, and a data set more classes than the network was trained on.
@@ -91,6 +97,34 @@ class Network:
             sums = evaluator.test_block((0, microbatches(len(asked), CHUNK)))
         return Scorer.of(asked, self.values).validation(0, sums)
 
+    def save_onnx(self, path: Path | str) -> Exported:
+        """Write an ONNX file that takes samples as `predict` does, and return what was written.
+
+        Where onnxruntime is installed, its logits are compared with ours first. Raises SettingsError without the
+        package onnx, ModelError for a layer that is not built in, StorageError if the file cannot be written.
+        """
+        try:
+            from engine.export import onnx_file  # noqa: PLC0415  optional
+        except ImportError as error:
+            if error.name != "onnx":
+                raise
+            raise SettingsError(
+                'ONNX files need the package onnx; install it with: pip install "gradsum[export]"'
+            ) from None
+        return onnx_file.save(self, Path(path))
+
+    def save_torch(self, path: Path | str) -> Exported:
+        """Write a PyTorch module, X.py, and its parameters, X.safetensors, of which `path` names one.
+
+        Raises ModelError for a layer that is not built in, UsageError for a name that ends otherwise, StorageError
+        if a file cannot be written.
+        """
+        return tensors.save_torch(self, Path(path))
+
+    def save_safetensors(self, path: Path | str) -> Exported:
+        """Write the parameters by their names ("c1.filter"); StorageError if the file cannot be written."""
+        return tensors.save_safetensors(self, Path(path))
+
     def check_fits(self, data: Dataset) -> None:
         """Raise ModelError if the network cannot be asked about the samples of `data`."""
         if data.train.has_values != (self.values is not None):
@@ -98,10 +132,12 @@ class Network:
             raise ModelError(f"the network was trained to say {learned}, the data has {there}")
         check_fits(self.model, data.shape, data.outputs, data.train.has_values)
 
-    def _checked(self, inputs: NDArray[Any]) -> Inputs:
-        samples = np.asarray(inputs)
-        if len(self.model.shape) == 1:
-            return self._checked_features(samples)
+    def _checked(self, inputs: Asked) -> Inputs:
+        shape = self.model.shape
+        if len(shape) == 1:
+            return self._checked_features(np.asarray(inputs))
+        samples = read_asked(inputs, (shape[0], shape[1], shape[2]), self.manner)
+        samples = np.asarray(inputs) if samples is None else samples
         if samples.dtype != np.uint8:
             raise DataError(f"images must be uint8, as in a data set, got {samples.dtype}")
         if samples.ndim == 3:
@@ -161,7 +197,8 @@ def network_from(checkpoint: checkpoints.Checkpoint, path: Path) -> Network:
         layout = model.layout()
         parameters = layout.zeros()
         layout.fill(parameters, checkpoint.parameters)
-        return Network(model, parameters, normalisation, classes, of_values, columns, targets)
+        manner = Manner.stored(checkpoint.run.data.look(), normalisation) if len(model.shape) == 3 else None
+        return Network(model, parameters, normalisation, classes, of_values, columns, targets, manner)
     except (KeyError, TypeError, ValueError, GradsumError) as error:
         raise CheckpointError(f"{path} does not hold a network of this version: {error}") from None
 

@@ -9,13 +9,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import engine
 from engine import checkpoint as checkpoints
 from engine.checkpoint import DataState, RunState
+from engine.compute.predictor import CHUNK
 from engine.data import Dataset, Normalisation, Split
+from engine.data.reading import Manner
 from engine.errors import CheckpointError, DataError, ModelError
-from engine.network import CHUNK, Network, probabilities_of
+from engine.network import Network, probabilities_of
 from tests.support import reference
 from tests.support.checkpoints import change_metadata
 from tests.support.repository import ROOT
@@ -184,3 +187,30 @@ def test_a_checkpoint_without_a_network_is_refused(tmp_path: Path, changes: dict
     saved(tmp_path, network(), **changes)
     with pytest.raises(CheckpointError, match=r"does not hold a network of this version|classes of the wrong type"):
         engine.load(tmp_path)
+
+
+def test_a_picture_may_be_a_path_bytes_or_a_pillow_image(tmp_path: Path) -> None:
+    net, images = network(), pictures(3, 6, 5)
+    paths = []
+    for number, pixels in enumerate(images):
+        paths.append(tmp_path / f"{number}.png")
+        Image.fromarray(pixels).save(paths[-1])
+    wanted = net.logits(images)
+    assert np.array_equal(net.logits(paths), wanted)
+    assert np.array_equal(net.logits([path.read_bytes() for path in paths]), wanted)
+    with Image.open(paths[1]) as image:
+        assert np.array_equal(net.logits([str(paths[0]), image, paths[2].read_bytes()]), wanted)
+        for one in (image, paths[1], str(paths[1]), paths[1].read_bytes()):
+            assert np.array_equal(net.logits(one), wanted[1:2])
+    with pytest.raises(DataError, match="the picture is not a picture of a known format"):
+        net.logits(b"nothing")
+    with pytest.raises(DataError, match=r"the picture is 3x2x1; the network takes images of 6x5x1"):
+        net.logits(Image.new("L", (2, 3)))
+    with pytest.raises(DataError, match=r"no\.png does not exist"):
+        net.predict("no.png")
+
+
+def test_pictures_are_seen_as_in_training() -> None:
+    net = replace(network(), manner=Manner((200,), scaled=True))
+    clear = Image.new("LA", (12, 10), (0, 0))
+    assert np.array_equal(net.logits(clear), net.logits(np.full((1, 6, 5), 200, np.uint8)))

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
+from threading import RLock
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     Encoded = str | bytes | Image  # the path of a file, the content of one, or a picture that is open already
 
+_one_at_a_time = RLock()
 # What Pillow raises for damaged pictures.
 DAMAGED = (OSError, ValueError, SyntaxError, EOFError, TypeError, LookupError, struct.error)
 _GREY = {"1", "L", "LA", "La", "I", "F", "I;16", "I;16L", "I;16B", "I;16N"}
@@ -69,11 +71,11 @@ class Form:
 def strict() -> Iterator[None]:
     """Make Pillow refuse what is too large, rather than warn, and keep its other warnings to itself.
 
-    For the whole process, so it belongs around everything that reads pictures, in one thread.
+    For the whole process, so one thread at a time may be in it; it belongs around everything that reads pictures.
     """
     from PIL import Image  # noqa: PLC0415  slow
 
-    with warnings.catch_warnings():
+    with _one_at_a_time, warnings.catch_warnings():
         warnings.filterwarnings("ignore", module=r"PIL\.")
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         yield

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tokenize import TokenError
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,9 @@ from engine.data.dataset import Dataset
 from engine.data.normalisation import Normalisation
 from engine.data.picture import Form, facts, read, strict
 from engine.errors import DataError
+
+if TYPE_CHECKING:
+    from engine.data.picture import Encoded
 
 # What numpy raises for damaged arrays.
 DAMAGED = (OSError, ValueError, SyntaxError, EOFError, TypeError, LookupError, TokenError, struct.error)
@@ -84,18 +87,49 @@ def _read_array(path: Path, shape: tuple[int, int, int]) -> NDArray[np.uint8]:
 
 
 def _read_picture(path: Path, shape: tuple[int, int, int], manner: Manner | None) -> NDArray[np.uint8]:
-    """Read a picture, turned to as many channels as `shape` has where it can be; pixels only if the size is right."""
+    """Read a picture in a file, as `read_encoded` does."""
     if not path.exists():
         raise FileNotFoundError
+    try:
+        return read_encoded(str(path), shape, manner)
+    except DataError as error:
+        raise DataError(f"{path} {error}") from None
+
+
+def read_encoded(source: Encoded, shape: tuple[int, int, int], manner: Manner | None = None) -> NDArray[np.uint8]:
+    """Read one picture, turned to as many channels as `shape` has where it can be; pixels only if the size is right.
+
+    DataError, without its name, if it cannot be read.
+    """
     height, width, wanted = shape
     channels = 1 if wanted == 1 else 3
     manner = manner or Manner((0,) * channels)
+    with strict():
+        seen = facts(source)
+        if wanted != channels or (not manner.scaled and (seen.height, seen.width) != (height, width)):
+            # Nobody will look at the pixels.
+            return np.broadcast_to(np.uint8(0), (1, seen.height, seen.width, channels))
+        return read(source, Form(height, width, channels, manner.background, manner.scaled))[None]
+
+
+def read_asked(source: object, shape: tuple[int, int, int], manner: Manner | None = None) -> NDArray[np.uint8] | None:
+    """Return a picture, or a list of pictures, as images [N, *shape]; None if `source` is neither.
+
+    A picture is the path of a file, its content in bytes, or an open Pillow image. Raises DataError as `read_images`.
+    """
+    if isinstance(source, list | tuple) and source:
+        read_ones = [read_asked(one, shape, manner) for one in source if not isinstance(one, list | tuple)]
+        found = [images for images in read_ones if images is not None]
+        return np.concatenate(found) if len(found) == len(source) else None
+    if isinstance(source, str | Path):
+        return read_images(Path(source), shape, manner)
+    if not isinstance(source, bytes) and not hasattr(source, "getbands"):  # that of Pillow, which takes long to import
+        return None
     try:
-        with strict():
-            seen = facts(str(path))
-            if wanted != channels or (not manner.scaled and (seen.height, seen.width) != (height, width)):
-                # Nobody will look at the pixels.
-                return np.broadcast_to(np.uint8(0), (1, seen.height, seen.width, channels))
-            return read(str(path), Form(height, width, channels, manner.background, manner.scaled))[None]
+        images = read_encoded(cast("Encoded", source), shape, manner)
     except DataError as error:
-        raise DataError(f"{path} {error}") from None
+        raise DataError(f"the picture {error}") from None
+    if images.shape[1:] != shape:
+        has, wanted = ("x".join(map(str, s)) for s in (images.shape[1:], shape))
+        raise DataError(f"the picture is {has}; the network takes images of {wanted} (H x W x C)")
+    return images

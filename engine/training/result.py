@@ -6,6 +6,7 @@ from dataclasses import asdict
 
 from engine.coordinator.source import that_compute
 from engine.data import Measure
+from engine.data.reading import Manner
 from engine.kernels import REMARKS, choose
 from engine.network import Network
 from engine.nn.parameters import Vector
@@ -96,7 +97,9 @@ def use_of_cores(settings: Settings, cores: Limit, machine: int) -> str | None:
 
 def _network(run: Run, parameters: Vector) -> Network:
     data = run.data
-    return Network(run.model, parameters, run.normalisation, data.classes, run.values, data.columns, data.targets)
+    manner = None if data.train.has_features else Manner.of(data)
+    names = data.classes, run.values, data.columns, data.targets
+    return Network(run.model, parameters, run.normalisation, *names, manner)
 
 
 def totals_of(result: Result, progress: Progress) -> Totals:

@@ -21,6 +21,7 @@ GROUPS = {
     "use a trained network": {
         "evaluate": "measure a trained network on a part of a data set",
         "predict": "classify images, or predict from features",
+        "export": "write a network for ONNX, PyTorch or others",
         "verify": "compute the steps of a checkpoint again, and compare the bits",
     },
     "measure and learn": {

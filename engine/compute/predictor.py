@@ -1,0 +1,90 @@
+"""Outputs of a trained model for any number of samples, in any thread: compiled once, and kept."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Lock
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.compute.program import Program, compile_model
+from engine.data import Inputs, Normalisation
+from engine.kernels import Backend, choose
+from engine.nn.model import Model
+from engine.nn.parameters import Vector
+from engine.system.blas import one_blas_thread
+
+CHUNK = 16  # samples evaluated at a time
+_one_at_a_time = Lock()  # the number of BLAS threads is the whole process's
+
+
+@contextmanager
+def _alone(with_blas: bool) -> Iterator[None]:
+    """Let BLAS, if it is used, have one thread, and no other thread of ours use it meanwhile."""
+    if not with_blas:
+        yield
+        return
+    with _one_at_a_time, one_blas_thread():
+        yield
+
+
+class _Programs(NamedTuple):
+    """What one thread needs at a time: programs for `CHUNK` samples and for one, and the parameters they have."""
+
+    many: Program
+    single: Program
+    parameters: Vector
+
+
+class Predictor:
+    """Computes outputs; as many threads as like may ask at a time. Each has programs of its own meanwhile."""
+
+    def __init__(self, model: Model, normalisation: Normalisation) -> None:
+        self._model, self._normalisation = model, normalisation
+        self._free: list[_Programs] = []  # append and pop are atomic
+
+    def __reduce__(self) -> tuple[type["Predictor"], tuple[Model, Normalisation]]:
+        """Leave compiled programs out of copies."""
+        return Predictor, (self._model, self._normalisation)
+
+    def logits(self, parameters: Vector, samples: Inputs) -> NDArray[np.float32]:
+        """Return the outputs for samples, not normalised, float32 [N, outputs].
+
+        A sample's do not depend on what comes with it: where a backend's bits depend on how many samples are computed
+        at a time, as those of BLAS do, it is always as many.
+        """
+        backend = choose()
+        with _alone(backend.own_bits):
+            programs = self._take(backend, parameters)
+            out = self._outputs(programs, samples, always_many=backend.own_bits)
+            self._free.append(programs)
+        return out
+
+    def _take(self, backend: Backend, parameters: Vector) -> _Programs:
+        """Return programs that nobody else uses, and that have `parameters`, which may have changed in place."""
+        try:
+            programs = self._free.pop()
+        except IndexError:
+            programs = None
+        if programs is None or programs.many.weights.backend is not backend:
+            many = compile_model(self._model, CHUNK, backend)
+            single = compile_model(self._model, 1, like=many)
+            programs = _Programs(many, single, many.layout.zeros())
+        elif np.array_equal(programs.parameters.view(np.int32), parameters.view(np.int32)):
+            return programs
+        programs.many.prepare(parameters)
+        np.copyto(programs.parameters, parameters)
+        return programs
+
+    def _outputs(self, programs: _Programs, samples: Inputs, always_many: bool) -> NDArray[np.float32]:
+        out = np.empty((len(samples), self._model.classes), np.float32)
+        if len(samples) == 1 and not always_many:
+            out[:] = programs.single.logits(self._normalisation.apply(samples))
+            return out
+        padded = np.zeros((CHUNK, *self._model.shape), samples.dtype)
+        for start in range(0, len(samples), CHUNK):
+            some = samples[start : start + CHUNK]
+            padded[: len(some)] = some
+            out[start : start + len(some)] = programs.many.logits(self._normalisation.apply(padded))[: len(some)]
+        return out

@@ -1,0 +1,64 @@
+"""`gradsum export`: which files, what it says of them, and what it refuses."""
+
+import json
+from pathlib import Path
+
+import pytest
+from safetensors.numpy import load_file
+
+from tests.support.command import SMALL, Gradsum, save_data
+
+
+@pytest.fixture
+def sha(gradsum: Gradsum) -> str:
+    """Train a network into out/ and return the hash of its parameters."""
+    save_data()
+    answer = gradsum(*SMALL, "--steps", 3, "--name", "my run", "--db", "r.db", "--out", "out", "--quiet", "--json")
+    return str(answer.json()["params_sha256"])
+
+
+def test_torch_and_safetensors(gradsum: Gradsum, sha: str) -> None:
+    answer = gradsum("export", "out", "--to", "torch")
+    assert (answer.code, answer.err) == (0, "")
+    assert [line.split(":")[0] for line in answer.out.splitlines()] == ["my_run.py", "my_run.safetensors"]
+    assert sha in Path("my_run.py").read_text()
+    told = gradsum("export", "out", "--to", "safetensors", "-o", "p.safetensors", "--json").json()
+    assert told == {"files": ["p.safetensors"], "params_sha256": sha}
+    assert "fc1.weights" in load_file("p.safetensors")
+
+
+def test_onnx_says_how_near_it_is(gradsum: Gradsum, sha: str) -> None:
+    pytest.importorskip("onnx")
+    pytest.importorskip("onnxruntime")
+    answer = gradsum("export", "out", "--to", "onnx")
+    assert (answer.code, answer.err) == (0, "")
+    file, compared = answer.out.splitlines()
+    assert file.startswith("my_run.onnx: ")
+    assert "onnxruntime's logits differ from ours by " in compared
+    told = gradsum("export", "out", "--to", "onnx", "--json").json()
+    assert (told["files"], told["params_sha256"], told["samples"]) == (["my_run.onnx"], sha, 64)
+    assert told["difference"] <= 1e-4 * told["scale"]
+
+
+def test_what_is_refused(gradsum: Gradsum, sha: str) -> None:
+    [checkpoint] = Path("out").glob("step-*.safetensors")
+    before = checkpoint.read_bytes()
+    for arguments, said in (
+        (["out", "--to", "safetensors", "-o", str(checkpoint)], "is the checkpoint itself"),
+        (["out", "--to", "torch", "-o", str(checkpoint.with_suffix(".py"))], "is the checkpoint itself"),
+        (["out", "--to", "torch", "-o", "out"], "out is a folder; name a file in it"),
+        (["out", "--to", "torch", "-o", "net.pt"], "must end in .py or .safetensors"),
+        (["out", "--to", "safetensors", "-o", "no/net"], "no/net cannot be written: No such file"),
+        (["nothing", "--to", "torch"], "nothing"),
+        (["out"], "--to"),
+    ):
+        answer = gradsum("export", *arguments)
+        assert answer.code == 2, arguments
+        assert said in answer.err
+        assert "Traceback" not in answer.err
+    assert checkpoint.read_bytes() == before
+
+
+def test_the_best_of_a_folder(gradsum: Gradsum, sha: str) -> None:
+    told = gradsum("export", "out", "--best", "--to", "safetensors", "-o", "b.safetensors", "--json")
+    assert json.loads(told.out)["files"] == ["b.safetensors"]
