@@ -30,7 +30,6 @@ ALLOWED = {
     ("engine.compute.fingerprint", "import scipy"): "its version",
     ("engine.compute.program.operations.convolution", "layer.kernel ** 2"): "whole numbers",
     ("engine.compute.program.operations.pooling", "self._size ** 2"): "whole numbers",
-    ("engine.compute.program.operations.stem", "layer.kernel ** 2"): "whole numbers",
     ("engine.data.axes", "side ** 2"): "whole numbers",
     ("engine.data.held_out", "held.sum"): "counts",
     ("engine.data.rows", "held.sum"): "counts",

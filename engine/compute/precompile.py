@@ -65,15 +65,15 @@ def _every_operation() -> tuple[tuple[Layer, ...], ...]:
 
 def _run(model: Model, backend: Backend) -> None:
     weights = Weights(model.layout(), backend)
-    program = Program(model, 2, backend, weights)
+    program = Program(model, 2, 1, weights)
     vector = program.layout.zeros()
     program.layout.initialise(vector, 0)
     program.prepare(vector)
     images, labels = np.zeros((2, *model.shape), np.float32), np.zeros(2, np.int32)
-    program.gradient(images, labels, Stream(0, Purpose.MICROBATCH, fill=backend.philox), program.layout.zeros())
+    program.gradient(images, labels, [Stream(0, Purpose.MICROBATCH, fill=backend.philox)] * 2, program.layout.zeros())
     if model.loss == SQUARED_ERROR:
         values = np.zeros((2, model.classes), np.float32)
-        program.gradient(images, values, None, program.layout.zeros())
+        program.gradient(images, values, (), program.layout.zeros())
 
 
 def _step(backend: Backend) -> None:

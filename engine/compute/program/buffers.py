@@ -1,7 +1,7 @@
 """Where a program keeps its numbers: every buffer is allocated once, when the program is compiled."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from math import prod
 from typing import Any
@@ -43,29 +43,23 @@ def plain_frame(shape: Shape) -> PaddedShape:
 class Activation:
     """The values between two operations, and their gradient (none where nobody needs it).
 
-    Both [height, width, M, C] as `frame` says; M may be more than the `N` samples, from `first` on, that this is about.
-    What lies in the border of the gradient means nothing.
+    Both [height, width, N, C] as `frame` says. What lies in the border of the gradient means nothing.
     """
 
     frame: PaddedShape
     value: Array
     gradient: Array | None
     N: int
-    first: int = 0
 
     def inside(self, array: Array) -> Array:
         """Return the image in `array` (the value or the gradient), [H, W, N, C]: a view."""
         f = self.frame
-        return array[f.start : f.start + f.H, f.start : f.start + f.W, self.first : self.first + self.N]
-
-    def part(self, start: int, stop: int) -> "Activation":
-        """Return the activation of the samples from `start` to `stop`, in the same buffers."""
-        return replace(self, N=stop - start, first=self.first + start)
+        return array[f.start : f.start + f.H, f.start : f.start + f.W]
 
     @cached_property
     def place(self) -> Place:
         """Where the image begins in its buffers taken as planes."""
-        return self.frame.start, self.first * self.frame.C
+        return self.frame.start, 0
 
     @cached_property
     def shape(self) -> tuple[int, int, int]:

@@ -1,15 +1,12 @@
-"""From sections to operations bound to buffers."""
+"""From steps to operations bound to buffers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from engine.compute.program.buffers import Activation, Arena, PaddedShape, plain_frame, space
 from engine.compute.program.operations import Operation, Site, Step
-from engine.compute.program.sections import Section
 from engine.compute.program.weights import Weights
 from engine.kernels import Array, Backend
-
-Chunk = list[Operation]
 
 
 @dataclass(frozen=True)
@@ -19,81 +16,31 @@ class Builder:
     backend: Backend
     weights: Weights
     arena: Arena
+    microbatch: int
 
-    def build(self, sections: Sequence[Section], inputs: Array) -> tuple[list[list[Chunk]], Activation]:
-        """Return the operations of each chunk of each section, and the activation that holds the outputs.
+    def build(self, steps: Sequence[Step], inputs: Array) -> tuple[list[Operation], Activation]:
+        """Return the operations, and the activation that holds the outputs.
 
         `inputs` [N, H, W, C] or [N, D] is where the program will find its input.
         """
-        steps = [step for section in sections for step in section.steps]
-        frames, needs = _frames(steps), _needs_gradient(steps)
+        frames, needs, N = _frames(steps), _needs_gradient(steps), len(inputs)
         samples = inputs if inputs.ndim == 4 else inputs[:, None, None]
-        everything = Activation(frames[0], samples.transpose(1, 2, 0, 3), None, len(inputs))
-        places = [everything.part(chunk.start, chunk.stop) for chunk in sections[0].chunks]
-        scratch = self.arena.keep(_scratch(sections))
-        out: list[list[Chunk]] = []
-        at = 0
-        for number, section in enumerate(sections):
-            end = at + len(section.steps)
-            last = number + 1 == len(sections)
-            targets = (range(len(inputs)),) if last else sections[number + 1].chunks
-            outputs = [self._activation(frames[end], len(chunk), needs[end]) for chunk in targets]
-            chunks = []
-            for x, chunk in zip(places, section.chunks, strict=True):
-                y = _part(outputs, targets, chunk)
-                first, last = chunk.start == 0, chunk.stop == len(inputs)
-                site = Site(self.backend, self.weights, self.arena, scratch, first, last, chunk.start)
-                chunks.append(self._chunk(steps[at:end], frames[at:end], needs[at:end], x, y, site))
-            out.append(chunks)
-            places, at = outputs, end
-        return out, places[0]
+        x = Activation(frames[0], samples.transpose(1, 2, 0, 3), None, N)
+        site = Site(self.backend, self.weights, self.arena, self.arena.keep(self._scratch(steps, N)), self.microbatch)
+        operations: list[Operation] = []
+        for step, frame, gradient in zip(steps, frames[1:], needs[1:], strict=True):
+            y = self._activation(frame, N, gradient)
+            operations.append(step.operation(step, x, y, site))
+            x = y
+        return operations, x
 
-    def _chunk(
-        self,
-        steps: Sequence[Step],
-        frames: Sequence[PaddedShape],
-        needs: Sequence[bool],
-        x: Activation,
-        y: Activation,
-        site: Site,
-    ) -> Chunk:
-        """Return the operations of one chunk from x to y. What need not live until backward is shared by all chunks."""
-        operations: Chunk = []
-        for number, step in enumerate(steps):
-            target = y
-            if number + 1 < len(steps):
-                keep = step.operation.keeps_output or steps[number + 1].operation.keeps_input
-                name = "" if keep else f"{step.name} {steps[number + 1].name}"
-                target = self._activation(frames[number + 1], x.N, needs[number + 1], name)
-            operations.append(step.operation(step, x, target, site))
-            x = target
-        return operations
-
-    def _activation(self, frame: PaddedShape, N: int, gradient: bool, name: str = "") -> Activation:
-        """Return an activation for N samples: shared under `name`, or new if there is none."""
+    def _activation(self, frame: PaddedShape, N: int, gradient: bool) -> Activation:
         shape = (frame.height, frame.width, N, frame.C)
-        value = self._buffer(f"{name} value" if name else "", shape)
-        slope = self._buffer(f"{name} gradient" if name else "", shape) if gradient else None
-        return Activation(frame, value, slope, N)
+        return Activation(frame, self.arena.keep(*shape), self.arena.keep(*shape) if gradient else None, N)
 
-    def _buffer(self, name: str, shape: tuple[int, ...]) -> Array:
-        return self.arena.scratch(name, *shape) if name else self.arena.keep(*shape)
-
-
-def _part(outputs: Sequence[Activation], targets: Sequence[range], chunk: range) -> Activation:
-    """Return the samples of `chunk` in the one of `outputs` that holds them: chunks nest in those that follow."""
-    pairs = zip(outputs, targets, strict=True)
-    return next(y.part(chunk.start - to.start, chunk.stop - to.start) for y, to in pairs if chunk.start in to)
-
-
-def _scratch(sections: Sequence[Section]) -> int:
-    """Return how many values of scratch the neediest operation wants."""
-    needs = [
-        space(step.operation.scratch_shapes(step, len(section.chunks[0])))
-        for section in sections
-        for step in section.steps
-    ]
-    return max(needs)
+    def _scratch(self, steps: Sequence[Step], N: int) -> int:
+        """Return how many values of scratch the neediest operation wants."""
+        return max(space(step.operation.scratch_shapes(step, N, self.microbatch, self.backend)) for step in steps)
 
 
 def _frames(steps: Sequence[Step]) -> list[PaddedShape]:

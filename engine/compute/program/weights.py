@@ -8,8 +8,6 @@ from engine.kernels import Array, Backend
 from engine.kernels.rounding import check_rounding
 from engine.nn.parameters import Layout, Vector, aligned
 
-FILTER_WORK = 4608  # values of scratch that transforming a filter takes
-
 
 @dataclass
 class Parameter:
@@ -29,7 +27,6 @@ class WinogradFilter:
     def __init__(self, parameter: Parameter, turned: bool) -> None:
         C, filters = parameter.value.shape[2:]
         self._value = parameter.value
-        self._work = aligned(FILTER_WORK)
         self.u = aligned(36 * C * filters).reshape(36, C, filters)
         self.ut = self.u.transpose(0, 2, 1)
         self._turned = aligned(9 * C * filters).reshape(3, 3, filters, C) if turned else None
@@ -38,10 +35,10 @@ class WinogradFilter:
 
     def prepare(self, backend: Backend) -> None:
         """Transform the filter."""
-        backend.winograd_filter(self._value, _by_point(self.u), self._work)
+        backend.winograd_filter(self._value, _by_point(self.u))
         if self._turned is not None:
             np.copyto(self._turned, self._value.transpose(0, 1, 3, 2))
-            backend.winograd_filter(self._turned, _by_point(self.ut), self._work)
+            backend.winograd_filter(self._turned, _by_point(self.ut))
 
 
 def _by_point(u: Array) -> Array:

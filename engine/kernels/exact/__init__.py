@@ -3,23 +3,14 @@
 Operations that round nothing, or where numpy rounds as the rules say, are those of `with_numpy`.
 """
 
-from engine.kernels.exact.convolution import add_bias_gradient, col2im
+from engine.kernels.exact.convolution import bias_gradient, col2im
 from engine.kernels.exact.elementwise import gelu, gelu_gradient, relu, relu_gradient
 from engine.kernels.exact.loss import mean_squared_error, softmax_cross_entropy, squared_error_of_values
 from engine.kernels.exact.measures import moments, norm, total
 from engine.kernels.exact.pooling import max_pool, max_pool_gradient
-from engine.kernels.exact.products import multiply, multiply_columns
-from engine.kernels.exact.stem import stem, stem_gradient
-from engine.kernels.exact.winograd import (
-    winograd_filter,
-    winograd_filter_gradient,
-    winograd_input,
-    winograd_input_gradient,
-    winograd_output,
-    winograd_output_gradient,
-    winograd_pool,
-    winograd_pool_gradient,
-)
+from engine.kernels.exact.products import matrix_gradient, multiply
+from engine.kernels.exact.stem import stem, stem_gradient, stem_work
+from engine.kernels.exact.winograd import winograd, winograd_filter, winograd_gradient, winograd_work
 from engine.kernels.philox import philox
 from engine.kernels.with_numpy.convolution import add_bias, im2col
 from engine.kernels.with_numpy.dropout import dropout_mask
@@ -27,7 +18,6 @@ from engine.kernels.with_numpy.measures import histogram
 from engine.kernels.with_numpy.optimizers import adam, momentum, sgd
 
 name = "exact"
-tile_rows = 1 << 10  # all at once: calls are dear
 whole_rows = False
 
 
@@ -44,7 +34,7 @@ def compilations() -> int:
 __all__ = [
     "adam",
     "add_bias",
-    "add_bias_gradient",
+    "bias_gradient",
     "cached",
     "col2im",
     "compilations",
@@ -53,13 +43,13 @@ __all__ = [
     "gelu_gradient",
     "histogram",
     "im2col",
+    "matrix_gradient",
     "max_pool",
     "max_pool_gradient",
     "mean_squared_error",
     "moments",
     "momentum",
     "multiply",
-    "multiply_columns",
     "name",
     "norm",
     "philox",
@@ -70,15 +60,11 @@ __all__ = [
     "squared_error_of_values",
     "stem",
     "stem_gradient",
-    "tile_rows",
+    "stem_work",
     "total",
     "whole_rows",
+    "winograd",
     "winograd_filter",
-    "winograd_filter_gradient",
-    "winograd_input",
-    "winograd_input_gradient",
-    "winograd_output",
-    "winograd_output_gradient",
-    "winograd_pool",
-    "winograd_pool_gradient",
+    "winograd_gradient",
+    "winograd_work",
 ]

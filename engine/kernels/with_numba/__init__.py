@@ -1,6 +1,6 @@
 """Every operation of the table compiled by numba: each loop nest reads and writes its arrays once."""
 
-from engine.kernels.with_numba.convolution import add_bias, add_bias_gradient, col2im, im2col
+from engine.kernels.with_numba.convolution import add_bias, bias_gradient, col2im, im2col
 from engine.kernels.with_numba.elementwise import gelu, gelu_gradient, relu, relu_gradient
 from engine.kernels.with_numba.jit import cached, compilations
 from engine.kernels.with_numba.loss import mean_squared_error, softmax_cross_entropy, squared_error_of_values
@@ -8,27 +8,17 @@ from engine.kernels.with_numba.measures import histogram, moments, norm, total
 from engine.kernels.with_numba.optimizers import adam, momentum, sgd
 from engine.kernels.with_numba.philox import dropout_mask, philox
 from engine.kernels.with_numba.pooling import max_pool, max_pool_gradient
-from engine.kernels.with_numba.products import multiply, multiply_columns
-from engine.kernels.with_numba.stem import stem, stem_gradient
-from engine.kernels.with_numba.winograd import (
-    winograd_filter,
-    winograd_filter_gradient,
-    winograd_input,
-    winograd_input_gradient,
-    winograd_output,
-    winograd_output_gradient,
-    winograd_pool,
-    winograd_pool_gradient,
-)
+from engine.kernels.with_numba.products import matrix_gradient, multiply
+from engine.kernels.with_numba.stem import stem, stem_gradient, stem_work
+from engine.kernels.with_numba.winograd import winograd, winograd_filter, winograd_gradient, winograd_work
 
 name = "numba"
 whole_rows = True
-tile_rows = 1  # what belongs to more does not fit into the cache
 
 __all__ = [
     "adam",
     "add_bias",
-    "add_bias_gradient",
+    "bias_gradient",
     "cached",
     "col2im",
     "compilations",
@@ -37,13 +27,13 @@ __all__ = [
     "gelu_gradient",
     "histogram",
     "im2col",
+    "matrix_gradient",
     "max_pool",
     "max_pool_gradient",
     "mean_squared_error",
     "moments",
     "momentum",
     "multiply",
-    "multiply_columns",
     "name",
     "norm",
     "philox",
@@ -54,15 +44,11 @@ __all__ = [
     "squared_error_of_values",
     "stem",
     "stem_gradient",
-    "tile_rows",
+    "stem_work",
     "total",
     "whole_rows",
+    "winograd",
     "winograd_filter",
-    "winograd_filter_gradient",
-    "winograd_input",
-    "winograd_input_gradient",
-    "winograd_output",
-    "winograd_output_gradient",
-    "winograd_pool",
-    "winograd_pool_gradient",
+    "winograd_gradient",
+    "winograd_work",
 ]

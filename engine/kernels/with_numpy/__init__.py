@@ -1,29 +1,19 @@
 """Every operation of the table in numpy, with all temporaries in buffers of the caller."""
 
 from engine.kernels.philox import philox
-from engine.kernels.with_numpy.convolution import add_bias, add_bias_gradient, col2im, im2col
+from engine.kernels.with_numpy.convolution import add_bias, bias_gradient, col2im, im2col
 from engine.kernels.with_numpy.dropout import dropout_mask
 from engine.kernels.with_numpy.elementwise import gelu, gelu_gradient, relu, relu_gradient
 from engine.kernels.with_numpy.loss import mean_squared_error, softmax_cross_entropy, squared_error_of_values
 from engine.kernels.with_numpy.measures import histogram, moments, norm, total
 from engine.kernels.with_numpy.optimizers import adam, momentum, sgd
 from engine.kernels.with_numpy.pooling import max_pool, max_pool_gradient
-from engine.kernels.with_numpy.products import multiply, multiply_columns
-from engine.kernels.with_numpy.stem import stem, stem_gradient
-from engine.kernels.with_numpy.winograd import (
-    winograd_filter,
-    winograd_filter_gradient,
-    winograd_input,
-    winograd_input_gradient,
-    winograd_output,
-    winograd_output_gradient,
-    winograd_pool,
-    winograd_pool_gradient,
-)
+from engine.kernels.with_numpy.products import matrix_gradient, multiply
+from engine.kernels.with_numpy.stem import stem, stem_gradient, stem_work
+from engine.kernels.with_numpy.winograd import winograd, winograd_filter, winograd_gradient, winograd_work
 
 name = "numpy"
 whole_rows = False  # BLAS takes either
-tile_rows = 1 << 30  # calls are dear
 
 
 def cached() -> bool:
@@ -39,7 +29,7 @@ def compilations() -> int:
 __all__ = [
     "adam",
     "add_bias",
-    "add_bias_gradient",
+    "bias_gradient",
     "cached",
     "col2im",
     "compilations",
@@ -48,13 +38,13 @@ __all__ = [
     "gelu_gradient",
     "histogram",
     "im2col",
+    "matrix_gradient",
     "max_pool",
     "max_pool_gradient",
     "mean_squared_error",
     "moments",
     "momentum",
     "multiply",
-    "multiply_columns",
     "name",
     "norm",
     "philox",
@@ -65,15 +55,11 @@ __all__ = [
     "squared_error_of_values",
     "stem",
     "stem_gradient",
-    "tile_rows",
+    "stem_work",
     "total",
     "whole_rows",
+    "winograd",
     "winograd_filter",
-    "winograd_filter_gradient",
-    "winograd_input",
-    "winograd_input_gradient",
-    "winograd_output",
-    "winograd_output_gradient",
-    "winograd_pool",
-    "winograd_pool_gradient",
+    "winograd_gradient",
+    "winograd_work",
 ]

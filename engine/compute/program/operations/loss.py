@@ -1,6 +1,7 @@
 """The end of a program: loss, number of correct answers, and the gradient at the last layer."""
 
 from collections.abc import Callable
+from operator import add
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,13 +9,14 @@ from numpy.typing import NDArray
 from engine.compute.program.buffers import Activation, Arena
 from engine.errors import DataError
 from engine.kernels import Array, Backend
+from engine.kernels.pairs import in_pairs
 from engine.nn.model import CROSS_ENTROPY
 
 
 class Loss:
     """The loss `name` of N rows of outputs."""
 
-    def __init__(self, name: str, outputs: Activation, arena: Arena, backend: Backend) -> None:
+    def __init__(self, name: str, outputs: Activation, arena: Arena, backend: Backend, microbatch: int) -> None:
         self._total = backend.total
         self._of_labels: Callable[..., int] = backend.mean_squared_error
         self._of_values: Callable[..., None] | None = backend.squared_error_of_values
@@ -24,6 +26,7 @@ class Loss:
         self.outputs = outputs.value.reshape(-1, outputs.frame.C)
         self._gradient = gradient.reshape(self.outputs.shape)
         self._losses = arena.keep(len(self.outputs), dtype=np.float64)
+        self._parts = [self._losses[n : n + microbatch] for n in range(0, len(self._losses), microbatch)]
         self._labels = arena.keep(len(self.outputs), dtype=np.int32)
         self._values = arena.keep(*self.outputs.shape)
 
@@ -54,6 +57,10 @@ class Loss:
         """
         if self._has_values and self._of_values:
             self._of_values(self.outputs, self._values, self._losses, self._gradient)
-            return self._total(self._losses), 0
+            return self._sum(), 0
         correct = self._of_labels(self.outputs, self._labels, self._losses, self._gradient)
-        return self._total(self._losses), correct
+        return self._sum(), correct
+
+    def _sum(self) -> float:
+        """Return the losses of micro-batches, added up in pairs."""
+        return in_pairs([self._total(part) for part in self._parts], add)

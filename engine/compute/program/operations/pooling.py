@@ -1,5 +1,6 @@
 """Max-pooling by itself."""
 
+from collections.abc import Sequence
 from typing import cast
 
 import numpy as np
@@ -13,8 +14,6 @@ from engine.nn.layers import MaxPool2d
 class MaxPool(Operation):
     """Largest value of each window; which one it was is kept for the gradient."""
 
-    takes_parts = True
-
     def __init__(self, step: Step, x: Activation, y: Activation, site: Site) -> None:
         super().__init__(step, x, y, site)
         shape = y.shape
@@ -25,7 +24,7 @@ class MaxPool(Operation):
         self._work = site.arena.scratch(f"{step.name} work", *shape, dtype=number)
         self._mask = site.arena.scratch(f"{step.name} mask", *shape, dtype=np.bool_)
 
-    def forward(self, rng: Stream | None) -> None:  # noqa: ARG002
+    def forward(self, rngs: Sequence[Stream]) -> None:  # noqa: ARG002
         """Let y = the largest of each window."""
         self.backend.max_pool(self.x.plane, self.y.plane, self.y.place, self._route, self._size, self._work)
 
