@@ -140,6 +140,9 @@ class Backend(Vectors, Protocol):
         for each binary digit of the number of micro-batches.
         """
 
+    def transpose(self, a: Array, out: Array) -> None:
+        """Set out [G, N, M] to the transposes of a [G, M, N]."""
+
     def im2col(self, x: Array, columns: Array, stride: int) -> None:
         """Copy every patch of x [H, W, N, C] into its row of columns [h, w, N, k, k, C]."""
 
@@ -187,18 +190,20 @@ class Backend(Vectors, Protocol):
         """
 
     def winograd(
-        self, x: Array, u: Array, bias: Array, y: Array, place: Place, route: Route, size: Size, work: Array
+        self, x: Array, N: int, u: Array, bias: Array, y: Array, place: Place, route: Route, size: Size, work: Array
     ) -> None:
-        """Convolve the plane x [4 t + 2, 4 s + 2, N C] by the filter that became u [36, C, O]; t x s tiles.
+        """Convolve N samples in the plane x [4 t + 2, 4 s + 2, N C or more] by the filter that became u [36, C, O].
 
-        The outputs, A^T m A of products m of the points of u and of B^T x B, plus bias [O], go into the plane y at
-        `place`; of the largest of each window of 2 x 2, if route [h, w, N O], bytes, is not empty, as in `stem`. `size`
-        is the number of rows and columns of outputs; what exceeds it is dropped. `work` has what `winograd_work` says.
+        There are t x s tiles. The outputs, A^T m A of products m of the points of u and of B^T x B, plus bias [O], go
+        into the plane y at `place`; of the largest of each window of 2 x 2, if route [h, w, N O], bytes, is not empty,
+        as in `stem`. `size` is the number of rows and columns of outputs; what exceeds it is dropped. `work` has what
+        `winograd_work` says.
         """
 
     def winograd_gradient(
         self,
         x: Array,
+        N: int,
         dy: Array,
         place: Place,
         route: Route,
@@ -209,7 +214,7 @@ class Backend(Vectors, Protocol):
         microbatch: int,
         work: Array,
     ) -> None:
-        """Write the gradient of what `winograd` did to dw [3, 3, C, O], the filter's, and to the plane dx if not empty.
+        """Write the gradient of what `winograd` did to dw [3, 3, C, O], the filter's, and to dx, as x, if not empty.
 
         The one of the filter is summed over (row of tiles, column of tiles, sample) of each micro-batch, transformed
         back, and then over micro-batches. ut [36, O, C] is u transposed.

@@ -196,11 +196,11 @@ def test_winograd(
     route = np.zeros(shape if pool else (0, 0, 0), np.uint8)
     work = np.full(kernels.winograd_work(tiles, N, C, filters, microbatch), np.nan, np.float32)
     alike(kernels, "winograd_filter", (w, u.reshape(6, 6, C, filters)), ())
-    forward = (x, u, bias, np.empty(shape, np.float32), (0, 0), route, size)
+    forward = (x, N, u, bias, np.empty(shape, np.float32), (0, 0), route, size)
     alike(kernels, "winograd", forward, (work,))
     exactly.winograd(*forward, work)
     ut, dx = np.ascontiguousarray(u.transpose(0, 2, 1)), np.ones_like(x)
-    backward = (x, normal(*shape), (0, 0), route, size, ut, dx, w, microbatch)
+    backward = (x, N, normal(*shape), (0, 0), route, size, ut, dx, w, microbatch)
     alike(kernels, "winograd_gradient", backward, (work,))
 
 

@@ -78,3 +78,13 @@ def test_bias_gradient(kernels: Backend, h: int, w: int, N: int, C: int, microba
     work = np.full((-(-N // microbatch)).bit_length() * C, np.nan, np.float32)
     kernels.bias_gradient(plane_with(dy, 1, 1, 2, 3), (1, 2), dy.shape, found, microbatch, work)
     np.testing.assert_allclose(found, dy.reshape(-1, C).sum(0, dtype=float), rtol=0, atol=1e-5)
+
+
+@each_backend
+@given(G=st.integers(1, 2), M=st.integers(1, 40), N=st.integers(1, 40))
+def test_transpose(kernels: Backend, G: int, M: int, N: int) -> None:
+    a, (out, around) = normal(G, M, N), guarded(G, N, M)
+    kernels.transpose(a, out)
+    assert np.array_equal(out, a.transpose(0, 2, 1))
+    assert np.isnan(around[:32]).all()
+    assert np.isnan(around[-32:]).all()

@@ -44,8 +44,8 @@ class Site:
     ) -> None:
         self.kernels, self.size, self.N, self.microbatch = kernels, size, N, microbatch
         t, s = -(-size[0] // 4), -(-size[1] // 4)
-        self.x = np.zeros((4 * t + 2, 4 * s + 2, N * C), np.float32)
-        self.x[: size[0] + 2, : size[1] + 2] = np.round(2 * normal(size[0] + 2, size[1] + 2, N * C, seed=seed))
+        self.x = np.zeros((4 * t + 2, 4 * s + 2, N * C + seed % 20), np.float32)
+        self.x[: size[0] + 2, : size[1] + 2, : N * C] = np.round(2 * normal(size[0] + 2, size[1] + 2, N * C, seed=seed))
         self.filter, self.bias = np.round(2 * normal(3, 3, C, filters, seed=seed + 1)), normal(filters)
         self.u, self.work = empty(36, C, filters), empty(kernels.winograd_work((t, s), N, C, filters, microbatch))
         kernels.winograd_filter(self.filter, self.u.reshape(6, 6, C, filters))
@@ -53,14 +53,14 @@ class Site:
     def image(self) -> NDArray[np.float64]:
         """Return what the convolution puts out, by the direct sum: [h, w, N, O]."""
         (h, w), C = self.size, self.u.shape[1]
-        samples = self.x.reshape(*self.x.shape[:2], self.N, C).astype(float)
+        samples = self.x[:, :, : self.N * C].reshape(*self.x.shape[:2], self.N, C).astype(float)
         return sum(samples[a : a + h, b : b + w] @ self.filter[a, b].astype(float) for a, b in np.ndindex(3, 3))
 
     def forward(self, route: NDArray[np.uint8], start: int) -> Array:
         """Return a plane with the result, zeros where it was before."""
         h, w = route.shape[:2] if route.size else self.size
         y = plane_with(np.zeros((h, w, self.N * self.bias.size), np.float32), start, 1, 2, 1)
-        self.kernels.winograd(self.x, self.u, self.bias, y, (start, 2), route, self.size, self.work)
+        self.kernels.winograd(self.x, self.N, self.u, self.bias, y, (start, 2), route, self.size, self.work)
         return y
 
     def backward(self, dy: Array, route: NDArray[np.uint8], start: int) -> tuple[Array, Array]:
@@ -70,21 +70,21 @@ class Site:
         for dx in (empty(*self.x.shape), np.empty((0, 0, 0), np.float32)):
             self.work[:] = np.nan
             dw = empty(*self.filter.shape)
-            given_ = self.x, plane, (start, 2), route, self.size, ut, dx, dw, self.microbatch, self.work
+            given_ = self.x, self.N, plane, (start, 2), route, self.size, ut, dx, dw, self.microbatch, self.work
             self.kernels.winograd_gradient(*given_)
             found.append((dw, dx))
         assert found[0][0].tobytes() == found[1][0].tobytes()
-        return found[0]
+        return found[0][0], found[0][1][:, :, : self.N * self.u.shape[1]]
 
     def gradients(self, slope: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return both by direct sums; `slope` [h, w, N, O] is that of the convolution's outputs."""
         (h, w), C = self.size, self.u.shape[1]
-        samples = self.x.reshape(*self.x.shape[:2], self.N, C).astype(float)
+        samples = self.x[:, :, : self.N * C].reshape(*self.x.shape[:2], self.N, C).astype(float)
         dw, dx = np.zeros(self.filter.shape), np.zeros(samples.shape)
         for a, b in np.ndindex(3, 3):
             dw[a, b] = np.einsum("hwnc,hwno->co", samples[a : a + h, b : b + w], slope)
             dx[a : a + h, b : b + w] += slope @ self.filter[a, b].T.astype(float)
-        return dw, dx.reshape(self.x.shape)
+        return dw, dx.reshape(*self.x.shape[:2], -1)
 
 
 @each_backend

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from engine.compute.program.buffers import Activation, Arena, PaddedShape, plain_frame, space
+from engine.compute.program.buffers import Activation, Arena, PaddedShape, plain_frame, samples_of, space
 from engine.compute.program.operations import Operation, Site, Step
 from engine.compute.program.weights import Weights
 from engine.kernels import Array, Backend
@@ -25,7 +25,7 @@ class Builder:
         """
         frames, needs, N = _frames(steps), _needs_gradient(steps), len(inputs)
         samples = inputs if inputs.ndim == 4 else inputs[:, None, None]
-        x = Activation(frames[0], samples.transpose(1, 2, 0, 3), None, N)
+        x = Activation(frames[0], N, samples.transpose(1, 2, 0, 3))
         site = Site(self.backend, self.weights, self.arena, self.arena.keep(self._scratch(steps, N)), self.microbatch)
         operations: list[Operation] = []
         for step, frame, gradient in zip(steps, frames[1:], needs[1:], strict=True):
@@ -35,8 +35,13 @@ class Builder:
         return operations, x
 
     def _activation(self, frame: PaddedShape, N: int, gradient: bool) -> Activation:
-        shape = (frame.height, frame.width, N, frame.C)
-        return Activation(frame, self.arena.keep(*shape), self.arena.keep(*shape) if gradient else None, N)
+        shape = frame.height, frame.width, N * frame.C + frame.apart
+        plane = self.arena.keep(*shape)
+        value = samples_of(plane, N, frame.C)
+        if not gradient:
+            return Activation(frame, N, value, plane=plane)
+        slopes = self.arena.keep(*shape)
+        return Activation(frame, N, value, samples_of(slopes, N, frame.C), plane, slopes)
 
     def _scratch(self, steps: Sequence[Step], N: int) -> int:
         """Return how many values of scratch the neediest operation wants."""

@@ -37,7 +37,8 @@ class WinogradFilter:
         """Transform the filter."""
         backend.winograd_filter(self._value, _by_point(self.u))
         if self._turned is not None:
-            np.copyto(self._turned, self._value.transpose(0, 1, 3, 2))
+            _, _, C, filters = self._value.shape
+            backend.transpose(self._value.reshape(9, C, filters), self._turned.reshape(9, filters, C))
             backend.winograd_filter(self._turned, _by_point(self.ut))
 
 
@@ -71,8 +72,8 @@ class Weights:
         if not self.backend.whole_rows:
             return matrix.T[None]
         if name not in self._turned:
-            self._turned[name] = matrix, aligned(matrix.size).reshape(1, *shape[::-1])
-            np.copyto(self._turned[name][1], matrix.T)
+            self._turned[name] = matrix[None], aligned(matrix.size).reshape(1, *shape[::-1])
+            self.backend.transpose(*self._turned[name])
         return self._turned[name][1]
 
     def winograd(self, name: str, turned: bool) -> WinogradFilter:
@@ -90,7 +91,7 @@ class Weights:
         for filters in self._winograd.values():
             filters.prepare(self.backend)
         for matrix, transpose in self._turned.values():
-            np.copyto(transpose, matrix.T)
+            self.backend.transpose(matrix, transpose)
         self.ready = True
 
     def bind_gradient(self, vector: Vector) -> None:

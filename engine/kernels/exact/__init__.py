@@ -16,6 +16,7 @@ from engine.kernels.with_numpy.convolution import add_bias, im2col
 from engine.kernels.with_numpy.dropout import dropout_mask
 from engine.kernels.with_numpy.measures import histogram
 from engine.kernels.with_numpy.optimizers import adam, momentum, sgd
+from engine.kernels.with_numpy.products import transpose
 
 name = "exact"
 whole_rows = False
@@ -62,6 +63,7 @@ __all__ = [
     "stem_gradient",
     "stem_work",
     "total",
+    "transpose",
     "whole_rows",
     "winograd",
     "winograd_filter",

@@ -24,9 +24,11 @@ def winograd_filter(w: Array, u: Array) -> None:
     np.copyto(u, both_ways(expand, w))
 
 
-def winograd(x: Array, u: Array, bias: Array, y: Array, place: Place, route: Route, size: Size, work: Array) -> None:
+def winograd(
+    x: Array, N: int, u: Array, bias: Array, y: Array, place: Place, route: Route, size: Size, work: Array
+) -> None:
     C, O = u.shape[1:]  # noqa: E741 - as in the table
-    v = transformed(x)
+    v = transformed(x[:, :, : N * C])
     t, s, L = v.shape[2], v.shape[3], v.shape[4] // C * O
     m = np.empty((36, v.size // 36 // C, O), np.float32)
     multiply(v.reshape(36, -1, C), u, m, False, work)
@@ -41,6 +43,7 @@ def winograd(x: Array, u: Array, bias: Array, y: Array, place: Place, route: Rou
 
 def winograd_gradient(
     x: Array,
+    N: int,
     dy: Array,
     place: Place,
     route: Route,
@@ -52,7 +55,7 @@ def winograd_gradient(
     work: Array,
 ) -> None:
     O, C = ut.shape[1:]  # noqa: E741
-    v, N = transformed(x), x.shape[2] // C
+    v = transformed(x[:, :, : N * C])
     t, s = v.shape[2:4]
     dm = both_ways(spread, _tiles(slopes(dy, place, route, size, (4 * t, 4 * s, N * O))))
     du = np.empty((-(-N // microbatch), 36, C, O), np.float32)
@@ -66,7 +69,7 @@ def winograd_gradient(
     if dx.size:
         dv = np.empty((36, t * s * N, C), np.float32)
         multiply(dm.reshape(36, -1, O), ut, dv, False, work)
-        fold_back(dv.reshape(6, 6, t, s, N * C), dx)
+        fold_back(dv.reshape(6, 6, t, s, N * C), dx[:, :, : N * C])
 
 
 def winograd_work(tiles: Size, N: int, C: int, filters: int, microbatch: int) -> int:  # noqa: ARG001

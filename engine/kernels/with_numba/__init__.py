@@ -10,6 +10,7 @@ from engine.kernels.with_numba.philox import dropout_mask, philox
 from engine.kernels.with_numba.pooling import max_pool, max_pool_gradient
 from engine.kernels.with_numba.products import matrix_gradient, multiply
 from engine.kernels.with_numba.stem import stem, stem_gradient, stem_work
+from engine.kernels.with_numba.transpose import transpose
 from engine.kernels.with_numba.winograd import winograd, winograd_filter, winograd_gradient, winograd_work
 
 name = "numba"
@@ -46,6 +47,7 @@ __all__ = [
     "stem_gradient",
     "stem_work",
     "total",
+    "transpose",
     "whole_rows",
     "winograd",
     "winograd_filter",

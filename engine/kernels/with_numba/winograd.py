@@ -42,9 +42,11 @@ def at_once(s: int, C: int, filters: int) -> int:
 
 
 @kernel
-def winograd(x: Array, u: Array, bias: Array, y: Array, place: Place, route: Route, size: Size, work: Array) -> None:
+def winograd(
+    x: Array, N: int, u: Array, bias: Array, y: Array, place: Place, route: Route, size: Size, work: Array
+) -> None:
     (_, C, O), t, s = u.shape, (x.shape[0] - 2) // 4, (x.shape[1] - 2) // 4  # noqa: E741 - as in the table
-    N, step = x.shape[2] // C, at_once(s, C, O)
+    step = at_once(s, C, O)
     biases, nothing, rest = repeat(bias, work, step * O), work[step * O : 2 * step * O], work[2 * step * O :]
     for first in range(0, N, step):
         n = min(step, N - first)
@@ -61,6 +63,7 @@ def winograd(x: Array, u: Array, bias: Array, y: Array, place: Place, route: Rou
 @kernel
 def winograd_gradient(
     x: Array,
+    N: int,
     dy: Array,
     place: Place,
     route: Route,
@@ -72,7 +75,7 @@ def winograd_gradient(
     work: Array,
 ) -> None:
     (_, O, C), t, s = ut.shape, (x.shape[0] - 2) // 4, (x.shape[1] - 2) // 4  # noqa: E741
-    N, step = x.shape[2] // C, microbatch
+    step = microbatch
     while t == 1 and 2 * step <= at_once(s, C, O):
         step *= 2  # a power of two of micro-batches: their sums are pairs
     total, depth = dw.reshape(-1), levels((N + microbatch - 1) // microbatch)

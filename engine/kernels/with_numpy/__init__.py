@@ -8,7 +8,7 @@ from engine.kernels.with_numpy.loss import mean_squared_error, softmax_cross_ent
 from engine.kernels.with_numpy.measures import histogram, moments, norm, total
 from engine.kernels.with_numpy.optimizers import adam, momentum, sgd
 from engine.kernels.with_numpy.pooling import max_pool, max_pool_gradient
-from engine.kernels.with_numpy.products import matrix_gradient, multiply
+from engine.kernels.with_numpy.products import matrix_gradient, multiply, transpose
 from engine.kernels.with_numpy.stem import stem, stem_gradient, stem_work
 from engine.kernels.with_numpy.winograd import winograd, winograd_filter, winograd_gradient, winograd_work
 
@@ -57,6 +57,7 @@ __all__ = [
     "stem_gradient",
     "stem_work",
     "total",
+    "transpose",
     "whole_rows",
     "winograd",
     "winograd_filter",

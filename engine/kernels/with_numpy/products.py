@@ -23,3 +23,7 @@ def matrix_gradient(a: Array, b: Array, out: Array, microbatch: int, work: Array
 
 def _rows(x: Array) -> Array:
     return x.reshape(-1, x.shape[2])
+
+
+def transpose(a: Array, out: Array) -> None:
+    np.copyto(out, a.transpose(0, 2, 1))

@@ -43,10 +43,12 @@ def winograd_filter(w: Array, u: Array) -> None:
     np.matmul(GG, w.reshape(9, -1), out=u.reshape(36, -1))
 
 
-def winograd(x: Array, u: Array, bias: Array, y: Array, place: Place, route: Route, size: Size, work: Array) -> None:
+def winograd(
+    x: Array, N: int, u: Array, bias: Array, y: Array, place: Place, route: Route, size: Size, work: Array
+) -> None:
     C, O = u.shape[1:]  # noqa: E741 - as in the table
-    for first in range(0, x.shape[2] // C, SAMPLES):
-        n = min(SAMPLES, x.shape[2] // C - first)
+    for first in range(0, N, SAMPLES):
+        n = min(SAMPLES, N - first)
         v, m, rest = _transformed(x[:, :, first * C : (first + n) * C], n * O, work)
         np.matmul(v.reshape(36, -1, C), u, out=m.reshape(36, -1, O))
         tiles, phases, rest = _scratch(m, rest)
@@ -64,6 +66,7 @@ def winograd(x: Array, u: Array, bias: Array, y: Array, place: Place, route: Rou
 
 def winograd_gradient(
     x: Array,
+    N: int,
     dy: Array,
     place: Place,
     route: Route,
@@ -74,7 +77,7 @@ def winograd_gradient(
     microbatch: int,
     work: Array,
 ) -> None:
-    (_, O, C), N = ut.shape, x.shape[2] // ut.shape[2]  # noqa: E741
+    _, O, C = ut.shape  # noqa: E741
     count = -(-N // microbatch)
     used = count.bit_length() * dw.size
     du, rest = work[used : used + 36 * C * O].reshape(36, C, O), work[used + 36 * C * O :]

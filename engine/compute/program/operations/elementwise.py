@@ -6,22 +6,21 @@ from typing import cast
 
 import numpy as np
 
-from engine.compute.program.buffers import Activation
+from engine.compute.program.buffers import Activation, samples_of
 from engine.compute.program.operations.base import Operation, Site, Step
 from engine.kernels.streams import Stream
 from engine.nn.layers import Dropout
 
 
 class Elementwise(Operation):
-    """Base: x and y, and their gradients, as flat vectors."""
+    """Base: x and y, and their gradients, as flat vectors, with all that lies between the pixels."""
 
     keeps_frame = True
 
     def __init__(self, step: Step, x: Activation, y: Activation, site: Site) -> None:
         super().__init__(step, x, y, site)
-        self._x, self._y = x.value.reshape(-1), y.value.reshape(-1)
-        if x.gradient is not None and y.gradient is not None:
-            self._dx, self._dy = x.gradient.reshape(-1), y.gradient.reshape(-1)
+        self._x, self._y = x.plane.reshape(-1), y.plane.reshape(-1)
+        self._dx, self._dy = x.gradient_plane.reshape(-1), y.gradient_plane.reshape(-1)
 
 
 class ReluOp(Elementwise):
@@ -29,7 +28,7 @@ class ReluOp(Elementwise):
 
     def __init__(self, step: Step, x: Activation, y: Activation, site: Site) -> None:
         super().__init__(step, x, y, site)
-        self._mask = site.arena.keep(x.value.size, dtype=np.bool_)
+        self._mask = site.arena.keep(x.plane.size, dtype=np.bool_)
 
     def forward(self, rngs: Sequence[Stream]) -> None:  # noqa: ARG002
         """Let y = max(x, 0)."""
@@ -45,7 +44,7 @@ class GeluOp(Elementwise):
 
     def __init__(self, step: Step, x: Activation, y: Activation, site: Site) -> None:
         super().__init__(step, x, y, site)
-        self._phi = site.arena.keep(x.value.size)
+        self._phi = site.arena.keep(x.plane.size)
 
     def forward(self, rngs: Sequence[Stream]) -> None:  # noqa: ARG002
         """Let y = x Phi(x)."""
@@ -65,8 +64,9 @@ class DropoutOp(Elementwise):
     def __init__(self, step: Step, x: Activation, y: Activation, site: Site) -> None:
         super().__init__(step, x, y, site)
         self._rate = float(cast(Dropout, step.layers[0]).rate)
-        self._mask = site.arena.keep(x.value.size)
-        self._images = x.inside(self._mask.reshape(x.value.shape)).transpose(2, 0, 1, 3)  # [N, H, W, C]
+        self._mask = site.arena.keep(x.plane.size)
+        masks = samples_of(self._mask.reshape(x.plane.shape), x.N, x.frame.C)
+        self._images = x.inside(masks).transpose(2, 0, 1, 3)  # [N, H, W, C]
         self._rows = site.arena.scratch(f"{step.name} rows", x.N, prod(step.input))
         self._branch = 1 + step.place
 

@@ -17,6 +17,7 @@ from engine.kernels.streams import Stream
 from engine.kernels.table import Route
 
 FEW = 4  # tiles of a sample, below which the products are too small to pay for another transform of the filter
+APART = 16  # values: a line of the cache
 NO_ROUTE = np.empty((0, 0, 0), np.uint8)
 
 
@@ -43,10 +44,10 @@ class Winograd(Operation):
 
     @classmethod
     def input_frame(cls, step: Step) -> PaddedShape:
-        """Return a frame of whole tiles."""
+        """Return a frame of whole tiles. Pixels at multiples of 4096 bytes would be in one another's way in caches."""
         H, W, C = step.input
         t, s = tiles(step)
-        return PaddedShape(H, W, C, geometry(step)[0].padding, 4 * t + 2, 4 * s + 2)
+        return PaddedShape(H, W, C, geometry(step)[0].padding, 4 * t + 2, 4 * s + 2, APART)
 
     @classmethod
     def work(cls, step: Step) -> int:
@@ -56,7 +57,7 @@ class Winograd(Operation):
     def forward(self, rngs: Sequence[Stream]) -> None:  # noqa: ARG002
         """Let y = the convolution of x, + bias."""
         x, y, u, bias = self.x.plane, self.y, self._transformed.u, self._bias.value
-        self.backend.winograd(x, u, bias, y.plane, y.place, self._route, self._size, self._work)
+        self.backend.winograd(x, self.x.N, u, bias, y.plane, y.place, self._route, self._size, self._work)
 
     def backward(self) -> None:
         """Compute bias' and filter' of the layer, and x'."""
@@ -64,7 +65,7 @@ class Winograd(Operation):
         dy, ut, dw, microbatch = y.gradient_plane, self._transformed.ut, self._filter.gradient, self.microbatch
         kernels.bias_gradient(dy, y.place, y.shape, bias, microbatch, self._waiting)
         kernels.winograd_gradient(
-            *(x.plane, dy, y.place, self._route, self._size, ut, x.gradient_plane, dw),
+            *(x.plane, x.N, dy, y.place, self._route, self._size, ut, x.gradient_plane, dw),
             *(microbatch, self._work),
         )
 
