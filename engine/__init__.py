@@ -16,13 +16,23 @@ if TYPE_CHECKING:  # the same names for type checkers, to whom "X as X" says tha
     from engine.network import Network as Network
     from engine.network import load as load
     from engine.network import load_network as load_network
+    from engine.nn.layers import AvgPool2d as AvgPool2d
     from engine.nn.layers import Conv2d as Conv2d
     from engine.nn.layers import Dense as Dense
     from engine.nn.layers import Dropout as Dropout
     from engine.nn.layers import Flatten as Flatten
     from engine.nn.layers import Gelu as Gelu
+    from engine.nn.layers import GlobalAvgPool as GlobalAvgPool
+    from engine.nn.layers import GroupNorm as GroupNorm
+    from engine.nn.layers import LayerNorm as LayerNorm
+    from engine.nn.layers import LeakyRelu as LeakyRelu
     from engine.nn.layers import MaxPool2d as MaxPool2d
     from engine.nn.layers import Relu as Relu
+    from engine.nn.layers import Residual as Residual
+    from engine.nn.layers import Sigmoid as Sigmoid
+    from engine.nn.layers import Silu as Silu
+    from engine.nn.layers import Softplus as Softplus
+    from engine.nn.layers import Tanh as Tanh
     from engine.nn.model import Model as Model
     from engine.nn.optimizers import SGD as SGD
     from engine.nn.optimizers import Adam as Adam
@@ -42,7 +52,25 @@ _NAMES_IN = {
     "engine.data": ("Dataset", "Split", "load_data"),
     "engine.errors": ("GradsumError",),
     "engine.network": ("Network", "load", "load_network"),
-    "engine.nn.layers": ("Conv2d", "Dense", "Dropout", "Flatten", "Gelu", "MaxPool2d", "Relu"),
+    "engine.nn.layers": (
+        "AvgPool2d",
+        "Conv2d",
+        "Dense",
+        "Dropout",
+        "Flatten",
+        "Gelu",
+        "GlobalAvgPool",
+        "GroupNorm",
+        "LayerNorm",
+        "LeakyRelu",
+        "MaxPool2d",
+        "Relu",
+        "Residual",
+        "Sigmoid",
+        "Silu",
+        "Softplus",
+        "Tanh",
+    ),
     "engine.nn.model": ("Model",),
     "engine.nn.optimizers": ("SGD", "Adam", "Momentum"),
     "engine.settings": ("Settings",),
@@ -59,6 +87,10 @@ getLogger("gradsum").addHandler(NullHandler())  # quiet unless the program that 
 if not TYPE_CHECKING:  # type checkers would take it that every name exists
 
     def __getattr__(name: str) -> Any:
+        if name.startswith("BatchNorm"):
+            from engine.nn.layers.base import NO_BATCH_NORM  # noqa: PLC0415 - only where it is wanted
+
+            raise AttributeError(NO_BATCH_NORM.format(name))
         if name not in _HOME:
             raise AttributeError(f"module 'gradsum' has no attribute {name!r}")
         return getattr(import_module(_HOME[name]), name)

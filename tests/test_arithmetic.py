@@ -28,7 +28,6 @@ METHODS = {"dot", "mean", "std", "sum", "var"}
 # What is allowed nevertheless, and why; each must still be there.
 ALLOWED = {
     ("engine.compute.fingerprint", "import scipy"): "its version",
-    ("engine.compute.program.operations.convolution", "layer.kernel ** 2"): "whole numbers",
     ("engine.compute.program.operations.pooling", "self._size ** 2"): "whole numbers",
     ("engine.data.axes", "side ** 2"): "whole numbers",
     ("engine.data.held_out", "held.sum"): "counts",

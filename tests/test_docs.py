@@ -117,10 +117,11 @@ def test_every_public_name_is_documented() -> None:
     assert documented == set(engine.__all__)
 
 
-def test_the_model_example_is_a_model(tmp_path: Path) -> None:
-    [example] = re.findall(r"```toml\n(.*?)```", text_of("models.md"), flags=re.DOTALL)
-    (tmp_path / "model.toml").write_text(example, encoding="utf-8")
-    assert load_model(str(tmp_path / "model.toml"), (28, 28, 1), 26).classes == 26
+def test_the_model_examples_are_models(tmp_path: Path) -> None:
+    whole, part = re.findall(r"```toml\n(.*?)```", text_of("models.md"), flags=re.DOTALL)
+    for example, outputs in ((whole, 26), (part + '[[layers]]\ntype = "GlobalAvgPool"', 32)):
+        (tmp_path / "model.toml").write_text(example, encoding="utf-8")
+        assert load_model(str(tmp_path / "model.toml"), (28, 28, 1), 26).classes == outputs
 
 
 @each_page

@@ -133,3 +133,8 @@ def test_another_engine_that_was_imported_before_is_named(place: str) -> None:
 def test_a_script_may_itself_be_called_engine() -> None:
     Path("engine.py").write_text("import gradsum; print(gradsum.Dense.__name__)")
     assert said(sys.executable, "engine.py") == "Dense\n"
+
+
+def test_batch_norm_is_not_offered() -> None:
+    with pytest.raises(AttributeError, match=r"BatchNorm2d is not offered: .* use GroupNorm or LayerNorm"):
+        _ = engine.BatchNorm2d

@@ -1,11 +1,12 @@
 """The pictures of a run for `gradsum report`: each drawn from what is recorded, or a line on what is missing."""
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+from engine.cli.parallel import in_parallel
 from engine.errors import CheckpointError, DataError, StorageError, UsageError
 from engine.records import Run, reading, snapshots
 from engine.reports.page import Picture, Pictures
@@ -16,7 +17,15 @@ if TYPE_CHECKING:
 SHARPNESS = 160  # dots an inch: more than most screens show, and legible in print
 COLOURS = 4  # inputs of a layer that sees the image; kernels of later ones are many, and look like nothing
 CSS = 96  # of CSS's pixels an inch
+NO_KERNELS = Picture("No pictures of kernels: the run has no snapshots of a convolution (train --snapshot-every).")
 Say = Callable[[str], None]
+
+
+class Task(NamedTuple):
+    """A picture to draw: what it shows, and how it is drawn."""
+
+    what: str
+    draw: "Callable[[], Drawing]"
 
 
 def pictures(db: Path, run: Run, say: Say) -> Pictures:
@@ -28,29 +37,39 @@ def pictures(db: Path, run: Run, say: Say) -> Pictures:
 
     number, name = run["startID"], str(run["startID"])
     what = "loss and percent correct" if run["best_r2"] is None else "loss and R²"
-    return Pictures(
-        progress=_drawn(say, what, partial(gather.draw_progress, db, [name], "batch")),
-        kernels=list(_kernels(db, number, say)),
-        layers=_drawn(say, "the norms of every layer", partial(gather.draw_layers, db, name)),
-        weights=list(_weights(db, number, say)),
-        mistakes=_drawn(say, "what is taken for what", partial(_draw_mistakes, run)),
-        workers=_drawn(say, "what each worker did, and how long steps took", partial(gather.draw_workers, db, name)),
-    )
+    single = [
+        Task("what is taken for what", partial(_draw_mistakes, run)),
+        Task(what, partial(gather.draw_progress, db, [name], "batch")),
+        Task("the norms of every layer", partial(gather.draw_layers, db, name)),
+        Task("what each worker did, and how long steps took", partial(gather.draw_workers, db, name)),
+    ]
+    kernels, weights = list(_kernels(db, number)), list(_weights(db, number))
+    drawn = list(_all_drawn([*single, *kernels, *weights], say))
+    mistakes, progress, layers, workers = drawn[: len(single)]
+    rest = drawn[len(single) :]
+    return Pictures(progress, rest[: len(kernels)] or [NO_KERNELS], layers, rest[len(kernels) :], mistakes, workers)
 
 
-def _drawn(say: Say, what: str, draw: "Callable[[], Drawing]") -> Picture:
-    """Return the picture that `draw` makes, or why it cannot be made."""
-    say(f"drawing {what}")
+def _all_drawn(tasks: Sequence[Task], say: Say) -> Iterator[Picture]:
+    """Yield the picture of every task, and say what is being waited for."""
+    drawn = in_parallel(_drawn, tasks)
+    for task in tasks:
+        say(f"drawing {task.what}")
+        yield next(drawn)
+
+
+def _drawn(task: Task) -> Picture:
+    """Return the picture of a task, or why it cannot be made."""
     try:
-        figure, _ = draw()
+        figure, _ = task.draw()
     except (DataError, StorageError, UsageError) as error:
-        return Picture(f"No picture of {what}: {error}.")
+        return Picture(f"No picture of {task.what}: {error}.")
     content = io.BytesIO()
     figure.savefig(content, format="png", dpi=SHARPNESS, metadata={"Software": None})
-    return Picture(what, content.getvalue(), round(CSS * figure.get_figwidth()))
+    return Picture(task.what, content.getvalue(), round(CSS * figure.get_figwidth()))
 
 
-def _kernels(db: Path, number: int, say: Say) -> Iterator[Picture]:
+def _kernels(db: Path, number: int) -> Iterator[Task]:
     """Yield the kernels that see the image, and over time the kernel of every convolution that moved most."""
     from engine.reports.plots import gather
 
@@ -60,21 +79,19 @@ def _kernels(db: Path, number: int, say: Say) -> Iterator[Picture]:
     for name, index in moved.items():
         layer = name.partition(".")[0]
         if filters[name][1] <= COLOURS:
-            yield _drawn(say, f"all kernels of {layer}", partial(gather.draw_filters, db, str(number), layer))
+            yield Task(f"all kernels of {layer}", partial(gather.draw_filters, db, str(number), layer))
         what = f"kernel {index} of {layer} over time, the one that moved most"
-        yield _drawn(say, what, partial(gather.draw_kernel, db, str(number), layer, index))
-    if not filters:
-        yield Picture("No pictures of kernels: the run has no snapshots of a convolution (train --snapshot-every).")
+        yield Task(what, partial(gather.draw_kernel, db, str(number), layer, index))
 
 
-def _weights(db: Path, number: int, say: Say) -> Iterator[Picture]:
+def _weights(db: Path, number: int) -> Iterator[Task]:
     """Yield the distribution of the weights of every layer, over time."""
     from engine.reports.plots import gather
 
     with reading(db, of_one_moment=True) as connection:
         names = [name for name, shape in snapshots.tensors(connection, number).items() if len(shape) > 1]
     for name in names:
-        yield _drawn(say, f"the values of {name}", partial(gather.draw_histogram, db, str(number), name))
+        yield Task(f"the values of {name}", partial(gather.draw_histogram, db, str(number), name))
 
 
 def _draw_mistakes(run: Run) -> "Drawing":

@@ -42,7 +42,9 @@ def add_settings(parser: argparse.ArgumentParser, defaults: Mapping[str, Any]) -
     )
     read_options.add_read_options(groups[DATA])
     groups[DATA].add_argument(
-        "--model", metavar="NAME|FILE", help="letters, mlp, lenet, or a TOML file (default: letters, for features mlp)"
+        "--model",
+        metavar="NAME|FILE",
+        help="letters, mlp, lenet, resnet8, vgg7, or a TOML file (default: letters, for features mlp)",
     )
     for f in fields(Settings):
         _add_setting(groups[f.metadata["group"]], f, defaults)

@@ -76,7 +76,7 @@ class Evaluator(TestSetEvaluator):
             raise DataError(NO_AUGMENTATION)
         self._sampler = Sampler(len(data.train), job.batch_size, job.seed)
         self._layout = job.model.layout()
-        self._random = job.augment or any(isinstance(layer, Dropout) for layer in job.model.layers)
+        self._random = job.augment or any(isinstance(layer, Dropout) for layer in job.model.every_layer())
         self._scratch: list[Vector] = []
 
     def rehearse(self) -> None:

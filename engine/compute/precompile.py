@@ -11,7 +11,24 @@ from engine.compute.program.program import Program
 from engine.compute.program.weights import Weights
 from engine.kernels import Array, Backend, choose
 from engine.kernels.streams import Purpose, Stream
-from engine.nn.layers import Conv2d, Dense, Dropout, Flatten, Gelu, Layer, MaxPool2d, Relu
+from engine.nn.layers import (
+    AvgPool2d,
+    Conv2d,
+    Dense,
+    Dropout,
+    Flatten,
+    Gelu,
+    GlobalAvgPool,
+    Layer,
+    LayerNorm,
+    LeakyRelu,
+    MaxPool2d,
+    Relu,
+    Sigmoid,
+    Silu,
+    Softplus,
+    Tanh,
+)
 from engine.nn.model import LOSSES, SQUARED_ERROR, Model
 from engine.system.files import check_writable
 from engine.system.places import kernels_folder, unwritable
@@ -57,10 +74,12 @@ def compile_kernels(backend: Backend) -> bool:
 
 
 def _every_operation() -> tuple[tuple[Layer, ...], ...]:
-    """Return layers that need all operations: a stem, fused and lone Winograd; then the general ones."""
+    """Return layers that need all operations: a stem, fused and lone Winograd; the general ones; the others."""
     fused = (Conv2d(8), MaxPool2d(), Conv2d(8, padding=1), MaxPool2d(), Conv2d(8, padding=1), Flatten(), Dense(2))
     general = (Conv2d(2, 5), Relu(), MaxPool2d(3), Gelu(), Dropout(0.5), Conv2d(2, 2), Flatten(), Dense(2))
-    return fused, general
+    activations = (Tanh(), Sigmoid(), Silu(), LeakyRelu(), Softplus())
+    averages = (Conv2d(2, 2), *activations, LayerNorm(), AvgPool2d(), GlobalAvgPool(), Dense(2))
+    return fused, general, averages
 
 
 def _run(model: Model, backend: Backend) -> None:

@@ -1,4 +1,4 @@
-"""What the compiled and the exact backend compute exp, log and erf from: numbers that stand for themselves.
+"""What the compiled and the exact backend compute exp, expm1, log and erf from: numbers that stand for themselves.
 
 docs/arithmetic.md says how they are used. Every backend that follows it gives the same bits.
 """
@@ -16,6 +16,7 @@ LOWEST, HIGHEST = -708.0, 709.0  # exponents beyond which exp is no normal float
 
 # Highest power first, as Horner's scheme takes them. exp(r) is the sum of r^k / k!, for |r| up to ln(2) / 2:
 EXP = tuple(1 / factorial(k) for k in range(13, -1, -1))
+EXPM1 = EXP[:-1]  # (exp(r) - 1) / r
 # log((1 + s) / (1 - s)) is 2 s times the sum of s^2k / (2 k + 1), for |s| up to 0.1716:
 LOG = tuple(1 / (2 * k + 1) for k in range(11, -1, -1))
 # erf(x) / x as a quotient of two polynomials in x^2, for |x| up to 4 within 9e-12 of it, and 1 in float32 beyond.

@@ -9,22 +9,38 @@ which no step waits for, and `norm`; and none raises: what does not fit is exclu
 infinity in the input reach the output.
 """
 
-from typing import Any, Protocol
+from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
+from engine.kernels.arrays import (
+    Array,
+    Counter,
+    Counts,
+    Doubles,
+    Key,
+    Labels,
+    Mask,
+    Place,
+    Route,
+    Size,
+    Words,
+)
+from engine.kernels.table_of_layers import Activations, Averages, Norms
 
-Array = NDArray[np.float32]
-Doubles = NDArray[np.float64]
-Counts = NDArray[np.int64]
-Labels = NDArray[np.int32]
-Mask = NDArray[np.bool_]
-Words = NDArray[np.uint64]
-Key = tuple[int, int]
-Counter = tuple[int, int, int, int]
-Place = tuple[int, int]
-Size = tuple[int, int]  # rows, columns
-Route = NDArray[Any]  # unsigned integers: the number, in reading order, of the value that won its pool window
+__all__ = [
+    "Array",
+    "Backend",
+    "Counter",
+    "Counts",
+    "Doubles",
+    "Key",
+    "Labels",
+    "Mask",
+    "Place",
+    "Route",
+    "Size",
+    "Vectors",
+    "Words",
+]
 
 
 class Vectors(Protocol):
@@ -73,7 +89,7 @@ class Vectors(Protocol):
         """
 
 
-class Backend(Vectors, Protocol):
+class Backend(Vectors, Activations, Averages, Norms, Protocol):
     """One implementation of every operation; the modules `with_numpy`, `with_numba` and `exact` are three."""
 
     @property
@@ -143,11 +159,14 @@ class Backend(Vectors, Protocol):
     def transpose(self, a: Array, out: Array) -> None:
         """Set out [G, N, M] to the transposes of a [G, M, N]."""
 
-    def im2col(self, x: Array, columns: Array, stride: int) -> None:
-        """Copy every patch of x [H, W, N, C] into its row of columns [h, w, N, k, k, C]."""
+    def im2col(self, x: Array, columns: Array, stride: Size, origin: Size) -> None:
+        """Copy every patch of x [H, W, N, C] into its row of columns [h, w, N, k, l, C].
 
-    def col2im(self, columns: Array, dx: Array, stride: int) -> None:
-        """Write to dx [H, W, N, C] the sum of all patches in columns [h, w, N, k, k, C]: the transpose of `im2col`."""
+        The first patch begins at the row and column `origin`, those that follow `stride` rows and columns further.
+        """
+
+    def col2im(self, columns: Array, dx: Array, stride: Size, origin: Size) -> None:
+        """Write to dx [H, W, N, C] the sum of all patches in columns [h, w, N, k, l, C]: the transpose of `im2col`."""
 
     def add_bias(self, x: Array, bias: Array, y: Array, place: Place) -> None:
         """Write x [h, w, L] + bias [C] into the plane y at `place`; C divides L."""

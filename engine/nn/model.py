@@ -2,12 +2,28 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from itertools import count
 from pathlib import Path
 from typing import Any
 
 from engine.errors import ModelError
-from engine.nn.layers import Conv2d, Dense, Dropout, Flatten, Gelu, Layer, MaxPool2d, Relu, Shape, layer_from
+from engine.nn.layer_lists import named, with_dropout_before_activations, with_rate
+from engine.nn.layers import (
+    Conv2d,
+    Dense,
+    Dropout,
+    Flatten,
+    Gelu,
+    GlobalAvgPool,
+    GroupNorm,
+    Layer,
+    LayerNorm,
+    Layers,
+    MaxPool2d,
+    Relu,
+    Residual,
+    Shape,
+    layers_from,
+)
 from engine.nn.parameters import Layout
 from engine.system.toml import read_toml
 
@@ -17,7 +33,7 @@ LOSSES = (CROSS_ENTROPY, SQUARED_ERROR)
 MOST_FEATURES = 1 << 20
 MOST_PARAMETERS = 1 << 40  # more than any machine has memory for
 LARGEST = 1 << 16  # of height, width and channels
-BUILT_IN = ("letters", "mlp", "lenet")
+BUILT_IN = ("letters", "mlp", "lenet", "resnet8", "vgg7")
 
 
 @dataclass(frozen=True)
@@ -46,7 +62,7 @@ class Model:
                 f"the number of features, at most {MOST_FEATURES}"
             )
         object.__setattr__(self, "shape", shape)
-        object.__setattr__(self, "layers", _named(self.layers))
+        object.__setattr__(self, "layers", named(self.layers))
         if len(self.shapes()[-1]) != 1:
             raise ModelError(f"a model must end in features (F,), this one ends in {self.shapes()[-1]}; add a Dense")
 
@@ -57,6 +73,11 @@ class Model:
             shapes.append(layer.output_shape(shapes[-1]))
         return shapes
 
+    def every_layer(self) -> Iterator[Layer]:
+        """Yield all layers, each before those within it."""
+        for layer in self.layers:
+            yield from layer.everything()
+
     @property
     def classes(self) -> int:
         """The number of outputs."""
@@ -64,7 +85,7 @@ class Model:
 
     def layout(self) -> Layout:
         """Return where each parameter lives in the flat vector; ModelError for more than any machine could hold."""
-        pairs = zip(self.layers, self.shapes(), strict=False)
+        pairs = [pair for layer, at in zip(self.layers, self.shapes(), strict=False) for pair in layer.leaves(at)]
         layout = Layout({f"{layer.name}.{s.name}": s for layer, shape in pairs for s in layer.parameters(shape)})
         if layout.size > MOST_PARAMETERS:
             raise ModelError(f"the model has {layout.size:,} parameters; {MOST_PARAMETERS:,} is the limit")
@@ -79,37 +100,12 @@ class Model:
 
         Dropout layers that are already there take the new rate instead.
         """
-        if any(isinstance(layer, Dropout) for layer in self.layers):
-            changed = [replace(x, rate=rate) if isinstance(x, Dropout) else x for x in self.layers]
-            return replace(self, layers=tuple(changed))
-        out: list[Layer] = []
-        for layer in self.layers:
-            if isinstance(layer, Gelu | Relu) and out and isinstance(out[-1], Dense):
-                out.append(Dropout(rate=rate))
-            out.append(layer)
-        if len(out) == len(self.layers):
+        if any(isinstance(layer, Dropout) for layer in self.every_layer()):
+            return replace(self, layers=with_rate(self.layers, rate))
+        changed = replace(self, layers=with_dropout_before_activations(self.layers, rate))
+        if not any(isinstance(layer, Dropout) for layer in changed.every_layer()):
             raise ModelError("dropout goes between a Dense layer and its activation; this model has no such place")
-        return replace(self, layers=tuple(out))
-
-
-def _named(layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
-    """Give a name to every layer that has none; ModelError when two share one."""
-    if not layers:
-        raise ModelError("a model needs at least one layer")
-    for number, layer in enumerate(layers, 1):
-        if layer.name != "" and not (isinstance(layer.name, str) and layer.name.isidentifier()):
-            raise ModelError(f"layer {number}: name must be a plain word like 'c1', got {layer.name!r:.60}")
-    names = [layer.name for layer in layers if layer.name]
-    for name in names:
-        if names.count(name) > 1:
-            raise ModelError(f"two layers are named {name!r:.60}; names must differ")
-    free = {prefix: _free(prefix, names) for prefix in {layer.prefix for layer in layers}}
-    return tuple(layer if layer.name else replace(layer, name=next(free[layer.prefix])) for layer in layers)
-
-
-def _free(prefix: str, taken: list[str]) -> Iterator[str]:
-    """Yield prefix1, prefix2, ... without the names that are taken."""
-    return (name for number in count(1) if (name := f"{prefix}{number}") not in taken)
+        return changed
 
 
 def model_from(description: object) -> Model:
@@ -119,12 +115,7 @@ def model_from(description: object) -> Model:
     for name in description:
         if name not in ("layers", "shape", "loss"):
             raise ModelError(f"a model has no {name!r:.60}; it has shape, loss and layers")
-    layers = []
-    for number, one in enumerate(description["layers"], 1):
-        try:
-            layers.append(layer_from(one))
-        except ModelError as error:
-            raise ModelError(f"layer {number}: {error}") from None
+    layers = layers_from(description["layers"])
     rest = {name: value for name, value in description.items() if name != "layers"}
     return Model(tuple(layers), **rest)
 
@@ -147,6 +138,29 @@ def lenet(shape: Shape = (28, 28, 1), classes: int = 26) -> Model:
     return Model((*features, Dense(120), Relu(), Dense(84), Relu(), Dense(classes)), shape)
 
 
+def resnet8(shape: Shape = (32, 32, 3), classes: int = 10) -> Model:
+    """Return the smallest residual network of He et al. 2016 (section 4.2, n = 1), with GroupNorm."""
+
+    def convolution(filters: int, stride: int = 1) -> Layers:
+        return Conv2d(filters, 3, stride, "same", bias=False), GroupNorm()
+
+    def block(filters: int, stride: int) -> Layers:
+        shortcut = (Conv2d(filters, 1, stride, bias=False), GroupNorm()) if stride > 1 else ()
+        return Residual((*convolution(filters, stride), Relu(), *convolution(filters)), shortcut), Relu()
+
+    blocks = (*block(16, 1), *block(32, 2), *block(64, 2))
+    return Model((*convolution(16), Relu(), *blocks, GlobalAvgPool(), Dense(classes)), shape)
+
+
+def vgg7(shape: Shape = (32, 32, 3), classes: int = 10) -> Model:
+    """Return six convolutions in pairs (Simonyan and Zisserman 2015), each normalised, and a dense layer."""
+    convolutions: list[Layer] = []
+    for filters in (32, 64, 128):
+        pair = [x for _ in range(2) for x in (Conv2d(filters, 3, padding="same", bias=False), GroupNorm(), Relu())]
+        convolutions += [*pair, MaxPool2d()] if filters < 128 else pair
+    return Model((*convolutions, GlobalAvgPool(), LayerNorm(), Dense(classes)), shape)
+
+
 def default_name(shape: Shape) -> str:
     """Return the name of the built-in model for samples of `shape`, where a person has not chosen one."""
     return "letters" if len(shape) == 3 else "mlp"
@@ -161,7 +175,8 @@ def load_model(name: str, shape: Shape, outputs: int, values: bool = False) -> M
     loss = SQUARED_ERROR if values else CROSS_ENTROPY
     if name in BUILT_IN:
         try:
-            return replace({"letters": letters, "mlp": mlp, "lenet": lenet}[name](shape, outputs), loss=loss)
+            makers = {"letters": letters, "mlp": mlp, "lenet": lenet, "resnet8": resnet8, "vgg7": vgg7}
+            return replace(makers[name](shape, outputs), loss=loss)
         except ModelError as error:
             hint = "; the built-in model for features is mlp" if len(shape) == 1 else ""
             raise ModelError(f"{name}: {error}{hint}") from None

@@ -25,13 +25,15 @@ class Spec:
     """One parameter array of a layer.
 
     `shape` is the public shape. `axes` are the public axes in storage order (empty: stored as shown), so the storage
-    shape is `[shape[a] for a in axes]`. `fan_in` is the number of inputs that feed one output.
+    shape is `[shape[a] for a in axes]`. `fan_in` is the number of inputs that feed one output. All values begin as
+    `initial`; if it is None, they are random.
     """
 
     name: str
     shape: tuple[int, ...]
     fan_in: int
     axes: tuple[int, ...] = ()
+    initial: float | None = None
 
     @property
     def storage_shape(self) -> tuple[int, ...]:
@@ -113,8 +115,11 @@ class Layout:
         return digest.hexdigest()
 
     def initialise(self, vector: Vector, seed: int) -> None:
-        """Fill `vector` with uniform values in +-1/sqrt(fan_in), a stream of its own for each array."""
+        """Fill `vector` with what arrays begin as: uniform values in +-1/sqrt(fan_in), a stream of its own for each."""
         for number, (name, spec) in enumerate(self.specs.items()):
+            if spec.initial is not None:
+                self.view(vector, name).fill(spec.initial)
+                continue
             limit = np.float32(1 / sqrt(spec.fan_in))
             values = Stream(seed, Purpose.PARAMETERS, number).uniform(*spec.shape) * (2 * limit) - limit
             self.view(vector, name)[...] = spec.to_storage(values)

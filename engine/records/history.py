@@ -67,7 +67,7 @@ def curves(
     """
     names = [name for name in COLUMNS[table] if name != "startID"]
     sql = f"SELECT {readable(connection, table, names)} FROM {table} WHERE startID = ?"  # noqa: S608
-    if most and len(chosen := steps_with_rows(connection, table, run, most)) == most:
+    if most and (chosen := steps_with_rows(connection, table, run, most)):
         both = sorted({step + more for step in chosen[::2] for more in (0, 1)} | {chosen[-1]})
         rows = [row for step in both for row in connection.execute(f"{sql} AND batchno = ?", (run, step))]
         return dict(zip(names, np.array([tuple(row) for row in rows], np.float64).T, strict=True))

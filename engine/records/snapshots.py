@@ -71,8 +71,8 @@ def series(
     size = math.prod(_shape(connection, run, name))
     if not 0 <= start < stop <= size:
         raise RecordsError(f"{name} has values 0 to {size - 1}; there are no {start} to {stop - 1}")
-    chosen = steps_with_rows(connection, "snapshots", run, most, _ONE, _parts(name)) if most else []
-    if len(chosen) < (most or 1):
+    chosen = steps_with_rows(connection, "snapshots", run, most, _ONE, _parts(name)) if most else None
+    if chosen is None:
         return _read(connection, run, name, (start, stop), None)
     found = zip(*(_read(connection, run, name, (start, stop), step) for step in chosen), strict=True)
     steps, values, gradients = (np.concatenate(parts) for parts in found)
@@ -135,7 +135,7 @@ def _sampled(
     if most is None or not _has_table(connection, table):
         return _rows(connection, table, sql, run, *values)
     chosen = steps_with_rows(connection, table, run, most, which, values)
-    if len(chosen) < most:
+    if chosen is None:
         return _rows(connection, table, sql, run, *values)
     one = sql.replace(" ORDER BY", " AND batchno = ? ORDER BY")
     return [row for step in chosen for row in connection.execute(one, (run, *values, step))]

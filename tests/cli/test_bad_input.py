@@ -85,7 +85,7 @@ def trained(gradsum: Gradsum) -> Path:
         ("train --optimizer adma", (f"optimizer must be one of {', '.join(OPTIMIZERS)}, got 'adma'",)),
         ("train --data leters", ("no data set 'leters'", "did you mean letters?", "emnist-letters")),
         ("train --data missing.npz", ("no data set 'missing.npz'",)),
-        ("train --model nosuch --data data.npz", ("no model 'nosuch'", "letters, mlp, lenet")),
+        ("train --model nosuch --data data.npz", ("no model 'nosuch'", "letters, mlp, lenet, resnet8, vgg7")),
         ("train --config missing.toml", ("missing.toml cannot be read: No such file",)),
         ("train --config .", ("--config . cannot be read: Is a directory",)),
         ("train --resume nowhere", ("there is no checkpoint file nowhere",)),

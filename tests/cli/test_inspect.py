@@ -88,7 +88,7 @@ def test_the_table(gradsum: Gradsum) -> None:
     assert last == [*f"137,178 parameters, {flops / 1e6:.1f} MFLOP per sample and step, numpy kernels".split()]
 
 
-@pytest.mark.parametrize("name", ["letters", "mlp", "lenet"])
+@pytest.mark.parametrize("name", ["letters", "mlp", "lenet", "resnet8", "vgg7"])
 def test_the_table_fits_into_a_terminal_of_80_columns(
     gradsum: Gradsum, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
@@ -100,7 +100,7 @@ def test_the_table_fits_into_a_terminal_of_80_columns(
     assert "…" not in answer.out
 
 
-@pytest.mark.parametrize("name", ["mlp", "lenet"])
+@pytest.mark.parametrize("name", ["mlp", "lenet", "resnet8", "vgg7"])
 def test_built_in_models_fit_the_shape_and_the_classes(gradsum: Gradsum, name: str) -> None:
     operations: Any = gradsum("inspect", name, "--shape", 32, 32, 3, "--classes", 10, "--json").json()
     assert (operations[0]["input"], operations[-1]["output"]) == ([32, 32, 3], [10])

@@ -10,7 +10,19 @@ from hypothesis import strategies as st
 from engine.compute.job import Job, job_from
 from engine.data import Normalisation
 from engine.errors import ProtocolError
-from engine.nn.layers import Conv2d, Dense, Dropout, Flatten, Gelu, MaxPool2d, Relu
+from engine.nn.layers import (
+    AvgPool2d,
+    Conv2d,
+    Dense,
+    Dropout,
+    Flatten,
+    Gelu,
+    GroupNorm,
+    LeakyRelu,
+    MaxPool2d,
+    Relu,
+    Residual,
+)
 from engine.nn.model import SQUARED_ERROR, Model, lenet, letters, mlp
 from engine.wire import messages as m
 from tests.support.fakes import JOB
@@ -20,6 +32,9 @@ COLOUR = Model(
         Conv2d(2, 3, stride=2, padding=1),
         Relu(),
         MaxPool2d(3),
+        LeakyRelu(0.1),
+        AvgPool2d(1),
+        Residual((Conv2d(2, padding="same"), GroupNorm(2)), Residual((Relu(),), name="r")),
         Flatten(),
         Dropout(0.25),
         Dense(4, name="x"),

@@ -12,11 +12,35 @@ from engine.compute.tree import evaluate_block
 from engine.data import stream
 from engine.errors import ModelError
 from engine.kernels import Backend
-from engine.nn.layers import Conv2d, Dense, Flatten, Gelu, Layer, MaxPool2d, Relu
-from engine.nn.model import LOSSES, Model, lenet, letters, mlp
+from engine.nn.layers import (
+    AvgPool2d,
+    Conv2d,
+    Dense,
+    Flatten,
+    Gelu,
+    GlobalAvgPool,
+    GroupNorm,
+    Layer,
+    LayerNorm,
+    LeakyRelu,
+    MaxPool2d,
+    Relu,
+    Residual,
+    Sigmoid,
+    Silu,
+    Softplus,
+    Tanh,
+)
+from engine.nn.model import LOSSES, Model, lenet, letters, mlp, resnet8, vgg7
 from tests.support.backends import BACKENDS, each_backend
 from tests.support.programs import case, check_against_reference
 from tests.support.reference import forward
+
+
+@each_backend
+@pytest.mark.parametrize("make", [resnet8, vgg7])
+def test_built_in_networks_with_normalisation(kernels: Backend, make: Callable[..., Model]) -> None:
+    check_against_reference(case(make((14, 13, 1)), 5, kernels))
 
 
 @each_backend
@@ -45,24 +69,51 @@ def test_micro_batches_together_and_one_by_one(make: Callable[[], Model]) -> Non
         assert added[0].tobytes() == out.tobytes()
 
 
+pairs = st.tuples(st.integers(1, 4), st.integers(1, 4))
 layers_of_images = st.lists(
     st.one_of(
         st.builds(Conv2d, st.integers(1, 10), st.just(3), padding=st.integers(0, 2)),
         st.builds(Conv2d, st.integers(1, 10), st.just(3), padding=st.just(0)).flatmap(st.just),
         st.builds(Conv2d, st.integers(1, 3), st.integers(1, 4), st.integers(1, 3)),
+        st.builds(Conv2d, st.integers(1, 9), st.sampled_from([3, 2]), padding=st.just("same"), bias=st.booleans()),
+        st.builds(Conv2d, st.integers(1, 3), pairs, pairs, st.just("same"), st.booleans()),
+        st.builds(lambda pair, filters: Conv2d(filters, pair, 1, tuple(k - 1 for k in pair)), pairs, st.integers(1, 3)),
         st.builds(MaxPool2d, st.integers(1, 3)),
         st.just(MaxPool2d(2)),
-        st.builds(Relu),
-        st.builds(Gelu),
+        st.builds(AvgPool2d, st.integers(1, 3)),
+        st.sampled_from([Relu(), Gelu(), LeakyRelu(0.3), Sigmoid(), Silu(), Softplus(), Tanh()]),
     ),
     max_size=5,
+)
+norms = st.sampled_from([LayerNorm(), GroupNorm(1, epsilon=0.1), GroupNorm(2)])
+# Layers that keep the shape, or, with another shortcut, halve it.
+kept = st.lists(
+    st.one_of(
+        st.builds(lambda kernel, bias: Conv2d(8, kernel, padding="same", bias=bias), st.integers(1, 4), st.booleans()),
+        st.sampled_from([Relu(), Sigmoid(), Tanh(), Gelu(), Softplus(), MaxPool2d(1), AvgPool2d(1)]),
+        norms,
+    ),
+    max_size=3,
+)
+simple = kept.map(lambda layers: Residual((*layers, Conv2d(8, 3, padding=1))))
+identities = simple | st.tuples(kept, simple, kept).map(lambda parts: Residual((*parts[0], parts[1], *parts[2])))
+halving = st.tuples(kept, identities, kept).map(
+    lambda parts: Residual((*parts[0], parts[1], MaxPool2d()), (*parts[2], Conv2d(8, 1, 2, "same")))
 )
 shapes = st.tuples(st.integers(3, 13), st.integers(3, 13), st.sampled_from([1, 2, 8, 9]))
 
 
 @each_backend
 @settings(max_examples=60)
-@given(layers_of_images, shapes, st.sampled_from(LOSSES), st.integers(1, 9), st.integers(1, 9), st.integers(0, 9))
+@given(
+    layers=layers_of_images,
+    shape=shapes,
+    loss=st.sampled_from(LOSSES),
+    samples=st.integers(1, 9),
+    microbatch=st.integers(1, 9),
+    seed=st.integers(0, 9),
+    gap=st.booleans(),
+)
 def test_any_network(
     kernels: Backend,
     layers: list[Layer],
@@ -71,23 +122,60 @@ def test_any_network(
     samples: int,
     microbatch: int,
     seed: int,
+    gap: bool,
 ) -> None:
     try:
-        model = Model((*layers, Flatten(), Dense(4)), shape, loss)
+        model = Model((*layers, GlobalAvgPool() if gap else Flatten(), Dense(4)), shape, loss)
     except ModelError:
         assume(False)
     check_against_reference(case(model, samples, kernels, seed, microbatch))
 
 
 @each_backend
+@settings(max_examples=40)
+@given(
+    some=st.lists(identities | halving, min_size=1, max_size=2),
+    after=kept,
+    first=st.booleans(),
+    edge=st.integers(2, 9),
+    microbatch=st.integers(1, 9),
+    gap=st.booleans(),
+)
+def test_any_network_with_shortcuts(
+    kernels: Backend, some: list[Layer], after: list[Layer], first: bool, edge: int, microbatch: int, gap: bool
+) -> None:
+    stem = (Conv2d(8, 1),) if first else ()
+    ends = (GlobalAvgPool(), LayerNorm()) if gap else (Flatten(),)
+    model = Model((*stem, *some, *after, *ends, Dense(4)), (edge, edge + 1, 8))
+    check_against_reference(case(model, microbatch, kernels, edge))
+
+
+@each_backend
+@pytest.mark.parametrize("norm", [LayerNorm(), GroupNorm(3), GroupNorm(30)])
+def test_norms_of_features(kernels: Backend, norm: Layer) -> None:
+    hidden = (Dense(30), norm, Relu(), Residual((Dense(30), Gelu()), norm))
+    check_against_reference(case(Model((norm, *hidden, Dense(4)), (60,)), 7, kernels))
+
+
+@each_backend
 @pytest.mark.parametrize("padding", [0, 1])
 @pytest.mark.parametrize("pool", [(), (MaxPool2d(),)])
 @pytest.mark.parametrize("shape", [(5, 5, 8), (6, 9, 8), (13, 11, 11)])
-def test_winograd(kernels: Backend, padding: int, pool: tuple[Layer, ...], shape: tuple[int, int, int]) -> None:
+@pytest.mark.parametrize("bias", [True, False])
+def test_winograd(
+    kernels: Backend, padding: int, pool: tuple[Layer, ...], shape: tuple[int, int, int], bias: bool
+) -> None:
     first = Conv2d(8, 1)  # so that the 3 x 3 convolution must give a gradient to its input
-    c = case(Model((first, Conv2d(9, 3, padding=padding), *pool, Flatten(), Dense(3)), shape), 5, kernels)
+    c = case(Model((first, Conv2d(9, 3, padding=padding, bias=bias), *pool, Flatten(), Dense(3)), shape), 5, kernels)
     assert "Winograd" in c.program.operations()[1].kernel
     check_against_reference(c)
+
+
+@each_backend
+def test_blocks_in_micro_batches(kernels: Backend) -> None:
+    layers = (Conv2d(32, 3, 2, "same"), GroupNorm(4), Sigmoid(), Conv2d(33, 3, padding=1))
+    blocks = Residual(layers, Conv2d(33, 1, stride=2)), Gelu(), Residual(Conv2d(33, padding=1))
+    check_against_reference(case(Model((Conv2d(32), *blocks, Flatten(), Dense(3))), 29, kernels, microbatch=8))
 
 
 @each_backend

@@ -7,27 +7,30 @@ from hypothesis import strategies as st
 from engine.kernels import Backend
 from tests.support.backends import each_backend, normal
 
+pairs = st.tuples(st.integers(1, 3), st.integers(1, 3))
+
 
 @each_backend
-@given(
-    h=st.integers(1, 4),
-    w=st.integers(1, 4),
-    N=st.integers(1, 3),
-    C=st.integers(1, 3),
-    kernel=st.integers(1, 4),
-    stride=st.integers(1, 3),
-    spare=st.integers(0, 2),
-)
+@given(size=pairs, N=st.integers(1, 3), C=st.integers(1, 3), kernel=pairs, stride=pairs, spare=pairs, origin=pairs)
 def test_patches_and_their_transpose(
-    kernels: Backend, h: int, w: int, N: int, C: int, kernel: int, stride: int, spare: int
+    kernels: Backend,
+    size: tuple[int, int],
+    N: int,
+    C: int,
+    kernel: tuple[int, int],
+    stride: tuple[int, int],
+    spare: tuple[int, int],
+    origin: tuple[int, int],
 ) -> None:
-    x = normal((h - 1) * stride + kernel + spare, (w - 1) * stride + kernel + spare, N, C)
-    columns = np.empty((h, w, N, kernel, kernel, C), np.float32)
-    kernels.im2col(x, columns, stride)
+    edges = [origin[k] + (size[k] - 1) * stride[k] + kernel[k] + spare[k] - 1 for k in range(2)]
+    x = normal(*edges, N, C)
+    columns = np.empty((*size, N, *kernel, C), np.float32)
+    kernels.im2col(x, columns, stride, origin)
     weight, want = normal(*columns.shape, seed=1), np.zeros(x.shape)
     for i, j, n, a, b, c in np.ndindex(*columns.shape):
-        assert columns[i, j, n, a, b, c] == x[i * stride + a, j * stride + b, n, c]
-        want[i * stride + a, j * stride + b, n, c] += weight[i, j, n, a, b, c]
+        place = origin[0] + i * stride[0] + a, origin[1] + j * stride[1] + b, n, c
+        assert columns[i, j, n, a, b, c] == x[place]
+        want[place] += weight[i, j, n, a, b, c]
     dx = np.full_like(x, 9)
-    kernels.col2im(weight, dx, stride)
+    kernels.col2im(weight, dx, stride, origin)
     np.testing.assert_allclose(dx, want, atol=1e-5)

@@ -14,6 +14,18 @@ from engine.data import stream
 from engine.kernels import Array, Backend
 from engine.kernels import exact as exactly
 from engine.kernels.exact.products import fma, multiply
+from engine.nn.layers import (
+    AvgPool2d,
+    Conv2d,
+    Dense,
+    Dropout,
+    GlobalAvgPool,
+    GroupNorm,
+    LayerNorm,
+    Residual,
+    Silu,
+    Tanh,
+)
 from engine.nn.model import Model, lenet, letters, mlp
 from tests.support.backends import BACKENDS, floats, normal
 from tests.support.programs import case
@@ -97,6 +109,40 @@ def test_activations(kernels: Backend) -> None:
     same(kernels, "relu_gradient", lambda: (mask, WILD, np.empty_like(WILD)))
     same(kernels, "gelu", lambda: (WILD, np.empty_like(WILD), np.empty_like(WILD)))
     same(kernels, "gelu_gradient", lambda: (WILD, phi, d, np.empty_like(WILD)))
+
+
+@compiled
+def test_more_activations(kernels: Backend) -> None:
+    d, e, out = normal(WILD.size, seed=1), normal(WILD.size, seed=2), np.empty_like(WILD)
+    for activation in ("tanh", "sigmoid"):
+        same(kernels, activation, lambda: (WILD, out.copy()))
+        same(kernels, f"{activation}_gradient", lambda: (WILD, d, out.copy()))
+    for activation in ("silu", "softplus"):
+        same(kernels, activation, lambda: (WILD, out.copy(), out.copy()))
+    same(kernels, "silu_gradient", lambda: (WILD, e, d, out.copy()))
+    same(kernels, "leaky_relu", lambda: (WILD, out.copy(), 0.3))
+    same(kernels, "leaky_relu_gradient", lambda: (WILD, d, out.copy(), 0.3))
+
+
+@compiled
+@given(H=st.integers(1, 7), W=st.integers(1, 7), size=st.integers(1, 8), seed=st.integers(0, 99))
+def test_average_pool(kernels: Backend, H: int, W: int, size: int, seed: int) -> None:
+    x, dy = normal(H, W, 6, seed=seed), normal(-(-H // size), -(-W // size), 6, seed=seed)
+    x[seed % H, seed % W, 0] = HARD[seed % HARD.size]
+    same(kernels, "average_pool", lambda: (x, np.empty_like(dy), (0, 0), size))
+    same(kernels, "average_pool_gradient", lambda: (dy, (0, 0), np.empty_like(x), size))
+
+
+@compiled
+@given(h=st.integers(1, 3), N=st.integers(1, 3), size=st.sampled_from([1, 3, 16, 37]), seed=st.integers(0, 99))
+def test_norms(kernels: Backend, h: int, N: int, size: int, seed: int) -> None:
+    C = 2 * size
+    x, dy, bias, stats = normal(h, 2, N * C, seed=seed), normal(h, 2, N * C, seed=1), normal(C), normal(2, N * C)
+    x[0, seed % 2, 0] = HARD[seed % HARD.size]
+    work, none = np.empty(4 * N * C + 16 + 4 * C, np.float32), np.empty((0, 0, 0), np.float32)
+    alike(kernels, "normalise", (x, dy[0, 0, :C], bias, 2, 1e-5, np.empty_like(x), (0, 0), stats), (work,))
+    for dx in (np.empty_like(x), none):
+        alike(kernels, "normalise_gradient", (x, stats, bias, 2, dy, (0, 0), dx, bias.copy(), bias.copy(), 2), (work,))
 
 
 @compiled
@@ -206,9 +252,9 @@ def test_winograd(
 
 @compiled
 def test_convolution(kernels: Backend) -> None:
-    columns, bias, dy = normal(3, 2, 2, 3, 3, 4), normal(4), normal(5, 4, 8)
-    same(kernels, "col2im", lambda: (columns, np.empty((7, 5, 2, 4), np.float32), 2))
-    same(kernels, "im2col", lambda: (normal(7, 5, 2, 4), np.empty_like(columns), 2))
+    columns, bias, dy = normal(3, 2, 2, 3, 2, 4), normal(4), normal(5, 4, 8)
+    same(kernels, "col2im", lambda: (columns, np.empty((7, 5, 2, 4), np.float32), (2, 1), (0, 1)))
+    same(kernels, "im2col", lambda: (normal(7, 5, 2, 4), np.empty_like(columns), (2, 1), (0, 1)))
     same(kernels, "add_bias", lambda: (dy, bias, np.empty_like(dy), (0, 0)))
     alike(kernels, "bias_gradient", (dy, (0, 0), dy.shape, bias, 1), (np.empty(8, np.float32),))
 
@@ -250,8 +296,20 @@ def test_stem(kernels: Backend, H: int, W: int, k: int, padding: int, microbatch
     alike(kernels, "stem_gradient", (x, dy, (0, 0), route, filters, microbatch), (work,))
 
 
+BLOCK = Residual((Conv2d(8, (2, 3), 2, "same", bias=False), GroupNorm(2), Silu()), (AvgPool2d(), Conv2d(8, 1)))
+ENDS = Residual(Conv2d(8, padding=1)), GlobalAvgPool(), LayerNorm(), Dense(3)
+MODELS = {
+    "letters": letters().with_dropout(0.3),
+    "lenet": lenet(),
+    "mlp": mlp(),
+    "block": Model(
+        (BLOCK, Tanh(), Dropout(0.2), Residual(Conv2d(8, padding=1)), GlobalAvgPool(), LayerNorm(), Dense(3)), (9, 8, 2)
+    ),
+}
+
+
 @compiled
-@pytest.mark.parametrize("model", [letters().with_dropout(0.3), lenet(), mlp()], ids=["letters", "lenet", "mlp"])
+@pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
 def test_whole_networks(kernels: Backend, model: Model) -> None:
     ours, theirs = (case(model, 5, backend, microbatch=2) for backend in (exactly, kernels))
     got, want = (c.gradient(*(stream(1, 2, number) for number in range(3))) for c in (ours, theirs))

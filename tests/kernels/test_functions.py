@@ -1,4 +1,4 @@
-"""exp, log and erf of the exact backend against the C library's in float64; the compiled ones are the same bits."""
+"""exp, expm1, log and erf of the exact backend against the C library; the compiled ones have the same bits."""
 
 import math
 
@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.kernels.exact.functions import erf, exp, log
+from engine.kernels.exact.functions import erf, exp, expm1, log
 from engine.kernels.table import Doubles
 
 EDGES = [0.0, -0.0, 1e-45, -1e-45, 1.0, -1.0, 3.919, 3.9206, -4.0, 4.1, 1e30, -1e30, math.inf, -math.inf]
@@ -31,6 +31,16 @@ def ulps(found: Doubles, wanted: Doubles) -> float:
     finite = np.isfinite(rounded) | np.isfinite(wanted.astype(np.float32))
     spacing = np.spacing(np.abs(wanted[finite]).astype(np.float32)).astype(np.float64)
     return float((np.abs(rounded - wanted)[finite] / spacing).max())
+
+
+@pytest.mark.filterwarnings("ignore:overflow")
+def test_expm1() -> None:
+    x = everywhere()
+    x = x[(x < 88.7) & (x > -700)]
+    wanted = np.array([math.expm1(v) for v in x.tolist()])
+    found = expm1(x)
+    assert ulps(found, wanted) < 0.500001
+    np.testing.assert_allclose(found, wanted, rtol=6e-16)
 
 
 @pytest.mark.filterwarnings("ignore:overflow")

@@ -54,7 +54,10 @@ class Site:
         """Return what the convolution puts out, by the direct sum: [h, w, N, O]."""
         (h, w), C = self.size, self.u.shape[1]
         samples = self.x[:, :, : self.N * C].reshape(*self.x.shape[:2], self.N, C).astype(float)
-        return sum(samples[a : a + h, b : b + w] @ self.filter[a, b].astype(float) for a, b in np.ndindex(3, 3))
+        image = np.zeros((h, w, self.N, self.bias.size))
+        for a, b in np.ndindex(3, 3):
+            image += samples[a : a + h, b : b + w] @ self.filter[a, b].astype(float)
+        return image
 
     def forward(self, route: NDArray[np.uint8], start: int) -> Array:
         """Return a plane with the result, zeros where it was before."""
@@ -105,7 +108,7 @@ def test_convolution(
     close(site.forward(no_route, start), plane_with(want.astype(np.float32), start, 1, 2, 1))
     dy = np.round(normal(h, w, N * filters, seed=seed + 2))
     for found, gradient in zip(
-        site.backward(dy, no_route, start), site.gradients(dy.reshape(h, w, N, -1)), strict=True
+        site.backward(dy, no_route, start), site.gradients(dy.reshape(h, w, N, -1).astype(float)), strict=True
     ):
         close(found, gradient)
 

@@ -7,8 +7,8 @@ import msgpack
 import pytest
 
 from engine.errors import ModelError
-from engine.nn.layers import Conv2d, Dense, Dropout, Flatten, Gelu, Layer, MaxPool2d, Relu
-from engine.nn.model import BUILT_IN, Model, check_fits, lenet, letters, load_model, mlp, model_from
+from engine.nn.layers import Conv2d, Dense, Dropout, Flatten, Gelu, GlobalAvgPool, Layer, MaxPool2d, Relu, Residual
+from engine.nn.model import BUILT_IN, Model, check_fits, lenet, letters, load_model, mlp, model_from, resnet8, vgg7
 
 FILE = """
 loss = "mean_squared_error"
@@ -56,7 +56,18 @@ def test_dropout_goes_before_activations_between_dense_layers() -> None:
         Model((Flatten(), Dense(2))).with_dropout(0.5)
 
 
-@pytest.mark.parametrize("model", [letters(), lenet(), mlp((3, 4, 2), 5), letters().with_dropout(0.5)])
+def test_networks_with_normalisation() -> None:
+    convolutions = [3 * 16, 16 * 16, 16 * 16, 16 * 32, 32 * 32, 32 * 64, 64 * 64]
+    shortcuts, norms, dense = 16 * 32 + 32 * 64, 2 * 3 * (16 + 32 + 64), 65 * 10
+    assert resnet8().layout().size == 9 * sum(convolutions) + shortcuts + norms + dense
+    convolutions, norms = [3 * 32, 32 * 32, 32 * 64, 64 * 64, 64 * 128, 128 * 128], 2 * (2 * (32 + 64 + 128) + 128)
+    assert vgg7().layout().size == 9 * sum(convolutions) + norms + 129 * 10
+    assert resnet8((28, 28, 1)).shapes()[-2:] == [(64,), (10,)]
+
+
+@pytest.mark.parametrize(
+    "model", [resnet8(), vgg7((28, 28, 1)), letters(), lenet(), mlp((3, 4, 2), 5), letters().with_dropout(0.5)]
+)
 def test_descriptions_survive_the_wire(model: Model) -> None:
     assert model_from(msgpack.unpackb(msgpack.packb(model.describe()))) == model
 
@@ -105,7 +116,7 @@ def test_a_model_on_features() -> None:
     model = load_model("mlp", (8,), 1, values=True)
     assert (model.loss, model.shape, model.classes) == ("mean_squared_error", (8,), 1)
     check_fits(model, (8,), 1, values=True)
-    for name in ("letters", "lenet"):
+    for name in ("letters", "lenet", "resnet8", "vgg7"):
         with pytest.raises(ModelError, match=rf"{name}: c1: Conv2d needs images .* \(8,\), which are features; .* mlp"):
             load_model(name, (8,), 3)
 
@@ -132,8 +143,58 @@ def test_models_from_files(tmp_path: Path) -> None:
     path.write_text("layers = [")
     with pytest.raises(ModelError, match="is not valid TOML"):
         load_model(str(path), (4, 5, 1), 3)
-    with pytest.raises(ModelError, match="no model 'resnet': use letters, mlp, lenet, or the path"):
+    with pytest.raises(ModelError, match="no model 'resnet': use letters, mlp, lenet, resnet8, vgg7, or the path"):
         load_model("resnet", (4, 5, 1), 3)
+
+
+def test_names_within_layers_differ_throughout_the_model() -> None:
+    inner = Residual((Conv2d(2, padding=1), Relu()), Conv2d(2, 1), name="inner")
+    model = Model((Conv2d(2), Residual((inner, Conv2d(2, 1))), Conv2d(3), Flatten(), Dense(2)))
+    names = "c1, res1, inner, c2, relu1, c3, c4, c5, flatten1, fc1"
+    assert ", ".join(layer.name for layer in model.every_layer()) == names
+    assert list(model.layout().specs)[2:4] == ["c2.filter", "c2.bias"]
+    assert model_from(model.describe()) == model
+    with pytest.raises(ModelError, match="two layers are named 'inner'"):
+        Model((inner, inner))
+    with pytest.raises(ModelError, match=r"layer 2: name must be a plain word like 'c1', got 'a\.b'"):
+        Model((Conv2d(2), Residual(Conv2d(2, padding=1, name="a.b"))))
+
+
+def test_dropout_within_layers() -> None:
+    model = Model((Residual((Dense(3), Relu(), Dense(3))), Dense(2)), (3,)).with_dropout(0.3)
+    assert [type(layer).__name__ for layer in model.every_layer()][2:4] == ["Dropout", "Relu"]
+    assert [layer.rate for layer in model.with_dropout(0.1).every_layer() if isinstance(layer, Dropout)] == [0.1]
+
+
+NESTED = """
+[[layers]]
+type = "Residual"
+[[layers.layers]]
+type = "Conv2d"
+filters = 4
+stride = 2
+padding = "same"
+[[layers.shortcut]]
+type = "Conv2d"
+filters = {}
+kernel = 1
+stride = [2, 2]
+[[layers]]
+type = "GlobalAvgPool"
+"""
+
+
+def test_layers_within_layers_in_a_file() -> None:
+    Path("my.toml").write_text(NESTED.format(4))
+    block = Residual((Conv2d(4, stride=2, padding="same"),), (Conv2d(4, 1, stride=2),))
+    assert load_model("my.toml", (5, 5, 1), 4) == Model((block, GlobalAvgPool()), (5, 5, 1))
+    for wrong, said in (
+        ("0", "layer 1: in shortcut, layer 1: Conv2d: filters must be"),
+        ("5", "res1: layers and shortcut must end"),
+    ):
+        Path("my.toml").write_text(NESTED.format(wrong))
+        with pytest.raises(ModelError, match=rf"^my\.toml: {said}"):
+            load_model("my.toml", (5, 5, 1), 4)
 
 
 def test_data_that_does_not_fit() -> None:

@@ -26,8 +26,9 @@ values = st.recursive(
     scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
 )
 FIELDS = ("name", "features", "filters", "kernel", "stride", "padding", "size", "rate")
+MORE = ("slope", "bias", "groups", "epsilon", "layers", "shortcut")
 kinds = st.sampled_from([*REGISTRY, "Elementwise", "Layer", "Dens"])
-layers = st.dictionaries(st.sampled_from(FIELDS), st.one_of(st.integers(1, 5), values), max_size=3).flatmap(
+layers = st.dictionaries(st.sampled_from([*FIELDS, *MORE]), st.one_of(st.integers(1, 5), values), max_size=3).flatmap(
     lambda fields: st.one_of(kinds, values).map(lambda kind: {"type": kind} | fields)
 )
 # Layers that fit one another, so that what comes after them is looked at as well.

@@ -22,27 +22,41 @@ _phi = np.vectorize(lambda v: (1 + erf(v / sqrt(2))) / 2, otypes=[float])
 _density = np.vectorize(lambda v: exp(-v * v / 2) / sqrt(2 * pi), otypes=[float])
 
 
-def windows(x: Doubles, k: int, stride: int) -> Doubles:
-    """Return every k x k patch of x [N, C, H, W]: a writable view [N, C, h, w, k, k]."""
-    view = np.lib.stride_tricks.sliding_window_view(x, (k, k), axis=(2, 3), writeable=True)
-    return view[:, :, ::stride, ::stride]
+def windows(x: Doubles, window: tuple[int, int], stride: tuple[int, int]) -> Doubles:
+    """Return every patch of x [N, C, H, W]: a writable view [N, C, h, w, rows, columns]."""
+    view = np.lib.stride_tricks.sliding_window_view(x, window, axis=(2, 3), writeable=True)
+    return view[:, :, :: stride[0], :: stride[1]]
+
+
+def pair(value: Any) -> tuple[int, int]:
+    """Return a number twice, or the two that there are."""
+    return tuple(value) if isinstance(value, tuple) else (value, value)
+
+
+def borders(size: int, kernel: int, stride: int, padding: int | str) -> tuple[int, int]:
+    """Return how many zeros go before and after, as TensorFlow's documentation has it for "same"."""
+    if padding != "same":
+        return int(padding), int(padding)
+    total = max(kernel - stride if size % stride == 0 else kernel - size % stride, 0)
+    return total // 2, total - total // 2
 
 
 def conv2d(x: Doubles, layer: layers.Conv2d, filters: Doubles, bias: Doubles) -> tuple[Doubles, Back]:
     """Return y [N, O, h, w], and a function from y' to (x', filters', bias')."""
-    p = layer.padding
-    padded = np.pad(x, ((0, 0), (0, 0), (p, p), (p, p)))
-    patches = windows(padded, layer.kernel, layer.stride)
+    kernel, stride, padding = pair(layer.kernel), pair(layer.stride), pair(layer.padding)
+    (a, b), (c, d) = (borders(x.shape[2 + k], kernel[k], stride[k], padding[k]) for k in range(2))
+    padded = np.pad(x, ((0, 0), (0, 0), (a, b), (c, d)))
+    patches = windows(padded, kernel, stride)
     y = np.einsum("nchwab,ocab->nohw", patches, filters) + bias[:, None, None]
 
     def back(dy: Doubles) -> tuple[Doubles, Doubles, Doubles]:
         dx = np.zeros_like(padded)
         for row in range(dy.shape[2]):
             for column in range(dy.shape[3]):
-                top, left = row * layer.stride, column * layer.stride
+                top, left = row * stride[0], column * stride[1]
                 patch = np.einsum("no,ocab->ncab", dy[:, :, row, column], filters)
-                dx[:, :, top : top + layer.kernel, left : left + layer.kernel] += patch
-        inner = dx[:, :, p : p + x.shape[2], p : p + x.shape[3]]
+                dx[:, :, top : top + kernel[0], left : left + kernel[1]] += patch
+        inner = dx[:, :, a : a + x.shape[2], c : c + x.shape[3]]
         return inner, np.einsum("nchwab,nohw->ocab", patches, dy), dy.sum((0, 2, 3))
 
     return y, back
@@ -77,6 +91,29 @@ def max_pool(x: Doubles, size: int) -> tuple[Doubles, Pull]:
     return y, back
 
 
+def average_pool(x: Doubles, size: int) -> tuple[Doubles, Pull]:
+    """Return the mean of each window, the size rounded up, of what is in it."""
+    N, C, H, W = x.shape
+    corners = [(top, left) for top in range(0, H, size) for left in range(0, W, size)]
+    y = np.empty((N, C, -(-H // size), -(-W // size)))
+    for top, left in corners:
+        y[:, :, top // size, left // size] = x[:, :, top : top + size, left : left + size].mean((2, 3))
+
+    def back(dy: Doubles) -> Doubles:
+        dx = np.empty_like(x)
+        for top, left in corners:
+            window = dx[:, :, top : top + size, left : left + size]
+            window[...] = dy[:, :, top // size, left // size, None, None] / window[0, 0].size
+        return dx
+
+    return y, back
+
+
+def global_average(x: Doubles) -> tuple[Doubles, Pull]:
+    """Return the mean of each channel, [N, C]."""
+    return x.mean((2, 3)), lambda dy: np.broadcast_to(dy[:, :, None, None], x.shape) / x[0, 0].size
+
+
 def loss_of(z: Doubles, labels: NDArray[Any], name: str) -> tuple[float, Doubles]:
     """Return the summed loss of outputs z [N, K], and its gradient; `labels` are values if they are floats [N, K]."""
     if labels.dtype.kind == "f":
@@ -97,17 +134,57 @@ def forward(model: Model, parameters: Parameters, images: Doubles) -> tuple[Doub
     x = images.astype(float)
     x = x.transpose(0, 3, 1, 2) if x.ndim == 4 else x
     gradients: Parameters = {}
-    pulls: list[Pull] = []
-    for layer in model.layers:
-        x, pull = _layer(layer, x, parameters, gradients)
-        pulls.append(pull)
+    x, pull = _in_order(model.layers, x, parameters, gradients)
 
     def back(dz: Doubles) -> Parameters:
-        for pull in reversed(pulls):
-            dz = pull(dz)
+        pull(dz)
         return gradients
 
     return x, back
+
+
+def _in_order(
+    some: tuple[layers.Layer, ...], x: Doubles, parameters: Parameters, gradients: Parameters
+) -> tuple[Doubles, Pull]:
+    """Return the outputs of layers that follow one another, and a function from their gradient to the inputs'."""
+    pulls: list[Pull] = []
+    for layer in some:
+        x, pull = _layer(layer, x, parameters, gradients)
+        pulls.append(pull)
+
+    def back(dy: Doubles) -> Doubles:
+        for pull in reversed(pulls):
+            dy = pull(dy)
+        return dy
+
+    return x, back
+
+
+def residual(layer: layers.Residual, x: Doubles, parameters: Parameters, gradients: Parameters) -> tuple[Doubles, Pull]:
+    """Return the sum of both branches."""
+    (a, through), (b, past) = (_in_order(some, x, parameters, gradients) for some in (layer.layers, layer.shortcut))
+    return a + b, lambda dy: through(dy) + past(dy)
+
+
+def normalise(layer: layers.Norm, x: Doubles, parameters: Parameters, gradients: Parameters) -> tuple[Doubles, Pull]:
+    """Return each group of channels normalised, then scaled and shifted: x is [N, C, ...]."""
+    G = layer.groups if isinstance(layer, layers.GroupNorm) else 1
+    scale, bias = (parameters[f"{layer.name}.{name}"] for name in ("scale", "bias"))
+    wide = (slice(None), *(None,) * (x.ndim - 2))
+    grouped = x.reshape(len(x), G, -1)
+    root = np.sqrt(grouped.var(2, keepdims=True) + layer.epsilon)
+    normal = (grouped - grouped.mean(2, keepdims=True)) / root
+    h = normal.reshape(x.shape)
+    others = (0, *range(2, x.ndim))
+
+    def back(dy: Doubles) -> Doubles:
+        gradients[f"{layer.name}.scale"], gradients[f"{layer.name}.bias"] = (dy * h).sum(others), dy.sum(others)
+        d = (dy * scale[wide]).reshape(grouped.shape)
+        lost = d.mean(2, keepdims=True) + normal * (d * normal).mean(2, keepdims=True)
+        dx: Doubles = ((d - lost) / root).reshape(x.shape)
+        return dx
+
+    return h * scale[wide] + bias[wide], back
 
 
 def gradients(model: Model, parameters: Parameters, images: Doubles, labels: NDArray[Any]) -> tuple[float, Parameters]:
@@ -122,27 +199,59 @@ def _layer(layer: layers.Layer, x: Doubles, parameters: Parameters, gradients: P
     match layer:
         case layers.Conv2d() | layers.Dense():
             return _with_parameters(layer, x, parameters, gradients)
+        case layers.Norm():
+            return normalise(layer, x, parameters, gradients)
+        case layers.Residual():
+            return residual(layer, x, parameters, gradients)
+    return _without_parameters(layer, x)
+
+
+def _without_parameters(layer: layers.Layer, x: Doubles) -> tuple[Doubles, Pull]:
+    match layer:
         case layers.MaxPool2d():
             return max_pool(x, layer.size)
-        case layers.Relu():
-            return np.maximum(x, 0), lambda dy: dy * (x > 0)
-        case layers.Gelu():
-            return x * _phi(x), lambda dy: dy * (_phi(x) + x * _density(x))
+        case layers.AvgPool2d():
+            return average_pool(x, layer.size)
+        case layers.GlobalAvgPool():
+            return global_average(x)
         case layers.Flatten():
             return x.reshape(len(x), -1), lambda dy: dy.reshape(x.shape)
-    assert isinstance(layer, layers.Dropout)
-    return x, lambda dy: dy
+    return _activation(layer, x)
+
+
+def _activation(layer: layers.Layer, x: Doubles) -> tuple[Doubles, Pull]:
+    gate, y, slope = 1 / (1 + np.exp(-x)), x, np.ones_like(x)  # Dropout is off
+    match layer:
+        case layers.Relu():
+            y, slope = np.maximum(x, 0), (x > 0).astype(float)
+        case layers.Gelu():
+            y, slope = x * _phi(x), _phi(x) + x * _density(x)
+        case layers.Tanh():
+            y, slope = np.tanh(x), 1 / np.cosh(x) ** 2
+        case layers.Sigmoid():
+            y, slope = gate, gate * (1 - gate)
+        case layers.Silu():
+            y, slope = x * gate, gate + x * gate * (1 - gate)
+        case layers.LeakyRelu():
+            slope = np.where(x > 0, 1, layer.slope)
+            y = slope * x
+        case layers.Softplus():
+            y, slope = np.log1p(np.exp(x)), gate
+    return y, lambda dy: dy * slope
 
 
 def _with_parameters(
     layer: layers.Conv2d | layers.Dense, x: Doubles, parameters: Parameters, gradients: Parameters
 ) -> tuple[Doubles, Pull]:
     weights = f"{layer.name}.{'filter' if isinstance(layer, layers.Conv2d) else 'weights'}"
-    w, bias = parameters[weights], parameters[f"{layer.name}.bias"]
+    w = parameters[weights]
+    bias = parameters.get(f"{layer.name}.bias", np.zeros(len(w)))
     y, back = conv2d(x, layer, w, bias) if isinstance(layer, layers.Conv2d) else dense(x, w, bias)
 
     def pull(dy: Doubles) -> Doubles:
-        dx, gradients[weights], gradients[f"{layer.name}.bias"] = back(dy)
+        dx, gradients[weights], slopes = back(dy)
+        if f"{layer.name}.bias" in parameters:
+            gradients[f"{layer.name}.bias"] = slopes
         return dx
 
     return y, pull

@@ -3,7 +3,26 @@
 import numpy as np
 import pytest
 
-from engine.nn.layers import Conv2d, Dense, Dropout, Flatten, Gelu, MaxPool2d, Relu
+from engine.nn.layers import (
+    AvgPool2d,
+    Conv2d,
+    Dense,
+    Dropout,
+    Flatten,
+    Gelu,
+    GlobalAvgPool,
+    GroupNorm,
+    Layer,
+    LayerNorm,
+    LeakyRelu,
+    MaxPool2d,
+    Relu,
+    Residual,
+    Sigmoid,
+    Silu,
+    Softplus,
+    Tanh,
+)
 from engine.nn.model import LOSSES, Model
 from tests.support.reference import forward, gradients, loss_of
 
@@ -19,11 +38,29 @@ LAYERS = (
     Dropout(0.5),
     Dense(3),
 )
+OTHERS = (
+    Conv2d(3, (2, 3), (1, 2), "same", bias=False),
+    Tanh(),
+    AvgPool2d(3),
+    Silu(),
+    Conv2d(4, 1),
+    GroupNorm(2, epsilon=0.1),
+    Residual(
+        (Conv2d(6, 2, 2, "same", bias=False), LayerNorm(), Residual((Tanh(), Conv2d(6, 1)))), Conv2d(6, 1, stride=2)
+    ),
+    LeakyRelu(0.2),
+    GlobalAvgPool(),
+    Dense(4),
+    Softplus(),
+    Dense(3),
+    Sigmoid(),
+)
 
 
 @pytest.mark.parametrize("loss", LOSSES)
-def test_gradients_are_the_slope_of_the_loss(loss: str) -> None:
-    model, rng = Model(LAYERS, (9, 7, 2), loss), np.random.default_rng(0)
+@pytest.mark.parametrize("layers", [LAYERS, OTHERS])
+def test_gradients_are_the_slope_of_the_loss(layers: tuple[Layer, ...], loss: str) -> None:
+    model, rng = Model(layers, (9, 7, 2), loss), np.random.default_rng(0)
     parameters = {name: rng.standard_normal(spec.shape) for name, spec in model.layout().specs.items()}
     images, labels = rng.standard_normal((3, 9, 7, 2)), rng.integers(0, 3, 3)
     value, slopes = gradients(model, parameters, images, labels)

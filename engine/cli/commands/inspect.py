@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the command."""
-    parser.add_argument("model", metavar="MODEL", help="letters, mlp, lenet, or a TOML file")
+    parser.add_argument("model", metavar="MODEL", help="letters, mlp, lenet, resnet8, vgg7, or a TOML file")
     parser.add_argument(
         "--shape",
         type=int,

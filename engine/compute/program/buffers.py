@@ -60,6 +60,15 @@ class Activation:
         f = self.frame
         return array[f.start : f.start + f.H, f.start : f.start + f.W]
 
+    def clear_border(self) -> None:
+        """Set the values around the image to 0, in the whole buffer."""
+        f = self.frame
+        if (f.height, f.width) != (f.H, f.W):
+            for edge in (slice(f.start), slice(f.start + f.H, None)):
+                self.value[edge] = 0
+            for edge in (slice(f.start), slice(f.start + f.W, None)):
+                self.value[:, edge] = 0
+
     @cached_property
     def place(self) -> Place:
         """Where the image begins in its planes."""

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from engine.compute.program.operations import OPERATIONS, Copy, Operation, Stem, Step, Winograd, WinogradPool
 from engine.errors import ModelError
-from engine.nn.layers import Conv2d, Layer, MaxPool2d, Relu, Shape
+from engine.nn.layers import Conv2d, Layer, Layers, MaxPool2d, Relu, Residual, Shape
 from engine.nn.model import Model
 
 # From which on Winograd's transforms cost less than they save:
@@ -14,19 +14,25 @@ EDGE = 3  # rows and columns of outputs
 
 def steps_of(model: Model) -> list[Step]:
     """Return the steps of `model`, in order. ModelError for a layer without an operation."""
-    layers = _pools_first(model.layers)
-    steps: list[Step] = []
-    shape: Shape = model.shape
-    while layers:
-        step = _fused(layers, shape, first=not steps) or _single(layers[0], shape)
-        steps.append(replace(step, place=len(model.layers) - len(layers)))
-        shape, layers = step.output, layers[len(step.layers) :]
+    steps = _steps(model.layers, model.shape, 0)
     if not steps[0].operation.takes_images:
         steps.insert(0, Step(Copy, (), model.shape, model.shape))
     return steps
 
 
-def _pools_first(layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
+def _steps(layers: Layers, shape: Shape, place: int, within: bool = False) -> list[Step]:
+    """Return the steps of layers that follow one another; `within` another layer none is the first of the model."""
+    layers = _pools_first(layers)
+    steps: list[Step] = []
+    while layers:
+        step = _fused(layers, shape, first=not steps and not within) or _single(layers[0], shape, place)
+        steps.append(replace(step, place=place))
+        place += _count(step.layers)
+        shape, layers = step.output, layers[len(step.layers) :]
+    return steps
+
+
+def _pools_first(layers: Layers) -> Layers:
     """Let every max-pool go before a ReLU: the result is the same to the bit, on a quarter of the values.
 
     Both are monotonic, so they commute; and where all values of a window are below 0, ReLU stops the gradient.
@@ -38,16 +44,16 @@ def _pools_first(layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
     return tuple(out)
 
 
-def _fused(layers: tuple[Layer, ...], shape: Shape, first: bool) -> Step | None:
+def _fused(layers: Layers, shape: Shape, first: bool) -> Step | None:
     """Return a step for a convolution of stride 1 and the pool after it, where one beats doing each alone."""
     conv = layers[0]
-    if type(conv) is not Conv2d or conv.stride != 1:
+    if type(conv) is not Conv2d or not _is_even(conv, shape):
         return None
     pool = layers[1] if len(layers) > 1 and type(layers[1]) is MaxPool2d and layers[1].size == 2 else None
     output = conv.output_shape(shape)
     if pool and first and shape[2] == 1:
         return Step(Stem, (conv, pool), shape, pool.output_shape(output))
-    if conv.kernel != 3 or conv.padding > 1 or min(shape[2], conv.filters) < CHANNELS:
+    if conv.kernel != 3 or conv.borders(shape)[0][0] > 1 or min(shape[2], conv.filters) < CHANNELS:
         return None
     if min(output[:2]) < EDGE:
         return None
@@ -56,8 +62,23 @@ def _fused(layers: tuple[Layer, ...], shape: Shape, first: bool) -> Step | None:
     return Step(Winograd, (conv,), shape, output)
 
 
-def _single(layer: Layer, shape: Shape) -> Step:
-    return Step(_operation(layer), (layer,), shape, layer.output_shape(shape))
+def _is_even(conv: Conv2d, shape: Shape) -> bool:
+    """Tell whether a convolution has stride 1, a square kernel and as much padding on every side."""
+    rows, columns = conv.borders(shape)
+    return conv.stride == 1 and isinstance(conv.kernel, int) and len({*rows, *columns}) == 1
+
+
+def _count(layers: Layers) -> int:
+    """Return how many layers there are, those within others instead of these."""
+    return sum(not isinstance(layer, Residual) for outer in layers for layer in outer.everything())
+
+
+def _single(layer: Layer, shape: Shape, place: int) -> Step:
+    branches: tuple[tuple[Step, ...], ...] = ()
+    if isinstance(layer, Residual):
+        body = _steps(layer.layers, shape, place, within=True)
+        branches = tuple(body), tuple(_steps(layer.shortcut, shape, place + _count(layer.layers), within=True))
+    return Step(_operation(layer), (layer,), shape, layer.output_shape(shape), branches=branches)
 
 
 def _operation(layer: Layer) -> type[Operation]:

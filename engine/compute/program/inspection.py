@@ -27,8 +27,8 @@ class OperationInfo:
 
 
 def describe(step: Step, chunk: int, needs_input_gradient: bool) -> OperationInfo:
-    """Return what is to be known about `step`, run on `chunk` samples at a time."""
-    forward = step.operation.work(step)
-    backward = forward * (1 + needs_input_gradient) if step.parameters else 0
+    """Return what is to be known about `step`, run on `chunk` samples at a time; of steps within it, nothing."""
+    forward, own = step.operation.work(step), 0 if step.branches else step.parameters
+    backward = forward * (1 + needs_input_gradient) if own else 0
     kernel, memory = step.operation.__name__.removesuffix("Op"), step.operation.footprint(step) * chunk
-    return OperationInfo(step.name, kernel, step.input, step.output, step.parameters, forward, backward, chunk, memory)
+    return OperationInfo(step.name, kernel, step.input, step.output, own, forward, backward, chunk, memory)

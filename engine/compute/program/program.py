@@ -9,6 +9,7 @@ from engine.compute.program.buffers import Arena
 from engine.compute.program.build import Builder
 from engine.compute.program.fusion import steps_of
 from engine.compute.program.inspection import OperationInfo, describe
+from engine.compute.program.operations import Operation
 from engine.compute.program.operations.loss import Loss
 from engine.compute.program.weights import Weights
 from engine.kernels import Array
@@ -105,8 +106,9 @@ class Program:
         with np.errstate(all="ignore"):
             for operation in self._forward:
                 operation.forward(())
-                if not np.isfinite(operation.y.inside(operation.y.value)).all():
-                    return operation.step.layers[0].name if operation.step.layers else "inputs"
+            for part in self._parts():
+                if not np.isfinite(part.y.inside(part.y.value)).all():
+                    return part.step.layers[0].name if part.step.layers else "inputs"
         return self._bad_gradient(inputs, targets)
 
     def _bad_gradient(self, inputs: Array, targets: Targets) -> str | None:
@@ -117,8 +119,11 @@ class Program:
 
     def operations(self) -> list[OperationInfo]:
         """Return what the program consists of, in order; moves between buffers are left out."""
-        pairs, samples = zip(self._steps, self._forward, strict=True), len(self._inputs)
-        return [describe(step, samples, o.x.gradient is not None) for step, o in pairs if step.layers]
+        parts = [part for part in self._parts() if part.step.layers]
+        return [describe(part.step, self.samples, part.x.gradient is not None) for part in parts]
+
+    def _parts(self) -> list[Operation]:
+        return [part for operation in self._forward for part in operation.parts()]
 
     def _run(self, inputs: Array, targets: Targets, rngs: Sequence[Stream]) -> tuple[float, int]:
         self._load(inputs)

@@ -56,7 +56,7 @@ class Assignments:
         state = self.workers[worker]
         self.attempts += 1
         share = (blocks[0][0], blocks[-1][1])
-        late, lease = self._leases.limits(share[1] - share[0], state.speed)
+        late, lease = self._leases.limits(share[1] - share[0], state.speed or self._speed_of_newcomers())
         task = Task(current.number, self.attempts, share, list(blocks), now, now + late, now + lease)
         state.task = task
         state.given.append(task)
@@ -65,6 +65,11 @@ class Assignments:
         fresh = state.version != current.version
         state.version = current.version
         return Assign(worker, current.number, self.attempts, share, fresh)
+
+    def _speed_of_newcomers(self) -> float | None:
+        """Return the lowest speed to expect of a worker that has not shown its own; None if none has."""
+        known = [state.speed for state in self.workers.values() if state.speed is not None]
+        return min(known) / self._leases.newcomer if known else None
 
     def overdue(self, now: float) -> tuple[list[tuple[Worker, Task]], list[tuple[Worker, Task]]]:
         """Return the tasks that have just become late, and those whose lease has just lapsed, with their workers."""

@@ -19,6 +19,7 @@ class Leases:
     first_late: float = 15.0
     least_late: float = 1.0
     late_factor: float = 6.0
+    newcomer: float = 4.0
 
     def limits(self, size: int, speed: float | None) -> tuple[float, float]:
         """Return after how long a worker is late with `size` micro-batches, and after how long its lease lapses.

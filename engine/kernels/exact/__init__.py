@@ -3,15 +3,28 @@
 Operations that round nothing, or where numpy rounds as the rules say, are those of `with_numpy`.
 """
 
+from engine.kernels.exact.activations import (
+    leaky_relu,
+    leaky_relu_gradient,
+    sigmoid,
+    sigmoid_gradient,
+    silu,
+    silu_gradient,
+    softplus,
+    tanh,
+    tanh_gradient,
+)
 from engine.kernels.exact.convolution import bias_gradient, col2im
 from engine.kernels.exact.elementwise import gelu, gelu_gradient, relu, relu_gradient
 from engine.kernels.exact.loss import mean_squared_error, softmax_cross_entropy, squared_error_of_values
 from engine.kernels.exact.measures import moments, norm, total
+from engine.kernels.exact.norms import normalise, normalise_gradient
 from engine.kernels.exact.pooling import max_pool, max_pool_gradient
 from engine.kernels.exact.products import matrix_gradient, multiply
 from engine.kernels.exact.stem import stem, stem_gradient, stem_work
 from engine.kernels.exact.winograd import winograd, winograd_filter, winograd_gradient, winograd_work
 from engine.kernels.philox import philox
+from engine.kernels.with_numpy.averages import average_pool, average_pool_gradient
 from engine.kernels.with_numpy.convolution import add_bias, im2col
 from engine.kernels.with_numpy.dropout import dropout_mask
 from engine.kernels.with_numpy.measures import histogram
@@ -35,6 +48,8 @@ def compilations() -> int:
 __all__ = [
     "adam",
     "add_bias",
+    "average_pool",
+    "average_pool_gradient",
     "bias_gradient",
     "cached",
     "col2im",
@@ -44,6 +59,8 @@ __all__ = [
     "gelu_gradient",
     "histogram",
     "im2col",
+    "leaky_relu",
+    "leaky_relu_gradient",
     "matrix_gradient",
     "max_pool",
     "max_pool_gradient",
@@ -53,15 +70,24 @@ __all__ = [
     "multiply",
     "name",
     "norm",
+    "normalise",
+    "normalise_gradient",
     "philox",
     "relu",
     "relu_gradient",
     "sgd",
+    "sigmoid",
+    "sigmoid_gradient",
+    "silu",
+    "silu_gradient",
     "softmax_cross_entropy",
+    "softplus",
     "squared_error_of_values",
     "stem",
     "stem_gradient",
     "stem_work",
+    "tanh",
+    "tanh_gradient",
     "total",
     "transpose",
     "whole_rows",

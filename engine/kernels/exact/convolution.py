@@ -3,15 +3,16 @@
 import numpy as np
 
 from engine.kernels.pairs import in_pairs
-from engine.kernels.table import Array, Place
+from engine.kernels.table import Array, Place, Size
 from engine.kernels.with_numpy.planes import inside, split
 
 
-def col2im(columns: Array, dx: Array, stride: int) -> None:
-    h, w, _, k = columns.shape[:4]
+def col2im(columns: Array, dx: Array, stride: Size, origin: Size) -> None:
+    h, w, _, rows, across = columns.shape[:5]
     dx.fill(0)
     for i, j in np.ndindex(h, w):
-        dx[i * stride : i * stride + k, j * stride : j * stride + k] += columns[i, j].transpose(1, 2, 0, 3)
+        top, left = origin[0] + i * stride[0], origin[1] + j * stride[1]
+        dx[top : top + rows, left : left + across] += columns[i, j].transpose(1, 2, 0, 3)
 
 
 def bias_gradient(

@@ -1,4 +1,4 @@
-"""exp, log and erf of float64 arrays from + - * / alone, as docs/arithmetic.md says."""
+"""exp, expm1, log and erf of float64 arrays from + - * / alone, as docs/arithmetic.md says."""
 
 import numpy as np
 
@@ -6,6 +6,7 @@ from engine.kernels.series import (
     ERF_ABOVE,
     ERF_BELOW,
     EXP,
+    EXPM1,
     HIGHEST,
     LARGEST,
     LN2_HIGH,
@@ -29,7 +30,18 @@ def exp(x: Doubles) -> Doubles:
     rounded = x * LOG2_E + ROUNDER
     k = rounded - ROUNDER
     r = (x - k * LN2_HIGH) - k * LN2_LOW
-    return _polynomial(EXP, r) * ((rounded.view(np.int64) + _EXPONENT) << 52).view(np.float64)
+    return polynomial(EXP, r) * ((rounded.view(np.int64) + _EXPONENT) << 52).view(np.float64)
+
+
+def expm1(x: Doubles) -> Doubles:
+    """Return e^x - 1, right to the last digits near 0, too."""
+    x = np.where(x < LOWEST, LOWEST, x)
+    x = np.where(x > HIGHEST, HIGHEST, x)
+    rounded = x * LOG2_E + ROUNDER
+    k = rounded - ROUNDER
+    r = (x - k * LN2_HIGH) - k * LN2_LOW
+    power = ((rounded.view(np.int64) + _EXPONENT) << 52).view(np.float64)
+    return r * polynomial(EXPM1, r) * power + (power - 1)
 
 
 def log(x: Doubles) -> Doubles:
@@ -40,7 +52,7 @@ def log(x: Doubles) -> Doubles:
     large = m > ROOT_TWO
     k, m = k + large, np.where(large, m * 0.5, m)
     s = (m - 1) / (m + 1)
-    found = k * LN2_HIGH + (2 * s * _polynomial(LOG, s * s) + k * LN2_LOW)
+    found = k * LN2_HIGH + (2 * s * polynomial(LOG, s * s) + k * LN2_LOW)
     return np.where(x < np.inf, found, x)
 
 
@@ -48,10 +60,10 @@ def erf(x: Doubles) -> Doubles:
     """Return the error function, right to 11 digits, and 1 in float32 where that is nearest."""
     x = np.where(x > LARGEST, LARGEST, x)
     x = np.where(x < -LARGEST, -LARGEST, x)
-    return x * _polynomial(ERF_ABOVE, x * x) / _polynomial(ERF_BELOW, x * x)
+    return x * polynomial(ERF_ABOVE, x * x) / polynomial(ERF_BELOW, x * x)
 
 
-def _polynomial(coefficients: tuple[float, ...], x: Doubles) -> Doubles:
+def polynomial(coefficients: tuple[float, ...], x: Doubles) -> Doubles:
     """Return the values at x by Horner's scheme, highest power first."""
     total: Doubles = np.full_like(x, coefficients[0])
     for coefficient in coefficients[1:]:

@@ -40,9 +40,9 @@ def matrix_gradient(a: Array, b: Array, out: Array, microbatch: int, work: Array
 
     def chain(first: int) -> Array:
         part = slice(first, first + microbatch)
-        rows = np.empty((1, *out.shape), np.float32)
+        rows: Array = np.empty((1, *out.shape), np.float32)
         left, right = (x[:, part].reshape(1, -1, x.shape[2]) for x in (a, b))
         multiply(left.transpose(0, 2, 1), right, rows, False, work)
-        return rows[0]
+        return rows.reshape(out.shape)
 
     np.copyto(out, in_pairs([chain(first) for first in range(0, a.shape[1], microbatch)], np.add))

@@ -1,10 +1,23 @@
 """Every operation of the table compiled by numba: each loop nest reads and writes its arrays once."""
 
+from engine.kernels.with_numba.activations import (
+    leaky_relu,
+    leaky_relu_gradient,
+    sigmoid,
+    sigmoid_gradient,
+    silu,
+    silu_gradient,
+    softplus,
+    tanh,
+    tanh_gradient,
+)
+from engine.kernels.with_numba.averages import average_pool, average_pool_gradient
 from engine.kernels.with_numba.convolution import add_bias, bias_gradient, col2im, im2col
 from engine.kernels.with_numba.elementwise import gelu, gelu_gradient, relu, relu_gradient
 from engine.kernels.with_numba.jit import cached, compilations
 from engine.kernels.with_numba.loss import mean_squared_error, softmax_cross_entropy, squared_error_of_values
 from engine.kernels.with_numba.measures import histogram, moments, norm, total
+from engine.kernels.with_numba.norms import normalise, normalise_gradient
 from engine.kernels.with_numba.optimizers import adam, momentum, sgd
 from engine.kernels.with_numba.philox import dropout_mask, philox
 from engine.kernels.with_numba.pooling import max_pool, max_pool_gradient
@@ -19,6 +32,8 @@ whole_rows = True
 __all__ = [
     "adam",
     "add_bias",
+    "average_pool",
+    "average_pool_gradient",
     "bias_gradient",
     "cached",
     "col2im",
@@ -28,6 +43,8 @@ __all__ = [
     "gelu_gradient",
     "histogram",
     "im2col",
+    "leaky_relu",
+    "leaky_relu_gradient",
     "matrix_gradient",
     "max_pool",
     "max_pool_gradient",
@@ -37,15 +54,24 @@ __all__ = [
     "multiply",
     "name",
     "norm",
+    "normalise",
+    "normalise_gradient",
     "philox",
     "relu",
     "relu_gradient",
     "sgd",
+    "sigmoid",
+    "sigmoid_gradient",
+    "silu",
+    "silu_gradient",
     "softmax_cross_entropy",
+    "softplus",
     "squared_error_of_values",
     "stem",
     "stem_gradient",
     "stem_work",
+    "tanh",
+    "tanh_gradient",
     "total",
     "transpose",
     "whole_rows",

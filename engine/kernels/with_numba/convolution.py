@@ -1,32 +1,32 @@
 """Convolution as one matrix product, compiled: the copies around it."""
 
-from engine.kernels.table import Array, Place
+from engine.kernels.table import Array, Place, Size
 from engine.kernels.with_numba.jit import kernel
 from engine.kernels.with_numba.loops import add, copy, increase
 from engine.kernels.with_numba.pairs import level, level_of, merge, merge_rest
 
 
 @kernel
-def im2col(x: Array, columns: Array, stride: int) -> None:
-    h, w, N, kernel_size = columns.shape[:4]
+def im2col(x: Array, columns: Array, stride: Size, origin: Size) -> None:
+    (h, w, N, rows, across), (down, right), (top, left) = columns.shape[:5], stride, origin
     for i in range(h):
         for j in range(w):
-            for a in range(kernel_size):
-                for b in range(kernel_size):
-                    pixels = x[i * stride + a, j * stride + b]
+            for a in range(rows):
+                for b in range(across):
+                    pixels = x[top + i * down + a, left + j * right + b]
                     for n in range(N):
                         copy(columns[i, j, n, a, b], pixels[n])
 
 
 @kernel
-def col2im(columns: Array, dx: Array, stride: int) -> None:
-    h, w, N, kernel_size = columns.shape[:4]
+def col2im(columns: Array, dx: Array, stride: Size, origin: Size) -> None:
+    (h, w, N, rows, across), (down, right), (top, left) = columns.shape[:5], stride, origin
     dx[:] = 0
     for i in range(h):
         for j in range(w):
-            for a in range(kernel_size):
-                for b in range(kernel_size):
-                    pixels = dx[i * stride + a, j * stride + b]
+            for a in range(rows):
+                for b in range(across):
+                    pixels = dx[top + i * down + a, left + j * right + b]
                     for n in range(N):
                         increase(pixels[n], columns[i, j, n, a, b])
 

@@ -1,4 +1,4 @@
-"""exp, log and erf: float64 in, float64 out, from + - * / alone, as docs/arithmetic.md says.
+"""exp, expm1, log and erf: float64 in, float64 out, from + - * / alone, as docs/arithmetic.md says.
 
 LLVM makes vectors of them. The C library's functions differ from one processor and version to the next, and are slower.
 """
@@ -14,6 +14,7 @@ from engine.kernels.series import (
     ERF_ABOVE,
     ERF_BELOW,
     EXP,
+    EXPM1,
     HIGHEST,
     LARGEST,
     LN2_HIGH,
@@ -39,6 +40,18 @@ def exp(x: float) -> float:
     k = rounded - ROUNDER
     r = (x - k * LN2_HIGH) - k * LN2_LOW
     return polynomial(EXP, r) * number((bits(rounded) + EXPONENT) << 52)
+
+
+@inner
+def expm1(x: float) -> float:
+    """Return e^x - 1, right to the last digits near 0, too."""
+    x = LOWEST if x < LOWEST else x
+    x = HIGHEST if x > HIGHEST else x
+    rounded = x * LOG2_E + ROUNDER
+    k = rounded - ROUNDER
+    r = (x - k * LN2_HIGH) - k * LN2_LOW
+    power = number((bits(rounded) + EXPONENT) << 52)
+    return r * polynomial(EXPM1, r) * power + (power - 1.0)
 
 
 @inner

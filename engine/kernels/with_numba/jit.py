@@ -55,6 +55,11 @@ def inner(function: F) -> F:
     return _compiled(function)
 
 
+def plain(function: F) -> F:
+    """Return the Python function that an inner loop was compiled from."""
+    return cast(F, cast(Any, function).py_func)
+
+
 def compilations() -> int:
     """Return how many kernels this process compiled itself because they were not in the cache."""
     return sum(sum(f.stats.cache_misses.values()) for f in COMPILED)

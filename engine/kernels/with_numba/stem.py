@@ -7,7 +7,7 @@ for each row of windows.
 from typing import Any
 
 from engine.kernels.table import Array, Place, Route, Size
-from engine.kernels.with_numba.jit import inner, kernel
+from engine.kernels.with_numba.jit import inner, kernel, plain
 from engine.kernels.with_numba.loops import copy
 from engine.kernels.with_numba.microkernel import pointer
 from engine.kernels.with_numba.pairs import level, level_of, levels, merge, merge_rest
@@ -57,7 +57,7 @@ def stem_gradient(
 
 def stem_work(windows: Size, N: int, kernel: int, filters: int, microbatch: int) -> int:
     """Return how many values of scratch a stem takes."""
-    (h, w), taps, depth = windows, kernel * kernel, levels.py_func(-(-N // microbatch))  # type: ignore[attr-defined]
+    (h, w), taps, depth = windows, kernel * kernel, plain(levels)(-(-N // microbatch))
     turned = (2 * h + kernel - 1) * 2 * (w + kernel // 2)
     return depth * taps * filters + microbatch * (turned + 4 * w * (taps + filters))
 

@@ -6,7 +6,7 @@ be in one another's way in the cache.
 """
 
 from engine.kernels.table import Array, Place, Route, Size
-from engine.kernels.with_numba.jit import inner, kernel
+from engine.kernels.with_numba.jit import inner, kernel, plain
 from engine.kernels.with_numba.loops import copy
 from engine.kernels.with_numba.microkernel import pointer
 from engine.kernels.with_numba.pairs import level, level_of, levels, merge, merge_rest
@@ -27,8 +27,8 @@ def winograd_filter(w: Array, u: Array) -> None:
 
 def winograd_work(tiles: Size, N: int, C: int, filters: int, microbatch: int) -> int:
     """Return how many values of scratch both passes take."""
-    s, count = tiles[1], levels.py_func(-(-N // microbatch))
-    n = max(at_once.py_func(s, C, filters), microbatch)  # type: ignore[attr-defined]
+    s, count = tiles[1], plain(levels)(-(-N // microbatch))
+    n = max(plain(at_once)(s, C, filters), microbatch)
     around = 2 * n * filters + 96 * (4 * s + 2)
     transformed = 36 * (s * n * (C + filters) + C * filters + 3 * PAD)
     return around + transformed + (2 * count + 1) * 9 * C * filters
@@ -75,9 +75,7 @@ def winograd_gradient(
     work: Array,
 ) -> None:
     (_, O, C), t, s = ut.shape, (x.shape[0] - 2) // 4, (x.shape[1] - 2) // 4  # noqa: E741
-    step = microbatch
-    while t == 1 and 2 * step <= at_once(s, C, O):
-        step *= 2  # a power of two of micro-batches: their sums are pairs
+    step = microbatch if t > 1 else together(microbatch, at_once(s, C, O))
     total, depth = dw.reshape(-1), levels((N + microbatch - 1) // microbatch)
     stack, work = work[: depth * total.size], work[depth * total.size :]
     nothing, z, rest = work[: step * O], work[step * O :], work[step * O + 96 * (4 * s + 2) :]
@@ -102,6 +100,15 @@ def winograd_gradient(
                     fold_back(v, at * C, v_point, dx, i, f * C, k * C, z)
         merge(total, stack, number)
     merge_rest(total, stack, (N + step - 1) // step)
+
+
+@inner
+def together(microbatch: int, limit: int) -> int:
+    """Return how many samples a power of two of micro-batches has, up to the limit: their sums are pairs."""
+    step = microbatch
+    while 2 * step <= limit:
+        step *= 2
+    return step
 
 
 @inner

@@ -1,11 +1,24 @@
 """Every operation of the table in numpy, with all temporaries in buffers of the caller."""
 
 from engine.kernels.philox import philox
+from engine.kernels.with_numpy.activations import (
+    leaky_relu,
+    leaky_relu_gradient,
+    sigmoid,
+    sigmoid_gradient,
+    silu,
+    silu_gradient,
+    softplus,
+    tanh,
+    tanh_gradient,
+)
+from engine.kernels.with_numpy.averages import average_pool, average_pool_gradient
 from engine.kernels.with_numpy.convolution import add_bias, bias_gradient, col2im, im2col
 from engine.kernels.with_numpy.dropout import dropout_mask
 from engine.kernels.with_numpy.elementwise import gelu, gelu_gradient, relu, relu_gradient
 from engine.kernels.with_numpy.loss import mean_squared_error, softmax_cross_entropy, squared_error_of_values
 from engine.kernels.with_numpy.measures import histogram, moments, norm, total
+from engine.kernels.with_numpy.norms import normalise, normalise_gradient
 from engine.kernels.with_numpy.optimizers import adam, momentum, sgd
 from engine.kernels.with_numpy.pooling import max_pool, max_pool_gradient
 from engine.kernels.with_numpy.products import matrix_gradient, multiply, transpose
@@ -29,6 +42,8 @@ def compilations() -> int:
 __all__ = [
     "adam",
     "add_bias",
+    "average_pool",
+    "average_pool_gradient",
     "bias_gradient",
     "cached",
     "col2im",
@@ -38,6 +53,8 @@ __all__ = [
     "gelu_gradient",
     "histogram",
     "im2col",
+    "leaky_relu",
+    "leaky_relu_gradient",
     "matrix_gradient",
     "max_pool",
     "max_pool_gradient",
@@ -47,15 +64,24 @@ __all__ = [
     "multiply",
     "name",
     "norm",
+    "normalise",
+    "normalise_gradient",
     "philox",
     "relu",
     "relu_gradient",
     "sgd",
+    "sigmoid",
+    "sigmoid_gradient",
+    "silu",
+    "silu_gradient",
     "softmax_cross_entropy",
+    "softplus",
     "squared_error_of_values",
     "stem",
     "stem_gradient",
     "stem_work",
+    "tanh",
+    "tanh_gradient",
     "total",
     "transpose",
     "whole_rows",

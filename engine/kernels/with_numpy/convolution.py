@@ -5,28 +5,28 @@ from collections.abc import Iterator
 import numpy as np
 
 from engine.kernels.pairs import sum_in_pairs
-from engine.kernels.table import Array, Place
+from engine.kernels.table import Array, Place, Size
 from engine.kernels.with_numpy.planes import inside, split
 
 
-def im2col(x: Array, columns: Array, stride: int) -> None:
-    for a, b, pixels in _taps(x, columns, stride):
+def im2col(x: Array, columns: Array, stride: Size, origin: Size) -> None:
+    for a, b, pixels in _taps(x, columns, stride, origin):
         columns[:, :, :, a, b] = pixels
 
 
-def col2im(columns: Array, dx: Array, stride: int) -> None:
+def col2im(columns: Array, dx: Array, stride: Size, origin: Size) -> None:
     dx.fill(0)
-    for a, b, pixels in _taps(dx, columns, stride):
+    for a, b, pixels in _taps(dx, columns, stride, origin):
         np.add(pixels, columns[:, :, :, a, b], out=pixels)
 
 
-def _taps(x: Array, columns: Array, stride: int) -> Iterator[tuple[int, int, Array]]:
+def _taps(x: Array, columns: Array, stride: Size, origin: Size) -> Iterator[tuple[int, int, Array]]:
     """Yield (row, column) of every kernel tap and the pixels of x that it meets, [h, w, N, C]."""
-    h, w, _, kernel = columns.shape[:4]
-    height, width = stride * (h - 1) + 1, stride * (w - 1) + 1
-    for a in range(kernel):
-        for b in range(kernel):
-            yield a, b, x[a : a + height : stride, b : b + width : stride]
+    h, w, _, rows, across = columns.shape[:5]
+    height, width = stride[0] * (h - 1) + 1, stride[1] * (w - 1) + 1
+    for a, b in np.ndindex(rows, across):
+        top, left = origin[0] + a, origin[1] + b
+        yield a, b, x[top : top + height : stride[0], left : left + width : stride[1]]
 
 
 def add_bias(x: Array, bias: Array, y: Array, place: Place) -> None:

@@ -31,6 +31,46 @@ class Gelu(Elementwise):
 
 
 @dataclass(frozen=True)
+class Tanh(Elementwise):
+    """tanh(x)."""
+
+    prefix: ClassVar[str] = "tanh"
+
+
+@dataclass(frozen=True)
+class Sigmoid(Elementwise):
+    """1 / (1 + e^-x)."""
+
+    prefix: ClassVar[str] = "sigmoid"
+
+
+@dataclass(frozen=True)
+class Silu(Elementwise):
+    """x / (1 + e^-x), also called Swish (Hendrycks and Gimpel 2016; Ramachandran, Zoph and Le 2017)."""
+
+    prefix: ClassVar[str] = "silu"
+
+
+@dataclass(frozen=True)
+class LeakyRelu(Elementwise):
+    """x above 0, `slope` times x below (Maas, Hannun and Ng 2013)."""
+
+    prefix: ClassVar[str] = "leaky"
+    slope: float = 0.01
+
+    def __post_init__(self) -> None:
+        if isinstance(self.slope, bool) or not isinstance(self.slope, int | float) or not 0 <= self.slope <= 1:
+            raise ModelError(f"LeakyRelu: slope must be from 0 to 1, got {self.slope!r:.60}")
+
+
+@dataclass(frozen=True)
+class Softplus(Elementwise):
+    """log(1 + e^x), a smooth ReLU (Dugas et al. 2001)."""
+
+    prefix: ClassVar[str] = "softplus"
+
+
+@dataclass(frozen=True)
 class Dropout(Elementwise):
     """In training, zero each value with probability `rate` and scale the others by 1 / (1 - rate).
 

@@ -1,5 +1,7 @@
 """What a layer is: a frozen description. Numerics live in `program` and `kernels`."""
 
+import re
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, ClassVar
 
@@ -11,6 +13,11 @@ Shape = tuple[int, ...]  # of one sample: (H, W, C) for images, (F,) for feature
 
 LARGEST = 1 << 20  # of what a layer counts
 REGISTRY: dict[str, type["Layer"]] = {}
+Layers = tuple["Layer", ...]
+NO_BATCH_NORM = (
+    "{} is not offered: what it makes of a sample depends on which others are computed together with it, and so on the "
+    "workers; use GroupNorm or LayerNorm, which normalise each sample by itself"
+)
 
 
 @dataclass(frozen=True)
@@ -36,6 +43,23 @@ class Layer:
         """Return the layer's parameter arrays for inputs of `shape`."""
         return ()
 
+    def leaves(self, shape: Shape) -> Iterator[tuple["Layer", Shape]]:
+        """Yield what computes, in order, with the shape of its input: this layer, or those that it consists of."""
+        yield self, shape
+
+    def everything(self) -> Iterator["Layer"]:
+        """Yield this layer and all within it."""
+        yield self
+
+    def changed(self, change: Callable[[Layers], Layers]) -> "Layer":  # noqa: ARG002
+        """Return the layer with `change` of each list of layers within it in its place."""
+        return self
+
+    @classmethod
+    def read(cls, given: Mapping[str, Any], depth: int) -> dict[str, Any]:  # noqa: ARG003
+        """Return the arguments for what a description, `depth` levels within others, gives."""
+        return dict(given)
+
     def describe(self) -> dict[str, Any]:
         """Return plain data from which `layer_from` rebuilds the layer."""
         return {"type": type(self).__name__} | {f.name: getattr(self, f.name) for f in fields(self)}
@@ -58,11 +82,31 @@ def need_positive(layer: Layer, **values: object) -> None:
             )
 
 
-def layer_from(description: object) -> Layer:
+def layers_from(descriptions: object, name: str = "", depth: int = 0) -> list[Layer]:
+    """Rebuild a list of layers, that of the model or the one called `name` in another layer.
+
+    ModelError as `layer_from` raises, with the number of the layer.
+    """
+    if isinstance(descriptions, dict):
+        descriptions = [descriptions]
+    if not isinstance(descriptions, list | tuple):
+        raise ModelError(f"{name} must be a list of layers, got {descriptions!r:.60}")
+    layers, where = [], f"in {name}, " if name else ""
+    for number, one in enumerate(descriptions, 1):
+        try:
+            layers.append(layer_from(one, depth))
+        except ModelError as error:
+            raise ModelError(f"{where}layer {number}: {error}") from None
+    return layers
+
+
+def layer_from(description: object, depth: int = 0) -> Layer:
     """Rebuild a layer from `Layer.describe()`; ModelError for an unknown type or field, or a value that cannot be."""
     if not isinstance(description, dict) or "type" not in description:
         raise ModelError(f"a layer is a table with a 'type', got {description!r:.60}")
     kind = description["type"]
+    if isinstance(kind, str) and re.match("batch_?norm", kind, re.IGNORECASE):
+        raise ModelError(NO_BATCH_NORM.format(f"{kind:.20}"))
     if not isinstance(kind, str) or kind not in REGISTRY:
         near = hint(kind, REGISTRY) if isinstance(kind, str) else ""
         raise ModelError(f"no layer type {kind!r:.60}" + (near or "; there are " + ", ".join(sorted(REGISTRY))))
@@ -75,4 +119,4 @@ def layer_from(description: object) -> Layer:
     for f in fields(known):
         if f.default is MISSING and f.name not in given:
             raise ModelError(f"{kind} needs {f.name!r}")
-    return known(**given)
+    return known(**known.read(given, depth))

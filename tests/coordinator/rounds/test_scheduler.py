@@ -250,6 +250,18 @@ def test_a_lease_is_proportional_to_the_expected_duration(seconds: float, late: 
     assert rounds.next_deadline() == (pytest.approx(50_000.0 + lease) if late < lease else None)
 
 
+def test_a_newcomer_is_waited_for_as_if_it_were_four_times_slower_than_the_slowest() -> None:
+    rounds = joined(A, B)
+    run_rounds(rounds, {A: 1.0, B: 2.0}, 30, range(1, 3))
+    rounds.handle(Joined(C), 5000.0)
+    share = shares(begin(rounds, 30, 3, 6000.0))[C]
+    assert [share[1] - share[0]] == [10]
+    lapsed = [x for x in rounds.handle(Tick(), 6000.0 + 20 * 10 * 2 * 4 - 1) if isinstance(x, Lapsed)]
+    assert {x.worker for x in lapsed} == {A, B}
+    lapsed = [x for x in rounds.handle(Tick(), 6000.0 + 20 * 10 * 2 * 4) if isinstance(x, Lapsed)]
+    assert {x.worker for x in lapsed} == {C}
+
+
 @pytest.mark.parametrize("answered", [A, B])
 def test_the_deadline_of_a_share_depends_on_its_size_and_not_on_its_place(answered: bytes) -> None:
     rounds = joined(A, B)

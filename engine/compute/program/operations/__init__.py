@@ -1,11 +1,14 @@
 """The operations that a program is made of, and which layer becomes which."""
 
+from engine.compute.program.operations.activations import LeakyReluOp, SigmoidOp, SiluOp, SoftplusOp, TanhOp
 from engine.compute.program.operations.base import Operation, Site, Step
 from engine.compute.program.operations.convolution import Convolution
 from engine.compute.program.operations.dense import DenseOp
 from engine.compute.program.operations.elementwise import DropoutOp, GeluOp, ReluOp
-from engine.compute.program.operations.pooling import MaxPool
+from engine.compute.program.operations.norms import NormOp
+from engine.compute.program.operations.pooling import AveragePool, GlobalAveragePool, MaxPool
 from engine.compute.program.operations.reshape import Copy, FlattenOp
+from engine.compute.program.operations.residual import ResidualOp
 from engine.compute.program.operations.stem import Stem
 from engine.compute.program.operations.winograd import Winograd, WinogradPool
 from engine.nn import layers
@@ -17,6 +20,15 @@ OPERATIONS: dict[type[layers.Layer], type[Operation]] = {
     layers.Relu: ReluOp,
     layers.Gelu: GeluOp,
     layers.Dropout: DropoutOp,
+    layers.AvgPool2d: AveragePool,
+    layers.GlobalAvgPool: GlobalAveragePool,
+    layers.Norm: NormOp,
+    layers.Residual: ResidualOp,
+    layers.Tanh: TanhOp,
+    layers.Sigmoid: SigmoidOp,
+    layers.Silu: SiluOp,
+    layers.Softplus: SoftplusOp,
+    layers.LeakyRelu: LeakyReluOp,
     layers.Flatten: FlattenOp,
     layers.Dense: DenseOp,
 }

@@ -1,4 +1,4 @@
-"""What an operation of a program is: one or more layers, bound to their buffers for a chunk of samples."""
+"""What an operation of a program is: one or more layers, bound to their buffers for some samples."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -17,7 +17,8 @@ from engine.nn.layers import Layer, Shape
 class Step:
     """What is to be done: one operation takes `layers` together; `input` and `output` are shapes of a sample.
 
-    `place` is that of the first of the layers in the model, from 0.
+    `place` is that of the first of the layers in the model, from 0; those that only hold others do not count.
+    `branches` are the steps of such a one.
     """
 
     operation: type["Operation"]
@@ -25,6 +26,7 @@ class Step:
     input: Shape
     output: Shape
     place: int = 0
+    branches: tuple[tuple["Step", ...], ...] = ()
 
     @property
     def name(self) -> str:
@@ -33,8 +35,9 @@ class Step:
 
     @property
     def parameters(self) -> int:
-        """How many parameters the layers have."""
-        return sum(prod(spec.shape) for layer in self.layers for spec in layer.parameters(self.input))
+        """How many parameters the layers have, or those within them."""
+        inner = sum(step.parameters for branch in self.branches for step in branch)
+        return inner + sum(prod(spec.shape) for layer in self.layers for spec in layer.parameters(self.input))
 
 
 @dataclass(frozen=True)
@@ -88,6 +91,10 @@ class Operation(ABC):
     def footprint(cls, step: Step) -> int:
         """Return roughly how many bytes a sample takes."""
         return 4 * (prod(step.input) + prod(step.output))
+
+    def parts(self) -> list["Operation"]:
+        """Return what there is to be looked at: the operations that this one consists of, and itself."""
+        return [self]
 
     @abstractmethod
     def forward(self, rngs: Sequence[Stream]) -> None:

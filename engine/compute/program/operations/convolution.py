@@ -8,6 +8,7 @@ import numpy as np
 
 from engine.compute.program.buffers import NO_SCRATCH, Activation, PaddedShape
 from engine.compute.program.operations.base import Operation, Site, Step, levels, parameter
+from engine.compute.program.weights import Parameter, Weights
 from engine.kernels import Backend
 from engine.kernels.streams import Stream
 from engine.nn.layers import Conv2d
@@ -21,18 +22,28 @@ def geometry(step: Step) -> tuple[Conv2d, int]:
 def convolution_work(step: Step) -> int:
     """Return the multiplications and additions of the convolution of `step` for one sample."""
     layer, C = geometry(step)
-    return 2 * prod(layer.output_shape(step.input)) * layer.kernel**2 * C
+    return 2 * prod(layer.output_shape(step.input)) * prod(layer.window) * C
+
+
+def bias_of(step: Step, weights: Weights) -> Parameter:
+    """Return the bias of the convolution of `step`; if it has none, zeros, whose gradient nobody looks at."""
+    layer, _ = geometry(step)
+    if layer.bias:
+        return parameter(step, "bias", weights)
+    return Parameter(np.zeros(layer.filters, np.float32), np.zeros(layer.filters, np.float32))
 
 
 class Convolution(Operation):
-    """Patches to rows (im2col), then [h w N, k k C] @ [k k C, O]; the patches are kept for the filter's gradient."""
+    """Patches to rows (im2col), then [h w N, k l C] @ [k l C, O]; the patches are kept for the filter's gradient."""
 
     def __init__(self, step: Step, x: Activation, y: Activation, site: Site) -> None:
         super().__init__(step, x, y, site)
         layer, C = geometry(step)
-        K, filters = layer.kernel**2 * C, layer.filters
-        self._stride = layer.stride
-        self._filter, self._bias = (parameter(step, name, site.weights) for name in ("filter", "bias"))
+        K, filters = prod(layer.window) * C, layer.filters
+        (above, _), (left, _) = layer.borders(step.input)
+        self._at = layer.steps, (x.frame.start - above, x.frame.start - left)
+        self._filter, self._bias = parameter(step, "filter", site.weights), bias_of(step, site.weights)
+        self._has_bias = layer.bias
         self._out, self._work, self._columns_gradient = self.scratch
         self._columns = site.arena.keep(*self._columns_gradient.shape)
         self._rows, self._rows_gradient = (a.reshape(1, -1, K) for a in (self._columns, self._columns_gradient))
@@ -45,33 +56,33 @@ class Convolution(Operation):
 
     @classmethod
     def input_frame(cls, step: Step) -> PaddedShape:
-        """Return a frame with the layer's padding on every side."""
+        """Return a frame with at least the layer's padding on every side."""
         H, W, C = step.input
-        p = geometry(step)[0].padding
-        return PaddedShape(H, W, C, p, H + 2 * p, W + 2 * p)
+        (above, below), (left, right) = geometry(step)[0].borders(step.input)
+        start = max(above, left)
+        return PaddedShape(H, W, C, start, start + H + below, start + W + right)
 
     @classmethod
     def scratch_shapes(cls, step: Step, N: int, microbatch: int, backend: Backend) -> list[tuple[int, ...]]:  # noqa: ARG003
         """Return the shapes of the output, of sums of micro-batches that wait, and of the patches' gradient."""
         (layer, C), (h, w, filters) = geometry(step), step.output
-        k = layer.kernel
-        waiting = levels(N, microbatch) * filters * max(16, k * k * C)
-        return [(h, w, N * filters), (waiting,), (h, w, N, k, k, C)]
+        waiting = levels(N, microbatch) * filters * max(16, prod(layer.window) * C)
+        return [(h, w, N * filters), (waiting,), (h, w, N, *layer.window, C)]
 
     @classmethod
     def work(cls, step: Step) -> int:
-        """Return 2 k k C operations an output."""
+        """Return 2 k l C operations an output."""
         return convolution_work(step)
 
     @classmethod
     def footprint(cls, step: Step) -> int:
         """Return the bytes of the patches and outputs."""
         layer, C = geometry(step)
-        return 4 * step.output[0] * step.output[1] * (layer.kernel**2 * C + layer.filters)
+        return 4 * step.output[0] * step.output[1] * (prod(layer.window) * C + layer.filters)
 
     def forward(self, rngs: Sequence[Stream]) -> None:  # noqa: ARG002
         """Let y = patches @ filter + bias."""
-        self.backend.im2col(self.x.value, self._columns, self._stride)
+        self.backend.im2col(self.x.value, self._columns, *self._at)
         self.backend.multiply(self._rows, self._matrix, self._flat_out, False, NO_SCRATCH)
         self.backend.add_bias(self._out, self._bias.value, self.y.plane, self.y.place)
 
@@ -79,9 +90,10 @@ class Convolution(Operation):
         """Let filter' = patches^T @ y'; patches' = y' @ filter^T, added up where patches overlap."""
         kernels, filter_gradient = self.backend, self._filter.gradient.reshape(self._matrix.shape[1:])
         y, bias = self.y, self._bias.gradient
-        kernels.bias_gradient(y.gradient_plane, y.place, y.shape, bias, self.microbatch, self._work)
+        if self._has_bias:
+            kernels.bias_gradient(y.gradient_plane, y.place, y.shape, bias, self.microbatch, self._work)
         np.copyto(self._out.reshape(self._inside_gradient.shape), self._inside_gradient)
         kernels.matrix_gradient(*self._by_place, filter_gradient, self.microbatch, self._work)
         if self.x.gradient is not None:
             kernels.multiply(self._flat_out, self._turned, self._rows_gradient, False, NO_SCRATCH)
-            kernels.col2im(self._columns_gradient, self.x.gradient, self._stride)
+            kernels.col2im(self._columns_gradient, self.x.gradient, *self._at)

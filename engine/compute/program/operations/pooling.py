@@ -1,4 +1,4 @@
-"""Max-pooling by itself."""
+"""Pooling by itself."""
 
 from collections.abc import Sequence
 from typing import cast
@@ -8,7 +8,7 @@ import numpy as np
 from engine.compute.program.buffers import Activation
 from engine.compute.program.operations.base import Operation, Site, Step
 from engine.kernels.streams import Stream
-from engine.nn.layers import MaxPool2d
+from engine.nn.layers import AvgPool2d, MaxPool2d
 
 
 class MaxPool(Operation):
@@ -32,3 +32,33 @@ class MaxPool(Operation):
         """Give the gradient to the value that won."""
         dy, dx = self.y.gradient_plane, self.x.gradient_plane
         self.backend.max_pool_gradient(dy, self.y.place, self._route, dx, self._size, self._mask)
+
+
+class AveragePool(Operation):
+    """Mean of each window."""
+
+    def __init__(self, step: Step, x: Activation, y: Activation, site: Site) -> None:
+        super().__init__(step, x, y, site)
+        self._size = self.window(step)
+
+    @classmethod
+    def window(cls, step: Step) -> int:
+        """Return how many rows and columns a window has, at most."""
+        return cast(AvgPool2d, step.layers[0]).size
+
+    def forward(self, rngs: Sequence[Stream]) -> None:  # noqa: ARG002
+        """Let y = the mean of each window."""
+        self.backend.average_pool(self.x.plane, self.y.plane, self.y.place, self._size)
+
+    def backward(self) -> None:
+        """Give each value of a window its share of the gradient."""
+        self.backend.average_pool_gradient(self.y.gradient_plane, self.y.place, self.x.gradient_plane, self._size)
+
+
+class GlobalAveragePool(AveragePool):
+    """Mean of the whole image."""
+
+    @classmethod
+    def window(cls, step: Step) -> int:
+        """Return a number that no edge exceeds."""
+        return max(step.input)

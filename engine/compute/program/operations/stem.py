@@ -10,7 +10,7 @@ import numpy as np
 
 from engine.compute.program.buffers import Activation
 from engine.compute.program.operations.base import Operation, Site, Step, levels, parameter
-from engine.compute.program.operations.convolution import convolution_work, geometry
+from engine.compute.program.operations.convolution import bias_of, convolution_work, geometry
 from engine.compute.program.operations.winograd import conv_size
 from engine.kernels import Backend
 from engine.kernels.streams import Stream
@@ -24,9 +24,10 @@ class Stem(Operation):
     def __init__(self, step: Step, x: Activation, y: Activation, site: Site) -> None:
         super().__init__(step, x, y, site)
         layer, _ = geometry(step)
-        (H, W, _), (h, w, _), k, p = step.input, step.output, layer.kernel, layer.padding
+        (H, W, _), (h, w, _), k, p = step.input, step.output, layer.window[0], layer.borders(step.input)[0][0]
         self._size = conv_size(step)
-        self._filter, self._bias = (parameter(step, name, site.weights) for name in ("filter", "bias"))
+        self._filter, self._bias = parameter(step, "filter", site.weights), bias_of(step, site.weights)
+        self._has_bias = layer.bias
         self._shape = k, k, layer.filters
         self._padded = site.arena.keep(x.N, 2 * h + k - 1, 2 * w + k - 1)  # zeros around the images
         self._images = self._padded[:, p : p + H, p : p + W], x.inside(x.value)[..., 0].transpose(2, 0, 1)
@@ -37,7 +38,7 @@ class Stem(Operation):
     def scratch_shapes(cls, step: Step, N: int, microbatch: int, backend: Backend) -> list[tuple[int, ...]]:
         """Return the shapes of the kernels' scratch."""
         (layer, _), (h, w, filters) = geometry(step), step.output
-        work = backend.stem_work((h, w), N, layer.kernel, filters, microbatch)
+        work = backend.stem_work((h, w), N, layer.window[0], filters, microbatch)
         return [(work,), (levels(N, microbatch) * filters,)]
 
     @classmethod
@@ -55,5 +56,6 @@ class Stem(Operation):
         """Let filter' = patches @ y', y' given to the outputs that won."""
         kernels, y, bias, dy = self.backend, self.y, self._bias.gradient, self.y.gradient_plane
         filters, images, work = self._filter.gradient.reshape(self._shape), self._padded, self._work
-        kernels.bias_gradient(dy, y.place, y.shape, bias, self.microbatch, self._waiting)
+        if self._has_bias:
+            kernels.bias_gradient(dy, y.place, y.shape, bias, self.microbatch, self._waiting)
         kernels.stem_gradient(images, dy, y.place, self._route, filters, self.microbatch, work)

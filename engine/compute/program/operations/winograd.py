@@ -11,7 +11,7 @@ import numpy as np
 
 from engine.compute.program.buffers import Activation, PaddedShape
 from engine.compute.program.operations.base import Operation, Site, Step, levels, parameter
-from engine.compute.program.operations.convolution import convolution_work, geometry
+from engine.compute.program.operations.convolution import bias_of, convolution_work, geometry
 from engine.kernels import Backend
 from engine.kernels.streams import Stream
 from engine.kernels.table import Route
@@ -27,7 +27,8 @@ class Winograd(Operation):
     def __init__(self, step: Step, x: Activation, y: Activation, site: Site) -> None:
         super().__init__(step, x, y, site)
         layer, _ = geometry(step)
-        self._filter, self._bias = (parameter(step, name, site.weights) for name in ("filter", "bias"))
+        self._filter, self._bias = parameter(step, "filter", site.weights), bias_of(step, site.weights)
+        self._has_bias = layer.bias
         self._transformed = site.weights.winograd(f"{layer.name}.filter", turned=prod(tiles(step)) >= FEW)
         self._size, self._route = conv_size(step), self._routes(site)
         self._work, self._waiting = self.scratch
@@ -47,7 +48,7 @@ class Winograd(Operation):
         """Return a frame of whole tiles. Pixels at multiples of 4096 bytes would be in one another's way in caches."""
         H, W, C = step.input
         t, s = tiles(step)
-        return PaddedShape(H, W, C, geometry(step)[0].padding, 4 * t + 2, 4 * s + 2, APART)
+        return PaddedShape(H, W, C, geometry(step)[0].borders(step.input)[0][0], 4 * t + 2, 4 * s + 2, APART)
 
     @classmethod
     def work(cls, step: Step) -> int:
@@ -63,7 +64,8 @@ class Winograd(Operation):
         """Compute bias' and filter' of the layer, and x'."""
         kernels, x, y, bias = self.backend, self.x, self.y, self._bias.gradient
         dy, ut, dw, microbatch = y.gradient_plane, self._transformed.ut, self._filter.gradient, self.microbatch
-        kernels.bias_gradient(dy, y.place, y.shape, bias, microbatch, self._waiting)
+        if self._has_bias:
+            kernels.bias_gradient(dy, y.place, y.shape, bias, microbatch, self._waiting)
         kernels.winograd_gradient(
             *(x.plane, x.N, dy, y.place, self._route, self._size, ut, x.gradient_plane, dw),
             *(microbatch, self._work),

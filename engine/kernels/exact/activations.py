@@ -1,0 +1,51 @@
+"""Activations that need exp, exactly."""
+
+import numpy as np
+
+from engine.kernels.arrays import Array
+from engine.kernels.exact.functions import exp, expm1, polynomial
+from engine.kernels.series import LOG
+
+ONE = np.float32(1)
+
+
+def tanh(x: Array, y: Array) -> None:
+    less = expm1(2 * x.astype(np.float64))
+    np.copyto(y, (less / (less + 2)).astype(np.float32))
+
+
+def tanh_gradient(y: Array, dy: Array, dx: Array) -> None:
+    np.multiply(dy, ONE - y * y, out=dx)
+
+
+def sigmoid(x: Array, y: Array) -> None:
+    np.copyto(y, (1 / (1 + exp(-x.astype(np.float64)))).astype(np.float32))
+
+
+def sigmoid_gradient(y: Array, dy: Array, dx: Array) -> None:
+    np.multiply(dy, y * (ONE - y), out=dx)
+
+
+def silu(x: Array, y: Array, gate: Array) -> None:
+    sigmoid(x, gate)
+    np.multiply(x, gate, out=y)
+
+
+def silu_gradient(x: Array, gate: Array, dy: Array, dx: Array) -> None:
+    np.multiply(dy, gate * (ONE + x * (ONE - gate)), out=dx)
+
+
+def softplus(x: Array, y: Array, slope: Array) -> None:
+    wide = x.astype(np.float64)
+    power = exp(-np.abs(wide))
+    s = power / (2 + power)
+    np.copyto(y, (np.where(wide > 0, wide, 0.0) + 2 * s * polynomial(LOG, s * s)).astype(np.float32))
+    np.copyto(slope, (np.where(wide > 0, 1.0, power) / (1 + power)).astype(np.float32))
+
+
+def leaky_relu(x: Array, y: Array, slope: float) -> None:
+    np.copyto(y, np.where(x > 0, x, np.float32(slope) * x))
+
+
+def leaky_relu_gradient(x: Array, dy: Array, dx: Array, slope: float) -> None:
+    np.copyto(dx, np.where(x > 0, dy, np.float32(slope) * dy))
