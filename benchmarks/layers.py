@@ -81,7 +81,7 @@ def cases() -> list[Case]:
     return [*found, Case("LayerNorm of 512 features", features, ours.LayerNorm(), nn.LayerNorm(512))]
 
 
-class Shortcut(nn.Module):
+class Shortcut(nn.Module):  # type: ignore[misc,unused-ignore]  # without PyTorch, Any
     """y = layers(x) + x."""
 
     def __init__(self, layers: nn.Module) -> None:

@@ -98,6 +98,13 @@ class Settings:
     validation: float = setting(float, 0.0, DATA, "fraction held out of training, to choose by", 0, 1, below=True)
     seed: int = setting(int, 3, TRAINING, "seed of initialisation, order, dropout and augmentation", 0, (1 << 63) - 1)
     shared_memory: bool = setting(bool, True, WORKERS, "exchange vectors with local workers through shared memory")
+    local: str = setting(
+        str,
+        "unix",
+        WORKERS,
+        "connect local workers by Unix sockets, where the system has what that takes, or by ZeroMQ",
+        choices=("unix", "zmq"),
+    )
     bind: str | None = setting(
         str, None, REMOTE, "let workers join at tcp://HOST:PORT; port 0 picks a free one", optional=True
     )
@@ -232,6 +239,7 @@ class SettingsDict(TypedDict, total=False):
     validation: float
     seed: int
     shared_memory: bool
+    local: str
     bind: str | None
     key: str | None
     insecure: bool

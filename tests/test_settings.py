@@ -160,6 +160,7 @@ def test_every_setting_has_a_help_text_and_a_default_that_is_valid() -> None:
         "min_workers",
         "audit",
         "shared_memory",
+        "local",
         "validate_every",
         "checkpoint_every",
         "statistics_every",

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from engine.errors import GradsumError
 from engine.launch.worker_options import add_worker_options, keys_of
 from engine.system.logs import configure_logging
-from engine.wire import Dialer
+from engine.system.processes import schedule_as_batch
+from engine.wire import dialer_for
 from workers.parent import Parent
 from workers.shared_memory import WorkerMemory
 from workers.worker import Worker
@@ -26,10 +27,11 @@ def main(words: Sequence[str]) -> int:
     arguments = parser.parse_args(words)
     try:
         configure_logging()
+        schedule_as_batch()
         keys = keys_of(arguments)
         memory = WorkerMemory.parse(arguments.shared_memory) if arguments.shared_memory else None
         parent = Parent(arguments.address if arguments.clear else None) if arguments.tied else None
-        ended = Worker(Dialer(arguments.address, LARGEST, keys), arguments.patience, memory, parent).run()
+        ended = Worker(dialer_for(arguments.address, LARGEST, keys), arguments.patience, memory, parent).run()
     except GradsumError as error:
         print(f"gradsum worker: {error}", file=sys.stderr)
         return error.exit_code

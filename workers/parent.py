@@ -7,6 +7,8 @@ import signal
 import sys
 from pathlib import Path
 
+from engine.wire.address import is_local, path_of_local
+
 STDIN = 0
 PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 
@@ -42,10 +44,10 @@ class Parent:
 
         Nothing else is ever removed: the address may have been typed by hand.
         """
-        if self._socket is None or not self._socket.startswith("ipc:///"):
+        if self._socket is None or not is_local(self._socket):
             return
-        path = Path(self._socket.removeprefix("ipc://"))
-        if path.is_socket():
+        path = Path(path_of_local(self._socket))
+        if path.is_absolute() and path.is_socket():
             with contextlib.suppress(OSError):  # another worker may be doing the same
                 path.unlink(missing_ok=True)
                 path.parent.rmdir()

@@ -2,8 +2,9 @@
 
 from typing import Self
 
+from engine.kernels.table import Counts
 from engine.nn.parameters import Vector
-from engine.wire.shared_memory import SLOTS, SharedMemory, read_token
+from engine.wire.shared_memory import PLACES, SharedMemory, read_token
 
 
 class WorkerMemory:
@@ -12,7 +13,8 @@ class WorkerMemory:
     def __init__(self, descriptor: int, worker: int, workers: int) -> None:
         self.token = read_token(descriptor, worker)
         self._memory = SharedMemory(descriptor, workers)
-        self._worker = worker
+        self.worker = worker
+        self._workers = workers
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -22,12 +24,19 @@ class WorkerMemory:
     def open(self, size: int) -> None:
         """Map the memory, now that the number of parameters is known."""
         self._memory.open(size)
-        self._gradients = [self._memory.gradient(self._worker, slot) for slot in range(SLOTS)]
+        self.words: Counts = self._memory.words()
+        self._gradients = [self._memory.gradient(self.worker, place) for place in range(PLACES)]
 
     def parameters(self) -> Vector:
         """Return the parameters that the coordinator has written."""
         return self._memory.parameters()
 
     def gradient(self, slot: int) -> Vector:
-        """Return the vector in `slot`, which counts from 1 to `SLOTS` as in messages."""
+        """Return the vector in `slot`, which counts from 1 as in messages; sums come behind the slots of blocks."""
         return self._gradients[slot - 1]
+
+    def gradient_of(self, worker: int, slot: int) -> Vector | None:
+        """Return the vector in `slot` of any worker, to be read only; None if there is none."""
+        if not (0 <= worker < self._workers and 1 <= slot <= PLACES):
+            return None
+        return self._memory.gradient(worker, slot - 1)

@@ -182,8 +182,9 @@ class Worker:
     def _answer(self, work: m.Work, answer: Answer) -> None:
         sums, slot = answer.sums, m.NO_SLOT if answer.slot is None else answer.slot
         loss, correct, cpu = float(sums.loss), int(sums.correct), self._cpu() - self._cpu_before
+        formed = (answer.place, answer.formed) if answer.formed else (m.NO_SLOT, 0)
         result = m.Result(
-            work.session, work.round, work.attempt, *answer.block, loss, correct, answer.seconds, cpu, slot
+            work.session, work.round, work.attempt, *answer.block, loss, correct, answer.seconds, cpu, slot, *formed
         )
         self._send(result, sums.gradient if answer.slot is None else None)
 

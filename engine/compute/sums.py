@@ -43,6 +43,10 @@ class Adder:
             np.add(a.gradient, b.gradient, out=target)
         return Sums(a.loss + b.loss, a.correct + b.correct, target)
 
+    def give_back(self, *gradients: Vector | None) -> None:
+        """Let vectors that were written here be written over: nobody needs them any more."""
+        self._free.extend(x for x in gradients if x is not None and x.flags.writeable)
+
     def _target(self, *gradients: Vector) -> Vector:
         """Choose where to write a sum: over a vector written here before, best of all over the round's own."""
         mine = [x for x in gradients if x.flags.writeable]  # what was received is read-only

@@ -66,36 +66,55 @@ def evaluate_block(
     return add(left, evaluate_block((split, stop), leaf, add, size, depth + 1))
 
 
-class TreeSum(Generic[T]):
-    """Collects block sums in any order and adds them up in the order of the tree over [0, total)."""
+def above(block: Block, total: int) -> tuple[tuple[Block, Block], ...]:
+    """Return the sibling and the parent of `block`, those of the parent, and so on up to the root over [0, total)."""
+    return _cached_above(block, total)
 
-    def __init__(self, total: int, add: Callable[[T, T], T]) -> None:
+
+@lru_cache(4096)
+def _cached_above(block: Block, total: int) -> tuple[tuple[Block, Block], ...]:
+    node, found = (0, total), list[tuple[Block, Block]]()
+    while node != block:
+        split = middle(*node)
+        left, right = (node[0], split), (split, node[1])
+        inside, sibling = (left, right) if block[1] <= split else (right, left)
+        found.append((sibling, node))
+        node = inside
+    return tuple(reversed(found))
+
+
+def number(block: Block) -> int:
+    """Return a number of its own for each node of a tree: from 0 on, and below twice the number of leaves."""
+    start, stop = block
+    return 2 * start if stop - start == 1 else 2 * middle(start, stop) - 1
+
+
+class TreeSum(Generic[T]):
+    """Collects block sums in any order and adds them up in the order of the tree over [0, total).
+
+    `known` may return the sum of a node that was formed elsewhere, from the node and the sums of its children.
+    """
+
+    def __init__(
+        self, total: int, add: Callable[[T, T], T], known: Callable[[Block, T, T], T | None] | None = None
+    ) -> None:
         self.total = total
         self._add = add
+        self._known = known
         self._sums: dict[Block, T] = {}
 
     def put(self, block: Block, value: T) -> None:
         """Take the sum of `block`, which must be disjoint from all blocks put before."""
-        while sibling := self._sibling(block):
+        for sibling, parent in above(block, self.total):
             if sibling not in self._sums:
                 break
             other = self._sums.pop(sibling)
-            value = self._add(value, other) if block < sibling else self._add(other, value)
-            block = min(block, sibling)[0], max(block, sibling)[1]
+            left, right = (value, other) if block < sibling else (other, value)
+            known = self._known(parent, left, right) if self._known else None
+            value = self._add(left, right) if known is None else known
+            block = parent
         self._sums[block] = value
 
     def result(self) -> T:
         """Return the sum over all micro-batches; KeyError while blocks are missing."""
         return self._sums[0, self.total]
-
-    def _sibling(self, block: Block) -> Block | None:
-        """Return the node that shares a parent with `block`, None for the root."""
-        left, right = 0, self.total
-        sibling = None
-        while (left, right) != block:
-            split = middle(left, right)
-            if block[1] <= split:
-                sibling, right = (split, right), split
-            else:
-                sibling, left = (left, split), split
-        return sibling

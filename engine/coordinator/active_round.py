@@ -1,7 +1,7 @@
 """The round in progress, as the coordinator sees it: what it sends, and what has come back."""
 
 from collections import defaultdict
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from engine.compute import tree
 from engine.coordinator.reduction import Reduction
@@ -9,6 +9,7 @@ from engine.coordinator.rounds import Assign
 from engine.nn.parameters import Vector
 from engine.wire import frame_of
 from engine.wire import messages as m
+from engine.wire.shared_memory import SLOTS
 
 
 @dataclass
@@ -16,7 +17,7 @@ class ActiveRound:
     """`work` is the message of each share but for what differs; `busy` has the seconds that each worker computed.
 
     `twice`: two workers must agree on every block. `again`: it is done for the second time, and its images have been
-    counted. `expelled`: names of workers that sent wrong bits.
+    counted. `adding`: workers that share memory may form sums. `expelled`: names of workers that sent wrong bits.
     """
 
     work: m.Work
@@ -24,12 +25,14 @@ class ActiveRound:
     sums: Reduction
     twice: bool = False
     again: bool = False
+    adding: bool = False
     failures: int = 0
     done: bool = False
     expelled: list[str] = field(default_factory=list)
     began: float = 0.0  # by the monotonic clock
     busy: defaultdict[bytes, float] = field(default_factory=lambda: defaultdict(float))
     _slots: defaultdict[int, int] = field(default_factory=lambda: defaultdict(int))  # in use, by part
+    _given: set[tree.Block] = field(default_factory=set)
     _frame: m.Frame = None
 
     def share(self, assign: Assign, part: int | None) -> tuple[m.Work, m.Frame | None]:
@@ -39,12 +42,20 @@ class ActiveRound:
         worker that is still busy with this round gets no share of the next, so no slot is written while it may be read.
         """
         start, stop = assign.share
-        slot, payload = m.NO_SLOT, None
+        slot, sums, payload = m.NO_SLOT, m.NO_SLOT, None
+        blocks = tree.cover(start, stop, self.work.total)
+        for block in self._given.intersection(blocks):
+            self.sums.doubt(block)
+        self._given.update(blocks)
         if part is not None:
             slot = self._slots[part] + 1
-            self._slots[part] += len(tree.cover(start, stop, self.work.total))
+            if slot == 1 and self.adding:  # those of a second share would be written over sums that others read
+                sums = SLOTS + 1
+            self._slots[part] += len(blocks)
         elif assign.with_parameters:
             if self._frame is None:
                 self._frame = frame_of(self.parameters)  # the same for every worker without shared memory
             payload = self._frame
-        return replace(self.work, attempt=assign.attempt, start=start, stop=stop, slot=slot), payload
+        w = self.work  # `replace` would take longer than all the rest
+        work = m.Work(w.session, w.round, assign.attempt, w.kind, w.step, start, stop, w.total, w.version, slot, sums)
+        return work, payload

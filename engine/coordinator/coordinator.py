@@ -20,6 +20,7 @@ from engine.data import Sampler
 from engine.errors import InterruptedRoundError, WorkersError
 from engine.nn.parameters import Vector
 from engine.wire import messages as m
+from engine.wire.shared_memory import NODES
 
 WARY = 100  # rounds in which every block is computed twice, after one in which a wrong gradient had no culprit
 VALIDATION_CAP = 32  # micro-batches in a share of a validation: small enough that the fast wait little for the slow
@@ -136,6 +137,7 @@ class Coordinator:
         policy, seed = self._config.policy, self._config.job.seed
         audit = policy.chooser(seed, work.step, active.twice) if training else None
         cap = work.total if training else VALIDATION_CAP
+        active.adding = training and audit is None and 2 * work.total <= NODES
         begin = rounds.Begin(work.round, work.total, work.version, cap, audit)
         self._explained(partial(self._dispatcher.begin, active, begin))
 

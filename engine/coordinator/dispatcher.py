@@ -1,6 +1,7 @@
 """Between the scheduler and the peers: gives the scheduler events one by one, and carries out its instructions."""
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
@@ -12,6 +13,7 @@ from engine.coordinator.config import Environment
 from engine.coordinator.membership import Membership
 from engine.coordinator.notices import Notice, NoticeKind
 from engine.coordinator.peers import Peers
+from engine.nn.parameters import Vector
 from engine.wire import messages as m
 
 LOST = "its connection was lost"
@@ -22,10 +24,14 @@ UNASKED = (rounds.IgnoreReason.UNASKED, rounds.IgnoreReason.DOUBLED)
 
 @dataclass(frozen=True)
 class EventSums:
-    """The sums that belong to an event; `sender` and its RESULT, None if they were computed here."""
+    """The sums that belong to an event; `sender` and its RESULT, None if they were computed here.
+
+    `formed`: gradients of nodes above the block, as in `Reduction.put`.
+    """
 
     sums: Sums
     sender: tuple[bytes, m.Result] | None = None
+    formed: Sequence[Vector] = ()
 
 
 class Dispatcher:
@@ -118,9 +124,11 @@ class Dispatcher:
         active = self._round()
         if answer is None:
             raise RuntimeError(f"the scheduler accepts block {block}, but no sums came with the event")
-        active.sums.put(block, answer.sums)
         if answer.sender:
             self._peers.trust(answer.sender[0])
+        else:
+            active.sums.doubt(block)
+        active.sums.put(block, answer.sums, answer.formed)
         if active.work.kind is not m.WorkKind.TRAIN:
             return
         images = 0 if active.again else active.sums.images(block)

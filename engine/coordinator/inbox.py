@@ -94,4 +94,5 @@ class Inbox:
         finite = math.isfinite(sums.loss)  # of the gradient only the sum over the batch is looked at
         bits = bits_of(sums) if not finite or self._dispatcher.scheduler.in_question(block) else None
         answered = rounds.Answered(peer, result.round, result.attempt, block, bits, finite)
-        self._dispatcher.put(answered, EventSums(sums, (peer, result)))
+        formed = self._peers.formed(peer, result) if result.formed else ()
+        self._dispatcher.put(answered, EventSums(sums, (peer, result), formed))

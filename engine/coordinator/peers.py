@@ -11,7 +11,7 @@ from engine.errors import ProtocolError
 from engine.nn.parameters import Vector
 from engine.wire import Received
 from engine.wire import messages as m
-from engine.wire.shared_memory import SLOTS
+from engine.wire.shared_memory import PLACES, SLOTS
 
 LOOK = 0.25  # seconds between looks at the local workers while nothing comes in
 PING = 5.0  # seconds between messages that tell idle workers that the coordinator is alive
@@ -39,6 +39,8 @@ class Peers:
         self._shared_memory = environment.shared_memory
         self._members = members
         self._in_memory: int | None = None  # version of the parameters in shared memory
+        if self._shared_memory:
+            self._shared_memory.words()[:] = 0  # what an earlier session said there
         self._looked = self._pinged = self._clock.now()
 
     def poll(self, timeout: float) -> Sequence[Received]:
@@ -174,10 +176,20 @@ class Peers:
         """Return the gradient of an answer: its payload, or a slot of the worker's part of shared memory."""
         if result.slot == m.NO_SLOT:
             return payload
+        return self._places(peer, result.slot, 1, SLOTS)[0]
+
+    def formed(self, peer: bytes, result: m.Result) -> list[Vector]:
+        """Return the gradients that a worker added up besides its answer, read-only."""
+        if result.sums <= SLOTS:
+            raise ProtocolError(f"slot {result.sums} of shared memory is not for sums")
+        return [np.frombuffer(sums, "<f4") for sums in self._places(peer, result.sums, result.formed, PLACES)]
+
+    def _places(self, peer: bytes, first: int, count: int, last: int) -> list[memoryview]:
+        """Return what is in `count` slots of a worker, from `first` to at most `last`; ProtocolError if it has none."""
         member = self._members.get(peer)
-        if self._shared_memory is None or member is None or member.part is None or not 1 <= result.slot <= SLOTS:
-            raise ProtocolError(f"slot {result.slot} of shared memory does not belong to the worker")
-        return self._shared_memory.read_only(member.part, result.slot - 1)
+        if self._shared_memory is None or member is None or member.part is None or not first + count - 1 <= last:
+            raise ProtocolError(f"slot {first} of shared memory does not belong to the worker")
+        return [self._shared_memory.read_only(member.part, slot - 1) for slot in range(first, first + count)]
 
     def close(self) -> None:
         """Tell all workers that the run is over."""

@@ -8,9 +8,14 @@ other half of the work: a vector that was received is never written to (it may b
 of the transport), sums go into vectors made here, which are used again, and the last one into the caller's `out`.
 Nothing is added before it is checked: a block that cannot be one of this round, or a gradient of the wrong size, is a
 ProtocolError and never reaches a sum.
+
+Workers that share memory add, too: the one that finishes the second of two siblings forms the sum of their parent. That
+is only a hint. It is used where each block below was given to one worker alone, whose answer was accepted; otherwise
+the sums of the single blocks are added here.
 """
 
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -22,6 +27,23 @@ from engine.nn.parameters import Vector
 from engine.wire import messages as m
 
 
+class _Formed:
+    """Sums of nodes that workers formed; of blocks that are `doubtful` they may have used another answer than we do."""
+
+    def __init__(self, adder: Adder) -> None:
+        self._adder = adder
+        self.sums: dict[tree.Block, Vector] = {}
+        self.doubtful: list[tree.Block] = []
+
+    def __call__(self, node: tree.Block, left: Sums, right: Sums) -> Sums | None:
+        """Return the sums of a node, if a worker formed them from what was accepted here."""
+        gradient = self.sums.pop(node, None)
+        if gradient is None or any(start < node[1] and node[0] < stop for start, stop in self.doubtful):
+            return None
+        self._adder.give_back(left.gradient, right.gradient)
+        return Sums(left.loss + right.loss, left.correct + right.correct, gradient)
+
+
 class Reduction:
     """The sums of a round over `samples` samples; in training the summed gradient is in `out`."""
 
@@ -30,7 +52,9 @@ class Reduction:
         self._samples = samples
         self._microbatch = microbatch
         self._out = out
-        self._tree = tree.TreeSum(self.total, Adder(out))
+        adder = Adder(out)
+        self._formed = _Formed(adder)
+        self._tree = tree.TreeSum(self.total, adder, self._formed)
         self.seconds = 0.0  # spent on adding up
 
     def images(self, block: tree.Block) -> int:
@@ -49,9 +73,19 @@ class Reduction:
         gradient = None if payload is None else np.frombuffer(payload, "<f4")
         return Sums(result.loss, result.correct, gradient)
 
-    def put(self, block: tree.Block, sums: Sums) -> None:
-        """Count the sums of `block`, which must not have been counted before."""
+    def doubt(self, block: tree.Block) -> None:
+        """Use no sum that workers formed of `block`: its sums may come from someone else than theirs."""
+        self._formed.doubtful.append(block)
+
+    def put(self, block: tree.Block, sums: Sums, formed: Sequence[Vector] = ()) -> None:
+        """Count the sums of `block`, which must not have been counted before.
+
+        `formed`: the gradients of the nodes above it, from its parent on, that its worker added up.
+        """
         began = time.perf_counter()
+        if formed:
+            nodes = [node for _, node in tree.above(block, self.total)]
+            self._formed.sums.update(zip(nodes, formed, strict=False))
         self._tree.put(block, sums)
         self.seconds += time.perf_counter() - began
 
@@ -59,5 +93,5 @@ class Reduction:
         """Return the sums over the whole round, once every block has been counted."""
         sums = self._tree.result()
         if self._out is not None and sums.gradient is not None and sums.gradient is not self._out:
-            np.copyto(self._out, sums.gradient)  # a single block: nothing was added
+            np.copyto(self._out, sums.gradient)  # nothing was added here last
         return replace(sums, gradient=self._out)

@@ -100,6 +100,16 @@ class Backend(Vectors, Activations, Averages, Norms, Protocol):
     def whole_rows(self) -> bool:
         """Whether `multiply` wants every matrix contiguous; else they may be transposed views."""
 
+    @property
+    def ordered(self) -> bool:
+        """Whether who sees what `publish` wrote, by `look`, also sees all that was written before."""
+
+    def publish(self, words: Counts, place: int, value: int) -> None:
+        """Set words[place] = value, after all writes of this process so far (LLVM's release). 0 <= value < 2^63."""
+
+    def look(self, words: Counts, place: int) -> int:
+        """Return words[place], before all reads to come (LLVM's acquire)."""
+
     def cached(self) -> bool:
         """Tell whether there are compiled versions of all operations for processes that start later."""
 

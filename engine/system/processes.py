@@ -1,5 +1,6 @@
 """This machine and what can be known about the processes on it."""
 
+import contextlib
 import os
 import platform
 from pathlib import Path
@@ -61,6 +62,16 @@ def alive(host: str | None, pid: int | None, process: str | None) -> bool | None
         return now == process if namespace == mine.rpartition(" ")[0] else None
     # Either this machine has restarted since, or the process runs on another machine of the same name.
     return False if here else None
+
+
+def schedule_as_batch() -> None:
+    """Let this process, when it is woken, not take the core of the one that wakes it, where the system can do that.
+
+    A coordinator wakes one worker after the other: the first must not keep it from the second.
+    """
+    if hasattr(os, "SCHED_BATCH"):
+        with contextlib.suppress(OSError):  # a sandbox may forbid it
+            os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
 
 
 def command_of(pid: int) -> str | None:

@@ -26,6 +26,7 @@ from engine.training.context import RunContext
 from engine.training.reporter import Reporter
 from engine.training.run import Run
 from engine.wire import Listener
+from engine.wire.dialers import local_address
 from engine.wire.messages import TRACEBACK_LIMIT
 from engine.wire.shared_memory import SharedMemory, shared_memory_for
 
@@ -78,7 +79,7 @@ def cluster_for(settings: Settings, clock: Clock, one_size: bool = True) -> Iter
     wanted = settings.shared_memory and count > 0 and one_size
     with rendezvous_folder() as folder, shared_memory_for(count, wanted) as shared_memory:
         remote_access = remote_access_for(settings, folder)
-        address = f"ipc://{folder / SOCKET}"
+        address = local_address(folder / SOCKET, settings.local)
         with (
             fork_server() if count else nullcontext() as server,
             LocalWorkers(address, count, shared_memory, clock, server=server) as workers,

@@ -1,4 +1,7 @@
-"""TCP addresses as people write them: tcp://HOST:PORT."""
+"""Addresses: tcp://HOST:PORT, as people write them, and two kinds for one machine.
+
+Those are unix://PATH, a socket of packets, and ipc://PATH, a socket of ZeroMQ.
+"""
 
 import ipaddress
 import re
@@ -9,6 +12,7 @@ from typing import Self
 from engine.errors import UsageError
 
 EVERYWHERE = {"*": "0.0.0.0", "::": "::", "0.0.0.0": "0.0.0.0"}  # noqa: S104 - hosts that stand for every interface
+LOCAL_PACKETS, LOCAL_ZEROMQ = "unix://", "ipc://"
 ELSEWHERE = ("192.0.2.1", 9)  # TEST-NET-1, RFC 5737: an address that nothing has
 
 
@@ -51,6 +55,16 @@ class Address:
     def for_others(self) -> "Address":
         """Return the address by which other machines reach what is bound here."""
         return Address(_outward(), self.port) if self.host in EVERYWHERE else self
+
+
+def is_local(address: str) -> bool:
+    """Return whether an address is that of a socket file on this machine."""
+    return address.startswith((LOCAL_PACKETS, LOCAL_ZEROMQ))
+
+
+def path_of_local(address: str) -> str:
+    """Return the path of the socket file that a local address names."""
+    return address.partition("://")[2]
 
 
 def network_of(host: str) -> str:

@@ -1,4 +1,7 @@
-"""One address of a listener."""
+"""One address of a listener, with ZeroMQ."""
+
+import errno
+from collections.abc import Sequence
 
 import zmq
 
@@ -122,6 +125,16 @@ class BoundSocket:
                 connection.heard = True
             received.append(Received(peer, frames))
         return received
+
+    def send(self, peer: bytes, frames: Sequence[Frame]) -> bool:
+        """Send `frames` to `peer`; False if it is gone, or has not taken what it was sent before."""
+        try:
+            self.socket.send_multipart([peer[1:], *frames], zmq.NOBLOCK, copy=False)
+        except zmq.ZMQError as error:
+            if error.errno in (errno.EHOSTUNREACH, errno.EAGAIN):
+                return False
+            raise
+        return True
 
     def _introduce(self, peer: bytes, first: "zmq.Frame") -> Connection | None:
         """Note whose first message this is, and return its connection."""

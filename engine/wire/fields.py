@@ -1,7 +1,10 @@
 """The fields of messages: what they may hold, which is checked whenever a message is made or received."""
 
-from dataclasses import field
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import field, fields
 from enum import IntEnum
+from operator import itemgetter
 from typing import Any
 
 from engine.errors import ProtocolError
@@ -33,6 +36,50 @@ def choice(kind: type[IntEnum]) -> Any:
 def duration() -> Any:
     """Return a field that holds a number of seconds, from 0 to `SECONDS_LIMIT`."""
     return field(metadata={"type": float, "limit": SECONDS_LIMIT})
+
+
+class Rules:
+    """What the fields of one kind of message may hold.
+
+    Several messages travel in every step, when nothing of ours is in the processor's cache any more, so the check of
+    values that are in order takes few calls, each for many fields. Only when it fails it is found out what is wrong.
+    """
+
+    def __init__(self, message: type) -> None:
+        self._message = message
+        self._rules = [(f.name, f.metadata["type"], f.metadata["limit"]) for f in fields(message)]
+        self.names = tuple(name for name, _, _ in self._rules)
+        self._types = [kind for _, kind, _ in self._rules]
+        numbered = list(enumerate(self._rules))
+        self.choices = [(i, name, kind) for i, (name, kind, _) in numbered if issubclass(kind, IntEnum)]
+        self._texts = [(i, limit) for i, (_, kind, limit) in numbered if kind is str]
+        self._durations = [(i, limit) for i, (_, kind, limit) in numbered if kind is float and limit is not None]
+        counts: defaultdict[int, list[int]] = defaultdict(list)
+        for i, (_, kind, limit) in numbered:
+            if kind is int:
+                counts[limit].append(i)
+        # Of one field `itemgetter` returns the value, and of several a tuple: so one is taken twice.
+        self._counts: list[tuple[Callable[[Any], tuple[int, ...]], int]] = [
+            (itemgetter(*places, places[0]), limit) for limit, places in counts.items()
+        ]
+
+    def hold(self, values: list[Any]) -> bool:
+        """Return whether the values of all fields, in order, are what they may be."""
+        if list(map(type, values)) != self._types:
+            return False
+        for i, limit in self._texts:
+            if len(values[i]) > limit:
+                return False
+        for several, limit in self._counts:
+            numbers = several(values)
+            if min(numbers) < 0 or max(numbers) > limit:
+                return False
+        return all(0 <= values[i] <= limit for i, limit in self._durations)
+
+    def check(self, values: Iterable[Any]) -> None:
+        """Raise ProtocolError unless `hold` does."""
+        for (name, kind, limit), value in zip(self._rules, values, strict=True):
+            check(self._message, name, value, kind, limit)
 
 
 def check(message: type, name: str, value: object, kind: type, limit: float | None) -> None:

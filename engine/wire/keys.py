@@ -20,7 +20,7 @@ from zmq.utils import z85
 from engine.errors import UsageError
 from engine.system.files import write_atomically
 from engine.system.toml import parse_toml
-from engine.wire.address import Address
+from engine.wire.address import Address, is_local
 
 PRIVATE = 0o600
 FILE_LIMIT = 1 << 20  # bytes
@@ -93,7 +93,7 @@ def keys_to_join(address: str, file: Path | None, insecure: bool) -> Keys | None
     UsageError if that is not an address, if there is no key although the connection leaves this machine, and as
     `Keys.read`.
     """
-    tcp = None if address.startswith("ipc://") else Address.parse(address)
+    tcp = None if is_local(address) else Address.parse(address)
     if file:
         if insecure or tcp is None:
             raise UsageError(f"--key is for a tcp:// address, and not with --insecure; leave it out for {address}")

@@ -1,25 +1,22 @@
 """The coordinator's end."""
 
-import errno
 import logging
 from collections.abc import Sequence
 from typing import Self
 
-import zmq
-
 from engine.system.clock import MONOTONIC, Clock
-from engine.wire.admission import Admission
+from engine.wire.address import LOCAL_PACKETS
 from engine.wire.bound_socket import BoundSocket
 from engine.wire.endpoint import Received
 from engine.wire.keys import Keys
+from engine.wire.local_socket import LocalSocket
 from engine.wire.messages import Frame
-from engine.wire.sockets import end, milliseconds
-from engine.wire.zap import Gatekeeper
+from engine.wire.zeromq import ZeroMQ
 
 logger = logging.getLogger("gradsum.wire")
 
 LOSS_WINDOW = 0.05  # seconds in which several losses count as one: strangers may come and go as fast as they like
-LOSS_DELAYS = (0.0, 0.01, 0.03, 0.1, 0.3)  # seconds after a loss: at first a send to the lost peer may still succeed
+LOSS_DELAYS = (0.0, 0.01, 0.03, 0.1, 0.3)  # seconds after a loss: at first ZeroMQ may still take what is sent there
 
 
 class Listener:
@@ -27,18 +24,15 @@ class Listener:
 
     A message with more than `largest` bytes of payload ends its connection. With `keys`, only peers that know the
     public one are admitted. WorkersError if the address cannot be bound. See `admission` and `connection_limits` for
-    further limits.
+    further limits. ZeroMQ, with its threads, is there only once an address needs it.
     """
 
     def __init__(self, address: str, largest: int, keys: Keys | None = None, clock: Clock = MONOTONIC) -> None:
         self._largest = largest
         self._clock = clock
-        self._context = zmq.Context(io_threads=2)
-        self._poller = zmq.Poller()
-        self._sockets: list[BoundSocket] = []
-        self._admission = Admission(clock)
-        self._gatekeeper = Gatekeeper(self._context, self._admission)
-        self._poller.register(self._gatekeeper.socket, zmq.POLLIN)
+        self._sockets: list[BoundSocket | LocalSocket] = []
+        self._local: LocalSocket | None = None
+        self._zeromq: ZeroMQ | None = None
         self._last_loss: float | None = None
         self._announcements: list[float] = []  # when to say that a connection may have been lost
         try:
@@ -48,24 +42,23 @@ class Listener:
             raise
 
     def bind(self, address: str, keys: Keys | None = None) -> str:
-        """Listen at `address` as well and return it with the port it got."""
+        """Listen at `address` as well and return it with the port it got; one unix:// address is possible."""
         mark = bytes([len(self._sockets)])
-        bound = BoundSocket(self._context, mark, address, self._largest, self._admission, keys, self._clock)
+        bound: BoundSocket | LocalSocket
+        if address.startswith(LOCAL_PACKETS):
+            bound = self._local = LocalSocket(mark, address, self._largest, self._clock)
+        else:
+            self._zeromq = self._zeromq or ZeroMQ(self._clock)
+            bound = self._zeromq.bind(mark, address, self._largest, keys)
         self._sockets.append(bound)
-        self._poller.register(bound.socket, zmq.POLLIN)
-        self._poller.register(bound.monitor, zmq.POLLIN)
+        if self._local and self._zeromq:
+            self._zeromq.watch(self._local.descriptor)
         logger.info("listening at %s", bound.address)
         return bound.address
 
     def send(self, peer: bytes, frames: Sequence[Frame]) -> bool:
         """Send `frames` to `peer`; False if it is gone, or has not taken what it was sent before."""
-        try:
-            self._sockets[peer[0]].socket.send_multipart([peer[1:], *frames], zmq.NOBLOCK, copy=False)
-        except zmq.ZMQError as error:
-            if error.errno in (errno.EHOSTUNREACH, errno.EAGAIN):
-                return False
-            raise
-        return True
+        return self._sockets[peer[0]].send(peer, frames)
 
     def poll(self, timeout: float) -> list[Received]:
         """Wait at most `timeout` seconds, or until a connection may have been lost, and return what has come in."""
@@ -73,33 +66,33 @@ class Listener:
         while True:
             until = min(deadline, self._announcements[0]) if self._announcements else deadline
             received = self._poll_once(until - self._clock.now())
+            if received:
+                return received
             now = self._clock.now()
-            if received or now >= deadline or (self._announcements and now >= self._announcements[0]):
+            if now >= deadline or (self._announcements and now >= self._announcements[0]):
                 return received
 
     def _poll_once(self, timeout: float) -> list[Received]:
         """Wait until anything happens, and handle everything that is not for the coordinator."""
-        ready = dict(self._poller.poll(milliseconds(timeout)))
-        if self._gatekeeper.socket in ready:
-            self._gatekeeper.answer()
         received: list[Received] = []
+        if self._zeromq:
+            received = self._zeromq.receive(timeout)
+            timeout = 0.0
+        if self._local:
+            received += self._local.receive(timeout)
         for bound in self._sockets:
-            if bound.monitor in ready:
-                bound.take_events()
-            if bound.socket in ready:
-                received += bound.receive()
             if bound.lost:
                 bound.lost = False
-                self._plan_announcements()
+                self._plan_announcements(LOSS_DELAYS[:1] if bound is self._local else LOSS_DELAYS)
             bound.check_limits()
         return received
 
-    def _plan_announcements(self) -> None:
+    def _plan_announcements(self, delays: Sequence[float]) -> None:
         """Plan to say that a connection was lost, unless that was planned a moment ago."""
         now = self._clock.now()
         if not self._announcements or self._last_loss is None or now - self._last_loss > LOSS_WINDOW:
             self._last_loss = now
-            self._announcements = [now + delay for delay in LOSS_DELAYS]
+            self._announcements = [now + delay for delay in delays]
 
     def lost_connections(self) -> bool:
         """Return whether a connection may have been lost since the last call: True several times after each loss."""
@@ -131,17 +124,11 @@ class Listener:
         self._sockets[peer[0]].refuse(peer, forever)
 
     def close(self) -> None:
-        """Close the sockets, after a moment for the last messages to leave, and end the I/O threads."""
-        for bound in self._sockets:
-            bound.close()
-        self._gatekeeper.close()
-        end(self._context, self._hang_up)
-        for bound in self._sockets:
-            bound.let_go()
-
-    def _hang_up(self) -> None:
-        for bound in self._sockets:
-            bound.hang_up()
+        """Close the sockets, after a moment for the last messages to leave, and end ZeroMQ's threads."""
+        if self._local:
+            self._local.close()
+        if self._zeromq:
+            self._zeromq.close()
 
     def __enter__(self) -> Self:
         return self

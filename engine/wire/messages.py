@@ -20,7 +20,7 @@ ProtocolError.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from enum import IntEnum
 from functools import cache
 from typing import Any, ClassVar
@@ -29,9 +29,9 @@ import msgpack
 
 from engine.errors import ProtocolError
 from engine.system.processes import HOSTNAME_LIMIT
-from engine.wire.fields import check, choice, count, duration, member, real, text
+from engine.wire.fields import Rules, choice, count, duration, member, real, text
 
-VERSION = 1
+VERSION = 2
 HEADER_LIMIT = 1024  # bytes
 JOB_LIMIT = 1 << 20  # bytes of a job's description
 CHUNK_LIMIT = 1 << 20  # bytes of data in one message
@@ -41,6 +41,7 @@ NO_SLOT = 0  # on the wire, of a vector that is not in shared memory; slots coun
 
 Frame = Any  # an object with the buffer protocol: bytes, memoryview, a frame of the transport
 MESSAGES: dict[int, type["Message"]] = {}
+_PACKER = msgpack.Packer()  # one for all: a new one begins by asking for memory
 
 
 class WorkKind(IntEnum):
@@ -60,20 +61,14 @@ class Message:
         MESSAGES[cls.opcode] = cls
 
     def __post_init__(self) -> None:
-        for name, kind, limit in _rules(self.opcode):
-            check(type(self), name, getattr(self, name), kind, limit)
+        rules, values = _rules(self.opcode), list(self.__dict__.values())
+        if not rules.hold(values):
+            rules.check(values)
 
 
 @cache
-def _rules(opcode: int) -> tuple[tuple[str, type, float | None], ...]:
-    """Return name, type and limit of each field; looked up once, because several messages travel in every step."""
-    return tuple((f.name, f.metadata["type"], f.metadata["limit"]) for f in fields(MESSAGES[opcode]))
-
-
-@cache
-def _choices(opcode: int) -> tuple[tuple[int, str, type[IntEnum]], ...]:
-    """Return position, name and type of each field that holds a member of an enumeration."""
-    return tuple((i, name, kind) for i, (name, kind, _) in enumerate(_rules(opcode)) if issubclass(kind, IntEnum))
+def _rules(opcode: int) -> Rules:
+    return Rules(MESSAGES[opcode])
 
 
 @dataclass(frozen=True)
@@ -122,7 +117,8 @@ class Work(Message):
 
     `version` names the parameters: those of the payload, or the ones the worker already holds, or else those in shared
     memory. `slot` is where in its part of shared memory the worker puts the gradient of the first block, the next
-    block's behind it; NO_SLOT: into the payload.
+    block's behind it; NO_SLOT: into the payload. `sums` is where it may put the first sum that it forms of its blocks
+    and those of others; NO_SLOT: it is to form none.
     """
 
     opcode: ClassVar[int] = 5
@@ -136,6 +132,7 @@ class Work(Message):
     total: int = count()
     version: int = count()
     slot: int = count(default=NO_SLOT)
+    sums: int = count(default=NO_SLOT)
 
 
 @dataclass(frozen=True)
@@ -144,7 +141,8 @@ class Result(Message):
 
     The gradient is in slot `slot` of the worker's part of shared memory unless that is NO_SLOT. `seconds` is how long
     it took to compute, `cpu` the processor seconds the worker has used in this stay, its start included if that is its
-    first.
+    first. `formed`: how many nodes above the block, from its parent on, the worker has added up as well: their
+    gradients are in the places from `sums` on.
     """
 
     opcode: ClassVar[int] = 6
@@ -158,6 +156,8 @@ class Result(Message):
     seconds: float = duration()
     cpu: float = duration()
     slot: int = count(default=NO_SLOT)
+    sums: int = count(default=NO_SLOT)
+    formed: int = count(default=0)
 
 
 @dataclass(frozen=True)
@@ -216,9 +216,7 @@ class Chunk(Message):
 
 def encode(message: Message, payload: Frame | None = None) -> list[Frame]:
     """Return the frames of `message`."""
-    header = msgpack.packb(
-        [VERSION, message.opcode, *(getattr(message, name) for name, _, _ in _rules(message.opcode))]
-    )
+    header = bytes(_PACKER.pack([VERSION, message.opcode, *message.__dict__.values()]))
     if len(header) > HEADER_LIMIT:
         raise ProtocolError(f"the header of {type(message).__name__} has {len(header)} bytes, {HEADER_LIMIT} at most")
     return [header] if payload is None else [header, payload]
@@ -240,12 +238,16 @@ def decode(frames: Sequence[Frame]) -> tuple[Message, Frame | None]:
     kind = MESSAGES.get(header[1])
     if kind is None:
         raise ProtocolError(f"no message has opcode {header[1]}")
-    values = header[2:]
-    if len(values) != len(_rules(kind.opcode)):
-        raise ProtocolError(f"{kind.__name__} has {len(_rules(kind.opcode))} fields, got {len(values)}")
-    for i, name, choices in _choices(kind.opcode):
+    rules, values = _rules(kind.opcode), header[2:]
+    if len(values) != len(rules.names):
+        raise ProtocolError(f"{kind.__name__} has {len(rules.names)} fields, got {len(values)}")
+    for i, name, choices in rules.choices:
         values[i] = member(kind, name, values[i], choices)
-    return kind(*values), frames[1] if len(frames) == 2 else None
+    if not rules.hold(values):
+        rules.check(values)
+    message = object.__new__(kind)  # it has been checked, so that it need not be made by way of __init__
+    message.__dict__.update(zip(rules.names, values, strict=True))
+    return message, frames[1] if len(frames) == 2 else None
 
 
 def clip(text: str, limit: int) -> str:

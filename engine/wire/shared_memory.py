@@ -4,6 +4,9 @@ A socket copies every byte through the kernel twice. Here the coordinator writes
 and every worker has slots of its own for gradients, which it writes and the coordinator reads. A slot is read only
 after a message says that it is written, and not written again before that round is over, so nothing needs a lock.
 
+Workers add: each has places for sums of blocks of its own and of others', which it forms in new places only. Words tell
+where the sum of a node of the tree is, once it is there: round, worker and place in one word, which is written at once.
+
 The memory has no name (memfd_create): a worker inherits its descriptor, and it is gone with the last process.
 """
 
@@ -16,21 +19,26 @@ from typing import Self
 
 import numpy as np
 
+from engine.kernels.table import Counts
 from engine.nn.parameters import Vector
 
 SLOTS = 4  # gradients of a worker in one round; further blocks go by socket
+SUMS = 6  # sums that a worker may form in one round
+PLACES = SLOTS + SUMS  # vectors of a worker
+NODES = 4096  # words: in a round with more nodes workers do not add
+WORD = 8  # bytes
 TOKEN = 16  # bytes; a worker that knows its token proves that it has the memory
 
 
 class SharedMemory:
-    """The memory of a run: one vector of parameters, and `SLOTS` gradients for each of `workers` workers.
+    """The memory of a run: one vector of parameters, and `PLACES` gradients for each of `workers` workers.
 
     `descriptor` is a file descriptor that this process owns. Vectors have a size once `open` has been called.
     """
 
     def __init__(self, descriptor: int, workers: int) -> None:
         self.descriptor = descriptor
-        self._workers = workers
+        self.workers = workers
 
     @classmethod
     def create(cls, workers: int) -> Self:
@@ -43,27 +51,32 @@ class SharedMemory:
         """Make room for vectors of `size` float32 values, if there is none yet. Pages never written take no memory."""
         self._size = size
         self._stride = -(-4 * size // mmap.PAGESIZE) * mmap.PAGESIZE
-        self._start = -(-TOKEN * self._workers // mmap.PAGESIZE) * mmap.PAGESIZE
-        length = self._start + (1 + SLOTS * self._workers) * self._stride
+        self._words = -(-TOKEN * self.workers // mmap.PAGESIZE) * mmap.PAGESIZE
+        self._start = self._words + -(-WORD * NODES // mmap.PAGESIZE) * mmap.PAGESIZE
+        length = self._start + (1 + PLACES * self.workers) * self._stride
         if os.fstat(self.descriptor).st_size < length:
             os.ftruncate(self.descriptor, length)
         self._memory = mmap.mmap(self.descriptor, length)
 
     def owner(self, token: str) -> int | None:
         """Return the number of the worker that has `token`."""
-        return next((w for w in range(self._workers) if read_token(self.descriptor, w) == token), None)
+        return next((w for w in range(self.workers) if read_token(self.descriptor, w) == token), None)
 
     def parameters(self) -> Vector:
         """Return the vector of parameters, which the coordinator writes."""
         return self._vector(0)
 
-    def gradient(self, worker: int, slot: int) -> Vector:
-        """Return the vector in `slot`, from 0, which worker number `worker` writes."""
-        return self._vector(1 + SLOTS * worker + slot)
+    def words(self) -> Counts:
+        """Return the words of the nodes, which workers write and read."""
+        return np.frombuffer(self._memory, np.int64, NODES, self._words)
 
-    def read_only(self, worker: int, slot: int) -> memoryview:
-        """Return the bytes of the gradient in `slot`, from 0, of worker number `worker`."""
-        return self.gradient(worker, slot).data.cast("B").toreadonly()
+    def gradient(self, worker: int, place: int) -> Vector:
+        """Return the vector in `place`, from 0, which worker number `worker` writes: slots first, then sums."""
+        return self._vector(1 + PLACES * worker + place)
+
+    def read_only(self, worker: int, place: int) -> memoryview:
+        """Return the bytes of the gradient in `place`, from 0, of worker number `worker`."""
+        return self.gradient(worker, place).data.cast("B").toreadonly()
 
     def close(self) -> None:
         """Close the descriptor. The memory is freed with the last vector in it."""

@@ -65,6 +65,21 @@ def test_any_number_of_workers_gives_the_same_bits(
         assert [r.loss for r in parallel.history] == [r.loss for r in alone.history]
 
 
+@pytest.mark.parametrize(("local", "shared_memory"), [("zmq", True), ("zmq", False), ("unix", False)])
+@pytest.mark.parametrize("name", ["sgd"])
+def test_each_way_to_local_workers_gives_the_same_bits(
+    name: str,
+    local: str,
+    shared_memory: bool,
+    serial: Callable[[str], engine.Result],
+    data: engine.Dataset,
+    tmp_path: Path,
+) -> None:
+    alone = serial(name)
+    parallel = run(data, tmp_path, workers=2, local=local, shared_memory=shared_memory, **CASES[name])
+    assert parallel.params_sha256 == alone.params_sha256
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_stop_and_resume_gives_the_same_bits(
     name: str, serial: Callable[[str], engine.Result], data: engine.Dataset, tmp_path: Path

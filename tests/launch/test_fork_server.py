@@ -42,7 +42,7 @@ from engine.launch.local_workers import LocalWorkers
 from engine.launch.rendezvous import SOCKET, rendezvous_folder
 from engine.wire import Listener
 with rendezvous_folder() as folder, fork_server() as server:
-    address = f"ipc://{folder / SOCKET}"
+    address = f"unix://{folder / SOCKET}"
     with Listener(address, 1000) as listener, LocalWorkers(address, 2, server=server) as workers:
         hellos = 0
         while hellos < 2:
@@ -89,7 +89,7 @@ def server() -> Iterator[ForkServer]:
 
 @pytest.fixture
 def listener() -> Iterator[Listener]:
-    with rendezvous_folder() as folder, Listener(f"ipc://{folder / SOCKET}", 1000) as listener:
+    with rendezvous_folder() as folder, Listener(f"unix://{folder / SOCKET}", 1000) as listener:
         yield listener
 
 

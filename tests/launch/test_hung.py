@@ -17,10 +17,10 @@ pytestmark = pytest.mark.usefixtures("numpy_kernels")
 IMPATIENT = Leases(first_lease=0.6, least_lease=0.6, first_late=0.2, least_late=0.2)
 
 
-@pytest.mark.parametrize("count", [1, 2])
-def test_a_hung_worker_is_killed_and_replaced(count: int) -> None:
+@pytest.mark.parametrize(("count", "local"), [(1, "unix"), (2, "unix"), (2, "zmq")])
+def test_a_hung_worker_is_killed_and_replaced(count: int, local: str) -> None:
     """It is frozen, so that it is still there, and connected, and ends only by SIGKILL."""
-    with cluster(count, policy=Policy(leases=IMPATIENT), limits=Limits(suspicion=0.3)) as box:
+    with cluster(count, policy=Policy(leases=IMPATIENT), limits=Limits(suspicion=0.3), local=local) as box:
         box.coordinator.gather(count)
         box.check(1)
         hung = box.workers.pids[0]

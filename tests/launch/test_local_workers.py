@@ -25,7 +25,7 @@ from engine.launch.rendezvous import SOCKET, rendezvous_folder
 from engine.launch.local_workers import LocalWorkers
 from engine.wire import Listener
 with rendezvous_folder() as folder:
-    address = f"ipc://{folder / SOCKET}"
+    address = f"{sys.argv[2]}://{folder / SOCKET}"
     with Listener(address, 1000) as listener, LocalWorkers(address, 2) as workers:
         hellos = 0
         while hellos < 2:
@@ -38,9 +38,10 @@ with rendezvous_folder() as folder:
 """
 
 
-def test_workers_that_end_are_replaced_and_the_sums_stay_the_same() -> None:
+@pytest.mark.parametrize("local", ["unix", "zmq"])
+def test_workers_that_end_are_replaced_and_the_sums_stay_the_same(local: str) -> None:
     before = descriptors()
-    with cluster(2) as box:
+    with cluster(2, local=local) as box:
         box.coordinator.gather(2)
         started = box.workers.pids
         box.check(1)
@@ -144,8 +145,10 @@ def test_a_worker_that_is_no_program(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("state", ["running", "frozen"])
-def test_workers_end_with_a_parent_that_is_killed(state: str) -> None:
-    with subprocess.Popen([sys.executable, "-c", PARENT, state], stdout=subprocess.PIPE, text=True, cwd=ROOT) as parent:
+@pytest.mark.parametrize("kind", ["unix", "ipc"])
+def test_workers_end_with_a_parent_that_is_killed(state: str, kind: str) -> None:
+    command = [sys.executable, "-c", PARENT, state, kind]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as parent:
         assert parent.stdout is not None
         try:
             folder, *pids = parent.stdout.readline().split()

@@ -18,12 +18,13 @@ from engine.coordinator.serial import Serial
 from engine.coordinator.supervisor import Supervisor
 from engine.data import Dataset, Normalisation, Split, cache
 from engine.launch.local_workers import LIMITS, Limits, LocalWorkers
-from engine.launch.rendezvous import rendezvous_folder
+from engine.launch.rendezvous import SOCKET, rendezvous_folder
 from engine.nn.layers import Dense, Dropout, Flatten
 from engine.nn.model import Model
 from engine.system.blas import one_blas_thread
 from engine.system.clock import MONOTONIC
 from engine.wire import Listener
+from engine.wire.dialers import local_address
 from engine.wire.messages import TRACEBACK_LIMIT
 from engine.wire.shared_memory import SharedMemory, shared_memory_for
 
@@ -92,13 +93,13 @@ class LocalCluster(Cluster):
 
 @contextmanager
 def cluster(
-    count: int, numerics: str | None = None, policy: Policy | None = None, limits: Limits = LIMITS
+    count: int, numerics: str | None = None, policy: Policy | None = None, limits: Limits = LIMITS, local: str = "unix"
 ) -> Iterator[LocalCluster]:
-    """Start workers as a training run does."""
+    """Start workers as a training run does, with the kind of sockets that `local` names."""
     with rendezvous_folder() as folder, one_blas_thread(), shared_memory_for(count, wanted=True) as shared_memory:
         assert shared_memory is not None
         shared_memory.open(MODEL.layout().size)
-        address = f"ipc://{folder / 'coordinator'}"
+        address = local_address(folder / SOCKET, local)
         with (
             LocalWorkers(address, count, shared_memory, limits=limits) as workers,
             Listener(address, max(4 * MODEL.layout().size, TRACEBACK_LIMIT)) as listener,

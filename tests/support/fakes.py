@@ -15,6 +15,7 @@ from engine.compute.sums import Sums
 from engine.coordinator.rounds import Entry, Event, Instruction, Scheduler
 from engine.coordinator.rounds.scheduler import REMEMBERED
 from engine.data import Normalisation
+from engine.kernels import numpy_backend
 from engine.nn.layers import Dense, Flatten
 from engine.nn.model import Model
 from engine.nn.parameters import Vector
@@ -23,6 +24,8 @@ from engine.wire import messages as m
 from engine.wire.connection_limits import UNASKED
 from engine.wire.shared_memory import SLOTS, SharedMemory, read_token
 from tests.support.faults import WorkerFault
+from workers.addition import Additions
+from workers.shared_memory import WorkerMemory
 
 NUMERICS = "numbers of the test"
 MODEL = Model((Flatten(), Dense(2)), shape=(2, 2, 1))  # ten parameters
@@ -263,6 +266,7 @@ class ToyWorker:
             self._version, self._parameters = work.version, self._memory[0].parameters().copy()
         assert work.version == self._version, "the coordinator believes that I hold other parameters"
         fault = next(self._faults, WorkerFault.NONE)
+        self._place = work.sums
         blocks = tree.cover(work.start, work.stop, work.total)
         answers = [self._answer(work, block, number, fault) for number, block in enumerate(blocks)]
         for frames in self._lies(fault, work):
@@ -290,8 +294,20 @@ class ToyWorker:
         slot = work.slot + number if work.slot else 0
         if work.kind is m.WorkKind.TRAIN and self._memory and 0 < slot <= SLOTS:
             self._memory[0].gradient(self._memory[1], slot - 1)[:] = sums.gradient
-            return m.encode(replace(result, slot=slot))
+            formed = self._add_up(work, block, slot)
+            return m.encode(replace(result, slot=slot, sums=self._place - formed if formed else 0, formed=formed))
         return m.encode(result, sums.gradient.tobytes() if work.kind is m.WorkKind.TRAIN else None)
+
+    def _add_up(self, work: m.Work, block: tree.Block, slot: int) -> int:
+        """Form sums as a real worker does."""
+        if self._memory is None or not work.sums:
+            return 0
+        shared, number = self._memory
+        memory = WorkerMemory(shared.descriptor, number, shared.workers)
+        memory.open(MODEL.layout().size)
+        formed = Additions(memory, numpy_backend()).add_up(work, block, slot, self._place)
+        self._place += formed
+        return formed
 
     def _lies(self, fault: WorkerFault, work: m.Work) -> list[list[m.Frame]]:
         """Return what is sent before the true answers; whoever counts any of it gets other sums."""

@@ -30,8 +30,8 @@ STRATEGIES: dict[type[m.Message], list[st.SearchStrategy[Any]]] = {
     m.Welcome: [texts(32), texts(96)],
     m.Refuse: [texts(600)],
     m.Ready: [texts(32), texts(64)],
-    m.Work: [texts(32), COUNTS, COUNTS, st.sampled_from(m.WorkKind), *[COUNTS] * 6],
-    m.Result: [texts(32), *[COUNTS] * 4, REALS, COUNTS, SECONDS, SECONDS, COUNTS],
+    m.Work: [texts(32), COUNTS, COUNTS, st.sampled_from(m.WorkKind), *[COUNTS] * 7],
+    m.Result: [texts(32), *[COUNTS] * 4, REALS, COUNTS, SECONDS, SECONDS, *[COUNTS] * 3],
     m.Fetch: [texts(32), COUNTS],
     m.Chunk: [texts(32), COUNTS, COUNTS],
     m.Failed: [texts(32), texts(700)],
@@ -41,7 +41,20 @@ STRATEGIES: dict[type[m.Message], list[st.SearchStrategy[Any]]] = {
 }
 MESSAGES = st.one_of([st.builds(kind, *values) for kind, values in STRATEGIES.items()])
 TEXTS = {"session": 32, "host": 64, "numerics": 512, "token": 64, "name": 96, "schema": 64, "reason": 200, "error": 700}
-COUNTED = ("round", "attempt", "step", "start", "stop", "total", "version", "slot", "correct", "offset")
+COUNTED = (
+    "round",
+    "attempt",
+    "step",
+    "start",
+    "stop",
+    "total",
+    "version",
+    "slot",
+    "sums",
+    "formed",
+    "correct",
+    "offset",
+)
 SECONDS_FIELDS = {"seconds": 10**12, "cpu": 10**12}
 LIMITS = TEXTS | dict.fromkeys(COUNTED, 2**53 - 1) | SECONDS_FIELDS | {"pid": 2**32}
 OWN_LIMITS: dict[type[m.Message], dict[str, int]] = {m.Refuse: {"reason": 600}}
@@ -99,13 +112,20 @@ def test_round_trip(message: m.Message, payload: bytes | None) -> None:
 
 def test_the_bytes_of_a_header_do_not_change_by_accident() -> None:
     """Peers of one protocol version must agree: whoever changes this changes VERSION, too."""
-    work = m.encode(m.Work("ab", 1, 2, m.WorkKind.VALIDATE, 300, 4, 5, 6, 70000, 8))[0]
-    assert work == b"\x9c" + VERSION + b"\x05\xa2ab\x01\x02\x01\xcd\x01\x2c\x04\x05\x06\xce\x00\x01\x11\x70\x08"
-    result = m.encode(m.Result("", 1, 2, 3, 4, -0.5, 6, 0.0, 1.0, 7))[0]
+    work = m.encode(m.Work("ab", 1, 2, m.WorkKind.VALIDATE, 300, 4, 5, 6, 70000, 8, 9))[0]
+    assert work == b"\x9d" + VERSION + b"\x05\xa2ab\x01\x02\x01\xcd\x01\x2c\x04\x05\x06\xce\x00\x01\x11\x70\x08\x09"
+    result = m.encode(m.Result("", 1, 2, 3, 4, -0.5, 6, 0.0, 1.0, 7, 8, 9))[0]
     doubles = [b"\xcb" + struct.pack(">d", x) for x in (-0.5, 0.0, 1.0)]
     assert (
         result
-        == b"\x9c" + VERSION + b"\x06\xa0\x01\x02\x03\x04" + doubles[0] + b"\x06" + doubles[1] + doubles[2] + b"\x07"
+        == b"\x9e"
+        + VERSION
+        + b"\x06\xa0\x01\x02\x03\x04"
+        + doubles[0]
+        + b"\x06"
+        + doubles[1]
+        + doubles[2]
+        + b"\x07\x08\x09"
     )
 
 
@@ -267,7 +287,7 @@ def test_twenty_thousand_mutated_and_random_headers() -> None:
             continue
         counts[True] += 1
         assert same(m.decode(m.encode(message))[0], message)
-    assert min(counts.values()) > 500, "the mutations should leave some headers good"
+    assert min(counts.values()) > 400, "the mutations should leave some headers good"
 
 
 PLAIN = st.recursive(

@@ -1,4 +1,4 @@
-"""Real sockets, ipc and TCP on this machine: what arrives, what is noticed, and that nothing stays behind."""
+"""Real sockets, unix, ipc and TCP on this machine: what arrives, what is noticed, and that nothing stays behind."""
 
 import gc
 import os
@@ -8,12 +8,13 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from threading import Thread
 
 import numpy as np
 import pytest
 
 from engine.errors import SettingsError, WorkersError
-from engine.wire import Dialer, Listener, Received, frame_of
+from engine.wire import Dialer, Listener, Received, WorkerEndpoint, dialer_for, frame_of
 from engine.wire.bound_socket import MESSAGES_PER_POLL
 from tests.support.repository import ROOT
 from tests.support.strangers import COMMAND, HANDSHAKE, frame
@@ -23,8 +24,8 @@ PATIENCE = 20.0  # seconds for what should take milliseconds
 # Says hello, and then nothing more until it is killed.
 PEER = """
 import sys
-from engine.wire import Dialer
-d = Dialer(sys.argv[1], 1000)
+from engine.wire import dialer_for
+d = dialer_for(sys.argv[1], 1000)
 while not d.connected():
     d.poll(60)
 d.send([b'hello'])
@@ -32,10 +33,10 @@ d.poll(60)
 """
 
 
-@pytest.fixture(params=["ipc", "tcp"])
+@pytest.fixture(params=["unix", "ipc", "tcp"])
 def address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "ipc":
-        return f"ipc://{tmp_path / 'socket'}"
+    if request.param != "tcp":
+        return f"{request.param}://{tmp_path / 'socket'}"
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return f"tcp://127.0.0.1:{free.getsockname()[1]}"
@@ -47,9 +48,9 @@ def listener(address: str) -> Iterator[Listener]:
         yield listener
 
 
-def dial(listener: Listener) -> Dialer:
+def dial(listener: Listener) -> WorkerEndpoint:
     """Return a dialer that has a connection."""
-    dialer = Dialer(listener.address, LARGEST)
+    dialer = dialer_for(listener.address, LARGEST)
     while not dialer.connected():
         assert listener.poll(0.01) == []
         assert dialer.poll(0.01) is None
@@ -57,7 +58,7 @@ def dial(listener: Listener) -> Dialer:
 
 
 @pytest.fixture
-def dialer(listener: Listener) -> Iterator[Dialer]:
+def dialer(listener: Listener) -> Iterator[WorkerEndpoint]:
     dialer = dial(listener)
     yield dialer
     dialer.close()
@@ -83,7 +84,7 @@ def left_open() -> tuple[int, int]:
     return len(list(Path("/proc/self/fd").iterdir())), len(list(Path("/proc/self/task").iterdir()))
 
 
-def test_there_and_back(listener: Listener, dialer: Dialer) -> None:
+def test_there_and_back(listener: Listener, dialer: WorkerEndpoint) -> None:
     dialer.send([b"header", b"payload"])
     (first,) = receive(listener)
     assert frames(first) == [b"header", b"payload"]
@@ -94,7 +95,7 @@ def test_there_and_back(listener: Listener, dialer: Dialer) -> None:
     assert not listener.lost_connections()
 
 
-def test_peers_are_told_apart(listener: Listener, dialer: Dialer) -> None:
+def test_peers_are_told_apart(listener: Listener, dialer: WorkerEndpoint) -> None:
     other = dial(listener)
     dialer.send([b"one"])
     other.send([b"two"])
@@ -109,7 +110,7 @@ def test_peers_are_told_apart(listener: Listener, dialer: Dialer) -> None:
     other.close()
 
 
-def test_one_snapshot_for_many(listener: Listener, dialer: Dialer) -> None:
+def test_one_snapshot_for_many(listener: Listener, dialer: WorkerEndpoint) -> None:
     vector = np.arange(20_000, dtype=np.float32)
     dialer.send([b"hello"])
     (hello,) = receive(listener)
@@ -124,23 +125,28 @@ def test_one_snapshot_for_many(listener: Listener, dialer: Dialer) -> None:
         assert memoryview(answer[1]).readonly
 
 
-def test_what_was_received_cannot_be_written(listener: Listener, dialer: Dialer) -> None:
+def test_what_was_received_cannot_be_written(listener: Listener, dialer: WorkerEndpoint) -> None:
     dialer.send([b"small", bytes(50_000)])
     (received,) = receive(listener)
     assert all(memoryview(frame).readonly for frame in received.frames)
 
 
-def test_a_poll_without_a_message_ends(listener: Listener, dialer: Dialer) -> None:
+def test_a_poll_without_a_message_ends(listener: Listener, dialer: WorkerEndpoint) -> None:
     for timeout in (0.0, -1.0, 0.001, 0.02):
         assert listener.poll(timeout) == []
         assert dialer.poll(timeout) is None
     assert not listener.lost_connections()
 
 
-def test_a_flood_is_taken_in_pieces_and_in_order(listener: Listener, dialer: Dialer) -> None:
+def test_a_flood_is_taken_in_pieces_and_in_order(listener: Listener, dialer: WorkerEndpoint) -> None:
     total = 2 * MESSAGES_PER_POLL + 50
-    for number in range(total):
-        dialer.send([b"%d" % number])
+
+    def send() -> None:
+        for number in range(total):
+            dialer.send([b"%d" % number])
+
+    sender = Thread(target=send)  # it may have to wait
+    sender.start()
     sizes: list[int] = []
     numbers: list[int] = []
     while len(numbers) < total:
@@ -148,6 +154,7 @@ def test_a_flood_is_taken_in_pieces_and_in_order(listener: Listener, dialer: Dia
         assert some
         sizes.append(len(some))
         numbers += [int(bytes(received.frames[0])) for received in some]
+    sender.join()
     assert max(sizes) <= MESSAGES_PER_POLL
     assert numbers == list(range(total))
 
@@ -166,7 +173,9 @@ def until_noticed(listener: Listener, gone: Callable[[], bool]) -> bool:
 
 
 @pytest.mark.parametrize("attempt", range(3))
-def test_a_peer_killed_with_9_is_noticed(address: str, listener: Listener, dialer: Dialer, attempt: int) -> None:
+def test_a_peer_killed_with_9_is_noticed(
+    address: str, listener: Listener, dialer: WorkerEndpoint, attempt: int
+) -> None:
     """Even if ZeroMQ still takes a message for it at first: the loss is told of several times."""
     dialer.send([b"stays"])
     (stays,) = receive(listener)
@@ -198,7 +207,7 @@ def test_what_was_said_before_hanging_up_still_arrives(listener: Listener) -> No
     assert [len(frame) for frame in last.frames] == [7, LARGEST]
 
 
-def test_an_oversize_message_ends_its_connection_and_no_other(listener: Listener, dialer: Dialer) -> None:
+def test_an_oversize_message_ends_its_connection_and_no_other(listener: Listener, dialer: WorkerEndpoint) -> None:
     dialer.send([b"hello"])
     (honest,) = receive(listener)
     rude = dial(listener)
@@ -227,7 +236,7 @@ def test_nothing_stays_open(address: str, close_first: str) -> None:
     assert left_open() == before
 
 
-def test_a_descriptor_ends_the_poll(listener: Listener, dialer: Dialer) -> None:
+def test_a_descriptor_ends_the_poll(listener: Listener, dialer: WorkerEndpoint) -> None:
     reading, writing = os.pipe()
     dialer.watch(reading)
     os.close(writing)
@@ -236,7 +245,15 @@ def test_a_descriptor_ends_the_poll(listener: Listener, dialer: Dialer) -> None:
 
 
 @pytest.mark.parametrize(
-    "bad", ["ipc:///no/such/folder/x", "tcp://127.0.0.1:notaport", "nonsense", "ipc://" + "x" * 200]
+    "bad",
+    [
+        "unix:///no/such/folder/x",
+        "unix://" + "x" * 200,
+        "ipc:///no/such/folder/x",
+        "tcp://127.0.0.1:notaport",
+        "nonsense",
+        "ipc://" + "x" * 200,
+    ],
 )
 def test_an_address_that_cannot_be_bound(bad: str) -> None:
     before = left_open()
@@ -261,7 +278,7 @@ def test_an_address_that_is_none(bad: str) -> None:
 
 def test_what_is_said_without_a_connection_is_never_heard(address: str) -> None:
     """A gradient for one coordinator must not reach the next one there."""
-    dialer = Dialer(address, LARGEST)
+    dialer = dialer_for(address, LARGEST)
     dialer.send([b"for nobody"])
     for word in (b"one", b"two"):
         with Listener(address, LARGEST) as listener:

@@ -30,6 +30,7 @@ from engine.kernels.with_numpy.dropout import dropout_mask
 from engine.kernels.with_numpy.measures import histogram
 from engine.kernels.with_numpy.optimizers import adam, momentum, sgd
 from engine.kernels.with_numpy.products import transpose
+from engine.kernels.with_numpy.words import look, ordered, publish
 
 name = "exact"
 whole_rows = False
@@ -61,6 +62,7 @@ __all__ = [
     "im2col",
     "leaky_relu",
     "leaky_relu_gradient",
+    "look",
     "matrix_gradient",
     "max_pool",
     "max_pool_gradient",
@@ -72,7 +74,9 @@ __all__ = [
     "norm",
     "normalise",
     "normalise_gradient",
+    "ordered",
     "philox",
+    "publish",
     "relu",
     "relu_gradient",
     "sgd",

@@ -25,6 +25,7 @@ from engine.kernels.with_numba.products import matrix_gradient, multiply
 from engine.kernels.with_numba.stem import stem, stem_gradient, stem_work
 from engine.kernels.with_numba.transpose import transpose
 from engine.kernels.with_numba.winograd import winograd, winograd_filter, winograd_gradient, winograd_work
+from engine.kernels.with_numba.words import look, ordered, publish
 
 name = "numba"
 whole_rows = True
@@ -45,6 +46,7 @@ __all__ = [
     "im2col",
     "leaky_relu",
     "leaky_relu_gradient",
+    "look",
     "matrix_gradient",
     "max_pool",
     "max_pool_gradient",
@@ -56,7 +58,9 @@ __all__ = [
     "norm",
     "normalise",
     "normalise_gradient",
+    "ordered",
     "philox",
+    "publish",
     "relu",
     "relu_gradient",
     "sgd",

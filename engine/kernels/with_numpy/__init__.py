@@ -24,6 +24,7 @@ from engine.kernels.with_numpy.pooling import max_pool, max_pool_gradient
 from engine.kernels.with_numpy.products import matrix_gradient, multiply, transpose
 from engine.kernels.with_numpy.stem import stem, stem_gradient, stem_work
 from engine.kernels.with_numpy.winograd import winograd, winograd_filter, winograd_gradient, winograd_work
+from engine.kernels.with_numpy.words import look, ordered, publish
 
 name = "numpy"
 whole_rows = False  # BLAS takes either
@@ -55,6 +56,7 @@ __all__ = [
     "im2col",
     "leaky_relu",
     "leaky_relu_gradient",
+    "look",
     "matrix_gradient",
     "max_pool",
     "max_pool_gradient",
@@ -66,7 +68,9 @@ __all__ = [
     "norm",
     "normalise",
     "normalise_gradient",
+    "ordered",
     "philox",
+    "publish",
     "relu",
     "relu_gradient",
     "sgd",
