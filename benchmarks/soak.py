@@ -23,10 +23,10 @@ import zmq
 
 from benchmarks.machine import facts
 from engine.compute.fingerprint import fingerprint
-from engine.compute.job import job_from
 from engine.system.blas import ONE_THREAD
 from engine.wire import messages as m
 from tests.support.chaos.arena import MAIN, free_port
+from tests.support.proofs import ready
 
 LOOK = 1.0  # seconds between two looks
 ANSWER = 5_000  # milliseconds to wait for an answer
@@ -92,8 +92,7 @@ class Visitor:
             welcome, payload = m.decode(dealer.recv_multipart())
             if not isinstance(welcome, m.Welcome) or payload is None:
                 raise SystemExit(f"the coordinator answers {welcome}")
-            layout = job_from(m.unpack(payload)).model.layout()
-            dealer.send_multipart(m.encode(m.Ready(welcome.session, layout.digest)))
+            dealer.send_multipart(m.encode(ready(welcome, payload)))
             dealer.send_multipart(m.encode(m.Goodbye(welcome.session, "it was only a visit")))
             self.joins += 1
             return True

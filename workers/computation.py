@@ -38,7 +38,7 @@ class Computation:
     def __init__(self, job: Job, data: Dataset, memory: WorkerMemory | None, clock: Clock) -> None:
         self.layout = job.model.layout()
         self._evaluator = Evaluator(job, data.hold_out(job.validation))
-        self._evaluator.rehearse()
+        self.prove = self._evaluator.prove
         release_compiler()
         self._gradient = self.layout.zeros()
         self._memory = memory

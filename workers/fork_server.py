@@ -20,9 +20,10 @@ import traceback
 from pathlib import Path
 from typing import NoReturn
 
+from engine.compute.arithmetic import check_arithmetic
 from engine.compute.fingerprint import fingerprint
-from engine.compute.precompile import compile_kernels, is_compiled
-from engine.kernels import choose
+from engine.compute.precompile import is_compiled
+from engine.errors import GradsumError
 from engine.launch.fork_server import MAX_DESCRIPTORS, PACKET, Request
 from engine.system.allocator import release_compiler
 from workers.command import main
@@ -45,7 +46,8 @@ def _load() -> None:
     """Load what a worker needs, and keep the collector from writing to it: pages that nobody writes to are shared."""
     fingerprint()
     if is_compiled():
-        compile_kernels(choose())
+        with contextlib.suppress(GradsumError):  # each worker finds the same, and can say so
+            check_arithmetic()  # here, for all: what is forked computes as this process does
         release_compiler()
     gc.collect()
     gc.freeze()

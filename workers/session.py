@@ -26,9 +26,10 @@ from engine.wire import messages as m
 
 @dataclass(frozen=True)
 class Prepare:
-    """Compile the model and open the data of `job`, then call `Session.prepared`."""
+    """Compile the model and open the data of `job`, then call `Session.prepared` with what `nonce` gives."""
 
     job: Job
+    nonce: int
 
 
 @dataclass(frozen=True)
@@ -107,10 +108,13 @@ class Session:
         self._wanted = offset
         return [Send(m.Fetch(self.id, offset))]
 
-    def prepared(self, schema: str, size: int) -> list[Action]:
-        """Answer that the job is prepared: its layout has `size` parameters and the digest `schema`."""
+    def prepared(self, schema: str, size: int, proof: str) -> list[Action]:
+        """Answer that the job is prepared: its layout has `size` parameters and the digest `schema`.
+
+        `proof`: see `Evaluator.prove`.
+        """
         self._size = size
-        return [Send(m.Ready(self.id, schema))]
+        return [Send(m.Ready(self.id, schema, proof))]
 
     def _welcome(self, message: m.Welcome, payload: m.Frame | None) -> list[Action]:
         if self.id == message.session:
@@ -120,7 +124,7 @@ class Session:
         job = job_from(m.unpack(payload))
         self.id, self.name = message.session, message.name
         self._size = self._version = self._wanted = None
-        return [Prepare(job)]
+        return [Prepare(job, message.nonce)]
 
     def _chunk(self, chunk: m.Chunk, payload: m.Frame | None) -> list[Action]:
         if chunk.offset != self._wanted:

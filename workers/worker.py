@@ -8,8 +8,8 @@ import traceback
 from collections.abc import Callable
 from types import FrameType
 
-from engine.compute.fingerprint import fingerprint
-from engine.compute.job import Job
+from engine.compute.arithmetic import check_arithmetic
+from engine.compute.fingerprint import fingerprint, libraries
 from engine.errors import ProtocolError
 from engine.nn.parameters import Vector
 from engine.system.allocator import keep_freed_memory
@@ -52,13 +52,14 @@ class Worker:
         self._cpu = cpu
         self._cpu_before = 0.0  # processor seconds reported in earlier sessions
         self._session = self._new_session()
-        self._pending: tuple[Job, DatasetFetcher] | None = None  # a job whose data is not here yet
+        self._pending: tuple[Prepare, DatasetFetcher] | None = None  # a job whose data is not here yet
         self._leaving: str | None = None  # why
 
     def run(self) -> Quit:
         """Work, and return why and how it ended."""
         keep_freed_memory()
-        self._numerics = fingerprint()  # an error about them comes before any connection
+        check_arithmetic()  # an error about it comes before any connection
+        self._numerics, self._libraries = fingerprint(), m.clip(libraries(), m.LIBRARIES_LIMIT)
         signal.signal(signal.SIGTERM, self._leave)
         signal.signal(signal.SIGINT, self._leave)
         if self._parent:
@@ -81,7 +82,8 @@ class Worker:
         if self._session.id:
             self._cpu_before = self._cpu()
         self._session = self._new_session()
-        self._send(m.Hello(hostname(), os.getpid(), self._numerics, self._memory.token if self._memory else ""))
+        token = self._memory.token if self._memory else ""
+        self._send(m.Hello(hostname(), os.getpid(), self._numerics, token, self._libraries))
 
     def _drop_pending(self) -> None:
         if self._pending:
@@ -127,8 +129,8 @@ class Worker:
             match action:
                 case Send(message):
                     self._send(message)
-                case Prepare(job):
-                    self._prepare(job)
+                case Prepare():
+                    self._prepare(action)
                 case Compute(work, parameters):
                     self._compute(work, parameters)
                 case Store(piece, total):
@@ -147,21 +149,22 @@ class Worker:
     def _retry(self) -> Quit | None:
         """Prepare the job again if another process fetches its data, which may be here now."""
         if self._pending and self._pending[1].wanted is None:
-            return self._perform(Prepare(self._pending[0]))
+            return self._perform(self._pending[0])
         return None
 
-    def _prepare(self, job: Job) -> None:
+    def _prepare(self, asked: Prepare) -> None:
         """Get ready to work, or ask for the data that this takes."""
-        if self._pending is None or self._pending[0] is not job:
+        job = asked.job
+        if self._pending is None or self._pending[0] is not asked:
             self._drop_pending()
-            self._pending = job, DatasetFetcher(job.data)
+            self._pending = asked, DatasetFetcher(job.data)
         fetcher = self._pending[1]
         if data := fetcher.get():
             self._drop_pending()
             self._computation = Computation(job, data, self._memory, self._clock)
-            layout = self._computation.layout
+            layout, proof = self._computation.layout, self._computation.prove(asked.nonce)
             logger.info("ready for %s as %s", self._endpoint.address, self._session.name)
-            self._perform_all(self._session.prepared(layout.digest, layout.size))
+            self._perform_all(self._session.prepared(layout.digest, layout.size, proof))
         elif fetcher.wanted is not None:
             self._perform_all(self._session.fetch(fetcher.wanted))
 
@@ -171,9 +174,9 @@ class Worker:
 
     def _store(self, piece: m.Frame, total: int) -> None:
         if self._pending:
-            job, fetcher = self._pending
+            asked, fetcher = self._pending
             fetcher.put(piece, total)
-            self._prepare(job)
+            self._prepare(asked)
 
     def _compute(self, work: m.Work, parameters: Vector | None) -> None:
         for answer in self._computation.answers(work, parameters):

@@ -9,7 +9,7 @@ from typing import Any
 
 from engine.bench.case import Subject
 from engine.bench.study import Row
-from engine.compute.fingerprint import fingerprint
+from engine.compute.fingerprint import fingerprint, libraries
 from engine.errors import UsageError
 from engine.system.cores import limit
 from engine.system.files import write_atomically
@@ -28,7 +28,7 @@ def machine() -> dict[str, Any]:
         "machine_cores": os.cpu_count(),
         "cores": cores.cores,
         "cores_because_of": cores.reason,
-        "arithmetic": fingerprint(),
+        "arithmetic": f"{fingerprint()}; {libraries()}",
     }
 
 

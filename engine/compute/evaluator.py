@@ -1,11 +1,14 @@
 """From parameters and samples to sums: what a worker does with its share, and the serial path with the whole batch."""
 
+from collections.abc import Iterable
+from hashlib import sha256
+
 import numpy as np
 
 from engine.compute import tree
 from engine.compute.job import Job
 from engine.compute.program import Program, compile_model
-from engine.compute.sums import Sums, add
+from engine.compute.sums import Sums, add, bits_of
 from engine.data import Dataset, Normalisation, Sampler, Split, Targets, augment, stream
 from engine.errors import DataError
 from engine.kernels.streams import Stream
@@ -79,12 +82,33 @@ class Evaluator(TestSetEvaluator):
         self._random = job.augment or any(isinstance(layer, Dropout) for layer in job.model.every_layer())
         self._scratch: list[Vector] = []
 
-    def rehearse(self) -> None:
-        """Evaluate one micro-batch for nothing, so that kernels are loaded before the first step."""
-        self.prepare(self._layout.zeros())
-        samples = min(self._job.microbatch, len(self._data.train))
-        inputs, targets = self._data.train.take(slice(samples))
-        self._program(samples).gradient(self._normalise(inputs), self._target(targets), (), self._layout.zeros())
+    def prove(self, nonce: int) -> str:
+        """Return a digest of what this process makes of parts of the job: of another one, it is another one.
+
+        `nonce`, from 0 to 2^53, gives the parameters. The parts are a micro-batch of each length that there is, of the
+        first epoch and of the validating part.
+        """
+        parameters, gradient = self._layout.zeros(), self._layout.zeros()
+        self._layout.initialise(parameters, nonce)
+        self.prepare(parameters)
+        found = sha256()
+        for step, number in self._of_each_length((step, self.batch_length(step)) for step in self._ends()):
+            found.update(bits_of(self.train_block(step, (number, number + 1), gradient)).encode())
+        for _, number in self._of_each_length([(0, len(self._test))]):
+            found.update(bits_of(self.test_block((number, number + 1))).encode())
+        return found.hexdigest()
+
+    def _ends(self) -> tuple[int, int]:
+        """Return the first and the last step of the first epoch; only the batch of the last one may be smaller."""
+        return 1, self._sampler.steps_per_epoch
+
+    def _of_each_length(self, batches: Iterable[tuple[int, int]]) -> Iterable[tuple[int, int]]:
+        """Return a micro-batch of each length in batches (number, samples), as number of the batch and in the batch."""
+        size, found = self._microbatch, dict[int, tuple[int, int]]()
+        for batch, samples in batches:
+            for number in (0, tree.microbatches(samples, size) - 1):
+                found.setdefault(min(size, samples - number * size), (batch, number))
+        return found.values()
 
     def batch_length(self, step: int) -> int:
         """Return how many samples the batch of `step` has."""

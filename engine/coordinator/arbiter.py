@@ -1,4 +1,4 @@
-"""The coordinator's own computation of single blocks, for when no two workers agree."""
+"""What the coordinator computes itself: single blocks, when no two workers agree, and what all must agree with."""
 
 from functools import cached_property
 
@@ -12,7 +12,7 @@ from engine.wire.messages import Work, WorkKind
 
 
 class Arbiter:
-    """Computes blocks in this process, whose fingerprint workers must have: so its bits are right by definition."""
+    """Computes blocks in this process, with which workers must agree to join: so its bits are right by definition."""
 
     def __init__(self, job: Job, data: Dataset) -> None:
         self._job = job
@@ -22,6 +22,10 @@ class Arbiter:
     def _evaluator(self) -> Evaluator:
         """Built when first needed: most runs never need it."""
         return Evaluator(self._job, self._data)
+
+    def prove(self, nonce: int) -> str:
+        """Return the proof that workers must give for `nonce`: see `Evaluator.prove`. What that takes is not kept."""
+        return Evaluator(self._job, self._data).prove(nonce)
 
     def __call__(self, work: Work, block: Block, parameters: Vector) -> Sums:
         """Return the sums over `block` of the round that `work` belongs to."""

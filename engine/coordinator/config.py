@@ -20,8 +20,8 @@ from engine.wire.shared_memory import SharedMemory
 class Config:
     """The run. `content` is the bytes of the data set, for workers that do not have it.
 
-    `numerics`: the fingerprint that workers must have. `known`: names that workers had in earlier sessions of the run,
-    which are not given again.
+    `numerics`: the fingerprint that workers must have; `libraries`: what explains a difference; `proof`: what they must
+    compute from `nonce`. `known`: names that workers had in earlier sessions of the run, which are not given again.
     """
 
     job: Job
@@ -32,6 +32,9 @@ class Config:
     numerics: str
     policy: Policy = field(default_factory=Policy)
     known: Collection[str] = ()
+    libraries: str = ""
+    nonce: int = 0
+    proof: str = ""
 
 
 @dataclass(frozen=True)

@@ -62,8 +62,10 @@ class Inbox:
                 if not self._peers.feed(peer, message):
                     self._dispatcher.unasked(peer)
             case m.Ready():
-                member = self._peers.admit(peer, message)
-                self._dispatcher.put(rounds.Joined(peer, member.host))
+                if member := self._peers.admit(peer, message):
+                    self._dispatcher.put(rounds.Joined(peer, member.host))
+                else:
+                    self._dispatcher.lose(peer, REFUSED)
             case m.Result():
                 self._result(peer, message, payload)
             case m.Failed():

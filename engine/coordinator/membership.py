@@ -19,6 +19,7 @@ class Member:
     pid: int
     part: int | None = None  # the number of its part of shared memory
     key: str = ""  # the beginning of its public key, in hex; "" if it has none
+    libraries: str = ""  # what its kernels are made by
     fetched: int = 0  # bytes of the data set before the end of the last piece that it was given
     ready: bool = False
     images: int = 0
@@ -27,7 +28,8 @@ class Member:
 
     def report(self) -> WorkerReport:
         """Return what the worker has done so far."""
-        return WorkerReport(self.name, self.host, self.pid, self.images, self.seconds, self.cpu, self.key)
+        done = self.images, self.seconds, self.cpu
+        return WorkerReport(self.name, self.host, self.pid, *done, self.key, self.libraries)
 
 
 class Membership:
@@ -40,9 +42,11 @@ class Membership:
         self._given = 0
         self._gone_cpu = 0.0
 
-    def add(self, peer: bytes, host: str, pid: int, part: int | None = None, key: str = "") -> Member:
+    def add(
+        self, peer: bytes, host: str, pid: int, part: int | None = None, key: str = "", libraries: str = ""
+    ) -> Member:
         """Add a worker, under a name that no other has had."""
-        member = Member(self._new_name(f"{host}:{pid}"), host, pid, part, key)
+        member = Member(self._new_name(f"{host}:{pid}"), host, pid, part, key, libraries)
         self._members[peer] = member
         return member
 

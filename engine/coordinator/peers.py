@@ -28,7 +28,8 @@ class Peers:
 
     def __init__(self, config: Config, environment: Environment, members: Membership) -> None:
         self._session = config.session
-        self._numerics = config.numerics
+        self._numerics, self._libraries = config.numerics, config.libraries
+        self._nonce, self._proof = config.nonce, config.proof
         self._job = m.pack(config.job.describe())
         self._schema = config.job.model.layout().digest
         self._content = memoryview(config.content)
@@ -60,13 +61,15 @@ class Peers:
         if self._endpoint.is_local(peer):
             self._supervisor.trust(hello.host, hello.pid)
         if hello.numerics != self._numerics:
-            reason = f"it would compute different bits, with {hello.numerics} (here: {self._numerics})"
-            self._notice(Notice(NoticeKind.REFUSED, f"{hello.host}:{hello.pid}", reason))
-            self._turn_away(peer, reason)
+            theirs, ours = different(hello.numerics, self._numerics)
+            more = different(hello.libraries, self._libraries)
+            reason = f"it would compute different bits, with {_and(theirs, more[0])} (here: {_and(ours, more[1])})"
+            self._differs(peer, f"{hello.host}:{hello.pid}", reason)
             return
         part = self._shared_memory.owner(hello.token) if self._shared_memory else None
-        member = self._members.add(peer, hello.host, hello.pid, part, self._endpoint.key(peer)[:KEY_SHOWN])
-        self.send(peer, m.Welcome(self._session, member.name), self._job)
+        key = self._endpoint.key(peer)[:KEY_SHOWN]
+        member = self._members.add(peer, hello.host, hello.pid, part, key, hello.libraries)
+        self.send(peer, m.Welcome(self._session, member.name, self._nonce), self._job)
 
     def feed(self, peer: bytes, fetch: m.Fetch) -> bool:
         """Answer a FETCH with the next piece of the data, and return whether it is a new one to the worker.
@@ -85,13 +88,18 @@ class Peers:
         member.fetched = fetch.offset + len(piece)
         return new
 
-    def admit(self, peer: bytes, ready: m.Ready) -> Member:
-        """Take a READY: the worker can now be given work. ProtocolError if it cannot."""
+    def admit(self, peer: bytes, ready: m.Ready) -> Member | None:
+        """Take a READY: the worker is a member; None if it computes other bits. ProtocolError if it may not."""
         member = self._members.get(peer)
         if member is None or member.ready:
             raise ProtocolError("READY came twice")
         if ready.schema != self._schema:
             raise ProtocolError(f"its parameters have layout {ready.schema}, expected {self._schema}")
+        if ready.proof != self._proof:
+            theirs, ours = different(member.libraries, self._libraries)
+            with_ = f", with {theirs} (here: {ours})" if theirs or ours else ", with the same libraries and processor"
+            self._differs(peer, member.name, f"it computes different bits of this job{with_}")
+            return None
         member.ready = True
         text = f"pid {member.pid} on {member.host}"
         self._notice(Notice(NoticeKind.JOINED, member.name, text, member.report()))
@@ -113,6 +121,11 @@ class Peers:
         """Tell a worker to leave; its key stays out for as long as the listener lives."""
         self._notice(Notice(kind, self._members.name(peer), reason))
         self._turn_away(peer, reason, forever=True)
+
+    def _differs(self, peer: bytes, name: str, reason: str) -> None:
+        """Refuse a worker that does not compute as this process does."""
+        self._notice(Notice(NoticeKind.REFUSED, name, reason))
+        self._turn_away(peer, reason)
 
     def _turn_away(self, peer: bytes, reason: str, forever: bool = False) -> None:
         self.send(peer, m.Refuse(m.clip(reason, REASON)))
@@ -195,3 +208,13 @@ class Peers:
         """Tell all workers that the run is over."""
         for peer in self._members.peers():
             self.send(peer, m.Stop(self._session, "the run is over"))
+
+
+def different(theirs: str, ours: str) -> tuple[str, str]:
+    """Return those of the parts of both lines, between semicolons, that the other has not."""
+    a, b = (line.split("; ") for line in (theirs, ours))
+    return "; ".join(part for part in a if part not in b), "; ".join(part for part in b if part not in a)
+
+
+def _and(*parts: str) -> str:
+    return "; ".join(part for part in parts if part)

@@ -17,7 +17,6 @@ class Serial:
 
     def __init__(self, job: Job, data: Dataset) -> None:
         self._evaluator = Evaluator(job, data)
-        self._evaluator.rehearse()
         self.timing = Timing()
         self._microbatch = job.microbatch
         self._test_size = len(data.validating)

@@ -12,7 +12,7 @@ from engine.nn.parameters import Vector
 class WorkerReport:
     """What one worker has done: `images` evaluated in training, `seconds` busy, `cpu` processor seconds used.
 
-    `key`: the beginning of its public key, in hex; "" if it has none.
+    `key`: the beginning of its public key, in hex; "" if it has none. `libraries`: what its kernels are made by.
     """
 
     name: str
@@ -22,6 +22,7 @@ class WorkerReport:
     seconds: float
     cpu: float
     key: str = ""
+    libraries: str = ""
 
 
 @dataclass

@@ -97,6 +97,13 @@ class Backend(Vectors, Activations, Averages, Norms, Protocol):
         """The name under which `choose` knows the backend."""
 
     @property
+    def own_bits(self) -> bool:
+        """Whether results have bits of their own, which depend on libraries and processor; else all such have one."""
+
+    def about(self) -> str:
+        """Return what the operations are made by, for people: versions, processor."""
+
+    @property
     def whole_rows(self) -> bool:
         """Whether `multiply` wants every matrix contiguous; else they may be transposed views."""
 

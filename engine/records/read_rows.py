@@ -105,7 +105,7 @@ class Worker(TypedDict):
     images: Annotated[int, "images whose gradients were used"]
     seconds: Annotated[float, "seconds spent computing"]
     images_per_second: Annotated[float | None, "speed while computing"]
-    fingerprint: Annotated[str | None, "numerics fingerprint: kernel backend, BLAS and its core type"]
+    fingerprint: Annotated[str | None, "what its bits depend on: program, arithmetic; and what made its kernels"]
     key: Annotated[str | None, "the beginning of its public key, in hex; NULL for a worker without one"]
 
 

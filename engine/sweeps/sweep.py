@@ -1,5 +1,6 @@
 """The public `sweep()`: carries out trial after trial with the same workers, and finds the best."""
 
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Unpack
@@ -12,6 +13,7 @@ from engine.sweeps.plan import Plan, SweepRequest, begin_sweep, resume_sweep
 from engine.sweeps.report import SweepReporter, SweepResult
 from engine.sweeps.space import Value
 from engine.sweeps.trials import Trials
+from engine.system.terminal import ProgressLine
 from engine.training.prepare import Request
 from engine.training.process import TrainingProcess
 
@@ -53,7 +55,7 @@ def sweep(
     reading = ReadOptions(size, skip_unreadable, columns, named, target_column, task)
     asked = Request(model, data, db, out, None, name, given, reading)
     request = SweepRequest(asked, over, trials, sampler, prune_after, resume)
-    return _sweep(request, reporter or SweepReporter())
+    return _sweep(request, reporter)
 
 
 def _plan(request: SweepRequest, process: TrainingProcess) -> Plan:
@@ -62,8 +64,9 @@ def _plan(request: SweepRequest, process: TrainingProcess) -> Plan:
     return resume_sweep(request, request.resume, process.converting)
 
 
-def _sweep(request: SweepRequest, reporter: SweepReporter) -> SweepResult:
-    with TrainingProcess(reporter) as process:
+def _sweep(request: SweepRequest, given: SweepReporter | None) -> SweepResult:
+    reporter = given or SweepReporter()
+    with ProgressLine(None if given else sys.stderr) as line, TrainingProcess(reporter, line=line) as process:
         reporter.status("preparing data and model")
         plan = _plan(request, process)
         plan.check()

@@ -122,7 +122,8 @@ class WorkerRows:
             self._room -= 1
             self._own.add(worker.name)
             about = WorkerRow(worker.name, worker.host, worker.pid, joined=joined, key=worker.key or None)
-            self._records.worker(about._replace(fingerprint=self._numerics))
+            made_by = f"{self._numerics}; {worker.libraries}" if worker.libraries else self._numerics
+            self._records.worker(about._replace(fingerprint=made_by))
         else:
             self._there.add(worker.name)
             self._first = self._first or joined

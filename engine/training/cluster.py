@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 
-from engine.compute.fingerprint import fingerprint
+from engine.compute.fingerprint import fingerprint, libraries
 from engine.coordinator.arbiter import Arbiter
 from engine.coordinator.config import Config, Environment
 from engine.coordinator.coordinator import Coordinator
@@ -123,6 +123,7 @@ def _coordinator(
         shared_memory.open(size)
     # Mapped now: another process that makes room in the cache may delete the file.
     content = cache.content(job.data)
+    arbiter, nonce = Arbiter(job, run.data), secrets.randbelow(1 << 53)
     config = Config(
         job=job,
         train_samples=len(run.data.train),
@@ -132,6 +133,9 @@ def _coordinator(
         numerics=fingerprint(),
         policy=Policy(run.settings.audit, run.settings.min_workers or 1),
         known=known,
+        libraries=libraries(),
+        nonce=nonce,
+        proof=arbiter.prove(nonce),
     )
     environment = Environment(
         endpoint=cluster.listen(size, context.reporter),
@@ -139,7 +143,7 @@ def _coordinator(
         clock=context.clock,
         notice=notice,
         interrupted=context.must_stop,
-        arbiter=Arbiter(job, run.data),
+        arbiter=arbiter,
         shared_memory=shared_memory,
     )
     return Coordinator(config, environment)

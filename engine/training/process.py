@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Self
 
 from engine import checkpoint as checkpoints
+from engine.compute.arithmetic import check_arithmetic
 from engine.compute.precompile import compile_all, is_compiled
 from engine.coordinator.notices import Notice, NoticeKind
 from engine.coordinator.source import Source
@@ -19,6 +20,7 @@ from engine.system.allocator import release_compiler
 from engine.system.blas import one_blas_thread
 from engine.system.clock import MONOTONIC, Clock, TimeLimit
 from engine.system.signals import Interrupt
+from engine.system.terminal import ProgressLine
 from engine.training.bookkeeping import Bookkeeping
 from engine.training.checkpoint_writer import CheckpointWriter
 from engine.training.cluster import Cluster, cluster_for, source_for
@@ -44,8 +46,10 @@ class TrainingProcess:
     is undone in the opposite order when it is left. Only `carry_out` sets up what belongs to a single run.
     """
 
-    def __init__(self, reporter: Reporter, clock: Clock = MONOTONIC) -> None:
+    def __init__(self, reporter: Reporter, clock: Clock = MONOTONIC, line: ProgressLine | None = None) -> None:
+        """`line`: where it is shown how far what takes long is, for who gave no reporter that would."""
         self.reporter = reporter
+        self._line = line or ProgressLine(None)
         self.interrupt = Interrupt(reporter.interrupted, clock)
         self._clock = clock
         self._stack = ExitStack()
@@ -63,11 +67,15 @@ class TrainingProcess:
         self._stack.__exit__(kind, error, traceback)
 
     def converting(self, what: str, done: int, total: int) -> None:
-        """Report how far the pictures of a data set are converted; KeyboardInterrupt if the run is to end.
+        """Report how far pictures are converted, or kernels compiled; KeyboardInterrupt if the run is to end.
 
-        Nothing is lost by that: a data set enters the cache whole or not at all.
+        Nothing is lost by that: a data set enters the cache whole or not at all, and kernels one by one.
         """
         self.reporter.converting(what, done, total)
+        if done < total:
+            self._line.say(f"gradsum: {what}, {done:,} of {total:,}")
+        else:
+            self._line.clear()
         if self.interrupt.requested:
             raise KeyboardInterrupt
 
@@ -75,16 +83,18 @@ class TrainingProcess:
         """Compile every kernel where that has not been done, so that no worker has to."""
         if not is_compiled():
             self.reporter.status("compiling kernels, once on this machine: this takes about half a minute")
-            compile_all()
+            compile_all(lambda done, total: self.converting("compiling kernels, once on this machine", done, total))
 
     def start_workers(self, settings: Settings, sizes: frozenset[int] = frozenset()) -> None:
         """Start local workers, which takes them a second, and let others join, if that is asked for.
 
-        `sizes`: how many parameters the models of the runs to come have, where there may be several.
+        `sizes`: how many parameters the models of the runs to come have, where there may be several. Raises
+        GradsumError if this process computes otherwise than all others do: see `check_arithmetic`.
         """
         self._cluster = self._stack.enter_context(cluster_for(settings, self._clock, len(sizes) <= 1))
         if self._cluster and sizes:
             self._cluster.listen(max(sizes), self.reporter)
+        check_arithmetic()
 
     def claim(self, folder: Path) -> None:
         """Keep other processes out of `folder`, a run's, until another one is claimed, or this process is left.

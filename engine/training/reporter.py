@@ -167,7 +167,7 @@ class Reporter:
         """Report what is being done before the first step, and between steps."""
 
     def converting(self, what: str, done: int, total: int) -> None:
-        """Report that `what` is being done with the pictures of the data set, and is done with `done` of `total`."""
+        """Report that `what` is being done, with pictures of the data set or with kernels: `done` of `total` so far."""
 
     def listening(self, command: str) -> None:
         """Report the command with which workers on other machines join."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.checkpoint import Checkpoint, DataState, RunState
-from engine.compute.fingerprint import fingerprint
+from engine.compute.fingerprint import fingerprint, libraries
 from engine.compute.job import Job
 from engine.compute.validation import Scorer
 from engine.data import Dataset, Normalisation, Sampler, Usage
@@ -164,4 +164,4 @@ def packages() -> dict[str, str]:
 
 def versions() -> dict[str, str]:
     """Return everything that a result may depend on besides what was asked for."""
-    return packages() | {NUMERICS: fingerprint()}
+    return packages() | {NUMERICS: fingerprint(), "libraries": libraries()}

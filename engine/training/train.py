@@ -1,5 +1,6 @@
 """The public `train()`."""
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Unpack
@@ -11,6 +12,7 @@ from engine.errors import run_in_progress
 from engine.nn.model import Model
 from engine.nn.optimizers import Optimizer
 from engine.settings import Settings, SettingsDict, given_settings
+from engine.system.terminal import ProgressLine
 from engine.training.prepare import Request, choose_settings, prepare
 from engine.training.process import AT_ONCE, TrainingProcess
 from engine.training.reporter import Reporter, Result
@@ -54,11 +56,12 @@ def train(
     named = None if classes is None else tuple(classes)
     reading = ReadOptions(size, skip_unreadable, columns, named, target_column, task)
     request = Request(model, data, db, out, resume, name, given, reading)
-    return _train(request, reporter or Reporter())
+    return _train(request, reporter)
 
 
-def _train(request: Request, reporter: Reporter) -> Result:
-    with TrainingProcess(reporter) as process:
+def _train(request: Request, given: Reporter | None) -> Result:
+    reporter = given or Reporter()
+    with ProgressLine(None if given else sys.stderr) as line, TrainingProcess(reporter, line=line) as process:
         earlier = None if request.resume is None else checkpoints.load(request.resume)
         settings = choose_settings(request.settings, earlier)
         run = None

@@ -7,10 +7,10 @@ ProtocolError.
 
     worker                      coordinator
     HELLO      ------------->               who I am, what my numbers depend on
-               <-------------   WELCOME     the session and the job (payload), or REFUSE with a reason
+               <-------------   WELCOME     the session, a nonce and the job (payload), or REFUSE with a reason
     FETCH      ------------->               the data from here on, please; only if they are not in the cache
                <-------------   CHUNK       a piece of the data (payload)
-    READY      ------------->               model compiled, data at hand
+    READY      ------------->               model compiled, data at hand; what I compute with the nonce
                <-------------   WORK        a share of a round; payload: the parameters, unless it has them
     RESULT     ------------->               the sums of one block; payload: the gradient, in training
     FAILED     ------------->               an exception; payload: its traceback
@@ -35,6 +35,7 @@ VERSION = 2
 HEADER_LIMIT = 1024  # bytes
 JOB_LIMIT = 1 << 20  # bytes of a job's description
 CHUNK_LIMIT = 1 << 20  # bytes of data in one message
+LIBRARIES_LIMIT = 160  # characters of what a worker's kernels are made by
 ERROR_LIMIT = 700  # characters of an exception without its traceback
 TRACEBACK_LIMIT = 1 << 14  # bytes of a traceback; most have a tenth of it
 NO_SLOT = 0  # on the wire, of a vector that is not in shared memory; slots count from 1
@@ -76,6 +77,7 @@ class Hello(Message):
     """A worker asks to join. `numerics`: the fingerprint of everything its bits depend on.
 
     `token` shows that it shares memory with the coordinator (see `shared_memory`), and which part of it is its own.
+    `libraries` only explains a refusal: what its kernels are made by, and for which processor.
     """
 
     opcode: ClassVar[int] = 1
@@ -83,15 +85,17 @@ class Hello(Message):
     pid: int = count(1 << 32)
     numerics: str = text(512)
     token: str = text(64, default="")
+    libraries: str = text(LIBRARIES_LIMIT, default="")
 
 
 @dataclass(frozen=True)
 class Welcome(Message):
-    """The worker may join `session`; the payload describes the job. `name` is what the records call the worker."""
+    """The worker may join `session` as `name`; the payload describes the job. `nonce`: of which READY has a proof."""
 
     opcode: ClassVar[int] = 2
     session: str = text(32)
     name: str = text(96)
+    nonce: int = count(default=0)
 
 
 @dataclass(frozen=True)
@@ -104,11 +108,12 @@ class Refuse(Message):
 
 @dataclass(frozen=True)
 class Ready(Message):
-    """The worker can compute. `schema`: digest of its parameter layout."""
+    """The worker can compute. `schema`: digest of its parameter layout. `proof`: of what it makes of the nonce."""
 
     opcode: ClassVar[int] = 4
     session: str = text(32)
     schema: str = text(64)
+    proof: str = text(64, default="")
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,13 @@ import numpy as np
 import pytest
 
 from engine.compute import fingerprint
+from engine.kernels.golden import GOLDEN
+from tests.support.backends import BACKENDS
 from tests.support.repository import ROOT
 from tests.support.structure import imports, trees
 
 HARMLESS = ("engine.errors", "engine.system.")  # they decide what is said and what is read, not what is computed
-SAY = "from engine.compute.fingerprint import fingerprint; print(fingerprint())"
+SAY = "from engine.compute.fingerprint import fingerprint, libraries; print(fingerprint()); print(libraries())"
 
 
 def needed(*modules: str) -> Iterator[str]:
@@ -71,17 +73,39 @@ def test_an_edit_of_anything_else_is_not(package: Path, monkeypatch: pytest.Monk
     assert [module for module in others if edited(package, module)] == []
 
 
-def test_other_instructions_of_the_processor_are_another_fingerprint() -> None:
+def said(**environment: str) -> list[str]:
+    """Return the fingerprint and the libraries of a process with this environment."""
+    told = subprocess.run(
+        [sys.executable, "-c", SAY],
+        env=os.environ | {"PYTHONPATH": str(ROOT)} | environment,
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=ROOT,
+    )
+    return told.stdout.splitlines()
+
+
+def test_other_instructions_of_the_processor_are_another_fingerprint_with_numpy_only() -> None:
     functions = np.lib.introspect.opt_func_info().values()
     used = {chosen["current"] for types in functions for chosen in types.values()}
     beyond = sorted(target for target in used if not target.startswith("baseline"))
     if not beyond:
         pytest.skip("numpy uses nothing here that could be switched off")
-    environment = os.environ | {"GRADSUM_BACKEND": "numpy", "PYTHONPATH": str(ROOT)}
-    plain, without = (
-        subprocess.run(
-            [sys.executable, "-c", SAY], env=environment | more, capture_output=True, text=True, check=True, cwd=ROOT
-        ).stdout
-        for more in ({}, {"NPY_DISABLE_CPU_FEATURES": ",".join(beyond)})
-    )
+    fewer = {"NPY_DISABLE_CPU_FEATURES": ",".join(beyond)}
+    plain, without = (said(GRADSUM_BACKEND="numpy", **more)[0] for more in ({}, fewer))
     assert all(target in plain and target not in without for target in beyond)
+    assert said(GRADSUM_BACKEND="exact", **fewer) == said(GRADSUM_BACKEND="exact")
+
+
+@pytest.mark.skipif(len(BACKENDS) == 1, reason="numba is not installed")
+def test_exact_and_compiled_kernels_for_any_processor_have_one_fingerprint() -> None:
+    exact, here, there = (
+        said(GRADSUM_BACKEND="exact"),
+        said(GRADSUM_BACKEND="numba"),
+        said(GRADSUM_BACKEND="numba", NUMBA_CPU_NAME="haswell", NUMBA_CPU_FEATURES="+fma,+avx2"),
+    )
+    assert exact[0] == here[0] == there[0]
+    assert GOLDEN[:12] in exact[0]
+    assert len({exact[1], here[1], there[1]}) == 3
+    assert " for haswell (" in there[1]

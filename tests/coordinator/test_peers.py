@@ -1,5 +1,6 @@
 """What a worker must say to be let in, what it is given, and who is told of its end."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -59,7 +60,9 @@ class Wire:
 class Gate:
     """Peers with everything around them."""
 
-    def __init__(self, content: bytes = b"", shared_memory: SharedMemory | None = None) -> None:
+    def __init__(
+        self, content: bytes = b"", shared_memory: SharedMemory | None = None, numerics: str = NUMERICS, **more: Any
+    ) -> None:
         self.wire, self.clock, self.supervisor = Wire(), FakeClock(), FakeSupervisor()
         self.notices: list[Notice] = []
         self.members = Membership()
@@ -70,7 +73,7 @@ class Gate:
         environment = Environment(
             self.wire, self.supervisor, self.clock, self.notices.append, lambda: False, no_arbiter, shared_memory
         )
-        self.peers = Peers(Config(JOB, 50, 300, content, "s", NUMERICS), environment, self.members)
+        self.peers = Peers(Config(JOB, 50, 300, content, "s", numerics, **more), environment, self.members)
 
     def answer(self, peer: bytes, hello: m.Hello = HELLO) -> m.Message:
         """Return what is said to a HELLO."""
@@ -118,6 +121,40 @@ def test_other_numbers_are_refused_and_both_are_named() -> None:
     for part in ("different bits", "numpy 1", NUMERICS):
         assert part in refused.reason
     assert (gate.members.peers(), [(n.kind, n.worker) for n in gate.notices]) == ([], [(NoticeKind.REFUSED, "box:7")])
+
+
+def test_only_what_differs_is_named() -> None:
+    gate = Gate(numerics="program 1; arithmetic 2", libraries="numba 1 for znver4; x86_64")
+    hello = m.Hello("box", 7, "program 3; arithmetic 2", libraries="numba 1 for haswell; x86_64")
+    refused = gate.answer(b"a", hello)
+    said = "with program 3; numba 1 for haswell (here: program 1; numba 1 for znver4)"
+    assert refused == m.Refuse(f"it would compute different bits, {said}")
+
+
+def test_other_libraries_and_processors_may_join() -> None:
+    gate = Gate(libraries="numba 1 for znver4")
+    assert gate.answer(b"a", replace(HELLO, libraries="numba 2 for haswell")) == m.Welcome("s", "box:7", 0)
+    assert gate.peers.admit(b"a", READY) is not None
+    assert [report.libraries for report in gate.members.reports()] == ["numba 2 for haswell"]
+
+
+@pytest.mark.parametrize(
+    ("libraries", "said"),
+    [
+        ("numba 2 for haswell; x86_64", "with numba 2 for haswell (here: numba 1 for znver4)"),
+        ("numba 1 for znver4; x86_64", "with the same libraries and processor"),
+    ],
+)
+def test_one_that_computes_the_job_otherwise_is_refused(libraries: str, said: str) -> None:
+    gate = Gate(libraries="numba 1 for znver4; x86_64", nonce=77, proof="right")
+    assert gate.answer(b"a", replace(HELLO, libraries=libraries)) == m.Welcome("s", "box:7", 77)
+    assert gate.peers.admit(b"a", replace(READY, proof="wrong")) is None
+    reason = f"it computes different bits of this job, {said}"
+    assert gate.wire.sent[-1][:2] == (b"a", m.Refuse(reason))
+    assert gate.notices == [Notice(NoticeKind.REFUSED, "box:7", reason)]
+    assert (gate.members.reports(), gate.wire.refused) == ([], [(b"a", False)])
+    gate.answer(b"b")
+    assert gate.peers.admit(b"b", replace(READY, proof="right")) is not None
 
 
 def test_one_that_is_refused_comes_back_later_and_one_that_is_expelled_never() -> None:

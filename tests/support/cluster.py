@@ -30,6 +30,7 @@ from engine.wire.shared_memory import SharedMemory, shared_memory_for
 
 MODEL = Model((Flatten(), Dropout(0.5), Dense(3)), shape=(4, 4, 1))
 LOST = "its connection was lost"
+NONCE = 4711
 
 
 def descriptors() -> int:
@@ -61,8 +62,10 @@ class Cluster:
         normalisation = Normalisation.of(train.images)
         job = Job(MODEL, cache.store(data), normalisation, batch_size=22, microbatch=4, seed=1, augment=False)
         self.notices: list[Notice] = []
-        config = Config(job, 60, 23, cache.content(job.data), "s", numerics, policy)
         arbiter, notice = Arbiter(job, data), self.notices.append
+        config = Config(
+            job, 60, 23, cache.content(job.data), "s", numerics, policy, nonce=NONCE, proof=arbiter.prove(NONCE)
+        )
         self.coordinator = Coordinator(
             config, Environment(listener, supervisor, MONOTONIC, notice, lambda: False, arbiter, shared_memory)
         )

@@ -1,5 +1,6 @@
 """A training run that workers join over TCP, as from other machines: real processes, and the printed command."""
 
+import os
 import shlex
 import subprocess
 import sys
@@ -32,10 +33,12 @@ def printed(process: "subprocess.Popen[Any]") -> list[str]:
 
 
 @contextmanager
-def worker(arguments: list[str], *prefix: str, program: str = "workers") -> "Iterator[subprocess.Popen[str]]":
+def worker(
+    arguments: list[str], *prefix: str, program: str = "workers", **environment: str
+) -> "Iterator[subprocess.Popen[str]]":
     """Start a worker, behind the command `prefix` if there is one; in the end it is told to leave, and does.
 
-    `program`: the module that is the worker.
+    `program`: the module that is the worker. `environment`: what it has besides ours.
     """
     process = subprocess.Popen(
         [*prefix, sys.executable, "-m", program, *arguments],
@@ -44,6 +47,7 @@ def worker(arguments: list[str], *prefix: str, program: str = "workers") -> "Ite
         stderr=subprocess.PIPE,
         text=True,
         cwd=ROOT,
+        env=os.environ | environment,
         start_new_session=True,
     )
     try:

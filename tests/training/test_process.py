@@ -1,5 +1,6 @@
 """What a training process sets up is gone when it is left, in whatever way."""
 
+import io
 import signal
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import engine
 from engine.errors import RecordsError
 from engine.settings import Settings
 from engine.system.signals import SIGNALS
+from engine.system.terminal import CLEAR, ProgressLine
 from engine.training.process import TrainingProcess
 from tests.support.leaks import processes
 
@@ -38,3 +40,24 @@ def test_a_database_that_cannot_be_opened_ends_the_workers_that_were_started_bef
         process.start_workers(Settings(workers=1).resolved())
         process.open_records(Path("r.db"))
     assert processes(tidy.name) == []
+
+
+def test_how_far_it_is_goes_to_the_reporter_and_to_the_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("GRADSUM_LOG", raising=False)
+    told: list[tuple[str, int, int]] = []
+
+    class Told(engine.Reporter):
+        def converting(self, what: str, done: int, total: int) -> None:
+            told.append((what, done, total))
+
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    stream = Terminal()
+    with TrainingProcess(Told(), line=ProgressLine(stream)) as process:
+        process.converting("compiling kernels", 1, 2)
+        process.converting("compiling kernels", 2, 2)
+    assert told == [("compiling kernels", 1, 2), ("compiling kernels", 2, 2)]
+    assert stream.getvalue() == f"{CLEAR}gradsum: compiling kernels, 1 of 2 ...{CLEAR}"

@@ -26,10 +26,10 @@ def texts(limit: int) -> st.SearchStrategy[str]:
 REALS = st.floats()
 SECONDS = st.floats(0, 1e12)
 STRATEGIES: dict[type[m.Message], list[st.SearchStrategy[Any]]] = {
-    m.Hello: [texts(64), st.integers(0, 2**32), texts(512), texts(64)],
-    m.Welcome: [texts(32), texts(96)],
+    m.Hello: [texts(64), st.integers(0, 2**32), texts(512), texts(64), texts(160)],
+    m.Welcome: [texts(32), texts(96), COUNTS],
     m.Refuse: [texts(600)],
-    m.Ready: [texts(32), texts(64)],
+    m.Ready: [texts(32), texts(64), texts(64)],
     m.Work: [texts(32), COUNTS, COUNTS, st.sampled_from(m.WorkKind), *[COUNTS] * 7],
     m.Result: [texts(32), *[COUNTS] * 4, REALS, COUNTS, SECONDS, SECONDS, *[COUNTS] * 3],
     m.Fetch: [texts(32), COUNTS],
@@ -41,6 +41,7 @@ STRATEGIES: dict[type[m.Message], list[st.SearchStrategy[Any]]] = {
 }
 MESSAGES = st.one_of([st.builds(kind, *values) for kind, values in STRATEGIES.items()])
 TEXTS = {"session": 32, "host": 64, "numerics": 512, "token": 64, "name": 96, "schema": 64, "reason": 200, "error": 700}
+TEXTS |= {"libraries": 160, "proof": 64}
 COUNTED = (
     "round",
     "attempt",
@@ -54,16 +55,17 @@ COUNTED = (
     "formed",
     "correct",
     "offset",
+    "nonce",
 )
 SECONDS_FIELDS = {"seconds": 10**12, "cpu": 10**12}
 LIMITS = TEXTS | dict.fromkeys(COUNTED, 2**53 - 1) | SECONDS_FIELDS | {"pid": 2**32}
 OWN_LIMITS: dict[type[m.Message], dict[str, int]] = {m.Refuse: {"reason": 600}}
 VERSION = bytes([m.VERSION])  # as msgpack has a small number
 EXAMPLES: list[m.Message] = [
-    m.Hello("box", 77, "numpy 2"),
-    m.Welcome("s", "box:77"),
+    m.Hello("box", 77, "numpy 2", libraries="numba 1"),
+    m.Welcome("s", "box:77", 9),
     m.Refuse("no"),
-    m.Ready("s", "ab" * 32),
+    m.Ready("s", "ab" * 32, "cd" * 32),
     m.Work("s", 1, 2, m.WorkKind.TRAIN, 4, 5, 6, 7, 8),
     m.Result("s", 1, 2, 3, 4, 0.5, 6, 0.25, 0.125),
     m.Fetch("s", 1),

@@ -46,7 +46,7 @@ class AnyOrder(RuleBasedStateMachine):
         if session == self.id:
             assert actions is None, "one welcome a session"
             return
-        assert actions == [Prepare(JOB)]
+        assert actions == [Prepare(JOB, 0)]
         self.id, self.ready, self.held, self.wanted = session, False, None, None
 
     @rule(offset=st.integers(0, 3))
@@ -69,7 +69,8 @@ class AnyOrder(RuleBasedStateMachine):
     @rule()
     def prepared(self) -> None:
         if self.id and not self.ready:
-            assert self.session.prepared(LAYOUT.digest, LAYOUT.size) == [Send(m.Ready(self.id, LAYOUT.digest))]
+            ready = m.Ready(self.id, LAYOUT.digest, "p")
+            assert self.session.prepared(LAYOUT.digest, LAYOUT.size, "p") == [Send(ready)]
             self.ready = True
 
     @rule(session=SESSIONS, version=st.integers(0, 2), start=st.integers(0, 3), given=st.booleans())

@@ -16,6 +16,7 @@ LAYOUT = MODEL.layout()
 PARAMETERS = np.arange(LAYOUT.size, dtype=np.float32)
 PAYLOAD = PARAMETERS.tobytes()
 WELCOME = m.Welcome("s", "box:1")
+PROOF = "ab" * 32
 DESCRIPTION = m.pack(JOB.describe())
 WORK = m.Work("s", round=1, attempt=1, kind=m.WorkKind.TRAIN, step=1, start=0, stop=2, total=6, version=0)
 
@@ -32,7 +33,7 @@ def preparing() -> Session:
 
 def working() -> Session:
     session = preparing()
-    session.prepared(LAYOUT.digest, LAYOUT.size)
+    session.prepared(LAYOUT.digest, LAYOUT.size, PROOF)
     return session
 
 
@@ -57,9 +58,9 @@ def refused(session: Session, message: m.Message, payload: bytes | None = None, 
 
 def test_a_whole_stay() -> None:
     session = Session()
-    assert session.handle(WELCOME, DESCRIPTION) == [Prepare(JOB)]
+    assert session.handle(WELCOME, DESCRIPTION) == [Prepare(JOB, 0)]
     assert (session.id, session.name) == ("s", "box:1")
-    assert session.prepared(LAYOUT.digest, LAYOUT.size) == [Send(m.Ready("s", LAYOUT.digest))]
+    assert session.prepared(LAYOUT.digest, LAYOUT.size, PROOF) == [Send(m.Ready("s", LAYOUT.digest, PROOF))]
     assert session.handle(m.Ping("s"), None) == []
     (first,) = session.handle(WORK, PAYLOAD)
     assert isinstance(first, Compute)
@@ -112,7 +113,7 @@ def test_what_another_session_left_is_not_used(state: Callable[[], Session], mes
 @pytest.mark.parametrize("state", JOINED)
 def test_the_welcome_of_another_session_begins_it(state: Callable[[], Session]) -> None:
     session = state()
-    assert session.handle(m.Welcome("t", "box:2"), DESCRIPTION) == [Prepare(JOB)]
+    assert session.handle(m.Welcome("t", "box:2"), DESCRIPTION) == [Prepare(JOB, 0)]
     assert session.handle(WORK, PAYLOAD) == []
     refused(session, replace(WORK, session="t"), PAYLOAD, match="before this worker was ready")
 
@@ -184,7 +185,7 @@ def test_parameters_in_shared_memory_are_taken_from_there_when_they_are_new() ->
 
     session = Session(in_memory)
     session.handle(WELCOME, DESCRIPTION)
-    session.prepared(LAYOUT.digest, LAYOUT.size)
+    session.prepared(LAYOUT.digest, LAYOUT.size, PROOF)
     for version, read in ((0, 1), (0, None), (7, 2), (7, None)):
         work = replace(WORK, version=version)
         (action,) = session.handle(work, None)

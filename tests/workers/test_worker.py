@@ -5,6 +5,7 @@ import signal
 import socket
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ import pytest
 
 from engine.compute import tree
 from engine.compute.evaluator import Evaluator
-from engine.compute.fingerprint import fingerprint
+from engine.compute.fingerprint import fingerprint, libraries
 from engine.compute.job import Job
 from engine.compute.sums import Sums
 from engine.coordinator.serial import Serial
@@ -27,6 +28,7 @@ from workers.session import Quit
 from workers.worker import Worker
 
 LAYOUT = MODEL.layout()
+NONCE = 12345
 PARAMETERS = np.linspace(-1, 1, LAYOUT.size, dtype=np.float32)
 WORK = m.Work("s", round=1, attempt=9, kind=m.WorkKind.TRAIN, step=1, start=0, stop=2, total=3, version=0)
 
@@ -103,7 +105,11 @@ def job(dataset: Dataset) -> Job:
 
 
 def welcome(job: Job) -> list[m.Frame]:
-    return m.encode(m.Welcome("s", "me"), m.pack(job.describe()))
+    return m.encode(m.Welcome("s", "me", NONCE), m.pack(job.describe()))
+
+
+def ready(job: Job, dataset: Dataset, session: str = "s", nonce: int = NONCE) -> m.Ready:
+    return m.Ready(session, LAYOUT.digest, Evaluator(job, dataset).prove(nonce))
 
 
 STOP = m.encode(m.Stop("s", "the run is over"))
@@ -128,11 +134,11 @@ def test_a_whole_stay(endpoint: FakeEndpoint, job: Job, dataset: Dataset) -> Non
     first = [welcome(job), m.encode(WORK, PARAMETERS.tobytes()), m.encode(m.Ping("s"))]
     endpoint.script = [*first, m.encode(more), m.encode(validate), STOP, enough]
     assert work(endpoint) == ENOUGH
-    hello, ready, *results, again = endpoint.said
+    hello, proved, *results, again = endpoint.said
     assert again == hello, "it would work for the next run as well"
     assert isinstance(hello, m.Hello)
-    assert (hello.pid, hello.numerics) == (os.getpid(), fingerprint())
-    assert ready == m.Ready("s", LAYOUT.digest)
+    assert (hello.pid, hello.numerics, hello.libraries) == (os.getpid(), fingerprint(), libraries())
+    assert proved == ready(job, dataset)
     a, b, c = (r for r in results if isinstance(r, m.Result))
     whose = [(r.round, r.attempt, r.start, r.stop, r.cpu) for r in (a, b, c)]
     assert whose == [(1, 9, 0, 2, 3.0), (1, 10, 2, 3, 3.0), (2, 11, 0, 2, 3.0)]
@@ -152,7 +158,7 @@ def test_it_leaves_when_the_coordinator_is_silent(endpoint: FakeEndpoint) -> Non
 
 
 def before_each_block(monkeypatch: pytest.MonkeyPatch, happens: Callable[[], None]) -> None:
-    """Let something happen before each block of training is computed."""
+    """Let something happen, from now on, before each block of training is computed."""
     compute = Evaluator.train_block
 
     def train_block(self: Evaluator, step: int, block: tree.Block, out: Vector) -> Sums:
@@ -166,16 +172,16 @@ def test_time_that_it_works_is_no_silence(endpoint: FakeEndpoint, job: Job, monk
     def slowly() -> None:
         endpoint.clock.time += 1000
 
-    before_each_block(monkeypatch, slowly)
-    endpoint.script = [welcome(job), m.encode(WORK, PARAMETERS.tobytes()), lambda: None, enough]
+    now = partial(before_each_block, monkeypatch, slowly)
+    endpoint.script = [welcome(job), now, m.encode(WORK, PARAMETERS.tobytes()), lambda: None, enough]
     assert work(endpoint) == ENOUGH
     [result] = [message for message in endpoint.said if isinstance(message, m.Result)]
     assert result.seconds == 1000
 
 
 def test_sigterm_lets_it_finish_its_share(endpoint: FakeEndpoint, job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
-    before_each_block(monkeypatch, enough)
-    endpoint.script = [welcome(job), m.encode(WORK, PARAMETERS.tobytes()), m.encode(WORK, PARAMETERS.tobytes())]
+    now = partial(before_each_block, monkeypatch, enough)
+    endpoint.script = [welcome(job), now, m.encode(WORK, PARAMETERS.tobytes()), m.encode(WORK, PARAMETERS.tobytes())]
     assert work(endpoint) == ENOUGH
     assert [type(x) for x in endpoint.said[2:]] == [m.Result, m.Goodbye]
 
@@ -212,7 +218,7 @@ def test_whatever_goes_wrong_is_reported(
 
 
 def test_data_that_is_not_there_is_fetched_and_kept(
-    endpoint: FakeEndpoint, job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    endpoint: FakeEndpoint, job: Job, dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     content = bytes(cache.content(job.data))
     monkeypatch.setenv("GRADSUM_CACHE", str(tmp_path))
@@ -220,13 +226,13 @@ def test_data_that_is_not_there_is_fetched_and_kept(
     pieces = [(0, content[:half]), (half, content[half:])]
     endpoint.script = [welcome(job), *(m.encode(m.Chunk("s", at, len(content)), piece) for at, piece in pieces), enough]
     assert work(endpoint) == ENOUGH
-    assert endpoint.said[1:4] == [m.Fetch("s", 0), m.Fetch("s", half), m.Ready("s", LAYOUT.digest)]
+    assert endpoint.said[1:4] == [m.Fetch("s", 0), m.Fetch("s", half), ready(job, dataset)]
     assert [path.name for path in tmp_path.iterdir()] == [f"{job.data}.safetensors"]
     assert cache.path_of(job.data).read_bytes() == content
 
 
 def test_damaged_data_is_fetched_anew(
-    endpoint: FakeEndpoint, job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    endpoint: FakeEndpoint, job: Job, dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Workers with the same damaged file would agree on wrong sums."""
     content = bytes(cache.content(job.data))
@@ -234,7 +240,7 @@ def test_damaged_data_is_fetched_anew(
     cache.path_of(job.data).write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
     endpoint.script = [welcome(job), m.encode(m.Chunk("s", 0, len(content)), content), enough]
     assert work(endpoint) == ENOUGH
-    assert endpoint.said[1:3] == [m.Fetch("s", 0), m.Ready("s", LAYOUT.digest)]
+    assert endpoint.said[1:3] == [m.Fetch("s", 0), ready(job, dataset)]
     assert cache.path_of(job.data).read_bytes() == content
 
 
@@ -267,7 +273,7 @@ def test_data_with_another_digest_is_not_kept(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_new_connection_is_a_new_beginning(endpoint: FakeEndpoint, job: Job) -> None:
+def test_a_new_connection_is_a_new_beginning(endpoint: FakeEndpoint, job: Job, dataset: Dataset) -> None:
     def reconnect() -> None:
         endpoint.new = True
 
@@ -276,7 +282,7 @@ def test_a_new_connection_is_a_new_beginning(endpoint: FakeEndpoint, job: Job) -
     assert work(endpoint) == ENOUGH
     said = [m.Hello, m.Ready, m.Hello, m.Ready, m.Goodbye]
     assert [type(x) for x in endpoint.said] == said, "the share of the last session is not computed"
-    assert endpoint.said[3] == m.Ready("t", LAYOUT.digest)
+    assert endpoint.said[3] == ready(job, dataset, "t", 0)
 
 
 def test_processor_seconds_are_those_of_each_session(endpoint: FakeEndpoint, job: Job) -> None:

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from engine.cli.arguments import add_run
 from engine.cli.command import Command
-from engine.cli.live.progress_line import ProgressLine
 from engine.cli.picture_options import check_spares, need_matplotlib
 from engine.errors import SettingsError
 from engine.reports.text import size
 from engine.system.files import write_atomically
+from engine.system.terminal import ProgressLine
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from engine.cli.arguments import add_runs
 from engine.cli.command import Command
-from engine.cli.live.progress_line import ProgressLine
 from engine.errors import SettingsError
 from engine.records import SIDE_FILE, Run, find_run, give_back, list_runs, look, remove_runs, remove_snapshots
 from engine.reports.text import shown, size
+from engine.system.terminal import ProgressLine
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

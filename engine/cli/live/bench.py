@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, TextIO
 
-from engine.cli.live.display import forgiving, is_live
 from engine.system.signals import Interrupt
+from engine.system.terminal import forgiving, is_live
 
 if TYPE_CHECKING:
     from engine.bench.study import Measurement, Study

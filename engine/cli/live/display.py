@@ -1,47 +1,15 @@
 """The base of all that shows how far a run is."""
 
-import contextlib
-import os
 import time
 from collections import deque
-from typing import TYPE_CHECKING, Any, TextIO, cast
+from typing import TYPE_CHECKING
 
-from engine.system.logs import VARIABLE
 from engine.training.reporter import Reporter, RunInfo, StepReport
 
 if TYPE_CHECKING:
     from engine.coordinator.source import WorkerReport
 
 RECENT = 100  # batches whose mean loss and % correct are shown: single ones jump about
-
-
-def is_live(stream: TextIO) -> bool:
-    """Return whether `stream` is a terminal in which something can be redrawn, and no log goes there too."""
-    return stream.isatty() and os.environ.get("TERM", "dumb") != "dumb" and not os.environ.get(VARIABLE)
-
-
-def forgiving(stream: TextIO) -> TextIO:
-    """Return `stream`, but writing to it never fails: a run continues when its reader has left."""
-    return cast(TextIO, _Forgiving(stream))
-
-
-class _Forgiving:
-    """A stream whose reader may leave."""
-
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-
-    def write(self, text: str) -> int:
-        with contextlib.suppress(OSError):
-            self._stream.write(text)
-        return len(text)
-
-    def flush(self) -> None:
-        with contextlib.suppress(OSError):
-            self._stream.flush()
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._stream, name)
 
 
 def describe(info: RunInfo) -> str:

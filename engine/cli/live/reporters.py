@@ -2,10 +2,10 @@
 
 from typing import TextIO
 
-from engine.cli.live.display import forgiving, is_live
 from engine.cli.live.lines import Lines, Quiet
 from engine.cli.live.trials import QuietSweep, SweepLines
 from engine.sweeps.report import SweepReporter
+from engine.system.terminal import forgiving, is_live
 from engine.training.reporter import Reporter
 
 

@@ -3,6 +3,8 @@
 Operations that round nothing, or where numpy rounds as the rules say, are those of `with_numpy`.
 """
 
+import numpy as np
+
 from engine.kernels.exact.activations import (
     leaky_relu,
     leaky_relu_gradient,
@@ -33,7 +35,13 @@ from engine.kernels.with_numpy.products import transpose
 from engine.kernels.with_numpy.words import look, ordered, publish
 
 name = "exact"
+own_bits = False
 whole_rows = False
+
+
+def about() -> str:
+    """Return the version of numpy, which must not matter."""
+    return f"exact with numpy {np.__version__}"
 
 
 def cached() -> bool:
@@ -47,6 +55,7 @@ def compilations() -> int:
 
 
 __all__ = [
+    "about",
     "adam",
     "add_bias",
     "average_pool",
@@ -75,6 +84,7 @@ __all__ = [
     "normalise",
     "normalise_gradient",
     "ordered",
+    "own_bits",
     "philox",
     "publish",
     "relu",

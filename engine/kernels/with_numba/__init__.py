@@ -14,7 +14,7 @@ from engine.kernels.with_numba.activations import (
 from engine.kernels.with_numba.averages import average_pool, average_pool_gradient
 from engine.kernels.with_numba.convolution import add_bias, bias_gradient, col2im, im2col
 from engine.kernels.with_numba.elementwise import gelu, gelu_gradient, relu, relu_gradient
-from engine.kernels.with_numba.jit import cached, compilations
+from engine.kernels.with_numba.jit import about, cached, compilations
 from engine.kernels.with_numba.loss import mean_squared_error, softmax_cross_entropy, squared_error_of_values
 from engine.kernels.with_numba.measures import histogram, moments, norm, total
 from engine.kernels.with_numba.norms import normalise, normalise_gradient
@@ -28,9 +28,11 @@ from engine.kernels.with_numba.winograd import winograd, winograd_filter, winogr
 from engine.kernels.with_numba.words import look, ordered, publish
 
 name = "numba"
+own_bits = False
 whole_rows = True
 
 __all__ = [
+    "about",
     "adam",
     "add_bias",
     "average_pool",
@@ -59,6 +61,7 @@ __all__ = [
     "normalise",
     "normalise_gradient",
     "ordered",
+    "own_bits",
     "philox",
     "publish",
     "relu",

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from hashlib import sha256
 from typing import Any, TypeVar, cast
 
 
@@ -23,11 +24,13 @@ def _hidden(*names: str) -> Iterator[None]:
 
 # numba takes scipy.linalg for np.dot, which no kernel uses: 0.2 s and 13 MB in every process. It does without scipy.
 with _hidden("scipy", "scipy.linalg"):
+    import llvmlite
     import numba
     import numba.np.arraymath
     from numba.core.compiler import Compiler
 
     from engine.kernels.with_numba.disk import SOURCES, cache_of, folder
+    from engine.kernels.with_numba.tile import choose, processor
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -58,6 +61,13 @@ def inner(function: F) -> F:
 def plain(function: F) -> F:
     """Return the Python function that an inner loop was compiled from."""
     return cast(F, cast(Any, function).py_func)
+
+
+def about() -> str:
+    """Return the versions of the compiler, what it compiles for (with a digest of the features), and the tile."""
+    _, name, features = processor()
+    target = f"{name} ({sha256(features.encode()).hexdigest()[:8]})"
+    return f"numba {numba.__version__} with llvmlite {llvmlite.__version__} for {target} in tiles of {choose()}"
 
 
 def compilations() -> int:

@@ -1,6 +1,7 @@
 """Every operation of the table in numpy, with all temporaries in buffers of the caller."""
 
 from engine.kernels.philox import philox
+from engine.kernels.with_numpy.about import about
 from engine.kernels.with_numpy.activations import (
     leaky_relu,
     leaky_relu_gradient,
@@ -27,6 +28,7 @@ from engine.kernels.with_numpy.winograd import winograd, winograd_filter, winogr
 from engine.kernels.with_numpy.words import look, ordered, publish
 
 name = "numpy"
+own_bits = True
 whole_rows = False  # BLAS takes either
 
 
@@ -41,6 +43,7 @@ def compilations() -> int:
 
 
 __all__ = [
+    "about",
     "adam",
     "add_bias",
     "average_pool",
@@ -69,6 +72,7 @@ __all__ = [
     "normalise",
     "normalise_gradient",
     "ordered",
+    "own_bits",
     "philox",
     "publish",
     "relu",

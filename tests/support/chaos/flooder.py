@@ -13,11 +13,12 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 from engine.compute.job import job_from
 from engine.wire import messages as m
 from tests.support.chaos.mutate import corpus, mutate
+from tests.support.proofs import ready
 from tests.support.strangers import COMMAND, HANDSHAKE, LONG, MORE, dial, frame
 
 AT_ONCE = 200  # messages on one connection
@@ -108,9 +109,10 @@ class Flooder:
     def joined(self) -> None:
         """Join, and then send mutated messages."""
         with self._enter() as peer:
-            welcome, layout = self._join(peer)
-            peer.send(m.encode(m.Ready(welcome.session, layout.digest)))
-            self._pour("joined", peer, corpus(welcome.session, bytes(4 * layout.size)))
+            welcome, job = self._join(peer)
+            peer.send(m.encode(ready(welcome, job)))
+            size = job_from(m.unpack(job)).model.layout().size
+            self._pour("joined", peer, corpus(welcome.session, bytes(4 * size)))
 
     def polite(self) -> None:
         """Join and leave, again and again, with no message that is wrong."""
@@ -132,13 +134,13 @@ class Flooder:
             connection.sendall(greeting + self._rng.randbytes(self._rng.randrange(3000)))
             self.sent["raw"] += 1
 
-    def _join(self, peer: Peer) -> tuple[m.Welcome, Any]:
+    def _join(self, peer: Peer) -> tuple[m.Welcome, m.Frame]:
         peer.send(m.encode(m.Hello("flood", self._rng.randrange(1, 1 << 20), self._numerics)))
         while True:
             message, payload = m.decode(peer.receive(ANSWER))
             if isinstance(message, m.Welcome) and payload is not None:
                 self.sent["welcomed"] += 1
-                return message, job_from(m.unpack(payload)).model.layout()
+                return message, payload
 
     def _pour(self, kind: str, peer: Peer, originals: list[list[bytes]]) -> None:
         """Send mutated copies of `originals`, and take what is answered."""

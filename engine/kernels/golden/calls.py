@@ -1,0 +1,76 @@
+"""All calls, and what becomes of them."""
+
+from collections.abc import Callable, Iterator
+from hashlib import sha256
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.kernels.golden import (
+    activations,
+    averages,
+    convolution,
+    elementwise,
+    loss,
+    measures,
+    norms,
+    optimizers,
+    philox,
+    pooling,
+    products,
+    stem,
+    winograd,
+    words,
+)
+from engine.kernels.golden.inputs import Call, Inputs
+from engine.kernels.table import Backend
+
+FILES = (
+    *(activations, averages, convolution, elementwise, loss, measures, norms, optimizers, philox, pooling, products),
+    *(stem, winograd, words),
+)
+Results = dict[str, str]  # a digest by operation
+
+
+def calls() -> Iterator[Call]:
+    """Yield every call. A file that goes on may use what its last call has written."""
+    for file in FILES:
+        yield from file.calls(Inputs())
+
+
+def count() -> int:
+    """Return how many calls there are."""
+    return sum(1 for _ in calls())
+
+
+def digest(backend: Backend, called: Callable[[], object] = lambda: None) -> str:
+    """Return the digest of what `backend` makes of all calls, 64 hex digits. `called` is told after each."""
+    found = sha256()
+    for operation, said in sorted(_results(backend, called).items()):
+        found.update(f"{operation} {said}\n".encode())
+    return found.hexdigest()
+
+
+def differing(a: Backend, b: Backend) -> list[str]:
+    """Return the operations of which `a` and `b` do not make the same."""
+    ours, theirs = (_results(backend, lambda: None) for backend in (a, b))
+    return [operation for operation, said in sorted(ours.items()) if theirs[operation] != said]
+
+
+def _results(backend: Backend, called: Callable[[], object]) -> Results:
+    digests: dict[str, Any] = {}
+    with np.errstate(all="ignore"):
+        for call in calls():
+            returned = getattr(backend, call.operation)(*call.arguments, *call.scratch)
+            found = digests.setdefault(call.operation, sha256())
+            written = [argument for argument in call.arguments if isinstance(argument, np.ndarray)]
+            for array in (np.array(0 if returned is None else returned, np.float64), *written):
+                found.update(_canonical(array).tobytes())
+            called()
+    return {operation: found.hexdigest() for operation, found in digests.items()}
+
+
+def _canonical(array: NDArray[Any]) -> NDArray[Any]:
+    """Return the array with one NaN for all."""
+    return np.where(np.isnan(array), array.dtype.type(np.nan), array) if array.dtype.kind == "f" else array
