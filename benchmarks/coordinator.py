@@ -11,8 +11,10 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from math import isfinite
 from pathlib import Path
+from statistics import median
 
 import numpy as np
 
@@ -27,7 +29,7 @@ from engine.kernels import choose
 from engine.launch.rendezvous import SOCKET, rendezvous_folder
 from engine.nn.model import letters
 from engine.nn.optimizers import Adam
-from engine.nn.parameters import norm
+from engine.nn.parameters import Vector, norm
 from engine.system.clock import MONOTONIC
 from engine.wire import Listener, dialer_for
 from engine.wire import messages as m
@@ -38,7 +40,7 @@ from workers.shared_memory import WorkerMemory
 
 MODEL = letters()
 SIZE = MODEL.layout().size
-MICROBATCH, LARGEST, WARM_UP, PATIENCE = 16, 1 << 24, 20, 60.0
+MICROBATCH, LARGEST, WARM_UP, BLOCKS, PATIENCE = 16, 1 << 24, 20, 10, 60.0
 
 
 class FakeWorker:
@@ -118,8 +120,8 @@ def disagree(*_: object) -> Sums:
 
 
 @contextmanager
-def coordinator_of(count: int, kind: str) -> Iterator[Coordinator]:
-    """Set up a coordinator with `count` workers that compute nothing, connected by `kind`."""
+def coordinator_of(count: int, kind: str) -> Iterator[tuple[Coordinator, Vector]]:
+    """Set up a coordinator with `count` workers that compute nothing, and where the parameters are that they see."""
     job = Job(MODEL, "0" * 64, Normalisation((0.0,), (1.0,)), MICROBATCH * count, MICROBATCH, 1, augment=False)
     with rendezvous_folder() as folder, shared_memory_for(count, wanted=True) as shared_memory:
         if shared_memory is None:
@@ -133,7 +135,7 @@ def coordinator_of(count: int, kind: str) -> Iterator[Coordinator]:
             )
             coordinator = Coordinator(config, environment)
             coordinator.gather(count)
-            yield coordinator
+            yield coordinator, shared_memory.parameters()
             coordinator.close()
 
 
@@ -151,25 +153,25 @@ def _players(address: str, count: int, shared_memory: SharedMemory) -> Iterator[
 
 
 def measure(count: int, steps: int, kind: str) -> dict[str, float]:
-    """Return microseconds of processor time a step, of the coordinator's thread and of its other threads."""
-    parameters, gradient = MODEL.layout().zeros(), MODEL.layout().zeros()
-    MODEL.layout().initialise(parameters, 1)
-    optimizer = Adam().start(SIZE)
-    before = (0.0, 0.0)
-    with coordinator_of(count, kind) as coordinator:
+    """Return microseconds of processor time a step, of the coordinator's thread and of its other threads.
+
+    They are medians over `BLOCKS` blocks of steps: on a busy machine all that runs beside it makes it slower.
+    """
+    gradient, optimizer = MODEL.layout().zeros(), Adam().start(SIZE)
+    times: list[tuple[float, float]] = []
+    with coordinator_of(count, kind) as (coordinator, parameters):
+        MODEL.layout().initialise(parameters, 1)
         for step in range(1, WARM_UP + steps + 1):
-            if step == WARM_UP + 1:
-                before = time.thread_time(), time.process_time()
+            if step > WARM_UP and (step - WARM_UP - 1) % (steps // BLOCKS) == 0:
+                times.append((time.thread_time(), time.process_time()))
             sums = coordinator.start(step, parameters, gradient).result()
             if not isfinite(norm(gradient)):
                 raise RuntimeError(f"the sum of step {step} is not finite, with loss {sums.loss}")
             optimizer.step(parameters, gradient, 1 / (MICROBATCH * count))
-        own, every = (1e6 * (now - then) / steps for now, then in zip(_times(), before, strict=True))
+    scale = 1e6 / (steps // BLOCKS)
+    own = scale * median(after[0] - before[0] for before, after in pairwise(times))
+    every = scale * median(after[1] - before[1] for before, after in pairwise(times))
     return {"workers": count, "main": own, "others": every - own, "a worker": own / count}
-
-
-def _times() -> tuple[float, float]:
-    return time.thread_time(), time.process_time()
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

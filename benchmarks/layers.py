@@ -1,8 +1,8 @@
 """Each layer beside PyTorch's, one thread: `pip install -e .[bench]`, then `python -m benchmarks.layers [--json]`.
 
-Shown are microseconds for forward and backward of a micro-batch, and how many times as long PyTorch takes; medians of
-rounds in which both take turns. PyTorch computes eagerly, in channels_last or not, whichever is faster. gradsum's layer
-is measured within a small network, from the call of its operations to their return; PyTorch's is called alone.
+Shown are microseconds of CPU time for forward and backward of a micro-batch, and how many times as long PyTorch takes;
+medians of rounds in which both take turns. PyTorch computes eagerly, in channels_last or not, whichever is faster.
+gradsum's layer is measured within a small network, from the call of its operations to their return; PyTorch's alone.
 """
 
 import argparse
@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from statistics import median
-from time import perf_counter
+from time import process_time
 from typing import Any
 
 os.environ["OMP_NUM_THREADS"] = "1"
@@ -126,9 +126,9 @@ class Ours:
             plain: Callable[..., None] = getattr(operation, direction)
 
             def timed(*arguments: object, plain: Callable[..., None] = plain) -> None:
-                began = perf_counter()
+                began = process_time()
                 plain(*arguments)
-                self._spent += perf_counter() - began
+                self._spent += process_time() - began
 
             setattr(operation, direction, timed)
 
@@ -161,9 +161,9 @@ class Theirs:
         """Return the seconds of forward and backward."""
         for tensor in (self._x, *self._module.parameters()):
             tensor.grad = None
-        began = perf_counter()
+        began = process_time()
         self._module(self._x).backward(self._dy)
-        return perf_counter() - began
+        return process_time() - began
 
 
 def measure(case: Case, rounds: int) -> Line:

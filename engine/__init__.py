@@ -44,6 +44,8 @@ if TYPE_CHECKING:  # the same names for type checkers, to whom "X as X" says tha
     from engine.training.reporter import Reporter as Reporter
     from engine.training.reporter import Result as Result
     from engine.training.train import train as train
+    from engine.training.verify import Verdict as Verdict
+    from engine.training.verify import verify as verify
 
 __version__ = "0.1.0"
 
@@ -78,6 +80,7 @@ _NAMES_IN = {
     "engine.sweeps.sweep": ("sweep",),
     "engine.training.reporter": ("Reporter", "Result"),
     "engine.training.train": ("train",),
+    "engine.training.verify": ("Verdict", "verify"),
 }
 _HOME = {name: module for module, names in _NAMES_IN.items() for name in names}
 __all__ = sorted(_HOME)  # noqa: PLE0605 - type checkers have the imports above

@@ -6,6 +6,9 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Self, TypedDict
 
 from engine.errors import SettingsError
+from engine.kernels.choose import DEFAULT as KERNELS_DEFAULT
+from engine.kernels.choose import IN_WORDS
+from engine.kernels.choose import NAMES as KERNELS
 from engine.nn.optimizers import OPTIMIZERS, Optimizer, optimizer_from
 from engine.system.cores import usable_cores
 from engine.system.ranges import check_value
@@ -64,6 +67,12 @@ class Settings:
         unset="--workers, but at least 1, to start; then 1",
     )
     audit: float = setting(float, 0.0, WORKERS, "fraction of blocks computed by two workers and compared", 0, 1)
+    kernels: str | None = setting(
+        str, None, WORKERS, f"what computes: {IN_WORDS}", choices=KERNELS, optional=True, unset=KERNELS_DEFAULT
+    )
+    allow_slow: bool = setting(
+        bool, False, WORKERS, "let a processor without fused multiply-add use numba, 20 to 45 times as slowly"
+    )
     batch_size: int = setting(int, 64, TRAINING, "images per batch", 1, 1 << 24)
     microbatch: int = setting(int, 16, TRAINING, "images per micro-batch, which is never divided", 1, 4096)
     optimizer: str = setting(str, "adam", TRAINING, "how gradients change the parameters", choices=tuple(OPTIMIZERS))
@@ -109,12 +118,7 @@ class Settings:
         str, None, REMOTE, "let workers join at tcp://HOST:PORT; port 0 picks a free one", optional=True
     )
     key: str | None = setting(
-        str,
-        None,
-        REMOTE,
-        "key file of --bind, created if missing",
-        optional=True,
-        unset="a new one for this run",
+        str, None, REMOTE, "key file of --bind, created if missing", optional=True, unset="a new one for this run"
     )
     insecure: bool = setting(bool, False, REMOTE, "let anyone join at --bind without keys, and read what is sent")
     validate_every: int = setting(int, 0, FILES, "steps between validations", 0, 1 << 40, unset="once an epoch")
@@ -223,6 +227,8 @@ class SettingsDict(TypedDict, total=False):
     workers: int | None
     min_workers: int | None
     audit: float
+    kernels: str | None
+    allow_slow: bool
     batch_size: int
     microbatch: int
     lr: float | None

@@ -68,6 +68,8 @@ class Quit:
     code: int
 
 
+OF_A_SESSION = (m.Work, m.Stop, m.Chunk)
+
 Action = Prepare | Send | Compute | Store | Leave | Quit
 
 
@@ -85,11 +87,11 @@ class Session:
 
     def handle(self, message: m.Message, payload: m.Frame | None) -> list[Action]:
         """Take a message and return what to do; ProtocolError if it does not belong here."""
-        if isinstance(message, m.Ping) or (
-            isinstance(message, m.Work | m.Stop | m.Chunk) and message.session != self.id
-        ):
+        if isinstance(message, m.Ping) or (isinstance(message, OF_A_SESSION) and message.session != self.id):
             return []
         match message:
+            case m.Work():
+                return self._work(message, payload)
             case m.Refuse(reason):
                 return [Quit(f"the coordinator refused this worker: {reason}", 1)]
             case m.Welcome():
@@ -98,8 +100,6 @@ class Session:
                 return [Leave()]
             case m.Chunk():
                 return self._chunk(message, payload)
-            case m.Work():
-                return self._work(message, payload)
             case _:
                 raise ProtocolError(f"{type(message).__name__} is not for a worker")
 

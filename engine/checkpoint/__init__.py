@@ -9,6 +9,7 @@ and renamed.
 """
 
 from engine.checkpoint.content import Checkpoint, params_sha256
+from engine.checkpoint.digests import StateDigest, state_sha256
 from engine.checkpoint.folder import CheckpointWarning, best, has_any, hinted, kept, load, newest, prepare, remove, save
 from engine.checkpoint.held import held
 from engine.checkpoint.run_state import DataState, RunState
@@ -18,6 +19,7 @@ __all__ = [
     "CheckpointWarning",
     "DataState",
     "RunState",
+    "StateDigest",
     "best",
     "has_any",
     "held",
@@ -29,4 +31,5 @@ __all__ = [
     "prepare",
     "remove",
     "save",
+    "state_sha256",
 ]

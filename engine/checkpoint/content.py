@@ -13,12 +13,11 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors import numpy as safetensors_numpy
 
+from engine.checkpoint.digests import OPTIMIZER, Arrays, tensors_of
 from engine.checkpoint.run_state import RunState, run_state_from
 from engine.errors import CheckpointError
 
 FORMAT = 1
-OPTIMIZER = "optimizer."
-Arrays = Mapping[str, NDArray[np.float32]]
 
 
 class UnusableError(CheckpointError):
@@ -89,10 +88,9 @@ def _tensors(checkpoint: Checkpoint) -> dict[str, NDArray[np.float32]]:
         raise CheckpointError(f"a parameter cannot be called {odd[0]!r}: {OPTIMIZER} is for the optimizer's state")
     if odd := [state for state in checkpoint.optimizer if "." in state]:
         raise CheckpointError(f"a state of the optimizer cannot be called {odd[0]!r}: it has a dot")
-    arrays = dict(checkpoint.parameters)
     for state, values in checkpoint.optimizer.items():
         _check_like(f"state {state!r}", values, checkpoint.parameters)
-        arrays |= {f"{OPTIMIZER}{state}.{name}": array for name, array in values.items()}
+    arrays = tensors_of(checkpoint.parameters, checkpoint.optimizer)
     for name, array in arrays.items():
         if array.dtype != np.float32:
             raise CheckpointError(f"{name} is {array.dtype}; a checkpoint holds float32")

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, NoReturn
 
+from engine.checkpoint.digests import StateDigest, digests_from
 from engine.errors import CheckpointError
 
 _NUMBER = (int, float)
@@ -37,12 +38,13 @@ _KINDS: dict[str, type | tuple[type, ...]] = {
     "best_r2": _NUMBER,
     "validation": dict,
     "best": dict,
+    "digests": list,
 }
 
 # Left out where they say nothing, as in checkpoints of earlier versions.
 _ADDED = (
     *("background", "scaled", "columns", "targets", "size", "skip_unreadable", "picture_columns"),
-    *("values", "best_r2", "best"),
+    *("values", "best_r2", "best", "digests"),
 )
 
 
@@ -80,6 +82,7 @@ class RunState:
     `uuid` identifies the run, `name` is what a person called it. `model`, `settings`, `normalisation`, `validation`
     (the newest) and `best` are plain data, understood by the classes of these names; `values` is the normalisation of
     targets that are values, None where there are classes. `elapsed` and `cpu` are seconds since the run began.
+    `digests` are of some of its steps, in order.
     """
 
     uuid: str | None = None
@@ -98,6 +101,7 @@ class RunState:
     best_r2: float | None = None
     validation: Mapping[str, Any] | None = None
     best: Mapping[str, Any] | None = None
+    digests: tuple[StateDigest, ...] = ()
 
     @property
     def target_column(self) -> str | None:
@@ -142,6 +146,11 @@ def run_state_from(plain: object, what: str) -> RunState:
         _refuse(what, "data.size", plain["data"]["size"])
     if not all(isinstance(version, str) for version in known.get("versions", {}).values()):
         _refuse(what, "versions", known["versions"])
+    if "digests" in known:
+        try:
+            known["digests"] = digests_from(known["digests"])
+        except ValueError:
+            _refuse(what, "digests", known["digests"])
     values = {path: value for path, value in known.items() if path != "run" and not path.startswith("data")}
     return RunState(uuid=known.get("run"), data=DataState(**of_data), **values)
 

@@ -47,7 +47,7 @@ def add_settings(parser: argparse.ArgumentParser, defaults: Mapping[str, Any]) -
         help="letters, mlp, lenet, resnet8, vgg7, or a TOML file (default: letters, for features mlp)",
     )
     for f in fields(Settings):
-        _add_setting(groups[f.metadata["group"]], f, defaults)
+        add_setting(groups[f.metadata["group"]], f, defaults)
     groups[FILES].add_argument("--db", metavar="FILE", help=f"database of records (default: {DEFAULT_DB})")
     groups[FILES].add_argument(
         "--out",
@@ -68,7 +68,7 @@ def _titles() -> list[str]:
     return list(dict.fromkeys([DATA, TRAINING, LENGTH, *(f.metadata["group"] for f in fields(Settings))]))
 
 
-def _add_setting(group: Group, setting: "Field[Any]", defaults: Mapping[str, Any]) -> None:
+def add_setting(group: argparse.ArgumentParser | Group, setting: "Field[Any]", defaults: Mapping[str, Any]) -> None:
     """Add the option for one field of `Settings`; None stands for "not given"."""
     option, rule = option_of(setting.name), setting.metadata
     text = rule["help"].replace("%", "%%")

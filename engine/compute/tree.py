@@ -47,7 +47,7 @@ def _cover(start: int, stop: int, left: int, right: int) -> Iterator[Block]:
 def is_block(block: Block, total: int) -> bool:
     """Tell whether `block` is a node of the tree over [0, total)."""
     start, stop = block
-    return 0 <= start < stop <= total and cover(start, stop, total) == [block]
+    return 0 <= start < stop <= total and _cached_cover(start, stop, total) == (block,)
 
 
 def evaluate_block(

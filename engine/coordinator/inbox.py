@@ -49,6 +49,8 @@ class Inbox:
 
     def _act(self, peer: bytes, message: m.Message, payload: m.Frame | None) -> None:
         match message:
+            case m.Result() if self._peers.has_joined(peer, message.session):  # first, since most are this
+                self._result(peer, message, payload)
             case m.Hello():
                 self._dispatcher.lose(peer, "it started again")
                 self._peers.greet(peer, message)
@@ -66,8 +68,6 @@ class Inbox:
                     self._dispatcher.put(rounds.Joined(peer, member.host))
                 else:
                     self._dispatcher.lose(peer, REFUSED)
-            case m.Result():
-                self._result(peer, message, payload)
             case m.Failed():
                 self._failed(peer, m.traceback_of(message, payload))
             case m.Goodbye():

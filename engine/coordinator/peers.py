@@ -7,6 +7,7 @@ import numpy as np
 from engine.coordinator.config import Config, Environment
 from engine.coordinator.membership import Member, Membership
 from engine.coordinator.notices import Notice, NoticeKind
+from engine.coordinator.reduction import FLOAT
 from engine.errors import ProtocolError
 from engine.nn.parameters import Vector
 from engine.wire import Received
@@ -180,9 +181,10 @@ class Peers:
         return [peer for peer in self._members.peers() if not self.send(peer, ping)]
 
     def publish(self, version: int, parameters: Vector) -> None:
-        """Put parameters into shared memory, if there is any, unless they are there."""
+        """Put parameters into shared memory, if there is any, unless they are there, or are the vector there."""
         if self._shared_memory and self._in_memory != version:
-            np.copyto(self._shared_memory.parameters(), parameters)
+            if parameters is not self._shared_memory.parameters():
+                np.copyto(self._shared_memory.parameters(), parameters)
             self._in_memory = version
 
     def gradient(self, peer: bytes, result: m.Result, payload: m.Frame | None) -> m.Frame | None:
@@ -195,7 +197,7 @@ class Peers:
         """Return the gradients that a worker added up besides its answer, read-only."""
         if result.sums <= SLOTS:
             raise ProtocolError(f"slot {result.sums} of shared memory is not for sums")
-        return [np.frombuffer(sums, "<f4") for sums in self._places(peer, result.sums, result.formed, PLACES)]
+        return [np.frombuffer(sums, FLOAT) for sums in self._places(peer, result.sums, result.formed, PLACES)]
 
     def _places(self, peer: bytes, first: int, count: int, last: int) -> list[memoryview]:
         """Return what is in `count` slots of a worker, from `first` to at most `last`; ProtocolError if it has none."""

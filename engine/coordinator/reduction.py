@@ -26,6 +26,8 @@ from engine.errors import ProtocolError
 from engine.nn.parameters import Vector
 from engine.wire import messages as m
 
+FLOAT = np.dtype("<f4")  # of gradients in messages and shared memory
+
 
 class _Formed:
     """Sums of nodes that workers formed; of blocks that are `doubtful` they may have used another answer than we do."""
@@ -70,7 +72,7 @@ class Reduction:
         size = 0 if payload is None else len(payload)
         if size != expected:
             raise ProtocolError(f"a gradient of {size} bytes; expected {expected}")
-        gradient = None if payload is None else np.frombuffer(payload, "<f4")
+        gradient = None if payload is None else np.frombuffer(payload, FLOAT)
         return Sums(result.loss, result.correct, gradient)
 
     def doubt(self, block: tree.Block) -> None:

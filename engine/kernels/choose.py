@@ -5,10 +5,20 @@ from importlib.util import find_spec
 from typing import cast
 
 from engine.errors import SettingsError
+from engine.kernels.environment import BACKEND
 from engine.kernels.table import Backend
 
-VARIABLE = "GRADSUM_BACKEND"
-NAMES = ("auto", "numpy", "numba", "exact")
+NAMES = ("numba", "numpy", "exact")
+AUTO = "auto"
+IN_WORDS = (
+    "numba (compiled), numpy (with BLAS; its bits are its own), or exact (the bits of numba in plain numpy, slow)"
+)
+DEFAULT = f"{BACKEND}, or else numba if it is installed, else numpy"
+# What is to be known of kernels that are not the usual ones.
+REMARKS = {
+    "numpy": "numpy kernels: their bits are their own, and differ from processor to processor",
+    "exact": "exact kernels: the bits of the compiled ones in plain numpy, slow",
+}
 
 
 def numpy_backend() -> Backend:
@@ -39,9 +49,9 @@ def choose(name: str | None = None) -> Backend:
 
     "auto" is numba where it is installed, else numpy. SettingsError for a name that is unknown or cannot be had.
     """
-    name = name or os.environ.get(VARIABLE) or "auto"
-    if name not in NAMES:
-        raise SettingsError(f"no kernel backend {name!r}; there are {', '.join(NAMES)}")
-    if name == "auto":
+    name = name or os.environ.get(BACKEND) or AUTO
+    if name not in (AUTO, *NAMES):
+        raise SettingsError(f"no kernel backend {name!r}; there are {', '.join((AUTO, *NAMES))}")
+    if name == AUTO:
         name = "numba" if find_spec("numba") else "numpy"
     return {"numba": numba_backend, "numpy": numpy_backend, "exact": exact_backend}[name]()

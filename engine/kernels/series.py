@@ -42,3 +42,11 @@ ERF_BELOW = (
     0.5107597983095907,
     1.0,
 )
+
+# The same in float32, for what is rounded to it anyway: exp(x) for x from -87 to 0, right to 2 units of the last place.
+# 0.693359375 has 15 zeros at its end, so that its product with a whole number down to -126 is exact.
+LN2_HIGH32, LN2_LOW32 = 0.693359375, -0.00021219444
+ROUNDER32 = 1.5 * 2.0**23
+LOWEST32 = -87.0
+EXP32 = EXP[-8:]
+LOG32 = LOG[-9:]  # for |s| up to 1 / 3

@@ -8,7 +8,7 @@ from engine.kernels.arrays import Array, Place
 class Activations(Protocol):
     """Functions of each value by itself, and their gradients. All arrays of one operation have one shape.
 
-    exp is computed in float64; what is kept is rounded to float32, and gradients are computed in it.
+    tanh is computed in float64 and rounded; all else in float32.
     """
 
     def tanh(self, x: Array, y: Array) -> None:

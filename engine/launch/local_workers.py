@@ -56,6 +56,7 @@ class LocalWorkers:
         self._failed = 0  # workers in a row that exited without an answer
         self._pinning = Pinning(count)
         self._processes: list[WorkerProcess] = []
+        self._by_pid: dict[int, WorkerProcess] = {}  # made anew when one is missing, and whenever one has ended
         try:
             self._fill()
             self._pinning.keep_off()
@@ -76,11 +77,12 @@ class LocalWorkers:
 
     def useful(self, pid: int) -> None:
         """Note that the worker with this process id has given an answer."""
-        for process in self._processes:
-            if process.pid == pid:
-                process.useful = True
-                process.suspected_since = None
-                self._failed = 0
+        if pid not in self._by_pid:
+            self._by_pid = {process.pid: process for process in self._processes}
+        if process := self._by_pid.get(pid):
+            process.useful = True
+            process.suspected_since = None
+            self._failed = 0
 
     def suspect(self, host: str, pid: int) -> None:
         """Note that a process, here or elsewhere, should have answered, or is no longer connected."""
@@ -128,6 +130,7 @@ class LocalWorkers:
     def _remove(self, process: WorkerProcess) -> None:
         """Forget a worker that ended; WorkersError if too many did in a row without an answer."""
         self._processes.remove(process)
+        self._by_pid.clear()
         end, said = process.close()
         logger.warning("worker process %d ended with %s", process.pid, end)
         self._failed += 0 if process.useful else 1

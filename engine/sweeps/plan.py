@@ -24,7 +24,8 @@ MOST_TRIALS = 1_000_000
 OF_OPTIMIZERS = {f.name for kind in OPTIMIZERS.values() for f in fields(kind)}
 # What changes no trial, so that it may be given again when a sweep is resumed.
 MAY_CHANGE = (
-    *("workers", "min_workers", "audit", "shared_memory", "local", "bind", "key", "insecure", "checkpoint_every"),
+    *("workers", "min_workers", "audit", "allow_slow", "shared_memory", "local", "bind", "key", "insecure"),
+    "checkpoint_every",
     *("snapshot_first", "snapshot_every", "snapshot_budget", "snapshot_layers", "statistics_every"),
 )
 

@@ -71,6 +71,7 @@ def _sweep(request: SweepRequest, given: SweepReporter | None) -> SweepResult:
         plan = _plan(request, process)
         plan.check()
         sampler = plan.sampler()
+        process.use_kernels(plan.base.settings)
         process.compile_kernels()
         process.start_workers(plan.base.settings, frozenset(one.layout().size for one in plan.models.values()))
         return Trials(plan, sampler, process, reporter).run()

@@ -25,6 +25,7 @@ OTHER_NAMES = {
     "patience": "timeout",
     "workers": "num-workers n-workers worker-count processes num-processes nproc nproc-per-node world-size jobs np",
     "processes": "workers num-workers n-workers worker-count num-processes nproc nproc-per-node jobs np",
+    "kernels": "backend kernel device",
     "bind": "listen host address master-addr rdzv-endpoint",
     "out": "output output-dir out-dir save-dir checkpoint-dir save-path",
     "db": "database sqlite",

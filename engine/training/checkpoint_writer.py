@@ -44,6 +44,7 @@ class CheckpointWriter:
             best_r2=progress.best_r2,
             validation=_plain(progress.validation),
             best=_plain(progress.best),
+            digests=self._state.digests,
         )
         path = checkpoints.save(self._folder, Checkpoint(progress.step, parameters, optimizer, run))
         self._saved = progress.step, progress.validation, path

@@ -25,6 +25,7 @@ from engine.system.descriptors import need_descriptors
 from engine.training.context import RunContext
 from engine.training.reporter import Reporter
 from engine.training.run import Run
+from engine.training.state import TrainingState
 from engine.wire import Listener
 from engine.wire.dialers import local_address
 from engine.wire.messages import TRACEBACK_LIMIT
@@ -86,6 +87,25 @@ def cluster_for(settings: Settings, clock: Clock, one_size: bool = True) -> Iter
             ExitStack() as stack,
         ):
             yield Cluster(address, workers, shared_memory, remote_access, stack, clock)
+
+
+@contextmanager
+def trained_in_place(state: TrainingState, cluster: Cluster | None) -> Iterator[None]:
+    """Keep the parameters of `state` in shared memory meanwhile, if there is any: what is written there is published.
+
+    A worker that still copies them when they change is one whose answer came too late to count.
+    """
+    if cluster is None or cluster.shared_memory is None:
+        yield
+        return
+    own, shared = state.parameters, cluster.shared_memory.parameters()
+    shared[:] = own
+    state.parameters = shared
+    try:
+        yield
+    finally:
+        own[:] = shared
+        state.parameters = own
 
 
 @contextmanager

@@ -13,6 +13,8 @@ from engine.compute.precompile import compile_all, is_compiled
 from engine.coordinator.notices import Notice, NoticeKind
 from engine.coordinator.source import Source
 from engine.errors import GradsumError, StorageError, UnsavedError, WorkerFailedError, WorkersError
+from engine.kernels import choose as choose_kernels
+from engine.kernels import using
 from engine.records import EventRow, Recorder
 from engine.reports.text import shown
 from engine.settings import Settings
@@ -23,7 +25,7 @@ from engine.system.signals import Interrupt
 from engine.system.terminal import ProgressLine
 from engine.training.bookkeeping import Bookkeeping
 from engine.training.checkpoint_writer import CheckpointWriter
-from engine.training.cluster import Cluster, cluster_for, source_for
+from engine.training.cluster import Cluster, cluster_for, source_for, trained_in_place
 from engine.training.context import RunContext
 from engine.training.loop import Loop
 from engine.training.reporter import Reporter, Result
@@ -78,6 +80,11 @@ class TrainingProcess:
             self._line.clear()
         if self.interrupt.requested:
             raise KeyboardInterrupt
+
+    def use_kernels(self, settings: Settings) -> None:
+        """Compute with the kernels that `settings` name, here and in all workers; SettingsError if there are none."""
+        self._stack.enter_context(using(settings.kernels, settings.allow_slow))
+        choose_kernels()
 
     def compile_kernels(self) -> None:
         """Compile every kernel where that has not been done, so that no worker has to."""
@@ -148,7 +155,7 @@ class TrainingProcess:
             log.info("run %d begins at step %d: %s on %s", number, state.progress.step, run.model_name, run.data.name)
             if changed := run.other_numerics():
                 books.take(Notice(NoticeKind.RESUMED, None, changed))
-            with self._closing(number, source, books), loop.snapshots:
+            with self._closing(number, source, books), loop.snapshots, trained_in_place(state, self._cluster):
                 stop = loop.train()
             result = result_of(run, number, loop, stop, self._records)
             with saving(stop, result.steps):

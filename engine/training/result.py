@@ -5,6 +5,7 @@ import shutil
 from dataclasses import asdict
 
 from engine.data import Measure
+from engine.kernels import REMARKS, choose
 from engine.network import Network
 from engine.nn.parameters import Vector
 from engine.records import SIDE_FILE, Recorder, Totals
@@ -23,7 +24,7 @@ from engine.training.stopping import StopKind, StopReason
 def info_of(run: Run, number: int, loop: Loop) -> RunInfo:
     """Return what is known of a run that is about to take its first step."""
     progress = loop.state.progress
-    cores = use_of_cores(run.settings, limit(), os.cpu_count() or 1)
+    ours = use_of_cores(run.settings, limit(), os.cpu_count() or 1), REMARKS.get(choose().name)
     return RunInfo(
         run=number,
         model=run.model_name,
@@ -41,7 +42,7 @@ def info_of(run: Run, number: int, loop: Loop) -> RunInfo:
         folder=run.folder,
         measure=run.data.measure,
         unit=run.data.train.unit,
-        notes=(*run.data.notes, *([cores] if cores else []), *_on_snapshots(run, loop)),
+        notes=(*run.data.notes, *(note for note in ours if note), *_on_snapshots(run, loop)),
     )
 
 

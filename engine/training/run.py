@@ -15,11 +15,13 @@ from engine.data import Dataset, Normalisation, Sampler, Usage
 from engine.data.collection import size_option
 from engine.data.read_options import ReadOptions
 from engine.data.reading import Manner
+from engine.kernels import choose
 from engine.nn.model import Model
 from engine.records import RunRow
 from engine.settings import Settings
 
 OWN = "own"  # the name of a model that was given in Python
+KERNELS = "kernels"  # the name of the backend among the versions
 NUMERICS = "numerics"  # the name of the fingerprint among the versions
 
 
@@ -164,4 +166,4 @@ def packages() -> dict[str, str]:
 
 def versions() -> dict[str, str]:
     """Return everything that a result may depend on besides what was asked for."""
-    return packages() | {NUMERICS: fingerprint(), "libraries": libraries()}
+    return packages() | {KERNELS: choose().name, NUMERICS: fingerprint(), "libraries": libraries()}

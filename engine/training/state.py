@@ -1,10 +1,10 @@
 """What changes while a network trains: its parameters, the optimizer's vectors, and how far it is."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from engine.checkpoint import Checkpoint, kept
-from engine.checkpoint.content import Arrays
+from engine.checkpoint import Checkpoint, StateDigest, kept, state_sha256
+from engine.checkpoint.digests import Arrays, interval, thinned
 from engine.compute.validation import Validation
 from engine.errors import CheckpointError
 from engine.nn.optimizers import State as OptimizerState
@@ -15,12 +15,13 @@ from engine.training.run import Run
 
 @dataclass
 class TrainingState:
-    """The master copy of the model, and how far training is."""
+    """The master copy of the model, and how far training is. `digests` are those that a checkpoint has."""
 
     layout: Layout
     parameters: Vector
     optimizer: OptimizerState
     progress: Progress
+    digests: tuple[StateDigest, ...] = field(default=())
 
     def arrays(self) -> tuple[Arrays, Mapping[str, Arrays]]:
         """Return parameters and optimizer's vectors as checkpoints hold them, by name, in public shape."""
@@ -28,6 +29,16 @@ class TrainingState:
         return dict(self.layout.public(self.parameters)), {
             name: dict(self.layout.public(vector)) for name, vector in vectors.items()
         }
+
+    def sha256(self) -> str:
+        """Return the digest of parameters and optimizer's state."""
+        return state_sha256(*self.arrays())
+
+    def keep_digest(self, loss: float) -> None:
+        """Keep the digest of the newest step, whose batch had the mean `loss`, if it is one of those to be kept."""
+        step = self.progress.step
+        if step % interval(step) == 0:
+            self.digests = *thinned(self.digests, step), StateDigest(step, self.sha256(), loss)
 
 
 def state_of(run: Run) -> TrainingState:
@@ -57,6 +68,7 @@ def _restore(state: TrainingState, checkpoint: Checkpoint) -> None:
     except ValueError as error:
         raise CheckpointError(f"the checkpoint does not fit: {error}") from None
     progress.step = checkpoint.step
+    state.digests = thinned(stored.digests, checkpoint.step)
     progress.best_score = stored.best_percent if stored.best_r2 is None else stored.best_r2
     progress.elapsed, progress.cpu = float(stored.elapsed), float(stored.cpu)
 

@@ -43,6 +43,7 @@ class StepLog:
     ) -> None:
         self._momentum = run.settings.momentum if run.settings.optimizer == "momentum" else None
         self._counts_correct = run.data.measure is Measure.PERCENT
+        self._state = state
         self._progress = state.progress
         self._optimizer = state.optimizer
         self._source = source
@@ -60,7 +61,7 @@ class StepLog:
         self._newest = _Step(sums.loss, sums.correct, samples, seconds)
 
     def settle(self) -> None:
-        """Record and report the newest step, unless that is done."""
+        """Record and report the newest step, and keep its digest, unless that is done."""
         if self._newest is None:
             return
         (loss, correct, samples, seconds), self._newest = self._newest, None
@@ -70,6 +71,7 @@ class StepLog:
         progress.recent.append((loss, samples))
         self._measure()
         mean = loss / samples
+        self._state.keep_digest(mean)
         percent = 100 * correct / samples if self._counts_correct else None
         row = TrainingRow(
             batchno=progress.step,

@@ -64,6 +64,7 @@ def _train(request: Request, given: Reporter | None) -> Result:
     with ProgressLine(None if given else sys.stderr) as line, TrainingProcess(reporter, line=line) as process:
         earlier = None if request.resume is None else checkpoints.load(request.resume)
         settings = choose_settings(request.settings, earlier)
+        process.use_kernels(settings)
         run = None
         if not is_compiled():  # that takes long, so see first whether there is anything to do
             run = prepare(request, settings, earlier, process.converting)

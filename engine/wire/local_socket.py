@@ -5,7 +5,7 @@ import os
 import select
 import socket
 import struct
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,13 +42,22 @@ class LocalSocket:
     """A listening socket in a folder that only this user may open, with its connections.
 
     `mark`: a byte before the identity of each peer. `largest`: bytes of payload in the largest message. The kernel
-    tells which process is at the other end, and at once when it has ended. WorkersError if the address cannot be bound.
+    tells which process is at the other end, whose user must be among `users`, and at once when it has ended.
+    WorkersError if the address cannot be bound.
     """
 
     local = True
 
-    def __init__(self, mark: bytes, address: str, largest: int, clock: Clock = MONOTONIC) -> None:
+    def __init__(
+        self,
+        mark: bytes,
+        address: str,
+        largest: int,
+        clock: Clock = MONOTONIC,
+        users: Collection[int] = (0, os.getuid()),
+    ) -> None:
         raise_descriptor_limit()
+        self._users = users
         self.address = address
         self.lost = False  # whether a connection of a known peer has ended; set back by the listener
         self._mark = mark
@@ -90,9 +99,12 @@ class LocalSocket:
             accepted, _ = self._listening.accept()
         except BlockingIOError:  # it has ended already
             return
+        except OSError as error:  # too many files are open, for example
+            logger.warning("a process of this machine cannot be admitted: %s", error)
+            return
         accepted.setblocking(False)
         pid, user, _ = CREDENTIALS.unpack(accepted.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, CREDENTIALS.size))
-        if user not in (0, os.getuid()):
+        if user not in self._users:
             logger.warning("process %d of user %d is not admitted", pid, user)
             accepted.close()
             return

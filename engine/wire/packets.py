@@ -20,6 +20,8 @@ HEAD = struct.Struct("<BH")
 NO_PAYLOAD, BEHIND, IN_FILE = range(3)  # where the payload is
 LARGEST_BEHIND = 1 << 16  # bytes of a payload that travels in the packet
 SIZE = HEAD.size + HEADER_LIMIT + LARGEST_BEHIND
+# As plain numbers: an operation on those of the enumeration takes as long as receiving a message.
+CLOSE_ON_EXEC, TRUNCATED = (int(getattr(socket, name, 0)) for name in ("MSG_CMSG_CLOEXEC", "MSG_TRUNC"))
 ANCILLARY = socket.CMSG_SPACE(struct.calcsize("i")) if hasattr(socket, "CMSG_SPACE") else 0  # for one descriptor
 
 
@@ -60,7 +62,7 @@ def receive(connection: socket.socket, largest: int) -> list[Frame] | None:
     """
     while True:
         try:
-            data, ancillary, flags, _ = connection.recvmsg(SIZE, ANCILLARY, socket.MSG_CMSG_CLOEXEC)
+            data, ancillary, flags, _ = connection.recvmsg(SIZE, ANCILLARY, CLOSE_ON_EXEC)
         except ConnectionResetError:  # the other end left without reading all; what it said before comes next
             continue
         break
@@ -68,7 +70,7 @@ def receive(connection: socket.socket, largest: int) -> list[Frame] | None:
     try:
         if not data:
             return None
-        if len(data) < HEAD.size or flags & socket.MSG_TRUNC:
+        if len(data) < HEAD.size or flags & TRUNCATED:
             raise ProtocolError("a packet is too short or too large")
         place, length = HEAD.unpack_from(data)
         view = memoryview(data)

@@ -57,14 +57,16 @@ class SharedMemory:
         if os.fstat(self.descriptor).st_size < length:
             os.ftruncate(self.descriptor, length)
         self._memory = mmap.mmap(self.descriptor, length)
+        self._parameters = self._vector(0)
+        self._read_only: dict[tuple[int, int], memoryview] = {}
 
     def owner(self, token: str) -> int | None:
         """Return the number of the worker that has `token`."""
         return next((w for w in range(self.workers) if read_token(self.descriptor, w) == token), None)
 
     def parameters(self) -> Vector:
-        """Return the vector of parameters, which the coordinator writes."""
-        return self._vector(0)
+        """Return the vector of parameters, always the same one, which the coordinator writes."""
+        return self._parameters
 
     def words(self) -> Counts:
         """Return the words of the nodes, which workers write and read."""
@@ -76,7 +78,11 @@ class SharedMemory:
 
     def read_only(self, worker: int, place: int) -> memoryview:
         """Return the bytes of the gradient in `place`, from 0, of worker number `worker`."""
-        return self.gradient(worker, place).data.cast("B").toreadonly()
+        found = self._read_only.get((worker, place))
+        if found is None:
+            found = self.gradient(worker, place).data.cast("B").toreadonly()
+            self._read_only[worker, place] = found
+        return found
 
     def close(self) -> None:
         """Close the descriptor. The memory is freed with the last vector in it."""

@@ -16,7 +16,13 @@ from engine.data.letters import letters
 STEPS = 28
 
 # 60 samples in micro-batches of 8: eight of them, the last one smaller; 260 training samples: a smaller last batch.
+BLOCK = engine.Residual(
+    [engine.Conv2d(8, (3, 2), 2, "same", bias=False), engine.GroupNorm(2), engine.Silu()],
+    shortcut=[engine.AvgPool2d(), engine.Conv2d(8, 1)],
+)
+DEEP = engine.Model((engine.Conv2d(4, 5, 2), BLOCK, engine.GlobalAvgPool(), engine.LayerNorm(), engine.Dense(26)))
 CASES: dict[str, dict[str, Any]] = {
+    "shortcut, normalised": {"optimizer": engine.SGD(lr=0.05), "model": DEEP},
     "sgd": {"optimizer": engine.SGD(lr=0.05)},
     "momentum": {"optimizer": engine.Momentum(lr=0.02)},
     "adam": {"optimizer": engine.Adam()},
@@ -24,8 +30,18 @@ CASES: dict[str, dict[str, Any]] = {
 }
 # How a batch is shared out depends neither on the optimizer, which is the coordinator's, nor on the backend: all these
 # numbers of workers once, and some of them in the other cases.
-WORKERS = {"sgd": (1, 2, 3, 5, 8), "momentum": (3,), "adam": (3,), "adam, dropout, augmentation": (1, 3, 8)}
-BACKENDS = {"sgd": "numpy", "momentum": "numpy"}  # the others: the default; workers of numpy start faster
+WORKERS = {
+    "shortcut, normalised": (3,),
+    "sgd": (1, 2, 3, 5, 8),
+    "momentum": (3,),
+    "adam": (3,),
+    "adam, dropout, augmentation": (1, 3, 8),
+}
+BACKENDS = {
+    "shortcut, normalised": "numpy",
+    "sgd": "numpy",
+    "momentum": "numpy",
+}  # the others: the default; workers of numpy start faster
 
 
 @pytest.fixture(autouse=True)
@@ -43,7 +59,8 @@ def data() -> engine.Dataset:
 def run(data: engine.Dataset, out: Path, **settings: Any) -> engine.Result:
     options = {"batch_size": 60, "microbatch": 8, "steps": STEPS, "seed": 3, "validate_every": 25} | settings
     options |= {"snapshot_first": 2, "snapshot_every": 0}
-    return engine.train("letters", data, db=out / "records.db", out=out, **options)
+    model = options.pop("model", "letters")
+    return engine.train(model, data, db=out / "records.db", out=out, **options)
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +103,8 @@ def test_stop_and_resume_gives_the_same_bits(
 ) -> None:
     whole = serial(name)
     run(data, tmp_path / "parts", workers=2, **CASES[name] | {"steps": 13})
-    rest = engine.train("letters", data, resume=tmp_path / "parts", steps=STEPS, workers=0)
+    model = CASES[name].get("model", "letters")
+    rest = engine.train(model, data, resume=tmp_path / "parts", steps=STEPS, workers=0)
     assert (rest.steps, rest.params_sha256) == (whole.steps, whole.params_sha256)
     assert rest.validation == whole.validation
 

@@ -1,6 +1,7 @@
 """Which backend is taken, and that numba is not imported before it is wanted."""
 
 import hashlib
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 import engine.kernels
 from engine.compute.precompile import compile_kernels
 from engine.errors import SettingsError
-from engine.kernels import choose, numpy_backend
+from engine.kernels import choose, numpy_backend, using
 from tests.support.backends import BACKENDS, each_backend
 
 WITH_NUMBA = len(BACKENDS) > 1
@@ -26,8 +27,21 @@ def test_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
     assert choose("auto").name == best
     assert choose("exact").name == "exact"
     monkeypatch.setenv("GRADSUM_BACKEND", "cuda")
-    with pytest.raises(SettingsError, match="no kernel backend 'cuda'; there are auto, numpy, numba, exact"):
+    with pytest.raises(SettingsError, match="no kernel backend 'cuda'; there are auto, numba, numpy, exact"):
         choose()
+
+
+def test_within_a_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("GRADSUM_BACKEND", raising=False)
+    monkeypatch.setenv("GRADSUM_ALLOW_SLOW", "0")
+    with using("exact", allow_slow=True):
+        assert choose().name == os.environ["GRADSUM_BACKEND"] == "exact", "so that processes started here know it"
+        assert os.environ["GRADSUM_ALLOW_SLOW"] == "1"
+        with using("numpy"), using(None):
+            assert choose().name == "numpy", "what is asked for wins over the environment"
+        assert choose().name == "exact"
+    assert "GRADSUM_BACKEND" not in os.environ
+    assert os.environ["GRADSUM_ALLOW_SLOW"] == "0"
 
 
 def test_without_numba(monkeypatch: pytest.MonkeyPatch) -> None:

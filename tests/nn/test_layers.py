@@ -1,5 +1,7 @@
 """Layers: shapes by the documented formulas, parameters, descriptions, and refusals."""
 
+import json
+
 import msgpack
 import pytest
 from hypothesis import assume, given
@@ -99,7 +101,9 @@ def test_elementwise_keeps_the_shape(layer: Layer) -> None:
 
 @pytest.mark.parametrize("layer", EXAMPLES)
 def test_descriptions_survive_the_wire(layer: Layer) -> None:
-    assert layer_from(msgpack.unpackb(msgpack.packb(layer.describe()))) == layer
+    described = layer.describe()
+    assert layer_from(msgpack.unpackb(msgpack.packb(described))) == layer
+    assert json.loads(json.dumps(described)) == described  # as a checkpoint keeps it, and it is compared with
 
 
 def test_every_layer_has_an_example() -> None:

@@ -17,6 +17,7 @@ from engine.coordinator.policy import Policy
 from engine.coordinator.serial import Serial
 from engine.coordinator.supervisor import Supervisor
 from engine.data import Dataset, Normalisation, Split, cache
+from engine.launch.fork_server import ForkServer
 from engine.launch.local_workers import LIMITS, Limits, LocalWorkers
 from engine.launch.rendezvous import SOCKET, rendezvous_folder
 from engine.nn.layers import Dense, Dropout, Flatten
@@ -96,7 +97,12 @@ class LocalCluster(Cluster):
 
 @contextmanager
 def cluster(
-    count: int, numerics: str | None = None, policy: Policy | None = None, limits: Limits = LIMITS, local: str = "unix"
+    count: int,
+    numerics: str | None = None,
+    policy: Policy | None = None,
+    limits: Limits = LIMITS,
+    local: str = "unix",
+    server: ForkServer | None = None,
 ) -> Iterator[LocalCluster]:
     """Start workers as a training run does, with the kind of sockets that `local` names."""
     with rendezvous_folder() as folder, one_blas_thread(), shared_memory_for(count, wanted=True) as shared_memory:
@@ -104,7 +110,7 @@ def cluster(
         shared_memory.open(MODEL.layout().size)
         address = local_address(folder / SOCKET, local)
         with (
-            LocalWorkers(address, count, shared_memory, limits=limits) as workers,
+            LocalWorkers(address, count, shared_memory, limits=limits, server=server) as workers,
             Listener(address, max(4 * MODEL.layout().size, TRACEBACK_LIMIT)) as listener,
         ):
             yield LocalCluster(listener, workers, numerics or fingerprint(), shared_memory, policy or Policy())

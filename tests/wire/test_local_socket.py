@@ -118,3 +118,14 @@ def test_too_many_messages_that_nobody_asked_for(bound: LocalSocket, dialer: Loc
     bound.trust(peer)
     assert [bound.floods(peer) for _ in range(2)] == [False, True]
     assert not bound.floods(b"nobody")
+
+
+def test_processes_of_other_users_are_not_admitted(tmp_path: Path) -> None:
+    bound = LocalSocket(b"\0", f"unix://{tmp_path / 'other'}", LARGEST, users=())
+    dialer = LocalDialer(bound.address, LARGEST)
+    dialer.poll(0)
+    dialer.send([b"hello"])
+    assert [bound.receive(0) for _ in range(3)] == [[], [], []]
+    assert dialer.poll(0) is None
+    dialer.close()
+    bound.close()

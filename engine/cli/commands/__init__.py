@@ -18,6 +18,7 @@ GROUPS = {
     "use a trained network": {
         "evaluate": "measure a trained network on a part of a data set",
         "predict": "classify images, or predict from features",
+        "verify": "compute the steps of a checkpoint again, and compare the bits",
     },
     "measure and learn": {
         "inspect": "show what a model is compiled to",

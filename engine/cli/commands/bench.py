@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine.cli.command import Command
 from engine.cli.exit_codes import INTERRUPTED
+from engine.cli.kernel_options import add_kernel_options, chosen_kernels
 from engine.cli.picture_options import check_place, check_writable, need_matplotlib
 from engine.system.signals import Interrupt
 
@@ -34,6 +35,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--rounds", type=int, default=5, metavar="N", help="runs per number and size (default: %(default)s)"
     )
+    add_kernel_options(parser)
     parser.add_argument("--save", type=Path, metavar="FILE", help="keep the result, as JSON (default: bench-TIME.json)")
     parser.add_argument("--compare", type=Path, metavar="FILE", help="show images/s against those of an earlier result")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw the speed-ups (PNG, SVG or PDF)")
@@ -42,6 +44,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Measure, print, draw and keep; what there is so far if that is interrupted."""
+    with chosen_kernels(arguments):
+        return _bench(arguments)
+
+
+def _bench(arguments: argparse.Namespace) -> int:
     from engine.bench import result_file
     from engine.bench.case import Subject
     from engine.cli.live.bench import follow

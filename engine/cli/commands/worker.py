@@ -3,6 +3,7 @@
 import argparse
 
 from engine.cli.command import Command
+from engine.cli.kernel_options import add_kernel_options, chosen_kernels
 
 PATIENCE = 600.0  # seconds
 MOST = 4096  # processes
@@ -14,6 +15,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
     add_worker_options(parser, PATIENCE)
     parser.add_argument("--processes", type=int, metavar="N", help="workers to start (default: one per core)")
+    add_kernel_options(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -27,7 +29,8 @@ def run(arguments: argparse.Namespace) -> int:
     if not 1 <= count <= MOST:
         raise UsageError(f"--processes must be from 1 to {MOST}, got {count}")
     keys_of(arguments)  # an error is reported here once, not by every process
-    return WorkerPool(count, words_of(arguments)).run()
+    with chosen_kernels(arguments):
+        return WorkerPool(count, words_of(arguments)).run()
 
 
 COMMAND = Command(

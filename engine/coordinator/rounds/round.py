@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable, Iterable
 from engine.compute import tree
 from engine.compute.tree import Block
 from engine.coordinator.rounds.events import Begin, Worker
-from engine.coordinator.rounds.shares import shares
+from engine.coordinator.rounds.shares import shares_along_tree
 from engine.coordinator.rounds.voting import Ballot, itself
 from engine.coordinator.rounds.worker import Task
 
@@ -31,7 +31,7 @@ class Round:
 
     def cut(self, speeds: list[float], cap: int) -> list[Block]:
         """Return shares of the round proportional to `speeds`; they wait in pieces of at most `cap` micro-batches."""
-        cut = shares(self.total, speeds)
+        cut = shares_along_tree((0, self.total), self.total, speeds)
         for start, stop in cut:
             for low in range(start, stop, cap):
                 self.waiting.append(tree.cover(low, min(low + cap, stop), self.total))

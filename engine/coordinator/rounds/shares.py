@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from itertools import accumulate
 
-from engine.compute.tree import Block
+from engine.compute.tree import Block, cover
+
+VECTOR = 0.02  # what sending and adding one more vector takes, in the time that a worker needs for a micro-batch
 
 
 def shares(total: int, speeds: Sequence[float]) -> list[Block]:
@@ -18,3 +20,34 @@ def shares(total: int, speeds: Sequence[float]) -> list[Block]:
     for i in by_remainder[: total - sum(counts)]:
         counts[i] += 1
     return [(end - count, end) for end, count in zip(accumulate(counts), counts, strict=True)]
+
+
+def shares_along_tree(part: Block, total: int, speeds: Sequence[float]) -> list[Block]:
+    """Cut `part` of [0, total) as `shares` does, or at multiples of a power of two where that costs less in all.
+
+    A share is sent as one vector for each block of the tree that it consists of, and few of them may be worth that some
+    worker has a little more to do than its speed says, which is not known so well in any case.
+    """
+    first, last = part
+    exact = [(first + start, first + stop) for start, stop in shares(last - first, speeds)]
+    best, least = exact, _cost(exact, total, speeds)
+    grid = 2
+    while grid * len(speeds) <= last - first and _vectors(best, total) > len(speeds):
+        ends = [min(last, max(first, (end + grid // 2) // grid * grid)) for _, end in exact[:-1]]
+        coarse = list(zip([first, *ends], [*ends, last], strict=True))
+        cost = _cost(coarse, total, speeds)
+        if cost < least:
+            best, least = coarse, cost
+        grid *= 2
+    return best
+
+
+def _cost(cut: list[Block], total: int, speeds: Sequence[float]) -> float:
+    """Return how long a round takes, in the time that a worker of mean speed needs for a micro-batch."""
+    mean = sum(speeds) / len(speeds)
+    slowest = max((stop - start) / speed for (start, stop), speed in zip(cut, speeds, strict=True))
+    return mean * slowest + VECTOR * _vectors(cut, total)
+
+
+def _vectors(cut: list[Block], total: int) -> int:
+    return sum(len(cover(start, stop, total)) for start, stop in cut)

@@ -3,10 +3,10 @@
 import numpy as np
 
 from engine.kernels.arrays import Array
-from engine.kernels.exact.functions import exp, expm1, polynomial
-from engine.kernels.series import LOG
+from engine.kernels.exact.functions import exp_below, expm1, polynomial
+from engine.kernels.series import LOG32
 
-ONE = np.float32(1)
+ONE, TWO = np.float32(1), np.float32(2)
 
 
 def tanh(x: Array, y: Array) -> None:
@@ -19,7 +19,8 @@ def tanh_gradient(y: Array, dy: Array, dx: Array) -> None:
 
 
 def sigmoid(x: Array, y: Array) -> None:
-    np.copyto(y, (1 / (1 + exp(-x.astype(np.float64)))).astype(np.float32))
+    power = exp_below(-np.abs(x))
+    np.copyto(y, np.where(x > 0, ONE, power) / (ONE + power))
 
 
 def sigmoid_gradient(y: Array, dy: Array, dx: Array) -> None:
@@ -36,11 +37,10 @@ def silu_gradient(x: Array, gate: Array, dy: Array, dx: Array) -> None:
 
 
 def softplus(x: Array, y: Array, slope: Array) -> None:
-    wide = x.astype(np.float64)
-    power = exp(-np.abs(wide))
-    s = power / (2 + power)
-    np.copyto(y, (np.where(wide > 0, wide, 0.0) + 2 * s * polynomial(LOG, s * s)).astype(np.float32))
-    np.copyto(slope, (np.where(wide > 0, 1.0, power) / (1 + power)).astype(np.float32))
+    power = exp_below(-np.abs(x))
+    s = power / (TWO + power)
+    np.copyto(y, np.where(x > 0, x, np.float32(0)) + TWO * s * polynomial(LOG32, s * s))
+    sigmoid(x, slope)
 
 
 def leaky_relu(x: Array, y: Array, slope: float) -> None:

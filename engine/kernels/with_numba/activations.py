@@ -3,11 +3,12 @@
 import numpy as np
 
 from engine.kernels.arrays import Array
-from engine.kernels.series import LOG
-from engine.kernels.with_numba.functions import exp, expm1, polynomial
-from engine.kernels.with_numba.jit import kernel
+from engine.kernels.series import LOG32
+from engine.kernels.with_numba.functions import exp_below, expm1, polynomial
+from engine.kernels.with_numba.jit import inner, kernel
 
-ZERO, ONE = np.float32(0), np.float32(1)
+ZERO, ONE, TWO = np.float32(0), np.float32(1), np.float32(2)
+SINGLE_LOG = tuple(np.float32(c) for c in LOG32)
 
 
 @kernel
@@ -26,7 +27,7 @@ def tanh_gradient(y: Array, dy: Array, dx: Array) -> None:
 @kernel
 def sigmoid(x: Array, y: Array) -> None:
     for k in range(x.size):
-        y[k] = np.float32(1.0 / (1.0 + exp(-np.float64(x[k]))))
+        y[k] = gate_of(x[k])
 
 
 @kernel
@@ -38,7 +39,7 @@ def sigmoid_gradient(y: Array, dy: Array, dx: Array) -> None:
 @kernel
 def silu(x: Array, y: Array, gate: Array) -> None:
     for k in range(x.size):
-        gate[k] = np.float32(1.0 / (1.0 + exp(-np.float64(x[k]))))
+        gate[k] = gate_of(x[k])
         y[k] = x[k] * gate[k]
 
 
@@ -51,11 +52,11 @@ def silu_gradient(x: Array, gate: Array, dy: Array, dx: Array) -> None:
 @kernel
 def softplus(x: Array, y: Array, slope: Array) -> None:
     for k in range(x.size):
-        wide = np.float64(x[k])
-        power = exp(-abs(wide))
-        s = power / (2.0 + power)
-        y[k] = np.float32((wide if wide > 0.0 else 0.0) + 2.0 * s * polynomial(LOG, s * s))
-        slope[k] = np.float32((1.0 if wide > 0.0 else power) / (1.0 + power))
+        above = x[k] > ZERO
+        power = exp_below(-x[k] if above else x[k])
+        s = power / (TWO + power)
+        y[k] = (x[k] if above else ZERO) + TWO * s * polynomial(SINGLE_LOG, s * s)
+        slope[k] = (ONE if above else power) / (ONE + power)
 
 
 @kernel
@@ -70,3 +71,10 @@ def leaky_relu_gradient(x: Array, dy: Array, dx: Array, slope: float) -> None:
     factor = np.float32(slope)
     for k in range(dx.size):
         dx[k] = dy[k] if x[k] > ZERO else factor * dy[k]
+
+
+@inner
+def gate_of(x: np.float32) -> np.float32:
+    """Return 1 / (1 + e^-x)."""
+    power = exp_below(-x if x > ZERO else x)
+    return (ONE if x > ZERO else power) / (ONE + power)

@@ -104,13 +104,22 @@ def share(sums: Array, size: int, number: np.float32, lanes: Array) -> None:
     for start in range(0, sums.size, size):
         group = sums[start : start + size]
         lanes[:LANES] = ZERO
-        for k in range(0, size, LANES):
-            part = group[k : k + LANES]
-            increase(lanes[: part.size], part)
+        add_lanes(lanes, group)
         total = ZERO
         for k in range(min(size, LANES)):
             total += lanes[k]
         group[:] = total / number
+
+
+@inner
+def add_lanes(lanes: Array, group: Array) -> None:
+    """Add value k of a group to partial sum k mod 16."""
+    whole = group.size - group.size % LANES
+    for start in range(0, whole, LANES):
+        for k in range(LANES):
+            lanes[k] += group[start + k]
+    for k in range(group.size - whole):
+        lanes[k] += group[whole + k]
 
 
 @inner

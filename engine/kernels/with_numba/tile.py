@@ -7,6 +7,7 @@ from llvmlite import binding
 from numba.core.registry import cpu_target
 
 from engine.errors import SettingsError
+from engine.kernels.environment import SLOW
 
 VARIABLE = "GRADSUM_TILE"
 
@@ -39,19 +40,24 @@ NARROW = Tile(4, 3, 4)  # of 16 or 32: SSE, NEON
 def choose() -> Tile:
     """Return the tile that GRADSUM_TILE names, as 8x3x16, or the one for the processor that numba compiles for.
 
-    SettingsError for another value, and for a processor without fused multiply-add, unless a tile is named: there every
-    one is a call of a function, and a step takes 20 to 45 times as long.
+    SettingsError for another value, and as `tile_for`.
     """
+    best = tile_for(*processor(), allow_slow=os.environ.get(SLOW) == "1")
     named = os.environ.get(VARIABLE)
-    if named:
-        return _parse(named)
-    triple, name, features = processor()
+    return _parse(named) if named else best
+
+
+def tile_for(triple: str, name: str, features: str, *, allow_slow: bool) -> Tile:
+    """Return the tile for a processor: what the compiler makes of a fused multiply-add says how wide its vectors are.
+
+    SettingsError for one without fused multiply-add, where each is a call of a function, unless `allow_slow`.
+    """
     machine = binding.Target.from_triple(triple).create_target_machine(cpu=name, features=features, opt=2)
     assembly = machine.emit_assembly(binding.parse_assembly(_PROBE))
-    if "fmadd" not in assembly and "fmla" not in assembly:
+    if "fmadd" not in assembly and "fmla" not in assembly and not allow_slow:
         raise SettingsError(
-            f"the processor {name} has no fused multiply-add: compiled kernels would take 20 to 45 times as long. Use "
-            f"GRADSUM_BACKEND=numpy, whose bits are others, or {VARIABLE}={NARROW} to compute slowly"
+            f"the processor {name} has no fused multiply-add (FMA), so compiled kernels would take 20 to 45 times as "
+            "long: --allow-slow lets it compute nevertheless; --kernels numpy is faster, but its bits are its own"
         )
     return WIDE if "zmm" in assembly else MIDDLE if "ymm" in assembly else NARROW
 

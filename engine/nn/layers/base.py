@@ -62,7 +62,9 @@ class Layer:
 
     def describe(self) -> dict[str, Any]:
         """Return plain data from which `layer_from` rebuilds the layer."""
-        return {"type": type(self).__name__} | {f.name: getattr(self, f.name) for f in fields(self)}
+        given = {f.name: getattr(self, f.name) for f in fields(self)}
+        lists = {name: list(value) for name, value in given.items() if isinstance(value, tuple)}  # as JSON has them
+        return {"type": type(self).__name__} | given | lists
 
 
 def need_image(layer: Layer, shape: Shape) -> tuple[int, int, int]:

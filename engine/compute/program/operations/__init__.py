@@ -6,7 +6,7 @@ from engine.compute.program.operations.convolution import Convolution
 from engine.compute.program.operations.dense import DenseOp
 from engine.compute.program.operations.elementwise import DropoutOp, GeluOp, ReluOp
 from engine.compute.program.operations.norms import NormOp
-from engine.compute.program.operations.pooling import AveragePool, GlobalAveragePool, MaxPool
+from engine.compute.program.operations.pooling import AveragePool, GlobalAverage, MaxPool
 from engine.compute.program.operations.reshape import Copy, FlattenOp
 from engine.compute.program.operations.residual import ResidualOp
 from engine.compute.program.operations.stem import Stem
@@ -21,7 +21,7 @@ OPERATIONS: dict[type[layers.Layer], type[Operation]] = {
     layers.Gelu: GeluOp,
     layers.Dropout: DropoutOp,
     layers.AvgPool2d: AveragePool,
-    layers.GlobalAvgPool: GlobalAveragePool,
+    layers.GlobalAvgPool: GlobalAverage,
     layers.Norm: NormOp,
     layers.Residual: ResidualOp,
     layers.Tanh: TanhOp,

@@ -55,7 +55,7 @@ class AveragePool(Operation):
         self.backend.average_pool_gradient(self.y.gradient_plane, self.y.place, self.x.gradient_plane, self._size)
 
 
-class GlobalAveragePool(AveragePool):
+class GlobalAverage(AveragePool):
     """Mean of the whole image."""
 
     @classmethod

@@ -111,6 +111,7 @@ class World:
         self._dead: list[Worker] = []  # whose answers are still under way
         self._names = 0
         self._depth = 0
+        self._written: set[tuple[int, int, int]] = set()  # round, part and slot
         self._round = 0
         self._active: ActiveRound | None = None
         for part in range(self.rng.randint(1, PARTS)):
@@ -214,11 +215,14 @@ class World:
         if worker.part is None or work.slot == m.NO_SLOT or slot > SLOTS:
             self._send(worker, result, sums.gradient.tobytes())
             return True
+        self._write(work.round, worker.part, slot)
         worker.place = -1  # it is at work, so nobody lets it do something else meanwhile
         self._shared.gradient(worker.part, slot - 1)[:] = sums.gradient
         formed = 0
         if place and worker.additions:
             formed = worker.additions.add_up(work, block, slot, place)
+            for formed_there in range(place, place + formed):
+                self._write(work.round, worker.part, formed_there)
             self.fired["formed one" if formed == 1 else "formed several"] += formed > 0
         worker.place = place + formed
         where = (place, formed) if formed else (0, 0)
@@ -226,6 +230,11 @@ class World:
             worker, m.Result(**vars(result) | dict(zip(("slot", "sums", "formed"), (slot, *where), strict=True)))
         )
         return True
+
+    def _write(self, number: int, part: int, slot: int) -> None:
+        """Nothing is written twice in a round, not even by the successor of a dead worker: others may be reading it."""
+        assert (number, part, slot) not in self._written
+        self._written.add((number, part, slot))
 
     def _send(self, worker: Worker, result: m.Result, payload: bytes | None = None) -> None:
         worker.sent.append((result, payload))

@@ -1,0 +1,167 @@
+"""Trains again what a checkpoint says was trained, and finds where other bits come out, if anywhere.
+
+The very loop that trains does it, in a temporary folder: what belongs to a step is written once.
+"""
+
+import tempfile
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine import checkpoint as checkpoints
+from engine.checkpoint import Checkpoint, StateDigest, state_sha256
+from engine.compute.validation import Validation
+from engine.coordinator.source import WorkerReport
+from engine.errors import DivergedError
+from engine.records.status import RunStatus
+from engine.training.again import again, begins, settings_again
+from engine.training.process import TrainingProcess
+from engine.training.reporter import Reporter, RunInfo, StepReport
+from engine.training.run import Run
+from engine.training.state import TrainingState, state_of
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What came of it. Steps `start` + 1 to `step` were to be computed again, with `workers`.
+
+    `differs` is None if that gave the same bits, of which `sha256` is the digest (of parameters and optimizer's state).
+    Else it has two steps: all is the same after the first, and something is not after the second.
+    """
+
+    start: int
+    step: int
+    workers: int
+    sha256: str
+    differs: tuple[int, int] | None = None
+
+    def text(self) -> str:
+        """Return the verdict in words."""
+        if self.differs:
+            return f"differs: other bits between step {self.differs[0]} and step {self.differs[1]}"
+        since = f", from step {self.start} on" if self.start else ""
+        return f"verified: the same bits after {self.step} steps{since}"
+
+
+def verify(
+    checkpoint: Path | str,
+    *,
+    start: Path | str | None = None,
+    data: object = None,
+    workers: int | None = None,
+    kernels: str | None = None,
+    allow_slow: bool = False,
+    reporter: Reporter | None = None,
+) -> Verdict:
+    """Compute the steps of a checkpoint again, and return whether the same bits come out.
+
+    `checkpoint`: a file, or a folder: its newest. `start`: an earlier checkpoint of the run, to begin there instead of
+    at step 0. `data`: the data of the run, where it is not found by itself. `workers` and `kernels` are as for
+    `train`; which is taken changes no bit, but that numpy's kernels verify what they have computed, and nothing else.
+
+    Raises a GradsumError if that cannot be compared: CheckpointError, DataError or UsageError; and KeyboardInterrupt.
+    """
+    end = checkpoints.load(checkpoint)
+    first = None if start is None else checkpoints.load(start)
+    settings = settings_again(end, workers, kernels, allow_slow)
+    begins(first, end)
+    comparing = _Comparing(reporter or Reporter(), end)
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="gradsum-verify-")))
+        process = stack.enter_context(TrainingProcess(comparing))
+        process.use_kernels(settings)
+        process.compile_kernels()
+        process.start_workers(settings)
+        comparing.status("preparing data and model")
+        run = again(end, first, settings, data, folder, process.converting)
+        state = state_of(run)
+        differs = _difference(process, run, state, comparing)
+    return Verdict(comparing.start, end.step, settings.workers or 0, state.sha256(), differs)
+
+
+def _difference(
+    process: TrainingProcess, run: Run, state: TrainingState, comparing: "_Comparing"
+) -> tuple[int, int] | None:
+    """Train, and return between which steps other bits come out, None if nowhere; KeyboardInterrupt if interrupted."""
+    try:
+        comparing.begin(state)
+        if state.progress.step < (run.settings.steps or 0):
+            process.claim(run.folder)
+            process.open_records(run.db)
+            if process.carry_out(run, process.enter(run), state).state is RunStatus.INTERRUPTED:
+                raise KeyboardInterrupt
+        comparing.end()
+    except _DiffersError as found:
+        return found.between
+    except DivergedError:  # as the run of the checkpoint did not
+        return comparing.same, state.progress.step + 1
+    return None
+
+
+class _DiffersError(Exception):
+    """Other bits came out; `between`: after which step they were still the same, and after which not."""
+
+    def __init__(self, between: tuple[int, int]) -> None:
+        super().__init__()
+        self.between = between
+
+
+class _Comparing(Reporter):
+    """Compares what a run is with what `end` says that it was, and passes on what there is to show.
+
+    The methods raise _DiffersError for a difference, which ends the run.
+    """
+
+    def __init__(self, shown: Reporter, end: Checkpoint) -> None:
+        self._shown = shown
+        self._end = end
+        self._wanted = {digest.step: digest for digest in end.run.digests}
+        self._begun = False
+        self.start = self.same = 0
+
+    def begin(self, state: TrainingState) -> None:
+        """Compare the state that the run begins in."""
+        self._state = state
+        self.start = state.progress.step
+        self.same = max((step for step in self._wanted if step < self.start), default=0)
+        wanted = self._wanted.get(self.start)
+        self._check(wanted is None or wanted.sha256 == state.sha256(), self.start)
+
+    def end(self) -> None:
+        """Compare the state after the last step."""
+        self._check(self._state.sha256() == state_sha256(self._end.parameters, self._end.optimizer), self._end.step)
+
+    def step(self, report: StepReport, workers: list[WorkerReport]) -> None:
+        found: StateDigest | None = next(iter(self._state.digests[-1:]), None)
+        wanted = self._wanted.get(report.step)
+        if wanted:
+            self._check(found == wanted, report.step)
+        self._shown.step(report, workers)
+
+    def _check(self, same: bool, step: int) -> None:
+        if not same:
+            raise _DiffersError((self.same, step))
+        self.same = step
+
+    def started(self, info: RunInfo) -> None:
+        self._begun = True
+        self._shown.started(info)
+
+    def notice(self, text: str) -> None:
+        if self._begun:  # before that, only that earlier steps are not on record
+            self._shown.notice(text)
+
+    def status(self, text: str) -> None:
+        self._shown.status(text)
+
+    def converting(self, what: str, done: int, total: int) -> None:
+        self._shown.converting(what, done, total)
+
+    def validated(self, validation: Validation) -> None:
+        self._shown.validated(validation)
+
+    def interrupted(self) -> None:
+        self._shown.interrupted()
+
+    def ended(self) -> None:
+        self._shown.ended()

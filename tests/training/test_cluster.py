@@ -1,0 +1,49 @@
+"""Where the parameters are while a network trains with local workers."""
+
+from contextlib import ExitStack
+
+import numpy as np
+import pytest
+
+from engine.launch.local_workers import LocalWorkers
+from engine.nn.optimizers import Adam
+from engine.system.clock import MONOTONIC
+from engine.training.cluster import Cluster, trained_in_place
+from engine.training.progress import Progress
+from engine.training.state import TrainingState
+from engine.wire.shared_memory import SharedMemory, shared_memory_for
+from tests.support.fakes import MODEL
+
+LAYOUT = MODEL.layout()
+
+
+def state() -> TrainingState:
+    return TrainingState(LAYOUT, np.arange(LAYOUT.size, dtype=np.float32), Adam().start(LAYOUT.size), Progress(1))
+
+
+def cluster(shared_memory: SharedMemory | None) -> Cluster:
+    return Cluster("unix:///none", LocalWorkers("unix:///none", 0), shared_memory, None, ExitStack(), MONOTONIC)
+
+
+def test_they_are_in_shared_memory_and_come_back() -> None:
+    with shared_memory_for(1, wanted=True) as shared_memory:
+        assert shared_memory is not None
+        shared_memory.open(LAYOUT.size)
+        trained = state()
+        own = trained.parameters
+        with pytest.raises(KeyError), trained_in_place(trained, cluster(shared_memory)):
+            assert trained.parameters is shared_memory.parameters()
+            assert trained.parameters.tolist() == list(range(LAYOUT.size))
+            trained.parameters += 1
+            raise KeyError
+        assert trained.parameters is own
+        shared_memory.parameters()[:] = 0
+        assert own.tolist() == list(range(1, LAYOUT.size + 1))
+
+
+@pytest.mark.parametrize("nowhere", [None, cluster(None)])
+def test_without_shared_memory_they_stay_where_they_are(nowhere: Cluster | None) -> None:
+    trained = state()
+    own = trained.parameters
+    with trained_in_place(trained, nowhere):
+        assert trained.parameters is own
