@@ -22,8 +22,8 @@ from engine.compute.program.operations import Operation
 from engine.kernels import choose
 from engine.nn.model import letters
 
-MICROBATCHES = (8, 16, 32)
-BATCH = 64  # samples a step; parameters are prepared once a step
+MICROBATCHES = (4, 8, 16, 32)
+BATCH = 64  # samples a step, computed together; parameters are prepared once a step
 
 
 @dataclass(frozen=True)
@@ -45,12 +45,12 @@ class Trial:
 
     def __init__(self, backend: str, microbatch: int) -> None:
         self.backend, self.microbatch = backend, microbatch
-        self.program = compile_model(letters(), microbatch, choose(backend))
+        self.program = compile_model(letters(), microbatch, choose(backend), samples=BATCH)
         self._parameters, self._out = self.program.layout.zeros(), self.program.layout.zeros()
         self.program.layout.initialise(self._parameters, 0)
         rng = np.random.default_rng(0)
-        self._images = rng.random((microbatch, 28, 28, 1), np.float32)
-        self._labels = rng.integers(0, 26, microbatch).astype(np.int32)
+        self._images = rng.random((BATCH, 28, 28, 1), np.float32)
+        self._labels = rng.integers(0, 26, BATCH).astype(np.int32)
         self.seconds: list[float] = []  # of each step
         self.parts: dict[tuple[str, str], list[float]] = {}  # of each operation and direction, in each step
 
@@ -60,8 +60,7 @@ class Trial:
             times.append(0.0)
         began = perf_counter()
         self.program.prepare(self._parameters)
-        for _ in range(0, BATCH, self.microbatch):
-            self.program.gradient(self._images, self._labels, None, self._out)
+        self.program.gradient(self._images, self._labels, (), self._out)
         self.seconds.append(perf_counter() - began)
 
     def watched(self) -> "Trial":

@@ -19,6 +19,8 @@ from engine.nn.loss_options import LossOptions
 from engine.nn.model import Model
 from engine.nn.parameters import Vector
 
+SAMPLES = 64  # computed together, at most: a filter is read once for all of them
+MEMORY = 64 << 20  # bytes that they may take
 NO_AUGMENTATION = "augment moves images and inverts some of their pixels; this data has features: leave it out"
 
 
@@ -45,7 +47,8 @@ class TestSetEvaluator:
         self._microbatch = microbatch
         self._test = test
         self._main = compile_model(model, microbatch, options=options, frozen=frozen)
-        self._programs = {microbatch: self._main}  # by number of samples; the last micro-batch may be smaller
+        self._at_once = at_once(self._main)
+        self._programs = {microbatch: self._main}  # by number of samples
 
     def prepare(self, parameters: Vector) -> None:
         """Use these parameters (flat vector, copied) until the next call."""
@@ -55,15 +58,14 @@ class TestSetEvaluator:
         """Return the sums over `block` of the test set."""
         size = self._microbatch
 
-        def leaf(number: int, _: int) -> Sums:
-            chosen = slice(number * size, (number + 1) * size)
-            inputs, targets = self._test.take(chosen)
+        def leaf(part: tree.Block, _: int) -> Sums:
+            inputs, targets = self._test.take(slice(part[0] * size, part[1] * size))
             program = self._program(len(targets))
             loss, correct = program.evaluate(self._normalise(inputs), self._target(targets))
             tallied = self._values is None and self._model.classes <= MOST
             return Sums(loss, correct, tally=Tally.of(program.outputs, targets.view(np.int32)) if tallied else None)
 
-        return tree.evaluate_block(block, leaf, add)
+        return tree.evaluate_block(block, leaf, add, self._at_once)
 
     def _target(self, targets: Targets) -> Targets:
         """Return what outputs are compared with: labels as they are, values normalised."""
@@ -76,7 +78,7 @@ class TestSetEvaluator:
     def _program(self, samples: int) -> Program:
         """Return a program for this many samples."""
         if samples not in self._programs:
-            self._programs[samples] = compile_model(self._model, samples, like=self._main)
+            self._programs[samples] = compile_model(self._model, self._microbatch, like=self._main, samples=samples)
         return self._programs[samples]
 
 
@@ -133,18 +135,20 @@ class Evaluator(TestSetEvaluator):
         """Return the sums over `block` of the batch of `step`, its gradient in `out`."""
         indices = self._sampler.indices(step)
 
-        def leaf(number: int, depth: int) -> Sums:
-            chosen = indices[number * self._job.microbatch : (number + 1) * self._job.microbatch]
-            rng = self._stream(step, number) if self._random else None
+        def leaf(part: tree.Block, depth: int) -> Sums:
+            chosen = indices[part[0] * self._microbatch : part[1] * self._microbatch]
+            rngs = [self._stream(step, number) for number in range(*part)] if self._random else []
             inputs, targets = self._data.train.take(chosen)
-            if self._augmentation and rng:
-                augment(inputs.view(np.uint8), rng, self._augmentation)
+            if self._augmentation:
+                for number, rng in enumerate(rngs):
+                    some = slice(number * self._microbatch, (number + 1) * self._microbatch)
+                    augment(inputs[some].view(np.uint8), rng, self._augmentation)
             target = self._buffer(depth - 1) if depth else out
             program = self._program(len(chosen))
-            loss, correct = program.gradient(self._normalise(inputs), self._target(targets), rng, target)
+            loss, correct = program.gradient(self._normalise(inputs), self._target(targets), rngs, target)
             return Sums(loss, correct, target)
 
-        return tree.evaluate_block(block, leaf, add)
+        return tree.evaluate_block(block, leaf, add, self._at_once)
 
     def first_nonfinite(self, step: int) -> str | None:
         """Return the name of the first layer whose output is not finite for the batch of `step`, if there is one."""
@@ -164,3 +168,11 @@ class Evaluator(TestSetEvaluator):
         while len(self._scratch) <= number:
             self._scratch.append(self._layout.zeros())
         return self._scratch[number]
+
+
+def at_once(program: Program) -> int:
+    """Return how many micro-batches are best computed together: a power of two that changes no bit."""
+    count, size = 1, program.samples
+    while 2 * count * size <= SAMPLES and 2 * count * size * program.footprint <= MEMORY:
+        count *= 2
+    return count

@@ -50,18 +50,20 @@ def is_block(block: Block, total: int) -> bool:
     return 0 <= start < stop <= total and _cached_cover(start, stop, total) == (block,)
 
 
-def evaluate_block(block: Block, leaf: Callable[[int, int], T], add: Callable[[T, T], T], depth: int = 0) -> T:
-    """Sum `leaf(number, depth)` over a block in the order of the tree.
+def evaluate_block(
+    block: Block, leaf: Callable[[Block, int], T], add: Callable[[T, T], T], size: int = 1, depth: int = 0
+) -> T:
+    """Sum up a block in the order of the tree, `leaf(part, depth)` being the sum of at most `size` micro-batches.
 
-    `depth` counts the right turns above a leaf: at most one result of each depth is alive at a time, so a leaf may use
-    one buffer a depth.
+    `size` is a power of two. `depth` counts the right turns above a leaf: at most one result of each depth is alive at
+    a time, so a leaf may use one buffer a depth.
     """
     start, stop = block
-    if stop - start == 1:
-        return leaf(start, depth)
+    if stop - start <= size:
+        return leaf(block, depth)
     split = middle(start, stop)
-    left = evaluate_block((start, split), leaf, add, depth)
-    return add(left, evaluate_block((split, stop), leaf, add, depth + 1))
+    left = evaluate_block((start, split), leaf, add, size, depth)
+    return add(left, evaluate_block((split, stop), leaf, add, size, depth + 1))
 
 
 def above(block: Block, total: int) -> tuple[tuple[Block, Block], ...]:

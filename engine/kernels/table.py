@@ -116,10 +116,6 @@ class Backend(Vectors, Activations, Averages, Norms, Protocol):
         """Whether `multiply` wants every matrix contiguous; else they may be transposed views."""
 
     @property
-    def tile_rows(self) -> int:
-        """How many rows of Winograd's tiles are best computed at a time: few calls against a warm cache."""
-
-    @property
     def ordered(self) -> bool:
         """Whether who sees what `publish` wrote, by `look`, also sees all that was written before."""
 
@@ -177,8 +173,16 @@ class Backend(Vectors, Activations, Averages, Norms, Protocol):
         fused multiply-adds, k ascending, that begins with 0 or with what is there.
         """
 
-    def multiply_columns(self, a: Array, b: Array, out: Array, more: bool, work: Array) -> None:
-        """Do `multiply` with the transpose of a [G, K, M]."""
+    def matrix_gradient(self, a: Array, b: Array, out: Array, microbatch: int, work: Array) -> None:
+        """Set out [M, O] to the sum over t and n of a[t, n]^T b[t, n], a [T, N, M] and b [T, N, O].
+
+        Of each micro-batch of samples n it is one chain of fused multiply-adds over (t, sample), from 0; those sums are
+        added up in pairs, see `engine.kernels.pairs`, as all sums over several micro-batches. `work` has 16 O values
+        for each binary digit of the number of micro-batches.
+        """
+
+    def transpose(self, a: Array, out: Array) -> None:
+        """Set out [G, N, M] to the transposes of a [G, M, N]."""
 
     def im2col(self, x: Array, columns: Array, stride: Size, origin: Size) -> None:
         """Copy every patch of x [H, W, N, C] into its row of columns [h, w, N, k, l, C].
@@ -192,86 +196,76 @@ class Backend(Vectors, Activations, Averages, Norms, Protocol):
     def add_bias(self, x: Array, bias: Array, y: Array, place: Place) -> None:
         """Write x [h, w, L] + bias [C] into the plane y at `place`; C divides L."""
 
-    def add_bias_gradient(self, dy: Array, place: Place, shape: tuple[int, int, int], total: Array) -> None:
-        """Add to total [C] all pixels and samples of the image of `shape` (h, w, L) in the plane dy, in this order."""
+    def bias_gradient(
+        self, dy: Array, place: Place, shape: tuple[int, int, int], total: Array, microbatch: int, work: Array
+    ) -> None:
+        """Set total [C] to the sum of all pixels and samples of the image of `shape` (h, w, L) in the plane dy.
+
+        Of each micro-batch they are added up in this order. `work` has C values for each binary digit of the number of
+        micro-batches.
+        """
 
     def stem(
-        self,
-        x: Array,
-        filters: Array,
-        bias: Array,
-        y: Array,
-        place: Place,
-        route: Route,
-        size: Size,
-        padding: int,
-        patches: Array,
-        work: Array,
-        turned: Array,
+        self, x: Array, filters: Array, bias: Array, y: Array, place: Place, route: Route, size: Size, work: Array
     ) -> None:
-        """Convolve images of one channel, x [N, H, W] with zeros around, by filters [k, k, O]; then 2 x 2 max-pool.
+        """Convolve images of one channel, x [N, 2 h + k - 1, 2 w + k - 1], by filters [k, k, O]; then 2 x 2 max-pool.
 
         The largest of each window, plus bias [O], goes into the plane y at `place`, L = N * O; first maximum wins, and
         which it was into route [h, w, L], bytes. `size` is the number of rows and columns that the convolution puts
-        out. `patches` has 4 k k h w N values, which `stem_gradient` wants back as they are; `work` has 5 h w L + k k O;
-        `turned` [2 h + k - 1, 2, w + k // 2, N] is zero at first, and for nothing else.
+        out, 2 h and 2 w or one less. `work` has what `stem_work` says, here and for the gradient.
         """
 
     def stem_gradient(
-        self,
-        dy: Array,
-        place: Place,
-        route: Route,
-        patches: Array,
-        dfilters: Array,
-        dbias: Array,
-        more: bool,
-        work: Array,
+        self, x: Array, dy: Array, place: Place, route: Route, dfilters: Array, microbatch: int, work: Array
     ) -> None:
-        """Set dfilters [k, k, O] and dbias [O], or with `more` go on with the sums that are there; dy is a plane.
+        """Set dfilters [k, k, O] to the filters' gradient; dy is a plane.
 
-        A filter's gradient is summed over (row of windows, row and column in the window, column of windows, sample).
+        Of each micro-batch it is summed over (row of windows, row and column in the window, column of windows, sample).
         """
 
-    def winograd_filter(self, w: Array, u: Array, work: Array) -> None:
+    def stem_work(self, windows: Size, N: int, kernel: int, filters: int, microbatch: int) -> int:
+        """Return how many values of scratch a stem takes that puts out `windows`, rows and columns."""
+
+    def winograd_filter(self, w: Array, u: Array) -> None:
         """Transform a filter w [3, 3, C, O] to u [6, 6, C, O] = G w G^T.
 
         This and all below is F(4x4, 3x3) of Lavin and Gray 2015 (section 4.3): 36 products in place of 144 for a tile
-        of 4 x 4 outputs. `work` has 4608 values.
+        of 4 x 4 outputs.
         """
 
-    def winograd_filter_gradient(self, du: Array, dw: Array, work: Array) -> None:
-        """Write to dw [3, 3, C, O] the gradient G^T du G, du [6, 6, C, O]; `work` has 4608 values."""
-
-    def winograd_input(self, x: Array, v: Array, work: Array) -> None:
-        """Transform the plane x [4 t + 2, 4 s + 2, L] to v [6, 6, t, s, L] = B^T x B for each of t x s tiles.
-
-        `work` has 36 t s L values; so it has for the gradient.
-        """
-
-    def winograd_input_gradient(self, dv: Array, dx: Array, more: bool, work: Array) -> None:
-        """Write to dx [4 t + 2, 4 s + 2, L] the sum over tiles of B dv B^T.
-
-        With `more` it is added to what the first two rows hold: where the tiles above end.
-        """
-
-    def winograd_output(self, m: Array, bias: Array, y: Array, place: Place, size: Size, work: Array) -> None:
-        """Write A^T m A + bias [C], m [6, 6, t, s, L], into the plane y at `place`.
-
-        `size` is the number of output rows and columns; what exceeds it is dropped. `work` has 41 t s L values, here
-        and in the three operations below.
-        """
-
-    def winograd_output_gradient(self, dy: Array, place: Place, size: Size, dm: Array, work: Array) -> None:
-        """Write to dm [6, 6, t, s, L] the gradient A dy A^T of the image of `size` in the plane dy."""
-
-    def winograd_pool(
-        self, m: Array, bias: Array, y: Array, place: Place, route: Route, size: Size, work: Array
+    def winograd(
+        self, x: Array, N: int, u: Array, bias: Array, y: Array, place: Place, route: Route, size: Size, work: Array
     ) -> None:
-        """Do `winograd_output` and a 2 x 2 max-pool at once: a tile holds four windows. Otherwise as in `stem`."""
+        """Convolve N samples in the plane x [4 t + 2, 4 s + 2, N C or more] by the filter that became u [36, C, O].
 
-    def winograd_pool_gradient(self, dy: Array, place: Place, route: Route, size: Size, dm: Array, work: Array) -> None:
-        """Write to dm [6, 6, t, s, L] the gradient A d A^T, d being dy (a plane) given to the outputs that won."""
+        There are t x s tiles. The outputs, A^T m A of products m of the points of u and of B^T x B, plus bias [O], go
+        into the plane y at `place`; of the largest of each window of 2 x 2, if route [h, w, N O], bytes, is not empty,
+        as in `stem`. `size` is the number of rows and columns of outputs; what exceeds it is dropped. `work` has what
+        `winograd_work` says.
+        """
+
+    def winograd_gradient(
+        self,
+        x: Array,
+        N: int,
+        dy: Array,
+        place: Place,
+        route: Route,
+        size: Size,
+        ut: Array,
+        dx: Array,
+        dw: Array,
+        microbatch: int,
+        work: Array,
+    ) -> None:
+        """Write the gradient of what `winograd` did to dw [3, 3, C, O], the filter's, and to dx, as x, if not empty.
+
+        The one of the filter is summed over (row of tiles, column of tiles, sample) of each micro-batch, transformed
+        back, and then over micro-batches. ut [36, O, C] is u transposed.
+        """
+
+    def winograd_work(self, tiles: Size, N: int, C: int, filters: int, microbatch: int) -> int:
+        """Return how many values of scratch both take."""
 
     def softmax_cross_entropy(self, z: Array, labels: Labels, losses: Doubles, dz: Array) -> int:
         """Set losses [N] = log(sum(exp(z))) - z[label] for z [N, K], and dz = softmax(z) - one_hot(label).

@@ -85,9 +85,11 @@ class Norms(Protocol):
         dx: Array,
         dscale: Array,
         dbias: Array,
+        microbatch: int,
         work: Array,
     ) -> None:
-        """Write to dx [h, w, L] the gradient, dy being a plane; add those of scale and bias to dscale and dbias [C].
+        """Write to dx [h, w, L] the gradient, dy being a plane, and those of scale and bias to dscale and dbias [C].
 
-        A dx without values is not written. `work` has 4 L + 16 values.
+        These are added up over the samples of each micro-batch, then in pairs. A dx without values is not written.
+        `work` has 4 L + 16 values, and 2 C for each binary digit of the number of micro-batches.
         """

@@ -30,7 +30,7 @@ def gradient(model: Model, kernels: Backend, frozen: tuple[str, ...]) -> tuple[f
     program.prepare(vector)
     images, labels = normal(3, *model.shape, seed=1), np.array([0, 2, 1], np.int32)
     for _ in range(2):
-        loss, _ = program.gradient(images, labels, None, out)
+        loss, _ = program.gradient(images, labels, (), out)
     return loss, out
 
 

@@ -29,7 +29,7 @@ def results(kernels: Backend, options: LossOptions, loss: str = CROSS_ENTROPY) -
     vector[:] = normal(vector.size)
     program.prepare(vector)
     x = normal(len(LABELS), 3, seed=2)
-    summed, correct = program.gradient(x, LABELS, None, out)
+    summed, correct = program.gradient(x, LABELS, (), out)
     return summed, correct, out, program.logits(x)
 
 
@@ -56,7 +56,7 @@ def test_the_gradient_is_that_of_the_loss(kernels: Backend, options: LossOptions
     vector[:] = normal(vector.size)
     x = normal(len(LABELS), 3, seed=2)
     program.prepare(vector)
-    program.gradient(x, LABELS, None, out)
+    program.gradient(x, LABELS, (), out)
     found = out.copy()
     for k in range(0, vector.size, 5):
         ends = []
@@ -64,7 +64,7 @@ def test_the_gradient_is_that_of_the_loss(kernels: Backend, options: LossOptions
             moved = vector.copy()
             moved[k] += np.float32(step)
             program.prepare(moved)
-            ends.append(program.gradient(x, LABELS, None, out)[0])
+            ends.append(program.gradient(x, LABELS, (), out)[0])
         assert found[k] == pytest.approx((ends[0] - ends[1]) / 2e-2, rel=2e-2, abs=2e-3)
 
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from engine.compute import tree
 from engine.coordinator.rounds.shares import shares
+from engine.kernels.pairs import in_pairs
 
 
 def all_nodes(total: int) -> set[tree.Block]:
@@ -50,14 +51,14 @@ def add(a: str, b: str) -> str:
     [(1, "0"), (2, "(0+1)"), (3, "((0+1)+2)"), (6, "(((0+1)+(2+3))+(4+5))"), (7, "(((0+1)+(2+3))+((4+5)+6))")],
 )
 def test_order_of_additions(total: int, text: str) -> None:
-    assert tree.evaluate_block((0, total), lambda i, _: str(i), add) == text
+    assert tree.evaluate_block((0, total), lambda block, _: str(block[0]), add) == text
 
 
 @given(st.integers(1, 100), st.lists(st.floats(0.01, 100), min_size=1, max_size=9), st.randoms())
 def test_any_cut_and_any_order_of_arrival_gives_the_same_additions(
     total: int, speeds: list[float], rng: random.Random
 ) -> None:
-    leaf: Callable[[int, int], str] = lambda i, _: str(i)  # noqa: E731
+    leaf: Callable[[tree.Block, int], str] = lambda block, _: str(block[0])  # noqa: E731
     blocks = [b for start, stop in shares(total, speeds) for b in tree.cover(start, stop, total)]
     rng.shuffle(blocks)
     sums = tree.TreeSum(total, add)
@@ -66,22 +67,32 @@ def test_any_cut_and_any_order_of_arrival_gives_the_same_additions(
     assert sums.result() == tree.evaluate_block((0, total), leaf, add)
 
 
-@given(st.integers(1, 300))
-def test_one_buffer_a_depth_is_enough(total: int) -> None:
-    alive: dict[int, int] = {}
+@given(st.integers(1, 300), st.integers(0, 5))
+def test_one_buffer_a_depth_is_enough(total: int, log: int) -> None:
+    alive: dict[int, tree.Block] = {}
 
-    def leaf(number: int, depth: int) -> tuple[int, int]:
+    def leaf(block: tree.Block, depth: int) -> tuple[int, int]:
         assert depth not in alive, "the buffer of this depth still holds a sum that is needed"
-        alive[depth] = number
-        return depth, 1
+        assert block[1] - block[0] <= 1 << log
+        alive[depth] = block
+        return depth, block[1] - block[0]
 
     def combine(a: tuple[int, int], b: tuple[int, int]) -> tuple[int, int]:
         assert a[0] < b[0], "the right sum is added into the left one's buffer"
         del alive[b[0]]
         return a[0], a[1] + b[1]
 
-    assert tree.evaluate_block((0, total), leaf, combine) == (0, total)
+    assert tree.evaluate_block((0, total), leaf, combine, 1 << log) == (0, total)
     assert max(total.bit_length(), 1) >= len(alive)
+
+
+@given(st.integers(1, 100), st.integers(0, 6))
+def test_several_leaves_at_once_are_added_in_the_same_order(total: int, log: int) -> None:
+    def several(block: tree.Block, _: int) -> str:
+        return in_pairs([str(number) for number in range(*block)], add)
+
+    one_by_one = tree.evaluate_block((0, total), lambda block, _: str(block[0]), add)
+    assert tree.evaluate_block((0, total), several, add, 1 << log) == one_by_one
 
 
 @given(st.integers(0, 8))

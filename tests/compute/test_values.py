@@ -33,7 +33,7 @@ def test_gradients_for_values(kernels: Backend, D: int, T: int, N: int, seed: in
     model = Model((Dense(5), Gelu(), Dense(T)), (D,), SQUARED_ERROR)
     c, values = case(model, N, kernels, seed), normal(N, T, seed=seed)
     out = c.program.layout.zeros()
-    loss, correct = c.program.gradient(c.images, values, None, out)
+    loss, correct = c.program.gradient(c.images, values, (), out)
     exact = {name: array.astype(float) for name, array in c.program.layout.public(c.parameters)}
     want, slopes = gradients(c.model, exact, c.images.astype(float), values.astype(float))
     assert loss == pytest.approx(want, rel=1e-5)

@@ -18,7 +18,7 @@ from tests.support.fma import chain, fma
 from tests.support.repository import ROOT
 
 pytest.importorskip("numba")
-from engine.kernels.with_numba import add_bias_gradient, multiply, multiply_columns, total
+from engine.kernels.with_numba import bias_gradient, matrix_gradient, multiply, total
 from engine.kernels.with_numba.tile import VARIABLE, Tile, choose
 
 SPECIAL = np.array([0, -0.0, 1e-45, -1e-40, 3e38, -3e38, np.inf, 1, -1, 1e-20], np.float32)
@@ -40,17 +40,12 @@ def test_each_value_is_one_chain(M: int, K: int, N: int, seed: int, plain: bool)
 
 
 @settings(max_examples=30)
-@given(parts=st.lists(st.integers(1, 90), min_size=2, max_size=4), M=st.integers(1, 9), N=st.integers(1, 60))
-def test_a_sum_that_goes_on_is_the_same_sum(parts: list[int], M: int, N: int) -> None:
-    a, b = normal(1, sum(parts), M), normal(1, sum(parts), N, seed=1)
-    whole, out, none = np.empty((1, M, N), np.float32), np.empty((1, M, N), np.float32), np.empty(0, np.float32)
-    multiply_columns(a, b, whole, False, none)
-    start = 0
-    for size in parts:
-        some = slice(start, start + size)
-        multiply_columns(a[:, some].copy(), b[:, some].copy(), out, start > 0, none)
-        start += size
-    assert np.array_equal(out, whole)
+@given(T=st.integers(1, 5), N=st.integers(1, 90), M=st.integers(1, 9), O=st.integers(1, 60))
+def test_a_gradient_is_one_chain_over_place_and_sample(T: int, N: int, M: int, O: int) -> None:  # noqa: E741
+    a, b, out = normal(T, N, M), normal(T, N, O, seed=1), np.empty((M, O), np.float32)
+    matrix_gradient(a, b, out, N, np.empty(16 * O, np.float32))
+    rows, columns = a.reshape(-1, M).T.copy(), b.reshape(-1, O)
+    assert np.array_equal(out, chain(rows, columns, np.zeros_like(out)))
 
 
 def same(x: Array, y: Array) -> bool:
@@ -61,8 +56,8 @@ def same(x: Array, y: Array) -> bool:
 @given(h=st.integers(1, 4), w=st.integers(1, 4), N=st.integers(1, 5), C=st.integers(1, 20), seed=st.integers(0, 9))
 def test_a_bias_gradient_adds_row_by_row(h: int, w: int, N: int, C: int, seed: int) -> None:
     dy, sums = normal(h, w, N * C, seed=seed), normal(C, seed=seed + 1)
-    want = np.add.accumulate(np.vstack([sums, dy.reshape(-1, C)]), axis=0)[-1]
-    add_bias_gradient(dy, (0, 0), dy.shape, sums)
+    want = np.add.accumulate(np.vstack([np.zeros_like(sums), dy.reshape(-1, C)]), axis=0)[-1]
+    bias_gradient(dy, (0, 0), dy.shape, sums, N, np.empty(C, np.float32))
     assert np.array_equal(sums, want)
 
 

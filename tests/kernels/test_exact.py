@@ -6,14 +6,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from engine.data import stream
 from engine.kernels import Array, Backend
 from engine.kernels import exact as exactly
-from engine.kernels.exact.products import fma, multiply, multiply_columns
+from engine.kernels.exact.products import fma, multiply
 from engine.nn.layers import (
     AvgPool2d,
     Conv2d,
@@ -84,7 +84,7 @@ def test_a_product_is_a_chain_and_may_be_continued(M: int, K: int, N: int, cut: 
     whole, parts = np.empty((2, 2, M, N), np.float32)
     multiply(a, b, whole, False, NOTHING)
     multiply(a[..., :cut], b[:, :cut], parts, False, NOTHING)
-    multiply_columns(a[..., cut:].transpose(0, 2, 1), b[:, cut:], parts, True, NOTHING)
+    multiply(a[..., cut:], b[:, cut:], parts, True, NOTHING)
     assert bits(whole) == bits(parts)
     for g, m, n in np.ndindex(2, M, N):
         total = 0.0
@@ -139,10 +139,10 @@ def test_norms(kernels: Backend, h: int, N: int, size: int, seed: int) -> None:
     C = 2 * size
     x, dy, bias, stats = normal(h, 2, N * C, seed=seed), normal(h, 2, N * C, seed=1), normal(C), normal(2, N * C)
     x[0, seed % 2, 0] = HARD[seed % HARD.size]
-    work, none = np.empty(4 * N * C + 16, np.float32), np.empty((0, 0, 0), np.float32)
+    work, none = np.empty(4 * N * C + 16 + 4 * C, np.float32), np.empty((0, 0, 0), np.float32)
     alike(kernels, "normalise", (x, dy[0, 0, :C], bias, 2, 1e-5, np.empty_like(x), (0, 0), stats), (work,))
     for dx in (np.empty_like(x), none):
-        alike(kernels, "normalise_gradient", (x, stats, bias, 2, dy, (0, 0), dx, bias.copy(), bias.copy()), (work,))
+        alike(kernels, "normalise_gradient", (x, stats, bias, 2, dy, (0, 0), dx, bias.copy(), bias.copy(), 2), (work,))
 
 
 @compiled
@@ -179,11 +179,11 @@ def test_optimizers(kernels: Backend) -> None:
         "momentum": ([w, m, WILD], (0.01, 0.3, 0.9)),
         "adam": ([w, m, v, WILD], (0.01, 0.001, (0.9, 0.999), 1e-8)),
     }
-    for name, (vectors, settings) in steps.items():
+    for name, (vectors, options) in steps.items():
         ours, theirs = ([vector.copy() for vector in vectors] for _ in range(2))
         for _ in range(3):
-            getattr(exactly, name)(*ours, *settings, np.empty(100, np.float32))
-            getattr(kernels, name)(*theirs, *settings, np.empty(100, np.float32))
+            getattr(exactly, name)(*ours, *options, np.empty(100, np.float32))
+            getattr(kernels, name)(*theirs, *options, np.empty(100, np.float32))
         assert [bits(x) for x in ours] == [bits(x) for x in theirs]
 
 
@@ -211,31 +211,43 @@ def alike(kernels: Backend, operation: str, arguments: tuple[Any, ...], scratch:
 
 
 @compiled
-@given(t=st.integers(1, 3), s=st.integers(1, 3), cut=st.tuples(st.integers(0, 3), st.integers(0, 3)))
-def test_winograd(kernels: Backend, t: int, s: int, cut: tuple[int, int]) -> None:
-    N, C, size = 2, 3, (4 * t - cut[0], 4 * s - cut[1])
-    L, work = N * C, np.zeros(max(4608, 41 * t * s * N * C), np.float32)
-    w, du = normal(3, 3, C, 5), normal(6, 6, C, 5)
-    x, m, bias, dy = normal(4 * t + 2, 4 * s + 2, L), normal(6, 6, t, s, L), normal(C), normal(*size, L)
-    half = -(-size[0] // 2), -(-size[1] // 2)
-    route = np.random.default_rng(t).integers(0, 4, (*half, L)).astype(np.uint8)
-    for place, limit in ((0, size[0]), (1, size[1])):  # no winner beyond the edge
-        if limit % 2:
-            edge = route[-1] if place == 0 else route[:, -1]
-            edge &= 1 if place == 0 else 2
-
-    def changed(operation: str, *arguments: Any) -> None:
-        alike(kernels, operation, arguments, (work,))
-
-    changed("winograd_filter", w, du)
-    changed("winograd_filter_gradient", du, w)
-    changed("winograd_input", x, np.empty((6, 6, t, s, L), np.float32))
-    for more in (False, True):
-        changed("winograd_input_gradient", m, np.ones_like(x), more)
-    changed("winograd_output", m, bias, np.empty_like(dy), (0, 0), size)
-    changed("winograd_output_gradient", dy, (0, 0), size, np.empty_like(m))
-    changed("winograd_pool", m, bias, np.empty((*half, L), np.float32), (0, 0), route, size)
-    changed("winograd_pool_gradient", normal(*half, L), (0, 0), route, size, np.empty_like(m))
+@settings(max_examples=30)
+@given(
+    tiles=st.tuples(st.integers(1, 3), st.integers(1, 3)),
+    cut=st.tuples(st.integers(0, 3), st.integers(0, 3)),
+    N=st.integers(1, 9),
+    C=st.integers(1, 12),
+    filters=st.sampled_from([1, 5, 16, 40]),
+    microbatch=st.integers(1, 4),
+    pool=st.booleans(),
+)
+def test_winograd(
+    kernels: Backend,
+    tiles: tuple[int, int],
+    cut: tuple[int, int],
+    N: int,
+    C: int,
+    filters: int,
+    microbatch: int,
+    pool: bool,
+) -> None:
+    (t, s), size = tiles, (4 * tiles[0] - cut[0], 4 * tiles[1] - cut[1])
+    w, u, bias, x = (
+        normal(3, 3, C, filters),
+        normal(36, C, filters),
+        normal(filters),
+        normal(4 * t + 2, 4 * s + 2, N * C),
+    )
+    shape = (-(-size[0] // 2), -(-size[1] // 2), N * filters) if pool else (*size, N * filters)
+    route = np.zeros(shape if pool else (0, 0, 0), np.uint8)
+    work = np.full(kernels.winograd_work(tiles, N, C, filters, microbatch), np.nan, np.float32)
+    alike(kernels, "winograd_filter", (w, u.reshape(6, 6, C, filters)), ())
+    forward = (x, N, u, bias, np.empty(shape, np.float32), (0, 0), route, size)
+    alike(kernels, "winograd", forward, (work,))
+    exactly.winograd(*forward, work)
+    ut, dx = np.ascontiguousarray(u.transpose(0, 2, 1)), np.ones_like(x)
+    backward = (x, N, normal(*shape), (0, 0), route, size, ut, dx, w, microbatch)
+    alike(kernels, "winograd_gradient", backward, (work,))
 
 
 @compiled
@@ -244,7 +256,7 @@ def test_convolution(kernels: Backend) -> None:
     same(kernels, "col2im", lambda: (columns, np.empty((7, 5, 2, 4), np.float32), (2, 1), (0, 1)))
     same(kernels, "im2col", lambda: (normal(7, 5, 2, 4), np.empty_like(columns), (2, 1), (0, 1)))
     same(kernels, "add_bias", lambda: (dy, bias, np.empty_like(dy), (0, 0)))
-    same(kernels, "add_bias_gradient", lambda: (dy, (0, 0), dy.shape, bias.copy()))
+    alike(kernels, "bias_gradient", (dy, (0, 0), dy.shape, bias, 1), (np.empty(8, np.float32),))
 
 
 @compiled
@@ -253,26 +265,35 @@ def test_products(kernels: Backend, M: int, K: int, N: int, more: bool, seed: in
     a, b, out = normal(2, M, K, seed=seed), normal(2, K, N, seed=seed + 1), normal(2, M, N, seed=seed + 2)
     a[0, 0, 0], b[1, 0, 0] = HARD[seed % HARD.size], HARD[seed % 7]
     alike(kernels, "multiply", (a, b, out, more), (NOTHING,))
-    alike(kernels, "multiply_columns", (np.ascontiguousarray(a.transpose(0, 2, 1)), b, out, more), (NOTHING,))
+    rows = np.ascontiguousarray(a.transpose(0, 2, 1))
+    scratch = np.empty(16 * N * K.bit_length(), np.float32)
+    alike(kernels, "matrix_gradient", (rows, b, out[0], 1 + seed % K), (scratch,))
 
 
 @compiled
-@given(H=st.integers(3, 9), W=st.integers(3, 9), k=st.integers(1, 3), padding=st.integers(0, 2), more=st.booleans())
-def test_stem(kernels: Backend, H: int, W: int, k: int, padding: int, more: bool) -> None:
-    N, filters_, padding = 2, 3, min(padding, k - 1)
+@given(
+    H=st.integers(3, 9),
+    W=st.integers(3, 9),
+    k=st.integers(1, 3),
+    padding=st.integers(0, 2),
+    microbatch=st.integers(1, 3),
+)
+def test_stem(kernels: Backend, H: int, W: int, k: int, padding: int, microbatch: int) -> None:
+    N, filters_, padding = 3, 3, min(padding, k - 1)
     size = H + 2 * padding - k + 1, W + 2 * padding - k + 1
     h, w = -(-size[0] // 2), -(-size[1] // 2)
-    x, filters, bias, dy = normal(N, H, W), normal(k, k, filters_), normal(filters_), normal(h, w, N * filters_)
-    patches, work = (
-        np.zeros(4 * k * k * h * w * N, np.float32),
-        np.zeros((5 * h * w * N + k * k) * filters_, np.float32),
+    x, filters, bias, dy = (
+        normal(N, 2 * h + k - 1, 2 * w + k - 1),
+        normal(k, k, filters_),
+        normal(filters_),
+        normal(h, w, N * filters_),
     )
-    turned = np.zeros((2 * h + k - 1, 2, w + k // 2, N), np.float32)
     route = np.zeros(dy.shape, np.uint8)
-    forward = (x, filters, bias, np.empty_like(dy), (0, 0), route, size, padding, patches)
-    alike(kernels, "stem", forward, (work, turned))
-    exactly.stem(*forward, work, turned)
-    alike(kernels, "stem_gradient", (dy, (0, 0), route, patches, filters, bias, more), (work,))
+    work = np.empty(kernels.stem_work((h, w), N, k, filters_, microbatch), np.float32)
+    forward = (x, filters, bias, np.empty_like(dy), (0, 0), route, size)
+    alike(kernels, "stem", forward, (work,))
+    exactly.stem(*forward, work)
+    alike(kernels, "stem_gradient", (x, dy, (0, 0), route, filters, microbatch), (work,))
 
 
 BLOCK = Residual((Conv2d(8, (2, 3), 2, "same", bias=False), GroupNorm(2), Silu()), (AvgPool2d(), Conv2d(8, 1)))
@@ -290,7 +311,7 @@ MODELS = {
 @compiled
 @pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
 def test_whole_networks(kernels: Backend, model: Model) -> None:
-    ours, theirs = (case(model, 5, backend) for backend in (exactly, kernels))
-    got, want = (c.gradient(stream(1, 2, 3)) for c in (ours, theirs))
+    ours, theirs = (case(model, 5, backend, microbatch=2) for backend in (exactly, kernels))
+    got, want = (c.gradient(*(stream(1, 2, number) for number in range(3))) for c in (ours, theirs))
     assert bits(got[0]) == bits(want[0])
     assert got[1:] == want[1:]

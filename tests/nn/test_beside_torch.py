@@ -96,7 +96,7 @@ def test_label_smoothing_and_its_gradient() -> None:
     vector[:] = normal(vector.size)
     program.prepare(vector)
     x, labels = normal(8, 3, seed=1), np.arange(8, dtype=np.int32) % 5
-    loss, _ = program.gradient(x, labels, None, out)
+    loss, _ = program.gradient(x, labels, (), out)
     weights = torch.tensor(program.layout.view(vector, "fc1.weights").copy(), requires_grad=True)
     bias = torch.tensor(program.layout.view(vector, "fc1.bias").copy(), requires_grad=True)
     logits = torch.tensor(x) @ weights.T + bias

@@ -23,21 +23,21 @@ class Case:
     images: Array
     labels: NDArray[np.int32]
 
-    def gradient(self, rng: Stream | None = None) -> tuple[Vector, float, int]:
+    def gradient(self, *rngs: Stream) -> tuple[Vector, float, int]:
         """Return the gradient, loss and number correct."""
         out = self.program.layout.zeros()
         out[:] = np.nan  # whatever is there must not matter
-        loss, correct = self.program.gradient(self.images, self.labels, rng, out)
+        loss, correct = self.program.gradient(self.images, self.labels, rngs, out)
         return out, loss, correct
 
 
-def case(model: Model, microbatch: int, kernels: Backend, seed: int = 0) -> Case:
-    """Return `model` compiled for `microbatch`, with random parameters and samples."""
-    program = compile_model(model, microbatch, kernels)
+def case(model: Model, samples: int, kernels: Backend, seed: int = 0, microbatch: int | None = None) -> Case:
+    """Return `model` compiled for one micro-batch, or several, with random parameters and samples."""
+    program = compile_model(model, microbatch or samples, kernels, samples=samples)
     parameters, rng = program.layout.zeros(), np.random.default_rng(seed)
     program.layout.initialise(parameters, seed)
-    images = rng.standard_normal((microbatch, *model.shape), np.float32)
-    labels = rng.integers(0, model.classes, microbatch).astype(np.int32)
+    images = rng.standard_normal((samples, *model.shape), np.float32)
+    labels = rng.integers(0, model.classes, samples).astype(np.int32)
     program.prepare(parameters)
     return Case(model, program, parameters, images, labels)
 

@@ -1,4 +1,4 @@
-"""Compiles a model for one micro-batch size: fused operations, every buffer allocated once, forward and backward."""
+"""Compiles a model for one number of samples: fused operations, every buffer allocated once, forward and backward."""
 
 from collections.abc import Collection
 
@@ -17,16 +17,19 @@ def compile_model(
     microbatch: int,
     backend: Backend | None = None,
     like: Program | None = None,
+    samples: int | None = None,
     options: LossOptions | None = None,
     frozen: Collection[str] = (),
 ) -> Program:
-    """Return `model` compiled for exactly `microbatch` samples, on `backend` (default: `kernels.choose()`).
+    """Return `model` compiled for one micro-batch, on `backend` (default: `kernels.choose()`).
 
-    A program `like` another one of the same model shares its backend, its prepared parameters and its options.
-    `frozen`: names of layers whose parameters have a gradient of 0, of which none is computed where nothing before
-    them is trained. ModelError for a layer that no operation can do; ValueError for a micro-batch below 1.
+    With `samples` it is for that many, in micro-batches; the last may be smaller. A program `like` another one of the
+    same model shares its backend, its prepared parameters and its options. `frozen`: names of layers whose parameters
+    have a gradient of 0, of which none is computed where nothing before them is trained. ModelError for a layer that no
+    operation can do; ValueError for a micro-batch below 1.
     """
+    samples = microbatch if samples is None else samples
     if like is not None:
-        return Program(model, microbatch, like.weights.backend, like.weights, like.options)
-    backend = backend or choose()
-    return Program(model, microbatch, backend, Weights(model.layout(), backend, frozen), options)
+        return Program(model, samples, microbatch, like.weights, like.options)
+    weights = Weights(model.layout(), backend or choose(), frozen)
+    return Program(model, samples, microbatch, weights, options)

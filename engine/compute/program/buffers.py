@@ -1,7 +1,7 @@
 """Where a program keeps its numbers: every buffer is allocated once, when the program is compiled."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from math import prod
 from typing import Any
@@ -22,7 +22,7 @@ NO_SCRATCH = np.empty(0, np.float32)
 class PaddedShape:
     """How an image (H, W, C) lies in its buffer [height, width, N, C]: from row and column `start` on, zeros around it.
 
-    Features (F,) are an image (1, 1, F).
+    Between the pixels there is room for `apart` values. Features (F,) are an image (1, 1, F).
     """
 
     H: int
@@ -31,6 +31,7 @@ class PaddedShape:
     start: int
     height: int
     width: int
+    apart: int = 0
 
 
 def plain_frame(shape: Shape) -> PaddedShape:
@@ -43,24 +44,21 @@ def plain_frame(shape: Shape) -> PaddedShape:
 class Activation:
     """The values between two operations, and their gradient (none where nobody needs it).
 
-    Both [height, width, M, C] as `frame` says; M may be more than the `N` samples, from `first` on, that this is about.
-    What lies in the border of the gradient means nothing.
+    Both [height, width, N, C] as `frame` says; they are views of planes [height, width, L], but for the inputs. What
+    lies in the border of the gradient means nothing.
     """
 
     frame: PaddedShape
-    value: Array
-    gradient: Array | None
     N: int
-    first: int = 0
+    value: Array
+    gradient: Array | None = None
+    plane: Array = field(default_factory=lambda: NOTHING)
+    gradient_plane: Array = field(default_factory=lambda: NOTHING)
 
     def inside(self, array: Array) -> Array:
         """Return the image in `array` (the value or the gradient), [H, W, N, C]: a view."""
         f = self.frame
-        return array[f.start : f.start + f.H, f.start : f.start + f.W, self.first : self.first + self.N]
-
-    def part(self, start: int, stop: int) -> "Activation":
-        """Return the activation of the samples from `start` to `stop`, in the same buffers."""
-        return replace(self, N=stop - start, first=self.first + start)
+        return array[f.start : f.start + f.H, f.start : f.start + f.W]
 
     def clear_border(self) -> None:
         """Set the values around the image to 0, in the whole buffer."""
@@ -73,23 +71,18 @@ class Activation:
 
     @cached_property
     def place(self) -> Place:
-        """Where the image begins in its buffers taken as planes."""
-        return self.frame.start, self.first * self.frame.C
+        """Where the image begins in its planes."""
+        return self.frame.start, 0
 
     @cached_property
     def shape(self) -> tuple[int, int, int]:
         """The shape [H, W, L] of the image."""
         return self.frame.H, self.frame.W, self.N * self.frame.C
 
-    @cached_property
-    def plane(self) -> Array:
-        """The value as a plane [height, width, L]."""
-        return self.value.reshape(*self.value.shape[:2], -1)
 
-    @cached_property
-    def gradient_plane(self) -> Array:
-        """The gradient as a plane; an empty one where there is none."""
-        return NOTHING if self.gradient is None else self.gradient.reshape(*self.gradient.shape[:2], -1)
+def samples_of(plane: Array, N: int, C: int) -> Array:
+    """Return a plane as [height, width, N, C]: a view."""
+    return plane[:, :, : N * C].reshape(*plane.shape[:2], N, C)
 
 
 class Arena:

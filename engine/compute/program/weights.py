@@ -10,8 +10,6 @@ from engine.kernels.rounding import check_rounding
 from engine.nn.frozen import layer_of
 from engine.nn.parameters import Layout, Vector, aligned
 
-FILTER_WORK = 4608  # values of scratch that transforming a filter takes
-
 
 @dataclass
 class Parameter:
@@ -31,7 +29,6 @@ class WinogradFilter:
     def __init__(self, parameter: Parameter, turned: bool) -> None:
         C, filters = parameter.value.shape[2:]
         self._value = parameter.value
-        self._work = aligned(FILTER_WORK)
         self.u = aligned(36 * C * filters).reshape(36, C, filters)
         self.ut = self.u.transpose(0, 2, 1)
         self._turned = aligned(9 * C * filters).reshape(3, 3, filters, C) if turned else None
@@ -40,10 +37,11 @@ class WinogradFilter:
 
     def prepare(self, backend: Backend) -> None:
         """Transform the filter."""
-        backend.winograd_filter(self._value, _by_point(self.u), self._work)
+        backend.winograd_filter(self._value, _by_point(self.u))
         if self._turned is not None:
-            np.copyto(self._turned, self._value.transpose(0, 1, 3, 2))
-            backend.winograd_filter(self._turned, _by_point(self.ut), self._work)
+            _, _, C, filters = self._value.shape
+            backend.transpose(self._value.reshape(9, C, filters), self._turned.reshape(9, filters, C))
+            backend.winograd_filter(self._turned, _by_point(self.ut))
 
 
 def _by_point(u: Array) -> Array:
@@ -78,8 +76,8 @@ class Weights:
         if not self.backend.whole_rows:
             return matrix.T[None]
         if name not in self._turned:
-            self._turned[name] = matrix, aligned(matrix.size).reshape(1, *shape[::-1])
-            np.copyto(self._turned[name][1], matrix.T)
+            self._turned[name] = matrix[None], aligned(matrix.size).reshape(1, *shape[::-1])
+            self.backend.transpose(*self._turned[name])
         return self._turned[name][1]
 
     def winograd(self, name: str, turned: bool) -> WinogradFilter:
@@ -97,7 +95,7 @@ class Weights:
         for filters in self._winograd.values():
             filters.prepare(self.backend)
         for matrix, transpose in self._turned.values():
-            np.copyto(transpose, matrix.T)
+            self.backend.transpose(matrix, transpose)
         self.ready = True
 
     def bind_gradient(self, vector: Vector) -> None:

@@ -16,35 +16,26 @@ from engine.kernels.exact.activations import (
     tanh,
     tanh_gradient,
 )
-from engine.kernels.exact.convolution import add_bias_gradient, col2im
+from engine.kernels.exact.convolution import bias_gradient, col2im
 from engine.kernels.exact.elementwise import gelu, gelu_gradient, relu, relu_gradient
 from engine.kernels.exact.loss import mean_squared_error, softmax_cross_entropy, squared_error_of_values
 from engine.kernels.exact.measures import moments, norm, total
 from engine.kernels.exact.norms import normalise, normalise_gradient
 from engine.kernels.exact.pooling import max_pool, max_pool_gradient
-from engine.kernels.exact.products import multiply, multiply_columns
-from engine.kernels.exact.stem import stem, stem_gradient
-from engine.kernels.exact.winograd import (
-    winograd_filter,
-    winograd_filter_gradient,
-    winograd_input,
-    winograd_input_gradient,
-    winograd_output,
-    winograd_output_gradient,
-    winograd_pool,
-    winograd_pool_gradient,
-)
+from engine.kernels.exact.products import matrix_gradient, multiply
+from engine.kernels.exact.stem import stem, stem_gradient, stem_work
+from engine.kernels.exact.winograd import winograd, winograd_filter, winograd_gradient, winograd_work
 from engine.kernels.philox import philox
 from engine.kernels.with_numpy.averages import average_pool, average_pool_gradient
 from engine.kernels.with_numpy.convolution import add_bias, im2col
 from engine.kernels.with_numpy.dropout import dropout_mask
 from engine.kernels.with_numpy.measures import histogram
 from engine.kernels.with_numpy.optimizers import adam, momentum, nesterov, rmsprop, sgd
+from engine.kernels.with_numpy.products import transpose
 from engine.kernels.with_numpy.words import look, ordered, publish
 
 name = "exact"
 own_bits = False
-tile_rows = 1 << 10  # all at once: calls are dear
 whole_rows = False
 
 
@@ -67,9 +58,9 @@ __all__ = [
     "about",
     "adam",
     "add_bias",
-    "add_bias_gradient",
     "average_pool",
     "average_pool_gradient",
+    "bias_gradient",
     "cached",
     "col2im",
     "compilations",
@@ -81,13 +72,13 @@ __all__ = [
     "leaky_relu",
     "leaky_relu_gradient",
     "look",
+    "matrix_gradient",
     "max_pool",
     "max_pool_gradient",
     "mean_squared_error",
     "moments",
     "momentum",
     "multiply",
-    "multiply_columns",
     "name",
     "nesterov",
     "norm",
@@ -110,17 +101,14 @@ __all__ = [
     "squared_error_of_values",
     "stem",
     "stem_gradient",
+    "stem_work",
     "tanh",
     "tanh_gradient",
-    "tile_rows",
     "total",
+    "transpose",
     "whole_rows",
+    "winograd",
     "winograd_filter",
-    "winograd_filter_gradient",
-    "winograd_input",
-    "winograd_input_gradient",
-    "winograd_output",
-    "winograd_output_gradient",
-    "winograd_pool",
-    "winograd_pool_gradient",
+    "winograd_gradient",
+    "winograd_work",
 ]

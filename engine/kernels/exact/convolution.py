@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from engine.kernels.pairs import in_pairs
 from engine.kernels.table import Array, Place, Size
 from engine.kernels.with_numpy.planes import inside, split
 
@@ -14,8 +15,20 @@ def col2im(columns: Array, dx: Array, stride: Size, origin: Size) -> None:
         dx[top : top + rows, left : left + across] += columns[i, j].transpose(1, 2, 0, 3)
 
 
-def add_bias_gradient(dy: Array, place: Place, shape: tuple[int, int, int], total: Array) -> None:
-    for row in split(inside(dy, place, *shape), total.size):
-        for pixel in row:
-            for sample in pixel:
-                total += sample
+def bias_gradient(
+    dy: Array,
+    place: Place,
+    shape: tuple[int, int, int],
+    total: Array,
+    microbatch: int,
+    work: Array,  # noqa: ARG001
+) -> None:
+    image = split(inside(dy, place, *shape), total.size)
+
+    def chain(first: int) -> Array:
+        found = np.zeros_like(total)
+        for value in image[:, :, first : first + microbatch].reshape(-1, total.size):
+            found += value
+        return found
+
+    np.copyto(total, in_pairs([chain(first) for first in range(0, image.shape[2], microbatch)], np.add))

@@ -3,6 +3,7 @@
 import numpy as np
 
 from engine.kernels.arrays import Array, Place
+from engine.kernels.pairs import in_pairs
 from engine.kernels.with_numpy.planes import inside
 
 LANES = 16
@@ -39,14 +40,15 @@ def normalise_gradient(
     dx: Array,
     dscale: Array,
     dbias: Array,
+    microbatch: int,
     work: Array,  # noqa: ARG001
 ) -> None:
     (mean, factor), size, d = stats, scale.size // groups, inside(dy, place, *x.shape)
     plain, steep = _over_pixels(d), _over_pixels(d * ((x - mean) * factor))
-    for sample in plain.reshape(-1, scale.size):
-        dbias += sample
-    for sample in steep.reshape(-1, scale.size):
-        dscale += sample
+    for total, sums in ((dbias, plain), (dscale, steep)):
+        samples = sums.reshape(-1, scale.size)
+        parts = [_over_pixels(samples[None, n : n + microbatch]) for n in range(0, len(samples), microbatch)]
+        np.copyto(total, in_pairs(parts, np.add))
     if dx.size == 0:
         return
     scales, number = np.tile(scale, plain.size // scale.size), np.float32(x.size // plain.size * size)

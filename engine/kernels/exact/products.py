@@ -7,6 +7,7 @@ Melquiond, "Emulation of a FMA and correctly rounded sums: proved algorithms usi
 
 import numpy as np
 
+from engine.kernels.pairs import in_pairs
 from engine.kernels.table import Array
 
 
@@ -34,6 +35,14 @@ def multiply(a: Array, b: Array, out: Array, more: bool, work: Array) -> None:  
         out[...] = fma(a[:, :, k, None], b[:, k, None, :], out)
 
 
-def multiply_columns(a: Array, b: Array, out: Array, more: bool, work: Array) -> None:
-    """Do the same with the transpose of a [G, K, M]."""
-    multiply(a.transpose(0, 2, 1), b, out, more, work)
+def matrix_gradient(a: Array, b: Array, out: Array, microbatch: int, work: Array) -> None:
+    """Set out [M, O] to the chains over (t, sample) of a [T, N, M]^T b [T, N, O], added up over micro-batches."""
+
+    def chain(first: int) -> Array:
+        part = slice(first, first + microbatch)
+        rows: Array = np.empty((1, *out.shape), np.float32)
+        left, right = (x[:, part].reshape(1, -1, x.shape[2]) for x in (a, b))
+        multiply(left.transpose(0, 2, 1), right, rows, False, work)
+        return rows.reshape(out.shape)
+
+    np.copyto(out, in_pairs([chain(first) for first in range(0, a.shape[1], microbatch)], np.add))

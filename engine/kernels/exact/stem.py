@@ -2,46 +2,41 @@
 
 import numpy as np
 
-from engine.kernels.exact.convolution import add_bias_gradient
 from engine.kernels.exact.pooling import pool_phases, pool_phases_gradient
-from engine.kernels.exact.products import multiply, multiply_columns
+from engine.kernels.exact.products import matrix_gradient, multiply
 from engine.kernels.table import Array, Place, Route, Size
 
 
-def stem(
-    x: Array,
-    filters: Array,
-    bias: Array,
-    y: Array,
-    place: Place,
-    route: Route,
-    size: Size,
-    padding: int,
-    patches: Array,
-    work: Array,
-    turned: Array,  # noqa: ARG001
-) -> None:
-    (h, w, L), k, (N, H, W) = route.shape, len(filters), x.shape
-    padded = np.zeros((2 * h + k - 1, 2 * w + k - 1, N), np.float32)
-    padded[padding : padding + H, padding : padding + W] = x.transpose(1, 2, 0)
-    taps = patches.reshape(h, k, k, 2, 2, w, N)
-    for a, b, q, r in np.ndindex(k, k, 2, 2):
-        taps[:, a, b, q, r] = padded[a + q : a + q + 2 * h - 1 : 2, b + r : b + r + 2 * w - 1 : 2]
-    out = np.empty((h, 4 * w * N, bias.size), np.float32)
-    taps = taps.reshape(h, k * k, -1)
-    multiply_columns(taps, np.broadcast_to(filters.reshape(k * k, -1), (h, k * k, bias.size)), out, False, work)
-    pool_phases(out.reshape(h, 2, 2, w, L).transpose(1, 2, 0, 3, 4), bias, y, place, route, size)
+def stem(x: Array, filters: Array, bias: Array, y: Array, place: Place, route: Route, size: Size, work: Array) -> None:
+    (h, w, L), O = route.shape, bias.size  # noqa: E741 - as in the table
+    taps = patches(x, len(filters), h, w)
+    rows, matrix = taps.reshape(1, len(taps), -1), filters.reshape(1, -1, O)
+    out = np.empty((1, rows.shape[2], O), np.float32)
+    multiply(rows.transpose(0, 2, 1), matrix, out, False, work)
+    phases = out.reshape(h, 2, 2, w, L).transpose(1, 2, 0, 3, 4)
+    pool_phases(phases, bias, y, place, route, size)
 
 
 def stem_gradient(
-    dy: Array, place: Place, route: Route, patches: Array, dfilters: Array, dbias: Array, more: bool, work: Array
+    x: Array, dy: Array, place: Place, route: Route, dfilters: Array, microbatch: int, work: Array
 ) -> None:
-    (h, w, L), k, O = route.shape, len(dfilters), dbias.size  # noqa: E741 - as in the table
-    if not more:
-        dbias.fill(0)
-    add_bias_gradient(dy, place, route.shape, dbias)
+    (h, w, L), (k, _, O), N = route.shape, dfilters.shape, len(x)  # noqa: E741
     phases = np.empty((2, 2, h, w, L), np.float32)
     pool_phases_gradient(dy, place, route, phases)
-    taps, total = patches.reshape(h, 1, k * k, -1), dfilters.reshape(1, k * k, O)
-    for i in range(h):
-        multiply(taps[i], phases[:, :, i].reshape(1, -1, O), total, more or i > 0, work)
+    slopes = phases.transpose(2, 0, 1, 3, 4).reshape(-1, N, O)
+    taps = patches(x, k, h, w).reshape(k * k, -1, N).transpose(1, 2, 0)
+    matrix_gradient(taps, slopes, dfilters.reshape(-1, O), microbatch, work)
+
+
+def patches(x: Array, k: int, h: int, w: int) -> Array:
+    """Return what meets each filter tap at each output: [k k, h, 2, 2, w, N], row and column in the window third."""
+    found = np.empty((k, k, h, 2, 2, w, len(x)), np.float32)
+    images = x.transpose(1, 2, 0)
+    for a, b, q, r in np.ndindex(k, k, 2, 2):
+        found[a, b, :, q, r] = images[a + q : a + q + 2 * h - 1 : 2, b + r : b + r + 2 * w - 1 : 2]
+    return found.reshape(k * k, *found.shape[2:])
+
+
+def stem_work(windows: Size, N: int, kernel: int, filters: int, microbatch: int) -> int:  # noqa: ARG001
+    """Return 0: arrays are made as they are needed."""
+    return 0

@@ -13,5 +13,7 @@ def calls(x: Inputs) -> Iterator[Call]:
             yield Call("col2im", (columns, space(7, 7, 3, 4), stride, origin))
     for scale in (1.0, TINY):
         yield Call("add_bias", (x.wild(5, 4, 21, scale=scale), x.values(7, scale=scale), space(8, 7, 23), (2, 2)))
-        yield Call("add_bias_gradient", (x.values(8, 7, 23, scale=scale), (2, 1), (5, 4, 21), x.values(7, scale=scale)))
-    yield Call("add_bias_gradient", (x.wild(1, 1, 77), (0, 0), (1, 1, 77), space(11)))
+        for microbatch in (1, 2, 3):
+            dy = x.values(8, 7, 23, scale=scale)
+            yield Call("bias_gradient", (dy, (2, 1), (5, 4, 21), space(7), microbatch), (space(14),))
+    yield Call("bias_gradient", (x.wild(1, 1, 77), (0, 0), (1, 1, 77), space(11), 4), (space(22),))

@@ -7,32 +7,23 @@ import numpy as np
 from engine.kernels.golden.inputs import TINY, Call, Inputs, space
 from engine.kernels.table import Array
 
+WORK = space(20_000)
+
 
 def calls(x: Inputs) -> Iterator[Call]:
-    """Yield them: with and without padding, sizes that are odd, and equal values; and the gradients of each."""
-    # A single image is contiguous however its axes are turned: for a compiler another type.
-    for H, W, N, k, padding in ((9, 8, 3, 3, 0), (7, 6, 3, 3, 1), (6, 7, 1, 2, 0)):
-        for pixels, scale in ((x.few(H, W, N), 1.0), (x.wild(H, W, N), TINY), (x.values(H, W, N, scale=TINY), 1.0)):
-            yield from _both(x, pixels, k, padding, scale)
+    """Yield them: sizes that are odd, equal values, filters that fill a vector; and the gradients of each."""
+    for h, w, N, k, O in ((4, 3, 3, 3, 5), (3, 4, 5, 2, 35), (3, 3, 1, 4, 16)):  # noqa: E741 - as in the table
+        H, W = 2 * h + k - 1, 2 * w + k - 1
+        for images, scale in ((x.few(N, H, W), 1.0), (x.wild(N, H, W), TINY), (x.values(N, H, W, scale=TINY), 1.0)):
+            yield from _both(x, images, (h, w, k, O), scale)
 
 
-def _both(x: Inputs, pixels: Array, k: int, padding: int, scale: float) -> Iterator[Call]:
-    """Yield the pass forward and the two ways back; `pixels` are [H, W, N], and seen as [N, H, W].
-
-    `scale`: of filters and gradients.
-    """
-    (H, W, N), O = pixels.shape, 5  # noqa: E741 - as in the table
-    size = H + 2 * padding - k + 1, W + 2 * padding - k + 1
-    h, w = -(-size[0] // 2), -(-size[1] // 2)
+def _both(x: Inputs, images: Array, shape: tuple[int, int, int, int], scale: float) -> Iterator[Call]:
+    """Yield the pass forward and back; `scale`: of filters and gradients."""
+    (h, w, k, O), N = shape, len(images)  # noqa: E741
     filters, bias, route = x.values(k, k, O, scale=scale), x.values(O, scale=TINY), np.zeros((h, w, N * O), np.uint8)
-    patches, work = space(4 * k * k * h * w * N), space(5 * h * w * N * O + k * k * O)
-    turned, images = space(2 * h + k - 1, 2, w + k // 2, N), pixels.transpose(2, 0, 1)
-    forward = (images, filters, bias, space(h + 2, w + 2, N * O), (1, 0), route, size, padding, patches)
-    yield Call("stem", forward, (work, turned))
-    for more in (False, True):
+    size = 2 * h - 1, 2 * w
+    yield Call("stem", (images, filters, bias, space(h + 2, w + 2, N * O), (1, 0), route, size), (WORK,))
+    for microbatch in (2, N):
         dy = x.values(h, w, N * O, scale=scale)
-        yield Call(
-            "stem_gradient",
-            (dy, (0, 0), route, patches, x.values(k, k, O, scale=scale), x.values(O, scale=scale), more),
-            (work,),
-        )
+        yield Call("stem_gradient", (images, dy, (0, 0), route, space(k, k, O), microbatch), (WORK,))

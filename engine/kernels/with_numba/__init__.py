@@ -12,7 +12,7 @@ from engine.kernels.with_numba.activations import (
     tanh_gradient,
 )
 from engine.kernels.with_numba.averages import average_pool, average_pool_gradient
-from engine.kernels.with_numba.convolution import add_bias, add_bias_gradient, col2im, im2col
+from engine.kernels.with_numba.convolution import add_bias, bias_gradient, col2im, im2col
 from engine.kernels.with_numba.elementwise import gelu, gelu_gradient, relu, relu_gradient
 from engine.kernels.with_numba.jit import about, cached, compilations
 from engine.kernels.with_numba.loss import mean_squared_error, softmax_cross_entropy, squared_error_of_values
@@ -21,32 +21,23 @@ from engine.kernels.with_numba.norms import normalise, normalise_gradient
 from engine.kernels.with_numba.optimizers import adam, momentum, nesterov, rmsprop, sgd
 from engine.kernels.with_numba.philox import dropout_mask, philox
 from engine.kernels.with_numba.pooling import max_pool, max_pool_gradient
-from engine.kernels.with_numba.products import multiply, multiply_columns
-from engine.kernels.with_numba.stem import stem, stem_gradient
-from engine.kernels.with_numba.winograd import (
-    winograd_filter,
-    winograd_filter_gradient,
-    winograd_input,
-    winograd_input_gradient,
-    winograd_output,
-    winograd_output_gradient,
-    winograd_pool,
-    winograd_pool_gradient,
-)
+from engine.kernels.with_numba.products import matrix_gradient, multiply
+from engine.kernels.with_numba.stem import stem, stem_gradient, stem_work
+from engine.kernels.with_numba.transpose import transpose
+from engine.kernels.with_numba.winograd import winograd, winograd_filter, winograd_gradient, winograd_work
 from engine.kernels.with_numba.words import look, ordered, publish
 
 name = "numba"
 own_bits = False
 whole_rows = True
-tile_rows = 1  # what belongs to more does not fit into the cache
 
 __all__ = [
     "about",
     "adam",
     "add_bias",
-    "add_bias_gradient",
     "average_pool",
     "average_pool_gradient",
+    "bias_gradient",
     "cached",
     "col2im",
     "compilations",
@@ -58,13 +49,13 @@ __all__ = [
     "leaky_relu",
     "leaky_relu_gradient",
     "look",
+    "matrix_gradient",
     "max_pool",
     "max_pool_gradient",
     "mean_squared_error",
     "moments",
     "momentum",
     "multiply",
-    "multiply_columns",
     "name",
     "nesterov",
     "norm",
@@ -87,17 +78,14 @@ __all__ = [
     "squared_error_of_values",
     "stem",
     "stem_gradient",
+    "stem_work",
     "tanh",
     "tanh_gradient",
-    "tile_rows",
     "total",
+    "transpose",
     "whole_rows",
+    "winograd",
     "winograd_filter",
-    "winograd_filter_gradient",
-    "winograd_input",
-    "winograd_input_gradient",
-    "winograd_output",
-    "winograd_output_gradient",
-    "winograd_pool",
-    "winograd_pool_gradient",
+    "winograd_gradient",
+    "winograd_work",
 ]

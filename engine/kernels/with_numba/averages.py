@@ -3,8 +3,8 @@
 import numpy as np
 
 from engine.kernels.arrays import Array, Place
-from engine.kernels.with_numba.convolution import copy, increase
 from engine.kernels.with_numba.jit import inner, kernel
+from engine.kernels.with_numba.loops import copy, increase
 
 
 @kernel

@@ -1,7 +1,9 @@
 """Convolution as one matrix product, compiled: the copies around it."""
 
 from engine.kernels.table import Array, Place, Size
-from engine.kernels.with_numba.jit import inner, kernel
+from engine.kernels.with_numba.jit import kernel
+from engine.kernels.with_numba.loops import add, copy, increase
+from engine.kernels.with_numba.pairs import level, level_of, merge, merge_rest
 
 
 @kernel
@@ -40,30 +42,16 @@ def add_bias(x: Array, bias: Array, y: Array, place: Place) -> None:
 
 
 @kernel
-def add_bias_gradient(dy: Array, place: Place, shape: tuple[int, int, int], total: Array) -> None:
-    (h, w, L), (start, first), C = shape, place, total.size
-    for i in range(start, start + h):
-        for j in range(start, start + w):
-            for n in range(first, first + L, C):
-                increase(total, dy[i, j, n : n + C])
-
-
-@inner
-def copy(z: Array, a: Array) -> None:
-    """Set z = a."""
-    for k in range(z.size):
-        z[k] = a[k]
-
-
-@inner
-def add(z: Array, a: Array, b: Array) -> None:
-    """Set z = a + b."""
-    for k in range(z.size):
-        z[k] = a[k] + b[k]
-
-
-@inner
-def increase(z: Array, a: Array) -> None:
-    """Add a to z."""
-    for k in range(z.size):
-        z[k] += a[k]
+def bias_gradient(
+    dy: Array, place: Place, shape: tuple[int, int, int], total: Array, microbatch: int, work: Array
+) -> None:
+    (h, w, L), (start, first), C, step = shape, place, total.size, microbatch * total.size
+    for number in range((L + step - 1) // step):
+        to, begin = level(total, work, level_of(number)), first + number * step
+        to[:] = 0
+        for i in range(start, start + h):
+            for j in range(start, start + w):
+                for n in range(begin, min(begin + step, first + L), C):
+                    increase(to, dy[i, j, n : n + C])
+        merge(total, work, number)
+    merge_rest(total, work, (L + step - 1) // step)

@@ -58,6 +58,11 @@ def inner(function: F) -> F:
     return _compiled(function)
 
 
+def plain(function: F) -> F:
+    """Return the Python function that an inner loop was compiled from."""
+    return cast(F, cast(Any, function).py_func)
+
+
 def about() -> str:
     """Return the versions of the compiler, what it compiles for (with a digest of the features), and the tile."""
     _, name, features = processor()

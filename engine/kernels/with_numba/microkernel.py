@@ -28,7 +28,7 @@ SIGNATURE = types.void(
 
 def _pointer(typingctx: Any, array: Any, offset: Any) -> Any:
     """Return where the value of number `offset` of a contiguous array is."""
-    signature = POINTER(array, types.int64)
+    signature = types.CPointer(array.dtype)(array, types.int64)  # type: ignore[no-untyped-call]
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         data = context.make_array(signature.args[0])(context, builder, arguments[0]).data

@@ -5,8 +5,9 @@ from math import sqrt
 import numpy as np
 
 from engine.kernels.arrays import Array, Place
-from engine.kernels.with_numba.convolution import increase
 from engine.kernels.with_numba.jit import inner, kernel
+from engine.kernels.with_numba.loops import increase
+from engine.kernels.with_numba.pairs import level, level_of, merge, merge_rest
 from engine.kernels.with_numba.pooling import repeat
 
 ZERO, ONE = np.float32(0), np.float32(1)
@@ -56,18 +57,18 @@ def normalise_gradient(
     dx: Array,
     dscale: Array,
     dbias: Array,
+    microbatch: int,
     work: Array,
 ) -> None:
     (h, w, L), (start, first), C = x.shape, place, scale.size
-    mean, factor, lanes = stats[0], stats[1], work[4 * L :]
+    mean, factor, lanes, waiting = stats[0], stats[1], work[4 * L : 4 * L + LANES], work[4 * L + LANES :]
     plain, steep = work[:L], work[L : 2 * L]
     work[: 2 * L] = ZERO
     for i in range(h):
         for j in range(w):
             gather(plain, steep, dy[start + i, start + j, first : first + L], x[i, j], mean, factor)
-    for n in range(0, L, C):
-        increase(dbias, plain[n : n + C])
-        increase(dscale, steep[n : n + C])
+    add_samples(dbias, plain, microbatch, waiting)
+    add_samples(dscale, steep, microbatch, waiting)
     if dx.size == 0:
         return
     scales, number = repeat(scale, work[2 * L :], L), np.float32(h * w * (C // groups))
@@ -79,6 +80,19 @@ def normalise_gradient(
     for i in range(h):
         for j in range(w):
             give(dx[i, j], dy[start + i, start + j, first : first + L], x[i, j], mean, factors, steep, plain)
+
+
+@inner
+def add_samples(total: Array, sums: Array, microbatch: int, work: Array) -> None:
+    """Set total [C] to the sum of sums [N C] over the samples of each micro-batch, then in pairs."""
+    C, count = total.size, (sums.size // total.size + microbatch - 1) // microbatch
+    for number in range(count):
+        to = level(total, work, level_of(number))
+        to[:] = ZERO
+        for n in range(number * microbatch * C, min((number + 1) * microbatch * C, sums.size), C):
+            increase(to, sums[n : n + C])
+        merge(total, work, number)
+    merge_rest(total, work, count)
 
 
 @inner

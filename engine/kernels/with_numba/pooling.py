@@ -49,57 +49,16 @@ def pick(z: Array, d: Array, route: Route, number: int) -> None:
 
 
 @inner
-def pool_row(
-    y: Array, first: int, route: Route, a: Array, b: Array, c: Array, d: Array, bias: Array, W: int, below: bool
-) -> None:
-    """Set y[:, first:] to max(a, b, c, d) + bias, pixel by pixel; c and d only count if `below`.
+def deal_row(a: Array, b: Array, c: Array, d: Array, dy: Array, first: int, route: Route, start: int) -> None:
+    """Give each of dy[:, first:] to the one of a, b, c, d that route[:, start:] names, 0 to the others.
 
-    Offsets are unsigned, here and in `deal_row`, because the check for negative ones would keep loops from vectorising.
+    Offsets are unsigned, because the check for negative ones would keep the loop from vectorising.
     """
-    offset = np.uint64(first)
-    for j in range(route.shape[0]):
-        right = 2 * j + 1 < W
-        for k in range(bias.size):
-            best, route[j, k] = first_maximum(a[j, k], b[j, k], c[j, k], d[j, k], right, below)
-            y[j, offset + np.uint64(k)] = best + bias[k]
-
-
-@inner
-def first_maximum(a: float, b: float, c: float, d: float, right: bool, below: bool) -> tuple[float, np.uint8]:
-    """Return the first largest of four numbers, or a NaN among them, and which it was."""
-    best, number = a, np.uint8(0)
-    better = right & ((b > best) | (b != b))  # noqa: PLR0124
-    best, number = (b, np.uint8(1)) if better else (best, number)
-    better = below & ((c > best) | (c != c))  # noqa: PLR0124
-    best, number = (c, np.uint8(2)) if better else (best, number)
-    better = right & below & ((d > best) | (d != d))  # noqa: PLR0124
-    return (d, np.uint8(3)) if better else (best, number)
-
-
-@inner
-def pool_window(
-    y: Array, route: Route, a: Array, b: Array, c: Array, d: Array, bias: Array, right: bool, below: bool
-) -> None:
-    """Set y to max(a, b, c, d) + bias and route to which it was; b and d only count if `right`, c and d if `below`."""
-    for k in range(y.size):
-        best, route[k] = first_maximum(a[k], b[k], c[k], d[k], right, below)
-        y[k] = best + bias[k]
-
-
-@inner
-def deal(a: Array, b: Array, c: Array, d: Array, dy: Array, route: Route) -> None:
-    """Give dy to the one of a, b, c, d that route names, 0 to the others."""
-    for k in range(dy.size):
-        a[k], b[k], c[k], d[k] = shares(dy[k], route[k])
-
-
-@inner
-def deal_row(a: Array, b: Array, c: Array, d: Array, dy: Array, first: int, route: Route) -> None:
-    """Do `deal` for dy[:, first:], pixel by pixel."""
-    offset = np.uint64(first)
-    for j in range(route.shape[0]):
-        for k in range(route.shape[1]):
-            a[j, k], b[j, k], c[j, k], d[j, k] = shares(dy[j, offset + np.uint64(k)], route[j, k])
+    offset, at = np.uint64(first), np.uint64(start)
+    for j in range(a.shape[0]):
+        for k in range(a.shape[1]):
+            place = np.uint64(k)
+            a[j, k], b[j, k], c[j, k], d[j, k] = shares(dy[j, offset + place], route[j, at + place])
 
 
 @inner

@@ -3,9 +3,11 @@
 from engine.kernels.table import Array
 from engine.kernels.with_numba.jit import inner, kernel
 from engine.kernels.with_numba.microkernel import panel, pointer
+from engine.kernels.with_numba.pairs import level, level_of, merge, merge_rest
 from engine.kernels.with_numba.tile import choose
 
 TILE = choose()
+ROWS = TILE.rows
 LANES, VECTORS = TILE.lanes, TILE.vectors
 PAIR = min(2, VECTORS)
 DEPTH = 256  # k at a time
@@ -24,10 +26,19 @@ def multiply(a: Array, b: Array, out: Array, more: bool, work: Array) -> None:  
 
 
 @kernel
-def multiply_columns(a: Array, b: Array, out: Array, more: bool, work: Array) -> None:  # noqa: ARG001
-    K, M, N = a.shape[1], a.shape[2], b.shape[2]
-    for g in range(len(a)):
-        product(a, g * M * K, 1, M, b, g * K * N, N, out, g * M * N, M, K, N, more)
+def matrix_gradient(a: Array, b: Array, out: Array, microbatch: int, work: Array) -> None:
+    (T, N, M), O, flat = a.shape, b.shape[2], out.reshape(-1)  # noqa: E741 - as in the table
+    for i in range(0, M, ROWS):
+        rows = min(ROWS, M - i)
+        total = flat[i * O : (i + rows) * O]
+        for number in range((N + microbatch - 1) // microbatch):
+            first = number * microbatch
+            to = level(total, work, level_of(number))
+            for t in range(T):
+                at, n = t * N + first, min(microbatch, N - first)
+                product(a, at * M + i, 1, M, b, at * O, O, to, 0, rows, n, O, t > 0)
+            merge(total, work, number)
+        merge_rest(total, work, (N + microbatch - 1) // microbatch)
 
 
 @inner

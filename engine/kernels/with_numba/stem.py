@@ -1,10 +1,20 @@
-"""The first convolution, on images of one channel, with its max-pool, compiled: a row of pool windows at a time."""
+"""The first convolution, on images of one channel, with its max-pool, compiled.
+
+Forward, the four outputs of each pool window stay in registers until the largest is known. Backward it is one product
+for each row of windows.
+"""
+
+from typing import Any
 
 from engine.kernels.table import Array, Place, Route, Size
-from engine.kernels.with_numba.convolution import add_bias_gradient, copy
-from engine.kernels.with_numba.jit import inner, kernel
-from engine.kernels.with_numba.pooling import deal_row, pool_row, repeat
+from engine.kernels.with_numba.jit import inner, kernel, plain
+from engine.kernels.with_numba.loops import copy
+from engine.kernels.with_numba.microkernel import pointer
+from engine.kernels.with_numba.pairs import level, level_of, levels, merge, merge_rest
+from engine.kernels.with_numba.pooling import deal_row
 from engine.kernels.with_numba.products import product
+from engine.kernels.with_numba.vectors import COUNT, FLOATS, ROUTE, Lanes, Vector, chains, each, emitted, number
+from engine.kernels.with_numba.windows import PLACES, first_maximum, there
 
 
 @kernel
@@ -16,47 +26,77 @@ def stem(
     place: Place,
     route: Route,
     size: Size,
-    padding: int,
-    patches: Array,
-    work: Array,
-    turned: Array,
+    work: Array,  # noqa: ARG001
 ) -> None:
-    (h, w, L), (start, first), k, N = route.shape, place, len(filters), len(x)
-    rows, phases = patches.reshape(h, k, k, 2, 2, w * N), work[: 4 * w * L].reshape(4, w, L)
-    biases = repeat(bias, work[4 * w * L :], L)
-    turn(x, turned, padding)
+    (N, H, W), (h, w, L), k, O = x.shape, route.shape, len(filters), bias.size  # noqa: E741 - as in the table
+    pixel, start, first = y.shape[2], place[0], place[1]
     for i in range(h):
-        take_patches(turned.reshape(turned.shape[0], 2, -1), rows[i], i, N)
-        M = 4 * w * N
-        product(rows, i * k * k * M, 1, M, filters, 0, bias.size, phases, 0, M, k * k, bias.size, False)
-        a, b, c, d = phases[0], phases[1], phases[2], phases[3]
-        pool_row(y[start + i, start:], first, route[i], a, b, c, d, biases, size[1], 2 * i + 1 < size[0])
+        for j in range(w):
+            at, below, right = ((start + i) * y.shape[1] + start + j) * pixel + first, size[0] - 2 * i, size[1] - 2 * j
+            for n in range(N):
+                image, taps = pointer(x, (n * H + 2 * i) * W + 2 * j), pointer(filters, 0)
+                best, won = pointer(y, at + n * O), pointer(route, (i * w + j) * L + n * O)
+                window(image, W, taps, k, pointer(bias, 0), best, won, below, right, O)
 
 
 @kernel
 def stem_gradient(
-    dy: Array, place: Place, route: Route, patches: Array, dfilters: Array, dbias: Array, more: bool, work: Array
+    x: Array, dy: Array, place: Place, route: Route, dfilters: Array, microbatch: int, work: Array
 ) -> None:
-    (h, w, L), (start, first), k, O = route.shape, place, len(dfilters), dbias.size  # noqa: E741 - as in the table
-    phases = work[: 4 * w * L].reshape(4, w, L)
-    if not more:
-        dbias[:] = 0
-    add_bias_gradient(dy, place, route.shape, dbias)
-    for i in range(h):
-        a, b, c, d = phases[0], phases[1], phases[2], phases[3]
-        deal_row(a, b, c, d, dy[start + i, start:], first, route[i])
-        K = 4 * w * L // O
-        product(patches, i * k * k * K, K, 1, phases, 0, O, dfilters, 0, k * k, K, O, more or i > 0)
+    N, k, O, total = len(x), len(dfilters), dfilters.shape[2], dfilters.reshape(-1)  # noqa: E741
+    count = (N + microbatch - 1) // microbatch
+    depth = levels(count)
+    stack, rest = work[: depth * total.size], work[depth * total.size :]
+    for number_ in range(count):
+        first = number_ * microbatch
+        n, sums = min(microbatch, N - first), level(total, stack, level_of(number_))
+        part_gradient(x, dy, place, route, sums, k, O, first, n, rest)
+        merge(total, stack, number_)
+    merge_rest(total, stack, count)
+
+
+def stem_work(windows: Size, N: int, kernel: int, filters: int, microbatch: int) -> int:
+    """Return how many values of scratch a stem takes."""
+    (h, w), taps, depth = windows, kernel * kernel, plain(levels)(-(-N // microbatch))
+    turned = (2 * h + kernel - 1) * 2 * (w + kernel // 2)
+    return depth * taps * filters + microbatch * (turned + 4 * w * (taps + filters))
 
 
 @inner
-def turn(x: Array, turned: Array, padding: int) -> None:
-    """Put even and odd columns of the images apart, samples last, so that patches are runs of w * N values."""
-    for n in range(x.shape[0]):
+def part_gradient(
+    x: Array,
+    dy: Array,
+    place: Place,
+    route: Route,
+    sums: Array,
+    k: int,
+    O: int,  # noqa: E741
+    first: int,
+    n: int,
+    work: Array,
+) -> None:
+    """Set sums [k k O] to the gradient of one micro-batch, the samples from `first` on."""
+    (_, H, W), (h, w, _) = x.shape, route.shape
+    turned = work[: n * H * ((W + 1) // 2) * 2].reshape(H, 2, (W + 1) // 2 * n)
+    rest = work[turned.size :]
+    patches, phases = rest[: 4 * k * k * w * n].reshape(k, k, 2, 2, w * n), rest[4 * k * k * w * n :]
+    phases = phases[: 4 * w * n * O].reshape(4, w, n * O)
+    turn(x, first, n, turned)
+    for i in range(h):
+        take_patches(turned, patches, i, n)
+        a, b, c, d = phases[0], phases[1], phases[2], phases[3]
+        deal_row(a, b, c, d, dy[place[0] + i, place[0] :], place[1] + first * O, route[i], first * O)
+        K = 4 * w * n
+        product(patches, 0, K, 1, phases, 0, O, sums, 0, k * k, K, O, i > 0)
+
+
+@inner
+def turn(x: Array, first: int, N: int, turned: Array) -> None:
+    """Put even and odd columns of N images apart, samples last, so that patches are runs of w * N values."""
+    for n in range(N):
         for i in range(x.shape[1]):
             for j in range(x.shape[2]):
-                c = j + padding
-                turned[i + padding, c % 2, c // 2, n] = x[n, i, j]
+                turned[i, j % 2, j // 2 * N + n] = x[first + n, i, j]
 
 
 @inner
@@ -69,3 +109,41 @@ def take_patches(turned: Array, patches: Array, i: int, N: int) -> None:
                 for c in range(b, b + 2):
                     left = c // 2 * N
                     copy(patches[a, b, q, c - b], turned[2 * i + q + a, c % 2, left : left + size])
+
+
+@emitted(FLOATS, COUNT, FLOATS, COUNT, FLOATS, FLOATS, ROUTE, COUNT, COUNT, COUNT)
+def window(
+    b: Any,
+    x: Any,
+    row: Any,
+    filters: Any,
+    k: Any,
+    bias: Any,
+    y: Any,
+    route: Any,
+    below: Any,
+    right: Any,
+    count: Any,
+) -> None:
+    """Set y to the largest of a window's outputs for `count` filters, plus bias, and route to which it was.
+
+    Of the window `below` rows and `right` columns are there, if less than two.
+    """
+    valid = there(b, 1, right), there(b, 1, below)
+
+    def emit(lanes: Lanes) -> None:
+        def taps(line: Any, sums: list[Vector]) -> list[Vector]:
+            def tap(column: Any, sums: list[Vector]) -> list[Vector]:
+                factors = lanes.load(b.gep(filters, [b.mul(b.add(b.mul(line, k), column), count)]))
+                pixels = [
+                    b.gep(x, [b.add(b.mul(b.add(line, number(p)), row), b.add(column, number(q)))]) for p, q in PLACES
+                ]
+                return [lanes.every(pixel).fma(factors, total) for pixel, total in zip(pixels, sums, strict=True)]
+
+            return chains(b, k, sums, tap)
+
+        best, place = first_maximum(chains(b, k, [lanes.zero()] * 4, taps), *valid)
+        lanes.store(best + lanes.load(bias), y)
+        lanes.store_bytes(place, route)
+
+    each(b, count, emit)

@@ -1,151 +1,175 @@
-"""Winograd's minimal filtering F(4x4, 3x3), compiled: tile by tile, with scratch that stays in cache.
+"""Winograd's minimal filtering F(4x4, 3x3), compiled: a row of tiles of some samples at a time stays in the cache.
 
-Each operation runs one-dimensional `transforms` down the columns, then across the rows.
+Rows of a transformed row of tiles are in the order of micro-batch, tile and sample, so that those of a micro-batch
+follow one another. The 36 matrices are `PAD` values further apart than they need: at multiples of 4096 bytes they would
+be in one another's way in the cache.
 """
 
 from engine.kernels.table import Array, Place, Route, Size
-from engine.kernels.with_numba.convolution import add, copy
-from engine.kernels.with_numba.jit import inner, kernel
-from engine.kernels.with_numba.pooling import deal, pool_window, repeat
-from engine.kernels.with_numba.transforms import combine, contract, differences, expand, fold, spread
+from engine.kernels.with_numba.jit import inner, kernel, plain
+from engine.kernels.with_numba.loops import copy
+from engine.kernels.with_numba.microkernel import pointer
+from engine.kernels.with_numba.pairs import level, level_of, levels, merge, merge_rest
+from engine.kernels.with_numba.pooling import repeat
+from engine.kernels.with_numba.products import product
+from engine.kernels.with_numba.rows import fold_back, put_out, take_in, transform
+from engine.kernels.with_numba.tiles import filter_gradient_tile, filter_tile
 
-PIECE = 256  # values of a filter transformed at a time
-
-
-@kernel
-def winograd_filter(w: Array, u: Array, work: Array) -> None:
-    w, u = w.reshape(3, 3, -1), u.reshape(6, 6, -1)
-    for start in range(0, w.shape[2], PIECE):
-        p = slice(start, min(start + PIECE, w.shape[2]))
-        z = work[: 18 * (p.stop - start)].reshape(6, 3, -1)
-        for b in range(3):
-            expand(z[0, b], z[1, b], z[2, b], z[3, b], z[4, b], z[5, b], w[0, b, p], w[1, b, p], w[2, b, p])
-        for a in range(6):
-            x = u[a]
-            expand(x[0, p], x[1, p], x[2, p], x[3, p], x[4, p], x[5, p], z[a, 0], z[a, 1], z[a, 2])
+PAD = 16
+CACHE = 96 << 10  # values that a block of samples, transformed, should have at most, or a part of a filter's gradient
 
 
 @kernel
-def winograd_filter_gradient(du: Array, dw: Array, work: Array) -> None:
-    u, w = du.reshape(6, 6, -1), dw.reshape(3, 3, -1)
-    for start in range(0, u.shape[2], PIECE):
-        p = slice(start, min(start + PIECE, u.shape[2]))
-        z = work[: 18 * (p.stop - start)].reshape(3, 6, -1)
-        for b in range(6):
-            d, e, f, g = u[0, b, p], u[1, b, p], u[2, b, p], u[3, b, p]
-            contract(z[0, b], z[1, b], z[2, b], d, e, f, g, u[4, b, p], u[5, b, p])
-        for a in range(3):
-            x = z[a]
-            contract(w[a, 0, p], w[a, 1, p], w[a, 2, p], x[0], x[1], x[2], x[3], x[4], x[5])
+def winograd_filter(w: Array, u: Array) -> None:
+    size = w.shape[2] * w.shape[3]
+    filter_tile(pointer(w, 0), size, pointer(u, 0), size, size)
 
 
-@kernel
-def winograd_input(x: Array, v: Array, work: Array) -> None:
-    H, W, L = x.shape
-    rows = x.reshape(H, W * L)
-    down, z = work[: 6 * W * L].reshape(6, W, L), work[: 6 * W * L].reshape(6, W * L)
-    for t in range(v.shape[2]):
-        r = rows[4 * t : 4 * t + 6]
-        differences(z[0], z[1], z[2], z[3], z[4], z[5], r[0], r[1], r[2], r[3], r[4], r[5])
-        for i in range(6):
-            for s in range(v.shape[3]):
-                c = down[i, 4 * s : 4 * s + 6]
-                a, b, d, e = v[i, 0, t, s], v[i, 1, t, s], v[i, 2, t, s], v[i, 3, t, s]
-                differences(a, b, d, e, v[i, 4, t, s], v[i, 5, t, s], c[0], c[1], c[2], c[3], c[4], c[5])
-
-
-@kernel
-def winograd_input_gradient(dv: Array, dx: Array, more: bool, work: Array) -> None:
-    H, W, L = dx.shape
-    rows = dx.reshape(H, W * L)
-    down, z = work[: 6 * W * L].reshape(6, W, L), work[: 6 * W * L].reshape(6, W * L)
-    if not more:
-        rows[:2] = 0
-    for t in range(dv.shape[2]):
-        for i in range(6):
-            down[i, :2] = 0
-            for s in range(dv.shape[3]):
-                c = down[i, 4 * s : 4 * s + 6]
-                a, b, d, e = dv[i, 0, t, s], dv[i, 1, t, s], dv[i, 2, t, s], dv[i, 3, t, s]
-                fold(c[0], c[1], c[2], c[3], c[4], c[5], a, b, d, e, dv[i, 4, t, s], dv[i, 5, t, s])
-        r = rows[4 * t : 4 * t + 6]
-        fold(r[0], r[1], r[2], r[3], r[4], r[5], z[0], z[1], z[2], z[3], z[4], z[5])
-
-
-@kernel
-def winograd_output(m: Array, bias: Array, y: Array, place: Place, size: Size, work: Array) -> None:
-    L, (start, first) = m.shape[4], place
-    biases, tile, scratch = repeat(bias, work, L), work[L : 17 * L].reshape(4, 4, L), work[17 * L :]
-    for i in range(m.shape[2]):
-        for j in range(m.shape[3]):
-            output_tile(tile, m, i, j, scratch)
-            for a in range(4 * i, min(4 * i + 4, size[0])):
-                for b in range(4 * j, min(4 * j + 4, size[1])):
-                    add(y[start + a, start + b, first : first + L], tile[a - 4 * i, b - 4 * j], biases)
-
-
-@kernel
-def winograd_output_gradient(dy: Array, place: Place, size: Size, dm: Array, work: Array) -> None:
-    L, (start, first) = dm.shape[4], place
-    tile, scratch = work[: 16 * L].reshape(4, 4, L), work[16 * L :]
-    for i in range(dm.shape[2]):
-        for j in range(dm.shape[3]):
-            tile[:] = 0
-            for a in range(4 * i, min(4 * i + 4, size[0])):
-                for b in range(4 * j, min(4 * j + 4, size[1])):
-                    copy(tile[a - 4 * i, b - 4 * j], dy[start + a, start + b, first : first + L])
-            output_tile_gradient(dm, i, j, tile, scratch)
-
-
-@kernel
-def winograd_pool(m: Array, bias: Array, y: Array, place: Place, route: Route, size: Size, work: Array) -> None:
-    L, (start, first) = m.shape[4], place
-    biases, tile, scratch = repeat(bias, work, L), work[L : 17 * L].reshape(4, 4, L), work[17 * L :]
-    for i in range(m.shape[2]):
-        for j in range(m.shape[3]):
-            output_tile(tile, m, i, j, scratch)
-            for a in range(4 * i, min(4 * i + 4, size[0]), 2):
-                for b in range(4 * j, min(4 * j + 4, size[1]), 2):
-                    p, q = a - 4 * i, b - 4 * j
-                    best, won = y[start + a // 2, start + b // 2, first : first + L], route[a // 2, b // 2]
-                    w, x, u, v = tile[p, q], tile[p, q + 1], tile[p + 1, q], tile[p + 1, q + 1]
-                    pool_window(best, won, w, x, u, v, biases, b + 1 < size[1], a + 1 < size[0])
-
-
-@kernel
-def winograd_pool_gradient(dy: Array, place: Place, route: Route, size: Size, dm: Array, work: Array) -> None:
-    L, (start, first) = dm.shape[4], place
-    tile, scratch = work[: 16 * L].reshape(4, 4, L), work[16 * L :]
-    for i in range(dm.shape[2]):
-        for j in range(dm.shape[3]):
-            if 4 * i + 4 > size[0] or 4 * j + 4 > size[1]:
-                tile[:] = 0
-            for a in range(4 * i, min(4 * i + 4, size[0]), 2):
-                for b in range(4 * j, min(4 * j + 4, size[1]), 2):
-                    p, q = a - 4 * i, b - 4 * j
-                    d, won = dy[start + a // 2, start + b // 2, first : first + L], route[a // 2, b // 2]
-                    deal(tile[p, q], tile[p, q + 1], tile[p + 1, q], tile[p + 1, q + 1], d, won)
-            output_tile_gradient(dm, i, j, tile, scratch)
+def winograd_work(tiles: Size, N: int, C: int, filters: int, microbatch: int) -> int:
+    """Return how many values of scratch both passes take."""
+    s, count = tiles[1], plain(levels)(-(-N // microbatch))
+    n = max(plain(at_once)(s, C, filters), microbatch)
+    around = 2 * n * filters + 96 * (4 * s + 2)
+    transformed = 36 * (s * n * (C + filters) + C * filters + 3 * PAD)
+    return around + transformed + (2 * count + 1) * 9 * C * filters
 
 
 @inner
-def output_tile(tile: Array, m: Array, i: int, j: int, work: Array) -> None:
-    """Write A^T m A of the tile (i, j) to tile [4, 4, L]."""
-    z = work[: 24 * m.shape[4]].reshape(4, 6, -1)
-    for b in range(6):
-        x = m[0, b, i, j], m[1, b, i, j], m[2, b, i, j], m[3, b, i, j], m[4, b, i, j], m[5, b, i, j]
-        combine(z[0, b], z[1, b], z[2, b], z[3, b], x[0], x[1], x[2], x[3], x[4], x[5])
-    for a in range(4):
-        c, y = z[a], tile[a]
-        combine(y[0], y[1], y[2], y[3], c[0], c[1], c[2], c[3], c[4], c[5])
+def at_once(s: int, C: int, filters: int) -> int:
+    """Return how many samples are done at a time: the more, the larger the filter is that must be read each time."""
+    n = max(1, max(CACHE, 27 * C * filters) // (36 * s * (C + filters)))
+    return n // 8 * 8 if n > 8 else n
+
+
+@kernel
+def winograd(
+    x: Array, N: int, u: Array, bias: Array, y: Array, place: Place, route: Route, size: Size, work: Array
+) -> None:
+    (_, C, O), t, s = u.shape, (x.shape[0] - 2) // 4, (x.shape[1] - 2) // 4  # noqa: E741 - as in the table
+    step = at_once(s, C, O)
+    biases, nothing, rest = repeat(bias, work, step * O), work[step * O : 2 * step * O], work[2 * step * O :]
+    for first in range(0, N, step):
+        n = min(step, N - first)
+        v_point, m_point = s * n * C + PAD, s * n * O + PAD
+        v, m = rest[: 36 * v_point], rest[36 * v_point : 36 * (v_point + m_point)]
+        for i in range(t):
+            transform(x, i, first * C, n * C, v, 0, v_point)
+            for g in range(36):
+                product(v, g * v_point, C, 1, u, g * C * O, O, m, g * m_point, s * n, C, O, False)
+            to = place[0], place[1] + first * O
+            put_out(m, 0, m_point, i, n * O, biases, y, to, route, first * O, size, nothing)
+
+
+@kernel
+def winograd_gradient(
+    x: Array,
+    N: int,
+    dy: Array,
+    place: Place,
+    route: Route,
+    size: Size,
+    ut: Array,
+    dx: Array,
+    dw: Array,
+    microbatch: int,
+    work: Array,
+) -> None:
+    (_, O, C), t, s = ut.shape, (x.shape[0] - 2) // 4, (x.shape[1] - 2) // 4  # noqa: E741
+    step = microbatch if t > 1 else together(microbatch, at_once(s, C, O))
+    total, depth = dw.reshape(-1), levels((N + microbatch - 1) // microbatch)
+    stack, work = work[: depth * total.size], work[depth * total.size :]
+    nothing, z, rest = work[: step * O], work[step * O :], work[step * O + 96 * (4 * s + 2) :]
+    dx[:2] = 0
+    for first in range(0, N, step):
+        n, number = min(step, N - first), first // step
+        v_point, m_point = s * n * C + PAD, s * n * O + PAD
+        v, m = rest[: 36 * v_point], rest[36 * v_point : 36 * (v_point + m_point)]
+        sums, after = level(total, stack, level_of(number)), rest[36 * (v_point + m_point) :]
+        for i in range(t):
+            for f in range(first, first + n, microbatch):
+                k, at = min(microbatch, first + n - f), (f - first) * s
+                transform(x, i, f * C, k * C, v, at * C, v_point)
+                to = place[0], place[1] + f * O
+                take_in(dy, to, route, f * O, size, i, k * O, m, at * O, m_point, nothing)
+            filter_gradient(v, m, sums, C, O, s, n, microbatch, i > 0, i + 1 == t, after)
+            if dx.size:
+                for g in range(36):  # v has served its purpose, and is in the cache
+                    product(m, g * m_point, O, 1, ut, g * O * C, C, v, g * v_point, s * n, O, C, False)
+                for f in range(first, first + n, microbatch):
+                    k, at = min(microbatch, first + n - f), (f - first) * s
+                    fold_back(v, at * C, v_point, dx, i, f * C, k * C, z)
+        merge(total, stack, number)
+    merge_rest(total, stack, (N + step - 1) // step)
 
 
 @inner
-def output_tile_gradient(dm: Array, i: int, j: int, tile: Array, work: Array) -> None:
-    """Write A d A^T of the tile d [4, 4, L] to its place (i, j) in dm."""
-    z = work[: 24 * dm.shape[4]].reshape(6, 4, -1)
-    for b in range(4):
-        spread(z[0, b], z[1, b], z[2, b], z[3, b], z[4, b], z[5, b], tile[0, b], tile[1, b], tile[2, b], tile[3, b])
-    for a in range(6):
-        x = dm[a, 0, i, j], dm[a, 1, i, j], dm[a, 2, i, j], dm[a, 3, i, j], dm[a, 4, i, j], dm[a, 5, i, j]
-        spread(x[0], x[1], x[2], x[3], x[4], x[5], z[a, 0], z[a, 1], z[a, 2], z[a, 3])
+def together(microbatch: int, limit: int) -> int:
+    """Return how many samples a power of two of micro-batches has, up to the limit: their sums are pairs."""
+    step = microbatch
+    while 2 * step <= limit:
+        step *= 2
+    return step
+
+
+@inner
+def filter_gradient(
+    v: Array,
+    m: Array,
+    sums: Array,
+    C: int,
+    O: int,  # noqa: E741
+    s: int,
+    n: int,
+    microbatch: int,
+    more: bool,
+    last: bool,
+    work: Array,
+) -> None:
+    """Go on with the filter's gradient, transformed; after the last row transform it back to `sums` [3, 3, C, O].
+
+    It is computed for as many channels at a time as the cache likes, if there is but one row; then the sums of several
+    micro-batches are added up meanwhile.
+    """
+    v_point, m_point, count = s * n * C + PAD, s * n * O + PAD, (n + microbatch - 1) // microbatch
+    channels = C if more or not last else min(C, max(8, CACHE // (36 * O) // 8 * 8))
+    point, whole = channels * O + PAD, 9 * channels * O
+    u, total, stack = work[: 36 * point], work[36 * point : 36 * point + whole], work[36 * point + whole :]
+    for c in range(0, C, channels):
+        width = min(channels, C - c)
+        for number in range(count):
+            first = number * microbatch
+            k = min(microbatch, n - first) * s
+            at_v, at_m = first * s * C + c, first * s * O
+            products(v, at_v, v_point, C, m, at_m, m_point, O, u, point, width, k, more)
+            if last and count == 1:
+                filter_gradient_tile(pointer(u, 0), point, pointer(sums, c * O), C * O, width * O)
+            elif last:
+                to = level(total, stack, level_of(number))
+                filter_gradient_tile(pointer(u, 0), point, pointer(to, 0), channels * O, width * O)
+                merge(total, stack, number)
+        if last and count > 1:
+            merge_rest(total, stack, count)
+            for tap in range(9):
+                at, to_c = tap * channels * O, tap * C * O + c * O
+                copy(sums[to_c : to_c + width * O], total[at : at + width * O])
+
+
+@inner
+def products(
+    v: Array,
+    at_v: int,
+    v_point: int,
+    C: int,
+    m: Array,
+    at_m: int,
+    m_point: int,
+    O: int,  # noqa: E741
+    u: Array,
+    point: int,
+    width: int,
+    k: int,
+    more: bool,
+) -> None:
+    """Set u, for `width` of C channels, to the products over k rows of v and m for each of the 36 points."""
+    for g in range(36):
+        product(v, at_v + g * v_point, 1, C, m, at_m + g * m_point, O, u, g * point, width, k, O, more)

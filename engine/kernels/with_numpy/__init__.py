@@ -14,7 +14,7 @@ from engine.kernels.with_numpy.activations import (
     tanh_gradient,
 )
 from engine.kernels.with_numpy.averages import average_pool, average_pool_gradient
-from engine.kernels.with_numpy.convolution import add_bias, add_bias_gradient, col2im, im2col
+from engine.kernels.with_numpy.convolution import add_bias, bias_gradient, col2im, im2col
 from engine.kernels.with_numpy.dropout import dropout_mask
 from engine.kernels.with_numpy.elementwise import gelu, gelu_gradient, relu, relu_gradient
 from engine.kernels.with_numpy.loss import mean_squared_error, softmax_cross_entropy, squared_error_of_values
@@ -22,24 +22,14 @@ from engine.kernels.with_numpy.measures import histogram, moments, norm, total
 from engine.kernels.with_numpy.norms import normalise, normalise_gradient
 from engine.kernels.with_numpy.optimizers import adam, momentum, nesterov, rmsprop, sgd
 from engine.kernels.with_numpy.pooling import max_pool, max_pool_gradient
-from engine.kernels.with_numpy.products import multiply, multiply_columns
-from engine.kernels.with_numpy.stem import stem, stem_gradient
-from engine.kernels.with_numpy.winograd import (
-    winograd_filter,
-    winograd_filter_gradient,
-    winograd_input,
-    winograd_input_gradient,
-    winograd_output,
-    winograd_output_gradient,
-    winograd_pool,
-    winograd_pool_gradient,
-)
+from engine.kernels.with_numpy.products import matrix_gradient, multiply, transpose
+from engine.kernels.with_numpy.stem import stem, stem_gradient, stem_work
+from engine.kernels.with_numpy.winograd import winograd, winograd_filter, winograd_gradient, winograd_work
 from engine.kernels.with_numpy.words import look, ordered, publish
 
 name = "numpy"
 own_bits = True
 whole_rows = False  # BLAS takes either
-tile_rows = 1 << 30  # calls are dear
 
 
 def cached() -> bool:
@@ -56,9 +46,9 @@ __all__ = [
     "about",
     "adam",
     "add_bias",
-    "add_bias_gradient",
     "average_pool",
     "average_pool_gradient",
+    "bias_gradient",
     "cached",
     "col2im",
     "compilations",
@@ -70,13 +60,13 @@ __all__ = [
     "leaky_relu",
     "leaky_relu_gradient",
     "look",
+    "matrix_gradient",
     "max_pool",
     "max_pool_gradient",
     "mean_squared_error",
     "moments",
     "momentum",
     "multiply",
-    "multiply_columns",
     "name",
     "nesterov",
     "norm",
@@ -99,17 +89,14 @@ __all__ = [
     "squared_error_of_values",
     "stem",
     "stem_gradient",
+    "stem_work",
     "tanh",
     "tanh_gradient",
-    "tile_rows",
     "total",
+    "transpose",
     "whole_rows",
+    "winograd",
     "winograd_filter",
-    "winograd_filter_gradient",
-    "winograd_input",
-    "winograd_input_gradient",
-    "winograd_output",
-    "winograd_output_gradient",
-    "winograd_pool",
-    "winograd_pool_gradient",
+    "winograd_gradient",
+    "winograd_work",
 ]

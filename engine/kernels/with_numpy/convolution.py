@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from engine.kernels.pairs import sum_in_pairs
 from engine.kernels.table import Array, Place, Size
 from engine.kernels.with_numpy.planes import inside, split
 
@@ -32,6 +33,14 @@ def add_bias(x: Array, bias: Array, y: Array, place: Place) -> None:
     np.add(split(x, bias.size), bias, out=split(inside(y, place, *x.shape), bias.size))
 
 
-def add_bias_gradient(dy: Array, place: Place, shape: tuple[int, int, int], total: Array) -> None:
-    for row in split(inside(dy, place, *shape), total.size):
-        np.add(total, np.add.reduce(row, axis=(0, 1)), out=total)
+def bias_gradient(
+    dy: Array, place: Place, shape: tuple[int, int, int], total: Array, microbatch: int, work: Array
+) -> None:
+    image = split(inside(dy, place, *shape), total.size)
+
+    def add_up(number: int, out: Array) -> None:
+        out.fill(0)
+        for row in image[:, :, number * microbatch : (number + 1) * microbatch]:
+            np.add(out, np.add.reduce(row, axis=(0, 1)), out=out)
+
+    sum_in_pairs(total, work, -(-image.shape[2] // microbatch), add_up)

@@ -3,6 +3,7 @@
 import numpy as np
 
 from engine.kernels.arrays import Array, Place
+from engine.kernels.pairs import in_pairs
 from engine.kernels.with_numpy.planes import inside
 
 
@@ -36,13 +37,16 @@ def normalise_gradient(
     dx: Array,
     dscale: Array,
     dbias: Array,
+    microbatch: int,
     work: Array,  # noqa: ARG001
 ) -> None:
     (mean, factor), size, d = stats, scale.size // groups, inside(dy, place, *x.shape)
     centred = np.subtract(x, mean, out=dx if dx.size else None)  # without dx the layer is the first: once a micro-batch
     plain, steep = np.add.reduce(d, axis=(0, 1)), np.einsum("hwl,hwl->l", d, centred) * factor
     for total, sums in ((dbias, plain), (dscale, steep)):
-        np.add(total, sums.reshape(-1, scale.size).sum(axis=0), out=total)
+        samples = sums.reshape(-1, scale.size)
+        parts = [samples[n : n + microbatch].sum(axis=0) for n in range(0, len(samples), microbatch)]
+        np.copyto(total, in_pairs(parts, np.add))
     if dx.size == 0:
         return
     scales = np.tile(scale, mean.size // scale.size)

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from engine.kernels.pairs import sum_in_pairs
 from engine.kernels.table import Array
 
 
@@ -12,5 +13,17 @@ def multiply(a: Array, b: Array, out: Array, more: bool, work: Array) -> None:
         np.add(out, target, out=out)
 
 
-def multiply_columns(a: Array, b: Array, out: Array, more: bool, work: Array) -> None:
-    multiply(a.transpose(0, 2, 1), b, out, more, work)
+def matrix_gradient(a: Array, b: Array, out: Array, microbatch: int, work: Array) -> None:
+    def product(number: int, total: Array) -> None:
+        part = slice(number * microbatch, (number + 1) * microbatch)
+        np.dot(_rows(a[:, part]).T, _rows(b[:, part]), out=total)
+
+    sum_in_pairs(out, work, -(-a.shape[1] // microbatch), product)
+
+
+def _rows(x: Array) -> Array:
+    return x.reshape(-1, x.shape[2])
+
+
+def transpose(a: Array, out: Array) -> None:
+    np.copyto(out, a.transpose(0, 2, 1))

@@ -2,61 +2,61 @@
 
 import numpy as np
 
+from engine.kernels.pairs import sum_in_pairs
 from engine.kernels.table import Array, Place, Route, Size
-from engine.kernels.with_numpy.convolution import add_bias_gradient
 from engine.kernels.with_numpy.pooling import pool_phases, pool_phases_gradient
-from engine.kernels.with_numpy.products import multiply
+
+SAMPLES = 16  # at a time
 
 
-def stem(
-    x: Array,
-    filters: Array,
-    bias: Array,
-    y: Array,
-    place: Place,
-    route: Route,
-    size: Size,
-    padding: int,
-    patches: Array,
-    work: Array,
-    turned: Array,
-) -> None:
-    k, filters_ = len(filters), filters.reshape(-1, bias.size)
-    taps, phases, rest = _arrays(route, k, len(x), patches, work)
-    _take_patches(x, taps, padding, turned)
-    np.dot(taps.reshape(k * k, -1).T, filters_, out=phases.reshape(-1, bias.size))
-    pool_phases(phases, bias, y, place, route, size, rest)
+def stem(x: Array, filters: Array, bias: Array, y: Array, place: Place, route: Route, size: Size, work: Array) -> None:
+    k, O, (h, w, _) = len(filters), bias.size, route.shape  # noqa: E741 - as in the table
+    for first in range(0, len(x), SAMPLES):
+        images = x[first : first + SAMPLES]
+        n, L = len(images), slice(first * O, first * O + len(images) * O)
+        taps, phases, won, rest = _arrays(h, w, n, k, O, work)
+        _take_patches(images, taps)
+        np.dot(taps.reshape(k * k, -1).T, filters.reshape(-1, O), out=phases.reshape(-1, O))
+        pool_phases(phases, bias, y, (place[0], place[1] + L.start), won, size, rest)
+        np.copyto(route[:, :, L], won)
 
 
 def stem_gradient(
-    dy: Array, place: Place, route: Route, patches: Array, dfilters: Array, dbias: Array, more: bool, work: Array
+    x: Array, dy: Array, place: Place, route: Route, dfilters: Array, microbatch: int, work: Array
 ) -> None:
-    k, O = len(dfilters), dbias.size  # noqa: E741 - as in the table
-    taps, phases, rest = _arrays(route, k, route.shape[2] // O, patches, work)
-    if not more:
-        dbias.fill(0)
-    add_bias_gradient(dy, place, route.shape, dbias)
-    pool_phases_gradient(dy, place, route, phases, rest)
-    multiply(taps.reshape(k * k, -1), phases.reshape(-1, O), dfilters.reshape(k * k, O), more, rest)
+    (k, _, O), (h, w, _), count = dfilters.shape, route.shape, -(-len(x) // microbatch)  # noqa: E741
+    waiting = count.bit_length() * dfilters.size
+
+    def one(number: int, out: Array) -> None:
+        images = x[number * microbatch : (number + 1) * microbatch]
+        n, start = len(images), number * microbatch * O
+        taps, phases, won, rest = _arrays(h, w, n, k, O, work[waiting:])
+        _take_patches(images, taps)
+        np.copyto(won, route[:, :, start : start + n * O])
+        pool_phases_gradient(dy, (place[0], place[1] + start), won, phases, rest)
+        np.dot(taps.reshape(k * k, -1), phases.reshape(-1, O), out=out.reshape(k * k, O))
+
+    sum_in_pairs(dfilters, work, count, one)
 
 
-def _arrays(route: Route, k: int, N: int, patches: Array, work: Array) -> tuple[Array, Array, Array]:
-    """Return patches [k, k, 2, 2, h, w, N], the convolution's output [2, 2, h, w, L], and the rest of the scratch."""
-    h, w, L = route.shape
-    used = 4 * h * w * L
-    return patches.reshape(k, k, 2, 2, h, w, N), work[:used].reshape(2, 2, h, w, L), work[used:]
+def stem_work(windows: Size, N: int, kernel: int, filters: int, microbatch: int) -> int:
+    """Return how many values of scratch a stem takes."""
+    values, taps = windows[0] * windows[1] * min(N, max(microbatch, SAMPLES)), kernel * kernel
+    return values * (4 * taps + 6 * filters) + (-(-N // microbatch)).bit_length() * taps * filters
 
 
-def _take_patches(x: Array, patches: Array, padding: int, turned: Array) -> None:
-    """Let patches[a, b, q, r, i, j] be what meets kernel tap (a, b) at output (2 i + q, 2 j + r)."""
-    kernel, (h, w, _) = len(patches), patches.shape[4:]
-    H = x.shape[1]
-    # Even and odd columns apart first, so that what follows copies runs of w * N values.
-    for parity in (0, 1):
-        skip = (parity - padding) % 2
-        columns = x[:, :, skip::2].transpose(1, 2, 0)
-        left = (skip + padding) // 2
-        turned[padding : padding + H, parity, left : left + columns.shape[1]] = columns
-    for a, b, q, r in np.ndindex(kernel, kernel, 2, 2):
-        top, left = a + q, (b + r) // 2
-        patches[a, b, q, r] = turned[top : top + 2 * h - 1 : 2, (b + r) % 2, left : left + w]
+def _arrays(h: int, w: int, n: int, k: int, O: int, work: Array) -> tuple[Array, Array, Route, Array]:  # noqa: E741
+    """Return patches [k, k, 2, 2, h, w, n], the outputs [2, 2, h, w, L], a route [h, w, L], and the rest of `work`."""
+    values, L = h * w * n, n * O
+    taps, rest = work[: 4 * k * k * values], work[4 * k * k * values :]
+    phases, rest = rest[: 4 * values * O], rest[4 * values * O :]
+    won = rest[: values * O].view(np.uint8)[: values * O].reshape(h, w, L)
+    return taps.reshape(k, k, 2, 2, h, w, n), phases.reshape(2, 2, h, w, L), won, rest[values * O :]
+
+
+def _take_patches(x: Array, patches: Array) -> None:
+    """Let patches[a, b, q, r, i, j] be what meets filter tap (a, b) at output (2 i + q, 2 j + r)."""
+    k, (h, w, _) = len(patches), patches.shape[4:]
+    images = x.transpose(1, 2, 0)
+    for a, b, q, r in np.ndindex(k, k, 2, 2):
+        patches[a, b, q, r] = images[a + q : a + q + 2 * h - 1 : 2, b + r : b + r + 2 * w - 1 : 2]

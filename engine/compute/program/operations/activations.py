@@ -1,5 +1,6 @@
 """Activations of which something is kept for the gradient."""
 
+from collections.abc import Sequence
 from typing import cast
 
 import numpy as np
@@ -14,9 +15,7 @@ from engine.nn.layers import LeakyRelu
 class TanhOp(Elementwise):
     """tanh(x)."""
 
-    keeps_output = True
-
-    def forward(self, rng: Stream | None) -> None:  # noqa: ARG002
+    def forward(self, rngs: Sequence[Stream]) -> None:  # noqa: ARG002
         """Let y = tanh(x)."""
         self.backend.tanh(self._x, self._y)
 
@@ -28,9 +27,7 @@ class TanhOp(Elementwise):
 class SigmoidOp(Elementwise):
     """1 / (1 + e^-x)."""
 
-    keeps_output = True
-
-    def forward(self, rng: Stream | None) -> None:  # noqa: ARG002
+    def forward(self, rngs: Sequence[Stream]) -> None:  # noqa: ARG002
         """Let y = 1 / (1 + e^-x)."""
         self.backend.sigmoid(self._x, self._y)
         self.y.clear_border()
@@ -43,13 +40,11 @@ class SigmoidOp(Elementwise):
 class SiluOp(Elementwise):
     """x / (1 + e^-x); what x is multiplied by is kept."""
 
-    keeps_input = True
-
     def __init__(self, step: Step, x: Activation, y: Activation, site: Site) -> None:
         super().__init__(step, x, y, site)
-        self._gate = site.arena.keep(x.value.size)
+        self._gate = site.arena.keep(x.plane.size)
 
-    def forward(self, rng: Stream | None) -> None:  # noqa: ARG002
+    def forward(self, rngs: Sequence[Stream]) -> None:  # noqa: ARG002
         """Let y = x / (1 + e^-x)."""
         self.backend.silu(self._x, self._y, self._gate)
 
@@ -63,9 +58,9 @@ class SoftplusOp(Elementwise):
 
     def __init__(self, step: Step, x: Activation, y: Activation, site: Site) -> None:
         super().__init__(step, x, y, site)
-        self._slope = site.arena.keep(x.value.size)
+        self._slope = site.arena.keep(x.plane.size)
 
-    def forward(self, rng: Stream | None) -> None:  # noqa: ARG002
+    def forward(self, rngs: Sequence[Stream]) -> None:  # noqa: ARG002
         """Let y = log(1 + e^x)."""
         self.backend.softplus(self._x, self._y, self._slope)
         self.y.clear_border()
@@ -78,13 +73,11 @@ class SoftplusOp(Elementwise):
 class LeakyReluOp(Elementwise):
     """x above 0, slope * x below."""
 
-    keeps_input = True
-
     def __init__(self, step: Step, x: Activation, y: Activation, site: Site) -> None:
         super().__init__(step, x, y, site)
         self._slope = float(cast(LeakyRelu, step.layers[0]).slope)
 
-    def forward(self, rng: Stream | None) -> None:  # noqa: ARG002
+    def forward(self, rngs: Sequence[Stream]) -> None:  # noqa: ARG002
         """Let y = x where x > 0, slope * x elsewhere."""
         self.backend.leaky_relu(self._x, self._y, self._slope)
 

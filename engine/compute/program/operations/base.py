@@ -1,6 +1,7 @@
-"""What an operation of a program is: one or more layers, bound to their buffers for a chunk of samples."""
+"""What an operation of a program is: one or more layers, bound to their buffers for some samples."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import ClassVar
@@ -49,39 +50,33 @@ class Step:
 class Site:
     """What an operation is built with, beside its step and its activations.
 
-    `scratch` is for all operations, as large as the neediest wants. `first` and `last` tell whether it is for the first
-    and last chunk of samples: the first begins the sums that the gradients of the layers' parameters are, those that
-    follow go on with them. `start` is the number of the chunk's first sample in the micro-batch.
+    `scratch` is for all operations, as large as the neediest wants. `microbatch` is the number of samples of each
+    micro-batch but the last, which may be smaller: gradients of parameters are summed up for each, then in pairs.
     """
 
     backend: Backend
     weights: Weights
     arena: Arena
     scratch: Array
-    first: bool
-    last: bool
-    start: int
+    microbatch: int
 
 
 class Operation(ABC):
-    """One step for one chunk of N samples. Reads x.value, writes y.value; reads y.gradient, writes x.gradient.
+    """One step for N samples. Reads x.value, writes y.value; reads y.gradient, writes x.gradient.
 
     All views are made in the constructor, so that `forward` and `backward` only compute.
     """
 
-    keeps_input: ClassVar[bool] = False  # backward reads x.value
-    keeps_output: ClassVar[bool] = False  # backward reads y.value
     keeps_frame: ClassVar[bool] = False  # x lies in its buffer as y does, borders included
     takes_images: ClassVar[bool] = False  # x may be images as the caller has them, a strided view
-    takes_parts: ClassVar[bool] = False  # y may be some samples of a larger buffer
 
     def __init__(self, step: Step, x: Activation, y: Activation, site: Site) -> None:
         self.step = step
         self.x = x
         self.y = y
         self.backend = site.backend
-        self.first = site.first
-        self.scratch = carve(site.scratch, self.scratch_shapes(step, x.N))
+        self.microbatch = site.microbatch
+        self.scratch = carve(site.scratch, self.scratch_shapes(step, x.N, site.microbatch, site.backend))
 
     @classmethod
     def input_frame(cls, step: Step) -> PaddedShape:
@@ -89,7 +84,7 @@ class Operation(ABC):
         return plain_frame(step.input)
 
     @classmethod
-    def scratch_shapes(cls, step: Step, N: int) -> list[tuple[int, ...]]:  # noqa: ARG003
+    def scratch_shapes(cls, step: Step, N: int, microbatch: int, backend: Backend) -> list[tuple[int, ...]]:  # noqa: ARG003
         """Return the shapes of the arrays, `self.scratch`, that are only needed while a pass of N samples runs."""
         return []
 
@@ -100,7 +95,7 @@ class Operation(ABC):
 
     @classmethod
     def footprint(cls, step: Step) -> int:
-        """Return roughly how many bytes a sample needs at one time: chunks are sized to fit the cache."""
+        """Return roughly how many bytes a sample takes."""
         return 4 * (prod(step.input) + prod(step.output))
 
     def parts(self) -> list["Operation"]:
@@ -108,12 +103,17 @@ class Operation(ABC):
         return [self]
 
     @abstractmethod
-    def forward(self, rng: Stream | None) -> None:
-        """Compute y.value; `rng` is given in training only, for layers that are random."""
+    def forward(self, rngs: Sequence[Stream]) -> None:
+        """Compute y.value; `rngs`, one a micro-batch, are given in training only, for layers that are random."""
 
     @abstractmethod
     def backward(self) -> None:
         """Compute x.gradient, if there is one, and the gradients of the layers' parameters."""
+
+
+def levels(N: int, microbatch: int) -> int:
+    """Return how many sums wait at most while those of all micro-batches are added up in pairs."""
+    return (-(-N // microbatch)).bit_length()
 
 
 def parameter(step: Step, name: str, weights: Weights) -> Parameter:

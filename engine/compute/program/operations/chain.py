@@ -2,8 +2,9 @@
 
 from collections.abc import Collection, Sequence
 
-from engine.compute.program.buffers import Activation, Arena, PaddedShape, plain_frame, space
+from engine.compute.program.buffers import Activation, Arena, PaddedShape, plain_frame, samples_of, space
 from engine.compute.program.operations.base import Operation, Site, Step
+from engine.kernels import Backend
 from engine.nn.frozen import is_trained
 
 
@@ -15,29 +16,27 @@ def chain(
     y: Activation,
     site: Site,
 ) -> list[Operation]:
-    """Return the operations from x to y for one chunk. What need not live until backward is shared by all chunks.
+    """Return the operations from x to y.
 
     `frames` says how the input of each step lies in its buffer, `needs` whether it needs a gradient.
     """
     operations: list[Operation] = []
-    for number, step in enumerate(steps):
-        target = y
-        if number + 1 < len(steps):
-            keep = step.operation.keeps_output or steps[number + 1].operation.keeps_input
-            name = "" if keep else f"{step.name} {steps[number + 1].name}"
-            target = activation(site.arena, frames[number + 1], x.N, needs[number + 1], name)
+    for number, step in enumerate(steps, 1):
+        target = y if number == len(steps) else activation(site.arena, frames[number], x.N, needs[number])
         operations.append(step.operation(step, x, target, site))
         x = target
     return operations
 
 
-def activation(arena: Arena, frame: PaddedShape, N: int, gradient: bool, name: str = "") -> Activation:
-    """Return an activation for N samples: shared under `name`, or new if there is none."""
-    shape = (frame.height, frame.width, N, frame.C)
-    value = arena.scratch(f"{name} value", *shape) if name else arena.keep(*shape)
+def activation(arena: Arena, frame: PaddedShape, N: int, gradient: bool) -> Activation:
+    """Return a new activation for N samples."""
+    shape = frame.height, frame.width, N * frame.C + frame.apart
+    plane = arena.keep(*shape)
+    value = samples_of(plane, N, frame.C)
     if not gradient:
-        return Activation(frame, value, None, N)
-    return Activation(frame, value, arena.scratch(f"{name} gradient", *shape) if name else arena.keep(*shape), N)
+        return Activation(frame, N, value, plane=plane)
+    slopes = arena.keep(*shape)
+    return Activation(frame, N, value, samples_of(slopes, N, frame.C), plane, slopes)
 
 
 def frames_of(steps: Sequence[Step], last: PaddedShape | None = None) -> list[PaddedShape]:
@@ -56,6 +55,6 @@ def needs_gradient(steps: Sequence[Step], frozen: Collection[str], before: bool 
     return needs
 
 
-def scratch_of(steps: Sequence[Step], N: int) -> int:
+def scratch_of(steps: Sequence[Step], N: int, microbatch: int, backend: Backend) -> int:
     """Return how many values of scratch the neediest of the steps wants for N samples."""
-    return max(space(step.operation.scratch_shapes(step, N)) for step in steps)
+    return max(space(step.operation.scratch_shapes(step, N, microbatch, backend)) for step in steps)

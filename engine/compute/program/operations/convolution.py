@@ -1,13 +1,15 @@
 """Convolution of any kernel, stride and padding as one matrix product of all patches."""
 
+from collections.abc import Sequence
 from math import prod
 from typing import cast
 
 import numpy as np
 
 from engine.compute.program.buffers import NO_SCRATCH, Activation, PaddedShape
-from engine.compute.program.operations.base import Operation, Site, Step, parameter
+from engine.compute.program.operations.base import Operation, Site, Step, levels, parameter
 from engine.compute.program.weights import Parameter, Weights
+from engine.kernels import Backend
 from engine.kernels.streams import Stream
 from engine.nn.layers import Conv2d
 
@@ -34,8 +36,6 @@ def bias_of(step: Step, weights: Weights) -> Parameter:
 class Convolution(Operation):
     """Patches to rows (im2col), then [h w N, k l C] @ [k l C, O]; the patches are kept for the filter's gradient."""
 
-    takes_parts = True
-
     def __init__(self, step: Step, x: Activation, y: Activation, site: Site) -> None:
         super().__init__(step, x, y, site)
         layer, C = geometry(step)
@@ -44,9 +44,10 @@ class Convolution(Operation):
         self._at = layer.steps, (x.frame.start - above, x.frame.start - left)
         self._filter, self._bias = parameter(step, "filter", site.weights), bias_of(step, site.weights)
         self._has_bias = layer.bias
-        self._out, self._product, self._columns_gradient = self.scratch
+        self._out, self._work, self._columns_gradient = self.scratch
         self._columns = site.arena.keep(*self._columns_gradient.shape)
         self._rows, self._rows_gradient = (a.reshape(1, -1, K) for a in (self._columns, self._columns_gradient))
+        self._by_place = self._columns.reshape(-1, x.N, K), self._out.reshape(-1, x.N, filters)
         self._flat_out = self._out.reshape(1, -1, filters)
         self._matrix = self._filter.value.reshape(1, K, filters)
         self._turned = site.weights.turned(f"{layer.name}.filter", (K, filters))
@@ -62,10 +63,11 @@ class Convolution(Operation):
         return PaddedShape(H, W, C, start, start + H + below, start + W + right)
 
     @classmethod
-    def scratch_shapes(cls, step: Step, N: int) -> list[tuple[int, ...]]:
-        """Return the shapes of the output, of a product for the filter's gradient, and of the patches' gradient."""
+    def scratch_shapes(cls, step: Step, N: int, microbatch: int, backend: Backend) -> list[tuple[int, ...]]:  # noqa: ARG003
+        """Return the shapes of the output, of sums of micro-batches that wait, and of the patches' gradient."""
         (layer, C), (h, w, filters) = geometry(step), step.output
-        return [(h, w, N * filters), (prod(layer.window) * C * filters,), (h, w, N, *layer.window, C)]
+        waiting = levels(N, microbatch) * filters * max(16, prod(layer.window) * C)
+        return [(h, w, N * filters), (waiting,), (h, w, N, *layer.window, C)]
 
     @classmethod
     def work(cls, step: Step) -> int:
@@ -78,7 +80,7 @@ class Convolution(Operation):
         layer, C = geometry(step)
         return 4 * step.output[0] * step.output[1] * (prod(layer.window) * C + layer.filters)
 
-    def forward(self, rng: Stream | None) -> None:  # noqa: ARG002
+    def forward(self, rngs: Sequence[Stream]) -> None:  # noqa: ARG002
         """Let y = patches @ filter + bias."""
         self.backend.im2col(self.x.value, self._columns, *self._at)
         self.backend.multiply(self._rows, self._matrix, self._flat_out, False, NO_SCRATCH)
@@ -86,13 +88,12 @@ class Convolution(Operation):
 
     def backward(self) -> None:
         """Let filter' = patches^T @ y'; patches' = y' @ filter^T, added up where patches overlap."""
-        kernels, filter_gradient = self.backend, self._filter.gradient.reshape(self._matrix.shape)
+        kernels, filter_gradient = self.backend, self._filter.gradient.reshape(self._matrix.shape[1:])
+        y, bias = self.y, self._bias.gradient
         if self._has_bias:
-            if self.first:
-                self._bias.gradient.fill(0)
-            kernels.add_bias_gradient(self.y.gradient_plane, self.y.place, self.y.shape, self._bias.gradient)
+            kernels.bias_gradient(y.gradient_plane, y.place, y.shape, bias, self.microbatch, self._work)
         np.copyto(self._out.reshape(self._inside_gradient.shape), self._inside_gradient)
-        kernels.multiply_columns(self._rows, self._flat_out, filter_gradient, not self.first, self._product)
+        kernels.matrix_gradient(*self._by_place, filter_gradient, self.microbatch, self._work)
         if self.x.gradient is not None:
             kernels.multiply(self._flat_out, self._turned, self._rows_gradient, False, NO_SCRATCH)
             kernels.col2im(self._columns_gradient, self.x.gradient, *self._at)

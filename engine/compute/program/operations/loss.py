@@ -1,6 +1,7 @@
 """The end of a program: loss, number of correct answers, and the gradient at the last layer."""
 
 from collections.abc import Callable
+from operator import add
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,6 +9,7 @@ from numpy.typing import NDArray
 from engine.compute.program.buffers import Activation, Arena
 from engine.errors import DataError
 from engine.kernels import Array, Backend
+from engine.kernels.pairs import in_pairs
 from engine.nn.loss_options import LossOptions
 from engine.nn.model import CROSS_ENTROPY
 
@@ -15,7 +17,9 @@ from engine.nn.model import CROSS_ENTROPY
 class Loss:
     """The loss `name` of N rows of outputs, in training with `options`."""
 
-    def __init__(self, name: str, outputs: Activation, arena: Arena, backend: Backend, options: LossOptions) -> None:
+    def __init__(
+        self, name: str, outputs: Activation, arena: Arena, backend: Backend, microbatch: int, options: LossOptions
+    ) -> None:
         self._smoothing = options.smoothing
         self._weights = np.array(options.weights, np.float64)
         self._total = backend.total
@@ -27,6 +31,7 @@ class Loss:
         self.outputs = outputs.value.reshape(-1, outputs.frame.C)
         self._gradient = gradient.reshape(self.outputs.shape)
         self._losses = arena.keep(len(self.outputs), dtype=np.float64)
+        self._parts = [self._losses[n : n + microbatch] for n in range(0, len(self._losses), microbatch)]
         self._labels = arena.keep(len(self.outputs), dtype=np.int32)
         self._values = arena.keep(*self.outputs.shape)
 
@@ -57,7 +62,7 @@ class Loss:
         """
         if self._has_values and self._of_values:
             self._of_values(self.outputs, self._values, self._losses, self._gradient)
-            return self._total(self._losses), 0
+            return self._sum(), 0
         correct = self._of_labels(self.outputs, self._labels, self._losses, self._gradient)
         if training and self._smoothing:
             self._smooth()
@@ -65,7 +70,7 @@ class Loss:
             weights = self._weights[self._labels]
             self._losses *= weights
             self._gradient *= weights.astype(np.float32)[:, None]
-        return self._total(self._losses), correct
+        return self._sum(), correct
 
     def _smooth(self) -> None:
         """Move a part of what each label is worth to all outputs, in equal shares: see docs/arithmetic.md."""
@@ -75,3 +80,7 @@ class Loss:
         self._losses += self._smoothing * (wide[rows, self._labels] - means)
         self._gradient[rows, self._labels] += np.float32(self._smoothing)
         self._gradient -= np.float32(self._smoothing / K)
+
+    def _sum(self) -> float:
+        """Return the losses of micro-batches, added up in pairs."""
+        return in_pairs([self._total(part) for part in self._parts], add)

@@ -1,5 +1,6 @@
 """Pooling by itself."""
 
+from collections.abc import Sequence
 from typing import cast
 
 import numpy as np
@@ -13,8 +14,6 @@ from engine.nn.layers import AvgPool2d, MaxPool2d
 class MaxPool(Operation):
     """Largest value of each window; which one it was is kept for the gradient."""
 
-    takes_parts = True
-
     def __init__(self, step: Step, x: Activation, y: Activation, site: Site) -> None:
         super().__init__(step, x, y, site)
         shape = y.shape
@@ -25,7 +24,7 @@ class MaxPool(Operation):
         self._work = site.arena.scratch(f"{step.name} work", *shape, dtype=number)
         self._mask = site.arena.scratch(f"{step.name} mask", *shape, dtype=np.bool_)
 
-    def forward(self, rng: Stream | None) -> None:  # noqa: ARG002
+    def forward(self, rngs: Sequence[Stream]) -> None:  # noqa: ARG002
         """Let y = the largest of each window."""
         self.backend.max_pool(self.x.plane, self.y.plane, self.y.place, self._route, self._size, self._work)
 
@@ -38,8 +37,6 @@ class MaxPool(Operation):
 class AveragePool(Operation):
     """Mean of each window."""
 
-    takes_parts = True
-
     def __init__(self, step: Step, x: Activation, y: Activation, site: Site) -> None:
         super().__init__(step, x, y, site)
         self._size = self.window(step)
@@ -49,7 +46,7 @@ class AveragePool(Operation):
         """Return how many rows and columns a window has, at most."""
         return cast(AvgPool2d, step.layers[0]).size
 
-    def forward(self, rng: Stream | None) -> None:  # noqa: ARG002
+    def forward(self, rngs: Sequence[Stream]) -> None:  # noqa: ARG002
         """Let y = the mean of each window."""
         self.backend.average_pool(self.x.plane, self.y.plane, self.y.place, self._size)
 

@@ -1,4 +1,6 @@
-"""Operations that only move numbers: into the program, between chunks of different size, from images to features."""
+"""Operations that only move numbers: into the program, from images to features."""
+
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -10,7 +12,7 @@ from engine.kernels.streams import Stream
 class Copy(Operation):
     """The same image into another buffer, with another border."""
 
-    takes_images = takes_parts = True
+    takes_images = True
 
     def __init__(self, step: Step, x: Activation, y: Activation, site: Site) -> None:
         super().__init__(step, x, y, site)
@@ -18,7 +20,7 @@ class Copy(Operation):
         if x.gradient is not None and y.gradient is not None:
             self._pairs.append((x.inside(x.gradient), y.inside(y.gradient)))
 
-    def forward(self, rng: Stream | None) -> None:  # noqa: ARG002
+    def forward(self, rngs: Sequence[Stream]) -> None:  # noqa: ARG002
         """Copy the values."""
         np.copyto(*self._pairs[0])
 
@@ -30,7 +32,7 @@ class Copy(Operation):
 class FlattenOp(Operation):
     """Images [H, W, N, C] to rows of features [N, (C, H, W)]."""
 
-    takes_images = takes_parts = True
+    takes_images = True
 
     def __init__(self, step: Step, x: Activation, y: Activation, site: Site) -> None:
         super().__init__(step, x, y, site)
@@ -39,7 +41,7 @@ class FlattenOp(Operation):
         if x.gradient is not None and y.gradient is not None:
             self._gradient = x.inside(x.gradient).transpose(2, 3, 0, 1), y.inside(y.gradient).reshape(shape)
 
-    def forward(self, rng: Stream | None) -> None:  # noqa: ARG002
+    def forward(self, rngs: Sequence[Stream]) -> None:  # noqa: ARG002
         """Copy the values, transposed."""
         image, row = self._value
         np.copyto(row, image)

@@ -1,46 +1,44 @@
 """Layers with a shortcut around them: two chains of operations from the same input, and the sum of what they end in."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from engine.compute.program.buffers import Activation, PaddedShape
 from engine.compute.program.operations.base import Operation, Site, Step
 from engine.compute.program.operations.chain import activation, chain, frames_of, needs_gradient, scratch_of
 from engine.compute.program.operations.reshape import Copy
-from engine.kernels import Array
+from engine.kernels import Array, Backend
 from engine.kernels.streams import Stream
 
 
 class ResidualOp(Operation):
     """Both branches read x, end in values of their own that are added to y, and read the gradient of y."""
 
-    keeps_input = True
-
     def __init__(self, step: Step, x: Activation, y: Activation, site: Site) -> None:
         super().__init__(step, x, y, site)
         layers, shortcut = step.branches
-        self._layers, a = self._branch("layers", layers, x, site)
+        self._layers, a = self._branch(layers, x, site)
         self._shortcut: list[Operation] = []
         b, self._more = x, None if x.gradient is None or y.gradient is None else y.inside(y.gradient)
         if shortcut:
-            slope = None if x.gradient is None else site.arena.scratch(f"{step.name} input", *x.gradient.shape)
-            beside = Activation(x.frame, x.value, slope, x.N, x.first)
-            self._shortcut, b = self._branch("shortcut", shortcut, beside, site)
-            self._more = None if slope is None else beside.inside(slope)
+            own = activation(site.arena, x.frame, x.N, x.gradient is not None)
+            beside = Activation(x.frame, x.N, x.value, own.gradient, x.plane, own.gradient_plane)
+            self._shortcut, b = self._branch(shortcut, beside, site)
+            self._more = None if own.gradient is None else own.inside(own.gradient)
         self._sum = a.inside(a.value), b.inside(b.value), y.inside(y.value)
         self._slope: Array | None = None if x.gradient is None else x.inside(x.gradient)
 
-    def _branch(
-        self, name: str, steps: tuple[Step, ...], x: Activation, site: Site
-    ) -> tuple[list[Operation], Activation]:
+    def _branch(self, steps: tuple[Step, ...], x: Activation, site: Site) -> tuple[list[Operation], Activation]:
         """Return the operations of a branch, and what it ends in."""
         y, frames = self.y, frames_of(steps, self.y.frame)
         if frames[0] != x.frame:
             steps = (Step(Copy, (), steps[0].input, steps[0].input), *steps)
             frames.insert(0, x.frame)
         needs = needs_gradient(steps, site.weights.frozen, x.gradient is not None)
-        shared = "" if steps[-1].operation.keeps_output else f"{self.step.name} {name}"
-        own = activation(site.arena, y.frame, y.N, False, shared)
-        end = Activation(y.frame, own.value, y.gradient if needs[-1] else None, y.N)
+        end = activation(site.arena, y.frame, y.N, False)
+        if needs[-1]:
+            end = Activation(y.frame, y.N, end.value, y.gradient, end.plane, y.gradient_plane)
         return chain(steps, frames[:-1], needs[:-1], x, end, site), end
 
     @classmethod
@@ -49,9 +47,9 @@ class ResidualOp(Operation):
         return frames_of(step.branches[0])[0]
 
     @classmethod
-    def scratch_shapes(cls, step: Step, N: int) -> list[tuple[int, ...]]:
+    def scratch_shapes(cls, step: Step, N: int, microbatch: int, backend: Backend) -> list[tuple[int, ...]]:
         """Return the shape of the scratch that the neediest operation of a branch wants."""
-        return [(max(scratch_of(branch, N) for branch in step.branches if branch),)]
+        return [(max(scratch_of(branch, N, microbatch, backend) for branch in step.branches if branch),)]
 
     @classmethod
     def footprint(cls, step: Step) -> int:
@@ -63,10 +61,10 @@ class ResidualOp(Operation):
         inner = (*self._layers, *self._shortcut)
         return [*(part for operation in inner for part in operation.parts()), self]
 
-    def forward(self, rng: Stream | None) -> None:
+    def forward(self, rngs: Sequence[Stream]) -> None:
         """Let y = layers(x) + shortcut(x)."""
         for operation in (*self._layers, *self._shortcut):
-            operation.forward(rng)
+            operation.forward(rngs)
         a, b, y = self._sum
         np.add(a, b, out=y)
 
