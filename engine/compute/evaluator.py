@@ -171,7 +171,12 @@ class Evaluator(TestSetEvaluator):
 
 
 def at_once(program: Program) -> int:
-    """Return how many micro-batches are best computed together: a power of two that changes no bit."""
+    """Return how many micro-batches are best computed together: a power of two that changes no bit.
+
+    One where the backend has bits of its own: BLAS's depend on how many columns a product has.
+    """
+    if program.weights.backend.own_bits:
+        return 1
     count, size = 1, program.samples
     while 2 * count * size <= SAMPLES and 2 * count * size * program.footprint <= MEMORY:
         count *= 2

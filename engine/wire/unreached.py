@@ -4,12 +4,11 @@ import errno
 import os
 import select
 import socket
-import time
 from collections.abc import Callable, Sequence
 from threading import Thread
 
 from engine.errors import UsageError
-from engine.system.clock import Clock
+from engine.system.clock import MONOTONIC, Clock
 from engine.wire.address import Address, coordinator_addresses
 
 PATIENCE = 5.0  # seconds without a connection before it is found out why
@@ -73,8 +72,8 @@ def reasons_of(addresses: Sequence[Address], connected: str, answer: float = ANS
             found[number] = f"the name {address.host} is not known here"
         except OSError as error:
             found[number] = _reason(error.errno)
-    until = time.monotonic() + answer
-    while pending and (left := until - time.monotonic()) > 0:
+    until = MONOTONIC.now() + answer
+    while pending and (left := until - MONOTONIC.now()) > 0:
         for ready in select.select([], list(pending), [], left)[1]:
             code = ready.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
             found[pending.pop(ready)] = _reason(code) if code else connected

@@ -141,8 +141,8 @@ def test_a_killed_run(gradsum: Gradsum, tidy: Path) -> None:
     assert "interrupted" in found.texts
     assert any("its process was killed or crashed" in said for said in found.texts)
     assert "what is taken for what" in found.descriptions
-    [worker] = [row for row in found.rows if len(row) == 9 and row[0] != "worker"]
-    assert int(worker[6].replace(",", "")) >= 8 * (load(Path("out")).step - 1), "images, as of the last checkpoint"
+    [worker] = [row for row in found.rows if len(row) == 10 and row[0] != "worker"]
+    assert int(worker[7].replace(",", "")) >= 8 * (load(Path("out")).step - 1), "images, as of the last checkpoint"
     assert gradsum("rm", 1, "--db", "r.db").code == 0
     assert (list_runs("r.db"), Path("out").exists()) == ([], False)
 

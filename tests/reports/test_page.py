@@ -55,7 +55,7 @@ def test_sections_pictures_and_numbers() -> None:
     for said in ("91.24", "1,234", "62 min 3 s", "61.3 s", "2,000", "mlp on digits: sgd, learning rate 0.5"):
         assert said in found.text
     assert ["1,234", "0.50", "91.24", "0.2500", "12.3", "20.0"] in found.rows
-    assert ["w1", "box", "9", "-", "-", "-", "6,400", "100", "-"] in found.rows
+    assert ["w1", "box", "9", "-", "-", "-", "-", "6,400", "100", "-"] in found.rows
     assert [cells[1:] for cells in found.rows if "it was gone" in cells] == [["lost", "w1", "it was gone"]]
     assert ["seed", "7"] in found.rows
     assert ["numpy", "2.0"] in found.rows

@@ -11,6 +11,7 @@ READERS = {
     "engine.system.clock": "is the clock",
     # The time of day is a value like any other in these: tests give rows, or look for a recent one.
     "engine.data.cache": "compares the time of day with the age of a file",
+    "engine.doctor.machine": "compares the time of day with that of the file system",
     "engine.records.backlog": "rows carry the time of day",
     "engine.records.catch_up": "rows carry the time of day",
     "engine.records.delivery": "rows carry the time of day",
