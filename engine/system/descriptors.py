@@ -7,6 +7,7 @@ from pathlib import Path
 from engine.errors import UsageError
 
 WANTED = 1 << 16
+RELAY, RELAYED = 48, 5  # file descriptors of a relay, and of it for each of its processes
 
 
 def descriptor_limit() -> int:
@@ -33,3 +34,8 @@ def need_descriptors(more: int, what: str) -> None:
             f"{what} needs {used + more} file descriptors, and this process may have {there}; start fewer workers, or "
             f"raise the limit first (ulimit -n {used + more})"
         )
+
+
+def need_for_relay(processes: int) -> None:
+    """Make sure that a relay with so many processes can be; raises as `need_descriptors`."""
+    need_descriptors(RELAY + RELAYED * processes, f"a relay with {processes} processes")

@@ -43,6 +43,11 @@ def test_what_is_said_to_be_needed_is_enough_and_less_is_refused(tidy: Path, wor
 def test_a_pool_of_workers(tidy: Path) -> None:
     refused = run(20, 20, "worker", "tcp://127.0.0.1:1", "--processes", 100)
     assert refused.returncode == 2
+    assert re.match(
+        r"gradsum: a relay with 100 processes needs 5\d\d file descriptors, and .* may have", refused.stderr
+    )
+    refused = run(20, 20, "worker", "tcp://127.0.0.1:1", "--processes", 100, "--relay", "off")
+    assert refused.returncode == 2
     assert re.match(r"gradsum: a pool of 100 workers needs 1\d\d file descriptors, and .* may have 20;", refused.stderr)
 
 

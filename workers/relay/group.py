@@ -9,13 +9,11 @@ from engine.coordinator.supervisor import Supervisor
 from engine.launch.local_workers import LocalWorkers
 from engine.launch.rendezvous import SOCKET, rendezvous_folder
 from engine.system.clock import MONOTONIC, Clock
-from engine.system.descriptors import need_descriptors
+from engine.system.descriptors import need_for_relay
 from engine.wire import Dialer, Endpoint, Listener
 from engine.wire.dialers import local_address
 from engine.wire.messages import TRACEBACK_LIMIT
 from engine.wire.shared_memory import SharedMemory, shared_memory_for
-
-SHARED, PER_PROCESS = 48, 5  # file descriptors: of a relay, and of each of its processes
 
 
 @dataclass(frozen=True)
@@ -48,7 +46,7 @@ class LocalGroup:
     """`count` processes on this machine, replaced when they end. `dialer`: to be polled with their socket."""
 
     def __init__(self, count: int, dialer: Dialer, clock: Clock = MONOTONIC) -> None:
-        need_descriptors(SHARED + PER_PROCESS * count, f"a relay with {count} processes")
+        need_for_relay(count)
         self.count = count
         self._dialer = dialer
         self._clock = clock

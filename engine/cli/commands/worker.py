@@ -32,6 +32,7 @@ def run(arguments: argparse.Namespace) -> int:
     from engine.launch.worker_options import keys_of, words_of
     from engine.launch.worker_pool import WorkerPool
     from engine.system.cores import usable_cores
+    from engine.system.descriptors import need_for_relay
 
     count = usable_cores() if arguments.processes is None else arguments.processes
     if not 1 <= count <= MOST:
@@ -40,6 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
     with chosen_kernels(arguments):
         way_in = keys.way_in() if keys and str(arguments.key) == "-" else b""
         if arguments.relay == "on" or (arguments.relay == "auto" and count > 1):
+            need_for_relay(count)
             pool = WorkerPool(1, [*words_of(arguments), "--relay", str(count)], way_in=way_in, bind=anywhere)
         else:
             pool = WorkerPool(count, words_of(arguments), way_in=way_in)
