@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from engine.kernels.circle import sin_cos
-from engine.kernels.exact.functions import exp, log
 from engine.nn.optimizers.adaptive import power
 
 RISE = 0.3  # of the steps of onecycle, where nothing else is said
@@ -77,5 +76,7 @@ class Rising:
     def rate(self, step: int, reductions: int = 0) -> float:  # noqa: ARG002 - as of a schedule
         """Return the rate of `step`, the first of which is 1."""
         part = (step - 1) / (self.steps - 1)
+        from engine.kernels.exact.functions import exp, log  # noqa: PLC0415 - their package takes scipy, slow to import
+
         whole = float(log(np.array([self.high / self.low]))[0])
         return self.low * float(exp(np.array([whole * part]))[0])
