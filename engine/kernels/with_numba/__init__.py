@@ -1,5 +1,8 @@
 """Every operation of the table compiled by numba: each loop nest reads and writes its arrays once."""
 
+from engine.kernels.with_numba.jit import about, cached, compilations  # first: it hides scipy from numba
+
+# isort: split
 from engine.kernels.with_numba.activations import (
     leaky_relu,
     leaky_relu_gradient,
@@ -14,7 +17,6 @@ from engine.kernels.with_numba.activations import (
 from engine.kernels.with_numba.averages import average_pool, average_pool_gradient
 from engine.kernels.with_numba.convolution import add_bias, bias_gradient, col2im, im2col
 from engine.kernels.with_numba.elementwise import gelu, gelu_gradient, relu, relu_gradient
-from engine.kernels.with_numba.jit import about, cached, compilations
 from engine.kernels.with_numba.loss import mean_squared_error, softmax_cross_entropy, squared_error_of_values
 from engine.kernels.with_numba.measures import histogram, moments, norm, total
 from engine.kernels.with_numba.norms import normalise, normalise_gradient
