@@ -29,7 +29,7 @@ def tensors_of(path: Path) -> dict[str, NDArray[np.float32]]:
 
 def _header(path: Path) -> dict[str, str]:
     if not path.exists():
-        raise CheckpointError(f"there is no file or folder {path}")
+        raise CheckpointError(f"no such file or folder: {path}")
     try:
         with safe_open(path, framework="numpy") as file:
             return dict(file.metadata() or {})

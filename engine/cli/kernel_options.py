@@ -21,7 +21,7 @@ def add_kernel_options(parser: argparse.ArgumentParser) -> None:
 def chosen_kernels(arguments: argparse.Namespace) -> Iterator[None]:
     """Compute with what the options say within the block; SettingsError for a value that is unknown.
 
-    What is to be known of kernels that were asked for goes to standard error.
+    A remark about the chosen kernels goes to standard error.
     """
     from engine.kernels import REMARKS, using
     from engine.settings import Settings

@@ -14,7 +14,7 @@ IN_WORDS = (
     "numba (compiled), numpy (with BLAS; its bits are its own), or exact (the bits of numba in plain numpy, slow)"
 )
 DEFAULT = f"{BACKEND}, or else numba if it is installed, else numpy"
-# What is to be known of kernels that are not the usual ones.
+# Remarks about kernels other than the default.
 REMARKS = {
     "numpy": "numpy kernels: their bits are their own, and differ from processor to processor",
     "exact": "exact kernels: the bits of the compiled ones in plain numpy, slow",

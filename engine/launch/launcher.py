@@ -45,7 +45,7 @@ class Join:
     more than `useful` have work.
 
     `address`: of the coordinator, with all its hosts. `way_in`: what standard input of a worker, or a key file, has;
-    empty if there are no keys. `folder`: for logs, and for a key file.
+    empty without keys. `folder`: for logs, and for a key file.
     """
 
     address: str

@@ -428,7 +428,7 @@ def test_help_for_a_worker(tidy: Path) -> None:
         (("--augment", "spin=3"), "no change is called 'spin'"),
         (("--freeze", "x*"), "freeze: no layer with parameters is called 'x*'"),
         (("--freeze", "*"), "no layer is left to train"),
-        (("--from", "nowhere"), "there is no file or folder nowhere"),
+        (("--from", "nowhere"), "no such file or folder: nowhere"),
         (("--top-k", 129), "top-k must be a whole number from 0 to 128, got 129"),
     ],
 )

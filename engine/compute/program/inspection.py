@@ -27,7 +27,7 @@ class OperationInfo:
 
 
 def describe(step: Step, chunk: int, needs_input_gradient: bool, needs_gradient: bool) -> OperationInfo:
-    """Return what is to be known about `step`, run on `chunk` samples at a time; of steps within it, nothing.
+    """Describe `step`, run on `chunk` samples at a time; steps inside it are left out.
 
     `needs_gradient`: a parameter in it, or before it, is trained; `needs_input_gradient`: one before it is.
     """

@@ -9,7 +9,7 @@ from engine.kernels.table import Array
 
 
 def calls(x: Inputs) -> Iterator[Call]:
-    """Yield them: sums that do not come out even, of denormals, of numbers whose squares are no float32."""
+    """Yield the calls: sums of odd lengths, of denormals, and of numbers whose squares overflow float32."""
     for some in (x.values(1001, scale=2.0**17), x.values(130, scale=TINY), x.values(65, scale=2.0**127), x.wild(99)):
         yield Call("moments", (some,))
         yield Call("norm", (some,))

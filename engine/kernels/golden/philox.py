@@ -10,7 +10,7 @@ LARGEST = (1 << 63) - 1
 
 
 def calls(x: Inputs) -> Iterator[Call]:  # noqa: ARG001 - as in the other files
-    """Yield them: the largest keys and counters, rows that are no whole number of blocks."""
+    """Yield the calls: the largest keys and counters, and rows that are not a multiple of a block."""
     yield Call("philox", ((3, 1), (1, 2, 3, 4), np.zeros(12, np.uint64)))
     yield Call("philox", ((LARGEST, 5), (LARGEST - 2, 0, LARGEST, LARGEST), np.zeros(12, np.uint64)))
     yield Call("dropout_mask", ((3, 1), (1, 2, 3, 4), 0.3, space(5, 13)))
