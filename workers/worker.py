@@ -32,6 +32,8 @@ logger = logging.getLogger("gradsum.workers")
 
 WAKE = 0.25  # seconds between checks of signals and the clock while nothing comes in
 
+GONE = 30.0  # seconds of silence of a coordinator that sends a ping every 5 s
+
 
 class Worker:
     """Joins the coordinator at the other end of `endpoint`, whenever there is one, and works for one after another.
@@ -119,8 +121,20 @@ class Worker:
                 heard = self._clock.now()  # after the work: while it lasted, nothing could be heard
             elif quit_ := self._retry():
                 return quit_
-            if self._clock.now() - heard > self._patience:
-                return Quit(f"nothing came from {self._endpoint.address} for {self._patience:g} seconds", 1)
+            if quit_ := self._silent_since(heard):
+                return quit_
+
+    def _silent_since(self, heard: float) -> Quit | None:
+        """Return why to end when the last message came at `heard`.
+
+        ZeroMQ may lose the word that a run is over, together with the connection: one that joined once needs no word.
+        """
+        silent = self._clock.now() - heard
+        if self._once and self._session.id and silent > GONE:
+            return Quit("the run is over, or its coordinator gone", 0)
+        if silent > self._patience:
+            return Quit(f"nothing came from {self._endpoint.address} for {self._patience:g} seconds", 1)
+        return None
 
     def _reason_to_quit(self) -> Quit | None:
         if self._leaving:

@@ -74,8 +74,8 @@ class LocalWorkers:
 
     @property
     def pids(self) -> list[int]:
-        """The process ids of the workers."""
-        return [process.pid for process in self._processes]
+        """The process ids of the workers; not of those that are about to be forked."""
+        return [process.pid for process in self._processes if process.pid]
 
     def useful(self, pid: int) -> None:
         """Note that the worker with this process id has given an answer."""

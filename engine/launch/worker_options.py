@@ -31,7 +31,11 @@ def add_worker_options(parser: argparse.ArgumentParser, patience: float) -> None
     parser.add_argument(
         "--place", default="", metavar="TEXT", help="what to call this place in the records, such as the id of a job"
     )
-    parser.add_argument("--once", action="store_true", help="leave when the run is over, with exit code 0")
+    parser.add_argument(
+        "--once",
+        action="store_true",
+        help="leave when the run is over, or nothing comes from it for 30 seconds, with exit code 0",
+    )
     parser.add_argument(
         "--patience",
         type=float,

@@ -222,8 +222,9 @@ def test_ctrl_c_in_a_real_study(tidy: Path, due: int) -> None:
     answer = finish(process)
     assert answer.code == INTERRUPTED, answer.err
     assert answer.err.endswith("gradsum: interrupted\n")
-    assert [row["workers"] for row in table(answer)] == ["0", "2"] if due == 3 else answer.out == ""
-    assert Path("a.json").exists() == (due == 3)
+    shown = [row["workers"] for row in table(answer)] if answer.out else []
+    assert shown == ["0", "2"] if due == 3 else shown in ([], ["0"]), "the first may have ended before the signal came"
+    assert Path("a.json").exists() == bool(shown)
 
 
 def test_runs_side_by_side_are_independent_and_leave_nothing_behind(tidy: Path) -> None:

@@ -159,6 +159,14 @@ def test_it_leaves_when_the_coordinator_is_silent(endpoint: FakeEndpoint) -> Non
     assert 60 < endpoint.clock.time - before < 61
 
 
+def test_one_that_joined_once_does_not_wait_for_a_coordinator_that_is_gone(endpoint: FakeEndpoint, job: Job) -> None:
+    endpoint.script = [welcome(job)]
+    before = endpoint.clock.time
+    worker = Worker(endpoint, patience=60, clock=endpoint.clock, once=True)
+    assert worker.run() == Quit("the run is over, or its coordinator gone", 0)
+    assert 30 < endpoint.clock.time - before < 31
+
+
 def before_each_block(monkeypatch: pytest.MonkeyPatch, happens: Callable[[], None]) -> None:
     """Let something happen, from now on, before each block of training is computed."""
     compute = Evaluator.train_block

@@ -93,9 +93,7 @@ class RelayWorker(Worker):
             frames = self._endpoint.poll(0.0)
         if quit_ := self._retry() or self._work_off():
             return quit_
-        if self._clock.now() - self._heard > self._patience:
-            return Quit(f"nothing came from {self._endpoint.address} for {self._patience:g} seconds", 1)
-        return None
+        return self._silent_since(self._heard)
 
     def _wait(self) -> "Sequence[m.Frame] | None":
         """Wait briefly for something to happen, above or below; return a message from above."""
