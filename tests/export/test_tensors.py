@@ -34,9 +34,10 @@ def module(path: Path) -> Any:
 
 
 def check_alike(net: Network) -> None:
-    torch = pytest.importorskip("torch")
-    inputs = samples(net.model, 8)
     net.save_torch("net.py")
+    ast.parse(Path("net.py").read_text())
+    torch = pytest.importorskip("torch")  # too large for what every test run installs
+    inputs = samples(net.model, 8)
     theirs = module(Path("net.py")).load()
     ours = net.logits(inputs)
     with torch.no_grad():
