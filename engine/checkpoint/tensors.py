@@ -1,4 +1,4 @@
-"""The tensors of any safetensors file, for networks that begin with the parameters of another."""
+"""The tensors of any safetensors file, for networks that begin with the parameters of another, or are imported."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ FLOATS = ("F16", "F32", "F64")
 
 def is_ours(path: Path) -> bool:
     """Tell whether `path` is a folder, or says that it is our checkpoint; CheckpointError if it cannot be read."""
-    return path.is_dir() or _header(path).get("gradsum") == "checkpoint"
+    return path.is_dir() or header_of(path).get("gradsum") == "checkpoint"
 
 
 def tensors_of(path: Path) -> dict[str, NDArray[np.float32]]:
@@ -27,7 +27,17 @@ def tensors_of(path: Path) -> dict[str, NDArray[np.float32]]:
         raise _unreadable(path, error) from error
 
 
-def _header(path: Path) -> dict[str, str]:
+def kinds_of(path: Path) -> dict[str, str]:
+    """Return the type of every array in the file, such as "F32", by name; CheckpointError if it cannot be read."""
+    try:
+        with safe_open(path, framework="numpy") as file:
+            return {name: file.get_slice(name).get_dtype() for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise _unreadable(path, error) from error
+
+
+def header_of(path: Path) -> dict[str, str]:
+    """Return the file's metadata; CheckpointError if it cannot be read."""
     if not path.exists():
         raise CheckpointError(f"no such file or folder: {path}")
     try:

@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
+from keyword import iskeyword
 
 from engine.cli.commands import SUMMARIES
 from engine.cli.parser import Parser
@@ -37,5 +38,6 @@ class Command:
 
 def load(name: str) -> Command:
     """Import the command with this name, one of SUMMARIES."""
-    command: Command = import_module(f"engine.cli.commands.{name.replace('-', '_')}").COMMAND
+    module = name.replace("-", "_") + ("_" if iskeyword(name) else "")
+    command: Command = import_module(f"engine.cli.commands.{module}").COMMAND
     return command

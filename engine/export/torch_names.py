@@ -1,5 +1,6 @@
 """What parameters are called in PyTorch: c1.filter is c1.weight there."""
 
+from collections.abc import Iterable
 from keyword import iskeyword
 
 # Names that an attribute of a torch.nn.Module cannot have, or that the module file uses itself.
@@ -28,3 +29,26 @@ def torch_name(name: str) -> str:
     """Return what a parameter, such as "c1.filter", is called in a module's state."""
     layer, _, array = name.partition(".")
     return f"{torch_layer(layer)}.{'weight' if array in WEIGHT else array}"
+
+
+def own_names(wanted: Iterable[str], there: Iterable[str]) -> dict[str, str]:
+    """Return which of the names `there` is that of each parameter in `wanted`: its own, or as PyTorch writes it.
+
+    A path of modules there, such as "features.0.weight", is that of the layer "features_0". What is not there is left
+    out.
+    """
+    known = {_word(name): name for name in there}
+    pairs = {name: (name, torch_name(name), _plain(name)) for name in wanted}
+    return {name: known[at] for name, some in pairs.items() if (at := next((x for x in some if x in known), None))}
+
+
+def _plain(name: str) -> str:
+    layer, _, array = name.partition(".")
+    return f"{layer}.{'weight' if array in WEIGHT else array}"
+
+
+def _word(name: str) -> str:
+    """Return the name with its layer as a word, as layers here are called: "0.weight" is "_0.weight"."""
+    layer, _, array = name.rpartition(".")
+    word = layer.replace(".", "_")
+    return f"{'_' if word[:1].isdecimal() else ''}{word}.{array}"

@@ -13,6 +13,10 @@ from engine.nn.layers import Layer
 from engine.nn.model import Model
 from engine.nn.parameters import Vector
 
+# What is JSON in metadata, and of which kind.
+LISTS = ("shape", "classes", "columns", "targets")
+TABLES = ("model", "normalisation", "values")
+
 
 class Trained(Protocol):
     """A trained network: engine.network.Network is one."""

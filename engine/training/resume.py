@@ -16,7 +16,10 @@ def continued_settings(stored: RunState, given: Mapping[str, Any]) -> Settings:
     """
     Settings.build(dict(given))
     if not stored.settings:
-        raise CheckpointError("the checkpoint has no settings of its run, so it cannot be resumed")
+        raise CheckpointError(
+            "the checkpoint has no settings of its run, so it cannot be resumed; --from begins a new run with its "
+            "parameters"
+        )
     try:
         before = Settings.build(dict(stored.settings))
     except SettingsError as error:

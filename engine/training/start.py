@@ -12,6 +12,7 @@ from engine import checkpoint as checkpoints
 from engine.checkpoint.tensors import is_ours, tensors_of
 from engine.data import Dataset
 from engine.errors import CheckpointError, ModelError
+from engine.export.torch_names import own_names
 from engine.nn.layers import Dense
 from engine.nn.model import Model, model_from
 from engine.nn.parameters import Layout, Vector
@@ -46,12 +47,11 @@ class Start:
     def match(self, layout: Layout) -> "Match":
         """Return which arrays fit; CheckpointError if none does."""
         taken: dict[str, str] = {}
+        names = own_names(layout.specs, self.arrays)
         for name, spec in layout.specs.items():
-            layer, _, own = name.rpartition(".")
-            names = [name, f"{layer}.weight"] if own in ("filter", "weights") else [name]  # PyTorch's name
-            fitting = [one for one in names if one in self.arrays and self.arrays[one].shape == spec.shape]
-            if fitting:
-                taken[name] = fitting[0]
+            there = names.get(name)
+            if there is not None and self.arrays[there].shape == spec.shape:
+                taken[name] = there
         if not taken:
             raise CheckpointError(
                 f"no array in {self.path} has the name and shape of one of the model's, such as "

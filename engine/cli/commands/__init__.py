@@ -22,6 +22,7 @@ GROUPS = {
         "evaluate": "measure a trained network on a part of a data set",
         "predict": "classify images, or predict from features",
         "export": "write a network for ONNX, PyTorch or others",
+        "import": "make a checkpoint of a network trained elsewhere",
         "verify": "compute the steps of a checkpoint again, and compare the bits",
     },
     "measure and learn": {
