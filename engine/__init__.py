@@ -5,6 +5,7 @@ is loaded, and the command line must start fast.
 """
 
 from importlib import import_module
+from importlib.util import find_spec
 from logging import NullHandler, getLogger
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,8 @@ if TYPE_CHECKING:  # the same names for type checkers, to whom "X as X" says tha
     from engine.data import Split as Split
     from engine.data import load_data as load_data
     from engine.errors import GradsumError as GradsumError
+    from engine.estimators import GradsumClassifier as GradsumClassifier
+    from engine.estimators import GradsumRegressor as GradsumRegressor
     from engine.network import Network as Network
     from engine.network import load as load
     from engine.network import load_network as load_network
@@ -58,6 +61,7 @@ __version__ = "0.1.0"
 _NAMES_IN = {
     "engine.data": ("Dataset", "Split", "load_data"),
     "engine.errors": ("GradsumError",),
+    "engine.estimators": ("GradsumClassifier", "GradsumRegressor"),
     "engine.network": ("Network", "load", "load_network"),
     "engine.nn.layers": (
         "AvgPool2d",
@@ -89,7 +93,9 @@ _NAMES_IN = {
     "engine.training.verify": ("Verdict", "verify"),
 }
 _HOME = {name: module for module, names in _NAMES_IN.items() for name in names}
-__all__ = sorted(_HOME)  # noqa: PLE0605 - type checkers have the imports above
+# Without scikit-learn there are no estimators, and `from gradsum import *` works all the same.
+_MISSING = () if find_spec("sklearn") else _NAMES_IN["engine.estimators"]
+__all__ = sorted(_HOME.keys() - {*_MISSING})  # noqa: PLE0605 - type checkers have the imports above
 
 getLogger("gradsum").addHandler(NullHandler())  # quiet unless the program that imports us wants to hear
 

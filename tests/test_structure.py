@@ -25,6 +25,7 @@ ONLY = {
     "safetensors": {"engine.checkpoint", "engine.data", "engine.export"},
     "onnx": {"engine.export"},
     "onnxruntime": {"engine.export"},
+    "sklearn": {"engine.estimators"},
     "numba": {"engine.kernels.with_numba"},
     "scipy": {"engine.kernels.with_numpy"},
     "rich": {"engine.cli"},
