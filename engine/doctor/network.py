@@ -10,9 +10,9 @@ from engine.system.interfaces import own_hosts
 from engine.wire import Dialer
 from engine.wire.address import Address, coordinator_addresses
 from engine.wire.keys import Keys
-from engine.wire.unreached import reasons_of
+from engine.wire.look import look_at
+from engine.wire.unreached import unwelcome
 
-CONNECTED = "connected"
 HANDSHAKE = 5.0  # seconds
 LARGEST = 1 << 20  # bytes of a message; none is taken
 
@@ -29,16 +29,16 @@ def findings(address: str, keys: Keys | None) -> Iterator[Finding]:
         else:
             yield Finding("name", True, f"{one.host} is {numeric[-1].host}")
     yield from map(_route, numeric)
-    reasons = reasons_of(numeric, CONNECTED)
-    open_ones = [one for one, reason in zip(numeric, reasons, strict=True) if reason == CONNECTED]
-    for one, reason in zip(numeric, reasons, strict=True):
-        if reason == CONNECTED:
-            yield Finding("port", True, f"{one} takes connections")
-        else:
+    looks = look_at(numeric)
+    open_ones = [look for look in looks if not look.failed]
+    for one, look in zip(numeric, looks, strict=True):
+        if look.failed:
             harmless = "; that does no harm, since another is reached" if open_ones else ""
-            yield Finding("port", bool(open_ones), f"{one}: {reason}{harmless}")
+            yield Finding("port", bool(open_ones), f"{one}: {look.failed}{harmless}")
+        else:
+            yield Finding("port", True, f"{one} takes connections")
     if open_ones:
-        yield _keys(address, keys)
+        yield _keys(address, keys, unwelcome(open_ones, bool(keys)))
 
 
 def _route(address: Address) -> Finding:
@@ -53,8 +53,10 @@ def _route(address: Address) -> Finding:
         return Finding("route", False, f"none to {address.host} ({error.strerror}); our addresses are {ours}")
 
 
-def _keys(address: str, keys: Keys | None) -> Finding:
-    """Find out whether the coordinator proves that it has the key."""
+def _keys(address: str, keys: Keys | None, other: str) -> Finding:
+    """Find out whether the coordinator proves that it has the key; `other` says why it never will, if that is known."""
+    if other:
+        return Finding("key", False, f"the coordinator {other}")
     dialer = Dialer(address, LARGEST, keys)
     try:
         until = MONOTONIC.now() + HANDSHAKE

@@ -211,6 +211,9 @@ class SweepRow:
     reading: Annotated[
         Mapping[str, Any], "JSON object: what was chosen of how the data is read, such as size or target_column"
     ] = field(default_factory=dict)
+    at_once: Annotated[int | None, "trials side by side; what a trial follows from ends so many before it; NULL: 1"] = (
+        None
+    )
 
 
 class TrialRow(NamedTuple):

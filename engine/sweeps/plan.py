@@ -16,12 +16,15 @@ from engine.settings.workers import WorkersSettings
 from engine.sweeps import defaults
 from engine.sweeps.samplers import SAMPLERS, Grid, Random, Sampler, size
 from engine.sweeps.space import MODEL, Choice, Parameters, Space, Value, ends, space_of, written
+from engine.system.cores import usable_cores
 from engine.training.defaults import DEFAULT_DB
 from engine.training.prepare import Request, checked_name, choose_settings, prepare, variant
 from engine.training.run import Run
+from engine.wire.address import places_to_listen
 
 Given = Mapping[str, Any]
 MOST_TRIALS = 1_000_000
+MOST_AT_ONCE = 256
 OF_OPTIMIZERS = {f.name for kind in OPTIMIZERS.values() for f in fields(kind)}
 # What changes no trial, so that it may be given again when a sweep is resumed.
 MAY_CHANGE = (
@@ -44,6 +47,11 @@ class Plan:
     given: Given
     space: Space
     models: dict[str, Model]
+
+    @property
+    def at_once(self) -> int:
+        """How many trials are carried out at a time."""
+        return self.row.at_once or defaults.AT_ONCE
 
     def run(self, number: int, parameters: Parameters) -> Run:
         """Return the run of trial `number`: at its beginning, or where its newest checkpoint is."""
@@ -98,6 +106,7 @@ class SweepRequest:
     sampler: str | None = None
     prune_after: int | None = None
     resume: str | None = None
+    at_once: int | None = None
 
 
 def begin_sweep(request: SweepRequest, progress: Progress | None = None) -> Plan:
@@ -108,6 +117,7 @@ def begin_sweep(request: SweepRequest, progress: Progress | None = None) -> Plan
     sampler = request.sampler or defaults.SAMPLER
     prune_after = defaults.PRUNE_AFTER if request.prune_after is None else request.prune_after
     _check(space, [*given, *([MODEL] if request.run.model else [])], sampler, prune_after)
+    at_once = _checked_at_once(request.at_once)
     count = how_many(request.trials, sampler, space)
     name = checked_name(request.run.name)
     common = {**defaults.SETTINGS, **given}
@@ -129,8 +139,9 @@ def begin_sweep(request: SweepRequest, progress: Progress | None = None) -> Plan
         data_digest=base.digest,
         folder=str(base.folder.absolute()),
         reading=base.reading.given(),
+        at_once=at_once,
     )
-    return Plan(row, None, base, common, space, models)
+    return _shared(Plan(row, None, base, common, space, models))
 
 
 def _check(space: Space, given: Iterable[str], sampler: str, prune_after: int) -> None:
@@ -142,6 +153,34 @@ def _check(space: Space, given: Iterable[str], sampler: str, prune_after: int) -
         raise SettingsError(f"sampler must be one of {', '.join(SAMPLERS)}, got {sampler!r:.60}")
     if not 0 <= prune_after <= MOST_TRIALS:
         raise SettingsError(f"prune-after must be from 0 to {MOST_TRIALS}, got {prune_after}")
+
+
+def _checked_at_once(given: int | None) -> int:
+    at_once = defaults.AT_ONCE if given is None else given
+    if not 1 <= at_once <= MOST_AT_ONCE:
+        raise SettingsError(f"at-once must be from 1 to {MOST_AT_ONCE}, got {at_once}")
+    return at_once
+
+
+def _shared(plan: Plan) -> Plan:
+    """Return the plan with no more workers for each of several trials at a time than cores, unless they were given.
+
+    SettingsError if they cannot all listen where workers on other machines are to join.
+    """
+    count, settings = plan.at_once, plan.base.settings
+    if count == 1:
+        return plan
+    places = places_to_listen(settings.bind) if settings.bind else []
+    if places and places[0].port and len(places) < count:
+        text = (
+            f"at-once {count} takes as many ports: give --bind with port 0, or a range of ports as in tcp://*:5000-5099"
+        )
+        raise SettingsError(text)
+    if plan.given.get("workers") is not None or settings.workers is None:
+        return plan
+    workers = min(settings.workers, max(1, usable_cores() // count))
+    base = replace(plan.base, settings=replace(settings, workers=workers))
+    return replace(plan, base=base, given={**plan.given, "workers": workers})
 
 
 def resume_sweep(request: SweepRequest, resume: str, progress: Progress | None = None) -> Plan:
@@ -171,13 +210,13 @@ def resume_sweep(request: SweepRequest, resume: str, progress: Progress | None =
             f"the sweep has {row.trials} trials; a resumed one may have more, not fewer: got {request.trials}"
         )
     base = replace(base, uuid=row.uuid, model_name=row.model)
-    return Plan(replace(row, trials=count), number, base, settings, space, models)
+    return _shared(Plan(replace(row, trials=count), number, base, settings, space, models))
 
 
 def _find(request: SweepRequest, resume: str, db: Path) -> tuple[int, SweepRow]:
     """Return number and row of the sweep to be resumed; SettingsError if something given would change it."""
     run = request.run
-    kept = {"over": request.over, "sampler": request.sampler, "prune_after": request.prune_after}
+    kept = {name: getattr(request, name) for name in ("over", "sampler", "prune_after", "at_once")}
     for name, value in {**kept, "model": run.model, "out": run.out, "name": run.name}.items():
         if value is not None:
             raise _fixed(name)

@@ -15,10 +15,13 @@ _AT_ONCE = 64  # draws: one by one they take longer
 
 
 class Sampler(Protocol):
-    """Suggests parameters. Trials count from 1, and are told in order, each before the next is suggested."""
+    """Suggests parameters. Trials count from 1, and each is suggested once, in order.
 
-    def suggest(self, number: int) -> Parameters:
-        """Return the parameters of trial `number`."""
+    How they ended is told in order, too, some of them while others are yet to end.
+    """
+
+    def suggest(self, number: int, known: Parameters | None = None) -> Parameters:
+        """Return the parameters of trial `number`: those that are `known` from the records, if it began before."""
 
     def tell(self, trial: Trial) -> None:
         """Learn how a trial ended."""
@@ -31,8 +34,10 @@ class Grid:
         self._axes = {name: _values(name, dimension) for name, dimension in space.items()}
         self.size = math.prod(map(len, self._axes.values()))
 
-    def suggest(self, number: int) -> Parameters:
+    def suggest(self, number: int, known: Parameters | None = None) -> Parameters:
         """Return the combination `number`, from 1 to `size`."""
+        if known:
+            return known
         chosen, rest = {}, number - 1
         for name, values in reversed(self._axes.items()):
             rest, place = divmod(rest, len(values))
@@ -54,8 +59,13 @@ class Random:
         self._seed = seed
         self._seen: set[tuple[Value, ...]] = set()
 
-    def suggest(self, number: int) -> Parameters:
+    def suggest(self, number: int, known: Parameters | None = None) -> Parameters:
         """Return the parameters of trial `number`; an earlier trial's only if no others turn up in many draws."""
+        chosen = known or self._draw(number)
+        self._seen.add(tuple(chosen[name] for name in self._space))
+        return chosen
+
+    def _draw(self, number: int) -> Parameters:
         random = Stream(self._seed, Purpose.TRIAL, number)
         for _ in range(0, DRAWS, _AT_ONCE):
             for row in random.doubles(_AT_ONCE, len(self._space)).tolist():
@@ -65,8 +75,7 @@ class Random:
         return drawn
 
     def tell(self, trial: Trial) -> None:
-        """Remember what the trial had."""
-        self._seen.add(tuple(trial.parameters[name] for name in self._space))
+        """Do nothing."""
 
 
 def size(space: Space) -> int | None:

@@ -1,7 +1,8 @@
-"""The public `sweep()`: carries out trial after trial with the same workers, and finds the best."""
+"""The public `sweep()`: carries out trials, one after the other or side by side, and finds the best."""
 
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Unpack
 
@@ -11,6 +12,7 @@ from engine.nn.optimizers import Optimizer
 from engine.settings import Settings, SettingsDict, given_settings
 from engine.sweeps.plan import Plan, SweepRequest, begin_sweep, resume_sweep
 from engine.sweeps.report import SweepReporter, SweepResult
+from engine.sweeps.side_by_side import OneOfSeveral, Told, tell
 from engine.sweeps.space import Value
 from engine.sweeps.trials import Trials
 from engine.system.terminal import ProgressLine
@@ -26,6 +28,7 @@ def sweep(
     trials: int | None = None,
     sampler: str | None = None,
     prune_after: int | None = None,
+    at_once: int | None = None,
     settings: Settings | None = None,
     optimizer: Optimizer | str | None = None,
     db: Path | str | None = None,
@@ -41,11 +44,12 @@ def sweep(
     reporter: SweepReporter | None = None,
     **options: Unpack[SettingsDict],
 ) -> SweepResult:
-    """Train with many settings, one run after the other, and return which did best in validation.
+    """Train with many settings, and return which did best in validation.
 
     `over`: what to try, by setting: values (a sequence, or "a,b,c") or a range ("1e-4:1e-1:log"); "model" may be one
     of them. `trials`: how many (default: 20, or all of a grid). `sampler`: "random" (default), "grid" or "tpe".
     `prune_after`: so many trials must have finished before one is stopped early (default 5; 0: none ever is).
+    `at_once`: so many run side by side (default 1), each on workers of its own; the reporter hears no steps then.
     `resume`: number or name of a sweep in `db` to continue; only trials, reporter, workers and the like may be given
     then. The rest is as for `train`, errors included, and for all trials. A trial that diverges is not an error.
     """
@@ -54,7 +58,7 @@ def sweep(
     named = None if classes is None else tuple(classes)
     reading = ReadOptions(size, skip_unreadable, columns, named, target_column, task)
     asked = Request(model, data, db, out, None, name, given, reading)
-    request = SweepRequest(asked, over, trials, sampler, prune_after, resume)
+    request = SweepRequest(asked, over, trials, sampler, prune_after, resume, at_once)
     return _sweep(request, reporter)
 
 
@@ -73,6 +77,26 @@ def _sweep(request: SweepRequest, given: SweepReporter | None) -> SweepResult:
         sampler = plan.sampler()
         process.use_kernels(plan.base.settings)
         process.compile_kernels()
-        sizes = frozenset(one.layout().size for one in plan.models.values())
-        process.start_workers(plan.base.settings, sizes, plan.base.folder)
-        return Trials(plan, sampler, process, reporter).run()
+        told = Told()
+        with ExitStack() as stack:
+            processes = _processes(plan, process, reporter, told, stack)
+            tell(told)
+            ready = [(one, one.open_records(plan.base.db)) for one in processes]
+            return Trials(plan, sampler, ready, reporter, told).run()
+
+
+def _processes(
+    plan: Plan, process: TrainingProcess, reporter: SweepReporter, told: Told, stack: ExitStack
+) -> list[TrainingProcess]:
+    """Start the workers and return whose they are: `process`, or others beside it for several trials at a time."""
+    sizes = frozenset(one.layout().size for one in plan.models.values())
+    settings, folder = plan.base.settings, plan.base.folder
+    if plan.at_once == 1:
+        process.start_workers(settings, sizes, folder)
+        return [process]
+    found = []
+    for number in range(1, min(plan.at_once, plan.row.trials) + 1):
+        own = OneOfSeveral(f"workers {number}", reporter, told)
+        found.append(stack.enter_context(TrainingProcess(own, beside=process)))
+        found[-1].start_workers(settings, sizes, folder / f"workers-{number}")
+    return found

@@ -7,7 +7,7 @@ import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
-from optuna.trial import FrozenTrial, TrialState, create_trial
+from optuna.trial import TrialState
 
 from engine.records.status import TrialStatus
 from engine.sweeps.space import Choice, Dimension, Parameters, Space
@@ -21,15 +21,15 @@ class Tpe:
     """Tree-structured Parzen estimator (Bergstra et al., "Algorithms for Hyper-Parameter Optimization", 2011).
 
     There is a new sampler for each trial, so that what it suggests depends on nothing but the sweep, the number of the
-    trial, and the trials before. `storage` is a journal file for Optuna's own tools. When a sweep is resumed it is
-    replaced, and told the earlier trials again: what counts is in the records.
+    trial, and the trials before: those that have not ended count for nothing. `storage` is a journal file for Optuna's
+    own tools. When a sweep is resumed it is replaced, and told the earlier trials again: what counts is in the records.
     """
 
     def __init__(self, space: Space, seed: int, storage: Path) -> None:
         self._distributions = {name: _distribution(dimension) for name, dimension in space.items()}
         self._seed = seed
         self._storage = storage
-        self._asked: optuna.Trial | None = None
+        self._asked: dict[int, optuna.Trial] = {}  # trials that have not ended, by number
 
     @cached_property
     def _study(self) -> optuna.Study:
@@ -40,32 +40,22 @@ class Tpe:
         journal = JournalStorage(JournalFileBackend(str(self._storage.absolute())))
         return optuna.create_study(storage=journal, study_name=NAME, direction="maximize")
 
-    def suggest(self, number: int) -> Parameters:
-        """Return the parameters of trial `number`."""
+    def suggest(self, number: int, known: Parameters | None = None) -> Parameters:
+        """Return the parameters of trial `number`: those that are `known`, if it began before."""
+        if known:
+            self._study.enqueue_trial(dict(known))
         self._study.sampler = optuna.samplers.TPESampler(seed=(self._seed * _PRIME + number) % (1 << 32))
-        self._asked = self._study.ask(self._distributions)
-        return {name: self._asked.params[name] for name in self._distributions}
+        asked = self._asked[number] = self._study.ask(self._distributions)
+        return {name: asked.params[name] for name in self._distributions}
 
     def tell(self, trial: Trial) -> None:
-        """Report how the trial ended that was suggested last, or that was carried out before the sweep was resumed."""
+        """Report how a trial ended that was suggested."""
         value = trial.best.score if trial.state is TrialStatus.FINISHED and trial.best else None
         state = TrialState.PRUNED if value is None else TrialState.COMPLETE  # one that diverged counts as the worst
-        if self._asked is None:
-            self._study.add_trial(self._frozen(trial, state, value))
-            return
+        asked = self._asked.pop(trial.number)
         for point in trial.curve:
-            self._asked.report(point.score, point.step)
-        self._study.tell(self._asked, value, state)
-        self._asked = None
-
-    def _frozen(self, trial: Trial, state: TrialState, value: float | None) -> FrozenTrial:
-        return create_trial(
-            state=state,
-            value=value,
-            params=dict(trial.parameters),
-            distributions=self._distributions,
-            intermediate_values={point.step: point.score for point in trial.curve},
-        )
+            asked.report(point.score, point.step)
+        self._study.tell(asked, value, state)
 
 
 def _distribution(dimension: Dimension) -> BaseDistribution:

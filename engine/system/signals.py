@@ -30,6 +30,15 @@ class Interrupt:
         self._leaving = False
         self._before: dict[signal.Signals, Any] = {}
 
+    @property
+    def at_once(self) -> bool:
+        """Whether a second Ctrl-C came: KeyboardInterrupt is raised in the main thread, others have to ask."""
+        return self._leaving
+
+    def request(self, what: str) -> None:
+        """Let what is going on end as after a first signal; `what` came, if no signal did before."""
+        self.requested = self.requested or what
+
     def __enter__(self) -> Self:
         self._before = {number: signal.signal(number, self._handle) for number in heard(SIGNALS)}
         return self

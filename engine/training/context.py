@@ -17,5 +17,7 @@ class RunContext:
     limit: TimeLimit
 
     def must_stop(self) -> bool:
-        """Return whether the run is to stop however far it is."""
+        """Return whether the run is to stop however far it is; KeyboardInterrupt if it is not to wait for that."""
+        if self.interrupt.at_once:
+            raise KeyboardInterrupt
         return bool(self.interrupt.requested) or self.limit.reached()

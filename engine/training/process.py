@@ -49,19 +49,31 @@ class TrainingProcess:
     is undone in the opposite order when it is left. Only `carry_out` sets up what belongs to a single run.
     """
 
-    def __init__(self, reporter: Reporter, clock: Clock = MONOTONIC, line: ProgressLine | None = None) -> None:
-        """`line`: where it is shown how far what takes long is, for who gave no reporter that would."""
+    def __init__(
+        self,
+        reporter: Reporter,
+        clock: Clock = MONOTONIC,
+        line: ProgressLine | None = None,
+        beside: "TrainingProcess | None" = None,
+    ) -> None:
+        """`line`: where it is shown how far what takes long is, for who gave no reporter that would.
+
+        `beside`: another one in this process, entered before, which hears the signals for both; this one then carries
+        out runs in a thread of its own.
+        """
         self.reporter = reporter
         self._line = line or ProgressLine(None)
-        self.interrupt = Interrupt(reporter.interrupted, clock)
+        self._beside = beside
+        self.interrupt: Interrupt = beside.interrupt if beside else Interrupt(reporter.interrupted, clock)
         self._clock = clock
         self._stack = ExitStack()
         self._cluster: Cluster | None = None
 
     def __enter__(self) -> Self:
         self._folder = self._stack.enter_context(ExitStack())  # left last: closing the records may write to the folder
-        self._stack.enter_context(self.interrupt)
-        self._stack.enter_context(one_blas_thread())
+        if self._beside is None:
+            self._stack.enter_context(self.interrupt)
+            self._stack.enter_context(one_blas_thread())
         return self
 
     def __exit__(

@@ -35,7 +35,7 @@ class Candidate:
     ) -> None:
         self.address = address
         self.expelled = False  # the coordinator that has the key will never admit us
-        self.other_mechanism = False  # one of the two ends has no keys
+        self.other_mechanism = False  # one of the two ends has no keys: told only if the other end spoke first
         self.lost = False  # a connection has ended since the last `take_events`
         self._descriptor: int | None = None  # of the connection
         self.socket = context.socket(zmq.DEALER)

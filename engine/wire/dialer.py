@@ -12,13 +12,11 @@ from engine.wire.candidate import Candidate
 from engine.wire.keys import Keys, new_pair
 from engine.wire.messages import Frame
 from engine.wire.sockets import end, milliseconds
-from engine.wire.unreached import Unreached
+from engine.wire.unreached import INSECURE, NO_KEY, Unreached
 
 logger = logging.getLogger("gradsum.wire")
 
 EXPELLED = "has expelled this worker"
-INSECURE = "takes no keys: give --insecure in place of --key here, or start it without --insecure"
-NO_KEY = "wants a key: give --key FILE here, a copy of its key file, or start it with --insecure"
 
 
 class Dialer:
@@ -52,7 +50,8 @@ class Dialer:
         self._candidates: list[Candidate] = []
         self._chosen: Candidate | None = None  # the one that has answered
         self._connected = False
-        self._unreached = Unreached(address, bool(keys), tell, clock) if tell else None
+        away = address.startswith("tcp://")
+        self._unreached = Unreached(address, bool(keys), tell, clock) if away else None
         try:
             self._try_all()
         except BaseException:
@@ -66,7 +65,7 @@ class Dialer:
             return EXPELLED
         if all(candidate.other_mechanism for candidate in self._candidates):
             return INSECURE if self._keys else NO_KEY
-        return ""
+        return self._unreached.unwelcome if self._unreached else ""
 
     @property
     def sources(self) -> "list[zmq.Socket[bytes]]":

@@ -31,6 +31,7 @@ def carried_out(number: int, parameters: Parameters) -> Trial:
 def trials(sampler: Tpe, done: list[Trial], count: int) -> list[Trial]:
     """Return what a sweep does with `sampler`, when the trials `done` are on record."""
     for trial in done:
+        assert sampler.suggest(trial.number, trial.parameters) == trial.parameters
         sampler.tell(trial)
     found = list(done)
     for number in range(len(done) + 1, count + 1):

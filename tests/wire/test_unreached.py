@@ -2,13 +2,15 @@
 
 import socket
 from collections.abc import Iterator
+from threading import Thread
 
 import pytest
 
 from engine.wire import Dialer, Listener
 from engine.wire.address import Address
 from engine.wire.keys import Keys
-from engine.wire.unreached import OTHER_KEY, PATIENCE, SILENT, reasons_of
+from engine.wire.look import CURVE, NO_KEYS, SILENT, Look, look_at
+from engine.wire.unreached import INSECURE, NO_COORDINATOR, OTHER_KEY, PATIENCE
 from tests.support.fakes import FakeClock
 
 LARGEST = 1000
@@ -61,11 +63,10 @@ def test_one_that_is_lost_is_looked_for_at_every_address() -> None:
         dialer.close()
 
 
-@pytest.mark.parametrize("key", [OTHER, None])
-def test_what_is_said_once_where_nobody_is_reached(listener: Listener, key: Keys | None) -> None:
+def test_what_is_said_once_where_nobody_is_reached(listener: Listener) -> None:
     clock, said = FakeClock(), list[str]()
     port = port_of(listener)
-    dialer = Dialer(f"tcp://127.0.0.1,127.0.0.9,no.such.host.invalid:{port}", LARGEST, key, said.append, clock)
+    dialer = Dialer(f"tcp://127.0.0.1,127.0.0.9,no.such.host.invalid:{port}", LARGEST, OTHER, said.append, clock)
     both(listener, dialer)
     assert not said
     clock.time += PATIENCE
@@ -78,7 +79,7 @@ def test_what_is_said_once_where_nobody_is_reached(listener: Listener, key: Keys
     assert text.startswith("no coordinator was reached yet, and it is tried on: ")
     assert f"tcp://127.0.0.9:{port}: nothing listens there (connection refused)" in text
     assert f"tcp://no.such.host.invalid:{port}: the name no.such.host.invalid is not known here" in text
-    assert (f"tcp://127.0.0.1:{port}: {OTHER_KEY}" in text) == (key is not None)
+    assert f"tcp://127.0.0.1:{port}: {OTHER_KEY}" in text
 
 
 def test_one_that_was_reached_has_nothing_to_say(listener: Listener) -> None:
@@ -100,6 +101,71 @@ def test_a_silent_address() -> None:
         for one in waiting:
             one.setblocking(False)
             one.connect_ex(("127.0.0.1", port))
-        assert reasons_of([Address("127.0.0.1", port)], "connected", 0.2) == [SILENT]
+        assert look_at([Address("127.0.0.1", port)], 0.2) == [Look(SILENT)]
         for one in waiting:
             one.close()
+
+
+@pytest.mark.parametrize(("keys", "mechanism"), [(KEYS, CURVE), (None, NO_KEYS)])
+def test_how_a_coordinator_greets(keys: Keys | None, mechanism: str) -> None:
+    """It need not have begun to poll: its I/O thread does it."""
+    with Listener("tcp://127.0.0.1:0", LARGEST, keys) as listener:
+        assert look_at([Address.parse(listener.address)], 60) == [Look(mechanism=mechanism)]
+
+
+@pytest.fixture
+def first_to_hang_up() -> Iterator[str]:
+    """The address of a coordinator without keys that always ends a connection of another mechanism first.
+
+    A worker with keys begins with a signature of 10 bytes; one byte more is all that a look at it says. A coordinator
+    that has not greeted yet when it reads of the other mechanism does the same.
+    """
+
+    def serve(server: socket.socket) -> None:
+        while True:
+            try:
+                connection, _ = server.accept()
+            except OSError:  # it is shut down
+                return
+            with connection:
+                if len(connection.recv(64)) == 11:
+                    connection.sendall(bytes([0xFF, *[0] * 7, 1, 0x7F, 3, 1]) + b"NULL".ljust(20, b"\0") + bytes(32))
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = Thread(target=serve, args=(server,))
+        thread.start()
+        yield f"tcp://127.0.0.1:{server.getsockname()[1]}"
+        server.shutdown(socket.SHUT_RDWR)
+        thread.join()
+
+
+def test_one_without_keys_that_hangs_up_first(first_to_hang_up: str) -> None:
+    clock, said = FakeClock(), list[str]()
+    dialer = Dialer(first_to_hang_up, LARGEST, KEYS, said.append, clock)
+    assert not dialer.unwelcome
+    clock.time += PATIENCE
+    while not dialer.unwelcome:
+        dialer.poll(0.01)
+    dialer.close()
+    assert dialer.unwelcome == INSECURE
+    assert not said
+
+
+@pytest.mark.parametrize("greeting", [b"", b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"])
+def test_something_else_listens_there(greeting: bytes) -> None:
+    clock, said = FakeClock(), list[str]()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        dialer = Dialer(f"tcp://127.0.0.1:{port}", LARGEST, KEYS, said.append, clock)
+        clock.time += PATIENCE
+        server.settimeout(0.01)
+        while not said:
+            dialer.poll(0.01)
+            try:
+                connection, _ = server.accept()
+            except TimeoutError:
+                continue
+            with connection:
+                connection.sendall(greeting)
+        dialer.close()
+    assert said == [f"no coordinator was reached yet, and it is tried on: tcp://127.0.0.1:{port}: {NO_COORDINATOR}"]

@@ -1,4 +1,4 @@
-"""`gradsum sweep`: train with many settings, one run after the other, and find the best."""
+"""`gradsum sweep`: train with many settings, one run after the other or side by side, and find the best."""
 
 import argparse
 import json
@@ -47,6 +47,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="once N trials have finished, stop those early that are below the median; 0: never "
         f"(default: {defaults.PRUNE_AFTER})",
     )
+    group.add_argument(
+        "--at-once",
+        type=int,
+        metavar="N",
+        help="run N trials side by side, each on workers of its own; what a trial follows from are those at least N "
+        f"before it, whichever ends first (default: {defaults.AT_ONCE})",
+    )
     group.add_argument("--name", metavar="TEXT", help="name of the sweep in the records")
     group.add_argument("--resume", metavar="SWEEP", help="continue a sweep of the database, given its number or name")
     add_settings(parser, defaults.SETTINGS)
@@ -57,7 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
     from engine.cli.live.reporters import sweep_reporter_for
 
     given, quiet, as_json = given_options(arguments, TEXTS)
-    own = {name: getattr(arguments, name) for name in ("trials", "sampler", "prune_after", "name", "resume")}
+    own = {name: getattr(arguments, name) for name in ("trials", "sampler", "prune_after", "at_once", "name", "resume")}
     over = _over(arguments.over or [])
     reporter = sweep_reporter_for(sys.stderr, quiet)
     try:
@@ -120,7 +127,9 @@ def _moment(trials: "list[Trial]") -> str:
     """Return when a sweep with these trials was interrupted."""
     if not trials:
         return "before trial 1"
-    return f"{'in' if trials[-1].state == 'interrupted' else 'after'} trial {trials[-1].number}"
+    if stopped := [str(trial.number) for trial in trials if trial.state == "interrupted"]:
+        return f"in trial{'s' * (len(stopped) > 1)} {', '.join(stopped)}"
+    return f"after trial {trials[-1].number}"
 
 
 COMMAND = Command(
@@ -130,8 +139,10 @@ COMMAND = Command(
     examples=(
         "gradsum sweep --over lr=1e-4:1e-1:log --over optimizer=adam,sgd --epochs 1",
         "gradsum sweep --resume 1 --trials 40",
+        'gradsum sweep --over lr=1e-4:1e-1:log --at-once 4 --on "slurm -c 16"',
     ),
-    description="One run after the other trains with the same workers; runs that are clearly losing are stopped early. "
+    description="One run after the other trains with the same workers, or several side by side; runs that are clearly "
+    "losing are stopped early. "
     "The best settings are written to a file for gradsum train --config. What is not swept over is given as for "
     "gradsum train and is the same for all.",
 )

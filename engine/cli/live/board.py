@@ -1,4 +1,4 @@
-"""The live table of a sweep: the trials so far, and below them the panel of the one that is running."""
+"""The live table of a sweep: the trials so far, and below them the panel of the one that is running, if it is one."""
 
 from dataclasses import replace
 from typing import TYPE_CHECKING, TextIO
@@ -27,14 +27,14 @@ class Board(Panel, SweepReporter):
     def __init__(self, stream: TextIO) -> None:
         self._of = ""
         self._over: list[Trial] = []
-        self._current: Trial | None = None
+        self._running: list[Trial] = []
         super().__init__(stream)  # which renders once
 
     def sweep_started(self, sweep: int, trials: int) -> None:
         self._of = f"sweep {sweep}: {{}} of {trials} trial{'s' * (trials > 1)}"
 
     def trial_started(self, trial: Trial) -> None:
-        self._current = trial
+        self._running.append(trial)
         self._info = None
         self._forget()
         self._validation = None
@@ -47,10 +47,11 @@ class Board(Panel, SweepReporter):
 
     def validated(self, validation: "Validation") -> None:
         self._validation, self._doing = validation, ""
-        if self._current and self._info:
+        if self._running and self._info:
             epoch = validation.step / self._info.steps_per_epoch
-            curve = (*self._current.curve, Point(epoch, validation.step, validation.score))
-            self._current = replace(self._current, curve=curve)
+            [current] = self._running  # of several, no validations are reported
+            curve = (*current.curve, Point(epoch, validation.step, validation.score))
+            self._running = [replace(current, curve=curve)]
         self._show()
 
     def ended(self) -> None:
@@ -58,21 +59,21 @@ class Board(Panel, SweepReporter):
 
     def trial_ended(self, trial: Trial) -> None:
         self._over.append(trial)
-        self._current = None
+        self._running = [other for other in self._running if other.number != trial.number]
 
     def sweep_ended(self) -> None:
         self._live.stop()
 
     def _render(self) -> RenderableType:
-        trials = [*self._over, *([self._current] if self._current else [])]
+        trials = [*self._over, *self._running]
         if not trials:
             return super()._render()
         room = max(3 * BEST, self._live.console.height - BELOW)
         heading = Text(self._of.format(len(self._over)), "bold")
         rows = trial_table(in_sight(trials, room), list(trials[0].parameters))
-        if self._current is None:
-            return Group(heading, rows)
-        below = Text(f"trial {self._current.number}: {in_words(self._current.parameters)}")
+        if len(self._running) != 1 or self._info is None:
+            return Group(heading, rows, *([Text(self._placed, "dim")] if self._placed else []))
+        below = Text(f"trial {self._running[0].number}: {in_words(self._running[0].parameters)}")
         return Group(heading, rows, below, super()._render())
 
 

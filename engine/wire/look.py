@@ -1,0 +1,106 @@
+"""A look at an address from outside: whether it takes connections, and how who listens there greets."""
+
+import errno
+import os
+import select
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from engine.errors import UsageError
+from engine.system.clock import MONOTONIC
+from engine.wire.address import Address
+
+ANSWER = 4.0  # seconds that an address has to answer; what is said is said within 10 s of the start
+REASONS = {
+    errno.ECONNREFUSED: "nothing listens there (connection refused)",
+    errno.ENETUNREACH: "this machine has no route to it",
+    errno.EHOSTUNREACH: "this machine has no route to it, or a firewall says no",
+    errno.EACCES: "a firewall of this machine says no",
+    errno.EPERM: "a firewall of this machine says no",
+}
+SILENT = "no answer: another network, or a firewall on the way"
+# ZMTP 3 (rfc.zeromq.org/spec/23): both ends greet with a signature, a version, and the name of their mechanism. Who
+# says no more than the version is told the rest: an end that has read of another mechanism says nothing of its own.
+GREETING = b"\xff\0\0\0\0\0\0\0\x01\x7f\x03"
+MECHANISM = slice(12, 32)
+NO_KEYS, CURVE = "NULL", "CURVE"  # mechanisms
+
+
+@dataclass(frozen=True)
+class Look:
+    """`failed`: why there was no connection, "" if there was. `mechanism`: "" where nobody greets as ZeroMQ does."""
+
+    failed: str = ""
+    mechanism: str = ""
+
+
+def look_at(addresses: Sequence[Address], answer: float = ANSWER) -> list[Look]:
+    """Return what a plain TCP connection to each address comes to, within `answer` seconds together."""
+    found: dict[int, Look] = {}
+    connecting: dict[socket.socket, int] = {}
+    for number, address in enumerate(addresses):
+        try:
+            connecting[_connecting(address.numeric())] = number
+        except UsageError:
+            found[number] = Look(f"the name {address.host} is not known here")
+        except OSError as error:
+            found[number] = Look(_reason(error.errno))
+    greeted: dict[socket.socket, bytes] = {}
+    numbers = dict(connecting)
+    until = MONOTONIC.now() + answer
+    while (connecting or greeted) and (left := until - MONOTONIC.now()) > 0:
+        readable, writable, _ = select.select(list(greeted), list(connecting), [], left)
+        for one in writable:
+            number = connecting.pop(one)
+            found[number] = _greet(one)
+            if not found[number].failed:
+                greeted[one] = b""
+        for one in readable:
+            greeted[one] += (more := _read(one))
+            if not more or len(greeted[one]) >= MECHANISM.stop:
+                found[numbers[one]] = Look(mechanism=_mechanism(greeted.pop(one)))
+    for one in numbers:
+        one.close()
+    return [found.get(number, Look(SILENT)) for number in range(len(addresses))]
+
+
+def _connecting(address: Address) -> socket.socket:
+    """Return a socket that is connecting; OSError if that fails at once."""
+    made = socket.socket(socket.AF_INET6 if ":" in address.host else socket.AF_INET)
+    made.setblocking(False)
+    code = made.connect_ex((address.host, address.port))
+    if code not in (0, errno.EINPROGRESS):
+        made.close()
+        raise OSError(code, os.strerror(code))
+    return made
+
+
+def _greet(connected: socket.socket) -> Look:
+    """Send the beginning of a greeting, and return what is known then."""
+    if code := connected.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+        return Look(_reason(code))
+    try:
+        connected.send(GREETING)
+    except OSError as error:
+        return Look(_reason(error.errno))
+    return Look()
+
+
+def _read(greeted: socket.socket) -> bytes:
+    """Return what has come in; nothing if there will be no more."""
+    try:
+        return greeted.recv(MECHANISM.stop)
+    except OSError:
+        return b""
+
+
+def _mechanism(greeting: bytes) -> str:
+    """Return the mechanism that a greeting names, "" if it is none or has not come to that."""
+    if len(greeting) < MECHANISM.stop or greeting[0] != GREETING[0]:
+        return ""
+    return greeting[MECHANISM].rstrip(b"\0").decode("ascii", "replace")
+
+
+def _reason(code: int | None) -> str:
+    return REASONS.get(code or 0) or os.strerror(code or 0)
