@@ -5,7 +5,7 @@ Without it, each process of a new test session compiles all that its own tests n
 
 import os
 
-from engine.compute.precompile import compile_all
+from engine.launch.compilers import compile_all
 from engine.system.places import VARIABLE
 from tests.support.repository import ROOT
 
