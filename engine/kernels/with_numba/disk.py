@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import numba
+from llvmlite import binding, ir
 from numba.core.caching import CompileResultCacheImpl, FunctionCache
+from numba.core.runtime.nrt import rtsys
 
 from engine.kernels.with_numba.tile import VARIABLE
 from engine.system.places import kernels_folder, unwritable
@@ -54,10 +56,38 @@ class _Files(CompileResultCacheImpl):
     _locator_classes = [_Locator]  # noqa: RUF012 - as numba has it
 
 
-class KernelCache(FunctionCache):
+class _CodeFiles(_Files):
+    """Files of a function that no other compiled one calls: numba would keep its LLVM module, too, to inline it there.
+
+    To read that module takes most of the time that it takes to load a function.
+    """
+
+    def reduce(self, compiled: Any) -> Any:
+        (name, kind, (code, _)), *rest = super().reduce(compiled)  # type: ignore[no-untyped-call]
+        return (name, kind, (code, _module_of(compiled.fndesc.llvm_cpython_wrapper_name))), *rest
+
+
+def _module_of(name: str) -> bytes:
+    """Return an LLVM module of one function `name`, from which numba sees that the machine code has this function."""
+    module = ir.Module()
+    function = ir.Function(module, ir.FunctionType(ir.VoidType(), ()), name)
+    ir.IRBuilder(function.append_basic_block()).unreachable()
+    return bytes(binding.parse_assembly(str(module)).as_bitcode())
+
+
+class _Cache(FunctionCache):
     """numba's cache of a function, in our folder."""
 
     _impl_class = _Files
+
+    def load_overload(self, signature: Any, context: Any) -> Any:
+        """Return what was compiled for the signature; None if it is not there.
+
+        numba prepares for compiling first, each time, and imports what it may need for that. The compiler does so, too.
+        """
+        rtsys.initialize(context)
+        with self._guard_against_spurious_io_errors():
+            return self._load_overload(signature, context)  # type: ignore[no-untyped-call]
 
     def save_overload(self, signature: Any, data: Any) -> None:
         """Write what was compiled; SettingsError if the folder cannot be written."""
@@ -67,6 +97,10 @@ class KernelCache(FunctionCache):
             raise unwritable(folder(), error) from None
 
 
-def cache_of(function: Any) -> KernelCache:
-    """Return the cache of a function that numba is to compile."""
-    return KernelCache(function)  # type: ignore[no-untyped-call]
+class _CodeCache(_Cache):
+    _impl_class = _CodeFiles
+
+
+def cache_of(function: Any, *, called: bool) -> FunctionCache:
+    """Return the cache of a function that numba is to compile; `called`: other compiled functions may call it."""
+    return (_Cache if called else _CodeCache)(function)  # type: ignore[no-untyped-call]

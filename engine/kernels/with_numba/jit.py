@@ -22,11 +22,13 @@ def _hidden(*names: str) -> Iterator[None]:
                 sys.modules[name] = module
 
 
-# numba takes scipy.linalg for np.dot, which no kernel uses: 0.2 s and 13 MB in every process. It does without scipy.
-with _hidden("scipy", "scipy.linalg"):
+# numba does without these. It takes scipy.linalg for np.dot, which no kernel uses: 0.2 s and 13 MB in every process.
+# coverage, where that is installed, would be 0.05 s more.
+UNUSED = ("scipy", "scipy.linalg", "coverage")
+
+with _hidden(*UNUSED):
     import llvmlite
     import numba
-    import numba.np.arraymath
     from numba.core.compiler import Compiler
 
     from engine.kernels.with_numba.disk import SOURCES, cache_of, folder
@@ -35,6 +37,7 @@ with _hidden("scipy", "scipy.linalg"):
 F = TypeVar("F", bound=Callable[..., Any])
 
 COMPILED: list[Any] = []  # every kernel of the backend, for `compilations`
+CALLED: set[Any] = set()  # those that others may call
 
 
 class NoAlias(Compiler):
@@ -43,19 +46,25 @@ class NoAlias(Compiler):
     Without that knowledge LLVM vectorises no loop over more than about five arrays.
     """
 
+    def __init__(self, *arguments: Any) -> None:
+        if "numba.np.arraymath" not in sys.modules:
+            with _hidden(*UNUSED):
+                import numba.np.arraymath  # noqa: F401, PLC0415 - needed where something is compiled, and takes long
+        super().__init__(*arguments)  # type: ignore[no-untyped-call]
+
     def define_pipelines(self) -> Any:
         self.state.flags.noalias = True
         return super().define_pipelines()  # type: ignore[no-untyped-call]
 
 
 def kernel(function: F) -> F:
-    """Compile an operation of the table. Its arguments never overlap."""
-    return _compiled(function)
+    """Compile an operation of the table, which no other compiled function calls. Its arguments never overlap."""
+    return _compiled(function, called=False)
 
 
 def inner(function: F) -> F:
     """Compile an inner loop, over slices that do not overlap: each slice is an argument of its own for this reason."""
-    return _compiled(function)
+    return _compiled(function, called=True)
 
 
 def plain(function: F) -> F:
@@ -81,11 +90,13 @@ def cached() -> bool:
     return {f"{f.__module__.rpartition('.')[2]}.{f.__qualname__}" for f in COMPILED} <= there
 
 
-def _compiled(function: F) -> F:
+def _compiled(function: F, *, called: bool) -> F:
     function.__qualname__ += f"_{SOURCES}"
     # No fast-math flag, not even to contract a * b + c to one instruction: what is rounded, and in which order sums are
     # taken, is as the source says, whatever the processor.
     dispatcher: Any = numba.njit(pipeline_class=NoAlias, nogil=True, error_model="numpy")(function)
-    dispatcher._cache = cache_of(function)  # what `cache=True` does, with numba's own choice of a folder
+    dispatcher._cache = cache_of(function, called=called)  # what `cache=True` does, with numba's own choice of a folder
     COMPILED.append(dispatcher)
+    if called:
+        CALLED.add(dispatcher)
     return cast(F, dispatcher)

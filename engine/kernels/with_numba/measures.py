@@ -50,7 +50,7 @@ def sums(x: Array, origin: float) -> tuple[float, float]:
     return total(totals), total(squares)
 
 
-@kernel
+@inner  # though an operation of the table: `norm` and `sums` call it
 def total(x: Doubles) -> float:
     sum_ = 0.0
     for k in range(x.size):
