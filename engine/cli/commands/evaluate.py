@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from engine.cli.arguments import add_checkpoint, chosen_checkpoint
 from engine.cli.command import Command
+from engine.cli.import_option import add_import_option, imported
 from engine.cli.kernel_options import add_kernel_options, chosen_kernels
 from engine.cli.read_options import add_read_options, chosen_options
 from engine.errors import DataError
@@ -32,13 +33,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="what to measure it on; validation is what was chosen by in training, test is to be read once, at the end "
         "(default: validation)",
     )
+    add_import_option(parser)
     add_kernel_options(parser)
     parser.add_argument("--json", action="store_true", help="print one line of JSON")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Evaluate and print the accuracy."""
-    with chosen_kernels(arguments):
+    with imported(arguments), chosen_kernels(arguments):
         return _evaluate(arguments)
 
 
