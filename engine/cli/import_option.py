@@ -1,10 +1,10 @@
-"""The option for layers, losses and metrics of one's own, for commands that have no `Settings`."""
+"""The option for layers and losses of one's own, for commands that have no `Settings`."""
 
 import argparse
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-HELP = "a Python file, or the name of a module, with layers, losses or metrics of your own; several with commas between"
+HELP = "a Python file, or the name of a module, with layers and losses of your own; several with commas between"
 
 
 def add_import_option(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from engine.nn.layers import REGISTRY
 from engine.nn.own.imports import IMPORTED
+from engine.nn.own.layer import OwnLayer
 from engine.nn.own.losses import OWN_LOSSES
 from tests.support.repository import ROOT
 
@@ -67,3 +68,9 @@ def write(name: str, text: str) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
     return path
+
+
+def layer(name: str, **methods: Any) -> OwnLayer:
+    """Return a layer of a new class with these methods and settings."""
+    made: OwnLayer = type(name, (OwnLayer,), methods)()
+    return made

@@ -1,4 +1,4 @@
-"""Losses and metrics that a person wrote: functions of outputs and targets, by their names."""
+"""Losses that a person wrote: functions of outputs and targets, by their names."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

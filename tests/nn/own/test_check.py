@@ -12,7 +12,7 @@ from engine.nn.own.check import check_imported, check_own
 from engine.nn.own.layer import Numbers, OwnLayer
 from engine.nn.own.losses import own_loss
 from engine.nn.parameters import Spec
-from tests.support.own_code import forgotten
+from tests.support.own_code import forgotten, layer
 
 
 @pytest.fixture(autouse=True)
@@ -22,8 +22,8 @@ def forgets() -> Iterator[None]:
         yield
 
 
-def model(layer: OwnLayer, loss: str = "softmax_cross_entropy") -> Model:
-    return Model((Conv2d(4), layer, Flatten(), Dense(3)), (5, 5, 2), loss)
+def model(own: OwnLayer, loss: str = "softmax_cross_entropy") -> Model:
+    return Model((Conv2d(4), own, Flatten(), Dense(3)), (5, 5, 2), loss)
 
 
 def square(wrong: float = 1.0, offset: float = 0.0, **more: object) -> OwnLayer:
@@ -35,7 +35,7 @@ def square(wrong: float = 1.0, offset: float = 0.0, **more: object) -> OwnLayer:
     def backward(self: OwnLayer, dy: Numbers, x: Numbers) -> Numbers:
         return 2 * wrong * dy * x
 
-    return type("Square", (OwnLayer,), {"forward": forward, "backward": backward, **more})()
+    return layer("Square", forward=forward, backward=backward, **more)
 
 
 @pytest.mark.parametrize("wrong", [1.01, 0.0, -1.0, np.nan])
@@ -108,21 +108,22 @@ def test_a_single_precision_layer_is_checked_too() -> None:
         return np.tanh(x.astype(np.float32)), x
 
     def backward(self: OwnLayer, dy: Numbers, x: Numbers) -> Numbers:
-        return dy * (1 - np.tanh(x) ** 2)
+        slope: Numbers = 1 - np.tanh(x) ** 2
+        return dy * slope
 
     def twice(self: OwnLayer, dy: Numbers, x: Numbers) -> Numbers:
         return 2 * backward(self, dy, x)
 
-    check_own(model(type("Single", (OwnLayer,), {"forward": forward, "backward": backward})()))
+    check_own(model(layer("Single", forward=forward, backward=backward)))
     with pytest.raises(OwnCodeError, match="is wrong"):
-        check_own(model(type("Single2", (OwnLayer,), {"forward": forward, "backward": twice})()))
+        check_own(model(layer("Single2", forward=forward, backward=twice)))
 
 
 def test_a_random_layer_is_refused() -> None:
     rng = np.random.default_rng()
-    layer = type("Noise", (OwnLayer,), {"forward": lambda self, x: (x + rng.normal(size=x.shape[1:]), None)})()
+    noise = layer("Noise", forward=lambda self, x: (x + rng.normal(size=x.shape[1:]), None))
     with pytest.raises(OwnCodeError, match="it must not be random"):
-        check_own(model(layer))
+        check_own(model(noise))
 
 
 @pytest.mark.parametrize(
@@ -142,14 +143,14 @@ def test_outputs_that_cannot_be_are_refused(returned: object, said: str) -> None
         return returned(x)  # type: ignore[operator]
 
     with pytest.raises(OwnCodeError, match=said):
-        check_own(model(type("Odd", (OwnLayer,), {"forward": forward})()))
+        check_own(model(layer("Odd", forward=forward)))
 
 
 @pytest.mark.parametrize("shape", [(), "no", (1, 2), (0,), (1.5,), None])
 def test_a_shape_that_cannot_be_is_refused(shape: object) -> None:
-    layer = type("Odd", (OwnLayer,), {"output_shape": lambda self, _: shape})()
+    odd = layer("Odd", output_shape=lambda self, _: shape)
     with pytest.raises(OwnCodeError, match=r"output_shape of Odd must return|output_shape of odd1 must return"):
-        model(layer)
+        model(odd)
 
 
 def test_a_built_in_name_is_taken() -> None:
