@@ -64,7 +64,7 @@ class RecordsError(StorageError):
 
 
 class OwnCodeError(GradsumError):
-    """A layer or loss that a person wrote fails, or returns what it must not; says in which file and line."""
+    """A layer, loss or metric that a person wrote fails, or returns what it must not; says in which file and line."""
 
     exit_code = UsageError.exit_code
 

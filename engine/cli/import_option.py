@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-HELP = "a Python file, or the name of a module, with layers and losses of your own; several with commas between"
+HELP = "a Python file, or the name of a module, with layers, losses and metrics of your own; several with commas"
 
 
 def add_import_option(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:

@@ -1,11 +1,13 @@
 """`--import`: what a person sees who trains with layers and a loss of their own."""
 
+import json
 import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import engine
@@ -58,6 +60,14 @@ def test_the_example_of_the_documentation_runs(gradsum: Gradsum) -> None:
     assert "own code mylayers " in load("mine").run.versions["numerics"]
     parallel = gradsum("train", "--config", "run.toml", "--workers", 2, *small[2:], "--out", "other")
     assert parallel.json()["params_sha256"] == told.json()["params_sha256"]
+    kappa = told.json()["validation"]["metrics"]["kappa"]
+    assert f"% correct, kappa {kappa:.6g} (" in told.out
+    rows = gradsum("show", 1, "--db", "r.db", "--json")
+    assert json.loads(json.loads(rows.out)["validation"][-1]["metrics"]) == {"kappa": kappa}
+    [table] = [gradsum("evaluate", "mine", "--import", "mylayers", "--by-class", "--json").json()["classes"]]
+    seen = {name: np.array([row[name] for row in table]) for name in ("samples", "answers", "correct")}
+    chance = (seen["samples"] * seen["answers"]).sum() / 12**2
+    assert kappa == pytest.approx((seen["correct"].sum() / 12 - chance) / (1 - chance))
     again = gradsum("evaluate", "mine", "--import", "mylayers.py", "--json")
     assert again.json()["correct"] == told.json()["validation"]["correct"]
 

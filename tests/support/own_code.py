@@ -11,6 +11,7 @@ from engine.nn.layers import REGISTRY
 from engine.nn.own.imports import IMPORTED
 from engine.nn.own.layer import OwnLayer
 from engine.nn.own.losses import OWN_LOSSES
+from engine.nn.own.metrics import OWN_METRICS
 from tests.support.repository import ROOT
 
 PAGE = (ROOT / "docs" / "own-code.md").read_text(encoding="utf-8")
@@ -43,7 +44,7 @@ features = 3
 @contextmanager
 def forgotten() -> Iterator[None]:
     """Let what is imported and registered within the block be as before after it."""
-    kept: tuple[dict[Any, Any], ...] = (REGISTRY, OWN_LOSSES, IMPORTED, sys.modules)
+    kept: tuple[dict[Any, Any], ...] = (REGISTRY, OWN_LOSSES, OWN_METRICS, IMPORTED, sys.modules)
     before, path = [dict(some) for some in kept], list(sys.path)
     try:
         yield

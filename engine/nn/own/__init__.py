@@ -1,1 +1,1 @@
-"""Layers and losses that a person wrote: in which modules, what they are, and whether they are right."""
+"""Layers, losses and metrics that a person wrote: in which modules, what they are, and whether they are right."""

@@ -1,4 +1,4 @@
-"""Which modules with own layers and losses this process has: the environment says which it is to have."""
+"""Which modules with own layers, losses and metrics this process has: the environment says which it is to have."""
 
 import importlib
 import os

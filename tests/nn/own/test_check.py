@@ -11,6 +11,7 @@ from engine.nn.model import Model, model_from
 from engine.nn.own.check import check_imported, check_own
 from engine.nn.own.layer import Numbers, OwnLayer
 from engine.nn.own.losses import own_loss
+from engine.nn.own.metrics import check_metrics, own_metric
 from engine.nn.parameters import Spec
 from tests.support.own_code import forgotten, layer
 
@@ -193,3 +194,20 @@ def test_a_loss_is_checked() -> None:
 def test_workers_must_know_the_module() -> None:
     with pytest.raises(SettingsError, match=r"Square is your own, from .*, and workers must know it: give --import "):
         check_imported(model(square()))
+
+
+def test_a_metric_is_checked_with_as_many_classes_as_the_model_has() -> None:
+    @own_metric
+    def odd(confusion: Numbers) -> float:
+        return 1.0 if confusion.shape == (3, 3) else float(confusion[99, 99])
+
+    check_metrics(3)
+    with pytest.raises(OwnCodeError, match=r"test_check.py:\d+: in metric odd: IndexError"):
+        check_metrics(4)
+
+    @own_metric
+    def text(confusion: Numbers) -> float:
+        return "much"  # type: ignore[return-value]
+
+    with pytest.raises(OwnCodeError, match="metric text must return a number, got str"):
+        check_metrics(3)
