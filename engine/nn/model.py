@@ -51,9 +51,8 @@ class Model:
     loss: str = CROSS_ENTROPY
 
     def __post_init__(self) -> None:
-        if self.loss not in LOSSES and self.loss not in OWN_LOSSES:
-            there = ", ".join((*LOSSES, *OWN_LOSSES))
-            raise ModelError(f"no loss {self.loss!r:.60}; there are {there}; give --import MODULE for one of your own")
+        if self.loss not in (there := (*LOSSES, *OWN_LOSSES)):
+            raise ModelError(f"no loss {self.loss!r:.60}; there are {', '.join(there)}; --import adds your own")
         shape = tuple(self.shape) if isinstance(self.shape, list | tuple) else ()
         most = {1: MOST_FEATURES, 3: LARGEST}.get(len(shape), 0)
         if not all(type(n) is int and 1 <= n <= most for n in shape) or not most:

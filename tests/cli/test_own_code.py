@@ -92,7 +92,7 @@ def test_another_version_of_the_module_is_said(gradsum: Gradsum) -> None:
     missing = gradsum("evaluate", "out", "--json")
     assert (missing.code, missing.err.count("\n")) == (2, 1)
     assert "no layer type 'Own'" in missing.err
-    assert "give --import MODULE for a layer of your own" in missing.err
+    assert "--import adds your own" in missing.err
     write("mine.py", f"{LAYER}\n# changed\n")
     resumed = gradsum("train", "--resume", "out", "--steps", 6, "--import", "mine")
     assert re.search(r"not be bit-identical .*was own code mine \w+, now own code mine \w+", resumed.err)

@@ -14,7 +14,7 @@ Shape = tuple[int, ...]  # of one sample: (H, W, C) for images, (F,) for feature
 LARGEST = 1 << 20  # of what a layer counts
 REGISTRY: dict[str, type["Layer"]] = {}
 Layers = tuple["Layer", ...]
-NO_SUCH_LAYER = "; there are {}; give --import MODULE for a layer of your own"
+NO_SUCH_LAYER = "; there are {}; --import adds your own"
 NO_BATCH_NORM = (
     "{} is not offered: what it makes of a sample depends on which others are computed together with it, and so on the "
     "workers; use GroupNorm or LayerNorm, which normalise each sample by itself"
