@@ -43,6 +43,10 @@ if TYPE_CHECKING:  # the same names for type checkers, to whom "X as X" says tha
     from engine.nn.optimizers import Momentum as Momentum
     from engine.nn.optimizers import Nesterov as Nesterov
     from engine.nn.optimizers import RMSprop as RMSprop
+    from engine.nn.own.layer import OwnLayer as OwnLayer
+    from engine.nn.own.losses import own_loss as own_loss
+    from engine.nn.own.metrics import own_metric as own_metric
+    from engine.nn.parameters import Spec as Spec
     from engine.settings import Settings as Settings
     from engine.sweeps.report import SweepReporter as SweepReporter
     from engine.sweeps.report import SweepResult as SweepResult
@@ -84,6 +88,10 @@ _NAMES_IN = {
     ),
     "engine.nn.model": ("Model",),
     "engine.nn.optimizers": ("SGD", "Adam", "AdamW", "Momentum", "Nesterov", "RMSprop"),
+    "engine.nn.own.layer": ("OwnLayer",),
+    "engine.nn.own.losses": ("own_loss",),
+    "engine.nn.own.metrics": ("own_metric",),
+    "engine.nn.parameters": ("Spec",),
     "engine.settings": ("Settings",),
     "engine.sweeps.report": ("SweepReporter", "SweepResult"),
     "engine.sweeps.sweep": ("sweep",),

@@ -8,6 +8,7 @@
     |-- StorageError            files that cannot be read or written           exit code 2, and 1 once a run has begun
     |   |-- CheckpointError     missing, damaged or foreign checkpoint
     |   `-- RecordsError        a database that cannot be used
+    |-- OwnCodeError            a module that a person wrote fails, or is wrong  exit code 2, and 1 once a run has begun
     |-- DivergedError           loss or gradient became nan or infinite
     |-- WorkersError            workers cannot be started, or end before they computed anything
     |-- ProtocolError           a message that breaks the protocol
@@ -62,6 +63,12 @@ class RecordsError(StorageError):
     """A records database cannot be opened, written or understood."""
 
 
+class OwnCodeError(GradsumError):
+    """A layer, loss or metric that a person wrote fails, or returns what it must not; says in which file and line."""
+
+    exit_code = UsageError.exit_code
+
+
 class DivergedError(GradsumError):
     """The loss or a gradient is no longer a finite number."""
 
@@ -94,12 +101,12 @@ class UnsavedError(GradsumError):
 
 @contextmanager
 def run_in_progress() -> Iterator[None]:
-    """Let what is wrong with data and files in this block be a failed run: what was asked for was right when it began.
+    """Let what is wrong with data, files and own code in this block be a failed run: all was right when it began.
 
     The exit code is chosen here, and not by the class, which says only what went wrong.
     """
     try:
         yield
-    except (DataError, StorageError) as error:
+    except (DataError, StorageError, OwnCodeError) as error:
         error.exit_code = GradsumError.exit_code
         raise

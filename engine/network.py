@@ -17,7 +17,8 @@ from engine.data import Dataset, Inputs, Normalisation
 from engine.data.reading import Manner, read_asked
 from engine.errors import CheckpointError, DataError, GradsumError, ModelError, SettingsError
 from engine.export import Exported, tensors
-from engine.nn.model import CROSS_ENTROPY, Model, check_fits, model_from
+from engine.nn.loss_options import SQUARED_ERROR
+from engine.nn.model import Model, check_fits, model_from
 from engine.nn.parameters import Vector
 from engine.system.blas import one_blas_thread
 
@@ -165,7 +166,7 @@ class Network:
 def probabilities_of(logits: NDArray[np.float32], loss: str) -> NDArray[np.float64]:
     """Return the softmax of logits [N, classes]; a model trained on squared error puts out probabilities itself."""
     wide = logits.astype(np.float64)
-    if loss != CROSS_ENTROPY:
+    if loss == SQUARED_ERROR:
         return np.clip(wide, 0, 1)
     powers = np.exp(wide - wide.max(axis=1, keepdims=True))
     shares: NDArray[np.float64] = powers / powers.sum(axis=1, keepdims=True)

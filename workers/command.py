@@ -8,6 +8,7 @@ from typing import Any
 
 from engine.errors import GradsumError
 from engine.launch.worker_options import add_worker_options, keys_of
+from engine.nn.own.imports import importing
 from engine.system.logs import configure_logging
 from engine.system.processes import schedule_as_batch
 from engine.wire import Dialer, dialer_for
@@ -31,7 +32,8 @@ def main(words: Sequence[str]) -> int:
     arguments = parser.parse_args(words)
     try:
         configure_logging()
-        ended = _run(arguments)
+        with importing():
+            ended = _run(arguments)
     except GradsumError as error:
         print(f"gradsum worker: {error}", file=sys.stderr)
         return error.exit_code

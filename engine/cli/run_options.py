@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.cli import read_options
+from engine.cli.import_option import add_import_option
 from engine.errors import SettingsError
 from engine.settings import DATA, FILES, FORMER_NAMES, LENGTH, OPTIMIZER, SCHEDULE, TRAINING, Settings
 from engine.settings.workers import WorkersSettings
@@ -15,12 +16,12 @@ from engine.system.toml import read_toml
 from engine.training.defaults import DEFAULT_DB
 
 # Options that take text and are not fields of `Settings`.
-TEXTS = ("data", "model", "name", "db", "out", "resume", "from_")
+TEXTS = ("data", "model", "import_", "name", "db", "out", "resume", "from_")
 SWITCHES = ("quiet", "json")
 LAUNCH = "launch"  # the table of a file that says who computes
 OR_BEGIN = "or_begin"  # a switch of what takes --resume PATH
 DISPLAY = "display and configuration"
-KEYWORDS = {"from": "from_"}  # in files; in Python the name is a keyword
+KEYWORDS = {"from": "from_", "import": "import_"}  # in files; in Python the name is a keyword
 # Metavars that say more than the kind.
 SHOWN = {"on": "TEXT", "bind": "ADDRESS", "key": "FILE", "class_weights": "balanced|WEIGHTS"}
 METAVARS = {int: "N", float: "X", str: "NAMES"}
@@ -64,6 +65,7 @@ def add_settings(parser: argparse.ArgumentParser, defaults: Mapping[str, Any]) -
         metavar="NAME|FILE",
         help="letters, mlp, lenet, resnet8, vgg7, or a TOML file (default: letters, for features mlp)",
     )
+    add_import_option(groups[DATA])
     for f in fields(Settings):
         add_setting(groups[f.metadata["group"]], f, defaults)
     groups[FILES].add_argument("--db", metavar="FILE", help=f"database of records (default: {DEFAULT_DB})")

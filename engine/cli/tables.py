@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from engine.reports.text import shown
+from engine.reports.text import Column, Row, shown
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -70,3 +70,15 @@ def table() -> "Table":
     from rich.table import Table
 
     return Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
+
+
+def print_rows(columns: Sequence[Column], rows: Sequence[Row]) -> None:
+    """Print a table of `rows`."""
+    from rich.text import Text
+
+    grid = table()
+    for column in columns:
+        grid.add_column(column.heading, justify="right" if column.right else "left", overflow="fold")
+    for row in rows:
+        grid.add_row(*(Text(column.text(row)) for column in columns))
+    console().print(grid)

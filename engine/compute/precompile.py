@@ -15,7 +15,7 @@ CALLED, DONE = ".", "\n"  # what a process that compiles for another one tells i
 
 def mark() -> Path:
     """Return the file that says that this program's kernels were compiled for this numba, Python and processor."""
-    made_of = f"{fingerprint.fingerprint()} {fingerprint.libraries()} {sys.version} {fingerprint.PACKAGE}"
+    made_of = f"{fingerprint.kernels_fingerprint()} {fingerprint.libraries()} {sys.version} {fingerprint.PACKAGE}"
     return kernels_folder() / f"{hashlib.sha256(made_of.encode()).hexdigest()[:16]}.compiled"
 
 

@@ -12,6 +12,7 @@ from engine.compute.program import Program, compile_model
 from engine.data import Inputs, Normalisation
 from engine.kernels import Backend, choose
 from engine.nn.model import Model
+from engine.nn.own.check import own_layers
 from engine.nn.parameters import Vector
 from engine.system.blas import one_blas_thread
 
@@ -52,12 +53,12 @@ class Predictor:
         """Return the outputs for samples, not normalised, float32 [N, outputs].
 
         A sample's do not depend on what comes with it: where a backend's bits depend on how many samples are computed
-        at a time, as those of BLAS do, it is always as many.
+        at a time, as those of BLAS and of a person's own layers do, it is always as many.
         """
         backend = choose()
         with _alone(backend.own_bits):
             programs = self._take(backend, parameters)
-            out = self._outputs(programs, samples, always_many=backend.own_bits)
+            out = self._outputs(programs, samples, backend.own_bits or any(own_layers(self._model)))
             self._free.append(programs)
         return out
 

@@ -13,6 +13,7 @@ from engine.compute.sums import Sums
 from engine.compute.tally import Tally
 from engine.data import Measure, Normalisation, Split
 from engine.data.normalisation import moments
+from engine.nn.own.metrics import measured
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class Validation:
 
     Where classes are named, `correct` of `total` are right. Where values are predicted, `r2` is R², nan if the test
     set's own values are all the same; then `correct` is 0. `tally` has the answers by class, None where there are too
-    many classes, and in a validation that was read from a checkpoint.
+    many classes, and in a validation that was read from a checkpoint; with it come `metrics` of a person's own.
     """
 
     step: int
@@ -30,6 +31,7 @@ class Validation:
     loss: float
     r2: float | None = None
     tally: Tally | None = field(default=None, compare=False, repr=False)
+    metrics: Mapping[str, float] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def measure(self) -> Measure:
@@ -47,8 +49,8 @@ class Validation:
         return self.percent if self.r2 is None else self.r2
 
     def text(self) -> str:
-        """Return the score in words."""
-        return self.measure.text(self.score)
+        """Return the score in words, and the metrics."""
+        return ", ".join([self.measure.text(self.score), *(f"{name} {x:.6g}" for name, x in self.metrics.items())])
 
     def beats(self, other: "Validation | None") -> bool:
         """Return whether this one is better than an earlier one; of equal ones the first stays; nan beats none."""
@@ -57,7 +59,9 @@ class Validation:
     def asdict(self) -> dict[str, Any]:
         """Return plain data; None for an R² that is nan."""
         if self.r2 is None:
-            return {"correct": self.correct, "total": self.total, "percent": self.percent, "loss": self.loss}
+            counts = {"correct": self.correct, "total": self.total, "percent": self.percent, "loss": self.loss}
+            known = {name: None if math.isnan(x) else x for name, x in self.metrics.items()}
+            return counts | ({"metrics": known} if known else {})
         return {"total": self.total, "r2": None if math.isnan(self.r2) else self.r2, "loss": self.loss}
 
     @classmethod
@@ -101,5 +105,6 @@ class Scorer:
         """Return what `sums` over the whole test set with the parameters after `step` say."""
         loss = sums.loss / self.samples
         if self.spread is None:
-            return Validation(step, sums.correct, self.samples, loss, tally=sums.tally)
+            metrics = measured(sums.tally.confusion) if sums.tally else {}
+            return Validation(step, sums.correct, self.samples, loss, tally=sums.tally, metrics=metrics)
         return Validation(step, 0, self.samples, loss, 1 - loss / self.spread if self.spread else math.nan)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from engine.compute.fingerprint import own_difference
 from engine.coordinator.config import Config, Environment
 from engine.coordinator.membership import Member, Membership
 from engine.coordinator.notices import Notice, NoticeKind
@@ -67,6 +68,7 @@ class Peers:
             theirs, ours = different(hello.numerics, self._numerics)
             more = different(hello.libraries, self._libraries)
             reason = f"it would compute different bits, with {_and(theirs, more[0])} (here: {_and(ours, more[1])})"
+            reason = own_difference(hello.numerics, self._numerics) or reason
             self._differs(peer, f"{hello.host}:{hello.pid}", reason)
             return
         part = self._shared_memory.owner(hello.token) if self._shared_memory else None

@@ -11,7 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 from engine.export.trained import Trained, arrays, refuse
 from engine.nn import layers
 from engine.nn.layers import Layer, Layers, Shape
-from engine.nn.model import CROSS_ENTROPY
+from engine.nn.loss_options import SQUARED_ERROR
 
 OPSET = 20  # the first that has Gelu
 
@@ -59,7 +59,7 @@ def build(network: Trained) -> Graph:
     if len(network.classes) < network.model.classes:
         bounds = [graph.constant(np.array([number])) for number in (0, len(network.classes), 1)]
         logits = graph.add("Slice", logits, *bounds)
-    if network.model.loss == CROSS_ENTROPY:
+    if network.model.loss != SQUARED_ERROR:
         graph.add("Softmax", logits, axis=1, out="probabilities")
     else:
         ends = [graph.constant(np.array(end, np.float32)) for end in (0, 1)]

@@ -8,7 +8,7 @@ from engine.export.torch_names import torch_layer
 from engine.export.trained import Trained, refuse
 from engine.nn import layers
 from engine.nn.layers import Layer, Layers, Shape
-from engine.nn.model import CROSS_ENTROPY
+from engine.nn.loss_options import SQUARED_ERROR
 
 MODULE = Template('''"""A network trained by gradsum, as a PyTorch module. `load()` returns it with its parameters.
 
@@ -94,7 +94,7 @@ def _answer(network: Trained) -> str:
         mean, deviation = list(network.values.mean), list(network.values.deviation)
         return VALUES.substitute(outputs=outputs, mean=mean, deviation=deviation)
     logits = "self(x)" if classes == outputs else f"self(x)[:, :{classes}]"
-    formula = f"{logits}.softmax(1)" if network.model.loss == CROSS_ENTROPY else f"{logits}.clamp(0, 1)"
+    formula = f"{logits}.softmax(1)" if network.model.loss != SQUARED_ERROR else f"{logits}.clamp(0, 1)"
     return PROBABILITIES.substitute(classes=classes, formula=formula)
 
 

@@ -8,6 +8,8 @@ from enum import Enum, auto
 from pathlib import Path
 from typing import Protocol
 
+from engine.nn.own.imports import imported
+
 PATIENCE = 60  # seconds that a worker waits for a coordinator that has gone
 TAIL = 2000  # bytes of a log that are worth quoting: the last ones
 FINAL = ("refused this worker", "has expelled this worker", "takes no keys", "wants a key")  # trying again is no use
@@ -59,6 +61,7 @@ class Join:
         words = ["worker", self.address, "--patience", str(PATIENCE)]
         words += ["--key", key] if self.way_in else ["--insecure"]
         words += ["--place", place] if place else []
+        words += ["--import", ",".join(str(one.path) for one in modules)] if (modules := imported()) else []
         return [*words, "--processes", str(processes)] if processes else words
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.errors import WorkersError
+from engine.nn.own.imports import imported
 from engine.settings import Settings
 from engine.wire import Listener
 from engine.wire.address import Address, join, places_to_listen
@@ -41,7 +42,8 @@ class RemoteAccess:
     def command(self, address: str) -> str:
         """Return the command to run on another machine to join at `address`, which `listen` returned."""
         key = f"--key {shlex.quote(str(self.file))}" if self.file else "--insecure"
-        return f"gradsum worker {address} {key}"
+        own = ",".join(module.name for module in imported())
+        return f"gradsum worker {address} {key}" + (f" --import {own}" if own else "")
 
 
 def remote_access_for(settings: Settings, folder: Path) -> RemoteAccess | None:

@@ -1,6 +1,10 @@
-"""What training may change about the loss of samples that have a class."""
+"""The losses there are, and what training may change about that of samples that have a class."""
 
 from dataclasses import dataclass
+
+CROSS_ENTROPY = "softmax_cross_entropy"
+SQUARED_ERROR = "mean_squared_error"
+LOSSES = (CROSS_ENTROPY, SQUARED_ERROR)
 
 
 @dataclass(frozen=True)

@@ -24,12 +24,11 @@ from engine.nn.layers import (
     Shape,
     layers_from,
 )
+from engine.nn.loss_options import CROSS_ENTROPY, LOSSES, SQUARED_ERROR
+from engine.nn.own.losses import OWN_LOSSES, learns_values
 from engine.nn.parameters import Layout
 from engine.system.toml import read_toml
 
-CROSS_ENTROPY = "softmax_cross_entropy"
-SQUARED_ERROR = "mean_squared_error"
-LOSSES = (CROSS_ENTROPY, SQUARED_ERROR)
 MOST_FEATURES = 1 << 20
 MOST_PARAMETERS = 1 << 40  # more than any machine has memory for
 LARGEST = 1 << 16  # of height, width and channels
@@ -52,8 +51,8 @@ class Model:
     loss: str = CROSS_ENTROPY
 
     def __post_init__(self) -> None:
-        if self.loss not in LOSSES:
-            raise ModelError(f"no loss {self.loss!r:.60}; there are {', '.join(LOSSES)}")
+        if self.loss not in (there := (*LOSSES, *OWN_LOSSES)):
+            raise ModelError(f"no loss {self.loss!r:.60}; there are {', '.join(there)}; --import adds your own")
         shape = tuple(self.shape) if isinstance(self.shape, list | tuple) else ()
         most = {1: MOST_FEATURES, 3: LARGEST}.get(len(shape), 0)
         if not all(type(n) is int and 1 <= n <= most for n in shape) or not most:
@@ -196,7 +195,7 @@ def check_fits(model: Model, shape: Shape, outputs: int, values: bool = False) -
         has = "x".join(map(str, shape)) if len(shape) == len(model.shape) else _samples(shape)
         raise ModelError(f"the model takes {_samples(model.shape)}, the data has {has}")
     if values:
-        if model.loss != SQUARED_ERROR:
+        if not learns_values(model.loss):
             raise ModelError(
                 f"the data has values to be predicted, which {model.loss} cannot learn: "
                 f'the model needs loss = "{SQUARED_ERROR}"'
@@ -206,6 +205,8 @@ def check_fits(model: Model, shape: Shape, outputs: int, values: bool = False) -
                 f"the model has {model.classes} outputs, the data {outputs} values to be predicted; "
                 f"give the last Dense {outputs} features"
             )
+    elif model.loss in OWN_LOSSES and learns_values(model.loss):
+        raise ModelError(f"the data has classes, and the loss {model.loss} is for values to be predicted")
     elif model.classes < outputs:
         raise ModelError(f"the model has {model.classes} outputs, the data {outputs} classes; enlarge the last Dense")
 

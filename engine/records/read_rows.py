@@ -95,6 +95,7 @@ class Validation(TypedDict):
     ]
     topk: Annotated[int | None, "the K of topperc; NULL where there are no more outputs, or no classes"]
     topperc: Annotated[float | None, "percent of the validation samples whose class is among the K likeliest"]
+    metrics: Annotated[str | None, "metrics of your own by their names, as JSON; NULL where there are none"]
 
 
 class Worker(TypedDict):

@@ -98,6 +98,7 @@ class ValidationRow(NamedTuple):
     r2: float | None = None
     topk: int | None = None
     topperc: float | None = None
+    metrics: str | None = None
 
 
 class ClassRow(NamedTuple):

@@ -5,7 +5,7 @@ from engine.records.columns import Columns, column, columns_of
 from engine.records.read_rows import Event, Run, RunNumber, Validation, Worker
 from engine.records.rows import ClassRow, ConfusionRow, SweepRow, TrainingRow, TrialRow
 
-VERSION = 10  # PRAGMA user_version; raise it when a table is added or changed, and say in `tables` how to get there
+VERSION = 11  # PRAGMA user_version; raise it when a table is added or changed, and say in `tables` how to get there
 APPLICATION_ID = 0x67736D31  # PRAGMA application_id, "gsm1": a SQLite file with it is ours
 
 _SWEEP = columns_of(SweepRow)

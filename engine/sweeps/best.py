@@ -5,6 +5,7 @@ from pathlib import Path
 import tomli_w
 
 from engine.errors import StorageError
+from engine.nn.own.imports import imported
 from engine.settings import TRAJECTORY
 from engine.system.files import write_atomically
 from engine.training.run import OWN, Run
@@ -29,6 +30,8 @@ def write_settings(path: Path, run: Run, step: int, said: str) -> None:
             comments.append(f"The name of the {what} is not Unicode: give it with --{what}.")
         else:
             options = {what: source} | options
+    if modules := imported():
+        options = {"import": ",".join(str(module.path) for module in modules)} | options
     text = "".join(f"# {comment}\n" for comment in comments) + tomli_w.dumps(options)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

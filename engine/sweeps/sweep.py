@@ -9,6 +9,7 @@ from typing import Unpack
 from engine.data.read_options import ReadOptions
 from engine.nn.model import Model
 from engine.nn.optimizers import Optimizer
+from engine.nn.own.imports import Asked, importing
 from engine.settings import Settings, SettingsDict, given_settings
 from engine.sweeps.plan import Plan, SweepRequest, begin_sweep, resume_sweep
 from engine.sweeps.report import SweepReporter, SweepResult
@@ -41,6 +42,7 @@ def sweep(
     classes: Sequence[str] | None = None,
     target_column: str | None = None,
     task: str | None = None,
+    import_: Asked = None,
     reporter: SweepReporter | None = None,
     **options: Unpack[SettingsDict],
 ) -> SweepResult:
@@ -59,7 +61,8 @@ def sweep(
     reading = ReadOptions(size, skip_unreadable, columns, named, target_column, task)
     asked = Request(model, data, db, out, None, name, given, reading)
     request = SweepRequest(asked, over, trials, sampler, prune_after, resume, at_once)
-    return _sweep(request, reporter)
+    with importing(import_):
+        return _sweep(request, reporter)
 
 
 def _plan(request: SweepRequest, process: TrainingProcess) -> Plan:

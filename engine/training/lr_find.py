@@ -10,6 +10,7 @@ from engine.errors import DivergedError, SettingsError
 from engine.nn.model import Model
 from engine.nn.optimizers import Optimizer
 from engine.nn.optimizers.base import LEAST, MOST
+from engine.nn.own.imports import Asked, importing
 from engine.nn.schedule import Rising
 from engine.settings import SettingsDict, settings_of
 from engine.training.defaults import LR_HIGH, LR_LOW, LR_STEPS
@@ -86,20 +87,23 @@ def lr_find(
     optimizer: Optimizer | str | None = None,
     db: Path | str | None = None,
     out: Path | str | None = None,
+    import_: Asked = None,
     reporter: Reporter | None = None,
     **options: Unpack[SettingsDict],
 ) -> LrFinding:
     """Train with a learning rate that rises from `low` to `high` in `steps` steps (default: 100), and suggest one.
 
-    The run ends early when the loss is far above its least. `model`, `data`, `db`, `out` and `options` are as in
-    `train`; it is on record as a run called lr-find. Raises as `train` does, but where the loss is not finite at last.
+    The run ends early when the loss is far above its least. `model`, `data`, `db`, `out`, `import_` and `options` are
+    as in `train`; it is on record as a run called lr-find. Raises as `train` does, but where the loss is not finite at
+    last.
     """
     given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
     if optimizer is not None:
         given |= settings_of(optimizer)
         given.pop("lr", None)
     db, out = (None if path is None else Path(path) for path in (db, out))
-    return find(Request(model, data, db, out, name="lr-find", settings=given), low, high, reporter or Reporter())
+    with importing(import_):
+        return find(Request(model, data, db, out, name="lr-find", settings=given), low, high, reporter or Reporter())
 
 
 def find(request: Request, low: float, high: float, reporter: Reporter) -> LrFinding:

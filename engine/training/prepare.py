@@ -11,6 +11,7 @@ import numpy as np
 from engine import checkpoint as checkpoints
 from engine.checkpoint import Checkpoint, RunState
 from engine.compute.evaluator import NO_AUGMENTATION
+from engine.compute.tally import MOST
 from engine.data import Dataset, Measure, Normalisation, load
 from engine.data.cache import store
 from engine.data.collection import Progress
@@ -18,7 +19,10 @@ from engine.data.read_options import ReadOptions
 from engine.data.sources import full_path, is_there
 from engine.errors import DataError, SettingsError
 from engine.nn.frozen import frozen_layers
-from engine.nn.model import CROSS_ENTROPY, Model, check_fits, default_name, load_model, model_from
+from engine.nn.loss_options import CROSS_ENTROPY
+from engine.nn.model import Model, check_fits, default_name, load_model, model_from
+from engine.nn.own.check import check_imported, check_own
+from engine.nn.own.metrics import check_metrics
 from engine.settings import Settings
 from engine.training.class_weights import class_weights
 from engine.training.reading import reading_of
@@ -208,6 +212,10 @@ def _name_of(model: Model | str | Path | None, data: Dataset, start: Start | Non
 def _check(model: Model, data: Dataset, settings: Settings) -> None:
     """Raise the GradsumError that says why the model, or a setting, does not suit the data."""
     check_fits(model, data.shape, data.outputs, data.train.has_values)
+    check_imported(model)
+    check_own(model)
+    if not data.train.has_values and model.classes <= MOST:
+        check_metrics(model.classes)
     if settings.augment and data.train.has_features:
         raise SettingsError(NO_AUGMENTATION)
     class_weights(settings.class_weights, data, model.classes)

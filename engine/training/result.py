@@ -9,6 +9,7 @@ from engine.data import Measure
 from engine.data.reading import Manner
 from engine.kernels import REMARKS, choose
 from engine.network import Network
+from engine.nn.own.imports import imported
 from engine.nn.parameters import Vector
 from engine.records import SIDE_FILE, Recorder, Totals
 from engine.records.status import RunStatus
@@ -26,7 +27,7 @@ from engine.training.stopping import StopKind, StopReason
 def info_of(run: Run, number: int, loop: Loop) -> RunInfo:
     """Return what is known of a run that is about to take its first step."""
     progress = loop.state.progress
-    ours = use_of_cores(run.settings, limit(), os.cpu_count() or 1), REMARKS.get(choose().name)
+    ours = use_of_cores(run.settings, limit(), os.cpu_count() or 1), REMARKS.get(choose().name), own_remark()
     return RunInfo(
         run=number,
         model=run.model_name,
@@ -46,6 +47,13 @@ def info_of(run: Run, number: int, loop: Loop) -> RunInfo:
         unit=run.data.train.unit,
         notes=(*run.data.notes, *_on_start(run), *(note for note in ours if note), *_on_snapshots(run, loop)),
     )
+
+
+def own_remark() -> str | None:
+    """Return what there is to say of a run with own code, None of one without."""
+    if not (names := ", ".join(module.name for module in imported())):
+        return None
+    return f"own code in {names}: numpy computes there, so these bits hold for this kind of processor and numpy"
 
 
 def result_of(run: Run, number: int, loop: Loop, stop: StopReason, records: Recorder) -> Result:

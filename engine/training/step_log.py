@@ -1,5 +1,6 @@
 """What is recorded and reported of steps and validations."""
 
+import json
 import math
 import time
 from typing import NamedTuple
@@ -119,6 +120,7 @@ class StepLog:
             corperc=validation.percent if validation.r2 is None else None,
             avgloss=validation.loss,
             r2=validation.r2,
+            metrics=json.dumps(known) if (known := validation.asdict().get("metrics")) else None,
         )
         if validation.tally is not None:
             if 0 < self._top_k < validation.tally.outputs:

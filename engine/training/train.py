@@ -11,6 +11,7 @@ from engine.data.read_options import ReadOptions
 from engine.errors import run_in_progress
 from engine.nn.model import Model
 from engine.nn.optimizers import Optimizer
+from engine.nn.own.imports import Asked, importing
 from engine.settings import Settings, SettingsDict, given_settings
 from engine.system.terminal import ProgressLine
 from engine.training.prepare import Request, begin_or_resume, choose_settings, prepare
@@ -38,10 +39,11 @@ def train(
     classes: Sequence[str] | None = None,
     target_column: str | None = None,
     task: str | None = None,
+    import_: Asked = None,
     reporter: Reporter | None = None,
     **options: Unpack[SettingsDict],
 ) -> Result:
-    """Train `model` on `data` and return the trained network, its history and where everything is.
+    """Train `model` on `data`, and return the network, its history and where all is; a GradsumError says what is wrong.
 
     `model`: a Model, the name of a built-in one, or the path of a TOML file (default: letters). `data`: as `load_data`
     takes it (default: the generated letters), like `size`, `skip_unreadable`, `columns`, `classes`, `target_column` and
@@ -49,9 +51,7 @@ def train(
     counts. `optimizer`: an Optimizer, or its name. `db`: the SQLite database of records; `out`: the folder of
     checkpoints; `resume`: a checkpoint, or a folder of them, to continue from; with `or_begin`, a folder that has none
     yet is where the run begins. `from_`: a safetensors file whose parameters a new run begins with, where names and
-    shapes fit; `name`: the run's, in the records.
-
-    Raises UsageError, DataError, CheckpointError, RecordsError, DivergedError, WorkersError, WorkerFailedError.
+    shapes fit; `name`: the run's, in the records. `import_`: modules, or their names or files, with own layers, losses.
     """
     given = given_settings(settings, optimizer, options)
     db, out, resume, from_ = (None if path is None else Path(path) for path in (db, out, resume, from_))
@@ -59,7 +59,8 @@ def train(
     resume, out = begin_or_resume(resume, out) if or_begin else (resume, out)
     reading = ReadOptions(size, skip_unreadable, columns, named, target_column, task)
     request = Request(model, data, db, out, resume, name, given, reading, from_)
-    return train_request(request, reporter)
+    with importing(import_):
+        return train_request(request, reporter)
 
 
 def _unchanged(run: Run) -> Run:

@@ -13,6 +13,7 @@ from engine.checkpoint import Checkpoint, StateDigest, state_sha256
 from engine.compute.validation import Validation
 from engine.coordinator.source import WorkerReport
 from engine.errors import DivergedError
+from engine.nn.own.imports import Asked, importing
 from engine.records.status import RunStatus
 from engine.training.again import again, begins, settings_again
 from engine.training.process import TrainingProcess
@@ -51,13 +52,15 @@ def verify(
     workers: int | None = None,
     kernels: str | None = None,
     allow_slow: bool = False,
+    import_: Asked = None,
     reporter: Reporter | None = None,
 ) -> Verdict:
     """Compute the steps of a checkpoint again, and return whether the same bits come out.
 
     `checkpoint`: a file, or a folder: its newest. `start`: an earlier checkpoint of the run, to begin there instead of
-    at step 0. `data`: the data of the run, where it is not found by itself. `workers` and `kernels` are as for
-    `train`; which is taken changes no bit, but that numpy's kernels verify what they have computed, and nothing else.
+    at step 0. `data`: the data of the run, where it is not found by itself. `workers`, `kernels` and `import_` are as
+    for `train`; how many workers, and which kernels, changes no bit, but that numpy's verify what they have computed,
+    and nothing else.
 
     Raises a GradsumError if that cannot be compared: CheckpointError, DataError or UsageError; and KeyboardInterrupt.
     """
@@ -67,6 +70,7 @@ def verify(
     begins(first, end)
     comparing = _Comparing(reporter or Reporter(), end)
     with ExitStack() as stack:
+        stack.enter_context(importing(import_))
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="gradsum-verify-")))
         process = stack.enter_context(TrainingProcess(comparing))
         process.use_kernels(settings)

@@ -48,6 +48,20 @@ def test_evaluate_agrees_with_the_last_validation(gradsum: Gradsum, trained: dic
     assert said[1] == f"mean loss {expected['loss']:.4f}"
 
 
+def test_evaluate_tells_one_class_from_another(gradsum: Gradsum, trained: dict[str, Any]) -> None:
+    guesses = engine.load_network("out").predict(images())
+    labels = np.load("data.npz")["test_labels"]
+    rows = gradsum("evaluate", "out", "--by-class", "--json").json()["classes"]
+    assert [row["number"] for row in rows] == [0, 1, 2]
+    for k, row in enumerate(rows):
+        right = int(((guesses == k) & (labels == k)).sum())
+        assert (row["samples"], row["answers"], row["correct"]) == ((labels == k).sum(), (guesses == k).sum(), right)
+        assert row["recall"] == pytest.approx(right / (labels == k).sum())
+    told = gradsum("evaluate", "out", "--by-class").out.splitlines()
+    assert told[2].split() == ["class", "samples", "answers", "correct", "recall", "precision", "F1"]
+    assert [line.split()[1] for line in told[3:]] == [str(row["samples"]) for row in rows]
+
+
 def test_the_best_of_a_folder_is_a_word_away(gradsum: Gradsum) -> None:
     save_data()
     places = ("--db", "r.db", "--out", "out", "--quiet", "--json")

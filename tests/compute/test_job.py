@@ -23,7 +23,8 @@ from engine.nn.layers import (
     Relu,
     Residual,
 )
-from engine.nn.model import SQUARED_ERROR, Model, lenet, letters, mlp
+from engine.nn.loss_options import SQUARED_ERROR
+from engine.nn.model import Model, lenet, letters, mlp
 from engine.wire import messages as m
 from tests.support.fakes import JOB
 

@@ -8,8 +8,8 @@ import pytest
 from engine.compute.program import compile_model
 from engine.kernels import Array, Backend, choose
 from engine.nn.layers import Dense, Gelu
-from engine.nn.loss_options import LossOptions
-from engine.nn.model import CROSS_ENTROPY, SQUARED_ERROR, Model
+from engine.nn.loss_options import CROSS_ENTROPY, SQUARED_ERROR, LossOptions
+from engine.nn.model import Model
 from tests.support.backends import BACKENDS, each_backend, normal
 
 WEIGHTS = (0.5, 2.0, 0.0, 1.25)

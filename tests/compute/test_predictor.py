@@ -14,7 +14,8 @@ from engine.data import Normalisation
 from engine.errors import DataError
 from engine.network import Network
 from engine.nn.layers import Conv2d, Dense, Flatten, MaxPool2d
-from engine.nn.model import SQUARED_ERROR, Model
+from engine.nn.loss_options import SQUARED_ERROR
+from engine.nn.model import Model
 from tests.support.networks import network, samples
 
 MODEL = Model((Conv2d(4), MaxPool2d(), Flatten(), Dense(3)), (9, 8, 1))

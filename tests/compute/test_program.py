@@ -31,7 +31,8 @@ from engine.nn.layers import (
     Softplus,
     Tanh,
 )
-from engine.nn.model import LOSSES, Model, lenet, letters, mlp, resnet8, vgg7
+from engine.nn.loss_options import LOSSES
+from engine.nn.model import Model, lenet, letters, mlp, resnet8, vgg7
 from tests.support.backends import BACKENDS, each_backend
 from tests.support.programs import case, check_against_reference
 from tests.support.reference import forward

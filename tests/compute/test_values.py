@@ -15,7 +15,8 @@ from engine.data import Measure, Normalisation, Split
 from engine.errors import DataError
 from engine.kernels import Backend
 from engine.nn.layers import Dense, Gelu
-from engine.nn.model import SQUARED_ERROR, Model, mlp
+from engine.nn.loss_options import SQUARED_ERROR
+from engine.nn.model import Model, mlp
 from tests.support.backends import each_backend, ints, normal
 from tests.support.programs import case, check_against_reference
 from tests.support.reference import gradients

@@ -13,7 +13,8 @@ from engine.data import Normalisation
 from engine.errors import GradsumError, ModelError, StorageError
 from engine.network import Network
 from engine.nn.layers import REGISTRY, Conv2d, Dense, Dropout, Flatten
-from engine.nn.model import SQUARED_ERROR, Model, lenet, letters, mlp, resnet8, vgg7
+from engine.nn.loss_options import SQUARED_ERROR
+from engine.nn.model import Model, lenet, letters, mlp, resnet8, vgg7
 from tests.support.networks import EVERY_LAYER, Twice, network, random_models, samples
 
 onnx = pytest.importorskip("onnx")

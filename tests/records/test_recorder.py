@@ -75,13 +75,13 @@ def test_all_tables_hold_what_was_handed_over(tmp_path: Path) -> None:
         for row in rows:
             records.training(row)
         one, pair = ClassRow(32, 0, "a", 4, 2, 1, 0.25, 0.5, 1 / 3), ConfusionRow(32, 0, 1, 3)
-        records.validation(ValidationRow(32, 0.5, 1e9, 2.0, 1.0, 93.5, 0.25, None, 5, 99.0), [one], [pair])
+        records.validation(ValidationRow(32, 0.5, 1e9, 2.0, 1.0, 93.5, 0.25, None, 5, 99.0, "{}"), [one], [pair])
         records.worker(worker._replace(left="2026-01-01T00:00:09+00:00", reason="killed", images=5))
         records.worker(worker._replace(host=None, pid=None, joined=None, fingerprint=None))
         records.event(EventRow("joined", "hello", 3, "w0", 0.5))
         records.finish(RunStatus.FINISHED, "target reached", steps=300, params_sha256="ab", best_percent=93.5)
     assert query(path, "SELECT * FROM training ORDER BY batchno") == [(1, *row) for row in rows]
-    assert query(path, "SELECT * FROM validation") == [(1, 32, 0.5, 1e9, 2.0, 1.0, 93.5, 0.25, None, 5, 99.0)]
+    assert query(path, "SELECT * FROM validation") == [(1, 32, 0.5, 1e9, 2.0, 1.0, 93.5, 0.25, None, 5, 99.0, "{}")]
     assert query(path, "SELECT * FROM classes") == [(1, *one)]
     assert query(path, "SELECT * FROM confusion") == [(1, *pair)]
     assert query(path, "SELECT * FROM workers") == [(1, *worker)]

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.nn import layers
-from engine.nn.model import CROSS_ENTROPY, Model
+from engine.nn.loss_options import CROSS_ENTROPY
+from engine.nn.model import Model
 
 Doubles = NDArray[np.float64]
 Parameters = dict[str, Doubles]

@@ -23,7 +23,8 @@ from engine.nn.layers import (
     Softplus,
     Tanh,
 )
-from engine.nn.model import LOSSES, Model
+from engine.nn.loss_options import LOSSES
+from engine.nn.model import Model
 from tests.support.reference import forward, gradients, loss_of
 
 LAYERS = (

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine.cli.command import Command
 from engine.cli.exit_codes import INTERRUPTED
+from engine.cli.import_option import add_import_option, imported
 from engine.cli.kernel_options import add_kernel_options, chosen_kernels
 from engine.cli.picture_options import check_place, check_writable, need_matplotlib
 from engine.system.signals import Interrupt
@@ -40,6 +41,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--rounds", type=int, default=5, metavar="N", help="runs per number and size (default: %(default)s)"
     )
+    add_import_option(parser)
     add_kernel_options(parser)
     parser.add_argument("--save", type=Path, metavar="FILE", help="keep the result, as JSON (default: bench-TIME.json)")
     parser.add_argument("--compare", type=Path, metavar="FILE", help="show images/s against those of an earlier result")
@@ -49,7 +51,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Measure, print, draw and keep; what there is so far if that is interrupted."""
-    with chosen_kernels(arguments):
+    with imported(arguments), chosen_kernels(arguments):
         return _bench(arguments)
 
 

@@ -3,18 +3,23 @@
 import argparse
 import json
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from engine.cli.arguments import add_checkpoint, chosen_checkpoint
 from engine.cli.command import Command
+from engine.cli.import_option import add_import_option, imported
 from engine.cli.kernel_options import add_kernel_options, chosen_kernels
 from engine.cli.read_options import add_read_options, chosen_options
-from engine.errors import DataError
+from engine.cli.tables import print_rows
+from engine.errors import DataError, UsageError
 
+COUNTS = ("samples", "answers", "correct")
 PARTS = ("train", "validation", "test")
 
 if TYPE_CHECKING:
     from engine.checkpoint import Checkpoint, RunState
+    from engine.compute.validation import Validation
     from engine.data import Dataset, Split
     from engine.data.read_options import ReadOptions
     from engine.network import Network
@@ -32,39 +37,63 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="what to measure it on; validation is what was chosen by in training, test is to be read once, at the end "
         "(default: validation)",
     )
+    parser.add_argument(
+        "--by-class", action="store_true", help="print samples, recall, precision and F1 of every class, too"
+    )
+    add_import_option(parser)
     add_kernel_options(parser)
     parser.add_argument("--json", action="store_true", help="print one line of JSON")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Evaluate and print the accuracy."""
-    with chosen_kernels(arguments):
+    with imported(arguments), chosen_kernels(arguments):
         return _evaluate(arguments)
 
 
 def _evaluate(arguments: argparse.Namespace) -> int:
     from engine.checkpoint import load as load_checkpoint
+    from engine.compute.tally import MOST
     from engine.network import network_from
+    from engine.reports.text import CLASSES
 
     path = chosen_checkpoint(arguments)
     checkpoint = load_checkpoint(path)
     network = network_from(checkpoint, path)
     data = data_for(checkpoint, network, arguments)
     part: str = arguments.part
+    if arguments.by_class and (network.values is not None or network.model.classes > MOST):
+        raise UsageError(f"--by-class is for networks with classes, at most {MOST} outputs")
     validation = network.evaluate(data, part)
+    classes = class_rows(validation, network.classes) if arguments.by_class else []
     if part == "test" and data.validation is None and _is_trained_on(checkpoint, arguments.data):
         text = "training chose by this part, so this is not the figure of a test; train --validation 0.1 leaves one"
         print(f"gradsum: {text}", file=sys.stderr)
     if arguments.json:
-        print(json.dumps({"data": data.name, "generated": data.generated, "part": part} | validation.asdict()))
-    else:
-        kind = "generated " if data.generated else ""
-        of = f"{validation.total} rows of" if network.values else f"{validation.correct} of {validation.total}"
-        print(f"{validation.text()} ({of} {kind}{data.name}, {part} part)")
-        print(f"mean loss {validation.loss:.4f}")
-        for name, error in zip(target_names(network), root_mean_squared_errors(network, data.part(part)), strict=True):
-            print(f"root mean squared error of {name} {error:.6g}")
+        told = {"data": data.name, "generated": data.generated, "part": part} | validation.asdict()
+        print(json.dumps(told | ({"classes": classes} if classes else {})))
+        return 0
+    kind = "generated " if data.generated else ""
+    of = f"{validation.total} rows of" if network.values else f"{validation.correct} of {validation.total}"
+    print(f"{validation.text()} ({of} {kind}{data.name}, {part} part)")
+    print(f"mean loss {validation.loss:.4f}")
+    for name, error in zip(target_names(network), root_mean_squared_errors(network, data.part(part)), strict=True):
+        print(f"root mean squared error of {name} {error:.6g}")
+    if classes:
+        print_rows(CLASSES, classes)
     return 0
+
+
+def class_rows(validation: "Validation", names: Sequence[str]) -> list[dict[str, object]]:
+    """Return a row for each class, with the columns that the table `classes` has for it."""
+    from engine.compute.tally import scores_of
+
+    rows: list[dict[str, object]] = []
+    for score in scores_of(validation.tally) if validation.tally else ():
+        name = names[score.number] if score.number < len(names) else None
+        rates = {"recall": score.recall, "precision": score.precision, "f1": score.f1}
+        rows.append({"number": score.number, "name": name} | {k: getattr(score, k) for k in COUNTS} | rates)
+    return rows
 
 
 def data_for(checkpoint: "Checkpoint", network: "Network", arguments: argparse.Namespace) -> "Dataset":

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from engine.cli.arguments import add_checkpoint, chosen_checkpoint
 from engine.cli.command import Command
+from engine.cli.import_option import add_import_option, imported
 from engine.errors import UsageError
 
 if TYPE_CHECKING:
@@ -29,11 +30,17 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-o", "--out", type=Path, metavar="FILE", help="the file (default: NAME.onnx and so on, NAME being the run's)"
     )
+    add_import_option(parser)
     parser.add_argument("--json", action="store_true", help="print one line of JSON")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the files and print which, and how far an ONNX file's answers are from ours."""
+    with imported(arguments):
+        return _export(arguments)
+
+
+def _export(arguments: argparse.Namespace) -> int:
     from engine.checkpoint import load, newest
     from engine.network import network_from
 

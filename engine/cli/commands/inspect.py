@@ -8,6 +8,7 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 from engine.cli.command import Command
+from engine.cli.import_option import add_import_option, imported
 
 if TYPE_CHECKING:
     from engine.compute.program import OperationInfo
@@ -28,18 +29,26 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--classes", type=int, default=26, metavar="N", help="classes of a built-in model (default: %(default)s)"
     )
     parser.add_argument("--microbatch", type=int, default=16, metavar="N", help="of images (default: %(default)s)")
+    add_import_option(parser)
     parser.add_argument("--json", action="store_true", help="print one line of JSON")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Compile the model and print its operations."""
+    with imported(arguments):
+        return _inspect(arguments)
+
+
+def _inspect(arguments: argparse.Namespace) -> int:
     from engine.compute.program import compile_model
     from engine.kernels import choose
     from engine.nn.model import load_model
+    from engine.nn.own.check import check_own
     from engine.settings import Settings
 
     Settings(microbatch=arguments.microbatch)
     model = load_model(arguments.model, tuple(arguments.shape), arguments.classes)
+    check_own(model)
     operations = compile_model(model, arguments.microbatch).operations()
     if arguments.json:
         print(json.dumps([asdict(operation) | {"bytes": moved(operation)} for operation in operations]))

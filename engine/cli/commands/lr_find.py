@@ -15,7 +15,7 @@ from engine.training.defaults import LR_HIGH, LR_LOW, LR_STEPS
 if TYPE_CHECKING:
     from engine.training.lr_find import LrFinding
 
-TEXTS = ("data", "model", "db", "out")
+TEXTS = ("data", "model", "import_", "db", "out")
 PICTURE = Path("runs/lr-find.png")
 
 

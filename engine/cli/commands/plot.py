@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from engine.cli.arguments import WHICH, add_checkpoint, add_database, chosen_checkpoint
 from engine.cli.command import Command
+from engine.cli.import_option import add_import_option, imported
 from engine.cli.picture_options import add_out, check_place, check_spares, need_matplotlib
 from engine.cli.read_options import add_read_options
 
@@ -70,6 +71,7 @@ def _add_layer(parser: argparse.ArgumentParser) -> None:
 def _add_network(parser: argparse.ArgumentParser) -> None:
     add_checkpoint(parser)
     parser.add_argument("--data", metavar="NAME|PATH", help="data set, as for train (default: the one trained on)")
+    add_import_option(parser)
     add_read_options(parser.add_argument_group("how it is read, if not as in training"))
 
 
@@ -117,6 +119,11 @@ def _draw_histogram(arguments: argparse.Namespace) -> "Drawing":
 
 def _draw_confusion(arguments: argparse.Namespace) -> "Drawing":
     """Draw the answers of the network to the images that are chosen by."""
+    with imported(arguments):
+        return _confusion(arguments)
+
+
+def _confusion(arguments: argparse.Namespace) -> "Drawing":
     from engine.checkpoint import load
     from engine.cli.commands.evaluate import data_for
     from engine.network import network_from

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine.cli.arguments import add_checkpoint, chosen_checkpoint
 from engine.cli.command import Command
+from engine.cli.import_option import add_import_option, imported
 from engine.cli.kernel_options import add_kernel_options, chosen_kernels
 from engine.errors import DataError
 
@@ -26,23 +27,28 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_checkpoint(parser)
     parser.add_argument("files", type=Path, nargs="+", metavar="FILE", help="image, or file of features")
     parser.add_argument("--invert", action="store_true", help="turn dark on light into light on dark, as in training")
+    add_import_option(parser)
     add_kernel_options(parser)
     parser.add_argument("--json", action="store_true", help="print one line of JSON")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print, for each sample, the likeliest class and its probability, or the values."""
+    with imported(arguments), chosen_kernels(arguments):
+        return _predict(arguments)
+
+
+def _predict(arguments: argparse.Namespace) -> int:
     from engine.checkpoint import load
     from engine.network import network_from
 
     path = chosen_checkpoint(arguments)
     checkpoint = load(path)
     network = network_from(checkpoint, path)
-    with chosen_kernels(arguments):
-        if len(network.model.shape) == 1:
-            names, outputs = _asked_rows(arguments, network)
-        else:
-            names, outputs = _asked_images(arguments, network, checkpoint)
+    if len(network.model.shape) == 1:
+        names, outputs = _asked_rows(arguments, network)
+    else:
+        names, outputs = _asked_images(arguments, network, checkpoint)
     told = _classes(names, outputs, network) if network.values is None else _values(names, outputs, network)
     what = "row" if len(network.model.shape) == 1 else "image"
     if arguments.json:

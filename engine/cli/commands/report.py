@@ -7,6 +7,7 @@ from pathlib import Path
 
 from engine.cli.arguments import add_run
 from engine.cli.command import Command
+from engine.cli.import_option import add_import_option, imported
 from engine.cli.picture_options import check_spares, need_matplotlib
 from engine.errors import SettingsError
 from engine.reports.text import size
@@ -17,6 +18,7 @@ from engine.system.terminal import ProgressLine
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the command."""
     add_run(parser, "the run to write about")
+    add_import_option(parser)
     parser.add_argument("-o", "--out", type=Path, metavar="FILE", help="the page (default: run-NUMBER.html)")
 
 
@@ -36,7 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
     from engine.reports.page import build
     from engine.reports.plots.style import styled
 
-    with styled(), ProgressLine(sys.stderr) as line:
+    with imported(arguments), styled(), ProgressLine(sys.stderr) as line:
         found = pictures(arguments.db, record.run, line.say)
         footer = f"Written {datetime.now().astimezone():%Y-%m-%d %H:%M} from {arguments.db.absolute()}."
         page = build(record, found, footer).encode("utf-8", "backslashreplace")

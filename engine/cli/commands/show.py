@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 from engine.cli.arguments import add_run
 from engine.cli.command import Command
-from engine.cli.tables import STYLES, add_forms, console, print_csv, print_json, table
+from engine.cli.tables import STYLES, add_forms, console, print_csv, print_json, print_rows, table
 from engine.records import RunRecord, look, read_run
 from engine.reports.groups import groups
 from engine.reports.text import CLASSES, EVENTS, Column, Row, fact, machines, shown, validation_columns, worker_columns
@@ -72,14 +72,8 @@ def _print_rows(name: str, columns: Sequence[Column], rows: Sequence[Row]) -> No
 
     out = console()
     out.print(Text(f"\n{name}", "bold").append("" if rows else "  none", "not bold"))
-    if not rows:
-        return
-    grid = table()
-    for column in columns:
-        grid.add_column(column.heading, justify="right" if column.right else "left", overflow="fold")
-    for row in rows:
-        grid.add_row(*(Text(column.text(row)) for column in columns))
-    out.print(grid)
+    if rows:
+        print_rows(columns, rows)
 
 
 COMMAND = Command(

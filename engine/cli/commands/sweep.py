@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 SHOWN = 10  # trials in the table at the end
 # Options that take text and may be in the file of --config.
-TEXTS = ("data", "model", "db", "out")
+TEXTS = ("data", "model", "import_", "db", "out")
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from engine.cli.arguments import add_checkpoint, chosen_checkpoint
 from engine.cli.command import Command
+from engine.cli.import_option import add_import_option
 from engine.cli.kernel_options import add_kernel_options
 
 
@@ -25,6 +26,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--workers", type=int, metavar="N", help="worker processes; 0: none (default: as for gradsum train)"
     )
+    add_import_option(parser)
     add_kernel_options(parser)
     parser.add_argument("--quiet", action="store_true", help="show no progress")
     parser.add_argument("--json", action="store_true", help="print one line of JSON")
@@ -46,6 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
             workers=arguments.workers,
             kernels=arguments.kernels,
             allow_slow=bool(arguments.allow_slow),
+            import_=arguments.import_,
             reporter=reporter,
         )
     finally:

@@ -3,6 +3,7 @@
 import argparse
 
 from engine.cli.command import Command
+from engine.cli.import_option import add_import_option, imported
 from engine.cli.kernel_options import add_kernel_options, chosen_kernels
 
 PATIENCE = 600.0  # seconds
@@ -22,6 +23,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="let one connection serve all processes: parameters come once, and one sum of their gradients goes back; "
         "auto: where there are several (default: auto)",
     )
+    add_import_option(parser)
     add_kernel_options(parser)
 
 
@@ -38,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
     if not 1 <= count <= MOST:
         raise UsageError(f"--processes must be from 1 to {MOST}, got {count}")
     keys = keys_of(arguments)  # an error is reported here once, not by every process
-    with chosen_kernels(arguments):
+    with imported(arguments), chosen_kernels(arguments):
         way_in = keys.way_in() if keys and str(arguments.key) == "-" else b""
         if arguments.relay == "on" or (arguments.relay == "auto" and count > 1):
             need_for_relay(count)

@@ -14,6 +14,7 @@ Shape = tuple[int, ...]  # of one sample: (H, W, C) for images, (F,) for feature
 LARGEST = 1 << 20  # of what a layer counts
 REGISTRY: dict[str, type["Layer"]] = {}
 Layers = tuple["Layer", ...]
+NO_SUCH_LAYER = "; there are {}; --import adds your own"
 NO_BATCH_NORM = (
     "{} is not offered: what it makes of a sample depends on which others are computed together with it, and so on the "
     "workers; use GroupNorm or LayerNorm, which normalise each sample by itself"
@@ -59,6 +60,11 @@ class Layer:
     def read(cls, given: Mapping[str, Any], depth: int) -> dict[str, Any]:  # noqa: ARG003
         """Return the arguments for what a description, `depth` levels within others, gives."""
         return dict(given)
+
+    @classmethod
+    def build(cls, given: Mapping[str, Any], depth: int) -> "Layer":
+        """Return the layer that a description, `depth` levels within others, gives."""
+        return cls(**cls.read(given, depth))
 
     def describe(self) -> dict[str, Any]:
         """Return plain data from which `layer_from` rebuilds the layer."""
@@ -111,7 +117,7 @@ def layer_from(description: object, depth: int = 0) -> Layer:
         raise ModelError(NO_BATCH_NORM.format(f"{kind:.20}"))
     if not isinstance(kind, str) or kind not in REGISTRY:
         near = hint(kind, REGISTRY) if isinstance(kind, str) else ""
-        raise ModelError(f"no layer type {kind!r:.60}" + (near or "; there are " + ", ".join(sorted(REGISTRY))))
+        raise ModelError(f"no layer type {kind!r:.60}" + (near or NO_SUCH_LAYER.format(", ".join(sorted(REGISTRY)))))
     known, given = REGISTRY[kind], {name: value for name, value in description.items() if name != "type"}
     names = [f.name for f in fields(known)]
     for name in given:
@@ -121,4 +127,4 @@ def layer_from(description: object, depth: int = 0) -> Layer:
     for f in fields(known):
         if f.default is MISSING and f.name not in given:
             raise ModelError(f"{kind} needs {f.name!r}")
-    return known(**known.read(given, depth))
+    return known.build(given, depth)

@@ -6,14 +6,15 @@ from engine.compute.program.operations.convolution import Convolution
 from engine.compute.program.operations.dense import DenseOp
 from engine.compute.program.operations.elementwise import DropoutOp, GeluOp, ReluOp
 from engine.compute.program.operations.norms import NormOp
+from engine.compute.program.operations.own import OwnOp
 from engine.compute.program.operations.pooling import AveragePool, GlobalAverage, MaxPool
 from engine.compute.program.operations.reshape import Copy, FlattenOp
 from engine.compute.program.operations.residual import ResidualOp
 from engine.compute.program.operations.stem import Stem
 from engine.compute.program.operations.winograd import Winograd, WinogradPool
 from engine.nn import layers
+from engine.nn.own.layer import OwnLayer
 
-# A module with layers of its own adds their operations here.
 OPERATIONS: dict[type[layers.Layer], type[Operation]] = {
     layers.Conv2d: Convolution,
     layers.MaxPool2d: MaxPool,
@@ -31,6 +32,7 @@ OPERATIONS: dict[type[layers.Layer], type[Operation]] = {
     layers.LeakyRelu: LeakyReluOp,
     layers.Flatten: FlattenOp,
     layers.Dense: DenseOp,
+    OwnLayer: OwnOp,
 }
 
 __all__ = ["OPERATIONS", "Copy", "Operation", "Site", "Stem", "Step", "Winograd", "WinogradPool"]

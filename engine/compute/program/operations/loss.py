@@ -1,7 +1,9 @@
 """The end of a program: loss, number of correct answers, and the gradient at the last layer."""
 
 from collections.abc import Callable
+from functools import partial
 from operator import add
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,8 +12,8 @@ from engine.compute.program.buffers import Activation, Arena
 from engine.errors import DataError
 from engine.kernels import Array, Backend
 from engine.kernels.pairs import in_pairs
-from engine.nn.loss_options import LossOptions
-from engine.nn.model import CROSS_ENTROPY
+from engine.nn.loss_options import CROSS_ENTROPY, LossOptions
+from engine.nn.own.losses import OWN_LOSSES, OwnLoss
 
 
 class Loss:
@@ -20,13 +22,16 @@ class Loss:
     def __init__(
         self, name: str, outputs: Activation, arena: Arena, backend: Backend, microbatch: int, options: LossOptions
     ) -> None:
+        self._microbatch = microbatch
         self._smoothing = options.smoothing
         self._weights = np.array(options.weights, np.float64)
         self._total = backend.total
         self._of_labels: Callable[..., int] = backend.mean_squared_error
-        self._of_values: Callable[..., None] | None = backend.squared_error_of_values
+        self._of_values: Callable[..., Any] | None = backend.squared_error_of_values
         if name == CROSS_ENTROPY:
             self._of_labels, self._of_values = backend.softmax_cross_entropy, None
+        if own := OWN_LOSSES.get(name):
+            self._of_labels, self._of_values = partial(self._own, own), partial(self._own, own) if own.values else None
         gradient = outputs.gradient if outputs.gradient is not None else arena.keep(*outputs.value.shape)
         self.outputs = outputs.value.reshape(-1, outputs.frame.C)
         self._gradient = gradient.reshape(self.outputs.shape)
@@ -44,7 +49,7 @@ class Loss:
         self._has_values = targets.dtype != np.int32
         if self._has_values:
             if self._of_values is None:
-                raise DataError("values are learned with mean_squared_error; softmax_cross_entropy is for classes")
+                raise DataError("values are learned with mean_squared_error; this loss is for classes")
             if targets.shape != (N, outputs):
                 raise ValueError(f"want values of shape {(N, outputs)}, got {targets.shape}")
             self._values[...] = targets
@@ -71,6 +76,16 @@ class Loss:
             self._losses *= weights
             self._gradient *= weights.astype(np.float32)[:, None]
         return self._sum(), correct
+
+    def _own(self, own: OwnLoss, outputs: Array, targets: NDArray[Any], losses: Array, gradient: Array) -> int:
+        """Do what the backend does otherwise, by a person's loss: micro-batch by micro-batch, as its layers."""
+        for start in range(0, len(outputs), self._microbatch):
+            part = slice(start, start + self._microbatch)
+            losses[part], gradient[part] = own(outputs[part].copy(), targets[part].copy())
+        if own.values:
+            return 0
+        right = (np.argmax(outputs, axis=1) == targets) & ~np.isnan(outputs).any(axis=1)
+        return int(right.sum())
 
     def _smooth(self) -> None:
         """Move a part of what each label is worth to all outputs, in equal shares: see docs/arithmetic.md."""

@@ -1,0 +1,151 @@
+"""`--import`: what a person sees who trains with layers and a loss of their own."""
+
+import json
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import engine
+from engine.checkpoint import load
+from engine.cli.commands.export import ENDINGS
+from tests.support.command import SMALL, Gradsum, save_data
+from tests.support.own_code import EXAMPLE, LAYER, MODEL, OWN_MODEL, forgotten, write
+
+RUN = (*SMALL[:3], *SMALL[5:], "--model", "own.toml", "--steps", 4, "--out", "out", "--db", "r.db", "--quiet", "--json")
+
+CONFIG = """
+import = "mylayers.py"
+model = "model.toml"
+data = "data.npz"
+steps = 3
+batch-size = 8
+workers = 0
+"""
+
+
+@pytest.fixture(autouse=True)
+def forgets() -> Iterator[None]:
+    """Forget the modules of each test."""
+    with forgotten():
+        yield
+
+
+@pytest.fixture
+def trained(gradsum: Gradsum) -> Path:
+    """Return the folder of a network with a layer of one's own."""
+    save_data()
+    write("mine.py", LAYER)
+    write("own.toml", OWN_MODEL)
+    assert gradsum(*RUN, "--import", "mine").code == 0
+    return Path("out")
+
+
+def test_the_example_of_the_documentation_runs(gradsum: Gradsum) -> None:
+    save_data()
+    write("mylayers.py", EXAMPLE)
+    write("model.toml", MODEL)
+    write(
+        "run.toml",
+        'import = "mylayers.py"\nmodel = "model.toml"\ndata = "data.npz"\nsteps = 3\nbatch-size = 8\nworkers = 0',
+    )
+    small = ("--out", "mine", "--db", "r.db", "--json", "--snapshot-every", 0)
+    told = gradsum("train", "--config", "run.toml", *small)
+    assert told.code == 0, told.err
+    assert "own code in mylayers: numpy computes there, so these bits hold for this kind of processor" in told.err
+    assert "own code mylayers " in load("mine").run.versions["numerics"]
+    parallel = gradsum("train", "--config", "run.toml", "--workers", 2, *small[2:], "--out", "other")
+    assert parallel.json()["params_sha256"] == told.json()["params_sha256"]
+    kappa = told.json()["validation"]["metrics"]["kappa"]
+    assert f"% correct, kappa {kappa:.6g} (" in told.out
+    rows = gradsum("show", 1, "--db", "r.db", "--json")
+    assert json.loads(json.loads(rows.out)["validation"][-1]["metrics"]) == {"kappa": kappa}
+    [table] = [gradsum("evaluate", "mine", "--import", "mylayers", "--by-class", "--json").json()["classes"]]
+    seen = {name: np.array([row[name] for row in table]) for name in ("samples", "answers", "correct")}
+    chance = (seen["samples"] * seen["answers"]).sum() / 12**2
+    assert kappa == pytest.approx((seen["correct"].sum() / 12 - chance) / (1 - chance))
+    again = gradsum("evaluate", "mine", "--import", "mylayers.py", "--json")
+    assert again.json()["correct"] == told.json()["validation"]["correct"]
+
+
+def test_it_is_resumed_and_verified_with_the_module(gradsum: Gradsum, trained: Path) -> None:
+    assert gradsum("verify", trained, "--import", "mine", "--workers", 0, "--quiet").code == 0
+    on = ("train", "--resume", trained, "--steps", 6, "--quiet", "--json")
+    refused = gradsum(*on)
+    assert refused.code == 2
+    assert refused.err == "gradsum: Own is your own, from mine, and workers must know it: give --import mine\n"
+    resumed = gradsum(*on, "--import", "mine").json()["params_sha256"]
+    whole = gradsum(*RUN, "--import", "mine", "--steps", 6, "--out", "whole").json()["params_sha256"]
+    assert resumed == whole
+
+
+def test_another_version_of_the_module_is_said(gradsum: Gradsum) -> None:
+    save_data()
+    write("own.toml", OWN_MODEL)
+    write("mine.py", LAYER)
+    with forgotten():
+        gradsum(*RUN, "--import", "mine")
+    missing = gradsum("evaluate", "out", "--json")
+    assert (missing.code, missing.err.count("\n")) == (2, 1)
+    assert "no layer type 'Own'" in missing.err
+    assert "--import adds your own" in missing.err
+    write("mine.py", f"{LAYER}\n# changed\n")
+    resumed = gradsum("train", "--resume", "out", "--steps", 6, "--import", "mine")
+    assert re.search(r"not be bit-identical .*was own code mine \w+, now own code mine \w+", resumed.err)
+
+
+@pytest.mark.parametrize("kind", ["onnx", "torch"])
+def test_it_is_not_exported_but_its_parameters_are(gradsum: Gradsum, trained: Path, kind: str) -> None:
+    pytest.importorskip("onnx")
+    refused = gradsum("export", trained, "--to", kind, "--import", "mine", "-o", f"x{ENDINGS[kind]}")
+    assert refused.code == 2
+    assert "layer own1: Own is a layer of your own, which" in refused.err
+    assert gradsum("export", trained, "--to", "safetensors", "--import", "mine", "-o", "x.safetensors").code == 0
+
+
+def test_other_commands_take_it(gradsum: Gradsum, trained: Path) -> None:
+    told = gradsum("inspect", "own.toml", "--shape", 8, 8, 1, "--import", "mine.py")
+    assert "own1" in told.out
+    swept = gradsum(
+        *("sweep", "--over", "lr=0.01,0.02", *RUN[1:-4], "--import", "mine", "--db", "s.db", "--quiet"), "--out", "sw"
+    )
+    assert swept.code == 0, swept.err
+    assert f'import = "{Path("mine.py").absolute()}"' in next(Path("sw").rglob("best.toml")).read_text()
+
+
+def test_wrong_code_is_one_line_with_its_place(gradsum: Gradsum) -> None:
+    save_data()
+    write("own.toml", OWN_MODEL)
+    path = write("wrong.py", LAYER.replace("2 * dy", "dy"))
+    told = gradsum(*RUN, "--import", "wrong")
+    assert (told.code, told.out) == (2, "")
+    assert told.err.startswith(f"gradsum: {path}:10: backward of own1: its gradient of x is wrong: it gives ")
+    assert told.err.count("\n") == 1
+    assert not Path("out").exists()
+
+
+def test_code_that_fails_later_is_one_line_too(gradsum: Gradsum) -> None:
+    save_data()
+    write("own.toml", OWN_MODEL)
+    path = write(
+        "late.py", LAYER.replace("        return x", "        assert len(x) < 4, 'too many'\n        return x")
+    )
+    told = gradsum(*RUN, "--import", "late")
+    assert (told.code, told.err) == (1, f"gradsum: {path}:8: in forward of own1: AssertionError: too many\n")
+
+
+def test_from_python_the_module_is_wanted_before_a_worker_misses_it(tidy: Path) -> None:
+    save_data()
+    write("fromp.py", LAYER)
+    sys.path.insert(0, str(Path.cwd()))
+    import fromp  # type: ignore[import-not-found]
+
+    model = engine.Model((engine.Flatten(), fromp.Own(), engine.Dense(3)), (8, 8, 1))
+    more: dict[str, Any] = {"steps": 2, "workers": 0, "db": "p.db", "out": "p", "batch_size": 8}
+    with pytest.raises(engine.GradsumError, match=r"Own is your own, from fromp, .*: give --import fromp"):
+        engine.train(model, "data.npz", **more)
+    assert engine.train(model, "data.npz", import_=fromp, **more).steps == 2
