@@ -26,6 +26,14 @@ class Left:
 
 
 @dataclass(frozen=True)
+class Resized:
+    """So many `processes`, at least one, compute for a worker from now on."""
+
+    worker: Worker
+    processes: int
+
+
+@dataclass(frozen=True)
 class Begin:
     """A round of `total` micro-batches begins, with parameters `version`; shares have at most `cap` micro-batches.
 
@@ -70,7 +78,7 @@ class Tick:
     """Time has passed."""
 
 
-Event = Joined | Left | Begin | Answered | Arbitrated | Tick
+Event = Joined | Resized | Left | Begin | Answered | Arbitrated | Tick
 
 
 @dataclass(frozen=True)
