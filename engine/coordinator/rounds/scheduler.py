@@ -46,7 +46,7 @@ from engine.coordinator.rounds.round import Round
 
 UNTRIED = 32  # micro-batches in a share while a speed is unknown: answers come, and speeds, before a first lease lapses
 REMEMBERED = 1000  # events
-SLACK = 0.125  # of a share that relays may have more or less, if it saves them vectors
+SLACK = 0.25  # of a share that relays may have more or less, if it saves them vectors
 
 Entry = tuple[float, Event, tuple[Instruction, ...]]  # the time, what happened then, and what was to be done
 
