@@ -16,7 +16,7 @@ train: .venv/train
 test: .venv/test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+	$(BIN)/python -m tests.support.compiled & $(BIN)/mypy && wait $$!
 	$(BIN)/pytest -n 2 --dist worksteal --cov --cov-report=term $(ARGS)
 
 # The second line repeats the tests of state machines with many more orders of events.

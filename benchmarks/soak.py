@@ -1,7 +1,8 @@
 """What grows in a long run: `python -m benchmarks.soak [--steps N] [--joins N] [--workers N]`.
 
 The mlp trains for so many steps, while peers join its coordinator and leave again. Memory, open files and threads of
-every process are looked at all the time; shown is how fast each grows in the second half, when caches are full.
+every process are looked at all the time; shown is how fast each grows in the second half, when caches are full: the
+first 100,000 steps still use pages for the first time that Python has had from the start.
 """
 
 import argparse
@@ -132,8 +133,8 @@ def slope(looks: Sequence[Look], values: Sequence[int]) -> float:
 def main() -> None:
     """Soak, and print what grows."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--steps", type=int, default=100_000)
-    parser.add_argument("--joins", type=int, default=1000)
+    parser.add_argument("--steps", type=int, default=250_000)
+    parser.add_argument("--joins", type=int, default=2500)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--json", action="store_true", help="print one line of JSON")
     a = parser.parse_args()

@@ -1,4 +1,7 @@
-"""Start a worker: `python -m workers ADDRESS`, or this file by its path; with --fork-server, what forks workers."""
+"""Start a worker: `python -m workers ADDRESS`, or this file by its path.
+
+With --fork-server, start what forks workers; with --compile, what compiles some of their kernels.
+"""
 
 import os
 import sys
@@ -22,6 +25,10 @@ def main(words: list[str]) -> int:
         from workers.fork_server import serve  # noqa: PLC0415
 
         return serve(int(words[1]))
+    if words == ["--compile"]:
+        from workers.compiler import serve as compile_kernels  # noqa: PLC0415
+
+        return compile_kernels()
     from workers.command import main as work  # noqa: PLC0415
 
     return work(words)

@@ -1,15 +1,16 @@
-"""Compiles every kernel once, so that processes started later find them in the cache."""
+"""Compiles every kernel once, so that processes started later find them in the cache: see `engine.launch.compilers`."""
 
 import hashlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from engine.compute import fingerprint
 from engine.kernels import Backend, choose
-from engine.kernels.golden import count, digest
-from engine.system.files import check_writable
-from engine.system.places import kernels_folder, unwritable
+from engine.kernels.golden import count, digest, use
+from engine.system.places import kernels_folder
+
+CALLED, DONE = ".", "\n"  # what a process that compiles for another one tells it
 
 
 def mark() -> Path:
@@ -22,21 +23,6 @@ def is_compiled() -> bool:
     """Tell whether processes started now will find the kernels compiled; others than numba's always are."""
     backend = choose()
     return backend.name != "numba" or (mark().exists() and backend.cached())
-
-
-def compile_all(progress: Callable[[int, int], object]) -> None:
-    """Compile the kernels, which takes half a minute, and remember it; SettingsError if the cache cannot be written.
-
-    `progress` is told how many calls of how many are done.
-    """
-    folder = kernels_folder()
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        check_writable(folder)  # before it takes so long
-        compile_kernels(choose(), progress)
-        mark().touch()
-    except OSError as error:
-        raise unwritable(folder, error) from None
 
 
 def compile_kernels(backend: Backend, progress: Callable[[int, int], object] = lambda *_: None) -> bool:
@@ -53,3 +39,10 @@ def compile_kernels(backend: Backend, progress: Callable[[int, int], object] = l
 
     digest(backend, called)
     return backend.compilations() > before
+
+
+def compile_parts(told: Iterable[str], tell: Callable[[str], object]) -> None:
+    """Compile those of `golden.parts` that are told, a line each; tell CALLED after each call, and DONE at its end."""
+    for line in told:
+        use(choose(), line.strip(), lambda: tell(CALLED))
+        tell(DONE)

@@ -9,12 +9,13 @@ from typing import Self
 
 from engine import checkpoint as checkpoints
 from engine.compute.arithmetic import check_arithmetic
-from engine.compute.precompile import compile_all, is_compiled
+from engine.compute.precompile import is_compiled
 from engine.coordinator.notices import Notice, NoticeKind
 from engine.coordinator.source import Source
 from engine.errors import GradsumError, StorageError, UnsavedError, WorkerFailedError, WorkersError
 from engine.kernels import choose as choose_kernels
 from engine.kernels import using
+from engine.launch.compilers import compile_all
 from engine.records import EventRow, Recorder
 from engine.reports.text import shown
 from engine.settings import Settings

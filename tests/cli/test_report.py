@@ -3,6 +3,7 @@
 import os
 import signal
 import sqlite3
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -39,11 +40,20 @@ def coarse(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(report_pictures, "SHARPNESS", 30)
 
 
+@pytest.fixture
+def one_core() -> Iterator[None]:
+    """Let this process use one core, so that it draws by itself."""
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(cores)})
+    yield
+    os.sched_setaffinity(0, cores)
+
+
 def page(path: str) -> Page:
     return Page(Path(path).read_text(encoding="utf-8"))
 
 
-def test_a_run_with_everything(gradsum: Gradsum) -> None:
+def test_a_run_with_everything(gradsum: Gradsum, one_core: None) -> None:
     save_data()
     Path("m.toml").write_text(CONVOLUTION)
     kept = ("--snapshot-every", 2, "--statistics-every", 1, "--name", HOSTILE, "--workers", 1)

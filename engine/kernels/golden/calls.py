@@ -1,7 +1,8 @@
 """All calls, and what becomes of them."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from hashlib import sha256
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -30,18 +31,29 @@ FILES = (
     *(activations, averages, convolution, elementwise, loss, measures, norms, optimizers, philox, pooling, products),
     *(stem, winograd, words),
 )
+FIRST = (winograd, norms, stem, products)  # those that take longest to compile
 Results = dict[str, str]  # a digest by operation
 
 
-def calls() -> Iterator[Call]:
-    """Yield every call. A file that goes on may use what its last call has written."""
-    for file in FILES:
+def calls(files: Sequence[ModuleType] = FILES) -> Iterator[Call]:
+    """Yield every call of these files. A file that goes on may use what its last call has written."""
+    for file in files:
         yield from file.calls(Inputs())
 
 
 def count() -> int:
     """Return how many calls there are."""
     return sum(1 for _ in calls())
+
+
+def parts() -> list[str]:
+    """Return names of parts of the calls that need nothing from each other, the one that takes longest first."""
+    return [file.__name__ for file in sorted(FILES, key=lambda file: file not in FIRST)]
+
+
+def use(backend: Backend, part: str, called: Callable[[], object]) -> None:
+    """Make all calls of one of `parts`, so that `backend` compiles what it has not. `called` is told after each."""
+    _results(backend, called, [file for file in FILES if file.__name__ == part])
 
 
 def digest(backend: Backend, called: Callable[[], object] = lambda: None) -> str:
@@ -58,10 +70,10 @@ def differing(a: Backend, b: Backend) -> list[str]:
     return [operation for operation, said in sorted(ours.items()) if theirs[operation] != said]
 
 
-def _results(backend: Backend, called: Callable[[], object]) -> Results:
+def _results(backend: Backend, called: Callable[[], object], files: Sequence[ModuleType] = FILES) -> Results:
     digests: dict[str, Any] = {}
     with np.errstate(all="ignore"):
-        for call in calls():
+        for call in calls(files):
             returned = getattr(backend, call.operation)(*call.arguments, *call.scratch)
             found = digests.setdefault(call.operation, sha256())
             written = [argument for argument in call.arguments if isinstance(argument, np.ndarray)]

@@ -1,0 +1,58 @@
+"""Kernels are compiled by processes of their own, which end whatever happens."""
+
+from pathlib import Path
+
+import pytest
+
+from engine.compute.precompile import CALLED, DONE, compile_parts, mark
+from engine.errors import GradsumError, SettingsError
+from engine.kernels.golden import count, parts
+from engine.launch.compilers import compile_all
+from engine.system import places
+
+
+class _StopError(Exception):
+    pass
+
+
+def test_the_parts_are_all_calls() -> None:
+    told: list[str] = []
+    compile_parts([f"{part}\n" for part in parts()], told.append)
+    assert (told.count(CALLED), told.count(DONE)) == (count(), len(parts()))
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_progress_comes_to_its_end_and_the_mark_is_left(
+    tidy: Path, monkeypatch: pytest.MonkeyPatch, processes: int
+) -> None:
+    monkeypatch.setenv(places.VARIABLE, str(Path("cache").absolute()))
+    seen: list[tuple[int, int]] = []
+    compile_all(lambda done, total: seen.append((done, total)), processes)
+    assert seen == sorted(set(seen))
+    assert seen[-1] == (count(), count())
+    assert mark().exists()
+
+
+def test_what_the_caller_raises_ends_them(tidy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(places.VARIABLE, str(Path("cache").absolute()))
+
+    def stop(done: int, total: int) -> None:
+        raise _StopError
+
+    with pytest.raises(_StopError):
+        compile_all(stop, 2)
+    assert not mark().exists()  # and `tidy` sees that no process is left
+
+
+def test_one_that_fails_is_a_clear_error(tidy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(places.VARIABLE, str(Path("cache").absolute()))
+    monkeypatch.setenv("GRADSUM_BACKEND", "cuda")
+    with pytest.raises(GradsumError, match=r"a process that compiles kernels ended with code 1: .*'cuda'"):
+        compile_all(lambda *_: None, 2)
+
+
+def test_a_cache_that_cannot_be_written(tidy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("file").write_text("")
+    monkeypatch.setenv(places.VARIABLE, str(Path("file").absolute()))
+    with pytest.raises(SettingsError, match="file/kernels"):
+        compile_all(lambda *_: None)
