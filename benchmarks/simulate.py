@@ -11,6 +11,7 @@ from benchmarks.simulation.machines import Cluster, Shape
 from benchmarks.simulation.model import Costs
 
 GIGABIT = 1e9 / 8
+WARM = 40  # steps before the first that counts: speeds are learnt, and with them where shares end
 STAR: Shape = "star"
 TREE: Shape = "tree"
 
@@ -18,10 +19,10 @@ TREE: Shape = "tree"
 def measure(machines: int, processes: int, gigabits: float, shape: Shape, costs: Costs, steps: int) -> dict[str, float]:
     """Return the median milliseconds of a step, and vectors a step on the coordinator's link, each way."""
     cluster = Cluster(machines, processes, gigabits * GIGABIT, shape, costs)
-    for step in range(1, 4):
+    for step in range(1, WARM):
         cluster.step(step)
     sent, received = cluster.link.sent, cluster.link.received
-    times = [cluster.step(step) for step in range(4, 4 + steps)]
+    times = [cluster.step(step) for step in range(WARM, WARM + steps)]
     vectors = steps * costs.vector
     return {
         "ms": 1000 * statistics.median(times),
@@ -42,6 +43,7 @@ def main() -> int:
     parser.add_argument("--singles", action="store_true", help="also processes with a connection each")
     parser.add_argument("--without", choices=(STAR, TREE), nargs="*", default=[], help="what to leave out")
     parser.add_argument("--faults", type=int, default=0, metavar="N", help="check N schedules of faults instead")
+    parser.add_argument("--seed", type=int, default=1, help="of these (default: 1)")
     parser.add_argument("--json", action="store_true", help="print JSON")
     arguments = parser.parse_args()
     rows = table(arguments)
@@ -54,7 +56,7 @@ def table(arguments: argparse.Namespace) -> list[dict[str, float]]:
     """Return the rows, and print each as soon as it is there unless JSON is wanted."""
     costs = replace(Costs(), microbatch=arguments.microbatch / 1000, noise=arguments.noise)
     if arguments.faults:
-        rows: list[dict[str, float]] = [dict(faults.run(arguments.faults, costs))]
+        rows: list[dict[str, float]] = [dict(faults.run(arguments.faults, costs, arguments.seed))]
     else:
         sizes = [(gigabits, machines) for gigabits in arguments.gigabits for machines in arguments.machines]
         rows = []

@@ -2,7 +2,7 @@
 
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import cache, partial
 from random import Random
 
 from benchmarks.simulation import model
@@ -15,6 +15,7 @@ from engine.wire import Received
 from engine.wire import messages as m
 from workers.session import Compute, Prepare, Send, Session
 
+numerics = cache(fingerprint)  # of this process, for all that it stands for
 Carry = Callable[[bytes, int, float, Callable[[], None]], object]  # to whom, bytes, from when on, and what then
 HEADER = 60  # bytes around the frames of a message
 
@@ -112,7 +113,7 @@ class Process:
         self._session = Session()
         self._free = 0.0
         self._parameters: Vector = model.MODEL.layout().zeros()
-        say(name, m.encode(m.Hello("simulated", 1, fingerprint())))
+        say(name, m.encode(m.Hello("simulated", 1, numerics())))
 
     def receive(self, frames: Sequence[m.Frame]) -> None:
         if self.ended:

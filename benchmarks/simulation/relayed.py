@@ -97,7 +97,9 @@ class RelayedMachine:
         self._turn_soon(0.0)
 
     def end(self) -> None:
-        """End the relay with its processes."""
+        """End the relay with its processes, unless it is the last one."""
+        if self.plugged() and len(self._cluster.socket.peers) < 2:
+            return
         self.ended = True
         for process in self.processes:
             process.ended = True
@@ -224,7 +226,9 @@ class RelayedMachine:
 
     def _turn(self) -> None:
         self._due = False
-        if not self.ended and self.relay.turn():
+        if self.ended:
+            return
+        if self.relay.turn():
             raise AssertionError("a relay ended by itself")
         if self.socket.waiting() or self._came:
             self._turn_soon(0.0)

@@ -107,11 +107,11 @@ class Inbox:
         self._peers.useful(peer)
         active, block = self._dispatcher.active, (result.start, result.stop)
         if active is None or result.round != active.work.round:
-            self._dispatcher.put(rounds.Answered(peer, result.round, result.attempt, block))
+            self._dispatcher.put(rounds.Answered(peer, result.round, result.attempt, block, seconds=result.seconds))
             return
         sums = active.sums.check(result, self._peers.gradient(peer, result, payload))
         finite = math.isfinite(sums.loss)  # of the gradient only the sum over the batch is looked at
         bits = bits_of(sums) if not finite or self._dispatcher.scheduler.in_question(block) else None
-        answered = rounds.Answered(peer, result.round, result.attempt, block, bits, finite)
+        answered = rounds.Answered(peer, result.round, result.attempt, block, bits, finite, result.seconds)
         formed = self._peers.formed(peer, result) if result.formed else ()
         self._dispatcher.put(answered, EventSums(sums, (peer, result), formed))

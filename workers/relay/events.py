@@ -76,7 +76,8 @@ class ProcessLeft:
 
 @dataclass(frozen=True)
 class Summed:
-    """The sums of a block of the share are there. `seconds`: the longest that a process computed for it.
+    """The sums of a block of the share are there. `seconds`: the longest that a process computed for the share so far,
+    less that of the blocks before.
 
     `parts`: what each process did for it in training, by name.
     """

@@ -30,7 +30,9 @@ class Assignments:
         """Let so many processes compute for a worker; its speed is expected to be as much higher, or lower."""
         state = self.workers.get(worker)
         if state is not None:
-            state.speed = None if state.speed is None else state.speed * processes / state.processes
+            if state.speed is not None and state.pace is not None:
+                state.speed *= processes / state.processes
+                state.pace *= processes / state.processes
             state.processes = processes
 
     def forget(self, worker: Worker) -> Task | None:
@@ -56,6 +58,7 @@ class Assignments:
             doubled = state.was_asked(event.round, event.attempt, event.block)
             return IgnoreReason.DOUBLED if doubled else IgnoreReason.UNASKED
         task.blocks.remove(event.block)
+        task.busy += event.seconds
         if not task.blocks:
             state.learn_speed(task, now)
             state.task = None
@@ -135,9 +138,9 @@ class Assignments:
         A speed that is unknown is taken to be the mean of those that are known, for each of its processes.
         """
         idle = [self.workers[worker] for worker in self.idle]
-        known = [(state.speed, state.processes) for state in idle if state.speed is not None]
-        usual = sum(speed for speed, _ in known) / sum(processes for _, processes in known) if known else 1.0
-        speeds = {w: self.workers[w].speed or usual * self.workers[w].processes for w in self.idle}
+        known = [(state.pace, state.processes) for state in idle if state.pace is not None]
+        usual = sum(pace for pace, _ in known) / sum(processes for _, processes in known) if known else 1.0
+        speeds = {w: self.workers[w].pace or usual * self.workers[w].processes for w in self.idle}
         order = sorted(speeds, key=lambda w: (self.workers[w].processes == 1, -speeds[w]))
         self.idle = dict.fromkeys(order)
         return [speeds[w] for w in order], len(known) == len(order)

@@ -53,7 +53,7 @@ class Begin:
 class Answered:
     """A worker sent the sums of a block. `bits` stands for them; needed for blocks in question.
 
-    Sums that are not `finite` put their block in question.
+    Sums that are not `finite` put their block in question. `seconds`: how long computing took, 0.0 if unknown.
     """
 
     worker: Worker
@@ -62,6 +62,7 @@ class Answered:
     block: Block
     bits: str | None = None
     finite: bool = True
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True)
