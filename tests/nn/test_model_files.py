@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from engine.errors import ModelError
 from engine.nn.layers import REGISTRY
 from engine.nn.model import LOSSES, load_model
+from tests.support.tools import LONGER
 
 SHAPE, CLASSES = (9, 9, 1), 3
 LONGEST = 300  # characters of a message
@@ -43,7 +44,7 @@ files = st.fixed_dictionaries(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=300)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=100 * LONGER)
 @given(content=files)
 def test_anything_is_a_model_or_one_line(content: dict[str, Any]) -> None:
     path = Path("model.toml")
