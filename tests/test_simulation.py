@@ -10,7 +10,7 @@ from benchmarks.simulation.model import Costs
 MUST = (
     *faults.KINDS,
     *("Hello", "Ready", "Place", "Process", "Credit", "Result", "Goodbye"),
-    *("Joined", "Resized", "Left", "Begin", "Answered", "Tick", "Assign", "Accept", "Ignore", "Complete"),
+    *("Joined", "Resized", "Left", "Begin", "Answered", "Tick", "Assign", "Accept", "Ignore", "Lapsed", "Complete"),
 )
 
 

@@ -12,8 +12,11 @@ from benchmarks.simulation.relayed import RelayedMachine
 RATE = 1e9 / 8  # bytes a second
 STEPS = 8
 CUT = 5.0  # seconds for which a link is cut
-SLOW = 10.0  # times as long as others a slow process takes
-KINDS = ("process lost", "relay lost", "inner relay lost", "link cut", "process slow", "machine slow", "machine new")
+SLOW, STUCK = 10.0, 1000.0  # times as long as others a slow process takes, and one that is nearly stuck
+KINDS = (
+    *("process lost", "relay lost", "inner relay lost", "link cut"),
+    *("process slow", "machine slow", "machine stuck", "machine new"),
+)
 
 
 def run(schedules: int, costs: Costs, seed: int = 1) -> Counter[str]:
@@ -63,4 +66,6 @@ def what(cluster: Cluster, kind: str, machine: RelayedMachine) -> Callable[[], N
         return partial(machine.cut, CUT)
     if kind in ("process slow", "machine slow"):
         return partial(machine.slow_down, SLOW, kind == "machine slow")
+    if kind == "machine stuck":
+        return partial(machine.slow_down, STUCK, True)
     return cluster.grow if kind == "machine new" else machine.end
