@@ -113,7 +113,7 @@ def test_it_is_over_for_all_when_it_is_over() -> None:
     audit=st.sampled_from([0.0, 0.5]),
     data=st.data(),
 )
-@settings(max_examples=12 * LONGER, deadline=None)
+@settings(max_examples=8 * LONGER, deadline=None)
 def test_the_sums_are_exact_whatever_happens(
     scripts: list[list[WorkerFault]], blows: list[str], audit: float, data: st.DataObject
 ) -> None:
