@@ -86,11 +86,15 @@ def test_whoever_is_killed_in_the_middle_of_a_round(tidy: Path) -> None:
 
 
 @pytest.mark.check
-def test_with_several_processes_each_or_without_a_tree(tidy: Path) -> None:
+def test_several_processes_each(tidy: Path) -> None:
     with tree(3) as (cluster, _):
         for step in range(1, 4):
             cluster.check(step)
         assert direct(cluster) == MACHINES - 1
+
+
+@pytest.mark.check
+def test_without_a_tree(tidy: Path) -> None:
     with tree(1, tree="off") as (cluster, _):
         cluster.check(1)
         assert direct(cluster) == MACHINES

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.compute import tree
-from engine.coordinator.rounds import Assign, Begin, Joined, Resized, Scheduler
+from engine.coordinator.rounds import Answered, Assign, Begin, Joined, Resized, Scheduler
 from engine.coordinator.rounds.shares import moved_to_halves, shares, shares_with_relays
 
 
@@ -62,3 +62,17 @@ def test_a_relay_that_grows_gets_more() -> None:
     assert scheduler.processes() == 8
     given = {one.worker: one.share for one in scheduler.handle(Begin(1, 32, 0, 32), 0.0) if isinstance(one, Assign)}
     assert given == {b"b": (0, 24), b"a": (24, 32)}
+
+
+def test_equal_relays_get_equal_shares_whoever_is_served_first() -> None:
+    """The second hears of its share late, and answers late; both compute for a second."""
+    scheduler, now = Scheduler(), 0.0
+    for name in (b"a", b"b"):
+        scheduler.handle(Joined(name, processes=4), now)
+    for number in range(1, 9):
+        given = [one for one in scheduler.handle(Begin(number, 64, number, 64), now) if isinstance(one, Assign)]
+        assert {one.share for one in given} == {(0, 32), (32, 64)}
+        for wait, one in enumerate(sorted(given, key=lambda one: one.worker), 1):
+            answer = Answered(one.worker, number, one.attempt, one.share, seconds=1.0)
+            scheduler.handle(answer, now + wait)
+        now += 3.0
