@@ -2,60 +2,33 @@
 
 import argparse
 import json
-import random
 import statistics
 import sys
 from dataclasses import replace
 
-from benchmarks.simulation import plans
-from benchmarks.simulation.machines import Cluster, RelayedMachine
+from benchmarks.simulation import faults, plans
+from benchmarks.simulation.machines import Cluster, Shape
 from benchmarks.simulation.model import Costs
 
 GIGABIT = 1e9 / 8
-KINDS = ("processes lost", "relays lost", "slow")
+WARM = 40  # steps before the first that counts: speeds are learnt, and with them where shares end
+STAR: Shape = "star"
+TREE: Shape = "tree"
 
 
-def measure(machines: int, processes: int, gigabits: float, relays: bool, costs: Costs, steps: int) -> dict[str, float]:
+def measure(machines: int, processes: int, gigabits: float, shape: Shape, costs: Costs, steps: int) -> dict[str, float]:
     """Return the median milliseconds of a step, and vectors a step on the coordinator's link, each way."""
-    cluster = Cluster(machines, processes, gigabits * GIGABIT, relays, costs)
-    for step in range(1, 4):
+    cluster = Cluster(machines, processes, gigabits * GIGABIT, shape, costs)
+    for step in range(1, WARM):
         cluster.step(step)
     sent, received = cluster.link.sent, cluster.link.received
-    times = [cluster.step(step) for step in range(4, 4 + steps)]
+    times = [cluster.step(step) for step in range(WARM, WARM + steps)]
     vectors = steps * costs.vector
     return {
         "ms": 1000 * statistics.median(times),
         "sent": (cluster.link.sent - sent) / vectors,
         "received": (cluster.link.received - received) / vectors,
     }
-
-
-def harm(cluster: Cluster, kind: str, machine: RelayedMachine, delay: float) -> bool:
-    """Do what `kind` says to a machine, `delay` seconds from now; return whether that was possible."""
-    if machine.ended or (kind == "relays lost" and sum(not one.ended for one in cluster.relays) < 2):
-        return False
-    if kind == "relays lost":
-        machine.end()
-    elif kind == "slow":
-        machine.processes[0].slowness = 10.0
-    else:
-        cluster.events.at(cluster.events.now + delay, machine.lose)
-    return True
-
-
-def faults(schedules: int, costs: Costs, seed: int = 1) -> dict[str, int]:
-    """Take steps on small clusters in which processes and relays end and become slow; every sum is checked."""
-    rng, done = random.Random(seed), dict.fromkeys(("schedules", "steps", *KINDS), 0)
-    while done["schedules"] < schedules:
-        cluster = Cluster(rng.randint(2, 4), rng.randint(1, 4), GIGABIT, True, costs, rng.randrange(1 << 30))
-        for step in range(1, 9):
-            for _ in range(rng.randint(0, 2)):
-                kind = rng.choice(KINDS)
-                done[kind] += harm(cluster, kind, rng.choice(cluster.relays), rng.random() * 0.06)
-            cluster.step(step)
-            done["steps"] += 1
-        done["schedules"] += 1
-    return done
 
 
 def main() -> int:
@@ -68,7 +41,9 @@ def main() -> int:
     parser.add_argument("--microbatch", type=float, default=5.0, help="milliseconds of one micro-batch (default: 5)")
     parser.add_argument("--noise", type=float, default=0.05, help="deviation of that, as a fraction (default: 0.05)")
     parser.add_argument("--singles", action="store_true", help="also processes with a connection each")
+    parser.add_argument("--without", choices=(STAR, TREE), nargs="*", default=[], help="what to leave out")
     parser.add_argument("--faults", type=int, default=0, metavar="N", help="check N schedules of faults instead")
+    parser.add_argument("--seed", type=int, default=1, help="of these (default: 1)")
     parser.add_argument("--json", action="store_true", help="print JSON")
     arguments = parser.parse_args()
     rows = table(arguments)
@@ -81,7 +56,7 @@ def table(arguments: argparse.Namespace) -> list[dict[str, float]]:
     """Return the rows, and print each as soon as it is there unless JSON is wanted."""
     costs = replace(Costs(), microbatch=arguments.microbatch / 1000, noise=arguments.noise)
     if arguments.faults:
-        rows: list[dict[str, float]] = [dict(faults(arguments.faults, costs))]
+        rows: list[dict[str, float]] = [dict(faults.run(arguments.faults, costs, arguments.seed))]
     else:
         sizes = [(gigabits, machines) for gigabits in arguments.gigabits for machines in arguments.machines]
         rows = []
@@ -99,9 +74,11 @@ def predict(gigabits: float, machines: int, arguments: argparse.Namespace, costs
     size, rate = (machines, arguments.processes), gigabits * GIGABIT
     row = {"gigabits": gigabits, "machines": float(machines)}
     if arguments.singles:
-        row["single processes"] = measure(*size, gigabits, False, costs, arguments.steps)["ms"]
-    star = measure(*size, gigabits, True, costs, arguments.steps)
-    row |= {"star of relays": star["ms"], "vectors up": star["received"]}
+        row["single processes"] = measure(*size, gigabits, "singles", costs, arguments.steps)["ms"]
+    for shape, name in ((STAR, "star of relays"), (TREE, "tree of relays")):
+        if shape not in arguments.without:
+            found = measure(*size, gigabits, shape, costs, arguments.steps)
+            row |= {name: found["ms"], f"vectors up, {shape}": found["received"]}
     row["tree in chunks"] = 1000 * plans.tree(*size, rate, costs)
     row["exchange"] = 1000 * plans.exchange(*size, rate, costs)
     return {name: round(value, 1) for name, value in row.items()}

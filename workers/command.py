@@ -55,11 +55,12 @@ def _run(arguments: argparse.Namespace) -> Quit:
     if arguments.relay:
         # A worker needs none of it.
         from workers.relay.group import LocalGroup  # noqa: PLC0415
+        from workers.relay.uplink import Uplinks  # noqa: PLC0415
         from workers.relay.worker import RelayWorker  # noqa: PLC0415
 
-        dialer = Dialer(arguments.address, LARGEST, keys, tell)
-        with LocalGroup(arguments.relay, dialer) as group:
-            return RelayWorker(dialer, arguments.patience, group, parent, **about).run()
+        uplink = Uplinks(Dialer(arguments.address, LARGEST, keys, tell), LARGEST, keys is None)
+        with LocalGroup(arguments.relay, uplink, arguments.tree == "on") as group:
+            return RelayWorker(uplink, arguments.patience, group, parent, **about).run()
     schedule_as_batch()
     memory = WorkerMemory.parse(arguments.shared_memory) if arguments.shared_memory else None
     endpoint = dialer_for(arguments.address, LARGEST, keys, tell)

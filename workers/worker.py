@@ -64,6 +64,7 @@ class Worker:
         self._place = place
         self._numerics, self._libraries = fingerprint(), m.clip(libraries(), m.LIBRARIES_LIMIT)
         self._cpu_before = 0.0  # processor seconds reported in earlier sessions
+        self._welcomed = False  # in an earlier session
         self._session = self._new_session()
         self._pending: tuple[Prepare, DatasetFetcher] | None = None  # a job whose data is not here yet
         self._leaving: str | None = None  # why
@@ -92,7 +93,7 @@ class Worker:
         """Ask to join the coordinator that listens now."""
         self._drop_pending()
         if self._session.id:
-            self._cpu_before = self._cpu()
+            self._cpu_before, self._welcomed = self._cpu(), True
         self._session = session
         token = self._memory.token if self._memory else ""
         hello = m.Hello(hostname(), os.getpid(), self._numerics, token, self._libraries, self._place)
@@ -130,7 +131,7 @@ class Worker:
         ZeroMQ may lose the word that a run is over, together with the connection: one that joined once needs no word.
         """
         silent = self._clock.now() - heard
-        if self._once and self._session.id and silent > GONE:
+        if self._once and (self._session.id or self._welcomed) and silent > GONE:
             return Quit("the run is over, or its coordinator gone", 0)
         if silent > self._patience:
             return Quit(f"nothing came from {self._endpoint.address} for {self._patience:g} seconds", 1)

@@ -1,8 +1,8 @@
 """The ends of simulated connections, and the processes that compute."""
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import cache, partial
 from random import Random
 
 from benchmarks.simulation import model
@@ -15,6 +15,7 @@ from engine.wire import Received
 from engine.wire import messages as m
 from workers.session import Compute, Prepare, Send, Session
 
+numerics = cache(fingerprint)  # of this process, for all that it stands for
 Carry = Callable[[bytes, int, float, Callable[[], None]], object]  # to whom, bytes, from when on, and what then
 HEADER = 60  # bytes around the frames of a message
 
@@ -28,13 +29,15 @@ def size_of(frames: Sequence[m.Frame], vector: int) -> int:
 class Socket:
     """The end of a coordinator, or of a relay for its processes (an `Endpoint`)."""
 
-    def __init__(self, events: Events, processor: Processor, cost: float, local: bool, vector: int) -> None:
+    def __init__(self, events: Events, processor: Processor, cost: float, local: bool, costs: Costs) -> None:
         self.peers: dict[bytes, tuple[Carry, Callable[[Sequence[m.Frame]], None]]] = {}
+        self.remote: set[bytes] = set()  # those of a relay's peers that are on other machines
+        self.kinds: Counter[str] = Counter()  # of messages that came
         self._events = events
         self._processor = processor
         self._cost = cost
         self._local = local
-        self._vector = vector
+        self._costs = costs
         self._came: deque[Received] = deque()
         self._lost = False
 
@@ -43,11 +46,17 @@ class Socket:
             return False
         carry, receive = self.peers[peer]
         copied = [bytes(frame) for frame in frames]
-        carry(peer, size_of(copied, self._vector), self._processor.work(self._cost), lambda: receive(copied))
+        carry(
+            peer, size_of(copied, self._costs.vector), self._processor.work(self._price(peer)), lambda: receive(copied)
+        )
         return True
 
+    def _price(self, peer: bytes) -> float:
+        return self._costs.remote if peer in self.remote else self._cost
+
     def arrive(self, peer: bytes, frames: Sequence[m.Frame]) -> None:
-        self._came.append(Received(peer, frames))
+        if peer in self.peers:
+            self._came.append(Received(peer, frames))
 
     def poll(self, timeout: float) -> list[Received]:
         """Return the next message; the coordinator lets the world go on until there is one."""
@@ -59,8 +68,10 @@ class Socket:
                 self._events.now = max(self._events.now, end)
         if not self._came:
             return []
-        self._processor.work(self._cost)
-        return [self._came.popleft()]
+        received = self._came.popleft()
+        self._processor.work(self._price(received.peer))
+        self.kinds[type(m.decode(received.frames)[0]).__name__] += 1
+        return [received]
 
     def waiting(self) -> bool:
         return bool(self._came)
@@ -102,7 +113,7 @@ class Process:
         self._session = Session()
         self._free = 0.0
         self._parameters: Vector = model.MODEL.layout().zeros()
-        say(name, m.encode(m.Hello("simulated", 1, fingerprint())))
+        say(name, m.encode(m.Hello("simulated", 1, numerics())))
 
     def receive(self, frames: Sequence[m.Frame]) -> None:
         if self.ended:

@@ -4,6 +4,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 
 from engine.compute import tree
+from engine.coordinator.membership import Done
 from engine.coordinator.reduction import Reduction
 from engine.coordinator.rounds import Assign
 from engine.nn.parameters import Vector
@@ -12,24 +13,13 @@ from engine.wire import messages as m
 from engine.wire.shared_memory import SLOTS
 
 
-@dataclass(frozen=True)
-class Counted:
-    """A block that was counted in training, and the name of who computed it. `cpu` as in RESULT."""
-
-    block: tree.Block
-    worker: str
-    images: int
-    seconds: float = 0.0
-    cpu: float = 0.0
-
-
 @dataclass
 class ActiveRound:
     """`work` is the message of each share but for what differs; `busy` has the seconds that each worker computed.
 
     `twice`: two workers must agree on every block. `again`: it is done for the second time, and its images have been
     counted. `adding`: workers that share memory may form sums. `expelled`: names of workers that sent wrong bits.
-    `counted`: who computed which block.
+    `counted`: who did what for which block.
     """
 
     work: m.Work
@@ -43,7 +33,7 @@ class ActiveRound:
     expelled: list[str] = field(default_factory=list)
     began: float = 0.0  # by the monotonic clock
     busy: defaultdict[bytes, float] = field(default_factory=lambda: defaultdict(float))
-    counted: list[Counted] = field(default_factory=list)
+    counted: list[tuple[tree.Block, Done]] = field(default_factory=list)
     _slots: defaultdict[int, int] = field(default_factory=lambda: defaultdict(int))  # in use, by part
     _frame: m.Frame = None
 

@@ -8,7 +8,7 @@ from typing import assert_never
 from engine.compute.sums import Sums, bits_of
 from engine.compute.tree import Block
 from engine.coordinator import rounds
-from engine.coordinator.active_round import ActiveRound, Counted
+from engine.coordinator.active_round import ActiveRound
 from engine.coordinator.config import Environment
 from engine.coordinator.membership import Membership
 from engine.coordinator.notices import Notice, NoticeKind
@@ -134,13 +134,13 @@ class Dispatcher:
         images = 0 if active.again else active.sums.images(block)
         if answer.sender:
             peer, result = answer.sender
-            active.counted.append(Counted(block, self._members.name(peer), images, result.seconds, result.cpu))
             told = self._members.told(peer, active.work.round, block)
-            self._members.credit(peer, images, result.seconds, result.cpu, told)
+            done = self._members.credit(peer, images, result.seconds, result.cpu, told)
+            active.counted += [(block, one) for one in done]
             active.busy[peer] += result.seconds
         elif found and self._members.get(found):  # else it was lost a moment ago, which the scheduler will hear next
-            active.counted.append(Counted(block, self._members.name(found), images))
-            self._members.credit(found, images, 0.0, 0.0, self._members.told(found, active.work.round, block))
+            told = self._members.told(found, active.work.round, block)
+            active.counted += [(block, one) for one in self._members.credit(found, images, 0.0, 0.0, told)]
         elif images:
             text = f"{images} images of step {active.work.step} were computed by the coordinator"
             self._notice(Notice(NoticeKind.ARBITRATED, None, text))

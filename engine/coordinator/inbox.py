@@ -55,7 +55,7 @@ class Inbox:
                 self._dispatcher.lose(peer, "it started again")
                 self._peers.greet(peer, message)
                 self._dispatcher.unasked(peer)
-            case m.Fetch() | m.Ready() | relays.Process() | relays.Credit() | m.Result() | m.Failed() | m.Goodbye() if (
+            case m.Fetch() | m.Ready() | relays.FromRelay() | m.Result() | m.Failed() | m.Goodbye() if (
                 not self._peers.has_joined(peer, message.session)
             ):
                 self._peers.redirect(peer, message)
@@ -65,8 +65,8 @@ class Inbox:
                     self._dispatcher.unasked(peer)
             case m.Ready():
                 self._ready(peer, message)
-            case relays.Process() | relays.Credit():
-                self._told_of_processes(peer, message, payload)
+            case relays.FromRelay():
+                self._from_relay(peer, message, payload)
             case m.Failed():
                 self._failed(peer, m.traceback_of(message, payload))
             case m.Goodbye():
@@ -80,13 +80,17 @@ class Inbox:
         else:
             self._dispatcher.lose(peer, REFUSED)
 
-    def _told_of_processes(self, peer: bytes, message: relays.Process | relays.Credit, payload: m.Frame | None) -> None:
-        if isinstance(message, relays.Credit):
-            self._peers.processes.credit(peer, message, payload)
-            return
-        self._peers.processes.note(peer, message)
-        if message.reason:
-            self._dispatcher.unasked(peer)
+    def _from_relay(self, peer: bytes, message: relays.FromRelay, payload: m.Frame | None) -> None:
+        match message:
+            case relays.Place():
+                self._peers.processes.seat(peer, message)
+            case relays.Credit():
+                self._peers.processes.credit(peer, message, payload)
+            case relays.Process(processes=processes):
+                left = self._peers.processes.note(peer, message)
+                self._dispatcher.put(rounds.Resized(peer, max(1, processes)))
+                if left:
+                    self._dispatcher.unasked(peer)
 
     def _failed(self, peer: bytes, traceback: str) -> None:
         member = self._peers.local(peer)  # remote workers are not trusted
@@ -103,11 +107,11 @@ class Inbox:
         self._peers.useful(peer)
         active, block = self._dispatcher.active, (result.start, result.stop)
         if active is None or result.round != active.work.round:
-            self._dispatcher.put(rounds.Answered(peer, result.round, result.attempt, block))
+            self._dispatcher.put(rounds.Answered(peer, result.round, result.attempt, block, seconds=result.seconds))
             return
         sums = active.sums.check(result, self._peers.gradient(peer, result, payload))
         finite = math.isfinite(sums.loss)  # of the gradient only the sum over the batch is looked at
         bits = bits_of(sums) if not finite or self._dispatcher.scheduler.in_question(block) else None
-        answered = rounds.Answered(peer, result.round, result.attempt, block, bits, finite)
+        answered = rounds.Answered(peer, result.round, result.attempt, block, bits, finite, result.seconds)
         formed = self._peers.formed(peer, result) if result.formed else ()
         self._dispatcher.put(answered, EventSums(sums, (peer, result), formed))

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from engine.compute.tree import Block
 from engine.coordinator.notices import STRANGER
@@ -12,12 +13,23 @@ from engine.wire import relays
 REMEMBERED = 10_000  # plain names that were given: workers may come and go for weeks
 
 
+class Done(NamedTuple):
+    """What the worker or process of this name did for a block; `cpu` as in RESULT."""
+
+    worker: str
+    images: int
+    seconds: float = 0.0
+    cpu: float = 0.0
+
+
 @dataclass
 class Process:
-    """A process of a relay. Totals are over training only."""
+    """A process of a relay, or of one that has joined it: of `via`. Totals are over training only."""
 
     name: str
     pid: int
+    host: str
+    via: str
     images: int = 0
     seconds: float = 0.0
     cpu: float = 0.0
@@ -45,7 +57,7 @@ class Member:
     place: str = ""  # what a launcher calls the place where it runs
     fetched: int = 0  # bytes of the data set before the end of the last piece that it was given
     ready: bool = False
-    expected: int = 1  # processes that compute for it
+    seated: bool = False  # it was told which relay to join
     images: int = 0
     seconds: float = 0.0
     cpu: float = 0.0
@@ -60,7 +72,7 @@ class Member:
     def report_of(self, process: Process) -> WorkerReport:
         """Return what one of its processes has done so far."""
         did = process.images, process.seconds, process.cpu
-        return WorkerReport(process.name, self.host, process.pid, *did, libraries=self.libraries, via=self.name)
+        return WorkerReport(process.name, process.host, process.pid, *did, libraries=self.libraries, via=process.via)
 
     def reports(self) -> list[WorkerReport]:
         """Return what the worker has done so far, and what each of its processes has."""
@@ -109,15 +121,20 @@ class Membership:
                 return name
 
     def drop(self, peer: bytes) -> Member | None:
-        """Forget a worker, and return what was known of it."""
+        """Forget a worker, and return what was known of it; if it joins elsewhere, it keeps its name there."""
         member = self._members.pop(peer, None)
         if member is not None:
             self._gone_cpu += sum(report.cpu for report in member.reports())
+            if member.seated and not member.ready and (plain := f"{member.host}:{member.pid}") in self._names:
+                self._names[plain] -= 1
         return member
 
-    def add_process(self, member: Member, number: int, pid: int) -> Process:
+    def add_process(self, member: Member, told: relays.Process) -> Process:
         """Add a process of a relay, under a name that no other worker has had."""
-        process = member.processes[number] = Process(self._new_name(f"{member.host}:{pid}"), pid)
+        host = told.host or member.host
+        via = member.processes[told.via].name if told.via in member.processes else member.name
+        process = Process(self._new_name(f"{host}:{told.pid}"), told.pid, host, via)
+        member.processes[told.number] = process
         return process
 
     def drop_process(self, member: Member, number: int) -> Process:
@@ -128,21 +145,24 @@ class Membership:
 
     def credit(
         self, peer: bytes, images: int, seconds: float, cpu: float, told: Iterable[relays.Contribution] = ()
-    ) -> None:
-        """Add an answer to what the worker has done; `cpu` is the total of its stay.
+    ) -> list[Done]:
+        """Add an answer to what the worker has done, and return what was added; `cpu` is the total of its stay.
 
         `told`: which of a relay's processes have done it.
         """
         member = self._members[peer]
         member.cpu = max(member.cpu, cpu)
+        done = []
         for one in told:
             seconds = 0.0
             if process := member.processes.get(one.number):
                 counted = min(one.images, images)
                 process.add(one, counted)
                 images -= counted
+                done.append(Done(process.name, counted, one.seconds, one.cpu))
         member.images += images
         member.seconds += seconds
+        return [*done, Done(member.name, images, seconds, cpu)]
 
     def told(self, peer: bytes, round_: int, block: Block) -> Sequence[relays.Contribution]:
         """Return which processes of a relay computed `block`, as it told before its answer; empty for a worker."""

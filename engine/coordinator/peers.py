@@ -42,7 +42,7 @@ class Peers:
         self._notice = environment.notice
         self._shared_memory = environment.shared_memory
         self._members = members
-        self.processes = RelayProcesses(members, environment.notice)
+        self.processes = RelayProcesses(config.session, environment, members)
         self._in_memory: int | None = None  # version of the parameters in shared memory
         if self._shared_memory:
             self._shared_memory.words()[:] = 0  # what an earlier session said there
@@ -106,14 +106,13 @@ class Peers:
             self._differs(peer, member.name, f"it computes different bits of this job{with_}")
             return None
         member.ready = True
-        member.expected = ready.processes
         text = f"pid {member.pid} on {member.host}" + (f", {member.place}" if member.place else "")
         text += f", a relay with {ready.processes} processes" if ready.processes > 1 else ""
         self._notice(Notice(NoticeKind.JOINED, member.name, text, member.report()))
         return member
 
     def redirect(
-        self, peer: bytes, message: m.Fetch | m.Ready | relays.Process | relays.Credit | m.Result | m.Failed | m.Goodbye
+        self, peer: bytes, message: m.Fetch | m.Ready | relays.FromRelay | m.Result | m.Failed | m.Goodbye
     ) -> None:
         """Answer a message of an earlier session or connection: its sender has not noticed that this is over."""
         text = f"{type(message).__name__} of a peer that has not joined this session"
@@ -151,7 +150,11 @@ class Peers:
     def part(self, peer: bytes, kind: NoticeKind, reason: str, detail: str | None = None) -> None:
         """Forget a worker that LEFT or is LOST; one on this machine is suspected until it ends, or comes back."""
         self.suspect(peer)
-        if member := self._members.drop(peer):
+        member = self._members.drop(peer)
+        if member and member.seated and not member.ready and kind is NoticeKind.LEFT:
+            return  # to join another relay
+        self.processes.seating.forget(peer)
+        if member:
             self.processes.part(member, kind, reason)
             # A worker that was never ready did not join: it gets no row, only this event.
             self._notice(Notice(kind, member.name, reason, member.report() if member.ready else None, detail))
@@ -187,7 +190,8 @@ class Peers:
             return []
         self._pinged = now
         ping = m.Ping(self._session)
-        return [peer for peer in self._members.peers() if not self.send(peer, ping)]
+        peers = dict.fromkeys([*self._members.peers(), *self.processes.seating.peers()])
+        return [peer for peer in peers if not self.send(peer, ping)]
 
     def publish(self, version: int, parameters: Vector) -> None:
         """Put parameters into shared memory, if there is any, unless they are there, or are the vector there."""

@@ -1,9 +1,9 @@
-"""What relays tell of their processes: who came and left, and which of them computed a block."""
+"""What relays tell of their processes: who came and left, and which of them computed a block; and where relays join."""
 
-from collections.abc import Callable
-
+from engine.coordinator.config import Environment
 from engine.coordinator.membership import Member, Membership, Process
 from engine.coordinator.notices import Notice, NoticeKind
+from engine.coordinator.seating import Seating
 from engine.errors import ProtocolError
 from engine.wire import messages as m
 from engine.wire import relays
@@ -12,25 +12,47 @@ from engine.wire import relays
 class RelayProcesses:
     """Keeps the processes of relays in `members`, and gives notice of them."""
 
-    def __init__(self, members: Membership, notice: Callable[[Notice], None]) -> None:
+    def __init__(self, session: str, environment: Environment, members: Membership) -> None:
+        self._session = session
+        self._endpoint = environment.endpoint
+        self._notice = environment.notice
         self._members = members
-        self._notice = notice
+        self.seating = Seating()
 
-    def note(self, peer: bytes, message: relays.Process) -> None:
-        """Note that a process of a relay joined it, or left it; ProtocolError if that is impossible."""
+    def seat(self, peer: bytes, place: relays.Place) -> None:
+        """Answer a PLACE: tell a relay, before it is ready, which other one to join, if any."""
+        member = self._members.get(peer)
+        if member is None or member.ready or member.seated:
+            raise ProtocolError("PLACE from a worker that is ready, or twice")
+        key = self._endpoint.key(peer)
+        above = self.seating.take(peer, member.host, key, place)
+        if above and self._endpoint.send(above.peer, m.encode(relays.Invite(self._session, key))):
+            member.seated = True
+            seat = relays.Seat(self._session, above.address, above.key)
+        else:
+            seat = relays.Seat(self._session)
+        self._endpoint.send(peer, m.encode(seat))
+
+    def note(self, peer: bytes, message: relays.Process) -> bool:
+        """Note that a process of a relay joined it, or left it; ProtocolError if that is impossible.
+
+        Return whether one left that was its own: those of a relay behind it all leave at once.
+        """
         member = self._members.get(peer)
         if member is None or not member.ready:
             raise ProtocolError("PROCESS from a worker that is not ready")
         if message.reason:
             if message.number not in member.processes:
                 raise ProtocolError(f"process {message.number} left, which has not joined")
-            self._gone(member, self._members.drop_process(member, message.number), NoticeKind.LOST, message.reason)
-            return
-        if message.number in member.processes or len(member.processes) >= 2 * member.expected:
+            process = self._members.drop_process(member, message.number)
+            self._gone(member, process, NoticeKind.LOST, message.reason)
+            return process.via == member.name
+        if message.number in member.processes or len(member.processes) >= m.MOST_PROCESSES:
             raise ProtocolError(f"process {message.number} joined twice, or is one too many")
-        process = self._members.add_process(member, message.number, message.pid)
-        text = f"pid {process.pid} on {member.host}, via {member.name}"
+        process = self._members.add_process(member, message)
+        text = f"pid {process.pid} on {process.host}, via {process.via}"
         self._notice(Notice(NoticeKind.JOINED, process.name, text, member.report_of(process)))
+        return False
 
     def credit(self, peer: bytes, message: relays.Credit, payload: m.Frame | None) -> None:
         """Note which processes of a relay computed the block that it answers next."""

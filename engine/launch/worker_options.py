@@ -31,6 +31,7 @@ def add_worker_options(parser: argparse.ArgumentParser, patience: float) -> None
     parser.add_argument(
         "--place", default="", metavar="TEXT", help="what to call this place in the records, such as the id of a job"
     )
+    _add_tree(parser)
     parser.add_argument(
         "--once",
         action="store_true",
@@ -42,6 +43,16 @@ def add_worker_options(parser: argparse.ArgumentParser, patience: float) -> None
         default=patience,
         metavar="SECONDS",
         help=f"leave when nothing comes from a coordinator for this long (default: {patience:g})",
+    )
+
+
+def _add_tree(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--tree",
+        choices=("on", "off"),
+        default="on",
+        help="where there are many relays, let this one join another, or others join it, as the coordinator says; "
+        "off: it listens for none, and stays with the coordinator (default: %(default)s)",
     )
 
 
@@ -61,4 +72,5 @@ def words_of(arguments: argparse.Namespace) -> list[str]:
     words += ["--key", str(arguments.key)] if arguments.key else []
     words += ["--key-mode", arguments.key_mode] if arguments.key_mode != KEY_MODES[0] else []
     words += ["--place", arguments.place] if arguments.place else []
+    words += ["--tree", arguments.tree] if arguments.tree != "on" else []
     return [*words, *(f"--{name}" for name in ("insecure", "tied", "once") if getattr(arguments, name))]

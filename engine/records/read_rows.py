@@ -117,8 +117,8 @@ class Worker(TypedDict):
     cpu: Annotated[float | None, "processor seconds that it used, its start included; of a relay those of its own"]
     via: Annotated[
         str | None,
-        "the relay, another worker of the run, that it is a process of, or NULL; the images of a relay are in the rows "
-        "of its processes",
+        "the relay, another worker of the run, that it is a process of, or has joined, or NULL; the images of a relay "
+        "are in the rows of its processes",
     ]
 
 

@@ -37,6 +37,7 @@ from engine.training.storage import LOGS
 from engine.wire import Listener
 from engine.wire.dialers import local_address
 from engine.wire.messages import TRACEBACK_LIMIT
+from engine.wire.relays import CREDITS_LIMIT
 from engine.wire.shared_memory import SharedMemory, shared_memory_for
 
 TALLY_LIMIT = WIRE.itemsize * size_of(MOST)  # bytes
@@ -74,7 +75,7 @@ class Cluster:
         """
         if self.listener is None:
             self.listener = self.closing.enter_context(
-                Listener(self.address, max(4 * size, TRACEBACK_LIMIT, TALLY_LIMIT), clock=self.clock)
+                Listener(self.address, max(4 * size, TRACEBACK_LIMIT, TALLY_LIMIT, CREDITS_LIMIT), clock=self.clock)
             )
             if self.remote_access:
                 self.joined_at = self.remote_access.listen(self.listener)

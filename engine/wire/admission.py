@@ -5,6 +5,7 @@ holds for those that have keys, too, since anybody who knows the way in can make
 only slowed.
 """
 
+from collections.abc import Container
 from dataclasses import dataclass
 
 from engine.system.clock import MONOTONIC, Clock
@@ -39,10 +40,14 @@ class _Refusals:
 
 
 class Admission:
-    """Facts and rules, no socket. `key`: a public key in hex, "" for a peer without one. `address`: an IP network."""
+    """Facts and rules, no socket. `key`: a public key in hex, "" for a peer without one. `address`: an IP network.
 
-    def __init__(self, clock: Clock = MONOTONIC) -> None:
+    `invited`: nobody else may come in; None if there is no such list.
+    """
+
+    def __init__(self, clock: Clock = MONOTONIC, invited: Container[str] | None = None) -> None:
         self._clock = clock
+        self._invited = invited
         self._addresses: dict[str, _Allowance] = {}
         self._refused: dict[str, _Refusals] = {}
         self._expelled: set[str] = set()  # each one costs its address half a minute, so these are not many
@@ -54,6 +59,8 @@ class Admission:
     def enter(self, address: str, key: str) -> bool:
         """Return whether a peer may come in now, and count it if it may."""
         now = self._clock.now()
+        if self._invited is not None and key not in self._invited:
+            return False
         if key in self._expelled or (key in self._refused and now < self._refused[key].until):
             return False
         allowance = self._allowance(address, now)

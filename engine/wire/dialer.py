@@ -3,25 +3,27 @@
 import contextlib
 import logging
 from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 import zmq
 
 from engine.system.clock import MONOTONIC, Clock
 from engine.wire.address import coordinator_addresses
 from engine.wire.candidate import Candidate
-from engine.wire.keys import Keys, new_pair
+from engine.wire.keys import Keys, Pair, new_pair
 from engine.wire.messages import Frame
 from engine.wire.sockets import end, milliseconds
 from engine.wire.unreached import INSECURE, NO_KEY, Unreached
 
 logger = logging.getLogger("gradsum.wire")
 
+Sources: TypeAlias = "list[zmq.Socket[bytes]]"  # what can be polled
 EXPELLED = "has expelled this worker"
 
 
 class Dialer:
     """A worker's end: connects to one coordinator, with `keys` only to the one that has them, and under
-    a key of its own.
+    a key of its own: that of `pair`, or a new one.
 
     `address` may name several hosts of the coordinator. All are tried at once, and the first that answers, and with
     `keys` proves itself, is the one; when its connection is lost, all are tried again. `tell` is told, once, why nobody
@@ -36,20 +38,21 @@ class Dialer:
         keys: Keys | None = None,
         tell: Callable[[str], None] | None = None,
         clock: Clock = MONOTONIC,
+        pair: Pair | None = None,
     ) -> None:
         self.address = address
         several = address.startswith("tcp://") and "," in address
         self._addresses = [str(one) for one in coordinator_addresses(address)] if several else [address]
         self._largest = largest
         self._keys = keys
-        self._pair = new_pair()
+        self.pair = pair or new_pair()
         if keys:
-            logger.info("this worker has the key %s", self._pair.public_hex)
+            logger.info("this worker has the key %s", self.pair.public_hex)
         self._context = zmq.Context()
         self._poller = zmq.Poller()
         self._candidates: list[Candidate] = []
         self._chosen: Candidate | None = None  # the one that has answered
-        self._connected = False
+        self._connected = self._lost = False
         away = address.startswith("tcp://")
         self._unreached = Unreached(address, bool(keys), tell, clock) if away else None
         try:
@@ -68,9 +71,19 @@ class Dialer:
         return self._unreached.unwelcome if self._unreached else ""
 
     @property
-    def sources(self) -> "list[zmq.Socket[bytes]]":
+    def sources(self) -> Sources:
         """What can be read when there is something for `poll`."""
         return [source for one in self._candidates for source in (one.socket, one.monitor)]
+
+    @property
+    def reached(self) -> str:
+        """The address of the coordinator that has answered; "" as long as none has."""
+        return self._chosen.address if self._chosen else ""
+
+    def lost(self) -> bool:
+        """Return whether the connection that there was has ended since the last call."""
+        lost, self._lost = self._lost, False
+        return lost
 
     def watch(self, descriptor: int) -> None:
         """Let `poll` return also when the file `descriptor` can be read."""
@@ -106,6 +119,7 @@ class Dialer:
             logger.info("connected to %s", candidate.address)
             self._choose(candidate)
         elif candidate.lost and candidate is self._chosen:
+            self._lost = True
             self._try_all()
 
     def _choose(self, chosen: Candidate) -> None:
@@ -122,7 +136,7 @@ class Dialer:
         there = [candidate.address for candidate in self._candidates]
         for address in self._addresses:
             if address not in there:
-                candidate = Candidate(self._context, address, self._largest, self._keys, self._pair)
+                candidate = Candidate(self._context, address, self._largest, self._keys, self.pair)
                 self._candidates.append(candidate)
                 self._poller.register(candidate.socket, zmq.POLLIN)
                 self._poller.register(candidate.monitor, zmq.POLLIN)

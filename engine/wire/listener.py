@@ -1,7 +1,7 @@
 """The coordinator's end."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from typing import Self
 
 import zmq
@@ -27,11 +27,20 @@ class Listener:
 
     A message with more than `largest` bytes of payload ends its connection. With `keys`, only peers that know the
     public one are admitted. WorkersError if the address cannot be bound. See `admission` and `connection_limits` for
-    further limits. ZeroMQ, with its threads, is there only once an address needs it.
+    further limits. `invited`: the public keys, in hex, of the only peers that may come in over TCP. ZeroMQ, with its
+    threads, is there only once an address needs it.
     """
 
-    def __init__(self, address: str, largest: int, keys: Keys | None = None, clock: Clock = MONOTONIC) -> None:
+    def __init__(
+        self,
+        address: str,
+        largest: int,
+        keys: Keys | None = None,
+        clock: Clock = MONOTONIC,
+        invited: Container[str] | None = None,
+    ) -> None:
         self._largest = largest
+        self._invited = invited
         self._clock = clock
         self._sockets: list[BoundSocket | LocalSocket] = []
         self._local: LocalSocket | None = None
@@ -54,7 +63,7 @@ class Listener:
         if address.startswith(LOCAL_PACKETS):
             bound = self._local = LocalSocket(mark, address, self._largest, self._clock)
         else:
-            self._zeromq = self._zeromq or ZeroMQ(self._clock)
+            self._zeromq = self._zeromq or ZeroMQ(self._clock, self._invited)
             bound = self._zeromq.bind(mark, address, self._largest, keys)
         self._sockets.append(bound)
         if self._local and self._zeromq:

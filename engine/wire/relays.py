@@ -1,7 +1,13 @@
-"""What a relay tells its coordinator of the processes that compute for it; these messages are like all others.
+"""What relays and their coordinator have to say besides; these messages are like all others.
 
-PROCESS, after READY, says that one of them has joined the relay, or left it; CREDIT, before a RESULT, which of them
-computed its block (payload).
+PROCESS, after READY, says that a process has joined the relay, or left it; CREDIT, before a RESULT, which of them
+computed its block (payload). Where there are many relays, they form a tree:
+
+    relay                       coordinator
+    PLACE      ------------->               before READY: where may I join, and this is where I could be joined
+               <-------------   SEAT        join that relay; or, without an address, stay with me
+    GOODBYE    ------------->               it was reached, and I join it; else READY follows
+               <-------------   INVITE      to the relay that is joined: that one may come in
 """
 
 from collections.abc import Sequence
@@ -9,23 +15,75 @@ from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
 from engine.errors import ProtocolError
+from engine.system.processes import HOSTNAME_LIMIT
 from engine.wire.fields import COUNT_LIMIT, SECONDS_LIMIT, count, text
 from engine.wire.messages import MOST_PROCESSES, Frame, Message, pack, unpack
 
+ADDRESS_LIMIT = 100  # characters
+CREDITS_LIMIT = 1 << 17  # bytes of the payload of a CREDIT
+
+KEY = 64  # characters of a public key in hex
+
+
+class FromRelay:
+    """What a relay tells its coordinator; all of it is of a session."""
+
+    session: str
+
 
 @dataclass(frozen=True)
-class Process(Message):
-    """Process `number` of a relay, with this `pid` on the relay's machine, has joined it, or left for `reason`."""
+class Process(FromRelay, Message):
+    """Process `number` of a relay, with this `pid`, has joined it, or left for `reason`; now `processes` compute.
+
+    It is on the machine `host`, or else on the relay's. It may be a relay itself, which has joined this one: `via` is
+    the number of the one that it is a process of, 0 for the sender.
+    """
 
     opcode: ClassVar[int] = 13
     session: str = text(32)
     number: int = count()
     pid: int = count(1 << 32)
     reason: str = text(200, default="")
+    processes: int = count(MOST_PROCESSES, default=1)
+    host: str = text(HOSTNAME_LIMIT, default="")
+    via: int = count(default=0)
 
 
 @dataclass(frozen=True)
-class Credit(Message):
+class Place(FromRelay, Message):
+    """A relay asks where to join. Others can join it at `address`, with the public key `key`, in hex.
+
+    `joined`: so many were invited to it so far.
+    """
+
+    opcode: ClassVar[int] = 15
+    session: str = text(32)
+    address: str = text(ADDRESS_LIMIT)
+    key: str = text(KEY)
+    joined: int = count(MOST_PROCESSES, default=0)
+
+
+@dataclass(frozen=True)
+class Seat(Message):
+    """The answer: join the relay at `address`, which has the public key `key`; or, where that is "", the sender."""
+
+    opcode: ClassVar[int] = 16
+    session: str = text(32)
+    address: str = text(ADDRESS_LIMIT, default="")
+    key: str = text(KEY, default="")
+
+
+@dataclass(frozen=True)
+class Invite(Message):
+    """The relay with the public key `key`, in hex, is going to join this one."""
+
+    opcode: ClassVar[int] = 17
+    session: str = text(32)
+    key: str = text(KEY)
+
+
+@dataclass(frozen=True)
+class Credit(FromRelay, Message):
     """Which processes of a relay computed the block of the RESULT that comes next; payload: as `pack_credits`."""
 
     opcode: ClassVar[int] = 14

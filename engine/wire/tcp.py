@@ -29,6 +29,14 @@ def place_of(name: Any) -> int | str:
     return name if isinstance(name, str) else int(name[1])
 
 
+def own_host(towards: str) -> str:
+    """Return the address in numbers by which this machine reaches the host `towards`; OSError if it does not."""
+    family, kind, protocol, _, name = socket.getaddrinfo(towards, 9, type=socket.SOCK_DGRAM)[0]
+    with socket.socket(family, kind, protocol) as asking:  # nothing is sent
+        asking.connect(name)
+        return str(asking.getsockname()[0])
+
+
 def abort(connection: socket.socket) -> None:
     """End a connection at once; OSError if it has ended already.
 

@@ -1,5 +1,7 @@
 """What the sockets of a listener share that are ZeroMQ's: its threads, the gatekeeper, and one poll for all."""
 
+from collections.abc import Container
+
 import zmq
 
 from engine.system.clock import Clock
@@ -12,14 +14,14 @@ from engine.wire.zap import Gatekeeper
 
 
 class ZeroMQ:
-    """A context with two I/O threads, and the sockets bound in it."""
+    """A context with two I/O threads, and the sockets bound in it. `invited`: as in `Admission`."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, invited: Container[str] | None = None) -> None:
         self._clock = clock
         self._context = zmq.Context(io_threads=2)
         self._poller = zmq.Poller()
         self._bound: list[BoundSocket] = []
-        self._admission = Admission(clock)
+        self._admission = Admission(clock, invited)
         self._gatekeeper = Gatekeeper(self._context, self._admission)
         self._poller.register(self._gatekeeper.socket, zmq.POLLIN)
 

@@ -74,7 +74,7 @@ def test_what_a_relay_answers_is_credited_to_its_processes() -> None:
     members = Membership()
     relay = members.add(b"r", "box", 1)
     relay.ready = True
-    first, second = (members.add_process(relay, number, 1 + number) for number in (1, 2))
+    first, second = (members.add_process(relay, relays.Process("s", number, 1 + number)) for number in (1, 2))
     assert [report.name for report in members.reports()] == ["box:1", "box:2", "box:3"]
     told = relays.Credit("s", 4, 5, 0, 2), [relays.Contribution(1, 8, 0.5, 3.0), relays.Contribution(2, 4, 0.25, 2.0)]
     relay.told = told
@@ -97,6 +97,6 @@ def test_what_a_relay_answers_is_credited_to_its_processes() -> None:
 def test_a_relay_cannot_claim_more_than_its_block_has() -> None:
     members = Membership()
     relay = members.add(b"r", "box", 1)
-    process = members.add_process(relay, 1, 2)
+    process = members.add_process(relay, relays.Process("s", 1, 2))
     members.credit(b"r", 12, 0.5, 1.0, [relays.Contribution(1, 1000, 0.5, 3.0)])
     assert (process.images, relay.images) == (12, 0)

@@ -257,10 +257,10 @@ def test_the_processes_of_a_relay_come_and_go_with_it() -> None:
     gate.peers.processes.note(b"r", relays.Process("s", 1, 71, "killed"))
     with pytest.raises(ProtocolError, match="has not joined"):
         gate.peers.processes.note(b"r", relays.Process("s", 1, 71, "killed"))
-    for number in (3, 4, 5):
+    for number in range(3, m.MOST_PROCESSES + 2):
         gate.peers.processes.note(b"r", relays.Process("s", number, 70 + number))
     with pytest.raises(ProtocolError, match="one too many"):
-        gate.peers.processes.note(b"r", relays.Process("s", 6, 76))
+        gate.peers.processes.note(b"r", relays.Process("s", m.MOST_PROCESSES + 2, 76))
     gate.peers.part(b"r", NoticeKind.LOST, "its connection was lost")
     told = [(notice.kind, notice.worker, notice.text) for notice in gate.notices]
     assert told[:4] == [
@@ -270,5 +270,6 @@ def test_the_processes_of_a_relay_come_and_go_with_it() -> None:
         ("lost", "box:71", "killed"),
     ]
     gone = "its relay box:7: its connection was lost"
-    assert told[-5:-1] == [("lost", f"box:{pid}", gone) for pid in (72, 73, 74, 75)]
+    there = range(72, 72 + m.MOST_PROCESSES)
+    assert told[-1 - len(there) : -1] == [("lost", f"box:{pid}", gone) for pid in there]
     assert told[-1] == ("lost", "box:7", "its connection was lost")

@@ -2,7 +2,8 @@
 
 from collections import deque
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
 from itertools import count
 
 import numpy as np
@@ -32,12 +33,13 @@ from tests.support.fakes import (
     sums_of,
 )
 from tests.support.faults import WorkerFault
+from workers.relay.events import Connected, Told, Tried
 from workers.relay.group import Workplace
 from workers.relay.worker import RelayWorker
 from workers.session import Quit
 
 NO_TALLY = Normalisation((0.0,), (1.0,))  # of targets: what is predicted has no classes to count
-TURNS = 6  # of every relay while no time passes: what it was sent, its processes' answers, its own
+TURNS = 12  # of every relay while no time passes: what it was sent, its processes' answers, its own
 
 
 def data() -> Dataset:
@@ -65,7 +67,22 @@ class ToyArbiter:
 
 
 class Processes(FakeEndpoint):
-    """The socket of a relay's processes: waiting there takes no time, which passes for all at once elsewhere."""
+    """The socket of a relay's processes: waiting there takes no time, which passes for all at once elsewhere.
+
+    Other relays may join it, too, if they are `invited`.
+    """
+
+    def __init__(self, clock: FakeClock) -> None:
+        super().__init__(clock)
+        self.invited: set[str] = set()
+        self.ended = False
+
+    def deliver(self) -> None:
+        """Let what was sent arrive, even if nobody waits here any more."""
+        outgoing, self._outgoing = self._outgoing, []
+        for peer, frames in outgoing:
+            if peer in self.workers:
+                self.workers[peer].receive(*m.decode(frames))
 
     def poll(self, timeout: float) -> list[Received]:
         self._polls = 0
@@ -82,6 +99,7 @@ class ToyGroup:
         self.count = len(scripts)
         self.endpoint = Processes(clock)
         self.replaced = replaced
+        self.address = ""
         self._scripts = scripts
         self._opened = False
         self.closed = False
@@ -92,34 +110,49 @@ class ToyGroup:
             for script in self._scripts:
                 ToyWorker(self.endpoint, script, fingerprint())
         self._opened = True
-        return Workplace(self.endpoint, FakeSupervisor(self._replace), None)
+        key = sha256(self.address.encode()).hexdigest() if self.address else ""
+        return Workplace(self.endpoint, FakeSupervisor(self._replace), None, self.address, key, self.endpoint.invited)
 
     def _replace(self) -> None:
-        while self.replaced and len(self.endpoint.workers) < self.count:
+        local = self.endpoint.workers.keys() - self.endpoint.remote
+        for _ in range(len(local), self.count if self.replaced else 0):
             ToyWorker(self.endpoint, (), fingerprint())
 
     def close(self) -> None:
         self.closed = True
 
 
+@dataclass
+class End:
+    """The other end of a connection to `at`, which keeps what comes."""
+
+    at: FakeEndpoint
+    came: deque[Sequence[m.Frame]] = field(default_factory=deque)
+
+    def receive(self, message: m.Message, payload: m.Frame | None) -> None:
+        self.came.append([bytes(frame) for frame in m.encode(message, payload)])
+
+
 class Uplink:
-    """A relay's connection to its coordinator, in memory."""
+    """What is above a relay, in memory: the coordinator, or another relay, of those that `above` knows."""
 
     address = "tcp://in-memory"
     unwelcome = ""
 
-    def __init__(self, above: FakeEndpoint, peer: bytes) -> None:
-        self._above = above
+    def __init__(self, above: "Above", peer: bytes) -> None:
+        self._known = above.open
         self._peer = peer
-        self._came: deque[Sequence[m.Frame]] = deque()
-        self._new = True
+        self._home = self._now = End(above)
+        self._tried: list[Tried] = []
+        self._new = False
         self.cut = False
         self.said: list[m.Message] = []
-        above.workers[peer] = self  # type: ignore[assignment]
-        above.remote.add(peer)
+        self.key = peer.hex()
+        self.mend()
 
-    def receive(self, message: m.Message, payload: m.Frame | None) -> None:
-        self._came.append([bytes(frame) for frame in m.encode(message, payload)])
+    @property
+    def joined(self) -> bool:
+        return self._now is not self._home
 
     def watch(self, descriptor: int) -> None:
         pass
@@ -127,31 +160,64 @@ class Uplink:
     def send(self, frames: Sequence[m.Frame]) -> None:
         if not self.cut:
             self.said.append(m.decode(frames)[0])
-            self._above.arrive(self._peer, [bytes(frame) for frame in frames])
+            self._now.at.arrive(self._peer, [bytes(frame) for frame in frames])
 
     def poll(self, timeout: float) -> Sequence[m.Frame] | None:
-        return self._came.popleft() if self._came else None
+        return self._now.came.popleft() if self._now.came else None
 
     def connected(self) -> bool:
-        new, self._new = self._new, False
-        return new
+        raise AssertionError("a relay asks for events")
+
+    def events(self) -> list[Connected | Tried | Told]:
+        found: list[Connected | Tried | Told] = list(self._tried)
+        self._tried.clear()
+        if self.joined:
+            found += [Told(m.decode(frames)[0]) for frames in self._home.came]
+            self._home.came.clear()
+            if isinstance(self._now.at, Processes) and self._now.at.ended:
+                self.back()
+        if self._new:
+            found.append(Connected(not self.joined))
+        self._new = False
+        return found
+
+    def attempt(self, address: str, key: str) -> None:
+        other = self._known.get(address)
+        reached = other is not None and self.key in other.invited
+        self._tried = [Tried(reached)]
+        self._trying = other
+
+    def join(self) -> None:
+        assert self._trying is not None
+        self._now, self._new = End(self._trying), True
+        self._enter(self._now)
+
+    def back(self) -> None:
+        if self.joined:
+            self._now.at.hang_up(self._peer)
+            self._now, self._new = self._home, not self.cut
+
+    def _enter(self, end: End) -> None:
+        end.at.workers[self._peer] = end  # type: ignore[assignment]
+        end.at.remote.add(self._peer)
 
     def hang_up(self) -> None:
-        """Cut the connection; the coordinator notices."""
+        """Cut all connections; the other ends notice."""
         self.cut = True
-        self._came.clear()
-        self._above.hang_up(self._peer)
+        self.back()
+        self._home.came.clear()
+        self._home.at.hang_up(self._peer)
 
     def mend(self) -> None:
-        """Connect again."""
+        """Connect to the coordinator again."""
         self.cut, self._new = False, True
-        self._above.workers[self._peer] = self  # type: ignore[assignment]
+        self._enter(self._home)
 
     def move(self, above: FakeEndpoint) -> None:
         """Connect to another coordinator."""
-        self._above = above
-        above.remote.add(self._peer)
-        self._came.clear()
+        self.back()
+        self._home.at = above
+        self._home.came.clear()
         self.mend()
 
     def close(self) -> None:
@@ -161,9 +227,14 @@ class Uplink:
 class ToyRelay:
     """A relay as it is, with all around it in memory."""
 
-    def __init__(self, above: FakeEndpoint, name: str, *scripts: Iterable[WorkerFault], replaced: bool = True) -> None:
+    def __init__(
+        self, above: "Above", name: str, *scripts: Iterable[WorkerFault], replaced: bool = True, tree: bool = False
+    ) -> None:
         self.uplink = Uplink(above, name.encode())
         self.group = ToyGroup(above.clock, *scripts, replaced=replaced)
+        if tree:
+            self.group.address = f"tcp://10.0.0.{len(above.relays) + 1}:5000"
+            above.open[self.group.address] = self.group.endpoint
         cpu = count(1.0, 0.125)
         self.worker = RelayWorker(
             self.uplink, 1e9, self.group, None, above.clock, lambda: next(cpu), arbiter_for=toy_arbiter
@@ -173,9 +244,11 @@ class ToyRelay:
     def turn(self) -> None:
         if self.ended is None:
             self.ended = self.worker.turn()
+            self.group.endpoint.deliver()
 
     def kill(self) -> None:
         self.ended = Quit("killed", -9)
+        self.group.endpoint.ended = True
         self.uplink.hang_up()
 
 
@@ -185,6 +258,7 @@ class Above(FakeEndpoint):
     def __init__(self, clock: FakeClock) -> None:
         super().__init__(clock)
         self.relays: list[ToyRelay] = []
+        self.open: dict[str, Processes] = {}  # which relays can be joined, by address
 
     def poll(self, timeout: float) -> list[Received]:
         for _ in range(TURNS):
@@ -229,8 +303,8 @@ class Tree:
         self.arbitrated.append(block)
         return ToyArbiter()(work, block, parameters)
 
-    def relay(self, name: str, *scripts: Iterable[WorkerFault], replaced: bool = True) -> ToyRelay:
-        relay = ToyRelay(self.endpoint, name, *scripts, replaced=replaced)
+    def relay(self, name: str, *scripts: Iterable[WorkerFault], replaced: bool = True, tree: bool = False) -> ToyRelay:
+        relay = ToyRelay(self.endpoint, name, *scripts, replaced=replaced, tree=tree)
         self.endpoint.relays.append(relay)
         return relay
 

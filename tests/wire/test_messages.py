@@ -31,7 +31,12 @@ STRATEGIES: dict[type[m.Message], list[st.SearchStrategy[Any]]] = {
     m.Welcome: [texts(32), texts(96), COUNTS],
     m.Refuse: [texts(600)],
     m.Ready: [texts(32), texts(64), texts(64), st.integers(0, 4096)],
-    relays.Process: [texts(32), COUNTS, st.integers(0, 2**32), texts(200)],
+    relays.Process: [
+        *(texts(32), COUNTS, st.integers(0, 2**32), texts(200), st.integers(0, 4096), texts(64), COUNTS),
+    ],
+    relays.Place: [texts(32), texts(100), texts(64), st.integers(0, 4096)],
+    relays.Seat: [texts(32), texts(100), texts(64)],
+    relays.Invite: [texts(32), texts(64)],
     relays.Credit: [texts(32), *[COUNTS] * 4],
     m.Work: [texts(32), COUNTS, COUNTS, st.sampled_from(m.WorkKind), *[COUNTS] * 7],
     m.Result: [texts(32), *[COUNTS] * 4, REALS, COUNTS, SECONDS, SECONDS, *[COUNTS] * 3],
@@ -44,7 +49,7 @@ STRATEGIES: dict[type[m.Message], list[st.SearchStrategy[Any]]] = {
 }
 MESSAGES = st.one_of([st.builds(kind, *values) for kind, values in STRATEGIES.items()])
 TEXTS = {"session": 32, "host": 64, "numerics": 512, "token": 64, "name": 96, "schema": 64, "reason": 200, "error": 700}
-TEXTS |= {"libraries": 160, "proof": 64, "place": 40}
+TEXTS |= {"libraries": 160, "proof": 64, "place": 40, "address": 100, "key": 64}
 COUNTED = (
     "round",
     "attempt",
@@ -60,9 +65,10 @@ COUNTED = (
     "offset",
     "number",
     "nonce",
+    "via",
 )
 SECONDS_FIELDS = {"seconds": 10**12, "cpu": 10**12}
-LIMITS = TEXTS | dict.fromkeys(COUNTED, 2**53 - 1) | SECONDS_FIELDS | {"pid": 2**32, "processes": 4096}
+LIMITS = TEXTS | dict.fromkeys(COUNTED, 2**53 - 1) | SECONDS_FIELDS | {"pid": 2**32, "processes": 4096, "joined": 4096}
 OWN_LIMITS: dict[type[m.Message], dict[str, int]] = {m.Refuse: {"reason": 600}}
 VERSION = bytes([m.VERSION])  # as msgpack has a small number
 EXAMPLES: list[m.Message] = [
@@ -71,6 +77,9 @@ EXAMPLES: list[m.Message] = [
     m.Refuse("no"),
     m.Ready("s", "ab" * 32, "cd" * 32),
     relays.Process("s", 1, 77),
+    relays.Place("s", "tcp://10.0.0.1:5555", "ab" * 32),
+    relays.Seat("s"),
+    relays.Invite("s", "ab" * 32),
     relays.Credit("s", 1, 2, 3, 4),
     m.Work("s", 1, 2, m.WorkKind.TRAIN, 4, 5, 6, 7, 8),
     m.Result("s", 1, 2, 3, 4, 0.5, 6, 0.25, 0.125),

@@ -6,12 +6,12 @@ from dataclasses import replace
 
 from engine.compute.tree import Block
 from engine.coordinator import rounds
-from engine.coordinator.active_round import ActiveRound, Counted
+from engine.coordinator.active_round import ActiveRound
 from engine.coordinator.config import Config, Environment
 from engine.coordinator.coordinator import VALIDATION_CAP
 from engine.coordinator.dispatcher import Dispatcher
 from engine.coordinator.inbox import Inbox
-from engine.coordinator.membership import Membership
+from engine.coordinator.membership import Done, Membership
 from engine.coordinator.peers import Peers
 from engine.coordinator.reduction import Part
 from engine.data import Sampler
@@ -20,7 +20,7 @@ from engine.nn.parameters import Vector
 from engine.wire import messages as m
 from engine.wire import relays
 from engine.wire.shared_memory import NODES
-from workers.relay.relay import Summed
+from workers.relay.events import Summed
 
 
 class Below:
@@ -37,7 +37,8 @@ class Below:
         self._out = config.job.model.layout().zeros()
         self._number = 0
         self._part: Part | None = None
-        self._contributions: list[Counted] = []
+        self._contributions: list[tuple[Block, Done]] = []
+        self._busy: defaultdict[str, float] = defaultdict(float)  # seconds that each computed for the share
 
     def begin(self, work: m.Work, parameters: Vector) -> None:
         """Begin the share of `work`, and return at once. ProtocolError if there is no such share."""
@@ -51,6 +52,7 @@ class Below:
         own = replace(work, session=self._config.session, round=self._number, attempt=0, slot=m.NO_SLOT)
         active = ActiveRound(own, parameters, part)
         self._contributions = active.counted
+        self._busy.clear()
         active.adding = training and 2 * part.total <= NODES
         cap = part.total if training else VALIDATION_CAP
         self._dispatcher.begin(active, rounds.Begin(self._number, part.total, work.version, cap, part=share))
@@ -62,14 +64,16 @@ class Below:
     def summed(self) -> Iterator[Summed]:
         """Yield the blocks of the share of which the sums are there since the last call; use these at once."""
         for block, sums in self._part.take() if self._part else ():
-            parts = self._parts(block)
-            yield Summed(block, sums, max((part.seconds for part in parts.values()), default=0.0), parts)
+            parts, before = self._parts(block), max(self._busy.values(), default=0.0)
+            for name, part in parts.items():
+                self._busy[name] += part.seconds
+            yield Summed(block, sums, max(self._busy.values(), default=0.0) - before, parts)
 
     def _parts(self, block: Block) -> dict[str, relays.Contribution]:
-        """Return what each process did for `block` in training."""
+        """Return what each process did for `block` in training, those of relays that have joined included."""
         found: defaultdict[str, relays.Contribution] = defaultdict(lambda: relays.Contribution(0, 0, 0.0, 0.0))
-        for one in self._contributions:
-            if one.worker and block[0] <= one.block[0] < one.block[1] <= block[1]:
+        for (start, stop), one in self._contributions:
+            if block[0] <= start < stop <= block[1]:
                 before = found[one.worker]
                 seconds, cpu = before.seconds + one.seconds, max(before.cpu, one.cpu)
                 found[one.worker] = relays.Contribution(0, before.images + one.images, seconds, cpu)

@@ -1,28 +1,43 @@
 """The processes of a relay, and what they share with it: a socket in a private folder, and memory."""
 
+import logging
 import sys
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, Self
 
 from engine.coordinator.supervisor import Supervisor
+from engine.errors import WorkersError
 from engine.launch.local_workers import LocalWorkers
 from engine.launch.rendezvous import SOCKET, rendezvous_folder
 from engine.system.clock import MONOTONIC, Clock
 from engine.system.descriptors import need_for_relay
-from engine.wire import Dialer, Endpoint, Listener
+from engine.wire import Endpoint, Listener
+from engine.wire.address import Address
 from engine.wire.dialers import local_address
+from engine.wire.keys import Keys
 from engine.wire.messages import TRACEBACK_LIMIT
+from engine.wire.relays import CREDITS_LIMIT
 from engine.wire.shared_memory import SharedMemory, shared_memory_for
+from workers.relay.uplink import Uplinks
+
+logger = logging.getLogger("gradsum.workers")
 
 
 @dataclass(frozen=True)
 class Workplace:
-    """Where the processes meet the relay."""
+    """Where the processes meet the relay.
+
+    Other relays can join it at `address`, with the public key `key`, in hex ("": without keys), once their own public
+    key is among the `invited`; nobody can where `address` is "".
+    """
 
     endpoint: Endpoint
     supervisor: Supervisor
     shared_memory: SharedMemory | None
+    address: str = ""
+    key: str = ""
+    invited: set[str] = field(default_factory=set)
 
 
 class Group(Protocol):
@@ -43,12 +58,16 @@ class Group(Protocol):
 
 
 class LocalGroup:
-    """`count` processes on this machine, replaced when they end. `dialer`: to be polled with their socket."""
+    """`count` processes on this machine, replaced when they end.
 
-    def __init__(self, count: int, dialer: Dialer, clock: Clock = MONOTONIC) -> None:
+    `uplink`: to be polled with their socket. With `open_to_others`, other relays may join where it comes from.
+    """
+
+    def __init__(self, count: int, uplink: Uplinks, open_to_others: bool = True, clock: Clock = MONOTONIC) -> None:
         need_for_relay(count)
         self.count = count
-        self._dialer = dialer
+        self._uplink = uplink
+        self._open_to_others = open_to_others
         self._clock = clock
         self._size: int | None = None
         self._opened = ExitStack()
@@ -68,9 +87,23 @@ class LocalGroup:
             memory.open(size)
         address = local_address(folder / SOCKET)
         workers = enter(LocalWorkers(address, self.count, memory, self._clock, replaced=_say))
-        listener = enter(Listener(address, max(4 * size, TRACEBACK_LIMIT), clock=self._clock))
-        listener.watch(lambda: self._dialer.sources)
-        return Workplace(listener, workers, memory)
+        keys, invited = Keys.make() if self._uplink.key else None, set[str]()
+        largest = max(4 * size, TRACEBACK_LIMIT, CREDITS_LIMIT)
+        listener = enter(Listener(address, largest, None, self._clock, invited if keys else None))
+        listener.watch(lambda: self._uplink.sources)
+        others = self._bind(listener, keys)
+        return Workplace(listener, workers, memory, others, keys.server_public.hex() if keys else "", invited)
+
+    def _bind(self, listener: Listener, keys: Keys | None) -> str:
+        """Listen for other relays as well, and return where; "" if that is not wanted or impossible."""
+        host = self._uplink.host() if self._open_to_others else ""
+        if not host:
+            return ""
+        try:
+            return listener.bind(str(Address(host, 0)), keys)
+        except WorkersError as error:
+            logger.warning("other relays cannot join: %s", error)
+            return ""
 
     def close(self) -> None:
         """End them all."""

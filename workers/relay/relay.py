@@ -5,125 +5,55 @@ which waits for the other: a share is begun below, and whatever comes from above
 
 state       event                           action
 greeting    WELCOME                         Prepare; Close before it, if the processes work for another session
-preparing   Prepared, enough processes      Send READY, and PROCESS for each
+preparing   Prepared, enough processes      Send PLACE, if it can be joined and the coordinator is above; else READY
+placing     SEAT with an address            Try to reach that relay
+placing     Tried, reached                  Send GOODBYE, Join
+placing     SEAT without one, or Tried      Send READY, and PROCESS for each
 working     WORK                            Begin a round below over the share; it takes the place of one before
 working     Summed                          Send CREDIT, Answer
 working     the last process left           Send GOODBYE, which gives the share back
 away        enough processes again          Greet
 any         Connected                       Greet: what was begun for the session before is not answered any more
-any         STOP                            Close, Greet
+any         INVITE                          Admit
+any         STOP, REFUSE                    Close, Over, and Greet or, if another relay is above, Return
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
-from engine.compute.sums import Sums
 from engine.compute.tree import Block, cover
 from engine.nn.parameters import Vector
 from engine.wire import messages as m
 from engine.wire import relays
 from workers import session
+from workers.relay.events import (
+    Action,
+    Admit,
+    Answer,
+    Begin,
+    Came,
+    Close,
+    Connected,
+    Event,
+    Greet,
+    Join,
+    Over,
+    Prepared,
+    ProcessJoined,
+    ProcessLeft,
+    Return,
+    Summed,
+    Tick,
+    Told,
+    Tried,
+    Try,
+)
+from workers.relay.staff import Staff
 from workers.session import Session
 
-GATHER = 10.0  # seconds that the first processes wait for the others
+MOVES = "it joins another relay"
 NOBODY = "none of its processes is left"
-
-
-@dataclass(frozen=True)
-class Connected:
-    """There is a new connection to the coordinator."""
-
-
-@dataclass(frozen=True)
-class Came:
-    """A message came from above."""
-
-    message: m.Message
-    payload: m.Frame | None = None
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """Data and processes for the job are there; its layout has `size` parameters and the digest `schema`.
-
-    `proof`: of what this process computes, as any worker's.
-    """
-
-    schema: str
-    size: int
-    proof: str = ""
-
-
-@dataclass(frozen=True)
-class ProcessJoined:
-    """A process below is ready for work."""
-
-    name: str
-    pid: int
-
-
-@dataclass(frozen=True)
-class ProcessLeft:
-    """A process below that was ready has left, for any reason."""
-
-    name: str
-    reason: str
-
-
-@dataclass(frozen=True)
-class Summed:
-    """The sums of a block of the share are there. `seconds`: the longest that a process computed for it.
-
-    `parts`: what each process did for it in training, by name.
-    """
-
-    block: Block
-    sums: Sums
-    seconds: float
-    parts: Mapping[str, relays.Contribution]
-
-
-@dataclass(frozen=True)
-class Tick:
-    """Time has passed."""
-
-
-Event = Connected | Came | Prepared | ProcessJoined | ProcessLeft | Summed | Tick
-
-
-@dataclass(frozen=True)
-class Greet:
-    """Ask to join the coordinator; `session` is the time with it."""
-
-    session: Session
-
-
-@dataclass(frozen=True)
-class Begin:
-    """Begin a round below over the share of `work`; one that is not complete is given up."""
-
-    work: m.Work
-    parameters: Vector
-
-
-@dataclass(frozen=True)
-class Answer:
-    """Send the sums of a block of `work` up."""
-
-    work: m.Work
-    block: Block
-    sums: Sums
-    seconds: float
-
-
-@dataclass(frozen=True)
-class Close:
-    """The processes below work no longer for the session that they were prepared for."""
-
-
-Action = Greet | Begin | Answer | Close | session.Action
 
 
 @dataclass
@@ -132,40 +62,24 @@ class _Share:
     blocks: set[Block]  # not answered yet
 
 
-@dataclass
-class _Staff:
-    """The processes below that are ready, by name; `numbers`: what they are called above."""
-
-    pids: dict[str, int] = field(default_factory=dict)
-    numbers: dict[str, int] = field(default_factory=dict)
-    since: float = 0.0  # when the first of these came
-    given: int = 0  # numbers
-
-    def add(self, name: str, pid: int, now: float) -> None:
-        self.since = self.since if self.pids else now
-        self.given += 1
-        self.pids[name], self.numbers[name] = pid, self.given
-
-    def forget_gone(self) -> None:
-        self.numbers = {name: self.numbers[name] for name in self.pids}
-
-    def enough(self, wanted: int, now: float) -> bool:
-        return len(self.pids) >= wanted or (bool(self.pids) and now - self.since >= GATHER)
-
-
 class Relay:
     """Feed it events with `handle`, and carry out what it returns in order. `processes`: how many there are to be."""
 
     def __init__(self, processes: int) -> None:
         self._wanted = processes
         self._session = Session()
-        self._staff = _Staff()
+        self._staff = Staff()
         self._serves = ""  # the session that the processes below are prepared for
         self._prepared: Prepared | None = None
         self._ready = False  # READY was sent
         self._away = False  # GOODBYE was sent, as no process was left
         self._parameters: Vector = np.empty(0, np.float32)
         self._share: _Share | None = None
+        self._home = True  # the coordinator is above, and not another relay
+        self._placing = False  # PLACE was sent
+        self._trying = False  # to reach another relay
+        self._seated = False  # it is known what is above
+        self._joined = 0  # relays that were told to join this one
         self._left: list[m.Message] = []  # to be told when the share is answered: they may have computed some of it
 
     def handle(self, event: Event, now: float) -> list[Action]:
@@ -174,16 +88,14 @@ class Relay:
         ProtocolError if a message does not belong here.
         """
         match event:
-            case Connected():
-                return self._connected()
-            case Came(message, payload):
-                return [done for action in self._session.handle(message, payload) for done in self._passed_on(action)]
+            case Connected() | Tried() | Told() | Came():
+                return self._from_above(event, now)
             case Prepared():
                 self._prepared = event
-            case ProcessJoined(name, pid):
-                self._staff.add(name, pid, now)
+            case ProcessJoined():
+                self._staff.add(event, now)
                 if self._ready:
-                    return [self._introduction(name)]
+                    return [self._introduction(event.name)]
             case ProcessLeft(name, reason):
                 return self._process_left(name, reason)
             case Summed():
@@ -192,17 +104,51 @@ class Relay:
                 pass
         return self._when_enough(now)
 
-    def _connected(self) -> list[Action]:
-        if self._away and not self._staff.pids:
+    def _from_above(self, event: Connected | Tried | Told | Came, now: float) -> list[Action]:
+        match event:
+            case Connected(home):
+                return self._connected(home)
+            case Tried(reached):
+                return self._tried(reached, now)
+            case Told(message) | Came(relays.Seat() | relays.Invite() as message):
+                return self._about_the_tree(message, now)
+            case Came(message, payload):
+                return [done for action in self._session.handle(message, payload) for done in self._passed_on(action)]
+
+    def _connected(self, home: bool) -> list[Action]:
+        self._home = home
+        if self._away and not self._staff.there:
             return []  # it greets when it has processes again
         return self._greet()
 
     def _greet(self) -> list[Action]:
         self._session = Session()
         self._prepared = self._share = None
-        self._ready = self._away = False
+        self._ready = self._away = self._placing = self._trying = False
+        self._seated = not self._home
         self._left = []
         return [Greet(self._session)]
+
+    def _about_the_tree(self, message: m.Message, now: float) -> list[Action]:
+        match message:
+            case relays.Invite(session, key) if session == self._session.id:
+                self._joined += 1
+                return [Admit(key)]
+            case relays.Seat(session, address, key) if session == self._session.id and self._placing:
+                self._placing, self._trying, self._seated = False, bool(address), not address
+                return [Try(address, key)] if address else self._when_enough(now)
+        return []
+
+    def _tried(self, reached: bool, now: float) -> list[Action]:
+        """Join the relay that was reached; without one, stay with the coordinator."""
+        if not self._trying:
+            return [Return()] if reached and self._home else []
+        self._trying = False
+        if reached:
+            self._prepared = None  # what was begun for the coordinator is over
+            return [session.Send(m.Goodbye(self._session.id, MOVES)), Join()]
+        self._seated = True
+        return self._when_enough(now)
 
     def _passed_on(self, action: session.Action) -> list[Action]:
         match action:
@@ -214,9 +160,15 @@ class Relay:
                 self._share = _Share(work, set(cover(work.start, work.stop, work.total)))
                 return [Begin(work, self._parameters)]
             case session.Leave():
-                return [*self._close(), *self._greet()]
+                return [*self._close(), Over(), *self._greet_or_return()]
+            case session.Quit() if not self._home:
+                return self._greet_or_return()
             case _:
                 return [action]
+
+    def _greet_or_return(self) -> list[Action]:
+        greet = self._greet()
+        return greet if self._home else [Return()]
 
     def _change_session(self) -> list[Action]:
         """Let the processes go if they are prepared for another session: its versions are of other parameters."""
@@ -225,7 +177,7 @@ class Relay:
         return changed
 
     def _close(self) -> list[Action]:
-        self._staff = _Staff(given=self._staff.given)
+        self._staff = Staff(given=self._staff.given)
         self._serves = ""
         return [Close()]
 
@@ -235,23 +187,25 @@ class Relay:
             return []
         if self._away:
             return self._greet()
-        if self._prepared is None or self._ready:
-            return []
-        self._ready = True
         done = self._prepared
-        ready = self._session.prepared(done.schema, done.size, done.proof, len(self._staff.pids))
-        return [*ready, *map(self._introduction, self._staff.pids)]
+        if done is None or self._ready or self._placing or self._trying:
+            return []
+        if done.address and not self._seated:
+            self._placing = True
+            return [session.Send(relays.Place(self._session.id, done.address, done.key, self._joined))]
+        self._ready = True
+        ready = self._session.prepared(done.schema, done.size, done.proof, self._staff.computing())
+        return [*ready, *map(self._introduction, self._staff.there)]
 
     def _introduction(self, name: str) -> session.Send:
-        pids, numbers = self._staff.pids, self._staff.numbers
-        return session.Send(relays.Process(self._session.id, numbers[name], pids[name]))
+        return session.Send(self._staff.introduction(name, self._session.id))
 
     def _process_left(self, name: str, reason: str) -> list[Action]:
-        pid, number = self._staff.pids.pop(name), self._staff.numbers[name]
+        gone = self._staff.drop(name, self._session.id, m.clip(reason, 200))
         if not self._ready:
             return []
-        self._left.append(relays.Process(self._session.id, number, pid, m.clip(reason, 200)))
-        if self._staff.pids:
+        self._left.append(gone)
+        if self._staff.there:
             return [] if self._share else self._tell_left()
         told = self._tell_left()
         self._ready, self._away, self._share, self._prepared = False, True, None, None

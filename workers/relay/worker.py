@@ -19,13 +19,14 @@ from engine.data import Dataset, cache
 from engine.errors import ProtocolError, WorkerFailedError, WorkersError
 from engine.nn.parameters import Vector
 from engine.system.clock import MONOTONIC, Clock
-from engine.wire import WorkerEndpoint
 from engine.wire import messages as m
 from workers.parent import Parent
-from workers.relay import relay
+from workers.relay import events as relay
 from workers.relay.below import Below
-from workers.relay.group import Group
-from workers.relay.relay import Came, Connected, Prepared, ProcessJoined, ProcessLeft, Relay, Tick
+from workers.relay.events import Came, Prepared, ProcessJoined, ProcessLeft, Tick
+from workers.relay.group import Group, Workplace
+from workers.relay.relay import Relay
+from workers.relay.uplink import Uplink
 from workers.session import Prepare, Quit
 from workers.worker import WAKE, Worker
 
@@ -50,7 +51,7 @@ class RelayWorker(Worker):
 
     def __init__(
         self,
-        endpoint: WorkerEndpoint,
+        uplink: Uplink,
         patience: float,
         group: Group,
         parent: Parent | None = None,
@@ -60,11 +61,13 @@ class RelayWorker(Worker):
         place: str = "",
         arbiter_for: Callable[[Job, Dataset], Judgement] = Arbiter,
     ) -> None:
-        super().__init__(endpoint, patience, None, parent, clock, cpu, once, place)
+        super().__init__(uplink, patience, None, parent, clock, cpu, once, place)
+        self._uplink = uplink
         self._group = group
         self._arbiter_for = arbiter_for
         self._relay = Relay(group.count)
         self._below: Below | None = None
+        self._workplace: Workplace | None = None
         self._happened: list[relay.Event] = []  # that the relay has not been told
         self._heard = clock.now()
 
@@ -85,8 +88,7 @@ class RelayWorker(Worker):
         frames = self._wait()
         if quit_ := self._reason_to_quit():
             return quit_
-        if self._endpoint.connected():
-            self._happened.append(Connected())
+        self._happened += self._uplink.events()
         while frames is not None:
             self._happened.append(Came(*m.decode(frames)))
             self._heard = self._clock.now()
@@ -125,6 +127,12 @@ class RelayWorker(Worker):
                 case relay.Close():
                     self._computing().close()
                     self._below = None
+                case relay.Over() if self._once:
+                    return Quit("the run is over", 0)
+                case relay.Over():
+                    pass
+                case relay.Try() | relay.Join() | relay.Return() | relay.Admit():
+                    self._change_above(action)
                 case _:
                     return super()._perform(action)
         except (ProtocolError, WorkersError):
@@ -132,6 +140,22 @@ class RelayWorker(Worker):
         except Exception as error:  # noqa: BLE001 - whatever it is, the coordinator is told, and with all of it
             return self._fail(error)
         return None
+
+    def _change_above(self, action: relay.Try | relay.Join | relay.Return | relay.Admit) -> None:
+        match action:
+            case relay.Try(address, key):
+                self._uplink.attempt(address, key)
+            case relay.Join():
+                self._uplink.join()
+            case relay.Return():
+                self._uplink.back()
+            case relay.Admit(key):
+                self._meeting_place().invited.add(key)
+
+    def _meeting_place(self) -> Workplace:
+        if self._workplace is None:
+            raise RuntimeError("the processes have no place to meet")
+        return self._workplace
 
     def _computing(self) -> Below:
         if self._below is None:
@@ -147,13 +171,13 @@ class RelayWorker(Worker):
     def _set_up(self, asked: Prepare, data: Dataset) -> None:
         job, data, nonce = asked.job, data.hold_out(asked.job.validation), secrets.randbelow(1 << 53)
         self._arbiter = self._arbiter_for(job, data)
-        workplace = self._group.open(job.model.layout().size)
+        self._workplace = workplace = self._group.open(job.model.layout().size)
         config = Config(
             job=job,
             train_samples=len(data.train),
             test_samples=len(data.validating),
             content=cache.content(job.data),
-            session=secrets.token_hex(16),
+            session=self._session.id,  # another relay may change places without its processes' noticing
             numerics=self._numerics,
             policy=Policy(twice=0),
             libraries=self._libraries,
@@ -176,13 +200,14 @@ class RelayWorker(Worker):
     def _prepared(self, asked: Prepare) -> None:
         layout, proof = asked.job.model.layout(), self._arbiter.prove(asked.nonce)
         logger.info("prepared for %s as %s", self._endpoint.address, self._session.name)
-        self._happened.append(Prepared(layout.digest, layout.size, proof))
+        place = self._meeting_place()
+        self._happened.append(Prepared(layout.digest, layout.size, proof, place.address, place.key))
 
     def _note(self, notice: Notice) -> None:
         """Take in what happened below; whoever started the relay is told what is unusual."""
         report = notice.report
         if report and notice.kind is NoticeKind.JOINED:
-            self._happened.append(ProcessJoined(report.name, report.pid))
+            self._happened.append(ProcessJoined(report.name, report.pid, report.host, report.via))
         elif report and notice.kind in GONE:
             self._happened.append(ProcessLeft(report.name, notice.text))
         elif notice.kind not in ROUTINE:

@@ -13,7 +13,8 @@ a block, or how often, so a block is given to a worker
   itself, and that decides. A worker in the minority is refused.
 
     event                            instructions
-    Joined, Left, Begin       ->     Assign ..., Arbitrate ...
+    Joined, Left, Begin,
+    Resized                   ->     Assign ..., Arbitrate ...
     Tick                      ->     Lapsed ..., then Assign ..., Arbitrate ...
     Answered                  ->     Accept | Ignore | Differ, then Expel ..., Assign ..., Arbitrate ... or Complete
     Arbitrated                ->     Accept, Expel ..., then Assign ... or Complete
@@ -36,6 +37,7 @@ from engine.coordinator.rounds.events import (
     Joined,
     Lapsed,
     Left,
+    Resized,
     Tick,
     Worker,
 )
@@ -63,6 +65,7 @@ __all__ = [
     "Lapsed",
     "Leases",
     "Left",
+    "Resized",
     "Scheduler",
     "Tick",
     "Worker",

@@ -26,6 +26,15 @@ class Assignments:
         self.workers[worker] = WorkerState(machine, processes)
         self.idle[worker] = None
 
+    def resize(self, worker: Worker, processes: int) -> None:
+        """Let so many processes compute for a worker; its speed is expected to be as much higher, or lower."""
+        state = self.workers.get(worker)
+        if state is not None:
+            if state.speed is not None and state.pace is not None:
+                state.speed *= processes / state.processes
+                state.pace *= processes / state.processes
+            state.processes = processes
+
     def forget(self, worker: Worker) -> Task | None:
         """Drop a worker; return the task whose blocks others may have now."""
         state = self.workers.pop(worker, None)
@@ -49,6 +58,7 @@ class Assignments:
             doubled = state.was_asked(event.round, event.attempt, event.block)
             return IgnoreReason.DOUBLED if doubled else IgnoreReason.UNASKED
         task.blocks.remove(event.block)
+        task.busy += event.seconds
         if not task.blocks:
             state.learn_speed(task, now)
             state.task = None
@@ -123,17 +133,21 @@ class Assignments:
         return [worker for worker, state in self.workers.items() if not (state.task and state.task.late)]
 
     def speeds(self) -> tuple[list[float], bool]:
-        """Put the idle in the order of their speeds, the fastest first; return these, and whether all are known.
+        """Put the idle in order, relays first and the fastest first; return their speeds, and whether all are known.
 
         A speed that is unknown is taken to be the mean of those that are known, for each of its processes.
         """
         idle = [self.workers[worker] for worker in self.idle]
-        known = [(state.speed, state.processes) for state in idle if state.speed is not None]
-        usual = sum(speed for speed, _ in known) / sum(processes for _, processes in known) if known else 1.0
-        speeds = {w: self.workers[w].speed or usual * self.workers[w].processes for w in self.idle}
-        order = sorted(speeds, key=lambda w: -speeds[w])
+        known = [(state.pace, state.processes) for state in idle if state.pace is not None]
+        usual = sum(pace for pace, _ in known) / sum(processes for _, processes in known) if known else 1.0
+        speeds = {w: self.workers[w].pace or usual * self.workers[w].processes for w in self.idle}
+        order = sorted(speeds, key=lambda w: (self.workers[w].processes == 1, -speeds[w]))
         self.idle = dict.fromkeys(order)
         return [speeds[w] for w in order], len(known) == len(order)
+
+    def idle_relays(self) -> int:
+        """Return how many of the idle have several processes."""
+        return sum(self.workers[worker].processes > 1 for worker in self.idle)
 
     def least_processes(self) -> int:
         """Return the fewest processes that any idle worker has."""

@@ -26,6 +26,14 @@ class Left:
 
 
 @dataclass(frozen=True)
+class Resized:
+    """So many `processes`, at least one, compute for a worker from now on."""
+
+    worker: Worker
+    processes: int
+
+
+@dataclass(frozen=True)
 class Begin:
     """A round of `total` micro-batches begins, with parameters `version`; shares have at most `cap` micro-batches.
 
@@ -45,7 +53,7 @@ class Begin:
 class Answered:
     """A worker sent the sums of a block. `bits` stands for them; needed for blocks in question.
 
-    Sums that are not `finite` put their block in question.
+    Sums that are not `finite` put their block in question. `seconds`: how long computing took, 0.0 if unknown.
     """
 
     worker: Worker
@@ -54,6 +62,7 @@ class Answered:
     block: Block
     bits: str | None = None
     finite: bool = True
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -70,7 +79,7 @@ class Tick:
     """Time has passed."""
 
 
-Event = Joined | Left | Begin | Answered | Arbitrated | Tick
+Event = Joined | Resized | Left | Begin | Answered | Arbitrated | Tick
 
 
 @dataclass(frozen=True)

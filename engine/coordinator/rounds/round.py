@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable, Iterable
 from engine.compute import tree
 from engine.compute.tree import Block
 from engine.coordinator.rounds.events import Begin, Worker
-from engine.coordinator.rounds.shares import moved_to_halves, shares_along_tree
+from engine.coordinator.rounds.shares import shares_with_relays
 from engine.coordinator.rounds.voting import Ballot, itself
 from engine.coordinator.rounds.worker import Task
 
@@ -30,12 +30,12 @@ class Round:
         self._audit = begin.audit
         self.start, self.stop = begin.part or (0, begin.total)  # of it is to be computed
 
-    def cut(self, speeds: list[float], cap: int, slack: float = 0.0) -> list[Block]:
+    def cut(self, speeds: list[float], cap: int, relays: int = 0, slack: float = 0.0) -> list[Block]:
         """Return shares of the round proportional to `speeds`; they wait in pieces of at most `cap` micro-batches.
 
-        `slack`: as in `moved_to_halves`.
+        `relays`, `slack`: as in `shares_with_relays`.
         """
-        cut = moved_to_halves(shares_along_tree((self.start, self.stop), self.total, speeds), slack)
+        cut = shares_with_relays((self.start, self.stop), self.total, speeds, relays, slack)
         for start, stop in cut:
             for low in range(start, stop, cap):
                 self.waiting.append(tree.cover(low, min(low + cap, stop), self.total))

@@ -37,6 +37,7 @@ from engine.coordinator.rounds.events import (
     Joined,
     Lapsed,
     Left,
+    Resized,
     Tick,
     Worker,
 )
@@ -45,7 +46,7 @@ from engine.coordinator.rounds.round import Round
 
 UNTRIED = 32  # micro-batches in a share while a speed is unknown: answers come, and speeds, before a first lease lapses
 REMEMBERED = 1000  # events
-SLACK = 0.125  # of a share that relays may have more or less, if it saves them vectors
+SLACK = 0.25  # of a share that relays may have more or less, if it saves them vectors
 
 Entry = tuple[float, Event, tuple[Instruction, ...]]  # the time, what happened then, and what was to be done
 
@@ -107,6 +108,8 @@ class Scheduler:
             case Joined(worker, machine, processes):
                 self._forget(worker)
                 self._assignments.join(worker, machine, processes)
+            case Resized(worker, processes):
+                self._assignments.resize(worker, processes)
             case Left(worker):
                 self._forget(worker)
             case Arbitrated():
@@ -213,12 +216,13 @@ class Scheduler:
     def _plan(self, current: Round) -> None:
         """Cut the round into shares, proportional to the speeds of the idle, and put these in the order of the shares.
 
-        The fastest come first, so that those that get nothing, being too slow for a whole micro-batch, are the last.
+        Relays come first, and among them and the others the fastest, so that those that get nothing, being too slow for
+        a whole micro-batch, are the last.
         """
         if self._assignments.on_several_machines():
             current.voice = self._assignments.machine
         speeds, all_known = self._assignments.speeds()
         cap = current.cap if all_known else min(current.cap, UNTRIED)
-        slack = SLACK if self.processes() > len(self) else 0.0
-        shares = current.cut(speeds, cap * self._assignments.least_processes(), slack)
+        relays = self._assignments.idle_relays()
+        shares = current.cut(speeds, cap * self._assignments.least_processes(), relays, SLACK)
         self._assignments.pass_over(shares)

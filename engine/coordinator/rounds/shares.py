@@ -1,7 +1,7 @@
 """How a round is cut into shares, in proportion to the speeds of the workers."""
 
 from collections.abc import Sequence
-from itertools import accumulate
+from itertools import accumulate, pairwise
 
 from engine.compute.tree import Block, cover
 
@@ -22,16 +22,40 @@ def shares(total: int, speeds: Sequence[float]) -> list[Block]:
     return [(end - count, end) for end, count in zip(accumulate(counts), counts, strict=True)]
 
 
+def shares_with_relays(part: Block, total: int, speeds: Sequence[float], relays: int, slack: float) -> list[Block]:
+    """Cut `part` as `shares_along_tree` does, the first `relays` shares at the tree's own halves, if these are near.
+
+    What is left by relays is cut for all others together. So where one relay stands for twice as many machines as the
+    next, as in the tree that relays form, each of them has one block.
+    """
+    cut = shares_along_tree(part, total, speeds)
+    if not relays:
+        return cut
+    alone = cut[:relays]
+    rest = [(cut[relays][0], part[1])] if relays < len(cut) else []
+    moved = moved_to_halves([*alone, *rest], slack)
+    if not rest:
+        return moved
+    start, stop = moved[-1]
+    others = speeds[relays:]
+    return [
+        *moved[:-1],
+        *(shares_along_tree((start, stop), total, others) if start < stop else [(stop, stop)] * len(others)),
+    ]
+
+
 def moved_to_halves(cut: Sequence[Block], slack: float) -> list[Block]:
-    """Return the shares with their ends moved to where the tree splits higher up, by `slack` of a mean share at most.
+    """Return the shares with their ends moved to where the tree splits higher up.
+
+    An end moves by at most `slack` of the smaller of the two shares that meet there.
 
     Each block of a share is a vector on the way to the coordinator; a whole machine's vector costs more than the little
     that some have to do more, or less, than their speed says.
     """
     first, last = cut[0][0], cut[-1][1]
-    reach = int(slack * (last - first) / len(cut))
     ends, before = [], first
-    for _, end in cut[:-1]:
+    for (start, end), (_, stop) in pairwise(cut):
+        reach = int(slack * min(end - start, stop - end))
         grid = 1 << max(end, 1).bit_length()
         while abs(_nearest(end, grid) - end) > reach:
             grid //= 2

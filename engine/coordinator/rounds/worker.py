@@ -21,6 +21,7 @@ class Task:
     began: float
     late_at: float
     deadline: float
+    busy: float = 0.0  # seconds that its blocks took to compute, as far as they are answered
     late: bool = False
     lapsed: bool = False
 
@@ -42,6 +43,8 @@ class Task:
 class WorkerState:
     """A worker on `machine`, as the scheduler sees it. `speed` in micro-batches a second, None while unknown.
 
+    `pace` is that in computing alone, for a relay: how long it waits for parameters, or has to send, depends on who is
+    served first; if that had a say, equal machines would not get equal shares, and these would not be whole blocks.
     `processes` compute for it, more than one for a relay.
     `version`: the parameters that it holds. `warm`: it has finished a share; the first is slow on any worker.
     `passed_over`: rounds in a row without one. `given`: the shares it was given last, finished or not.
@@ -50,6 +53,7 @@ class WorkerState:
     machine: str = ""
     processes: int = 1
     speed: float | None = None
+    pace: float | None = None
     version: int | None = None
     task: Task | None = None
     warm: bool = False
@@ -60,14 +64,15 @@ class WorkerState:
         """Update the speed from a finished share, except the first, in which the worker warms up."""
         speed = task.size / max(now - task.began, 1e-6)
         if self.warm:
-            self.speed = speed if self.speed is None else self.speed + (speed - self.speed) * SMOOTHING
+            pace = task.size / task.busy if self.processes > 1 and task.busy > 0.0 else speed
+            self.speed, self.pace = smoothed(self.speed, speed), smoothed(self.pace, pace)
         self.warm = True
 
     def pass_over(self, empty: bool) -> None:
         """Count rounds without a share: a worker that was slow long ago is tried again."""
         self.passed_over = self.passed_over + 1 if empty else 0
         if self.passed_over >= FORGET:
-            self.speed, self.passed_over = None, 0
+            self.speed, self.pace, self.passed_over = None, None, 0
 
     def was_asked(self, round_: int, attempt: int, block: Block) -> bool:
         """Return whether the block is part of one of the shares it was given last."""
@@ -75,3 +80,8 @@ class WorkerState:
             (task.round, task.attempt) == (round_, attempt) and task.share[0] <= block[0] < block[1] <= task.share[1]
             for task in self.given
         )
+
+
+def smoothed(before: float | None, newest: float) -> float:
+    """Return the moving average with one more value."""
+    return newest if before is None else before + (newest - before) * SMOOTHING

@@ -27,6 +27,7 @@ from engine.coordinator.rounds import (
     Lapsed,
     Leases,
     Left,
+    Resized,
     Tick,
 )
 from tests.support.fakes import CheckedScheduler, replay
@@ -75,6 +76,7 @@ class AnyOrder(RuleBasedStateMachine):
         self.votes: dict[Block, dict[bytes, str]] = {}  # blocks in question, and who said what
         self.given: set[Block] = set()  # in this round; what is in one of them is a piece of it, which nobody audits
         self.attempts: set[int] = set()
+        self.most = 1  # processes that any worker has had
         self.done: list[Answered] = []
 
     def feed(self, event: Event) -> list[Instruction]:
@@ -149,7 +151,7 @@ class AnyOrder(RuleBasedStateMachine):
         assert assign.round == self.begun.round
         start, stop = assign.share
         assert 0 <= start < stop <= self.begun.total
-        assert stop - start <= self.begun.cap
+        assert stop - start <= self.begun.cap * self.most
         missing = set(range(start, stop)) - self.counted
         assert missing, "nothing of it is missing"
         blocks = set(tree.cover(start, stop, self.begun.total))
@@ -219,6 +221,11 @@ class AnyOrder(RuleBasedStateMachine):
         self.holds[worker] = -1
         self.machines[worker] = machine
         self.feed(Joined(worker, machine))
+
+    @rule(worker=WORKERS, processes=st.integers(1, 4))
+    def resize(self, worker: bytes, processes: int) -> None:
+        self.most = max(self.most, processes)
+        self.feed(Resized(worker, processes))
 
     @rule(worker=WORKERS)
     def leave(self, worker: bytes) -> None:

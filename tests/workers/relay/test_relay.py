@@ -13,10 +13,9 @@ from engine.wire import messages as m
 from engine.wire import relays
 from tests.support.fakes import JOB, MODEL
 from tests.support.tools import LONGER
-from workers.relay.relay import (
-    GATHER,
-    NOBODY,
+from workers.relay.events import (
     Action,
+    Admit,
     Answer,
     Begin,
     Came,
@@ -24,13 +23,20 @@ from workers.relay.relay import (
     Connected,
     Event,
     Greet,
+    Join,
+    Over,
     Prepared,
     ProcessJoined,
     ProcessLeft,
-    Relay,
+    Return,
     Summed,
     Tick,
+    Told,
+    Tried,
+    Try,
 )
+from workers.relay.relay import MOVES, NOBODY, Relay
+from workers.relay.staff import GATHER
 from workers.session import Leave, Prepare, Quit, Send
 
 LAYOUT = MODEL.layout()
@@ -79,8 +85,12 @@ def test_it_joins_when_its_processes_are_there() -> None:
     assert box.tell(ProcessJoined("a", 11)) == []
     assert box.tell(Prepared(LAYOUT.digest, LAYOUT.size)) == []
     ready = m.Ready("s", LAYOUT.digest, "", 2)
-    assert said(box.tell(ProcessJoined("b", 22))) == [ready, relays.Process("s", 1, 11), relays.Process("s", 2, 22)]
-    assert said(box.tell(ProcessJoined("c", 33))) == [relays.Process("s", 3, 33)]
+    assert said(box.tell(ProcessJoined("b", 22))) == [
+        ready,
+        relays.Process("s", 1, 11, processes=2),
+        relays.Process("s", 2, 22, processes=2),
+    ]
+    assert said(box.tell(ProcessJoined("c", 33))) == [relays.Process("s", 3, 33, processes=3)]
 
 
 def test_it_does_not_wait_for_ever_for_the_others() -> None:
@@ -124,8 +134,8 @@ def test_messages_are_dealt_with_in_the_middle_of_a_round() -> None:
     other = m.Work("s", 5, 8, m.WorkKind.TRAIN, 3, 4, 6, 6, version=2)
     assert [type(action) for action in box.tell(Came(other))] == [Begin], "the new share takes the place of the old"
     assert box.tell(summed(0, 2)) == []
-    close, greet = box.tell(Came(m.Stop("s", "the run is over")))
-    assert isinstance(close, Close)
+    close, over, greet = box.tell(Came(m.Stop("s", "the run is over")))
+    assert (close, over) == (Close(), Over())
     assert isinstance(greet, Greet)
     assert box.tell(summed(4, 6)) == []
 
@@ -140,7 +150,7 @@ def test_a_process_that_left_is_told_of_when_what_it_has_computed_is_told() -> N
     assert relays.credits_of(credit.payload) == [PART._replace(number=1)]
     assert isinstance(left, Send)
     assert left.message == relays.Process("s", 1, 1, "killed")
-    assert said(box.tell(ProcessJoined("c", 3))) == [relays.Process("s", 3, 3)]
+    assert said(box.tell(ProcessJoined("c", 3))) == [relays.Process("s", 3, 3, processes=2)]
     assert said(box.tell(ProcessLeft("c", "x"))) == [relays.Process("s", 3, 3, "x")], "there is no share"
 
 
@@ -176,6 +186,88 @@ def test_what_is_not_for_it() -> None:
     assert not any(isinstance(action, Leave) for action in box.tell(Came(m.Stop("another", ""))))
 
 
+PLACED = Prepared(LAYOUT.digest, LAYOUT.size, "", "tcp://10.0.0.1:5", "ab" * 32)
+
+
+def placing(invited: bool = False) -> Box:
+    """Return a relay that has asked where to join."""
+    box = Box()
+    box.tell(Connected())
+    box.welcome()
+    box.tell(ProcessJoined("a", 11), ProcessJoined("b", 22))
+    if invited:
+        assert box.tell(Came(relays.Invite("s", "cd" * 32))) == [Admit("cd" * 32)]
+    place = relays.Place("s", "tcp://10.0.0.1:5", "ab" * 32, int(invited))
+    assert said(box.tell(PLACED)) == [place]
+    assert box.tell(Tick()) == [], "it waits for the answer"
+    return box
+
+
+SEAT = Came(relays.Seat("s", "tcp://10.0.0.2:6", "ef" * 32))
+
+
+def joined() -> Box:
+    """Return a relay that has joined another."""
+    box = placing()
+    assert box.tell(SEAT) == [Try("tcp://10.0.0.2:6", "ef" * 32)]
+    assert box.tell(Tick()) == []
+    goodbye, join = box.tell(Tried(reached=True))
+    assert goodbye == Send(m.Goodbye("s", MOVES))
+    assert join == Join()
+    assert box.tell(Tick(), Came(relays.Seat("s"))) == [], "it has not greeted the other yet"
+    (greet,) = box.tell(Connected(home=False))
+    assert isinstance(greet, Greet)
+    assert box.welcome() == [Prepare(JOB, 0)], "its processes keep what they have"
+    assert said(box.tell(PLACED))[0] == m.Ready("s", LAYOUT.digest, "", 2), "there it does not ask again"
+    return box
+
+
+def test_it_stays_with_the_coordinator_that_says_so() -> None:
+    box = placing()
+    assert said(box.tell(Came(relays.Seat("s"))))[0] == m.Ready("s", LAYOUT.digest, "", 2)
+    assert box.tell(SEAT) == [], "it has not asked"
+
+
+def test_it_stays_with_the_coordinator_where_the_other_cannot_be_reached() -> None:
+    box = placing(invited=True)
+    box.tell(SEAT)
+    assert said(box.tell(Tried(reached=False)))[0] == m.Ready("s", LAYOUT.digest, "", 2)
+    assert box.tell(Tried(reached=True)) == [Return()]
+
+
+def test_while_another_is_above_the_coordinator_may_only_invite() -> None:
+    box = joined()
+    assert box.tell(Told(relays.Invite("s", "cd" * 32))) == [Admit("cd" * 32)]
+    assert box.tell(Told(relays.Invite("another", "cd" * 32))) == []
+    assert box.tell(Told(m.Stop("s", "no"))) == []
+    (begin,) = box.work()
+    assert isinstance(begin, Begin)
+
+
+def test_it_returns_when_the_one_above_is_gone_or_does_not_want_it() -> None:
+    box = joined()
+    box.work()
+    (greet,) = box.tell(Connected())
+    assert isinstance(greet, Greet)
+    box.welcome()
+    assert said(box.tell(PLACED)) == [relays.Place("s", "tcp://10.0.0.1:5", "ab" * 32)]
+    assert box.tell(summed(0, 2)) == [], "others have its share"
+    box = joined()
+    assert box.tell(Came(m.Refuse("bad luck"))) == [Return()]
+    close, over, back = joined().tell(Came(m.Stop("s", "the run is over")))
+    assert (close, over, back) == (Close(), Over(), Return())
+
+
+def test_the_processes_of_a_relay_that_joined_it_are_made_known_as_such() -> None:
+    box = Box().working()
+    (one,) = said(box.tell(ProcessJoined("r", 5, "there")))
+    assert one == relays.Process("s", 3, 5, "", 3, "there")
+    (two,) = said(box.tell(ProcessJoined("r.a", 6, "there", "r")))
+    assert two == relays.Process("s", 4, 6, "", 3, "there", 3), "the relay itself does not compute"
+    (gone,) = said(box.tell(ProcessLeft("r.a", "killed")))
+    assert gone == relays.Process("s", 4, 6, "killed", 3)
+
+
 class AnyOrder(RuleBasedStateMachine):
     """Keeps, in plain words, what may be answered; whatever happens, that and nothing else is."""
 
@@ -189,7 +281,8 @@ class AnyOrder(RuleBasedStateMachine):
         self.told: dict[int, str] = {}  # the processes that are known above, by number
         self.session = ""
         self.number = self.attempt = 0
-        self.welcomed = self.prepared = self.ready = False
+        self.welcomed = self.prepared = self.ready = self.asked = self.trying = self.joins = False
+        self.home = True
         self.due: set[tree.Block] = set()
         self.work: m.Work | None = None
 
@@ -198,7 +291,7 @@ class AnyOrder(RuleBasedStateMachine):
         for action in actions:
             match action:
                 case Greet():
-                    self.welcomed = self.prepared = self.ready = False
+                    self.welcomed = self.prepared = self.ready = self.asked = self.trying = False
                     self.due, self.told = set(), {}
                 case Close():
                     self.there = {}
@@ -218,13 +311,45 @@ class AnyOrder(RuleBasedStateMachine):
                     self.told[number] = reason
                     if reason:
                         del self.told[number]
+                case Send(relays.Place()):
+                    assert self.home
+                    assert self.prepared
+                    assert not self.ready
+                    assert not self.asked, "it asks once"
+                    self.asked = True
+                case Try():
+                    self.trying = True
+                case Join():
+                    assert self.trying
+                    self.trying = False
+                    self.joins = True
+                case Return():
+                    self.joins = self.joins or not self.home
                 case Send(relays.Credit(), payload):
                     assert {one.number for one in relays.credits_of(payload)} <= self.told.keys()
         return actions
 
-    @rule()
-    def connection(self) -> None:
-        self.tell(Connected())
+    @rule(home=st.booleans())
+    def connection(self, home: bool) -> None:
+        self.home = home or not (self.joins or not self.home)
+        self.joins = False
+        self.tell(Connected(self.home))
+
+    @rule(elsewhere=st.booleans(), session=st.booleans())
+    def seat(self, elsewhere: bool, session: bool) -> None:
+        of = self.session if session else "another"
+        seat = relays.Seat(of, "tcp://10.0.0.2:6", "ef" * 32) if elsewhere else relays.Seat(of)
+        actions = self.tell(Came(seat))
+        assert self.asked or not actions
+
+    @rule(reached=st.booleans())
+    def tried(self, reached: bool) -> None:
+        self.tell(Tried(reached))
+
+    @rule(told=st.booleans())
+    def invite(self, told: bool) -> None:
+        invite = relays.Invite(self.session, "cd" * 32)
+        self.tell(Told(invite) if told else Came(invite))
 
     @rule(new=st.booleans())
     def welcome(self, new: bool) -> None:
@@ -239,11 +364,11 @@ class AnyOrder(RuleBasedStateMachine):
             self.welcomed = False
 
     @precondition(lambda self: self.welcomed)
-    @rule()
-    def prepare(self) -> None:
+    @rule(placed=st.booleans())
+    def prepare(self, placed: bool) -> None:
         if not self.prepared and not self.ready:
             self.prepared = True
-            self.tell(Prepared(LAYOUT.digest, LAYOUT.size))
+            self.tell(PLACED if placed else Prepared(LAYOUT.digest, LAYOUT.size))
 
     @rule(name=NAMES)
     def join(self, name: str) -> None:

@@ -1,0 +1,244 @@
+"""A simulated machine with a relay, as the program has it."""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from random import Random
+from typing import Protocol
+
+from benchmarks.simulation.events import Events, Processor
+from benchmarks.simulation.model import Arbiter, Costs
+from benchmarks.simulation.network import Link, Network
+from benchmarks.simulation.processes import Process, Socket, size_of
+from engine.wire import messages as m
+from workers.relay.events import Connected, Told, Tried
+from workers.relay.group import Workplace
+from workers.relay.worker import RelayWorker
+
+TURN = 0.25  # seconds between a relay's turns while nothing happens
+
+
+class Nobody:
+    """A supervisor; `replace` is called at every look."""
+
+    def __init__(self, replace: Callable[[], None] = lambda: None) -> None:
+        self._replace = replace
+
+    def look(self) -> list[int]:
+        self._replace()
+        return []
+
+    def useful(self, pid: int) -> None:
+        pass
+
+    def suspect(self, host: str, pid: int) -> None:
+        pass
+
+    def trust(self, host: str, pid: int) -> None:
+        pass
+
+
+class World(Protocol):
+    """What a machine needs of its cluster: see `Cluster`."""
+
+    events: Events
+    costs: Costs
+    rng: Random
+    network: Network
+    link: Link
+    socket: Socket
+    places: "dict[str, RelayedMachine]"
+
+
+class RelayedMachine:
+    """A machine with a relay, and its processes; with `tree` it joins others, and they join it."""
+
+    def __init__(self, cluster: World, number: int, processes: int, tree: bool) -> None:
+        self._cluster, self.name, self.count = cluster, b"m%d" % number, processes
+        events, costs = cluster.events, cluster.costs
+        self.link, self.processor = Link(), Processor(events)
+        self.socket = Socket(events, self.processor, costs.local, local=True, costs=costs)
+        self.processes: list[Process] = []
+        self._made = 0
+        self._due = False
+        self._came: deque[Sequence[m.Frame]] = deque()
+        self._told: deque[Sequence[m.Frame]] = deque()  # by the coordinator, while another is above
+        self._happened: list[Connected | Tried | Told] = []
+        self.above: RelayedMachine | None = None
+        self._tried: RelayedMachine | None = None
+        self.ended = False
+        self._place = f"tcp://10.0.{number // 200}.{number % 200 + 1}:1" if tree else ""
+        if tree:
+            cluster.places[self._place] = self
+        self.plug_in()
+        self.relay = RelayWorker(self, 1e9, self, None, self.processor, lambda: 0.0, arbiter_for=Arbiter)
+        self._tick()
+
+    # What a group is to the relay.
+    def open(self, size: int) -> Workplace:
+        self.fill()
+        return Workplace(self.socket, Nobody(self.fill), None, self._place)
+
+    def fill(self) -> None:
+        """Start the processes that are missing."""
+        while len(self.processes) < self.count:
+            self._made += 1
+            name = b"%s.%d" % (self.name, self._made)
+            process = Process(name, self._cluster.events, self._cluster.costs, self._cluster.rng, self._from_below)
+            self.processes.append(process)
+            self.socket.peers[name] = (self._to_below, process.receive)
+
+    def lose(self) -> None:
+        """End a process, if there is one."""
+        if self.ended or not self.processes:
+            return
+        process = self.processes.pop(0)
+        process.ended = True
+        self.socket.hang_up(process.name)
+        self._turn_soon(0.0)
+
+    def end(self) -> None:
+        """End the relay with its processes, unless it is the last one."""
+        if self.plugged() and len(self._cluster.socket.peers) < 2:
+            return
+        self.ended = True
+        for process in self.processes:
+            process.ended = True
+        self.unplug()
+
+    def unplug(self) -> None:
+        """Cut its connections upwards."""
+        self.back()
+        self._cluster.socket.hang_up(self.name)
+        self._happened.clear()
+
+    def cut(self, seconds: float) -> None:
+        """Cut its connections upwards for a while; those behind it notice nothing."""
+        if not self.ended:
+            self.unplug()
+            self._cluster.events.at(self._cluster.events.now + seconds, self.plug_in)
+
+    def slow_down(self, times: float, everyone: bool) -> None:
+        """Let one process compute more slowly, or `everyone`."""
+        for process in self.processes if everyone else self.processes[:1]:
+            process.slowness = times
+
+    def plugged(self) -> bool:
+        """Return whether it has a connection to the coordinator."""
+        return self.name in self._cluster.socket.peers
+
+    def plug_in(self) -> None:
+        """Connect to the coordinator."""
+        if not self.ended and self.name not in self._cluster.socket.peers:
+            self._came.clear()
+            carry = carried(self._cluster.network, self._cluster.link, self.link)
+            self._cluster.socket.peers[self.name] = (carry, self._receive_from(None))
+            self._happened.append(Connected())
+            self._turn_soon(0.0)
+
+    def _to_below(self, peer: bytes, size: int, when: float, deliver: Callable[[], None]) -> None:
+        self._cluster.events.at(when + self._cluster.costs.wake, deliver)
+
+    def _from_below(self, name: bytes, frames: list[m.Frame]) -> None:
+        def arrive() -> None:
+            self.socket.arrive(name, frames)
+            self._turn_soon(0.0)
+
+        self._cluster.events.at(self._cluster.events.now + self._cluster.costs.wake, arrive)
+
+    # What a connection is to the relay.
+    address, unwelcome, key = "simulated", "", ""
+
+    def watch(self, descriptor: int) -> None:
+        pass
+
+    def connected(self) -> bool:
+        raise AssertionError("a relay asks for events")
+
+    def events(self) -> list[Connected | Tried | Told]:
+        if self.above is not None and (self.above.ended or self.name not in self.above.socket.peers):
+            self.back()
+        found, self._happened = self._happened, []
+        while self._told:
+            found.append(Told(m.decode(self._told.popleft())[0]))
+        return found
+
+    def attempt(self, address: str, key: str) -> None:
+        other = self._cluster.places[address]
+        self._tried = None if other.ended or other is self else other
+        self._happened.append(Tried(self._tried is not None))
+        self._turn_soon(self._cluster.costs.latency)
+
+    def join(self) -> None:
+        other = self.above = self._tried
+        if other is not None:
+            carry = carried(self._cluster.network, other.link, self.link)
+            other.socket.peers[self.name] = (carry, self._receive_from(other))
+            other.socket.remote.add(self.name)
+            self._came.clear()
+            self._happened.append(Connected(home=False))
+            self._turn_soon(self._cluster.costs.latency)
+
+    def back(self) -> None:
+        if self.above is not None:
+            self.above.socket.hang_up(self.name)
+            self.above.nudge()
+            self.above = None
+            self._came.clear()
+            self._happened.append(Connected())
+
+    def nudge(self) -> None:
+        """Let the relay look at what has happened."""
+        self._turn_soon(0.0)
+
+    def poll(self, timeout: float) -> Sequence[m.Frame] | None:
+        return self._came.popleft() if self._came else None
+
+    def send(self, frames: Sequence[m.Frame]) -> None:
+        copied = [bytes(frame) for frame in frames]
+        cluster, above = self._cluster, self.above
+        socket, link = (above.socket, above.link) if above else (cluster.socket, cluster.link)
+
+        def arrive() -> None:
+            socket.arrive(self.name, copied)
+            if above:
+                above._turn_soon(cluster.costs.wake)
+
+        size, when = size_of(copied, cluster.costs.vector), self.processor.work(cluster.costs.local)
+        cluster.network.carry(self.link, link, size, when, arrive)
+
+    def close(self) -> None:
+        pass
+
+    def _receive_from(self, source: "RelayedMachine | None") -> Callable[[Sequence[m.Frame]], None]:
+        def receive(frames: Sequence[m.Frame]) -> None:
+            if source is self.above:
+                self._came.append(frames)
+            elif source is None:
+                self._told.append(frames)
+            self._turn_soon(self._cluster.costs.wake)
+
+        return receive
+
+    def _turn_soon(self, delay: float) -> None:
+        if not self._due:
+            self._due = True
+            self._cluster.events.at(max(self._cluster.events.now, self.processor.now()) + delay, self._turn)
+
+    def _turn(self) -> None:
+        self._due = False
+        if self.ended:
+            return
+        if self.relay.turn():
+            raise AssertionError("a relay ended by itself")
+        if self.socket.waiting() or self._came:
+            self._turn_soon(0.0)
+
+    def _tick(self) -> None:
+        self._turn_soon(0.0)
+        if not self.ended:
+            self._cluster.events.at(self._cluster.events.now + TURN, self._tick)
+
+
+def carried(network: Network, here: Link, there: Link) -> Callable[..., object]:
+    """Return what carries messages from one machine to another."""
+    return lambda _, size, when, deliver: network.carry(here, there, size, when, deliver)
