@@ -16,7 +16,8 @@ from engine.export.imported import Asked, import_file
 from engine.export.torch_names import torch_name
 from engine.network import Network, network_from
 from engine.nn.layers import Conv2d, Dense, Flatten, Relu
-from engine.nn.model import SQUARED_ERROR, Model, letters, mlp
+from engine.nn.loss_options import SQUARED_ERROR
+from engine.nn.model import Model, letters, mlp
 from tests.support.networks import EVERY_LAYER, network, random_models, samples
 
 FILE = Path("net.safetensors")
