@@ -1,7 +1,7 @@
 """What decides bits uses nothing whose bits depend on the processor or on a library's version: see docs/arithmetic.md.
 
-Source is parsed, not run. The numpy backend is left out, and what checks layers of a user's own: their bits hold for one
-kind of processor, and they say so.
+Source is parsed, not run. The numpy backend is left out, and so is what checks layers of a user's own: their bits hold
+for one kind of processor, and a run says so.
 """
 
 import ast
