@@ -33,8 +33,7 @@ class Peers:
         self._session = config.session
         self._numerics, self._libraries = config.numerics, config.libraries
         self._nonce, self._proof = config.nonce, config.proof
-        self._job = m.pack(config.job.describe())
-        self._schema = config.job.model.layout().digest
+        self._job, self._schema = m.pack(config.job.describe()), config.job.model.layout().digest
         self._content = memoryview(config.content)
         self._endpoint = environment.endpoint
         self._supervisor = environment.supervisor

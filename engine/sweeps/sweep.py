@@ -48,21 +48,19 @@ def sweep(
 ) -> SweepResult:
     """Train with many settings, and return which did best in validation.
 
-    `over`: what to try, by setting: values (a sequence, or "a,b,c") or a range ("1e-4:1e-1:log"); "model" may be one
-    of them. `trials`: how many (default: 20, or all of a grid). `sampler`: "random" (default), "grid" or "tpe".
-    `prune_after`: so many trials must have finished before one is stopped early (default 5; 0: none ever is).
-    `at_once`: so many run side by side (default 1), each on workers of its own; the reporter hears no steps then.
-    `resume`: number or name of a sweep in `db` to continue; only trials, reporter, workers and the like may be given
-    then. The rest is as for `train`, errors included, and for all trials. A trial that diverges is not an error.
+    `over`: what to try, by setting: values (a sequence, or "a,b,c") or a range ("1e-4:1e-1:log"); "model" may be one of
+    them. `trials`: how many (default: 20, or all of a grid). `sampler`: "random" (default), "grid" or "tpe".
+    `prune_after`: so many must have finished before one is stopped early (default 5; 0: none ever is). `at_once`: so
+    many run side by side (default 1), each on its own workers; the reporter hears no steps then. `resume`: number or
+    name of a sweep in `db` to continue, with other trials, workers or reporter at most. The rest is as for `train`,
+    errors included, for all trials. A trial that diverges is no error.
     """
     db, out = (None if path is None else Path(path) for path in (db, out))
-    given = given_settings(settings, optimizer, {name: value for name, value in options.items() if value is not None})
-    named = None if classes is None else tuple(classes)
-    reading = ReadOptions(size, skip_unreadable, columns, named, target_column, task)
-    asked = Request(model, data, db, out, None, name, given, reading)
-    request = SweepRequest(asked, over, trials, sampler, prune_after, resume, at_once)
+    given = given_settings(settings, optimizer, {key: value for key, value in options.items() if value is not None})
+    read = ReadOptions(size, skip_unreadable, columns, None if classes is None else tuple(classes), target_column, task)
+    asked = Request(model, data, db, out, None, name, given, read)
     with importing(import_):
-        return _sweep(request, reporter)
+        return _sweep(SweepRequest(asked, over, trials, sampler, prune_after, resume, at_once), reporter)
 
 
 def _plan(request: SweepRequest, process: TrainingProcess) -> Plan:

@@ -107,7 +107,8 @@ def test_descriptions_survive_the_wire(layer: Layer) -> None:
 
 
 def test_every_layer_has_an_example() -> None:
-    assert {type(layer).__name__ for layer in EXAMPLES} == REGISTRY.keys()
+    ours = {name for name, kind in REGISTRY.items() if kind.__module__.startswith("engine.")}  # not a test's own
+    assert {type(layer).__name__ for layer in EXAMPLES} == ours
 
 
 @pytest.mark.parametrize(
