@@ -20,7 +20,7 @@ DOCS = ROOT / "docs"
 TEXTS = {page: page.read_text(encoding="utf-8") for page in PAGES}
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 # Options of other programs that the pages name.
-OTHERS = {"--strict", "--exclusive", "--no-kill", "--requeue", "--open-mode", "--signal", "--wrap"}
+OTHERS = {"--strict", "--exclusive", "--no-kill", "--requeue", "--open-mode", "--signal", "--wrap", "--host"}
 LARGEST = 150_000  # bytes of a picture
 
 
