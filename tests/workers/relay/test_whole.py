@@ -2,15 +2,13 @@
 
 from pathlib import Path
 
-from tests.support.command import Gradsum, finish, save_data
+from tests.support.command import finish, save_data
 from tests.support.remote import coordinator
+from workers.command import main
 
-STEPS = ("--steps", 12, "--min-workers", 2)
 
-
-def test_it_joins_computes_and_leaves_when_the_run_is_over(tidy: Path, gradsum: Gradsum) -> None:
+def test_it_joins_computes_and_leaves_when_the_run_is_over(tidy: Path) -> None:
     save_data()
-    run, arguments = coordinator(*STEPS)
-    answer = gradsum("worker", *arguments, "--processes", 2, "--once")
-    assert (answer.code, answer.out) == (0, "")
+    run, arguments = coordinator("--steps", 12, "--min-workers", 2)
+    assert main([*arguments, "--relay", "2", "--once"]) == 0
     assert finish(run).code == 0
