@@ -1,0 +1,43 @@
+"""What is made of Slurm's answers; the commands are scripts here, real ones in tests/end_to_end/test_slurm.py."""
+
+from pathlib import Path
+
+import pytest
+
+from engine.errors import WorkersError
+from engine.launch.launcher import Join
+from engine.launch.piped import Piped
+from engine.launch.slurm import said_by, slurm, steps
+
+INSIDE = {"SLURM_JOB_ID": "7", "SLURM_JOB_NODELIST": "n[1-2]", "SLURM_JOB_CPUS_PER_NODE": "16,8"}
+
+
+@pytest.fixture(autouse=True)
+def commands(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let there be the commands of a cluster with two nodes, where `squeue` fails."""
+    scripts = {"scontrol": "echo n1; echo n2", "srun": "exit 0", "squeue": "echo one >&2; echo two >&2; exit 1"}
+    for name, script in scripts.items():
+        path = Path(name)
+        path.write_text(f"#!/bin/sh\n{script}\n")
+        path.chmod(0o755)
+    monkeypatch.setenv("PATH", str(Path.cwd()), prepend=":")
+
+
+def test_a_command_that_fails_is_quoted() -> None:
+    assert said_by("scontrol") == "n1\nn2"
+    with pytest.raises(WorkersError, match=r"^one; two$"):
+        said_by("squeue")
+    with pytest.raises(WorkersError, match=r"no-such-command cannot be started: No such file"):
+        said_by("no-such-command")
+
+
+@pytest.mark.parametrize(("workers", "counts"), [(None, [16, 8]), (3, [2, 1]), (48, [24, 24])])
+def test_inside_of_an_allocation_each_node_has_a_step(workers: int | None, counts: list[int]) -> None:
+    assert isinstance(slurm([], INSIDE), Piped)
+    join = Join("tcp://10.0.0.1:5000", b"", Path("logs"), workers)
+    found = steps(["--mem=1G"], INSIDE, join)
+    assert [task.name for task in found] == ["job-7-n1", "job-7-n2"]
+    for task, node, cores, count in zip(found, ("n1", "n2"), (16, 8), counts, strict=True):
+        assert {f"--nodelist={node}", f"--cpus-per-task={cores}", "--mem=1G"} <= set(task.command)
+        assert f"--processes {count} " in task.command[-1]
+        assert "SLURM_SRUN_COMM_HOST" in task.command[-1]
