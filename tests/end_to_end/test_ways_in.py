@@ -57,8 +57,7 @@ def test_the_ways_in_that_are_closed(lab: Machines) -> None:
 
 
 def test_a_network_of_ipv6_only(lab: Machines) -> None:
-    bridge = next(line.split()[1].rstrip(":") for line in ip("-o", "link", "show", "type", "bridge").splitlines())
-    ip("address", "add", "fd77::1/64", "dev", bridge, "nodad")
+    ip("address", "add", "fd77::1/64", "dev", lab.bridge, "nodad")
     ip("-n", lab.namespace("n1"), "address", "flush", "dev", "e0", "scope", "global")
     ip("-n", lab.namespace("n1"), "address", "add", "fd77::2/64", "dev", "e0", "nodad")
     run, [address, *_] = coordinator(lab, "tcp://[fd77::1]:0")

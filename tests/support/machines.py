@@ -1,6 +1,7 @@
 """Machines on one host, each with a network, a name and a /etc/hosts of its own; processors and files are shared."""
 
 import contextlib
+import itertools
 import os
 import signal
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 from tests.support.tools import need, need_root
 
 HEAD = "head"
+NUMBERS = itertools.count()  # Linux removes a network some time after its namespace: no name is used again
 
 
 def ip(*words: str) -> str:
@@ -23,7 +25,8 @@ class Machines:
 
     def __init__(self, count: int, folder: Path) -> None:
         self.nodes = [f"n{number}" for number in range(1, count + 1)]
-        self._mark = f"gm{os.getpid()}"
+        self._mark = f"gm{os.getpid() % 100_000}{next(NUMBERS)}"
+        self.bridge = f"{self._mark}b"
         self._net = f"10.88.{os.getpid() % 250 + 2}"
         self._hosts = folder / "hosts"
         self._holders: dict[str, subprocess.Popen[bytes]] = {}
@@ -40,15 +43,14 @@ class Machines:
 
     def start(self) -> None:
         """Make the bridge and the nodes."""
-        bridge = f"{self._mark}b"
-        ip("link", "add", bridge, "type", "bridge")
-        ip("address", "add", f"{self.address(HEAD)}/24", "dev", bridge)
-        ip("link", "set", bridge, "up")
+        ip("link", "add", self.bridge, "type", "bridge")
+        ip("address", "add", f"{self.address(HEAD)}/24", "dev", self.bridge)
+        ip("link", "set", self.bridge, "up")
         for node in self.nodes:
             space, cable = self.namespace(node), f"{self._mark}v{node}"
             ip("netns", "add", space)
             ip("link", "add", cable, "type", "veth", "peer", "name", "e0", "netns", space)
-            ip("link", "set", cable, "master", bridge, "up")
+            ip("link", "set", cable, "master", self.bridge, "up")
             ip("-n", space, "address", "add", f"{self.address(node)}/24", "dev", "e0")
             for device in ("e0", "lo"):
                 ip("-n", space, "link", "set", device, "up")
@@ -104,10 +106,11 @@ class Machines:
     def stop(self) -> None:
         """End all that is left, and remove what was made."""
         for node in self.nodes:
-            self.kill(node)
-            ip("netns", "delete", self.namespace(node))
+            if self.namespace(node) in ip("netns", "list").split():  # `start` may have failed
+                self.kill(node)
+                ip("netns", "delete", self.namespace(node))
         self._release(HEAD)
-        ip("link", "delete", f"{self._mark}b")
+        ip("link", "delete", self.bridge)
 
     def _release(self, machine: str) -> None:
         if holder := self._holders.pop(machine, None):
@@ -121,8 +124,8 @@ def machines(count: int, folder: Path) -> Iterator[Machines]:
     need_root()
     need("ip", "iproute2")
     made = Machines(count, folder)
-    made.start()
     try:
+        made.start()
         yield made
     finally:
         made.stop()
