@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import IO, cast
 
-from engine.compute.precompile import CALLED, DONE, mark
+from engine.compute.precompile import CALLED, DONE, compile_kernels, mark
 from engine.errors import GradsumError
+from engine.kernels import choose
 from engine.kernels.golden import count, parts
 from engine.launch.command import worker_command, worker_environment
 from engine.system.cores import usable_cores
@@ -20,6 +21,8 @@ from engine.system.places import kernels_folder, unwritable
 def compile_all(progress: Callable[[int, int], object], processes: int | None = None) -> None:
     """Compile the kernels, which takes half a minute of one core, and remember it; by default, a process a core.
 
+    Where no process can be started, as under an emulator of another processor, this one compiles.
+
     `progress` is told how many calls of how many are done; what it raises ends all processes. SettingsError if the
     cache cannot be written; GradsumError if a process fails, with its last words.
     """
@@ -27,7 +30,10 @@ def compile_all(progress: Callable[[int, int], object], processes: int | None = 
     with _refused():
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         check_writable(folder)  # before it takes so long
-    _compile(parts(), processes or usable_cores(), progress)
+    try:
+        _compile(parts(), processes or usable_cores(), progress)
+    except OSError:
+        compile_kernels(choose(), progress)
     with _refused():
         mark().touch()
 

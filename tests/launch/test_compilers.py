@@ -1,5 +1,6 @@
 """Kernels are compiled by processes of their own, which end whatever happens."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,20 @@ def test_one_that_fails_is_a_clear_error(tidy: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("GRADSUM_BACKEND", "cuda")
     with pytest.raises(GradsumError, match=r"a process that compiles kernels ended with code 1: .*'cuda'"):
         compile_all(lambda *_: None, 2)
+
+
+def test_where_no_process_can_be_started_this_one_compiles(
+    monkeypatch: pytest.MonkeyPatch, numpy_kernels: None
+) -> None:
+    monkeypatch.setenv(places.VARIABLE, str(Path("cache").absolute()))
+    program = Path("python").absolute()
+    program.write_bytes(b"of another processor")
+    program.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(program))
+    seen: list[tuple[int, int]] = []
+    compile_all(lambda done, total: seen.append((done, total)), 2)
+    assert seen[-1] == (count(), count())
+    assert mark().exists()
 
 
 def test_a_cache_that_cannot_be_written(tidy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
