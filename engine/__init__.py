@@ -101,7 +101,7 @@ _NAMES_IN = {
     "engine.training.verify": ("Verdict", "verify"),
 }
 _HOME = {name: module for module, names in _NAMES_IN.items() for name in names}
-# Without scikit-learn there are no estimators, and `from gradsum import *` works all the same.
+# The estimators need scikit-learn; `from gradsum import *` must work without it.
 _MISSING = () if find_spec("sklearn") else _NAMES_IN["engine.estimators"]
 __all__ = sorted(_HOME.keys() - {*_MISSING})  # noqa: PLE0605 - type checkers have the imports above
 

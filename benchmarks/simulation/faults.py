@@ -59,7 +59,7 @@ def harm(cluster: Cluster, kind: str, rng: random.Random) -> bool:
 
 
 def what(cluster: Cluster, kind: str, machine: RelayedMachine) -> Callable[[], None]:
-    """Return what is to be done."""
+    """Return the function that does it."""
     if kind == "process lost":
         return machine.lose
     if kind == "link cut":

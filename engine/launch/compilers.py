@@ -32,7 +32,7 @@ def compile_all(progress: Callable[[int, int], object], processes: int | None = 
         check_writable(folder)  # before it takes so long
     try:
         _compile(parts(), processes or usable_cores(), progress)
-    except OSError:
+    except _NotStartedError:
         compile_kernels(choose(), progress)
     with _refused():
         mark().touch()
@@ -66,13 +66,22 @@ def _compile(waiting: list[str], processes: int, progress: Callable[[int, int], 
                     progress(done, total)
 
 
+class _NotStartedError(Exception):
+    """This system starts no process."""
+
+
 class _Compiler:
     """A process that compiles one part after the other: see `workers.compiler`."""
 
     def __init__(self, errors: IO[bytes]) -> None:
         self._errors, pipe = errors, subprocess.PIPE
         command, environment = worker_command("--compile"), worker_environment()
-        self._process = subprocess.Popen(command, env=environment, stdin=pipe, stdout=pipe, stderr=errors, bufsize=0)
+        try:
+            self._process = subprocess.Popen(
+                command, env=environment, stdin=pipe, stdout=pipe, stderr=errors, bufsize=0
+            )
+        except OSError as error:
+            raise _NotStartedError from error
         self._input, self.output = cast(IO[bytes], self._process.stdin), cast(IO[bytes], self._process.stdout)
 
     def take(self, waiting: list[str]) -> None:

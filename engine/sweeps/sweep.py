@@ -53,7 +53,7 @@ def sweep(
     `prune_after`: so many must have finished before one is stopped early (default 5; 0: none ever is). `at_once`: so
     many run side by side (default 1), each on its own workers; the reporter hears no steps then. `resume`: number or
     name of a sweep in `db` to continue, with other trials, workers or reporter at most. The rest is as for `train`,
-    errors included, for all trials. A trial that diverges is no error.
+    errors included, for all trials. A trial that diverges is not an error.
     """
     db, out = (None if path is None else Path(path) for path in (db, out))
     given = given_settings(settings, optimizer, {key: value for key, value in options.items() if value is not None})

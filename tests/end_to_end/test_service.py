@@ -123,7 +123,7 @@ def test_pictures_that_come_at_once_have_the_answers_of_the_network(service: Ser
 def test_what_cannot_be_answered_is_said_as_on_the_page_and_sigterm_ends_it(service: Service) -> None:
     picture = png(np.random.default_rng(6).integers(0, 256, (SIDE, SIDE)))
     bad = {
-        "a file that is no picture": form(b"nothing"),
+        "a file that is not a picture": form(b"nothing"),
         "a picture that is cut off": form(picture[:100]),
         "a picture of another size": form(png(np.zeros((30, 20)))),
         "no file, or one of another name": form(picture, name="other"),

@@ -65,7 +65,7 @@ def locate(given: str | Path | ModuleType) -> Source:
         except ModuleNotFoundError:
             spec = None
     if spec is None:
-        raise SettingsError(f"--import {text}: there is no module of that name here; its file may be given instead")
+        raise SettingsError(f"--import {text}: no such module here; give the path of its file instead")
     return _of_file(text, spec.origin)
 
 

@@ -117,8 +117,8 @@ def test_a_module_that_fails_is_one_line(name: str, text: str, said: str) -> Non
 @pytest.mark.parametrize(
     ("asked", "said"),
     [
-        ("nonsuch", "--import nonsuch: there is no module of that name here"),
-        ("nonsuch.inner", "--import nonsuch.inner: there is no module of that name here"),
+        ("nonsuch", "--import nonsuch: no such module here"),
+        ("nonsuch.inner", "--import nonsuch.inner: no such module here"),
         ("nonsuch.py", "--import nonsuch.py: there is no such Python file"),
         ("a b", "--import 'a b': give the name of a module"),
         ("", "--import '': give the name of a module"),
