@@ -202,7 +202,7 @@ def test_a_picture_may_be_a_path_bytes_or_a_pillow_image(tmp_path: Path) -> None
         assert np.array_equal(net.logits([str(paths[0]), image, paths[2].read_bytes()]), wanted)
         for one in (image, paths[1], str(paths[1]), paths[1].read_bytes()):
             assert np.array_equal(net.logits(one), wanted[1:2])
-    with pytest.raises(DataError, match="the picture is not a picture of a known format"):
+    with pytest.raises(DataError, match="the picture is not in a known picture format"):
         net.logits(b"nothing")
     with pytest.raises(DataError, match=r"the picture is 3x2x1; the network takes images of 6x5x1"):
         net.logits(Image.new("L", (2, 3)))

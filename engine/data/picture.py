@@ -146,7 +146,7 @@ def _opened(source: Encoded) -> Iterator[Image]:
             _scale_key(image)
             yield image
     except UnidentifiedImageError:
-        raise DataError("is not a picture of a known format") from None
+        raise DataError("is not in a known picture format") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         most = f"{Image.MAX_IMAGE_PIXELS:,} pixels"
         raise DataError(f"has more than {most}, the limit against files made to fill memory; scale it down") from None

@@ -362,7 +362,7 @@ def test_images(refused: Refused, trained: Path) -> None:
     for name, reason in {
         "missing.png": "image missing.png does not exist",
         "tall.png": "tall.png is 9x8x1; the network takes images of 8x8x1",
-        "text.png": "text.png is not a picture of a known format",
+        "text.png": "text.png is not in a known picture format",
         "cut.png": "cut.png",
         ".": ". is a folder",
         "float.npy": "float.npy cannot be read as an image: it holds float64 [8, 8], not uint8",

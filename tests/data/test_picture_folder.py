@@ -216,7 +216,7 @@ def test_unreadable_files_are_listed_together_and_can_be_left_out(own_cache: Pat
     text = str(caught.value)
     assert "of 24 pictures, 12 cannot be used" in text
     assert text.count("\n") == 12
-    assert "d/a/0.png is not a picture of a known format" in text
+    assert "d/a/0.png is not in a known picture format" in text
     assert "and 2 more" in text
     assert "--skip-unreadable" in text
     assert not list(own_cache.glob("*"))

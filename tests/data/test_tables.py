@@ -250,7 +250,7 @@ def test_parquet_that_does_not_fit_is_refused() -> None:
     refused("unclear which of the columns a, b, c", {"a": ["x"], "b": ["y"], "c": ["z"]})
     refused(r"a\.parquet: 1 rows have no label", {"image": [b"x"] * 2, "label": [1, None]})
     refused("the column image holds list, not pictures", {"image": [[3], [4]], "label": [1, 1]})
-    refused("row 1 is not a picture of a known format", {"image": [encoded(1), None, b"x"], "label": [1, 1, 2]})
+    refused("row 1 is not in a known picture format", {"image": [encoded(1), None, b"x"], "label": [1, 1, 2]})
     Path("b.parquet").write_bytes(b"hello")
     refused(r"b\.parquet: not a readable parquet file", name="b.parquet")
     Path("c.parquet").write_bytes(Path("a.parquet").read_bytes()[:-20])
