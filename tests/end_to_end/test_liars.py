@@ -14,8 +14,8 @@ from tests.support.command import PATIENCE, Gradsum, finish, save_data
 from tests.support.remote import ALONE, coordinator, worker
 
 BATCHES = ("--batch-size", 16, "--microbatch", 2)  # so that every worker has a share
-STEPS = ("--steps", 12, "--validate-every", 6)
-IMAGES = 4 * (16 + 16 + 8)  # of four epochs
+STEPS = ("--steps", 120, "--validate-every", 60)  # on a busy machine a liar may be too late for a dozen of them
+IMAGES = 40 * (16 + 16 + 8)  # of forty epochs
 PLACES = ("--db", "r.db", "--out", "out")
 LIAR = "tests.support.chaos.liar"
 
