@@ -24,7 +24,7 @@ def _import_engine() -> ModuleType:
 
     Once it is imported, its modules are found by its own path. ImportError if another `engine` was imported before.
     """
-    root = Path(__file__).resolve().parent
+    root = Path(__file__).resolve().parents[1]
     sys.path.insert(0, str(root))
     try:
         import engine  # noqa: PLC0415
@@ -37,9 +37,9 @@ def _import_engine() -> ModuleType:
 
 
 _engine = _import_engine()
-__all__ = _engine.__all__
 __version__: str = _engine.__version__
-if not TYPE_CHECKING:  # type checkers would take it that every name exists
+if not TYPE_CHECKING:  # type checkers have the import above, and would take it that every name exists
+    __all__ = _engine.__all__
     __getattr__ = _engine.__getattr__
     __dir__ = _engine.__dir__
 
@@ -49,7 +49,3 @@ def main() -> int:
     from engine.cli import main as run  # noqa: PLC0415
 
     return run()
-
-
-if __name__ == "__main__":
-    sys.exit(main())
