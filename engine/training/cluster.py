@@ -77,6 +77,7 @@ class Cluster:
             self.listener = self.closing.enter_context(
                 Listener(self.address, max(4 * size, TRACEBACK_LIMIT, TALLY_LIMIT, CREDITS_LIMIT), clock=self.clock)
             )
+            self.closing.callback(self.listener.see_off)
             if self.remote_access:
                 self.joined_at = self.remote_access.listen(self.listener)
                 if self.launcher:
