@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from engine.errors import SettingsError, WorkersError
+from engine.kernels.environment import using
 from engine.launch.launcher import Join, is_final, last_words, shared_out, shell_command
 from engine.launch.launchers import launcher_for
 from engine.launch.piped import Task
@@ -48,6 +49,13 @@ def test_hosts_get_their_workers() -> None:
     everything = tasks(hosts, [], join(None))
     assert "--processes" not in words_of(everything[0])
     assert words_of(everything[1])[-3:] == ["--processes", "2", "--tied"]
+
+
+def test_workers_elsewhere_compute_with_the_kernels_of_the_run() -> None:
+    for kernels in ("exact", "numpy"):
+        with using(kernels):
+            words = join(1).words("-", 1)
+        assert words[words.index("--kernels") + 1] == kernels
 
 
 def join(workers: int | None) -> Join:
