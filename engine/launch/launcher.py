@@ -69,9 +69,10 @@ class Join:
 
 
 class Launcher(Protocol):
-    """Places workers. `noun` is what its places are called, such as "jobs"."""
+    """Places workers. `noun` is what its places are called, such as "jobs"; `remark` is what people are told first."""
 
     noun: str
+    remark: str
 
     def start(self, join: Join) -> None:
         """Ask for the workers, and return at once; WorkersError with what was said if that was refused."""

@@ -88,6 +88,8 @@ class Cluster:
 
     def _place(self, launcher: Launcher, access: RemoteAccess, reporter: Reporter, folder: Path) -> None:
         """Let the launcher place workers; in the end they are gone."""
+        if launcher.remark:
+            reporter.notice(launcher.remark)
         way_in = access.keys.way_in() if access.keys else b""
         join = Join(self.joined_at, way_in, (folder / LOGS).absolute(), self.wanted, self.useful)
         self.placed = PlacedWorkers(launcher, join, reporter.placed)
