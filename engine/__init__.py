@@ -118,6 +118,5 @@ if not TYPE_CHECKING:  # type checkers have the imports above, and would take it
             raise AttributeError(f"module 'gradsum' has no attribute {name!r}")
         return getattr(import_module(_HOME[name]), name)
 
-
-def __dir__() -> list[str]:
-    return sorted([*__all__, "__version__"])
+    def __dir__() -> list[str]:
+        return sorted([*__all__, "__version__"])

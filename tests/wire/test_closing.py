@@ -81,6 +81,11 @@ def hear(dialer: Dialer) -> bytes | None:
     return None if frames is None else bytes(frames[0])
 
 
+def end(listener: Listener) -> None:
+    listener.see_off()
+    listener.close()
+
+
 def test_workers_hear_the_last_words_before_the_connection_ends() -> None:
     """ZeroMQ, told not to keep messages for the next connection, drops with a connection what was not read yet."""
     listener = Listener("tcp://127.0.0.1:0", LARGEST)
@@ -96,7 +101,7 @@ def test_workers_hear_the_last_words_before_the_connection_ends() -> None:
     for peer in peers:
         assert listener.send(peer, [b"goodbye"])
     with ThreadPoolExecutor(1) as pool:
-        closing = pool.submit(lambda: (listener.see_off(), listener.close()))
+        closing = pool.submit(end, listener)
         ends = [dialer.sources[1].poll(20) for dialer in dialers]  # of connections, told before anybody reads
         heard = [hear(dialer) for dialer in dialers]
         closing.result()
