@@ -72,7 +72,7 @@ spec:
                 exec gradsum coordinator --bind 'tcp://*:{port}' --key /keys/coordinator --key-mode any \\
                   --db /runs/records.db --resume /runs/{name} --or-begin --quiet --json {options}
               fi
-              exec gradsum worker tcp://{name}-0.{name}:{port} --key /keys/worker --key-mode any --once \\
+              exec gradsum worker tcp://{name}-0.{name}:{port} --key /keys/worker --key-mode any \\
                 --processes {cores}{worker_options}
           ports: [{{containerPort: {port}}}]
           resources:

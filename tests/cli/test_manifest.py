@@ -40,7 +40,7 @@ def test_its_commands_are_ours(gradsum: Gradsum) -> None:
     given = load("coordinator").parser().parse_args(coordinator)
     assert (given.bind, given.name, given.data, given.or_begin) == ("tcp://*:5555", "a b", "mnist", True)
     given = load("worker").parser().parse_args(worker)
-    assert (given.address, given.key_mode, given.once) == ("tcp://gradsum-0.gradsum:5555", "any", True)
+    assert (given.address, given.key_mode, given.once) == ("tcp://gradsum-0.gradsum:5555", "any", False)
 
 
 def test_workers_have_the_own_code_and_the_kernels_of_the_run(gradsum: Gradsum) -> None:
