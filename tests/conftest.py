@@ -42,14 +42,6 @@ def pytest_collection() -> Generator[None, object, object]:
     return found
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Trace no properties: their many examples run the same lines, at half as much time again for each."""
-    for item in items:
-        if item.get_closest_marker("hypothesis"):
-            item.add_marker("no_cover")
-
-
 @pytest.fixture(scope="session", autouse=True)
 def private_cache(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Iterator[Path]:
     """Keep generated data in a folder of this test session, shared by its tests and all their processes.
