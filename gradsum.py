@@ -24,7 +24,7 @@ def _import_engine() -> ModuleType:
 
     Once it is imported, its modules are found by its own path. ImportError if another `engine` was imported before.
     """
-    root = Path(__file__).resolve().parents[1]
+    root = Path(__file__).resolve().parent
     sys.path.insert(0, str(root))
     try:
         import engine  # noqa: PLC0415
@@ -49,3 +49,7 @@ def main() -> int:
     from engine.cli import main as run  # noqa: PLC0415
 
     return run()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
