@@ -110,16 +110,18 @@ def _take_turns(
     kind: str, arena: Arena, pairs: int, halves: list[tuple[bool, float, float]], shares: list[float]
 ) -> None:
     numerics = _numerics()
-    for _ in range(pairs):
-        for flooded in (True, False):
-            share = None if flooded else shares[-1]
-            with Flooding(kind, arena.address, numerics, arena.pid, share=share) as one:
-                began = time.monotonic()
-                time.sleep(SECONDS)
-                halves.append((flooded, began, time.monotonic()))
-            if flooded:
-                shares.append(one.share)
-    os.kill(arena.pid, signal.SIGTERM)
+    try:
+        for _ in range(pairs):
+            for flooded in (True, False):
+                share = None if flooded else shares[-1]
+                with Flooding(kind, arena.address, numerics, arena.pid, share=share) as one:
+                    began = time.monotonic()
+                    time.sleep(SECONDS)
+                    halves.append((flooded, began, time.monotonic()))
+                if flooded:
+                    shares.append(one.share)
+    finally:
+        os.kill(arena.pid, signal.SIGTERM)
 
 
 def main() -> int:

@@ -11,7 +11,7 @@ import select
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -92,11 +92,18 @@ class Peer:
 
 
 class Flooder:
-    """One that goes on flooding `address`; `numerics`: the fingerprint that lets a peer join."""
+    """One that floods `address` until it is time to `stop`; `numerics`: the fingerprint that lets a peer join."""
 
-    def __init__(self, address: str, numerics: str, rng: random.Random) -> None:
+    def __init__(self, address: str, numerics: str, rng: random.Random, stop: Callable[[], bool]) -> None:
         self.sent: Counter[str] = Counter()
-        self._address, self._numerics, self._rng = address, numerics, rng
+        self._address, self._numerics, self._rng, self._stop = address, numerics, rng, stop
+
+    def _times(self) -> Iterator[int]:
+        """Yield a number for each message on one connection, unless it is time to stop."""
+        for number in range(AT_ONCE):
+            if self._stop():
+                return
+            yield number
 
     def _enter(self) -> Peer:
         return Peer(self._address, self._rng.choice(ADMITTED))
@@ -117,7 +124,7 @@ class Flooder:
     def polite(self) -> None:
         """Join and leave, again and again, with no message that is wrong."""
         with self._enter() as peer:
-            for _ in range(AT_ONCE):
+            for _ in self._times():
                 welcome, _ = self._join(peer)
                 peer.send(m.encode(m.Goodbye(welcome.session, "enough")))
                 self.sent["polite"] += 1
@@ -136,15 +143,17 @@ class Flooder:
 
     def _join(self, peer: Peer) -> tuple[m.Welcome, m.Frame]:
         peer.send(m.encode(m.Hello("flood", self._rng.randrange(1, 1 << 20), self._numerics)))
-        while True:
-            message, payload = m.decode(peer.receive(ANSWER))
+        latest = time.monotonic() + ANSWER  # in all: the coordinator may ask for a sign of life in the meantime
+        while (left := latest - time.monotonic()) > 0:
+            message, payload = m.decode(peer.receive(left))
             if isinstance(message, m.Welcome) and payload is not None:
                 self.sent["welcomed"] += 1
                 return message, payload
+        raise TimeoutError("no WELCOME came")
 
     def _pour(self, kind: str, peer: Peer, originals: list[list[bytes]]) -> None:
         """Send mutated copies of `originals`, and take what is answered."""
-        for _ in range(AT_ONCE):
+        for _ in self._times():
             frames = mutate(self._rng, self._rng.choice(originals), originals)
             if frames:
                 peer.send(frames)
@@ -191,7 +200,7 @@ def main(kind: str, address: str, numerics: str, seed: str, pid: str, share: str
 
     print("begins", flush=True)
     began, used, peak = time.monotonic(), time.process_time(), 0
-    flooder = Flooder(address, numerics, random.Random(f"{seed} {kind}"))
+    flooder = Flooder(address, numerics, random.Random(f"{seed} {kind}"), stop)
     if share:
         be_busy(float(share), stop)
     else:
