@@ -7,7 +7,7 @@ from typing import Protocol
 
 from benchmarks.simulation.events import Events, Processor
 from benchmarks.simulation.model import Arbiter, Costs
-from benchmarks.simulation.network import Link, Network
+from benchmarks.simulation.network import Link, Network, Path
 from benchmarks.simulation.processes import Process, Socket, size_of
 from engine.wire import messages as m
 from workers.relay.events import Connected, Told, Tried
@@ -83,7 +83,8 @@ class RelayedMachine:
         while len(self.processes) < self.count:
             self._made += 1
             name = b"%s.%d" % (self.name, self._made)
-            process = Process(name, self._cluster.events, self._cluster.costs, self._cluster.rng, self._from_below)
+            world = self._cluster
+            process = Process(name, world.events, world.costs, world.rng, self._from_below, of_relay=True)
             self.processes.append(process)
             self.socket.peers[name] = (self._to_below, process.receive)
 
@@ -130,8 +131,12 @@ class RelayedMachine:
         """Connect to the coordinator."""
         if not self.ended and self.name not in self._cluster.socket.peers:
             self._came.clear()
-            carry = carried(self._cluster.network, self._cluster.link, self.link)
-            self._cluster.socket.peers[self.name] = (carry, self._receive_from(None))
+            cluster = self._cluster
+            self._up = Path(cluster.network, self.link, cluster.link)
+            cluster.socket.peers[self.name] = (
+                carried(cluster.network, cluster.link, self.link),
+                self._receive_from(None),
+            )
             self._happened.append(Connected())
             self._turn_soon(0.0)
 
@@ -171,7 +176,9 @@ class RelayedMachine:
     def join(self) -> None:
         other = self.above = self._tried
         if other is not None:
-            carry = carried(self._cluster.network, other.link, self.link)
+            network = self._cluster.network
+            self._aside = Path(network, self.link, other.link)
+            carry = carried(network, other.link, self.link)
             other.socket.peers[self.name] = (carry, self._receive_from(other))
             other.socket.remote.add(self.name)
             self._came.clear()
@@ -196,7 +203,7 @@ class RelayedMachine:
     def send(self, frames: Sequence[m.Frame]) -> None:
         copied = [bytes(frame) for frame in frames]
         cluster, above = self._cluster, self.above
-        socket, link = (above.socket, above.link) if above else (cluster.socket, cluster.link)
+        socket, path = (above.socket, self._aside) if above else (cluster.socket, self._up)
 
         def arrive() -> None:
             socket.arrive(self.name, copied)
@@ -204,7 +211,7 @@ class RelayedMachine:
                 above._turn_soon(cluster.costs.wake)
 
         size, when = size_of(copied, cluster.costs.vector), self.processor.work(cluster.costs.local)
-        cluster.network.carry(self.link, link, size, when, arrive)
+        path.carry(size, when, arrive)
 
     def close(self) -> None:
         pass
@@ -240,5 +247,6 @@ class RelayedMachine:
 
 
 def carried(network: Network, here: Link, there: Link) -> Callable[..., object]:
-    """Return what carries messages from one machine to another."""
-    return lambda _, size, when, deliver: network.carry(here, there, size, when, deliver)
+    """Return what carries messages from one machine to another, by one connection."""
+    path = Path(network, here, there)
+    return lambda _, size, when, deliver: path.carry(size, when, deliver)

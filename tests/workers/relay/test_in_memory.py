@@ -36,7 +36,7 @@ def test_one_vector_each_way_however_many_processes() -> None:
     relay.uplink.said.clear()
     sent = len(tree.endpoint.sent)
     tree.check(2)
-    assert [type(message) for message in relay.uplink.said] == [relays.Credit, m.Result]
+    assert [type(message) for message in relay.uplink.said] == [m.Arrived, relays.Credit, m.Result]
     assert [type(message) for _, message in tree.endpoint.sent[sent:]] == [m.Work]
 
 
