@@ -39,6 +39,7 @@ class Socket:
         self._local = local
         self._costs = costs
         self._came: deque[Received] = deque()
+        self.taken = 0  # messages
         self._lost = False
 
     def send(self, peer: bytes, frames: Sequence[m.Frame]) -> bool:
@@ -69,6 +70,7 @@ class Socket:
         if not self._came:
             return []
         received = self._came.popleft()
+        self.taken += 1
         self._processor.work(self._price(received.peer))
         self.kinds[type(m.decode(received.frames)[0]).__name__] += 1
         return [received]

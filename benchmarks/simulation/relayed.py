@@ -15,6 +15,7 @@ from workers.relay.group import Workplace
 from workers.relay.worker import RelayWorker
 
 TURN = 0.25  # seconds between a relay's turns while nothing happens
+DEAF = 0.001  # between its turns while its processes say something that it does not take
 
 
 class Nobody:
@@ -235,10 +236,13 @@ class RelayedMachine:
         self._due = False
         if self.ended:
             return
+        taken = self.socket.taken
         if self.relay.turn():
             raise AssertionError("a relay ended by itself")
-        if self.socket.waiting() or self._came:
+        if self._came or (self.socket.waiting() and self.socket.taken > taken):
             self._turn_soon(0.0)
+        elif self.socket.waiting():  # between two sessions it does not listen to its processes
+            self._turn_soon(DEAF)
 
     def _tick(self) -> None:
         self._turn_soon(0.0)
