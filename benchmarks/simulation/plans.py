@@ -110,6 +110,7 @@ def exchange(machines: int, processes: int, rate: float, costs: Costs) -> float:
     """
     part, others = costs.vector / machines, (machines - 1) / machines * costs.vector
     began = costs.step + machines * costs.remote
-    each_way = part / rate + others / rate + (machines - 1) * costs.local + 2 * costs.latency
-    adding = costs.add + machines * (costs.local + costs.remote)
+    messages = (machines - 1) * (costs.local + costs.remote)  # one sent, and one taken, to and from each of the others
+    each_way = part / rate + others / rate + messages + 2 * costs.latency
+    adding = costs.add + machines * costs.remote
     return began + each_way + busy(processes, costs) + each_way + adding + costs.vector / rate
