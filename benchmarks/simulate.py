@@ -79,7 +79,7 @@ def predict(gigabits: float, machines: int, arguments: argparse.Namespace, costs
         if shape not in arguments.without:
             found = measure(*size, gigabits, shape, costs, arguments.steps)
             row |= {name: found["ms"], f"vectors up, {shape}": found["received"]}
-    row["tree in chunks"] = 1000 * plans.tree(*size, rate, costs)
+    row["tree in chunks"] = 1000 * plans.Tree(*size, rate, costs).seconds()
     row["exchange"] = 1000 * plans.exchange(*size, rate, costs)
     return {name: round(value, 1) for name, value in row.items()}
 

@@ -9,7 +9,7 @@ from benchmarks.simulation.model import Costs
 # What must have happened: each kind of fault, each message, and what the coordinators' schedulers were told and said.
 MUST = (
     *faults.KINDS,
-    *("Hello", "Ready", "Place", "Process", "Credit", "Result", "Goodbye"),
+    *("Hello", "Ready", "Place", "Process", "Arrived", "Credit", "Result", "Goodbye"),
     *("Joined", "Resized", "Left", "Begin", "Answered", "Tick", "Assign", "Accept", "Ignore", "Lapsed", "Complete"),
 )
 

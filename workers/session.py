@@ -5,7 +5,7 @@ greeting     Welcome     Prepare: open the data, compile the model
 preparing    (no data)   Send FETCH
 fetching     Chunk       Store: keep it, and then FETCH the next or Prepare again
 preparing    (done)      Send READY
-working      Work        Compute
+working      Work        Send ARRIVED if parameters came with it, Compute
 any          Refuse      Quit, with exit code 1
 any          Stop        Leave: the next coordinator may come
 any          Ping        nothing: it was sent to see whether it arrives
@@ -152,4 +152,5 @@ class Session:
         if len(payload) != 4 * self._size:
             raise ProtocolError(f"parameters of {len(payload)} bytes, expected {4 * self._size}")
         self._version = work.version
-        return [Compute(work, np.frombuffer(payload, "<f4"))]
+        arrived = m.Arrived(work.session, work.round, work.attempt)
+        return [Send(arrived), Compute(work, np.frombuffer(payload, "<f4"))]

@@ -22,6 +22,7 @@ from engine.system.clock import MONOTONIC, Clock
 from engine.system.processes import hostname
 from engine.wire import WorkerEndpoint
 from engine.wire import messages as m
+from engine.wire.tracebacks import failed
 from workers.computation import Answer, Computation
 from workers.dataset import DatasetFetcher
 from workers.parent import Parent
@@ -175,7 +176,7 @@ class Worker:
 
     def _fail(self, error: Exception) -> Quit:
         """Tell the coordinator of `error`, which is being handled, with its traceback."""
-        self._endpoint.send(m.encode(*m.failed(self._session.id, traceback.format_exc())))
+        self._endpoint.send(m.encode(*failed(self._session.id, traceback.format_exc())))
         return Quit(f"{type(error).__name__}: {error}", 1)
 
     def _retry(self) -> Quit | None:

@@ -9,7 +9,7 @@ import numpy as np
 from benchmarks.simulation import model
 from benchmarks.simulation.events import Events, Processor
 from benchmarks.simulation.model import Arbiter, Costs
-from benchmarks.simulation.network import Link, Network
+from benchmarks.simulation.network import Link, Network, Path
 from benchmarks.simulation.processes import Process, Socket, size_of
 from benchmarks.simulation.relayed import Nobody, RelayedMachine, carried
 from engine.compute.fingerprint import fingerprint
@@ -68,14 +68,15 @@ class Cluster:
             self.relays.append(RelayedMachine(self, number, self._processes, self._shape == "tree"))
 
     def _single(self, number: int, processes: int) -> None:
-        link = Link()
+        link, paths = Link(), dict[bytes, Path]()
 
         def say(name: bytes, frames: list[m.Frame]) -> None:
             when, size = self.events.now, size_of(frames, self.costs.vector)
-            self.network.carry(link, self.link, size, when, lambda: self.socket.arrive(name, frames))
+            paths[name].carry(size, when, lambda: self.socket.arrive(name, frames))
 
         for one in range(processes):
             name = b"%d.%d" % (number, one)
+            paths[name] = Path(self.network, link, self.link)
             process = Process(name, self.events, self.costs, self.rng, say)
             self.socket.peers[name] = (carried(self.network, self.link, link), process.receive)
 

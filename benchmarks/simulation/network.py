@@ -1,35 +1,109 @@
-"""Machines on a switch: each has one link, with a bandwidth each way, on which one message follows the other."""
+"""Machines on a switch: each has one link, whose bandwidth, each way, is shared by the messages that it carries."""
 
+from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from benchmarks.simulation.events import Events
 
+SMALL = 4096  # bytes of a message that takes no time but the latency
 
-@dataclass
+
+@dataclass(eq=False)
+class Transfer:
+    """A message that is on the way: how many bytes are left, at how many a second, since when."""
+
+    path: "Path"
+    left: float
+    deliver: Callable[[], None]
+    rate: float = 0.0
+    since: float = 0.0
+    ends: float = 0.0
+
+
+@dataclass(eq=False)
 class Link:
-    """A machine's link; when it is free, each way. `sent` and `received` in bytes."""
+    """A machine's link, and what it carries each way. `sent` and `received` in bytes."""
 
-    out: float = 0.0
-    into: float = 0.0
+    out: set[Transfer] = field(default_factory=set)
+    into: set[Transfer] = field(default_factory=set)
     sent: int = 0
     received: int = 0
 
 
 class Network:
-    """Carries messages at `rate` bytes a second, `latency` seconds later."""
+    """Carries messages at `rate` bytes a second and link, with a delay of `latency` seconds.
+
+    As connections do, messages on their way share a link: each has the lesser of its parts of the two that it takes.
+    """
 
     def __init__(self, events: Events, rate: float, latency: float) -> None:
-        self._events = events
+        self.events = events
+        self.latency = latency
         self._rate = rate
-        self._latency = latency
 
-    def carry(self, here: Link, there: Link, size: int, when: float, deliver: Callable[[], None]) -> float:
-        """Carry `size` bytes from `when` on, call `deliver` when all has arrived, and return when that is."""
-        begun = max(when, here.out)
-        here.out = begun + size / self._rate
-        there.into = max(there.into, begun + self._latency) + size / self._rate
-        here.sent += size
-        there.received += size
-        self._events.at(there.into, deliver)
-        return there.into
+    def start(self, transfer: Transfer) -> None:
+        """Let a message enter both links."""
+        path = transfer.path
+        path.here.out.add(transfer)
+        path.there.into.add(transfer)
+        transfer.since = self.events.now
+        self._share(path)
+
+    def _share(self, path: "Path") -> None:
+        """Give everything that takes one of two links its new rate."""
+        for transfer in path.here.out | path.there.into:
+            here, there = transfer.path.here, transfer.path.there
+            rate = self._rate / max(len(here.out), len(there.into))
+            if rate != transfer.rate:
+                now = self.events.now
+                transfer.left -= transfer.rate * (now - transfer.since)
+                transfer.rate, transfer.since = rate, now
+                transfer.ends = now + max(0.0, transfer.left) / rate
+                self.events.at(transfer.ends, self._end_of(transfer, transfer.ends))
+
+    def _end_of(self, transfer: Transfer, planned: float) -> Callable[[], None]:
+        def end() -> None:
+            path = transfer.path
+            if transfer.ends == planned and transfer in path.here.out:
+                path.here.out.remove(transfer)
+                path.there.into.remove(transfer)
+                self._share(path)
+                self.events.at(self.events.now + self.latency, transfer.deliver)
+                path.next()
+
+        return end
+
+
+class Path:
+    """A connection from one machine to another, on which one message follows the other."""
+
+    def __init__(self, network: Network, here: Link, there: Link) -> None:
+        self.here, self.there = here, there
+        self._network = network
+        self._waiting: deque[Transfer] = deque()
+        self._busy = False
+
+    def carry(self, size: int, when: float, deliver: Callable[[], None]) -> None:
+        """Carry `size` bytes from `when` on, and call `deliver` when all has arrived."""
+        self.here.sent += size
+        self.there.received += size
+        transfer = Transfer(self, size, deliver)
+        self._network.events.at(when, lambda: self._enter(transfer))
+
+    def _enter(self, transfer: Transfer) -> None:
+        self._waiting.append(transfer)
+        if not self._busy:
+            self.next()
+
+    def next(self) -> None:
+        """Begin to carry the message that follows, if there is one."""
+        self._busy = False
+        network = self._network
+        while self._waiting and not self._busy:
+            transfer = self._waiting.popleft()
+            if transfer.left <= SMALL:
+                network.events.at(network.events.now + network.latency, transfer.deliver)
+            else:
+                self._busy = True
+                network.start(transfer)

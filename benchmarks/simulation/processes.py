@@ -39,6 +39,7 @@ class Socket:
         self._local = local
         self._costs = costs
         self._came: deque[Received] = deque()
+        self.taken = 0  # messages
         self._lost = False
 
     def send(self, peer: bytes, frames: Sequence[m.Frame]) -> bool:
@@ -69,6 +70,7 @@ class Socket:
         if not self._came:
             return []
         received = self._came.popleft()
+        self.taken += 1
         self._processor.work(self._price(received.peer))
         self.kinds[type(m.decode(received.frames)[0]).__name__] += 1
         return [received]
@@ -85,7 +87,7 @@ class Socket:
         return lost
 
     def is_local(self, peer: bytes) -> bool:
-        return False
+        return self._local and peer not in self.remote
 
     def key(self, peer: bytes) -> str:
         return ""
@@ -101,12 +103,22 @@ class Socket:
 
 
 class Process:
-    """Computes what it is told, in `costs.microbatch` seconds a micro-batch; the protocol is that of any worker."""
+    """Computes what it is told, in `costs.microbatch` seconds a micro-batch; the protocol is that of any worker.
+
+    One of a relay stands for one that shares memory with it: the parameters take no time to arrive.
+    """
 
     def __init__(
-        self, name: bytes, events: Events, costs: Costs, rng: Random, say: Callable[[bytes, list[m.Frame]], None]
+        self,
+        name: bytes,
+        events: Events,
+        costs: Costs,
+        rng: Random,
+        say: Callable[[bytes, list[m.Frame]], None],
+        of_relay: bool = False,
     ) -> None:
         self.name = name
+        self._of_relay = of_relay
         self.ended = False
         self.slowness = 1.0
         self._events, self._costs, self._rng, self._say = events, costs, rng, say
@@ -125,6 +137,8 @@ class Process:
                     for answer in self._session.prepared(layout.digest, layout.size, ""):
                         if isinstance(answer, Send):
                             self._say(self.name, m.encode(answer.message))
+                case Send(message) if not self._of_relay:
+                    self._say(self.name, m.encode(message))
                 case Compute(work, parameters):
                     self._parameters = self._parameters if parameters is None else parameters
                     self._compute(work)

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from benchmarks.simulation.events import Events, Processor
 from benchmarks.simulation.model import Arbiter, Costs
-from benchmarks.simulation.network import Link, Network
+from benchmarks.simulation.network import Link, Network, Path
 from benchmarks.simulation.processes import Process, Socket, size_of
 from engine.wire import messages as m
 from workers.relay.events import Connected, Told, Tried
@@ -15,6 +15,7 @@ from workers.relay.group import Workplace
 from workers.relay.worker import RelayWorker
 
 TURN = 0.25  # seconds between a relay's turns while nothing happens
+DEAF = 0.001  # between its turns while its processes say something that it does not take
 
 
 class Nobody:
@@ -83,7 +84,8 @@ class RelayedMachine:
         while len(self.processes) < self.count:
             self._made += 1
             name = b"%s.%d" % (self.name, self._made)
-            process = Process(name, self._cluster.events, self._cluster.costs, self._cluster.rng, self._from_below)
+            world = self._cluster
+            process = Process(name, world.events, world.costs, world.rng, self._from_below, of_relay=True)
             self.processes.append(process)
             self.socket.peers[name] = (self._to_below, process.receive)
 
@@ -130,8 +132,12 @@ class RelayedMachine:
         """Connect to the coordinator."""
         if not self.ended and self.name not in self._cluster.socket.peers:
             self._came.clear()
-            carry = carried(self._cluster.network, self._cluster.link, self.link)
-            self._cluster.socket.peers[self.name] = (carry, self._receive_from(None))
+            cluster = self._cluster
+            self._up = Path(cluster.network, self.link, cluster.link)
+            cluster.socket.peers[self.name] = (
+                carried(cluster.network, cluster.link, self.link),
+                self._receive_from(None),
+            )
             self._happened.append(Connected())
             self._turn_soon(0.0)
 
@@ -171,7 +177,9 @@ class RelayedMachine:
     def join(self) -> None:
         other = self.above = self._tried
         if other is not None:
-            carry = carried(self._cluster.network, other.link, self.link)
+            network = self._cluster.network
+            self._aside = Path(network, self.link, other.link)
+            carry = carried(network, other.link, self.link)
             other.socket.peers[self.name] = (carry, self._receive_from(other))
             other.socket.remote.add(self.name)
             self._came.clear()
@@ -196,7 +204,7 @@ class RelayedMachine:
     def send(self, frames: Sequence[m.Frame]) -> None:
         copied = [bytes(frame) for frame in frames]
         cluster, above = self._cluster, self.above
-        socket, link = (above.socket, above.link) if above else (cluster.socket, cluster.link)
+        socket, path = (above.socket, self._aside) if above else (cluster.socket, self._up)
 
         def arrive() -> None:
             socket.arrive(self.name, copied)
@@ -204,7 +212,7 @@ class RelayedMachine:
                 above._turn_soon(cluster.costs.wake)
 
         size, when = size_of(copied, cluster.costs.vector), self.processor.work(cluster.costs.local)
-        cluster.network.carry(self.link, link, size, when, arrive)
+        path.carry(size, when, arrive)
 
     def close(self) -> None:
         pass
@@ -228,10 +236,13 @@ class RelayedMachine:
         self._due = False
         if self.ended:
             return
+        taken = self.socket.taken
         if self.relay.turn():
             raise AssertionError("a relay ended by itself")
-        if self.socket.waiting() or self._came:
+        if self._came or (self.socket.waiting() and self.socket.taken > taken):
             self._turn_soon(0.0)
+        elif self.socket.waiting():  # between two sessions it does not listen to its processes
+            self._turn_soon(DEAF)
 
     def _tick(self) -> None:
         self._turn_soon(0.0)
@@ -240,5 +251,6 @@ class RelayedMachine:
 
 
 def carried(network: Network, here: Link, there: Link) -> Callable[..., object]:
-    """Return what carries messages from one machine to another."""
-    return lambda _, size, when, deliver: network.carry(here, there, size, when, deliver)
+    """Return what carries messages from one machine to another, by one connection."""
+    path = Path(network, here, there)
+    return lambda _, size, when, deliver: path.carry(size, when, deliver)

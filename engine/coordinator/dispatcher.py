@@ -12,6 +12,7 @@ from engine.coordinator.active_round import ActiveRound
 from engine.coordinator.config import Environment
 from engine.coordinator.membership import Membership
 from engine.coordinator.notices import Notice, NoticeKind
+from engine.coordinator.outbox import Outbox, Parcel
 from engine.coordinator.peers import Peers
 from engine.nn.parameters import Vector
 from engine.wire import messages as m
@@ -50,6 +51,7 @@ class Dispatcher:
         self._members = members
         self.scheduler = scheduler
         self._events: deque[tuple[rounds.Event, EventSums | None]] = deque()  # that the scheduler has not seen
+        self._outbox = Outbox()
         self.active: ActiveRound | None = None
 
     def begin(self, active: ActiveRound, begin: rounds.Begin) -> None:
@@ -67,12 +69,23 @@ class Dispatcher:
     def lose(self, peer: bytes, reason: str, kind: NoticeKind = NoticeKind.LOST, detail: str | None = None) -> None:
         """Part from a worker that cannot be reached, said goodbye or is refused."""
         self._peers.part(peer, kind, reason, detail)
+        self._outbox.forget(peer)
         self.put(rounds.Left(peer))
 
     def expel(self, peer: bytes, kind: NoticeKind, reason: str) -> None:
         """Part for good from a worker that harms the run."""
         self._peers.expel(peer, kind, reason)
         self.lose(peer, EXPELLED)
+
+    def arrived(self, peer: bytes, attempt: int) -> None:
+        """Note that a worker has the parameters that it was sent with an attempt: another may be sent them now."""
+        if not self._outbox.arrived(peer, attempt, self._clock.now()) and not self._peers.local(peer):
+            self.unasked(peer)
+
+    def next_deadline(self) -> float | None:
+        """Return when there may be something to do even if nothing happens, at the earliest; None if never."""
+        deadlines = self.scheduler.next_deadline(), self._outbox.next_deadline()
+        return min((one for one in deadlines if one is not None), default=None)
 
     def unasked(self, peer: bytes) -> None:
         """Note a message of a peer that nobody asked for; one that sends too many is expelled."""
@@ -85,9 +98,11 @@ class Dispatcher:
         A loop and not a call from within `_carry_out`: when a thousand workers are lost at once, each loss shows in
         the attempt to give another worker what the last one had.
         """
+        self._ship()
         while self._events:
             event, answer = self._events.popleft()
             self._carry_out(self.scheduler.handle(event, self._clock.now()), answer)
+            self._ship()
 
     def _carry_out(self, instructions: list[rounds.Instruction], answer: EventSums | None) -> None:
         """Do what the scheduler says, `answer` being what came with the event.
@@ -148,13 +163,16 @@ class Dispatcher:
     def _send(self, shares: list[rounds.Assign]) -> None:
         active = self._round()
         members = [self._members.get(assign.worker) for assign in shares]
-        messages = [
-            (assign.worker, *active.share(assign, member.part if member else None))
-            for assign, member in zip(shares, members, strict=True)
-        ]
-        for worker, work, payload in messages:
-            if not self._peers.send(worker, work, payload):
-                self.lose(worker, LOST)
+        for assign, member in zip(shares, members, strict=True):
+            parcel = Parcel(assign.worker, *active.share(assign, member.part if member else None))
+            self._outbox.put(parcel, at_once=self._peers.local(assign.worker) is not None)
+        self._ship()
+
+    def _ship(self) -> None:
+        """Send what may be sent now."""
+        for parcel in self._outbox.take(self._clock.now()):
+            if not self._peers.send(parcel.peer, parcel.work, parcel.payload):
+                self.lose(parcel.peer, LOST)
 
     def _arbitrate(self, block: Block) -> tuple[rounds.Event, EventSums]:
         """Compute a block here."""

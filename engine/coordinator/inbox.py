@@ -11,6 +11,7 @@ from engine.errors import ProtocolError, WorkerFailedError
 from engine.system.clock import Clock
 from engine.wire import Received, relays
 from engine.wire import messages as m
+from engine.wire.tracebacks import traceback_of
 
 FAILURES = 3  # failures of workers in one round that end the run: it is not the workers' fault
 
@@ -26,7 +27,7 @@ class Inbox:
     def wait(self) -> None:
         """Wait for something to happen, not for long, and deal with it."""
         now = self._clock.now()
-        deadline = self._dispatcher.scheduler.next_deadline()
+        deadline = self._dispatcher.next_deadline()
         timeout = LOOK if deadline is None else min(LOOK, max(0.0, deadline - now))
         received = self._peers.poll(timeout)
         for one in received:
@@ -55,7 +56,9 @@ class Inbox:
                 self._dispatcher.lose(peer, "it started again")
                 self._peers.greet(peer, message)
                 self._dispatcher.unasked(peer)
-            case m.Fetch() | m.Ready() | relays.FromRelay() | m.Result() | m.Failed() | m.Goodbye() if (
+            case m.Arrived() if self._peers.has_joined(peer, message.session):
+                self._dispatcher.arrived(peer, message.attempt)
+            case m.Fetch() | m.Ready() | relays.FromRelay() | m.Result() | m.Arrived() | m.Failed() | m.Goodbye() if (
                 not self._peers.has_joined(peer, message.session)
             ):
                 self._peers.redirect(peer, message)
@@ -68,7 +71,7 @@ class Inbox:
             case relays.FromRelay():
                 self._from_relay(peer, message, payload)
             case m.Failed():
-                self._failed(peer, m.traceback_of(message, payload))
+                self._failed(peer, traceback_of(message, payload))
             case m.Goodbye():
                 self._dispatcher.lose(peer, message.reason, NoticeKind.LEFT)
             case _:

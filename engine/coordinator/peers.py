@@ -21,6 +21,8 @@ PING = 5.0  # seconds between messages that tell idle workers that the coordinat
 REASON = 600  # characters of a reason for a refusal
 KEY_SHOWN = 16  # characters of a public key by which a worker is known to people
 
+OfSession = m.Fetch | m.Ready | relays.FromRelay | m.Result | m.Arrived | m.Failed | m.Goodbye  # what a worker says
+
 
 class Peers:
     """The only part of the coordinator that uses the endpoint, the supervisor and shared memory.
@@ -110,9 +112,7 @@ class Peers:
         self._notice(Notice(NoticeKind.JOINED, member.name, text, member.report()))
         return member
 
-    def redirect(
-        self, peer: bytes, message: m.Fetch | m.Ready | relays.FromRelay | m.Result | m.Failed | m.Goodbye
-    ) -> None:
+    def redirect(self, peer: bytes, message: OfSession) -> None:
         """Answer a message of an earlier session or connection: its sender has not noticed that this is over."""
         text = f"{type(message).__name__} of a peer that has not joined this session"
         self._notice(Notice(NoticeKind.UNASKED, self._members.name(peer), text))

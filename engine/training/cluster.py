@@ -36,9 +36,9 @@ from engine.training.state import TrainingState
 from engine.training.storage import LOGS
 from engine.wire import Listener
 from engine.wire.dialers import local_address
-from engine.wire.messages import TRACEBACK_LIMIT
 from engine.wire.relays import CREDITS_LIMIT
 from engine.wire.shared_memory import SharedMemory, shared_memory_for
+from engine.wire.tracebacks import TRACEBACK_LIMIT
 
 TALLY_LIMIT = WIRE.itemsize * size_of(MOST)  # bytes
 # File descriptors: of a run without workers (database, checkpoint); of one that has some (sockets, threads), as well;

@@ -10,6 +10,7 @@ a payload: raw little-endian bytes, the msgpack description of a job, or UTF-8. 
                <-------------   CHUNK       a piece of the data (payload)
     READY      ------------->               model compiled, data at hand; what I compute with the nonce
                <-------------   WORK        a share of a round; payload: the parameters, unless it has them
+    ARRIVED    ------------->               these parameters are here, so that others may be sent theirs
     RESULT     ------------->               the sums of one block; payload: the gradient, or the tally
     FAILED     ------------->               an exception; payload: its traceback
                <-------------   PING        is anybody there; no answer wanted
@@ -29,14 +30,13 @@ from engine.errors import ProtocolError
 from engine.system.processes import HOSTNAME_LIMIT, PLACE_LIMIT
 from engine.wire.fields import Rules, choice, count, duration, member, real, text
 
-VERSION = 2
+VERSION = 3
 HEADER_LIMIT = 1024  # bytes
 JOB_LIMIT = 1 << 20  # bytes of a job's description
 CHUNK_LIMIT = 1 << 20  # bytes of data in one message
 MOST_PROCESSES = 4096  # of a relay
 LIBRARIES_LIMIT = 160  # characters of what a worker's kernels are made by
 ERROR_LIMIT = 700  # characters of an exception without its traceback
-TRACEBACK_LIMIT = 1 << 14  # bytes of a traceback; most have a tenth of it
 NO_SLOT = 0  # on the wire, of a vector that is not in shared memory; slots count from 1
 
 Frame = Any  # an object with the buffer protocol: bytes, memoryview, a frame of the transport
@@ -221,6 +221,16 @@ class Chunk(Message):
     total: int = count()
 
 
+@dataclass(frozen=True)
+class Arrived(Message):
+    """The parameters that came with a WORK have arrived."""
+
+    opcode: ClassVar[int] = 18
+    session: str = text(32)
+    round: int = count()
+    attempt: int = count()
+
+
 def encode(message: Message, payload: Frame | None = None) -> list[Frame]:
     """Return the frames of `message`."""
     header = bytes(_PACKER.pack([VERSION, message.opcode, *message.__dict__.values()]))
@@ -260,21 +270,6 @@ def decode(frames: Sequence[Frame]) -> tuple[Message, Frame | None]:
 def clip(text: str, limit: int) -> str:
     """Return the last `limit` characters of `text` in ASCII, so that it fits into a header."""
     return text.encode("ascii", "backslashreplace").decode()[-limit:]
-
-
-def failed(session: str, traceback: str) -> tuple[Failed, Frame]:
-    """Return a FAILED with its payload: of a traceback that is too long, the end."""
-    last = traceback.strip().rpartition("\n")[2]
-    return Failed(session, clip(last, ERROR_LIMIT)), traceback.encode(errors="backslashreplace")[-TRACEBACK_LIMIT:]
-
-
-def traceback_of(message: Failed, payload: Frame | None) -> str:
-    """Return the traceback that came with a FAILED; ProtocolError if it is too long."""
-    if payload is None:
-        return message.error
-    if len(payload) > TRACEBACK_LIMIT:
-        raise ProtocolError(f"a traceback of {len(payload)} bytes, at most {TRACEBACK_LIMIT} are allowed")
-    return bytes(payload).decode(errors="replace")
 
 
 def pack(value: Any) -> bytes:

@@ -79,13 +79,15 @@ def test_whoever_is_killed_in_the_middle_of_a_round(tidy: Path, address: str) ->
 
 
 @pytest.mark.check
-def test_a_coordinator_that_is_killed_and_resumed(gradsum: Gradsum, tidy: Path, address: str) -> None:
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_coordinator_that_is_killed_and_resumed(gradsum: Gradsum, tidy: Path, address: str, count: int) -> None:
+    """Of three relays the third joins the second."""
     save_data()
     options = (
         *SMALL[1:5],
         *SMALL[7:],
         "--min-workers",
-        2,
+        2 * count,
         "--checkpoint-every",
         5,
         "--bind",
@@ -94,7 +96,7 @@ def test_a_coordinator_that_is_killed_and_resumed(gradsum: Gradsum, tidy: Path, 
         "--db",
         "r.db",
     )
-    with machines(address, 1):
+    with machines(address, count):
         run = start("coordinator", *options, "--out", "out", "--steps", 1 << 30)
         while not list(Path("out").glob("*.safetensors")):
             assert run.poll() is None
@@ -104,7 +106,7 @@ def test_a_coordinator_that_is_killed_and_resumed(gradsum: Gradsum, tidy: Path, 
         resumed = gradsum("coordinator", "--resume", "out", "--steps", more, "--json").json()
     serial = gradsum(*SMALL, "--steps", more, "--db", "s.db", "--out", "s", "--json").json()
     assert resumed["params_sha256"] == serial["params_sha256"]
-    assert (resumed["workers"], resumed["steps"]) == (2, more)
+    assert (resumed["workers"], resumed["steps"]) == (2 * count, more)
 
 
 def test_every_process_has_a_row_and_no_image_is_counted_twice(gradsum: Gradsum, tidy: Path, address: str) -> None:

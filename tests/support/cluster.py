@@ -26,8 +26,8 @@ from engine.system.blas import one_blas_thread
 from engine.system.clock import MONOTONIC
 from engine.wire import Listener
 from engine.wire.dialers import local_address
-from engine.wire.messages import TRACEBACK_LIMIT
 from engine.wire.shared_memory import SharedMemory, shared_memory_for
+from engine.wire.tracebacks import TRACEBACK_LIMIT
 
 MODEL = Model((Flatten(), Dropout(0.5), Dense(3)), shape=(4, 4, 1))
 LOST = "its connection was lost"

@@ -23,6 +23,7 @@ from engine.wire import Received
 from engine.wire import messages as m
 from engine.wire.connection_limits import UNASKED
 from engine.wire.shared_memory import SLOTS, SharedMemory, read_token
+from engine.wire.tracebacks import failed
 from tests.support.faults import WorkerFault
 from workers.addition import Additions
 from workers.shared_memory import WorkerMemory
@@ -262,6 +263,7 @@ class ToyWorker:
         self.given.append(payload is not None)
         if payload is not None:
             self._version, self._parameters = work.version, np.frombuffer(payload, np.float32).copy()
+            self.say(m.Arrived(work.session, work.round, work.attempt))
         elif self._memory and work.version != self._version:
             self._version, self._parameters = work.version, self._memory[0].parameters().copy()
         assert work.version == self._version, "the coordinator believes that I hold other parameters"
@@ -322,7 +324,7 @@ class ToyWorker:
         if fault in others:
             return [m.encode(others[fault])]
         if fault is WorkerFault.FAILED:
-            return [m.encode(*m.failed(work.session, TRACEBACK))]
+            return [m.encode(*failed(work.session, TRACEBACK))]
         values = self._lie(fault, work)
         if values is None:
             return []

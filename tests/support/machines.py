@@ -41,13 +41,17 @@ class Machines:
         """Return the name of a node's network namespace."""
         return f"{self._mark}{node}"
 
+    def cable(self, node: str) -> str:
+        """Return the name of the end of a node's cable that is at the bridge."""
+        return f"{self._mark}v{node}"
+
     def start(self) -> None:
         """Make the bridge and the nodes."""
         ip("link", "add", self.bridge, "type", "bridge")
         ip("address", "add", f"{self.address(HEAD)}/24", "dev", self.bridge)
         ip("link", "set", self.bridge, "up")
         for node in self.nodes:
-            space, cable = self.namespace(node), f"{self._mark}v{node}"
+            space, cable = self.namespace(node), self.cable(node)
             ip("netns", "add", space)
             ip("link", "add", cable, "type", "veth", "peer", "name", "e0", "netns", space)
             ip("link", "set", cable, "master", self.bridge, "up")

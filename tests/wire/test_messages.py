@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from engine.errors import ProtocolError
 from engine.wire import messages as m
 from engine.wire import relays
+from engine.wire.tracebacks import TRACEBACK_LIMIT, failed, traceback_of
 
 COUNTS = st.integers(0, 2**53 - 1)
 
@@ -46,6 +47,7 @@ STRATEGIES: dict[type[m.Message], list[st.SearchStrategy[Any]]] = {
     m.Ping: [texts(32)],
     m.Goodbye: [texts(32), texts(200)],
     m.Stop: [texts(32), texts(200)],
+    m.Arrived: [texts(32), COUNTS, COUNTS],
 }
 MESSAGES = st.one_of([st.builds(kind, *values) for kind, values in STRATEGIES.items()])
 TEXTS = {"session": 32, "host": 64, "numerics": 512, "token": 64, "name": 96, "schema": 64, "reason": 200, "error": 700}
@@ -89,6 +91,7 @@ EXAMPLES: list[m.Message] = [
     m.Ping("s"),
     m.Goodbye("s", "tired"),
     m.Stop("s", "done"),
+    m.Arrived("s", 1, 2),
 ]
 
 
@@ -196,21 +199,21 @@ def test_wrong_fields(message: m.Message) -> None:
         ("", "", ""),
         ("one line", "one line", "one line"),
         ("a\n b\nE: \N{SNOWMAN}\udcff\n", "a\n b\nE: \N{SNOWMAN}\\udcff\n", r"E: \u2603\udcff"),
-        ("x\n" * 100_000, "x\n" * (m.TRACEBACK_LIMIT // 2), "x"),
+        ("x\n" * 100_000, "x\n" * (TRACEBACK_LIMIT // 2), "x"),
     ],
 )
 def test_a_traceback_travels_whole_or_its_end_does(text: str, whole: str, last: str) -> None:
-    message, payload = m.decode(m.encode(*m.failed("s", text)))
+    message, payload = m.decode(m.encode(*failed("s", text)))
     assert message == m.Failed("s", last)
-    assert m.traceback_of(message, payload) == whole
+    assert traceback_of(message, payload) == whole
 
 
 def test_a_traceback_that_is_cut_within_a_character_too_long_or_missing() -> None:
-    message, payload = m.failed("s", "\N{SNOWMAN}" * m.TRACEBACK_LIMIT)
-    assert m.traceback_of(message, payload).endswith("\N{SNOWMAN}" * (m.TRACEBACK_LIMIT // 3))
-    assert m.traceback_of(m.Failed("s", "an old worker"), None) == "an old worker"
+    message, payload = failed("s", "\N{SNOWMAN}" * TRACEBACK_LIMIT)
+    assert traceback_of(message, payload).endswith("\N{SNOWMAN}" * (TRACEBACK_LIMIT // 3))
+    assert traceback_of(m.Failed("s", "an old worker"), None) == "an old worker"
     with pytest.raises(ProtocolError, match="a traceback of 16385 bytes, at most 16384 are allowed"):
-        m.traceback_of(message, bytes(m.TRACEBACK_LIMIT + 1))
+        traceback_of(message, bytes(TRACEBACK_LIMIT + 1))
 
 
 def test_wrong_version_and_opcode() -> None:

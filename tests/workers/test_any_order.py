@@ -83,7 +83,8 @@ class AnyOrder(RuleBasedStateMachine):
             assert actions is None
         else:
             assert actions is not None
-            [action] = actions
+            *arrived, action = actions
+            assert arrived == [Send(m.Arrived(session, work.round, work.attempt))] * given
             assert isinstance(action, Compute)
             assert action.work == work
             assert (action.parameters is not None) == given

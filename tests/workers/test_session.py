@@ -62,7 +62,8 @@ def test_a_whole_stay() -> None:
     assert (session.id, session.name) == ("s", "box:1")
     assert session.prepared(LAYOUT.digest, LAYOUT.size, PROOF) == [Send(m.Ready("s", LAYOUT.digest, PROOF))]
     assert session.handle(m.Ping("s"), None) == []
-    (first,) = session.handle(WORK, PAYLOAD)
+    arrived, first = session.handle(WORK, PAYLOAD)
+    assert arrived == Send(m.Arrived("s", WORK.round, WORK.attempt))
     assert isinstance(first, Compute)
     assert first.work == WORK
     assert first.parameters is not None
@@ -70,7 +71,8 @@ def test_a_whole_stay() -> None:
     again = replace(WORK, attempt=2, start=4, stop=6)
     assert session.handle(again, None) == [Compute(again, None)]
     newer = replace(WORK, round=2, attempt=3, version=1)
-    (second,) = session.handle(newer, memoryview(PAYLOAD))
+    arrived, second = session.handle(newer, memoryview(PAYLOAD))
+    assert arrived == Send(m.Arrived("s", 2, 3))
     assert isinstance(second, Compute)
     assert second.parameters is not None
     assert session.handle(m.Stop("s", "the run is over"), None) == [Leave()]
@@ -89,6 +91,7 @@ def test_refuse_ends_the_stay_in_every_state(state: Callable[[], Session]) -> No
         m.Ready("s", LAYOUT.digest),
         m.Result("s", 1, 1, 0, 2, 0.0, 0, 0.0, 0.0),
         m.Failed("s", "x"),
+        m.Arrived("s", 1, 1),
         m.Goodbye("s", "x"),
     ],
     ids=lambda x: type(x).__name__,

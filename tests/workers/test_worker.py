@@ -144,12 +144,12 @@ def test_a_whole_stay(endpoint: FakeEndpoint, job: Job, dataset: Dataset) -> Non
     assert whose == [(1, 9, 0, 2, 3.0), (1, 10, 2, 3, 3.0), (2, 11, 0, 2, 3.0)]
     serial, expected = Serial(job, dataset), LAYOUT.zeros()
     sums, seen = serial.start(1, PARAMETERS, expected).result(), serial.validate(1, PARAMETERS)
-    left, right = (np.frombuffer(payload, np.float32) for payload in endpoint.payloads[2:4] if payload is not None)
+    left, right = (np.frombuffer(payload, np.float32) for payload in endpoint.payloads[3:5] if payload is not None)
     assert (a.loss + b.loss, a.correct + b.correct) == (sums.loss, sums.correct)
     assert (left + right).tobytes() == expected.tobytes()
     assert seen.tally is not None
     tally = seen.tally.counts.astype("<u4").tobytes()
-    assert (c.loss, c.correct, endpoint.payloads[4]) == (seen.loss, seen.correct, tally)
+    assert (c.loss, c.correct, endpoint.payloads[5]) == (seen.loss, seen.correct, tally)
     assert endpoint.closed
 
 
@@ -193,7 +193,7 @@ def test_sigterm_lets_it_finish_its_share(endpoint: FakeEndpoint, job: Job, monk
     now = partial(before_each_block, monkeypatch, enough)
     endpoint.script = [welcome(job), now, m.encode(WORK, PARAMETERS.tobytes()), m.encode(WORK, PARAMETERS.tobytes())]
     assert work(endpoint) == ENOUGH
-    assert [type(x) for x in endpoint.said[2:]] == [m.Result, m.Goodbye]
+    assert [type(x) for x in endpoint.said[2:]] == [m.Arrived, m.Result, m.Goodbye]
 
 
 def test_one_that_is_unwelcome_does_not_wait(endpoint: FakeEndpoint) -> None:

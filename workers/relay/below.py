@@ -38,7 +38,6 @@ class Below:
         self._number = 0
         self._part: Part | None = None
         self._contributions: list[tuple[Block, Done]] = []
-        self._busy: defaultdict[str, float] = defaultdict(float)  # seconds that each computed for the share
 
     def begin(self, work: m.Work, parameters: Vector) -> None:
         """Begin the share of `work`, and return at once. ProtocolError if there is no such share."""
@@ -52,7 +51,6 @@ class Below:
         own = replace(work, session=self._config.session, round=self._number, attempt=0, slot=m.NO_SLOT)
         active = ActiveRound(own, parameters, part)
         self._contributions = active.counted
-        self._busy.clear()
         active.adding = training and 2 * part.total <= NODES
         cap = part.total if training else VALIDATION_CAP
         self._dispatcher.begin(active, rounds.Begin(self._number, part.total, work.version, cap, part=share))
@@ -64,10 +62,9 @@ class Below:
     def summed(self) -> Iterator[Summed]:
         """Yield the blocks of the share of which the sums are there since the last call; use these at once."""
         for block, sums in self._part.take() if self._part else ():
-            parts, before = self._parts(block), max(self._busy.values(), default=0.0)
-            for name, part in parts.items():
-                self._busy[name] += part.seconds
-            yield Summed(block, sums, max(self._busy.values(), default=0.0) - before, parts)
+            parts = self._parts(block)
+            seconds = sum(part.seconds for part in parts.values())
+            yield Summed(block, sums, seconds / max(1, self._dispatcher.scheduler.processes()), parts)
 
     def _parts(self, block: Block) -> dict[str, relays.Contribution]:
         """Return what each process did for `block` in training, those of relays that have joined included."""

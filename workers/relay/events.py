@@ -76,8 +76,11 @@ class ProcessLeft:
 
 @dataclass(frozen=True)
 class Summed:
-    """The sums of a block of the share are there. `seconds`: the longest that a process computed for the share so far,
-    less that of the blocks before.
+    """The sums of a block of the share are there. `seconds`: that its processes computed, divided by their number.
+
+    So long it takes when all have equally much to do, which is what a share should be cut by. The time of the slowest
+    would not do: where relays have joined, few shares can be cut into parts that are equal and whole blocks, so one
+    would be taken for slow because its share was a bad one, and be given as bad a share again.
 
     `parts`: what each process did for it in training, by name.
     """

@@ -16,9 +16,9 @@ from engine.wire import Endpoint, Listener
 from engine.wire.address import Address
 from engine.wire.dialers import local_address
 from engine.wire.keys import Keys
-from engine.wire.messages import TRACEBACK_LIMIT
 from engine.wire.relays import CREDITS_LIMIT
 from engine.wire.shared_memory import SharedMemory, shared_memory_for
+from engine.wire.tracebacks import TRACEBACK_LIMIT
 from workers.relay.uplink import Uplinks
 
 logger = logging.getLogger("gradsum.workers")

@@ -39,6 +39,8 @@ class Link:
         self._flowing.set()
         self._lock = threading.Lock()
         self._mischief: list[Mischief] = []
+        self._tear = 0  # bytes: from a worker's next message with so many only half gets through; 0: from none
+        self.torn = threading.Event()
         self._sockets: set[socket.socket] = set()
         self._threads: list[threading.Thread] = []
         self._listener: socket.socket | None = None
@@ -86,6 +88,11 @@ class Link:
         with self._lock:
             self._mischief += [mischief] * count
 
+    def tear(self, size: int) -> None:
+        """Of the next message of a worker that has `size` bytes let half through, set `torn`, and then hold."""
+        self.torn.clear()
+        self._tear = size
+
     def close(self) -> None:
         """End everything."""
         self.cut()
@@ -124,10 +131,10 @@ class Link:
                 lost = self._listener is not listener
             if lost:
                 _end(worker)
-            self._start(self._relay, worker, coordinator)
-            self._start(self._relay, coordinator, worker)
+            self._start(self._relay, worker, coordinator, True)
+            self._start(self._relay, coordinator, worker, False)
 
-    def _relay(self, source: socket.socket, sink: socket.socket) -> None:
+    def _relay(self, source: socket.socket, sink: socket.socket, upward: bool) -> None:
         """Pass on what comes from `source` until either side ends the connection."""
         try:
             left = GREETING  # sent piece by piece, each side waiting for a piece of the other
@@ -137,7 +144,7 @@ class Link:
                     return
                 left -= len(piece)
                 sink.sendall(piece)
-            self._relay_messages(source, sink)
+            self._relay_messages(source, sink, upward)
         except (OSError, EOFError, ValueError):
             pass  # the connection has ended, or was cut; ValueError: the socket was closed before `select`
         finally:
@@ -146,7 +153,7 @@ class Link:
             with self._lock:
                 self._sockets.discard(source)
 
-    def _relay_messages(self, source: socket.socket, sink: socket.socket) -> None:
+    def _relay_messages(self, source: socket.socket, sink: socket.socket, upward: bool) -> None:
         aside = b""
         while True:
             if aside and not select.select([source], [], [], SWAP_WAIT)[0]:
@@ -154,6 +161,13 @@ class Link:
                 aside = b""
             command, message = _read_message(source)
             self._flowing.wait()
+            if upward and not command and 0 < self._tear <= len(message):
+                self._tear, half = 0, len(message) // 2
+                sink.sendall(message[:half])
+                message = message[half:]
+                self.hold()
+                self.torn.set()
+                self._flowing.wait()
             if self._delay:
                 time.sleep(self._delay)
             mischief = None if command else self._next_mischief()

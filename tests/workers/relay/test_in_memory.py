@@ -28,6 +28,20 @@ def test_any_number_of_relays_with_any_number_of_processes(shape: tuple[int, ...
     assert {report.via for report in reports} == {"", *(report.name for report in reports if not report.via)}
 
 
+def test_a_share_that_cannot_be_cut_evenly_does_not_make_a_relay_slow() -> None:
+    tree = Tree()
+    relay = tree.relay("relay", (), (), ())
+    tree.coordinator.gather(3)
+    for step in range(1, 4):
+        before = {report.name: report.seconds for report in tree.coordinator.workers()}
+        relay.uplink.said.clear()
+        tree.check(step)
+        busy = [one.seconds - before[one.name] for one in tree.coordinator.workers() if one.via]
+        told = [message.seconds for message in relay.uplink.said if isinstance(message, m.Result)]
+        assert sum(told) == pytest.approx(sum(busy) / 3), "as if all had computed for as long"
+    assert max(busy) > min(busy)
+
+
 def test_one_vector_each_way_however_many_processes() -> None:
     tree = Tree()
     relay = tree.relay("relay", *[()] * 3)
@@ -36,7 +50,7 @@ def test_one_vector_each_way_however_many_processes() -> None:
     relay.uplink.said.clear()
     sent = len(tree.endpoint.sent)
     tree.check(2)
-    assert [type(message) for message in relay.uplink.said] == [relays.Credit, m.Result]
+    assert [type(message) for message in relay.uplink.said] == [m.Arrived, relays.Credit, m.Result]
     assert [type(message) for _, message in tree.endpoint.sent[sent:]] == [m.Work]
 
 
