@@ -158,7 +158,7 @@ def chains(
     body, after = builder.append_basic_block("turn"), builder.append_basic_block("done")
     builder.branch(body)
     builder.position_at_end(body)
-    at, values = builder.phi(WORD), [builder.phi(VECTOR) for _ in first]
+    at, values = builder.phi(WORD), [builder.phi(start.value.type) for start in first]
     following = emit(at, [Vector(builder, value) for value in values])
     at.add_incoming(number(0), before)
     at.add_incoming(builder.add(at, number(1)), builder.block)
