@@ -34,14 +34,10 @@ def gradsum(epochs: int, cores: int, seed: int) -> dict[str, float]:
     import engine
 
     with TemporaryDirectory() as folder:
-        places: dict[str, Any] = {"db": Path(folder) / "records.db", "out": Path(folder) / "out"}
-        result = engine.train(
-            *("letters", DATA),
-            **places,
-            optimizer=engine.AdamW(lr=RATE, weight_decay=DECAY),
-            **{"workers": cores, "batch_size": BATCH, "epochs": epochs, "seed": seed},
-            **{"schedule": "onecycle", "augment": "flip,shift=1"},
-        )
+        options: dict[str, Any] = {"db": Path(folder) / "records.db", "out": Path(folder) / "out"}
+        options |= {"workers": cores, "batch_size": BATCH, "epochs": epochs, "seed": seed}
+        options |= {"schedule": "onecycle", "augment": "flip,shift=1"}
+        result = engine.train("letters", DATA, optimizer=engine.AdamW(lr=RATE, weight_decay=DECAY), **options)
     percent = result.validation.percent if result.validation else 0.0
     return {"seconds": result.wall_seconds, "percent": percent}
 

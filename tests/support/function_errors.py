@@ -26,7 +26,8 @@ NEAR = 4  # last places of float64
 TWO_PI = 8 * np.arctan(np.longdouble(1))
 Wide = NDArray[np.float64]
 F = TypeVar("F", bound=Callable[..., None])
-exp, expm1, log, erf = map(functions.of_doubles, (functions.exp, functions.expm1, functions.log, functions.erf))
+exp, expm1, log, erf = map(functions.of_number, (functions.exp, functions.expm1, functions.log, functions.erf))
+exp_below = functions.of_number(functions.exp_below, numba.float32)
 
 
 def compiled(function: F) -> F:
@@ -68,7 +69,7 @@ def erf_of(x: Wide, y: Wide) -> None:
 @compiled
 def exp32_of(x: Wide, y: Wide) -> None:
     for i in range(x.size):
-        y[i] = functions.exp_below(np.float32(x[i]))
+        y[i] = exp_below(np.float32(x[i]))
 
 
 def sin_of(turns: Wide, y: Wide) -> None:

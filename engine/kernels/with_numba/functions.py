@@ -83,16 +83,13 @@ def polynomial(coefficients: Sequence[float], x: Vector) -> Vector:
     return total
 
 
-def of_doubles(function: Callable[[Vector], Vector]) -> Callable[[float], float]:
-    """Return a function for compiled code of one float64."""
+def of_number(function: Callable[[Vector], Vector], kind: Any = types.float64) -> Callable[[Any], Any]:
+    """Return a function for compiled code of one number, of this type of numba's."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:  # noqa: ARG001
         return function(Vector(builder, arguments[0])).value
 
-    return cast(
-        Callable[[float], float],
-        intrinsic(lambda typing, x: (types.float64(types.float64), generate)),  # noqa: ARG005
-    )
+    return cast(Callable[[Any], Any], intrinsic(lambda typing, x: (kind(kind), generate)))  # noqa: ARG005
 
 
 def _reduced(x: Vector) -> tuple[Vector, Vector]:

@@ -6,7 +6,7 @@ from engine.kernels.table import Array, Doubles, Labels
 from engine.kernels.with_numba import functions
 from engine.kernels.with_numba.jit import inner, kernel
 
-exp, log = map(functions.of_doubles, (functions.exp, functions.log))
+exp, log = map(functions.of_number, (functions.exp, functions.log))
 
 
 @kernel
