@@ -20,15 +20,15 @@ if TYPE_CHECKING:  # so that --help works without PyTorch
 WARM = 10  # steps before the clock starts
 
 
-def network() -> nn.Module:
-    """Return the `letters` network."""
+def network(classes: int = 26) -> nn.Module:
+    """Return the `letters` network, for so many classes."""
     import torch
     from torch import nn
 
     layers: list[nn.Module] = []
     for inputs, outputs in ((1, 32), (32, 64), (64, 128)):
         layers += [nn.Conv2d(inputs, outputs, 3), nn.MaxPool2d(2, ceil_mode=True)]
-    layers += [nn.Flatten(), nn.Linear(512, 64), nn.GELU(), nn.Linear(64, 128), nn.GELU(), nn.Linear(128, 26)]
+    layers += [nn.Flatten(), nn.Linear(512, 64), nn.GELU(), nn.Linear(64, 128), nn.GELU(), nn.Linear(128, classes)]
     return nn.Sequential(*layers).to(memory_format=torch.channels_last)
 
 

@@ -190,8 +190,11 @@ class Backend(Vectors, Activations, Averages, Norms, Protocol):
         The first patch begins at the row and column `origin`, those that follow `stride` rows and columns further.
         """
 
-    def col2im(self, columns: Array, dx: Array, stride: Size, origin: Size) -> None:
-        """Write to dx [H, W, N, C] the sum of all patches in columns [h, w, N, k, l, C]: the transpose of `im2col`."""
+    def col2im(self, columns: Array, dx: Array, stride: Size, origin: Size, more: bool) -> None:
+        """Write to dx [H, W, N, C] the sum of all patches in columns [h, w, N, k, l, C]: the transpose of `im2col`.
+
+        With `more` they are added to what is there.
+        """
 
     def add_bias(self, x: Array, bias: Array, y: Array, place: Place) -> None:
         """Write x [h, w, L] + bias [C] into the plane y at `place`; C divides L."""

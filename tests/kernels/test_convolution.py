@@ -32,5 +32,7 @@ def test_patches_and_their_transpose(
         assert columns[i, j, n, a, b, c] == x[place]
         want[place] += weight[i, j, n, a, b, c]
     dx = np.full_like(x, 9)
-    kernels.col2im(weight, dx, stride, origin)
+    kernels.col2im(weight, dx, stride, origin, False)
     np.testing.assert_allclose(dx, want, atol=1e-5)
+    kernels.col2im(weight, dx, stride, origin, True)
+    np.testing.assert_allclose(dx, 2 * want, atol=2e-5)

@@ -253,7 +253,8 @@ def test_winograd(
 @compiled
 def test_convolution(kernels: Backend) -> None:
     columns, bias, dy = normal(3, 2, 2, 3, 2, 4), normal(4), normal(5, 4, 8)
-    same(kernels, "col2im", lambda: (columns, np.empty((7, 5, 2, 4), np.float32), (2, 1), (0, 1)))
+    for more in (False, True):
+        alike(kernels, "col2im", (columns, normal(7, 5, 2, 4, seed=3), (2, 1), (0, 1), more), ())
     same(kernels, "im2col", lambda: (normal(7, 5, 2, 4), np.empty_like(columns), (2, 1), (0, 1)))
     same(kernels, "add_bias", lambda: (dy, bias, np.empty_like(dy), (0, 0)))
     alike(kernels, "bias_gradient", (dy, (0, 0), dy.shape, bias, 1), (np.empty(8, np.float32),))

@@ -26,6 +26,8 @@ NEAR = 4  # last places of float64
 TWO_PI = 8 * np.arctan(np.longdouble(1))
 Wide = NDArray[np.float64]
 F = TypeVar("F", bound=Callable[..., None])
+exp, expm1, log, erf = map(functions.of_number, (functions.exp, functions.expm1, functions.log, functions.erf))
+exp_below = functions.of_number(functions.exp_below, numba.float32)
 
 
 def compiled(function: F) -> F:
@@ -36,38 +38,38 @@ def compiled(function: F) -> F:
 @compiled
 def exp_of(x: Wide, y: Wide) -> None:
     for i in range(x.size):
-        y[i] = functions.exp(x[i])
+        y[i] = exp(x[i])
 
 
 @compiled
 def expm1_of(x: Wide, y: Wide) -> None:
     for i in range(x.size):
-        y[i] = functions.expm1(x[i])
+        y[i] = expm1(x[i])
 
 
 @compiled
 def tanh_of(x: Wide, y: Wide) -> None:
     for i in range(x.size):
-        e = functions.expm1(2.0 * x[i])
+        e = expm1(2.0 * x[i])
         y[i] = e / (e + 2.0)
 
 
 @compiled
 def log_of(x: Wide, y: Wide) -> None:
     for i in range(x.size):
-        y[i] = functions.log(x[i])
+        y[i] = log(x[i])
 
 
 @compiled
 def erf_of(x: Wide, y: Wide) -> None:
     for i in range(x.size):
-        y[i] = functions.erf(x[i])
+        y[i] = erf(x[i])
 
 
 @compiled
 def exp32_of(x: Wide, y: Wide) -> None:
     for i in range(x.size):
-        y[i] = functions.exp_below(np.float32(x[i]))
+        y[i] = exp_below(np.float32(x[i]))
 
 
 def sin_of(turns: Wide, y: Wide) -> None:

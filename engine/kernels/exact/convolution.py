@@ -7,9 +7,10 @@ from engine.kernels.table import Array, Place, Size
 from engine.kernels.with_numpy.planes import inside, split
 
 
-def col2im(columns: Array, dx: Array, stride: Size, origin: Size) -> None:
+def col2im(columns: Array, dx: Array, stride: Size, origin: Size, more: bool) -> None:
     h, w, _, rows, across = columns.shape[:5]
-    dx.fill(0)
+    if not more:
+        dx.fill(0)
     for i, j in np.ndindex(h, w):
         top, left = origin[0] + i * stride[0], origin[1] + j * stride[1]
         dx[top : top + rows, left : left + across] += columns[i, j].transpose(1, 2, 0, 3)

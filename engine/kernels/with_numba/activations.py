@@ -1,21 +1,23 @@
 """Activations that need exp, and the leaky ReLU, compiled."""
 
+from typing import Any
+
 import numpy as np
 
 from engine.kernels.arrays import Array
 from engine.kernels.series import LOG32
 from engine.kernels.with_numba.functions import exp_below, expm1, polynomial
-from engine.kernels.with_numba.jit import inner, kernel
+from engine.kernels.with_numba.jit import kernel
+from engine.kernels.with_numba.microkernel import pointer
+from engine.kernels.with_numba.vector import Vector
+from engine.kernels.with_numba.vectors import COUNT, FLOATS, Lanes, emitted, wide
 
-ZERO, ONE, TWO = np.float32(0), np.float32(1), np.float32(2)
-SINGLE_LOG = tuple(np.float32(c) for c in LOG32)
+ZERO, ONE = np.float32(0), np.float32(1)
 
 
 @kernel
 def tanh(x: Array, y: Array) -> None:
-    for k in range(x.size):
-        less = expm1(2.0 * np.float64(x[k]))
-        y[k] = np.float32(less / (less + 2.0))
+    tanh_of(pointer(x, 0), pointer(y, 0), x.size)
 
 
 @kernel
@@ -26,8 +28,7 @@ def tanh_gradient(y: Array, dy: Array, dx: Array) -> None:
 
 @kernel
 def sigmoid(x: Array, y: Array) -> None:
-    for k in range(x.size):
-        y[k] = gate_of(x[k])
+    sigmoid_of(pointer(x, 0), pointer(y, 0), x.size)
 
 
 @kernel
@@ -38,9 +39,7 @@ def sigmoid_gradient(y: Array, dy: Array, dx: Array) -> None:
 
 @kernel
 def silu(x: Array, y: Array, gate: Array) -> None:
-    for k in range(x.size):
-        gate[k] = gate_of(x[k])
-        y[k] = x[k] * gate[k]
+    silu_of(pointer(x, 0), pointer(y, 0), pointer(gate, 0), x.size)
 
 
 @kernel
@@ -51,12 +50,7 @@ def silu_gradient(x: Array, gate: Array, dy: Array, dx: Array) -> None:
 
 @kernel
 def softplus(x: Array, y: Array, slope: Array) -> None:
-    for k in range(x.size):
-        above = x[k] > ZERO
-        power = exp_below(-x[k] if above else x[k])
-        s = power / (TWO + power)
-        y[k] = (x[k] if above else ZERO) + TWO * s * polynomial(SINGLE_LOG, s * s)
-        slope[k] = (ONE if above else power) / (ONE + power)
+    softplus_of(pointer(x, 0), pointer(y, 0), pointer(slope, 0), x.size)
 
 
 @kernel
@@ -73,8 +67,56 @@ def leaky_relu_gradient(x: Array, dy: Array, dx: Array, slope: float) -> None:
         dx[k] = dy[k] if x[k] > ZERO else factor * dy[k]
 
 
-@inner
-def gate_of(x: np.float32) -> np.float32:
-    """Return 1 / (1 + e^-x)."""
-    power = exp_below(-x if x > ZERO else x)
-    return (ONE if x > ZERO else power) / (ONE + power)
+@emitted(FLOATS, FLOATS, COUNT)
+def tanh_of(b: Any, x: Any, y: Any, count: Any) -> None:
+    """Set y = tanh(x)."""
+
+    def emit(lanes: Lanes) -> None:
+        less = expm1(2.0 * lanes.load(x).in_double())
+        lanes.store((less / (less + 2.0)).in_single(), y)
+
+    wide(b, count, emit)
+
+
+@emitted(FLOATS, FLOATS, COUNT)
+def sigmoid_of(b: Any, x: Any, y: Any, count: Any) -> None:
+    """Set y = 1 / (1 + e^-x)."""
+    wide(b, count, lambda lanes: lanes.store(_gate(*_folded(lanes.load(x))), y))
+
+
+@emitted(FLOATS, FLOATS, FLOATS, COUNT)
+def silu_of(b: Any, x: Any, y: Any, gate: Any, count: Any) -> None:
+    """Set gate = 1 / (1 + e^-x) and y = x * gate."""
+
+    def emit(lanes: Lanes) -> None:
+        value = lanes.load(x)
+        found = _gate(*_folded(value))
+        lanes.store(found, gate)
+        lanes.store(value * found, y)
+
+    wide(b, count, emit)
+
+
+@emitted(FLOATS, FLOATS, FLOATS, COUNT)
+def softplus_of(b: Any, x: Any, y: Any, slope: Any, count: Any) -> None:
+    """Set y = log(1 + e^x) and slope = 1 / (1 + e^-x)."""
+
+    def emit(lanes: Lanes) -> None:
+        value = lanes.load(x)
+        above, power = _folded(value)
+        s = power / (2 + power)
+        lanes.store(value.where(above, 0) + 2 * s * polynomial(LOG32, s * s), y)
+        lanes.store(_gate(above, power), slope)
+
+    wide(b, count, emit)
+
+
+def _folded(x: Vector) -> tuple[Any, Vector]:
+    """Return where x is above 0, and e^-|x|."""
+    above = x.above(0)
+    return above, exp_below((-x).where(above, x))
+
+
+def _gate(above: Any, power: Vector) -> Vector:
+    """Return 1 / (1 + e^-x), of what `_folded` returns."""
+    return power.full(1).where(above, power) / (1 + power)

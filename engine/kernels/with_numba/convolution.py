@@ -19,9 +19,10 @@ def im2col(x: Array, columns: Array, stride: Size, origin: Size) -> None:
 
 
 @kernel
-def col2im(columns: Array, dx: Array, stride: Size, origin: Size) -> None:
+def col2im(columns: Array, dx: Array, stride: Size, origin: Size, more: bool) -> None:
     (h, w, N, rows, across), (down, right), (top, left) = columns.shape[:5], stride, origin
-    dx[:] = 0
+    if not more:
+        dx[:] = 0
     for i in range(h):
         for j in range(w):
             for a in range(rows):

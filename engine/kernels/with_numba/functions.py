@@ -1,13 +1,11 @@
-"""exp, expm1, log and erf: float64 in, float64 out, from + - * / alone, as docs/arithmetic.md says.
+"""exp, expm1, log and erf from + - * / alone, as docs/arithmetic.md says.
 
-LLVM makes vectors of them. The C library's functions differ from one processor and version to the next, and are slower.
+The C library's functions differ from one processor and version to the next, and are slower.
 """
 
-from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from collections.abc import Callable, Sequence
+from typing import Any, cast
 
-import numpy as np
-from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
@@ -31,92 +29,78 @@ from engine.kernels.series import (
     ROUNDER,
     ROUNDER32,
 )
-from engine.kernels.with_numba.jit import inner
-
-SINGLE_EXP = tuple(np.float32(c) for c in EXP32)
-SINGLE_LOG2_E, SINGLE_ROUNDER, SINGLE_LOWEST = np.float32(LOG2_E), np.float32(ROUNDER32), np.float32(LOWEST32)
-SINGLE_HIGH, SINGLE_LOW = np.float32(LN2_HIGH32), np.float32(LN2_LOW32)
-ZERO = np.float32(0)
-Number = TypeVar("Number", float, np.float32)
+from engine.kernels.with_numba.vector import Vector, filled
 
 EXPONENT = 1023  # of 1.0, as float64 keeps it
 FRACTION = (1 << 52) - 1  # the bits of a float64 that are not its sign or exponent
 
 
-@inner
-def exp(x: float) -> float:
-    """Return e^x."""
-    x = LOWEST if x < LOWEST else x
-    x = HIGHEST if x > HIGHEST else x
-    rounded = x * LOG2_E + ROUNDER
-    k = rounded - ROUNDER
-    r = (x - k * LN2_HIGH) - k * LN2_LOW
-    return polynomial(EXP, r) * number((bits(rounded) + EXPONENT) << 52)
+def exp(x: Vector) -> Vector:
+    """Return e^x in float64; x is float32 or float64, here and below."""
+    r, power = _reduced(x)
+    return polynomial(EXP, r) * power
 
 
-@inner
-def expm1(x: float) -> float:
-    """Return e^x - 1, right to the last digits near 0, too."""
-    x = LOWEST if x < LOWEST else x
-    x = HIGHEST if x > HIGHEST else x
-    rounded = x * LOG2_E + ROUNDER
-    k = rounded - ROUNDER
-    r = (x - k * LN2_HIGH) - k * LN2_LOW
-    power = number((bits(rounded) + EXPONENT) << 52)
-    return r * polynomial(EXPM1, r) * power + (power - 1.0)
+def expm1(x: Vector) -> Vector:
+    """Return e^x - 1, float64, right to the last digits near 0, too."""
+    r, power = _reduced(x)
+    return r * polynomial(EXPM1, r) * power + (power - 1)
 
 
-@inner
-def exp_below(x: np.float32) -> np.float32:
+def exp_below(x: Vector) -> Vector:
     """Return e^x in float32, for x that is not above 0; 0 below -87."""
-    held = SINGLE_LOWEST if x < SINGLE_LOWEST else x
-    rounded = held * SINGLE_LOG2_E + SINGLE_ROUNDER
-    k = rounded - SINGLE_ROUNDER
-    r = (held - k * SINGLE_HIGH) - k * SINGLE_LOW
-    power = single_number((single_bits(rounded) + np.int32(127)) << np.int32(23))
-    return ZERO if x < SINGLE_LOWEST else polynomial(SINGLE_EXP, r) * power
+    held = x.full(LOWEST32).where(x.below(LOWEST32), x)
+    rounded = held * LOG2_E + ROUNDER32
+    k = rounded - ROUNDER32
+    r = (held - k * LN2_HIGH32) - k * LN2_LOW32
+    return x.full(0).where(x.below(LOWEST32), polynomial(EXP32, r) * _power_of_two(rounded, 127, 23))
 
 
-@inner
-def log(x: float) -> float:
-    """Return the natural logarithm of a normal number above 0, of infinity, or of NaN."""
-    if not x < float("inf"):
-        return x
-    k = (bits(x) >> 52) - EXPONENT
-    m = number((bits(x) & FRACTION) | (EXPONENT << 52))
-    if m > ROOT_TWO:
-        k, m = k + 1, m * 0.5
-    s = (m - 1.0) / (m + 1.0)
-    return k * LN2_HIGH + (2.0 * s * polynomial(LOG, s * s) + k * LN2_LOW)
+def log(x: Vector) -> Vector:
+    """Return the natural logarithm, float64, of a normal number above 0, of infinity, or of NaN."""
+    b, bits = x.builder, x.bits()
+    exponent = b.sub(b.ashr(bits, filled(bits.type, 52)), filled(bits.type, EXPONENT))
+    fraction = b.and_(bits, filled(bits.type, FRACTION))
+    m = x.of_bits(b.or_(fraction, filled(bits.type, EXPONENT << 52)))
+    k, large = x.of_integers(exponent), m.above(ROOT_TWO)
+    k, m = (k + 1).where(large, k), (m * 0.5).where(large, m)
+    s = (m - 1) / (m + 1)
+    found = k * LN2_HIGH + (2.0 * s * polynomial(LOG, s * s) + k * LN2_LOW)
+    return found.where(x.below(float("inf")), x)
 
 
-@inner
-def erf(x: float) -> float:
-    """Return the error function, right to 11 digits, and 1 in float32 where that is nearest."""
-    x = LARGEST if x > LARGEST else x
-    x = -LARGEST if x < -LARGEST else x
+def erf(x: Vector) -> Vector:
+    """Return the error function, float64, right to 11 digits, and 1 in float32 where that is nearest."""
+    x = x.within(-LARGEST, LARGEST).in_double()
     return x * polynomial(ERF_ABOVE, x * x) / polynomial(ERF_BELOW, x * x)
 
 
-@inner
-def polynomial(coefficients: tuple[Number, ...], x: Number) -> Number:
+def polynomial(coefficients: Sequence[float], x: Vector) -> Vector:
     """Return the value at x by Horner's scheme, highest power first, in the type of x."""
-    total = coefficients[0]
-    for k in range(1, len(coefficients)):
-        total = total * x + coefficients[k]
+    total = coefficients[0] * x + coefficients[1]
+    for coefficient in coefficients[2:]:
+        total = total * x + coefficient
     return total
 
 
-def _reinterpreted(signature: Any, wanted: Any) -> Any:
-    """Return a function for compiled code that takes the same bits for another type."""
+def of_number(function: Callable[[Vector], Vector], kind: Any = types.float64) -> Callable[[Any], Any]:
+    """Return a function for compiled code of one number, of this type of numba's."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:  # noqa: ARG001
-        return builder.bitcast(arguments[0], wanted)
+        return function(Vector(builder, arguments[0])).value
 
-    return intrinsic(lambda typing, x: (signature, generate))  # noqa: ARG005
+    return cast(Callable[[Any], Any], intrinsic(lambda typing, x: (kind(kind), generate)))  # noqa: ARG005
 
 
-bits = cast(Callable[[float], int], _reinterpreted(types.int64(types.float64), ir.IntType(64)))
-number = cast(Callable[[int], float], _reinterpreted(types.float64(types.int64), ir.DoubleType()))
-single_bits = cast(Callable[[np.float32], np.int32], _reinterpreted(types.int32(types.float32), ir.IntType(32)))
-single_number = cast(Callable[[np.int32], np.float32], _reinterpreted(types.float32(types.int32), ir.FloatType()))
+def _reduced(x: Vector) -> tuple[Vector, Vector]:
+    """Return r and 2^k of which e^x is e^r 2^k."""
+    x = x.within(LOWEST, HIGHEST).in_double()
+    rounded = x * LOG2_E + ROUNDER
+    k = rounded - ROUNDER
+    return (x - k * LN2_HIGH) - k * LN2_LOW, _power_of_two(rounded, EXPONENT, 52)
+
+
+def _power_of_two(rounded: Vector, exponent: int, fraction: int) -> Vector:
+    """Return 2^k, k being the last bits of `rounded`; `exponent` is that of 1.0, and the fraction has so many bits."""
+    b, bits = rounded.builder, rounded.bits()
+    return rounded.of_bits(b.shl(b.add(bits, filled(bits.type, exponent)), filled(bits.type, fraction)))

@@ -3,8 +3,10 @@
 import numpy as np
 
 from engine.kernels.table import Array, Doubles, Labels
-from engine.kernels.with_numba.functions import exp, log
+from engine.kernels.with_numba import functions
 from engine.kernels.with_numba.jit import inner, kernel
+
+exp, log = map(functions.of_number, (functions.exp, functions.log))
 
 
 @kernel

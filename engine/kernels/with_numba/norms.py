@@ -1,14 +1,19 @@
 """Normalisation of groups of channels, compiled: sums run along pixels for all samples and channels at once."""
 
 from math import sqrt
+from typing import Any
 
 import numpy as np
+from llvmlite import ir
 
 from engine.kernels.arrays import Array, Place
 from engine.kernels.with_numba.jit import inner, kernel
 from engine.kernels.with_numba.loops import increase
+from engine.kernels.with_numba.microkernel import pointer
 from engine.kernels.with_numba.pairs import level, level_of, merge, merge_rest
 from engine.kernels.with_numba.pooling import repeat
+from engine.kernels.with_numba.vector import FLOAT, Vector, filled
+from engine.kernels.with_numba.vectors import COUNT, FLOATS, WORD, Lanes, chains, emitted
 
 ZERO, ONE = np.float32(0), np.float32(1)
 LANES = 16  # partial sums over the channels of a group
@@ -28,16 +33,16 @@ def normalise(
 ) -> None:
     (h, w, L), (start, first), size = x.shape, place, scale.size // groups
     mean, factor, lanes = stats[0], stats[1], work[4 * L :]
-    number = np.float32(h * w * size)
+    values = np.float32(h * w * size)
     stats[:] = ZERO
     for i in range(h):
         for j in range(w):
             increase(mean, x[i, j])
-    share(mean, size, number, lanes)
+    share(mean, size, values, lanes)
     for i in range(h):
         for j in range(w):
             add_squares(factor, x[i, j], mean)
-    share(factor, size, number, lanes)
+    share(factor, size, values, lanes)
     invert(factor, size, np.float32(epsilon))
     biases, factors = repeat(bias, work, L), work[2 * L : 3 * L]
     multiply_by(factors, factor, repeat(scale, work[L:], L))
@@ -102,24 +107,28 @@ def share(sums: Array, size: int, number: np.float32, lanes: Array) -> None:
     Value k of a group is added to partial sum k mod 16, then these are added in order.
     """
     for start in range(0, sums.size, size):
-        group = sums[start : start + size]
-        lanes[:LANES] = ZERO
-        add_lanes(lanes, group)
+        group, whole = sums[start : start + size], size // LANES
+        if whole:
+            fill(pointer(sums, start), whole, pointer(lanes, 0))
+        else:
+            lanes[:LANES] = ZERO
+        for k in range(size - whole * LANES):
+            lanes[k] += group[whole * LANES + k]
         total = ZERO
         for k in range(min(size, LANES)):
             total += lanes[k]
         group[:] = total / number
 
 
-@inner
-def add_lanes(lanes: Array, group: Array) -> None:
-    """Add value k of a group to partial sum k mod 16."""
-    whole = group.size - group.size % LANES
-    for start in range(0, whole, LANES):
-        for k in range(LANES):
-            lanes[k] += group[start + k]
-    for k in range(group.size - whole):
-        lanes[k] += group[whole + k]
+@emitted(FLOATS, COUNT, FLOATS)
+def fill(b: Any, group: Any, count: Any, lanes: Any) -> None:
+    """Set partial sum k, of 16, to that of the values k, 16 + k and so on; there are 16 `count` of them."""
+
+    def add(at: Any, sums: list[Vector]) -> list[Vector]:
+        return [sums[0] + Lanes(b, b.mul(at, ir.Constant(WORD, LANES)), None, LANES).load(group)]
+
+    zero = Vector(b, filled(ir.VectorType(FLOAT, LANES), 0))
+    Lanes(b, ir.Constant(WORD, 0), None, LANES).store(chains(b, count, [zero], add)[0], lanes)
 
 
 @inner

@@ -4,6 +4,7 @@ import numpy as np
 
 from engine.kernels.table import Array, Mask, Place, Route
 from engine.kernels.with_numba.jit import inner, kernel
+from engine.kernels.with_numba.loops import copy
 
 ZERO = np.float32(0)
 
@@ -77,5 +78,5 @@ def repeat(bias: Array, work: Array, L: int) -> Array:
     """Return bias over and over, L values, in the scratch."""
     C = bias.size
     for n in range(0, L, C):
-        work[n : n + C] = bias
+        copy(work[n : n + C], bias)
     return work[:L]

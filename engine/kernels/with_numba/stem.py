@@ -13,7 +13,8 @@ from engine.kernels.with_numba.microkernel import pointer
 from engine.kernels.with_numba.pairs import level, level_of, levels, merge, merge_rest
 from engine.kernels.with_numba.pooling import deal_row
 from engine.kernels.with_numba.products import product
-from engine.kernels.with_numba.vectors import COUNT, FLOATS, ROUTE, Lanes, Vector, chains, each, emitted, number
+from engine.kernels.with_numba.vector import Vector
+from engine.kernels.with_numba.vectors import COUNT, FLOATS, ROUTE, Lanes, chains, each, emitted, number
 from engine.kernels.with_numba.windows import PLACES, first_maximum, there
 
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from engine.kernels.with_numba.transforms import combine, contract, differences, expand, fold, spread
+from engine.kernels.with_numba.vector import Vector
 from engine.kernels.with_numba.vectors import (
     BYTE,
     COUNT,
@@ -16,7 +17,6 @@ from engine.kernels.with_numba.vectors import (
     LANES,
     ROUTE,
     Lanes,
-    Vector,
     both_ways,
     each,
     emitted,

@@ -3,7 +3,7 @@
 Values that several sums share are computed once: p and q from the points 1 and -1, r and s from 2 and -2.
 """
 
-from engine.kernels.with_numba.vectors import Vector
+from engine.kernels.with_numba.vector import Vector
 
 QUARTER, SIXTH, TWELFTH, TWENTYFOURTH = 1 / 4, 1 / 6, 1 / 12, 1 / 24
 

@@ -7,7 +7,8 @@ from llvmlite import ir
 from engine.kernels.table import Array
 from engine.kernels.with_numba.jit import kernel
 from engine.kernels.with_numba.microkernel import pointer
-from engine.kernels.with_numba.vectors import COUNT, FLOATS, INT, LANES, Lanes, Vector, emitted, number
+from engine.kernels.with_numba.vector import Vector
+from engine.kernels.with_numba.vectors import COUNT, FLOATS, INT, LANES, Lanes, emitted, number
 
 
 @kernel

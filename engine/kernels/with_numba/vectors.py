@@ -7,17 +7,18 @@ rounded, in the order of the source. The length of vectors changes no bit.
 import inspect
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from llvmlite import ir
 from numba import types
-from numba.core import cgutils
 from numba.extending import intrinsic
 
 from engine.kernels.with_numba.tile import choose
+from engine.kernels.with_numba.vector import Vector, function_of
 
 LANES = choose().lanes
+WIDE = 4 * LANES
 FLOAT, BYTE, INT, WORD, BIT = ir.FloatType(), ir.IntType(8), ir.IntType(32), ir.IntType(64), ir.IntType(1)
 VECTOR, BYTES, MASK = (ir.VectorType(kind, LANES) for kind in (FLOAT, BYTE, BIT))
 FLOATS = types.CPointer(types.float32)  # type: ignore[no-untyped-call]
@@ -47,41 +48,17 @@ def emitted(*kinds: Any) -> Callable[[Callable[..., None]], Any]:
 
 
 @dataclass(frozen=True)
-class Vector:
-    """A vector of floats."""
-
-    builder: Any
-    value: Any
-
-    def __add__(self, other: "Vector") -> "Vector":
-        return replace(self, value=self.builder.fadd(self.value, other.value))
-
-    def __sub__(self, other: "Vector") -> "Vector":
-        return replace(self, value=self.builder.fsub(self.value, other.value))
-
-    def fma(self, factor: "Vector", addend: "Vector") -> "Vector":
-        """Return self * factor + addend, rounded once."""
-        function = _function(self.builder, f"llvm.fma.v{LANES}f32", VECTOR, VECTOR, VECTOR, VECTOR)
-        return replace(self, value=self.builder.call(function, [self.value, factor.value, addend.value]))
-
-    def __neg__(self) -> "Vector":
-        return replace(self, value=self.builder.fneg(self.value))
-
-    def __rmul__(self, factor: float) -> "Vector":
-        return replace(self, value=self.builder.fmul(ir.Constant(VECTOR, [factor] * LANES), self.value))
-
-
-@dataclass(frozen=True)
 class Lanes:
     """The values from number `at` on of each array that a loop runs over; unless all, those that `mask` names."""
 
     builder: Any
     at: Any
     mask: Any
+    size: int = LANES  # how many
 
     def load(self, start: Any) -> Vector:
         """Return the floats of the array that begins at `start`."""
-        return Vector(self.builder, self._load(start, VECTOR, "f32"))
+        return Vector(self.builder, self._load(start, ir.VectorType(FLOAT, self.size), "f32"))
 
     def load_bytes(self, start: Any) -> Any:
         """Return the bytes of an array, as LLVM's value."""
@@ -89,7 +66,7 @@ class Lanes:
 
     def store(self, vector: Vector, start: Any) -> None:
         """Write floats to the array that begins at `start`."""
-        self._store(vector.value, start, VECTOR, "f32")
+        self._store(vector.value, start, vector.value.type, "f32")
 
     def store_bytes(self, value: Any, start: Any) -> None:
         """Write bytes."""
@@ -114,7 +91,7 @@ class Lanes:
             value = self.builder.load(place)
             value.align = kind.element.width // 8 if kind is BYTES else 4
             return value
-        function = _function(self.builder, f"llvm.masked.load.v{LANES}{name}.p0", kind, place.type, INT, MASK, kind)
+        function = function_of(self.builder, f"llvm.masked.load.v{LANES}{name}.p0", kind, place.type, INT, MASK, kind)
         size = 1 if kind is BYTES else 4
         return self.builder.call(function, [place, ir.Constant(INT, size), self.mask, ir.Constant(kind, None)])
 
@@ -123,7 +100,7 @@ class Lanes:
         if self.mask is None:
             self.builder.store(value, place).align = size
             return
-        function = _function(
+        function = function_of(
             self.builder, f"llvm.masked.store.v{LANES}{name}.p0", ir.VoidType(), kind, place.type, INT, MASK
         )
         self.builder.call(function, [value, place, ir.Constant(INT, size), self.mask])
@@ -139,6 +116,21 @@ def each(builder: Any, count: Any, emit: Callable[[Lanes], None]) -> None:
         numbers = ir.Constant(ir.VectorType(INT, LANES), list(range(LANES)))
         mask = builder.icmp_unsigned("<", numbers, splat(builder, left))
         emit(Lanes(builder, whole, mask))
+
+
+def wide(builder: Any, count: Any, emit: Callable[[Lanes], None]) -> None:
+    """Emit a loop over `count` values, of which no store changes what is loaded: WIDE at a time, fewer one by one.
+
+    A formula of many steps is computed for several vectors side by side, since each step waits for the one before. The
+    last WIDE values begin where they must to end at the last, so that some are computed twice.
+    """
+    with builder.if_else(builder.icmp_signed(">=", count, number(WIDE))) as (enough, few):
+        with enough:
+            last = builder.sub(count, number(WIDE))
+            with loop(builder, number(0), count, WIDE) as at:
+                emit(Lanes(builder, builder.select(builder.icmp_signed("<", at, last), at, last), None, WIDE))
+        with few, loop(builder, number(0), count, 1) as at:
+            emit(Lanes(builder, at, None, 1))
 
 
 @contextmanager
@@ -166,7 +158,7 @@ def chains(
     body, after = builder.append_basic_block("turn"), builder.append_basic_block("done")
     builder.branch(body)
     builder.position_at_end(body)
-    at, values = builder.phi(WORD), [builder.phi(VECTOR) for _ in first]
+    at, values = builder.phi(WORD), [builder.phi(start.value.type) for start in first]
     following = emit(at, [Vector(builder, value) for value in values])
     at.add_incoming(number(0), before)
     at.add_incoming(builder.add(at, number(1)), builder.block)
@@ -201,7 +193,3 @@ def both_ways(transform: Callable[..., Sequence[Any]], x: Sequence[Sequence[Any]
     """Return x[a][b] transformed down its columns, then across its rows."""
     down = [transform(*column) for column in zip(*x, strict=True)]
     return [list(transform(*row)) for row in zip(*down, strict=True)]
-
-
-def _function(builder: Any, name: str, result: Any, *arguments: Any) -> Any:
-    return cgutils.get_or_insert_function(builder.module, ir.FunctionType(result, arguments), name)  # type: ignore[no-untyped-call]

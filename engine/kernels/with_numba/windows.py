@@ -5,7 +5,8 @@ from typing import Any
 
 from llvmlite import ir
 
-from engine.kernels.with_numba.vectors import BYTES, LANES, Vector, number, splat
+from engine.kernels.with_numba.vector import Vector
+from engine.kernels.with_numba.vectors import BYTES, LANES, number, splat
 
 PLACES = ((0, 0), (0, 1), (1, 0), (1, 1))  # in a window, in reading order
 

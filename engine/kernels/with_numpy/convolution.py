@@ -14,8 +14,9 @@ def im2col(x: Array, columns: Array, stride: Size, origin: Size) -> None:
         columns[:, :, :, a, b] = pixels
 
 
-def col2im(columns: Array, dx: Array, stride: Size, origin: Size) -> None:
-    dx.fill(0)
+def col2im(columns: Array, dx: Array, stride: Size, origin: Size, more: bool) -> None:
+    if not more:
+        dx.fill(0)
     for a, b, pixels in _taps(dx, columns, stride, origin):
         np.add(pixels, columns[:, :, :, a, b], out=pixels)
 

@@ -1,6 +1,6 @@
 """Convolution of any kernel, stride and padding as one matrix product of all patches."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from math import prod
 from typing import cast
 
@@ -11,6 +11,7 @@ from engine.compute.program.operations.base import Operation, Site, Step, levels
 from engine.compute.program.weights import Parameter, Weights
 from engine.kernels import Backend
 from engine.kernels.streams import Stream
+from engine.kernels.table import Size
 from engine.nn.layers import Conv2d
 
 
@@ -33,22 +34,27 @@ def bias_of(step: Step, weights: Weights) -> Parameter:
     return Parameter(np.zeros(layer.filters, np.float32), np.zeros(layer.filters, np.float32))
 
 
+CACHE = 96 << 10  # values of patches that are computed with while they are in the cache
+
+
 class Convolution(Operation):
-    """Patches to rows (im2col), then [h w N, k l C] @ [k l C, O]; the patches are kept for the filter's gradient."""
+    """Patches to rows (im2col), then [h w N, k l C] @ [k l C, O]; the patches are kept for the filter's gradient.
+
+    It is done for some rows of the output at a time.
+    """
 
     def __init__(self, step: Step, x: Activation, y: Activation, site: Site) -> None:
         super().__init__(step, x, y, site)
         layer, C = geometry(step)
         K, filters = prod(layer.window) * C, layer.filters
         (above, _), (left, _) = layer.borders(step.input)
-        self._at = layer.steps, (x.frame.start - above, x.frame.start - left)
+        self._steps, self._origin = layer.steps, (x.frame.start - above, x.frame.start - left)
         self._filter, self._bias = parameter(step, "filter", site.weights), bias_of(step, site.weights)
         self._has_bias = layer.bias
         self._out, self._work, self._columns_gradient = self.scratch
-        self._columns = site.arena.keep(*self._columns_gradient.shape)
-        self._rows, self._rows_gradient = (a.reshape(1, -1, K) for a in (self._columns, self._columns_gradient))
+        self._columns = site.arena.keep(len(self._out), *self._columns_gradient.shape[1:])
         self._by_place = self._columns.reshape(-1, x.N, K), self._out.reshape(-1, x.N, filters)
-        self._flat_out = self._out.reshape(1, -1, filters)
+        self._height = len(self._columns_gradient)
         self._matrix = self._filter.value.reshape(1, K, filters)
         self._turned = site.weights.turned(f"{layer.name}.filter", (K, filters))
         if y.gradient is not None:
@@ -64,10 +70,11 @@ class Convolution(Operation):
 
     @classmethod
     def scratch_shapes(cls, step: Step, N: int, microbatch: int, backend: Backend) -> list[tuple[int, ...]]:  # noqa: ARG003
-        """Return the shapes of the output, of sums of micro-batches that wait, and of the patches' gradient."""
+        """Return the shapes of the output, of sums of micro-batches that wait, and of some patches' gradient."""
         (layer, C), (h, w, filters) = geometry(step), step.output
         waiting = levels(N, microbatch) * filters * max(16, prod(layer.window) * C)
-        return [(h, w, N * filters), (waiting,), (h, w, N, *layer.window, C)]
+        at_once = min(h, max(1, CACHE // (w * N * prod(layer.window) * C)))
+        return [(h, w, N * filters), (waiting,), (at_once, w, N, *layer.window, C)]
 
     @classmethod
     def work(cls, step: Step) -> int:
@@ -80,20 +87,34 @@ class Convolution(Operation):
         layer, C = geometry(step)
         return 4 * step.output[0] * step.output[1] * (prod(layer.window) * C + layer.filters)
 
+    def _parts(self) -> Iterator[tuple[slice, Size]]:
+        """Yield some rows of the output, and where the first patch of them begins."""
+        top, left = self._origin
+        for first in range(0, len(self._out), self._height):
+            yield slice(first, first + self._height), (top + first * self._steps[0], left)
+
     def forward(self, rngs: Sequence[Stream]) -> None:  # noqa: ARG002
         """Let y = patches @ filter + bias."""
-        self.backend.im2col(self.x.value, self._columns, *self._at)
-        self.backend.multiply(self._rows, self._matrix, self._flat_out, False, NO_SCRATCH)
-        self.backend.add_bias(self._out, self._bias.value, self.y.plane, self.y.place)
+        kernels, K, filters = self.backend, *self._matrix.shape[1:]
+        for part, origin in self._parts():
+            columns, out = self._columns[part], self._out[part].reshape(1, -1, filters)
+            kernels.im2col(self.x.value, columns, self._steps, origin)
+            kernels.multiply(columns.reshape(1, -1, K), self._matrix, out, False, NO_SCRATCH)
+        kernels.add_bias(self._out, self._bias.value, self.y.plane, self.y.place)
 
     def backward(self) -> None:
         """Let filter' = patches^T @ y'; patches' = y' @ filter^T, added up where patches overlap."""
         kernels, filter_gradient = self.backend, self._filter.gradient.reshape(self._matrix.shape[1:])
-        y, bias = self.y, self._bias.gradient
+        y, bias, dx = self.y, self._bias.gradient, self.x.gradient
         if self._has_bias:
             kernels.bias_gradient(y.gradient_plane, y.place, y.shape, bias, self.microbatch, self._work)
         np.copyto(self._out.reshape(self._inside_gradient.shape), self._inside_gradient)
         kernels.matrix_gradient(*self._by_place, filter_gradient, self.microbatch, self._work)
-        if self.x.gradient is not None:
-            kernels.multiply(self._flat_out, self._turned, self._rows_gradient, False, NO_SCRATCH)
-            kernels.col2im(self._columns_gradient, self.x.gradient, *self._at)
+        if dx is None:
+            return
+        K, filters = self._matrix.shape[1:]
+        for part, origin in self._parts():
+            out = self._out[part].reshape(1, -1, filters)
+            columns = self._columns_gradient[: len(self._out[part])]
+            kernels.multiply(out, self._turned, columns.reshape(1, -1, K), False, NO_SCRATCH)
+            kernels.col2im(columns, dx, self._steps, origin, part.start > 0)
