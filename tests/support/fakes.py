@@ -263,7 +263,7 @@ class ToyWorker:
         if payload is not None:
             self._version, self._parameters = work.version, np.frombuffer(payload, np.float32).copy()
         elif self._memory and work.version != self._version:
-            self._version, self._parameters = work.version, self._memory[0].parameters().copy()
+            self._version, self._parameters = work.version, self._memory[0].parameters(work.version).copy()
         assert work.version == self._version, "the coordinator believes that I hold other parameters"
         fault = next(self._faults, WorkerFault.NONE)
         self._place = work.sums

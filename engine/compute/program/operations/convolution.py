@@ -49,7 +49,7 @@ class Convolution(Operation):
         self._rows, self._rows_gradient = (a.reshape(1, -1, K) for a in (self._columns, self._columns_gradient))
         self._by_place = self._columns.reshape(-1, x.N, K), self._out.reshape(-1, x.N, filters)
         self._flat_out = self._out.reshape(1, -1, filters)
-        self._matrix = self._filter.value.reshape(1, K, filters)
+        self._matrix = 1, K, filters
         self._turned = site.weights.turned(f"{layer.name}.filter", (K, filters))
         if y.gradient is not None:
             self._inside_gradient = y.inside(y.gradient)
@@ -83,12 +83,13 @@ class Convolution(Operation):
     def forward(self, rngs: Sequence[Stream]) -> None:  # noqa: ARG002
         """Let y = patches @ filter + bias."""
         self.backend.im2col(self.x.value, self._columns, *self._at)
-        self.backend.multiply(self._rows, self._matrix, self._flat_out, False, NO_SCRATCH)
+        matrix = self._filter.value.reshape(self._matrix)
+        self.backend.multiply(self._rows, matrix, self._flat_out, False, NO_SCRATCH)
         self.backend.add_bias(self._out, self._bias.value, self.y.plane, self.y.place)
 
     def backward(self) -> None:
         """Let filter' = patches^T @ y'; patches' = y' @ filter^T, added up where patches overlap."""
-        kernels, filter_gradient = self.backend, self._filter.gradient.reshape(self._matrix.shape[1:])
+        kernels, filter_gradient = self.backend, self._filter.gradient.reshape(self._matrix[1:])
         y, bias = self.y, self._bias.gradient
         if self._has_bias:
             kernels.bias_gradient(y.gradient_plane, y.place, y.shape, bias, self.microbatch, self._work)
