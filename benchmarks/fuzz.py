@@ -36,7 +36,7 @@ MEMORY = 256 << 20  # bytes that either may take besides
 SECONDS = 4.0  # of each half of a pair
 SETTLING = 0.5  # of these, seconds at the beginning that are not counted: processes start and connections are made
 LEAST = 0.9
-INTERRUPTED = 130  # exit code of a run that Ctrl-C ended
+INTERRUPTED = 130  # exit code of a run that a signal ended; SIGINT may be ignored, as behind a shell's "&"
 FINGERPRINT = "from engine.compute.fingerprint import fingerprint; print(fingerprint())"
 
 
@@ -119,7 +119,7 @@ def _take_turns(
                 halves.append((flooded, began, time.monotonic()))
             if flooded:
                 shares.append(one.share)
-    os.kill(arena.pid, signal.SIGINT)
+    os.kill(arena.pid, signal.SIGTERM)
 
 
 def main() -> int:

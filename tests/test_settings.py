@@ -33,11 +33,19 @@ def test_what_is_given_counts_over_settings_and_those_over_nothing_that_is_a_def
 
 def test_the_defaults_are_valid_and_resolve() -> None:
     settings = Settings().resolved()
-    assert settings.workers == min(usable_cores(), 4)
+    assert settings.workers == min(usable_cores(), 8)
     assert Settings(batch_size=16).resolved().workers == 1, "more would have no micro-batch to compute"
     assert (settings.lr, settings.epochs, settings.steps) == (Adam().lr, 3, None)
     assert settings.make_optimizer() == Adam()
     assert Settings(**settings.asdict()) == settings == settings.resolved()
+
+
+@pytest.mark.parametrize(("batch_size", "microbatch"), [(1, 8), (64, 8), (255, 8), (256, 16), (4096, 16)])
+def test_the_default_micro_batch_is_that_of_the_batch(batch_size: int, microbatch: int) -> None:
+    settings = Settings(batch_size=batch_size)
+    assert settings.resolved().microbatch == settings.microbatch_size == microbatch
+    assert settings.microbatches == -(-batch_size // microbatch)
+    assert Settings(batch_size=batch_size, microbatch=5).resolved().microbatch == 5
 
 
 @pytest.mark.parametrize("end", [{"steps": 5}, {"epochs": 1}, {"time_limit": 2}, {"target": 90.0}])

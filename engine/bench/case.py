@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from engine.settings import default_microbatch
+
 LEAST_STEPS = 10  # of a run, even if fewer samples were asked for
 
 
@@ -36,10 +38,10 @@ class Case:
 
 
 def cases(studies: list[int], microbatches: list[int], counts: list[int], *, weak: bool) -> list[Case]:
-    """Return all combinations, those of one study together."""
+    """Return all combinations, those of one study together; without `microbatches` with its default of each."""
     return [
         Case(study, study * max(workers, 1) if weak else study, microbatch, workers)
         for study in studies
-        for microbatch in microbatches
+        for microbatch in microbatches or [default_microbatch(study)]
         for workers in counts
     ]

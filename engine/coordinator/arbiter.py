@@ -1,13 +1,16 @@
 """What the coordinator computes itself: single blocks, when no two workers agree, and what all must agree with."""
 
+from collections.abc import Callable
 from functools import cached_property
 
 from engine.compute.evaluator import Evaluator
 from engine.compute.job import Job
 from engine.compute.sums import Sums
 from engine.compute.tree import Block
+from engine.coordinator.rounds import Leases
 from engine.data import Dataset
 from engine.nn.parameters import Vector
+from engine.system.clock import Clock
 from engine.wire.messages import Work, WorkKind
 
 
@@ -33,3 +36,10 @@ class Arbiter:
         if work.kind is WorkKind.VALIDATE:
             return self._evaluator.test_block(block)
         return self._evaluator.train_block(work.step, block, self._job.model.layout().zeros())
+
+
+def timed_proof(prove: Callable[[int], str], nonce: int, clock: Clock) -> tuple[str, Leases]:
+    """Return the proof, and by the seconds that it took, how long to wait for workers of unknown speed."""
+    began = clock.now()
+    proof = prove(nonce)
+    return proof, Leases().after_proof(clock.now() - began)

@@ -3,6 +3,7 @@
 from engine.settings.field import DATA, FILES, LENGTH, OPTIMIZER, SCHEDULE, TRAINING
 from engine.settings.given import given_settings, settings_of
 from engine.settings.settings import ENDS, FORMER_NAMES, TRAJECTORY, Settings, SettingsDict
+from engine.settings.training import default_microbatch
 
 __all__ = [
     "DATA",
@@ -16,6 +17,7 @@ __all__ = [
     "TRAJECTORY",
     "Settings",
     "SettingsDict",
+    "default_microbatch",
     "given_settings",
     "settings_of",
 ]

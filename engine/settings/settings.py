@@ -11,7 +11,7 @@ from engine.settings.length import DEFAULT_EPOCHS, LengthDict, LengthSettings
 from engine.settings.optimizer import OptimizerDict, OptimizerSettings
 from engine.settings.records import SNAPSHOT_BUDGET, SNAPSHOT_EVERY, RecordsDict, RecordsSettings
 from engine.settings.schedule import ScheduleDict, ScheduleSettings
-from engine.settings.training import TrainingDict, TrainingSettings
+from engine.settings.training import TrainingDict, TrainingSettings, default_microbatch
 from engine.settings.workers import WorkersDict, WorkersSettings
 from engine.system.cores import usable_cores
 from engine.system.ranges import check_value
@@ -53,7 +53,7 @@ class Settings(
                 raise SettingsError(f"{name} is for workers on other machines: also give --bind tcp://HOST:PORT")
         if self.key and self.insecure:
             raise SettingsError("key and insecure exclude each other: with keys the connection is secure")
-        chosen: dict[str, Any] = {}
+        chosen: dict[str, Any] = {"microbatch": self.microbatch_size}
         if self.workers is None and not self.placed:
             chosen["workers"] = min(usable_cores(), self.microbatches)
         own = OPTIMIZERS[self.optimizer]()
@@ -76,9 +76,14 @@ class Settings(
         return settings
 
     @property
+    def microbatch_size(self) -> int:
+        """How many images a micro-batch has."""
+        return self.microbatch or default_microbatch(self.batch_size)
+
+    @property
     def microbatches(self) -> int:
         """How many micro-batches a full batch has: more workers have nothing to do in a step."""
-        return -(-self.batch_size // self.microbatch)
+        return -(-self.batch_size // self.microbatch_size)
 
     def last_step(self, samples: int) -> int | None:
         """Return the step that ends a run on `samples` training samples; None if something else does.

@@ -25,6 +25,8 @@ from engine.wire.address import places_to_listen
 Given = Mapping[str, Any]
 MOST_TRIALS = 1_000_000
 MOST_AT_ONCE = 256
+# New sweeps have an entry for it. Those without are older: then it was the default for every batch.
+FORMER_MICROBATCH = {"microbatch": 16}
 OF_OPTIMIZERS = {f.name for kind in OPTIMIZERS.values() for f in fields(kind)}
 # What changes no trial, so that it may be given again when a sweep is resumed.
 MAY_CHANGE = (
@@ -120,7 +122,7 @@ def begin_sweep(request: SweepRequest, progress: Progress | None = None) -> Plan
     at_once = _checked_at_once(request.at_once)
     count = how_many(request.trials, sampler, space)
     name = checked_name(request.run.name)
-    common = {**defaults.SETTINGS, **given}
+    common = {"microbatch": None, **defaults.SETTINGS, **given}
     settings = choose_settings(common)
     base = prepare(replace(request.run, model=first, name=None), settings, progress=progress)
     models = _models(first, space, base)
@@ -187,7 +189,7 @@ def resume_sweep(request: SweepRequest, resume: str, progress: Progress | None =
     """Return the sweep of the database that `resume` means. Raises UsageError if something given would change it."""
     run, db = request.run, request.run.db or DEFAULT_DB
     number, row = _find(request, resume, db)
-    settings = {**row.settings, **run.settings}
+    settings = {**FORMER_MICROBATCH, **row.settings, **run.settings}
     models = {label: model_from(description) for label, description in row.models.items()}
     source = run.data if row.data is None else row.data
     again = replace(

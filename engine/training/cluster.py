@@ -8,7 +8,7 @@ from pathlib import Path
 
 from engine.compute.fingerprint import fingerprint, libraries
 from engine.compute.tally import MOST, WIRE, size_of
-from engine.coordinator.arbiter import Arbiter
+from engine.coordinator.arbiter import Arbiter, timed_proof
 from engine.coordinator.config import Config, Environment
 from engine.coordinator.coordinator import Coordinator
 from engine.coordinator.notices import Notice, NoticeKind
@@ -190,6 +190,7 @@ def _coordinator(
     # Mapped now: another process that makes room in the cache may delete the file.
     content = cache.content(job.data)
     arbiter, nonce = Arbiter(job, run.data), secrets.randbelow(1 << 53)
+    proof, leases = timed_proof(arbiter.prove, nonce, context.clock)
     config = Config(
         job=job,
         train_samples=len(run.data.train),
@@ -197,12 +198,12 @@ def _coordinator(
         content=content,
         session=secrets.token_hex(16),
         numerics=fingerprint(),
-        policy=Policy(run.settings.audit, run.settings.min_workers or 1),
+        policy=Policy(run.settings.audit, run.settings.min_workers or 1, leases),
         known=known,
         tallied=job.tallied,
         libraries=libraries(),
         nonce=nonce,
-        proof=arbiter.prove(nonce),
+        proof=proof,
     )
     endpoint = cluster.listen(size, context.reporter, run.folder)
     environment = Environment(

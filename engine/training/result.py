@@ -93,7 +93,7 @@ def use_of_cores(settings: Settings, cores: Limit, machine: int) -> str | None:
     """Return what there is to say if workers will have nothing to do, or do not use all of a `machine`'s cores."""
     workers, work = settings.workers or 0, settings.microbatches
     plural = "es" if work > 1 else ""
-    batch = f"a batch of {settings.batch_size} has {work} micro-batch{plural} of {settings.microbatch}"
+    batch = f"a batch of {settings.batch_size} has {work} micro-batch{plural} of {settings.microbatch_size}"
     if workers > work:
         return f"{workers - work} of {workers} workers have nothing to do: {batch}"
     if 0 < workers == work < cores.cores:

@@ -55,6 +55,11 @@ def test_weak_scaling_multiplies_the_batch() -> None:
     assert [(case.batch, case.workers, case.study) for case in found] == [(64, 0, 64), (64, 1, 64), (256, 4, 64)]
 
 
+def test_the_micro_batch_of_a_study_is_the_default_of_its_batch() -> None:
+    found = cases([64, 256], [], [0, 4], weak=True)
+    assert [(case.batch, case.microbatch) for case in found] == [(64, 8), (256, 8), (256, 16), (1024, 16)]
+
+
 def test_a_run_has_some_steps_however_large_a_batch_is() -> None:
     case = Case(64, 64, 16, 2)
     assert (case.steps(640), case.steps(6400), case.microbatches) == (LEAST_STEPS, 100, 4)

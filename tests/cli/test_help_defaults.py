@@ -13,7 +13,7 @@ from engine.system.cores import usable_cores
 from tests.support.command import Gradsum, finish, save_data, start
 from tests.support.remote import printed, worker
 
-PER_CORE = "one per core, but no more than a batch has micro-batches"  # a batch of the default size has four
+PER_CORE = "one per core, but no more than a batch has micro-batches"  # a batch of the default size has eight
 ALONE = ("--data", "data.npz", "--model", "mlp", "--quiet", "--db", "r.db", "--out", "out")
 
 
@@ -36,7 +36,8 @@ def recorded(table: str) -> dict[str, Any]:
 def differing(help_: dict[str, str], settings: dict[str, Any]) -> list[str]:
     """Return what help says otherwise than `settings`."""
     in_words = {
-        PER_CORE: min(usable_cores(), 4),
+        PER_CORE: min(usable_cores(), 8),
+        "8, or 16 for batches of 256 or more": 8,
         "3 if nothing else ends the run": 3,
         "sgd 0.01, momentum 0.01, nesterov 0.01, rmsprop 0.01, adam 0.001, adamw 0.001": 0.001,  # adam's: the default
         "adamw 0.01, others 0": 0,
@@ -85,7 +86,7 @@ def test_sweep(gradsum: Gradsum) -> None:
     save_data()
     assert gradsum("sweep", *ALONE, "--workers", 0, "--over", "lr=0.001:0.01").code == 0
     help_ = stated(gradsum, "sweep")
-    settings = json.loads(recorded("runs")["settings"]) | {"lr": 0.001, "workers": min(usable_cores(), 4)}
+    settings = json.loads(recorded("runs")["settings"]) | {"lr": 0.001, "workers": min(usable_cores(), 8)}
     assert differing(help_, settings) == []
     assert help_["--snapshot-first"] == help_["--snapshot-every"] == "0"
     sweep = recorded("sweeps")

@@ -17,11 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import erf as scipy_erf
 
+from engine.kernels.circle import sin_cos
 from engine.kernels.with_numba import functions
 
 CHUNK = 1 << 18
 VALUES = 1 << 32
 NEAR = 4  # last places of float64
+TWO_PI = 8 * np.arctan(np.longdouble(1))
 Wide = NDArray[np.float64]
 F = TypeVar("F", bound=Callable[..., None])
 
@@ -62,22 +64,52 @@ def erf_of(x: Wide, y: Wide) -> None:
         y[i] = functions.erf(x[i])
 
 
+@compiled
+def exp32_of(x: Wide, y: Wide) -> None:
+    for i in range(x.size):
+        y[i] = functions.exp_below(np.float32(x[i]))
+
+
+def sin_of(turns: Wide, y: Wide) -> None:
+    y[:] = sin_cos(turns)[0]
+
+
+def cos_of(turns: Wide, y: Wide) -> None:
+    y[:] = sin_cos(turns)[1]
+
+
+def on_circle(turns: Any, further: int) -> Any:
+    """Return the sine of angles in turns plus `further` quarters; what is left of an angle is at most an eighth."""
+    quarters = np.round(turns * 4)
+    x = (turns - quarters / 4) * TWO_PI.astype(turns.dtype)
+    quadrant = (quarters + further) % 4
+    return np.where(quadrant % 2 == 0, np.sin(x), np.cos(x)) * np.where(quadrant < 2, 1, -1)
+
+
 FUNCTIONS: dict[str, tuple[Callable[..., None], Callable[[Any], Any]]] = {
     "exp": (exp_of, np.exp),
     "expm1": (expm1_of, np.expm1),
     "tanh": (tanh_of, np.tanh),
     "log": (log_of, np.log),
     "erf": (erf_of, scipy_erf),
+    "exp32": (exp32_of, np.exp),
+    "sin": (sin_of, lambda turns: on_circle(turns, 0)),
+    "cos": (cos_of, lambda turns: on_circle(turns, 1)),
 }
 # Where a result in float64 is wanted to be right by itself; beyond, float32 has only 0, 1 or infinity for it.
 BOUND = np.inf
+CIRCLES = 2.0**50
 WITHIN = {
     "exp": (-700.0, 700.0),
     "expm1": (-BOUND, 700.0),
     "tanh": (-BOUND, BOUND),
     "log": (0.0, BOUND),
     "erf": (-4.0, 4.0),
+    "exp32": (-87.0, 0.0),
+    "sin": (-CIRCLES, CIRCLES),
+    "cos": (-CIRCLES, CIRCLES),
 }
+WITH_DIGITS = {"exp32": "exp", "sin": "sinpi", "cos": "cospi"}  # mpmath's names, where they are others
 
 
 class Errors:
@@ -129,7 +161,8 @@ class Errors:
         got = np.empty(1)
         FUNCTIONS[self.name][0](np.array([x]), got)
         with mpmath.workdps(60):
-            truth = getattr(mpmath, self.name)(mpmath.mpf(x))
+            turns = self.name in ("sin", "cos")
+            truth = getattr(mpmath, WITH_DIGITS.get(self.name, self.name))(mpmath.mpf(x) * (2 if turns else 1))
             if what == "float64":
                 return float(abs((mpmath.mpf(float(got[0])) - truth) / truth))
             rounded = np.float32(got[0])
@@ -144,6 +177,12 @@ def _is_near_tie(y: Wide) -> NDArray[np.bool_]:
     return near
 
 
+def in_domain(function: str, x: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Tell for which values the function is there at all."""
+    domains = {"log": x > 0, "exp32": (x >= -87) & (x <= 0), "sin": np.abs(x) <= CIRCLES, "cos": np.abs(x) <= CIRCLES}
+    return domains.get(function, np.ones(x.size, bool))
+
+
 def main() -> None:
     """Look at one piece of all values, and print what was found."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -155,7 +194,7 @@ def main() -> None:
     with np.errstate(all="ignore"):  # of values that float32 does not have
         for start in range((piece - 1) * VALUES // pieces, piece * VALUES // pieces, CHUNK):
             x = np.arange(start, start + CHUNK, dtype=np.uint32).view(np.float32)
-            x = x[(x > 0) & np.isfinite(x)] if options.function == "log" else x[np.isfinite(x)]
+            x = x[np.isfinite(x) & in_domain(options.function, x)]
             if x.size:
                 errors.look(x)
     print(json.dumps(errors.asdict()))

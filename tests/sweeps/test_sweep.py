@@ -311,6 +311,16 @@ def test_a_trial_whose_run_was_deleted_is_carried_out_again(stopped: bool) -> No
     assert table() == table("whole.db")
 
 
+def test_a_sweep_keeps_the_micro_batch_that_was_the_default_when_it_began() -> None:
+    options = SWEEP | {"trials": 1, "epochs": 1}
+    del options["microbatch"]
+    engine.sweep(OVER, **options)
+    with closing(sqlite3.connect("r.db")) as connection, connection:
+        connection.execute("UPDATE sweeps SET settings = json_remove(settings, '$.microbatch')")  # as earlier versions
+    engine.sweep(resume="1", db="r.db", trials=2)
+    assert rows("SELECT microbatch FROM runs ORDER BY startID") == [(8,), (16,)]
+
+
 def test_a_sweep_can_have_more_trials_later() -> None:
     engine.sweep(OVER, **SWEEP | {"db": "whole.db", "out": "whole"})
     engine.sweep(OVER, **SWEEP | {"trials": 2})

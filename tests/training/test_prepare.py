@@ -172,6 +172,13 @@ def test_what_was_given_before_may_be_given_again() -> None:
     assert continued_settings(stored, {"lr": None}) == settings
 
 
+def test_a_run_that_began_with_another_default_micro_batch_keeps_it() -> None:
+    before = Settings(batch_size=64, steps=9).resolved()
+    stored = RunState(settings=before.asdict() | {"microbatch": 16})
+    assert continued_settings(stored, {"workers": 3}).resolved().microbatch == 16
+    assert before.microbatch != 16
+
+
 @pytest.mark.parametrize(
     "settings", [{"colour": "red"}, {"batch_size": "many"}, {"lr": -1.0}], ids=["unknown", "wrong type", "out of range"]
 )

@@ -19,8 +19,8 @@ FREE = Limit(8, "the machine")
     [
         (0, FREE, None),
         (3, FREE, None),
-        (4, FREE, "4 of 8 cores are used: a batch of 64 has 4 micro-batches of 16"),
-        (6, FREE, "2 of 6 workers have nothing to do: a batch of 64 has 4 micro-batches of 16"),
+        (8, Limit(12, "the machine"), "8 of 12 cores are used: a batch of 64 has 8 micro-batches of 8"),
+        (10, FREE, "2 of 10 workers have nothing to do: a batch of 64 has 8 micro-batches of 8"),
         (2, QUOTA, "2 of 8 cores are used, because of a cgroup quota of 2.5 CPUs"),
         (1, QUOTA, None),
         (4, Limit(4, "affinity"), "4 of 8 cores are used, because of affinity"),

@@ -11,7 +11,7 @@ from engine.compute.job import Job
 from engine.compute.sums import Sums
 from engine.compute.tally import WIRE
 from engine.compute.tree import Block
-from engine.coordinator.arbiter import Arbiter
+from engine.coordinator.arbiter import Arbiter, timed_proof
 from engine.coordinator.config import Config, Environment
 from engine.coordinator.notices import GONE, ROUTINE, Notice, NoticeKind, NoticeLimit
 from engine.coordinator.policy import Policy
@@ -171,6 +171,7 @@ class RelayWorker(Worker):
     def _set_up(self, asked: Prepare, data: Dataset) -> None:
         job, data, nonce = asked.job, data.hold_out(asked.job.validation), secrets.randbelow(1 << 53)
         self._arbiter = self._arbiter_for(job, data)
+        proof, leases = timed_proof(self._arbiter.prove, nonce, self._clock)
         self._workplace = workplace = self._group.open(job.model.layout().size)
         config = Config(
             job=job,
@@ -179,10 +180,10 @@ class RelayWorker(Worker):
             content=cache.content(job.data),
             session=self._session.id,  # another relay may change places without its processes' noticing
             numerics=self._numerics,
-            policy=Policy(twice=0),
+            policy=Policy(leases=leases, twice=0),
             libraries=self._libraries,
             nonce=nonce,
-            proof=self._arbiter.prove(nonce),
+            proof=proof,
             tallied=job.tallied,
         )
         environment = Environment(

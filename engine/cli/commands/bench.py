@@ -33,7 +33,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--workers", **many, help="numbers of workers to try (default: 0, 1, 2, 4 ... up to one per core)"
     )
     parser.add_argument("--batch-size", **many, default=[64, 256], help="batch sizes to try (default: 64 256)")
-    parser.add_argument("--microbatch", **many, help="sizes of micro-batches to try (default: that of gradsum train)")
+    parser.add_argument("--microbatch", **many, help="sizes of micro-batches to try (default: as of gradsum train)")
     parser.add_argument(
         "--weak", action="store_true", help="weak scaling: multiply the batch size by the number of workers"
     )
@@ -86,10 +86,9 @@ def _study(subject: "Subject", counts: Sequence[int], arguments: argparse.Namesp
     from engine.bench import measure
     from engine.bench.case import cases
     from engine.bench.study import Study
-    from engine.settings import Settings
     from engine.system.cores import usable_cores
 
-    sizes = list(dict.fromkeys(arguments.microbatch or [Settings().microbatch]))
+    sizes = list(dict.fromkeys(arguments.microbatch or []))
     return Study(
         cases(list(dict.fromkeys(arguments.batch_size)), sizes, list(counts), weak=arguments.weak),
         arguments.rounds,
@@ -143,9 +142,7 @@ def _check(counts: list[int], arguments: argparse.Namespace) -> None:
     ):
         if min(values) < 1:
             raise SettingsError(f"--{option} must be at least 1, got {min(values)}")
-    for case in cases(
-        arguments.batch_size, arguments.microbatch or [Settings().microbatch], counts, weak=arguments.weak
-    ):
+    for case in cases(arguments.batch_size, arguments.microbatch or [], counts, weak=arguments.weak):
         Settings(workers=case.workers, batch_size=case.batch, microbatch=case.microbatch)
     if arguments.on not in (None, "here"):
         from engine.launch.launchers import launcher_for

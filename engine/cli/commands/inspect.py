@@ -28,7 +28,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--classes", type=int, default=26, metavar="N", help="classes of a built-in model (default: %(default)s)"
     )
-    parser.add_argument("--microbatch", type=int, default=16, metavar="N", help="of images (default: %(default)s)")
+    parser.add_argument("--microbatch", type=int, default=8, metavar="N", help="of images (default: %(default)s)")
     add_import_option(parser)
     parser.add_argument("--json", action="store_true", help="print one line of JSON")
 

@@ -1,6 +1,8 @@
 """How long to wait for a worker. All times are in seconds."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+UNTRIED = 32  # micro-batches in a share while a speed is unknown: answers come, and speeds, before a first lease lapses
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,14 @@ class Leases:
     late_factor: float = 6.0
     newcomer: float = 4.0
     start: float = 4.0
+
+    def after_proof(self, seconds: float) -> "Leases":
+        """Return shorter limits for workers of unknown speed, as this process took `seconds` to prove what it computes.
+
+        A proof takes some six times as long as a micro-batch does later: it has two or more, the first of all.
+        """
+        first = min(max(self.lease_factor * UNTRIED * seconds, self.least_lease), self.first_lease)
+        return replace(self, first_lease=first, first_late=min(max(first / 4, self.least_late), self.first_late))
 
     def limits(self, size: int, speed: float | None, relay: bool = False) -> tuple[float, float]:
         """Return after how long a worker is late with `size` micro-batches, and after how long its lease lapses.

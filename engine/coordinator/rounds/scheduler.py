@@ -41,10 +41,9 @@ from engine.coordinator.rounds.events import (
     Tick,
     Worker,
 )
-from engine.coordinator.rounds.leases import Leases
+from engine.coordinator.rounds.leases import UNTRIED, Leases
 from engine.coordinator.rounds.round import Round
 
-UNTRIED = 32  # micro-batches in a share while a speed is unknown: answers come, and speeds, before a first lease lapses
 REMEMBERED = 1000  # events
 SLACK = 0.25  # of a share that relays may have more or less, if it saves them vectors
 
