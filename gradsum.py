@@ -37,9 +37,9 @@ def _import_engine() -> ModuleType:
 
 
 _engine = _import_engine()
-__all__ = _engine.__all__
 __version__: str = _engine.__version__
-if not TYPE_CHECKING:  # type checkers would take it that every name exists
+if not TYPE_CHECKING:  # type checkers have the import above, and would take it that every name exists
+    __all__ = _engine.__all__
     __getattr__ = _engine.__getattr__
     __dir__ = _engine.__dir__
 

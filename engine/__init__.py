@@ -101,13 +101,13 @@ _NAMES_IN = {
     "engine.training.verify": ("Verdict", "verify"),
 }
 _HOME = {name: module for module, names in _NAMES_IN.items() for name in names}
-# The estimators need scikit-learn; `from gradsum import *` must work without it.
-_MISSING = () if find_spec("sklearn") else _NAMES_IN["engine.estimators"]
-__all__ = sorted(_HOME.keys() - {*_MISSING})  # noqa: PLE0605 - type checkers have the imports above
 
 getLogger("gradsum").addHandler(NullHandler())  # quiet unless the program that imports us wants to hear
 
-if not TYPE_CHECKING:  # type checkers would take it that every name exists
+if not TYPE_CHECKING:  # type checkers have the imports above, and would take it that every name exists
+    # The estimators need scikit-learn; `from gradsum import *` must work without it.
+    _MISSING = () if find_spec("sklearn") else _NAMES_IN["engine.estimators"]
+    __all__ = sorted(_HOME.keys() - {*_MISSING})  # noqa: PLE0605 - one table is enough
 
     def __getattr__(name: str) -> Any:
         if name.startswith("BatchNorm"):
@@ -118,6 +118,5 @@ if not TYPE_CHECKING:  # type checkers would take it that every name exists
             raise AttributeError(f"module 'gradsum' has no attribute {name!r}")
         return getattr(import_module(_HOME[name]), name)
 
-
-def __dir__() -> list[str]:
-    return sorted([*__all__, "__version__"])
+    def __dir__() -> list[str]:
+        return sorted([*__all__, "__version__"])

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 
@@ -17,11 +18,20 @@ from engine.launch.command import worker_command
 from tests.support.command import save_data
 
 pytestmark = pytest.mark.usefixtures("numpy_kernels")
-NAMES = sorted([*engine.__all__, "__version__"])
+ALL: list[str] = import_module("gradsum").__all__  # type checkers have the names, and not the list of them
+NAMES = sorted([*ALL, "__version__"])
 TRAIN = """
 import gradsum
 result = gradsum.train("mlp", "data.npz", workers=1, steps=2, snapshot_first=0, snapshot_every=0, db="r.db")
 print(result.steps)
+"""
+
+PROGRAM = """
+class Quiet(gradsum.Reporter):
+    pass
+
+network: gradsum.Network = gradsum.load_network(gradsum.train("mlp", "letters", reporter=Quiet()).checkpoint)
+network.pretict
 """
 
 
@@ -52,13 +62,26 @@ def test_type_checkers_are_told_of_every_public_name() -> None:
     [block] = [node for node in tree.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"]
     imports = [node for node in block.body if isinstance(node, ast.ImportFrom)]
     told = {alias.asname: (node.module, alias.name) for node in imports for alias in node.names}
-    assert told == {name: (engine._HOME[name], name) for name in engine.__all__}
+    assert told == {name: (engine._HOME[name], name) for name in ALL}
+
+
+def test_a_strict_program_of_a_user_is_checked_by_mypy() -> None:
+    """Every public name, where it is installed; mypy wants py.typed, which only a package can have."""
+    Path("program.py").write_text(
+        "\n".join(["import engine as gradsum", *(f"gradsum.{name}" for name in NAMES), PROGRAM])
+    )
+    words = [sys.executable, "-m", "mypy", "--strict", "--cache-dir", os.devnull, "program.py"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.stdout.splitlines()[-2:] == [
+        f'program.py:{len(NAMES) + 7}: error: "Network" has no attribute "pretict"; maybe "predict"?  [attr-defined]',
+        "Found 1 error in 1 file (checked 1 source file)",
+    ]
 
 
 def test_what_everybody_needs_is_public() -> None:
     wanted = "train sweep load_network load_data Model Network Dataset Split Settings Reporter Result GradsumError"
     wanted += " Conv2d MaxPool2d Dense Dropout Flatten Relu Gelu SGD Momentum Adam SweepReporter SweepResult load"
-    assert set(wanted.split()) <= set(gradsum.__all__)
+    assert set(wanted.split()) <= set(ALL)
 
 
 def test_a_name_that_is_not_there() -> None:

@@ -72,8 +72,8 @@ spec:
                 exec gradsum coordinator --bind 'tcp://*:{port}' --key /keys/coordinator --key-mode any \\
                   --db /runs/records.db --resume /runs/{name} --or-begin --quiet --json {options}
               fi
-              exec gradsum worker tcp://{name}-0.{name}:{port} --key /keys/worker --key-mode any --once \\
-                --processes {cores}
+              exec gradsum worker tcp://{name}-0.{name}:{port} --key /keys/worker --key-mode any \\
+                --processes {cores}{worker_options}
           ports: [{{containerPort: {port}}}]
           resources:
             requests: {{cpu: "{cores}", memory: {memory}Mi}}
@@ -92,13 +92,17 @@ MEMORY = (512, 256)  # megabytes of a pod, and more for each process
 
 @dataclass(frozen=True)
 class Pods:
-    """What is asked for: `workers` processes in all, `cores` of them a pod; `options` are of `gradsum train`."""
+    """What is asked for: `workers` processes in all, `cores` of them a pod; `options` are of `gradsum train`.
+
+    `worker_options`: those of them that workers need, too.
+    """
 
     workers: int
     cores: int
     image: str
     name: str
     options: str
+    worker_options: str = ""
 
 
 def manifest(pods: Pods, keys: Keys) -> str:
@@ -112,6 +116,7 @@ def manifest(pods: Pods, keys: Keys) -> str:
         memory=base + each * pods.cores,
         image=pods.image,
         options=shlex.join(shlex.split(pods.options)),
+        worker_options="".join(f" {shlex.quote(word)}" for word in shlex.split(pods.worker_options)),
         coordinator_key=keys.text().strip().replace("\n", "\n    "),
         worker_key=keys.way_in().decode().strip(),
     )

@@ -1,5 +1,6 @@
 """What a launcher is: it places `gradsum worker` commands somewhere, replaces those that end, and ends them all."""
 
+import os
 import shlex
 import sys
 from collections.abc import Sequence
@@ -8,6 +9,7 @@ from enum import Enum, auto
 from pathlib import Path
 from typing import Protocol
 
+from engine.kernels.environment import BACKEND
 from engine.nn.own.imports import imported
 
 PATIENCE = 60  # seconds that a worker waits for a coordinator that has gone
@@ -62,13 +64,15 @@ class Join:
         words += ["--key", key] if self.way_in else ["--insecure"]
         words += ["--place", place] if place else []
         words += ["--import", ",".join(str(one.path) for one in modules)] if (modules := imported()) else []
+        words += ["--kernels", kernels] if (kernels := os.environ.get(BACKEND)) else []
         return [*words, "--processes", str(processes)] if processes else words
 
 
 class Launcher(Protocol):
-    """Places workers. `noun` is what its places are called, such as "jobs"."""
+    """Places workers. `noun` is what its places are called, such as "jobs"; `remark` is what people are told first."""
 
     noun: str
+    remark: str
 
     def start(self, join: Join) -> None:
         """Ask for the workers, and return at once; WorkersError with what was said if that was refused."""

@@ -118,9 +118,15 @@ class Piped:
     """Keeps the commands running that `tasks` returns for a way to join; a `Launcher`."""
 
     def __init__(
-        self, noun: str, tasks: Callable[[Join], list[Task]], judge: Judge = judge, clock: Clock = MONOTONIC
+        self,
+        noun: str,
+        tasks: Callable[[Join], list[Task]],
+        judge: Judge = judge,
+        clock: Clock = MONOTONIC,
+        remark: str = "",
     ) -> None:
         self.noun = noun
+        self.remark = remark
         self.tasks = tasks
         self._judge = judge
         self._clock = clock

@@ -48,6 +48,7 @@ class RayActors:
     """
 
     noun = "actors"
+    remark = ""
 
     def __init__(self, ray: Any, address: str) -> None:
         self._ray = ray

@@ -17,6 +17,7 @@ from engine.launch.slurm_jobs import SlurmJobs
 ANSWER = 60.0  # seconds that Slurm's commands may take
 CORES = re.compile(r"(?:-c|--cpus-per-task=?)(\d*)")
 COUNTED = re.compile(r"(\d+)(?:\(x(\d+)\))?")  # 16(x2),8 in SLURM_JOB_CPUS_PER_NODE
+NO_KILL = re.compile(r"^#SBATCH\b.*\s(?:--no-kill|-k)(?:\s|$)", re.MULTILINE)
 # The coordinator is on the node from which srun is called, and its address as srun has it is known to work.
 SRUN_HOST = "$SLURM_SRUN_COMM_HOST"
 
@@ -28,7 +29,7 @@ def slurm(words: Sequence[str], environment: Mapping[str, str] = os.environ) -> 
     if shutil.which(command) is None:
         raise SettingsError(f"--on slurm: there is no {command} here; run it on a machine of the cluster")
     if inside:
-        return Piped("steps", lambda join: steps(words, environment, join))
+        return Piped("steps", lambda join: steps(words, environment, join), remark=mortality(environment))
     return SlurmJobs(words, said_by, cores_of(words) or _smallest_node)
 
 
@@ -86,6 +87,27 @@ def steps(words: Sequence[str], environment: Mapping[str, str], join: Join) -> l
         for node, cores, count in zip(nodes, most, counts, strict=True)
         if count
     ]
+
+
+def mortality(environment: Mapping[str, str], say: Callable[..., str] = said_by) -> str:
+    """Return a warning that this allocation may end with the first node that fails; "" if it does not.
+
+    Slurm, up to 22.05 at least, tells of no job whether it has --no-kill. It can be seen in the script, and in the
+    variables that stand for the option.
+    """
+    nodes = environment.get("SLURM_JOB_NUM_NODES", "1")
+    if nodes == "1" or "SBATCH_NO_KILL" in environment or "SALLOC_NO_KILL" in environment:
+        return ""
+    try:
+        script = say("scontrol", "write", "batch_script", environment["SLURM_JOB_ID"], "-")
+    except WorkersError:  # there is none, or it is for the operator alone
+        script = ""
+    if NO_KILL.search(script):
+        return ""
+    return (
+        f"when one of the {nodes} nodes fails, Slurm ends the whole allocation, unless it was made with --no-kill, "
+        "which Slurm does not tell; with #SBATCH --no-kill, or SBATCH_NO_KILL=1 in the environment, it is known here"
+    )
 
 
 def _step(options: Sequence[str], node: str, cores: int, words: Sequence[str]) -> list[str]:

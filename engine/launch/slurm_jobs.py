@@ -39,6 +39,7 @@ class SlurmJobs:
     """A `Launcher`. `options`: of sbatch. `say` runs a command. `cores`: of a job, or what finds them out."""
 
     noun = "jobs"
+    remark = ""
 
     def __init__(
         self,

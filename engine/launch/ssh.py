@@ -32,19 +32,32 @@ class Host:
     name: str
     count: int | None = None
 
+    def __str__(self) -> str:
+        return self.name if self.count is None else f"{self.name}:{self.count}"
+
 
 def ssh(words: Sequence[str]) -> Piped:
     """Return the launcher for the words after `ssh`: its options, hosts, and files of hosts.
 
     A word with a slash is a file: a host a line, # before remarks. SettingsError if there is no host, or it is none.
     """
-    options, rest = _split(list(words))
-    hosts = [host for word in rest for host in (_from_file(Path(word)) if "/" in word else [_host(word)])]
-    if not hosts:
-        raise SettingsError('--on ssh needs hosts, as in --on "ssh node1 node2:16", or a file of them with a / in it')
-    if len({host.name for host in hosts}) < len(hosts):
-        raise SettingsError("--on ssh: a host is named twice; write host:16 for 16 workers there")
+    options, hosts = _read(words)
     return Piped("hosts", lambda join: tasks(hosts, options, join), judge)
+
+
+def ssh_for_each(words: Sequence[str], count: int) -> list[list[str]]:
+    """Share the hosts out among `count` runs side by side, and return the words for each.
+
+    SettingsError as `ssh`, and if there are fewer hosts than runs.
+    """
+    options, hosts = _read(words)
+    if len(hosts) < count:
+        names = ", ".join(host.name for host in hosts)
+        raise SettingsError(
+            f"--on ssh: {count} trials at once take a host each, and there {'is' if len(hosts) == 1 else 'are'} only "
+            f"{names}: name more hosts, or let fewer trials run at once"
+        )
+    return [[*options, *map(str, hosts[number::count])] for number in range(count)]
 
 
 def tasks(hosts: Sequence[Host], options: Sequence[str], join: Join) -> list[Task]:
@@ -79,6 +92,17 @@ def judge(task: Task, code: int, said: str) -> tuple[bool, str]:
 
 def _command(host: str, options: Sequence[str], words: Sequence[str]) -> list[str]:
     return [*SSH, *options, *ALIVE, "--", host.strip("[]"), f"sh -c {shlex.quote(shell_command(words))}"]
+
+
+def _read(words: Sequence[str]) -> tuple[list[str], list[Host]]:
+    """Return the options and the hosts that the words mean."""
+    options, rest = _split(list(words))
+    hosts = [host for word in rest for host in (_from_file(Path(word)) if "/" in word else [_host(word)])]
+    if not hosts:
+        raise SettingsError('--on ssh needs hosts, as in --on "ssh node1 node2:16", or a file of them with a / in it')
+    if len({host.name for host in hosts}) < len(hosts):
+        raise SettingsError("--on ssh: a host is named twice; write host:16 for 16 workers there")
+    return options, hosts
 
 
 def _split(words: list[str]) -> tuple[list[str], list[str]]:

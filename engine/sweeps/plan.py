@@ -9,6 +9,7 @@ from typing import Any
 from engine.data.collection import Progress
 from engine.data.read_options import ReadOptions
 from engine.errors import SettingsError, UsageError
+from engine.launch.launchers import text_for_each
 from engine.nn.model import BUILT_IN, Model, load_model, model_from
 from engine.nn.optimizers import OPTIMIZERS
 from engine.records import SweepRow, check_idle, find_sweep
@@ -54,6 +55,11 @@ class Plan:
     def at_once(self) -> int:
         """How many trials are carried out at a time."""
         return self.row.at_once or defaults.AT_ONCE
+
+    def on_each(self) -> list[str | None]:
+        """Return where the workers are for each of the trials that are carried out at a time; SettingsError if not."""
+        count, settings = min(self.at_once, self.row.trials), self.base.settings
+        return [*text_for_each(settings.on, count)] if settings.on and settings.placed else [settings.on] * count
 
     def run(self, number: int, parameters: Parameters) -> Run:
         """Return the run of trial `number`: at its beginning, or where its newest checkpoint is."""
@@ -172,6 +178,7 @@ def _shared(plan: Plan) -> Plan:
     count, settings = plan.at_once, plan.base.settings
     if count == 1:
         return plan
+    plan.on_each()
     places = places_to_listen(settings.bind) if settings.bind else []
     if places and places[0].port and len(places) < count:
         text = (

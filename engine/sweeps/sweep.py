@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Unpack
 
@@ -96,8 +97,8 @@ def _processes(
         process.start_workers(settings, sizes, folder)
         return [process]
     found = []
-    for number in range(1, min(plan.at_once, plan.row.trials) + 1):
+    for number, on in enumerate(plan.on_each(), 1):
         own = OneOfSeveral(f"workers {number}", reporter, told)
         found.append(stack.enter_context(TrainingProcess(own, beside=process)))
-        found[-1].start_workers(settings, sizes, folder / f"workers-{number}")
+        found[-1].start_workers(replace(settings, on=on), sizes, folder / f"workers-{number}")
     return found

@@ -77,6 +77,7 @@ class Cluster:
             self.listener = self.closing.enter_context(
                 Listener(self.address, max(4 * size, TRACEBACK_LIMIT, TALLY_LIMIT, CREDITS_LIMIT), clock=self.clock)
             )
+            self.closing.callback(self.listener.see_off)
             if self.remote_access:
                 self.joined_at = self.remote_access.listen(self.listener)
                 if self.launcher:
@@ -87,6 +88,8 @@ class Cluster:
 
     def _place(self, launcher: Launcher, access: RemoteAccess, reporter: Reporter, folder: Path) -> None:
         """Let the launcher place workers; in the end they are gone."""
+        if launcher.remark:
+            reporter.notice(launcher.remark)
         way_in = access.keys.way_in() if access.keys else b""
         join = Join(self.joined_at, way_in, (folder / LOGS).absolute(), self.wanted, self.useful)
         self.placed = PlacedWorkers(launcher, join, reporter.placed)

@@ -124,7 +124,7 @@ class BoundSocket:
                 self._limits.end(peer, "it was told to leave")
                 continue
             if connection:
-                connection.heard = True
+                connection.heard, connection.told = True, False
             received.append(Received(peer, frames))
         return received
 
@@ -136,7 +136,13 @@ class BoundSocket:
             if error.errno in (errno.EHOSTUNREACH, errno.EAGAIN):
                 return False
             raise
+        if connection := self._limits.of(peer):
+            connection.told = True
         return True
+
+    def told(self) -> bool:
+        """Return whether a peer is there that has said nothing since it was sent something."""
+        return self._limits.told()
 
     def _introduce(self, peer: bytes, first: "zmq.Frame") -> Connection | None:
         """Note whose first message this is, and return its connection."""

@@ -44,6 +44,7 @@ class Connection:
     unasked: int = 0  # messages that nobody asked for, less the answers that counted
     leave_by: float | None = None  # when it is ended, because its peer was told to leave
     heard: bool = False  # whether a message was taken since the last check
+    told: bool = False  # whether something was sent since a message was taken
     received: int = 0  # bytes at the last check that found a message taken
     seen: int = 0  # bytes at the last check
     moved: float = 0.0  # when a check last found more bytes than the one before
@@ -126,6 +127,10 @@ class ConnectionLimits:
             connection.peer, connection.key = peer, key
             self._descriptors[peer] = descriptor
         return connection
+
+    def told(self) -> bool:
+        """Return whether a connection is left whose peer has said nothing since it was sent something."""
+        return any(connection.told and not connection.ended for connection in self._connections.values())
 
     def dismiss(self, peer: bytes) -> None:
         """End the connection of `peer`, which was told to leave, after a moment or when it says anything more."""

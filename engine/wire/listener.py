@@ -9,6 +9,7 @@ import zmq
 from engine.system.clock import MONOTONIC, Clock
 from engine.wire.address import LOCAL_PACKETS
 from engine.wire.bound_socket import BoundSocket
+from engine.wire.connection_limits import PARTING
 from engine.wire.endpoint import Received
 from engine.wire.keys import Keys
 from engine.wire.local_socket import LocalSocket
@@ -128,6 +129,16 @@ class Listener:
         if not self._announcements or self._last_loss is None or now - self._last_loss > LOSS_WINDOW:
             self._last_loss = now
             self._announcements = [now + delay for delay in delays]
+
+    def see_off(self) -> None:
+        """Wait, for a moment at most, until all peers elsewhere have answered their last words, or left.
+
+        ZeroMQ drops what a worker has not taken yet when the connection ends. What comes in here is dropped as well.
+        """
+        self._sources = None
+        until = self._clock.now() + PARTING
+        while self._zeromq and self._zeromq.told() and (left := until - self._clock.now()) > 0:
+            self._poll_once(left)
 
     def lost_connections(self) -> bool:
         """Return whether a connection may have been lost since the last call: True several times after each loss."""

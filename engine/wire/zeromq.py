@@ -55,6 +55,10 @@ class ZeroMQ:
                 received += bound.receive()
         return received
 
+    def told(self) -> bool:
+        """Return whether a peer is there that has said nothing since it was sent something."""
+        return any(bound.told() for bound in self._bound)
+
     def close(self) -> None:
         """Close the sockets, after a moment for the last messages to leave, and end the I/O threads."""
         for bound in self._bound:

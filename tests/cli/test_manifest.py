@@ -40,7 +40,16 @@ def test_its_commands_are_ours(gradsum: Gradsum) -> None:
     given = load("coordinator").parser().parse_args(coordinator)
     assert (given.bind, given.name, given.data, given.or_begin) == ("tcp://*:5555", "a b", "mnist", True)
     given = load("worker").parser().parse_args(worker)
-    assert (given.address, given.key_mode, given.once) == ("tcp://gradsum-0.gradsum:5555", "any", True)
+    assert (given.address, given.key_mode, given.once) == ("tcp://gradsum-0.gradsum:5555", "any", False)
+
+
+def test_workers_have_the_own_code_and_the_kernels_of_the_run(gradsum: Gradsum) -> None:
+    options = "--data mnist --import '/code/my layers.py' --kernels=exact --epochs 5"
+    [script] = documents(gradsum, "--options", options)["Job"]["spec"]["template"]["spec"]["containers"][0]["args"]
+    coordinator, worker = (words for words in commands(script))
+    for name, words in (("coordinator", coordinator), ("worker", worker)):
+        given = load(name).parser().parse_args(words)
+        assert (given.import_, given.kernels) == ("/code/my layers.py", "exact")
 
 
 def commands(script: str) -> list[list[str]]:
@@ -65,6 +74,7 @@ def test_the_keys_are_new_and_those_of_workers_have_no_secret(gradsum: Gradsum) 
         (["--name", "My run"], "--name must be a name as Kubernetes has them"),
         (["--image", "a b"], "--image must be the name of an image"),
         (["--options", "'"], "No closing quotation"),
+        (["--options", "--data mnist --import"], "--import: expected one argument"),
     ],
 )
 def test_bad_usage(gradsum: Gradsum, options: list[object], said: str) -> None:

@@ -117,3 +117,24 @@ def test_a_host_that_lets_nobody_in_is_told(lab: tuple[Machines, Sshd], host: st
     assert "Traceback" not in answer.err
     assert host in answer.err
     assert said in answer.err
+
+
+def test_trials_side_by_side_have_hosts_of_their_own(lab: tuple[Machines, Sshd], gradsum: Gradsum) -> None:
+    made, sshd = lab
+    over = ("--over", "seed=1,2", "--sampler", "grid", "--workers", 2, "--steps", 60)
+    sweep = ("sweep", *RUN[1:], *over)
+    on = ("--at-once", 2, "--on", f"ssh -F {sshd.config} n1 n2 n3", "--db", "r.db", "--out", "out")
+    answer = finish(made.start_on(HEAD, [*PROGRAM, *map(str, (*sweep, *on))]))
+    assert answer.code == 0, answer.err
+    with sqlite3.connect("r.db") as db:
+        rows = db.execute("SELECT startID, host FROM workers").fetchall()
+    hosts = [{host for run, host in rows if run == number} for number in (1, 2)]
+    assert hosts[0] and hosts[0] <= {"n1", "n3"}
+    assert hosts[1] == {"n2"}
+    alone = gradsum(*sweep, "--db", "s.db", "--out", "serial")
+    assert hashes(answer) == hashes(alone)
+    assert not made.workers()
+
+
+def hashes(answer: Answer) -> list[str]:
+    return [trial["params_sha256"] for trial in answer.json()["trials"]]

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from engine.errors import SettingsError, WorkersError
+from engine.kernels.environment import using
 from engine.launch.launcher import Join, is_final, last_words, shared_out, shell_command
-from engine.launch.launchers import launcher_for
+from engine.launch.launchers import launcher_for, text_for_each
 from engine.launch.piped import Task
 from engine.launch.slurm import cores_of, cpus_of_nodes, requeue, said_by
 from engine.launch.ssh import Host, judge, ssh, tasks
@@ -50,6 +51,13 @@ def test_hosts_get_their_workers() -> None:
     assert words_of(everything[1])[-3:] == ["--processes", "2", "--tied"]
 
 
+def test_workers_elsewhere_compute_with_the_kernels_of_the_run() -> None:
+    for kernels in ("exact", "numpy"):
+        with using(kernels):
+            words = join(1).words("-", 1)
+        assert words[words.index("--kernels") + 1] == kernels
+
+
 def join(workers: int | None) -> Join:
     return Join(JOIN.address, JOIN.way_in, JOIN.folder, workers)
 
@@ -59,6 +67,16 @@ def words_of(task: Task) -> list[str]:
     script = shlex.split(shlex.split(task.command[-1])[-1].rpartition('exec "$g" ')[2])
     assert script[:2] == ["worker", JOIN.address]
     return script
+
+
+def test_trials_side_by_side_have_hosts_of_their_own(tmp_path: Path) -> None:
+    file = tmp_path / "hosts"
+    file.write_text("node3:4\nme@node4\n")
+    text = f"ssh -p 2222 node1 node2:16 {file}"
+    assert text_for_each(text, 2) == ["ssh -p 2222 node1 node3:4", "ssh -p 2222 node2:16 me@node4"]
+    assert text_for_each("slurm -p cpu", 2) == ["slurm -p cpu"] * 2
+    with pytest.raises(SettingsError, match="5 trials at once take a host each, and there are only node1, node2, "):
+        text_for_each(text, 5)
 
 
 def test_options_of_ssh_are_passed_on(tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ class Scripted:
     """A launcher that shows `views`, one after the other; then the last one again."""
 
     noun = "jobs"
+    remark = ""
 
     def __init__(self, *views: list[Place] | WorkersError) -> None:
         self.views = list(views)

@@ -7,7 +7,7 @@ import pytest
 from engine.errors import WorkersError
 from engine.launch.launcher import Join
 from engine.launch.piped import Piped
-from engine.launch.slurm import said_by, slurm, steps
+from engine.launch.slurm import mortality, said_by, slurm, steps
 
 INSIDE = {"SLURM_JOB_ID": "7", "SLURM_JOB_NODELIST": "n[1-2]", "SLURM_JOB_CPUS_PER_NODE": "16,8"}
 
@@ -29,6 +29,20 @@ def test_a_command_that_fails_is_quoted() -> None:
         said_by("squeue")
     with pytest.raises(WorkersError, match=r"no-such-command cannot be started: No such file"):
         said_by("no-such-command")
+
+
+def test_an_allocation_that_may_end_with_a_node_is_told(tmp_path: Path) -> None:
+    two = INSIDE | {"SLURM_JOB_NUM_NODES": "2"}
+    assert "when one of the 2 nodes fails, Slurm ends the whole allocation" in slurm([], two).remark
+    assert slurm([], INSIDE | {"SLURM_JOB_NUM_NODES": "1"}).remark == ""
+    assert slurm([], two | {"SBATCH_NO_KILL": ""}).remark == ""
+    for line, told in (
+        ("#SBATCH -N2 --no-kill", False),
+        ("#SBATCH -k", False),
+        ("#SBATCH --no-kill=off", True),
+        ("echo --no-kill", True),
+    ):
+        assert bool(mortality(two, lambda *_, line=line: f"#!/bin/sh\n{line}\n")) == told
 
 
 @pytest.mark.parametrize(("workers", "counts"), [(None, [16, 8]), (3, [2, 1]), (48, [24, 24])])

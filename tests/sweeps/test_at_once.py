@@ -170,6 +170,7 @@ def test_what_is_told_of_a_sweep_with_several_at_once(gradsum: Gradsum) -> None:
             "at-once 3 takes as many ports: give --bind with port 0, or a range of ports",
         ),
         ({"bind": "tcp://127.0.0.1:5555-5556"}, "at-once 3 takes as many ports"),
+        ({"on": "ssh n1 n2:4"}, "3 trials at once take a host each, and there are only n1, n2: name more hosts"),
     ],
 )
 def test_what_cannot_be(options: dict[str, Any], text: str) -> None:

@@ -6,6 +6,7 @@ If a peer hangs up in the moment in which ZeroMQ drops a message of several fram
 
 import socket
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -69,3 +70,48 @@ def test_those_that_read_get_the_last_words() -> None:
         listener.close()
         assert peer.recv(100) == frame(b"goodbye")
         assert not was_hung_up_on(peer)
+
+
+def hear(dialer: Dialer) -> bytes | None:
+    """Take what comes in, and hang up; None if it was lost with the connection."""
+    frames = dialer.poll(PATIENCE)
+    while frames is None and not dialer.lost():
+        frames = dialer.poll(PATIENCE)
+    dialer.close()
+    return None if frames is None else bytes(frames[0])
+
+
+def end(listener: Listener) -> None:
+    listener.see_off()
+    listener.close()
+
+
+def test_workers_hear_the_last_words_before_the_connection_ends() -> None:
+    """ZeroMQ, told not to keep messages for the next connection, drops with a connection what was not read yet."""
+    listener = Listener("tcp://127.0.0.1:0", LARGEST)
+    dialers = [Dialer(listener.address, LARGEST) for _ in range(8)]
+    peers = []
+    for dialer in dialers:
+        while not dialer.connected():
+            listener.poll(0.01)
+            dialer.poll(0.01)
+        dialer.send([b"hello"])
+        [hello] = listener.poll(PATIENCE)
+        peers.append(hello.peer)
+    for peer in peers:
+        assert listener.send(peer, [b"goodbye"])
+    with ThreadPoolExecutor(1) as pool:
+        closing = pool.submit(end, listener)
+        ends = [dialer.sources[1].poll(20) for dialer in dialers]  # of connections, told before anybody reads
+        heard = [hear(dialer) for dialer in dialers]
+        closing.result()
+    assert (ends, heard) == ([0] * 8, [b"goodbye"] * 8)
+
+
+def test_one_that_says_nothing_is_not_waited_for_long() -> None:
+    with Listener("tcp://127.0.0.1:0", LARGEST) as listener, enter(listener) as peer:
+        peer.sendall(frame(b"hello"))
+        [hello] = listener.poll(PATIENCE)
+        assert listener.send(hello.peer, [b"goodbye"])
+        listener.see_off()
+        assert peer.recv(100) == frame(b"goodbye")

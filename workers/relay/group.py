@@ -91,6 +91,7 @@ class LocalGroup:
         largest = max(4 * size, TRACEBACK_LIMIT, CREDITS_LIMIT)
         listener = enter(Listener(address, largest, None, self._clock, invited if keys else None))
         listener.watch(lambda: self._uplink.sources)
+        self._opened.callback(listener.see_off)
         others = self._bind(listener, keys)
         return Workplace(listener, workers, memory, others, keys.server_public.hex() if keys else "", invited)
 

@@ -3,6 +3,7 @@
 import argparse
 import re
 import shlex
+from collections.abc import Sequence
 
 from engine.cli.command import Command
 
@@ -21,7 +22,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--options",
         default="--data letters",
         metavar="TEXT",
-        help='options of gradsum train, as in "--data mnist --epochs 5" (default: "--data letters")',
+        help='options of gradsum train, as in "--data mnist --epochs 5" (default: "--data letters"); workers get '
+        "--import and --kernels of them",
     )
 
 
@@ -39,12 +41,29 @@ def run(arguments: argparse.Namespace) -> int:
     if not re.fullmatch(r"[\w./:@-]+", arguments.image):
         raise UsageError(f"--image must be the name of an image, got {arguments.image!r:.60}")
     try:
-        shlex.split(arguments.options)
+        for_workers = shlex.join(_shared(shlex.split(arguments.options)))
     except ValueError as error:
         raise UsageError(f"--options {arguments.options!r:.60}: {error}") from None
-    pods = Pods(arguments.workers, arguments.cores, arguments.image, arguments.name, arguments.options)
+    pods = Pods(arguments.workers, arguments.cores, arguments.image, arguments.name, arguments.options, for_workers)
     print(manifest(pods, Keys.make()), end="")
     return 0
+
+
+def _shared(words: Sequence[str]) -> list[str]:
+    """Return those of the options of `gradsum train` that its workers must have, too."""
+    from engine.cli.import_option import add_import_option
+    from engine.cli.kernel_options import add_kernel_options
+
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    add_import_option(parser)
+    add_kernel_options(parser)
+    try:
+        given, _ = parser.parse_known_args(words)
+    except argparse.ArgumentError as error:
+        raise ValueError(error) from None
+    found = ["--import", given.import_] if given.import_ else []
+    found += ["--kernels", given.kernels] if given.kernels else []
+    return [*found, *(["--allow-slow"] if given.allow_slow else [])]
 
 
 COMMAND = Command(
@@ -53,7 +72,7 @@ COMMAND = Command(
     run,
     examples=(
         "gradsum manifest kubernetes --workers 32 --cores 8 --image registry.example/gradsum:0.1",
-        'gradsum manifest kubernetes --options "--data mnist --epochs 5"',
+        'gradsum manifest kubernetes --options "--data mnist --epochs 5 --import /code/mylayers.py"',
     ),
     description="An Indexed Job, one of whose pods is the coordinator, with a headless Service, a Secret with new keys "
     "and a claim of storage. docs/Dockerfile makes the image.",

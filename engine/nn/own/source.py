@@ -12,6 +12,7 @@ from types import ModuleType
 
 from engine.errors import SettingsError
 from engine.nn.own.blame import blaming
+from engine.nn.own.neighbours import files_of
 
 DIGITS = 12  # of a digest
 
@@ -37,12 +38,15 @@ class Source:
         return ".".join(inside.parent.parts if inside.name == "__init__" else inside.parts)
 
     def digest(self) -> str:
-        """Return a digest of the file, or of all files of the package; SettingsError if one cannot be read."""
+        """Return a digest of the file and of those beside it that it imports, or of all files of the package.
+
+        SettingsError if one cannot be read.
+        """
         digest = hashlib.sha256()
-        package = self.path.name == "__init__.py"
         try:
-            for path in sorted(self.path.parent.rglob("*.py")) if package else [self.path]:
-                digest.update(path.relative_to(self.path.parent).as_posix().encode() + b"\0" + path.read_bytes())
+            for path in files_of(self.path, self.root):
+                content = path.read_bytes()
+                digest.update(f"{path.relative_to(self.root).as_posix()}\0{len(content)}\0".encode() + content)
         except OSError as error:
             raise SettingsError(f"--import {self.path}: {error.strerror}") from None
         return digest.hexdigest()[:DIGITS]

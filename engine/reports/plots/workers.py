@@ -28,7 +28,10 @@ _OTHER = ("D", COLOURS[3])
 
 @dataclass(frozen=True)
 class Stay:
-    """One worker: when it came and went, and what its time went to, all in seconds since the run began."""
+    """One worker: when it came and went, and what its time went to, all in seconds since the run began.
+
+    `where` it ran, besides the host in its name: the launcher's place, such as a job, and the relay, if there are any.
+    """
 
     name: str
     came: float
@@ -36,6 +39,12 @@ class Stay:
     computing: float
     validating: float
     images: int
+    where: str = ""
+
+    @property
+    def label(self) -> str:
+        """What to write beside what it did."""
+        return titles.literal(f"{self.name} ({self.where})" if self.where else self.name)
 
     @property
     def waiting(self) -> float:
@@ -83,7 +92,8 @@ def stays_of(rows: list[Worker], validations: Spans, began: float, end: float) -
         came = max(_seconds(row["joined"], began, 0.0), 0.0)
         went = max(_seconds(row["left"], began, end), came)
         validating = sum(max(0.0, min(b, went) - max(a, came)) for a, b in validations)
-        stays.append(Stay(row["worker"], came, went, row["seconds"] or 0.0, validating, row["images"] or 0))
+        where = ", ".join(filter(None, (row["place"], f"via {row['via']}" if row["via"] else None)))
+        stays.append(Stay(row["worker"], came, went, row["seconds"] or 0.0, validating, row["images"] or 0, where))
     return stays
 
 
@@ -140,7 +150,7 @@ def _use(axes: Axes, stays: list[Stay]) -> None:
         axes.text(101.5, i, text, va="center", fontsize="small")
     axes.set(xlim=(0, 160), title="what the workers' time went to")
     axes.set_xticks(range(0, 101, 20), [f"{percent} %" for percent in range(0, 101, 20)])
-    axes.set_yticks(range(len(stays)), [titles.literal(stay.name) for stay in stays])
+    axes.set_yticks(range(len(stays)), [stay.label for stay in stays])
     axes.spines["bottom"].set_bounds(0, 100)
     axes.invert_yaxis()
     axes.grid(visible=False, axis="y")
@@ -169,7 +179,7 @@ def _there(
         marker, colour = _MARKS.get(kind, _OTHER)
         axes.plot(*zip(*points, strict=True), marker, color=colour, markeredgecolor="white", label=kind)
     _shade(axes, validations, divisor)
-    axes.set_yticks(range(len(stays)), [titles.literal(stay.name) for stay in stays])
+    axes.set_yticks(range(len(stays)), [stay.label for stay in stays])
     axes.set_ylim(len(stays) - 0.5, -0.5)
     axes.grid(visible=False, axis="y")
     axes.tick_params(labelbottom=False)

@@ -12,6 +12,7 @@ from engine.compute.fingerprint import fingerprint, kernels_fingerprint, own_dif
 from engine.errors import GradsumError, OwnCodeError, SettingsError
 from engine.nn.layers import REGISTRY
 from engine.nn.own.imports import VARIABLE, imported, importing
+from engine.nn.own.neighbours import files_of
 from engine.nn.own.source import locate
 from tests.support.own_code import LAYER, forgotten, write
 
@@ -47,6 +48,37 @@ def test_a_package_is_all_of_its_files() -> None:
     assert part.digest() != before[1]
     with importing("pack/"):
         assert imported()[0].module.Own.__module__ == "pack.inner"
+
+
+@pytest.mark.parametrize(
+    ("first", "beside"),
+    [
+        ("from beside import Own", "beside.py"),
+        ("import numpy\n\ndef later():\n    import beside.inner", "beside/inner.py"),
+        ("from beside import inner", "beside/__init__.py"),
+        ("import between", "beside.py"),
+    ],
+)
+def test_what_a_module_imports_from_beside_it_belongs_to_it(first: str, beside: str) -> None:
+    write("between.py", "from beside import *\n")
+    write("beside/inner.py" if "/" in beside else "unused.py", "")
+    neighbour = write(beside, "")
+    other = write("other.py", "")
+    source = locate(write("first.py", first))
+    before = source.digest()
+    other.write_text("changed = 1\n")
+    assert source.digest() == before
+    neighbour.write_text("changed = 1\n")
+    assert source.digest() != before
+
+
+def test_relative_imports_are_followed_and_a_circle_ends() -> None:
+    write("pack/__init__.py", "")
+    write("pack/sub/__init__.py", "")
+    write("pack/helper.py", "from .sub import first\n")
+    source = locate(write("pack/sub/first.py", "from .. import helper\nfrom ...nowhere import x\n"))
+    names = [path.relative_to(Path.cwd()).as_posix() for path in files_of(source.path, source.root)]
+    assert names == ["pack/__init__.py", "pack/helper.py", "pack/sub/__init__.py", "pack/sub/first.py"]
 
 
 def test_the_script_that_is_running_is_not_imported_again(monkeypatch: pytest.MonkeyPatch) -> None:

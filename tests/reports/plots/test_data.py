@@ -59,14 +59,25 @@ def test_the_time_of_a_worker_is_computing_validation_and_waiting() -> None:
     validations = workers.validations_of(TRAINING, VALIDATION, 1000)
     assert validations == [(2, 2.5)]
     came = "1970-01-01T00:16:41+00:00"  # 1001
+    nowhere = {"place": None, "via": None}
     rows: list[Any] = [
-        {"worker": "a:1", "joined": came, "left": "1970-01-01T00:16:44+00:00", "seconds": 1.25, "images": 40},
-        {"worker": "a:2", "joined": "1970-01-01T00:16:43+00:00", "left": None, "seconds": None, "images": None},
-        {"worker": "a:3", "joined": "1970-01-01T00:16:00+00:00", "left": came, "seconds": 5.0, "images": 1},
+        {
+            "worker": "a:1",
+            "place": "job 21_3",
+            "via": "b:7",
+            "joined": came,
+            "left": "1970-01-01T00:16:44+00:00",
+            "seconds": 1.25,
+            "images": 40,
+        },
+        nowhere
+        | {"worker": "a:2", "joined": "1970-01-01T00:16:43+00:00", "left": None, "seconds": None, "images": None},
+        nowhere | {"worker": "a:3", "joined": "1970-01-01T00:16:00+00:00", "left": came, "seconds": 5.0, "images": 1},
     ]
     a, b, c = workers.stays_of(rows, validations, 1000, 3.5)
     assert (a.came, a.went, a.computing, a.validating, a.waiting) == (1, 4, 1.25, 0.5, 1.25)
     assert (b.came, b.went, b.computing, b.validating, b.images) == (3, 3.5, 0, 0, 0)
+    assert [stay.label for stay in (a, b, c)] == ["a:1 (job 21_3, via b:7)", "a:2", "a:3"]
     assert (c.came, c.went, c.waiting) == (0, 1, 0), "what came before the first step began with it"
 
 
