@@ -29,7 +29,7 @@ from engine.kernels import choose
 from engine.launch.rendezvous import SOCKET, rendezvous_folder
 from engine.nn.model import letters
 from engine.nn.optimizers import Adam
-from engine.nn.parameters import Vector, norm
+from engine.nn.parameters import norm
 from engine.system.clock import MONOTONIC
 from engine.wire import Listener, dialer_for
 from engine.wire import messages as m
@@ -120,8 +120,8 @@ def disagree(*_: object) -> Sums:
 
 
 @contextmanager
-def coordinator_of(count: int, kind: str) -> Iterator[tuple[Coordinator, Vector]]:
-    """Set up a coordinator with `count` workers that compute nothing, and where the parameters are that they see."""
+def coordinator_of(count: int, kind: str) -> Iterator[tuple[Coordinator, SharedMemory]]:
+    """Set up a coordinator with `count` workers that compute nothing, and the memory that they share."""
     job = Job(MODEL, "0" * 64, Normalisation((0.0,), (1.0,)), MICROBATCH * count, MICROBATCH, 1, augment=False)
     with rendezvous_folder() as folder, shared_memory_for(count, wanted=True) as shared_memory:
         if shared_memory is None:
@@ -135,7 +135,7 @@ def coordinator_of(count: int, kind: str) -> Iterator[tuple[Coordinator, Vector]
             )
             coordinator = Coordinator(config, environment)
             coordinator.gather(count)
-            yield coordinator, shared_memory.parameters()
+            yield coordinator, shared_memory
             coordinator.close()
 
 
@@ -157,17 +157,18 @@ def measure(count: int, steps: int, kind: str) -> dict[str, float]:
 
     They are medians over `BLOCKS` blocks of steps: on a busy machine all that runs beside it makes it slower.
     """
-    gradient, optimizer = MODEL.layout().zeros(), Adam().start(SIZE)
+    out, optimizer = MODEL.layout().zeros(), Adam().start(SIZE)
     times: list[tuple[float, float]] = []
-    with coordinator_of(count, kind) as (coordinator, parameters):
-        MODEL.layout().initialise(parameters, 1)
+    with coordinator_of(count, kind) as (coordinator, shared_memory):
+        MODEL.layout().initialise(shared_memory.parameters(0), 1)
         for step in range(1, WARM_UP + steps + 1):
             if step > WARM_UP and (step - WARM_UP - 1) % (steps // BLOCKS) == 0:
                 times.append((time.thread_time(), time.process_time()))
-            sums = coordinator.start(step, parameters, gradient).result()
-            if not isfinite(norm(gradient)):
-                raise RuntimeError(f"the sum of step {step} is not finite, with loss {sums.loss}")
-            optimizer.step(parameters, gradient, 1 / (MICROBATCH * count))
+            before, after = (shared_memory.parameters(version) for version in (step - 1, step))
+            gradient = coordinator.start(step, before, out).result().gradient
+            if gradient is None or not isfinite(norm(gradient)):
+                raise RuntimeError(f"the sum of step {step} is not finite")
+            optimizer.step(before, gradient, 1 / (MICROBATCH * count), after)
     scale = 1e6 / (steps // BLOCKS)
     own = scale * median(after[0] - before[0] for before, after in pairwise(times))
     every = scale * median(after[1] - before[1] for before, after in pairwise(times))

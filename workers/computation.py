@@ -52,7 +52,7 @@ class Computation:
     def answers(self, work: m.Work, parameters: Vector | None) -> Iterator[Answer]:
         """Compute a share block by block; `parameters` is None if those of the last share are still right."""
         if parameters is not None:
-            self._evaluator.prepare(parameters)
+            self._evaluator.prepare(parameters, stays=True)
         place = work.sums
         for number, block in enumerate(cover(work.start, work.stop, work.total)):
             began = self._clock.now()

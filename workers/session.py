@@ -77,8 +77,8 @@ Action = Prepare | Send | Compute | Store | Leave | Quit
 class Session:
     """The time that a worker spends with one coordinator."""
 
-    def __init__(self, in_memory: Callable[[], Vector] | None = None) -> None:
-        """`in_memory` returns the parameters in shared memory, for a worker that has it."""
+    def __init__(self, in_memory: Callable[[int], Vector] | None = None) -> None:
+        """`in_memory` returns the parameters of a version in shared memory, for a worker that has it."""
         self._in_memory = in_memory
         self.name = ""
         self.id = ""
@@ -148,7 +148,7 @@ class Session:
                 has = "none" if self._version is None else self._version
                 raise ProtocolError(f"WORK for parameters {work.version}, but this worker has {has}")
             self._version = work.version
-            return [Compute(work, self._in_memory())]
+            return [Compute(work, self._in_memory(work.version))]
         if len(payload) != 4 * self._size:
             raise ProtocolError(f"parameters of {len(payload)} bytes, expected {4 * self._size}")
         self._version = work.version

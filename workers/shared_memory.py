@@ -24,14 +24,12 @@ class WorkerMemory:
     def open(self, size: int) -> None:
         """Map the memory, now that the number of parameters is known."""
         self._memory.open(size)
-        self._parameters = self._memory.parameters()
-        self._parameters.flags.writeable = False
         self.words: Counts = self._memory.words()
         self._gradients = [self._memory.gradient(self.worker, place) for place in range(PLACES)]
 
-    def parameters(self) -> Vector:
-        """Return the parameters that the coordinator has written, read-only."""
-        return self._parameters
+    def parameters(self, version: int) -> Vector:
+        """Return the parameters after step `version`, which the coordinator has written; to be read only."""
+        return self._memory.parameters(version)
 
     def gradient(self, slot: int) -> Vector:
         """Return the vector in `slot`, which counts from 1 as in messages; sums come behind the slots of blocks."""

@@ -88,6 +88,6 @@ class Cluster:
         found = self.coordinator.start(step, parameters, out).result()
         total = self._images // model.MICROBATCH
         expected = model.sums(step, (0, total), parameters)
-        if (found.loss, out.tobytes()) != (expected.loss, model.bytes_of(expected)):
+        if (found.loss, model.bytes_of(found)) != (expected.loss, model.bytes_of(expected)):
             raise AssertionError(f"step {step}: the sums are wrong")
         return self.processor.now() - began + self.costs.step

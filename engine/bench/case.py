@@ -9,11 +9,16 @@ LEAST_STEPS = 10  # of a run, even if fewer samples were asked for
 
 @dataclass(frozen=True)
 class Subject:
-    """The network, the data and where workers run, as `gradsum train` names them; None: its defaults."""
+    """The network, the data and where workers run, as `gradsum train` names them; None: its defaults.
+
+    With `bind` all workers are elsewhere and join there, with the key file `key`, or without if it is None.
+    """
 
     model: str | None = None
     data: str | None = None
     on: str | None = None
+    bind: str | None = None
+    key: str | None = None
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import select
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict
@@ -13,10 +14,11 @@ from pathlib import Path
 from typing import Any, TextIO, cast
 
 from engine.bench.case import Case, Subject
+from engine.coordinator.source import WorkerReport, that_compute
 from engine.errors import WorkersError
 from engine.launch.command import worker_environment
 from engine.launch.pinning import Pinning
-from engine.training.reporter import Reporter, Result, RunInfo
+from engine.training.reporter import Reporter, Result, RunInfo, StepReport
 from engine.training.train import train
 
 NEVER = 1 << 30  # steps; each run validates and saves once, at its end, outside of what is measured
@@ -32,16 +34,37 @@ LOOK = 0.2  # seconds between two looks whether the study is to end
 ALONE = Path(__file__).with_name("alone.py")
 
 
-class _Watch(Reporter):
-    """Notes the size of the network, and whether the run was interrupted, which `train` itself would only report."""
+class Watch(Reporter):
+    """Notes the size of the network, who computed, and interruptions, which `train` itself would only report.
+
+    One for all runs of a study. `tell` is given the command with which workers elsewhere join, once.
+    """
 
     parameters = 0
     interruptions = 0
 
+    def __init__(self, tell: Callable[[str], None] = lambda command: None) -> None:  # noqa: ARG005
+        self._tell = tell
+        self._told = ""
+        self.machines: dict[str, int] = {}  # processes that computed last, by the name of their machine
+
+    def listening(self, command: str) -> None:
+        """Tell the command, unless that was done."""
+        if command != self._told:
+            self._told = command
+            self._tell(command)
+
     def started(self, info: RunInfo) -> None:
+        """Note the size of the network."""
         self.parameters = info.parameters
 
+    def step(self, report: StepReport, workers: list[WorkerReport]) -> None:  # noqa: ARG002
+        """Note who computed."""
+        if workers:
+            self.machines = dict(Counter(worker.host for worker in that_compute(workers)))
+
     def interrupted(self) -> None:
+        """Count an interruption."""
         self.interruptions += 1
 
 
@@ -50,21 +73,28 @@ def run(subject: Subject, case: Case, steps: int, watch: Reporter) -> Result:
     sizes: dict[str, Any] = {"workers": case.workers, "batch_size": case.batch, "microbatch": case.microbatch}
     if subject.on and case.workers:
         sizes |= {"on": subject.on, "min_workers": case.workers}
+    if subject.bind and case.workers:
+        sizes |= {"workers": 0, "min_workers": case.workers, "bind": subject.bind}
+        sizes |= {"key": subject.key} if subject.key else {"insecure": True}
     beside = Path.cwd() if subject.on else None  # where machines of a cluster may see it
     with tempfile.TemporaryDirectory(prefix="gradsum-bench-", dir=beside) as folder:
         places: dict[str, Any] = {"db": Path(folder) / "records.db", "out": Path(folder) / "out"}
         return train(subject.model, subject.data, **places, **sizes, **RARELY, steps=steps, reporter=watch)
 
 
-def measure(subject: Subject, case: Case, steps: int) -> dict[str, float]:
+def measure(subject: Subject, case: Case, steps: int, watch: Watch) -> dict[str, float]:
     """Train for `steps` steps and return images/s, the milliseconds of each part of a step, and `parameters`.
 
-    Raises KeyboardInterrupt if the run was interrupted.
+    Raises KeyboardInterrupt if the run was interrupted, WorkersError if not as many computed as the case says.
     """
-    watch = _Watch()
     result = run(subject, case, steps, watch)
     if watch.interruptions:
         raise KeyboardInterrupt
+    if subject.bind and case.workers and result.workers != case.workers:
+        raise WorkersError(
+            f"{result.workers} workers elsewhere computed, and --workers says {case.workers}: give the number of all "
+            "that join, as all of them get work"
+        )
     return {"images_per_second": result.images_per_second, "parameters": watch.parameters} | result.step_ms
 
 

@@ -54,10 +54,13 @@ def save(path: Path, found: dict[str, Any]) -> None:
         raise UsageError(f"--save {path} cannot be written: {error.strerror}") from None
 
 
-def result(subject: Subject, rows: Sequence[Row], *, weak: bool, complete: bool) -> dict[str, Any]:
-    """Return a study as it is saved and printed as JSON."""
+def result(
+    subject: Subject, rows: Sequence[Row], machines: dict[str, int], *, weak: bool, complete: bool
+) -> dict[str, Any]:
+    """Return a study as it is saved and printed as JSON; `machines`: how many workers the last run had on each."""
     about = {"format": FORMAT, "machine": machine(), "cores": limit().cores, "weak": weak, "complete": complete}
-    return about | {"model": subject.model, "data": subject.data, "on": subject.on, "rows": list(rows)}
+    what = {"model": subject.model, "data": subject.data, "on": subject.on, "bind": subject.bind}
+    return about | what | {"machines": machines, "rows": list(rows)}
 
 
 def load(path: Path) -> dict[str, Any]:

@@ -50,9 +50,9 @@ class TestSetEvaluator:
         self._at_once = at_once(self._main)
         self._programs = {microbatch: self._main}  # by number of samples
 
-    def prepare(self, parameters: Vector) -> None:
-        """Use these parameters (flat vector, copied) until the next call."""
-        self._main.prepare(parameters)
+    def prepare(self, parameters: Vector, stays: bool = False) -> None:
+        """Use these parameters (flat vector) until the next call; they are copied, unless they `stay` as they are."""
+        self._main.prepare(parameters, stays)
 
     def test_block(self, block: tree.Block) -> Sums:
         """Return the sums over `block` of the test set."""

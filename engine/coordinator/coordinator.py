@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from functools import partial
 
+import numpy as np
+
 from engine.compute.sums import Sums, bits_of
 from engine.coordinator import rounds
 from engine.coordinator.active_round import ActiveRound
@@ -96,7 +98,7 @@ class Coordinator:
         if sums.gradient is None:
             raise ValueError("only the sums of a training step can be verified")
         before = bits_of(sums)
-        active = self._training(step, parameters, sums.gradient)
+        active = self._training(step, parameters, np.empty_like(sums.gradient))
         active.twice = active.again = True
         right = self._gradient(active)
         text = f"step {step}: every block was computed again, by two workers"
@@ -113,7 +115,7 @@ class Coordinator:
         return right
 
     def _training(self, step: int, parameters: Vector, out: Vector) -> ActiveRound:
-        """Return the round of the batch of `step`, whose summed gradient will be in `out`."""
+        """Return the round of the batch of `step`, whose gradient is added up in `out`."""
         sums = Reduction(len(self._sampler.indices(step)), self._config.job.microbatch, out)
         return ActiveRound(self._work(m.WorkKind.TRAIN, step, step - 1, sums.total), parameters, sums)
 

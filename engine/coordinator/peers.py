@@ -195,8 +195,8 @@ class Peers:
     def publish(self, version: int, parameters: Vector) -> None:
         """Put parameters into shared memory, if there is any, unless they are there, or are the vector there."""
         if self._shared_memory and self._in_memory != version:
-            if parameters is not self._shared_memory.parameters():
-                np.copyto(self._shared_memory.parameters(), parameters)
+            if parameters is not (place := self._shared_memory.parameters(version)):
+                np.copyto(place, parameters)
             self._in_memory = version
 
     def gradient(self, peer: bytes, result: m.Result, payload: m.Frame | None) -> m.Frame | None:

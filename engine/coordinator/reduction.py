@@ -5,7 +5,8 @@ tree over the numbers of the micro-batches, which depends on their number alone.
 waits until its sibling in the tree is there, then the two become their parent. So the result is the same bits
 whichever worker was first, and no more vectors are held than there are blocks that wait for a sibling. Memory is the
 other half of the work: a vector that was received is never written to (it may be a worker's shared memory, or a frame
-of the transport), sums go into vectors made here, which are used again, and the last one into the caller's `out`.
+of the transport), sums go into vectors made here, which are used again, and the last one, if it is formed here, into
+the caller's `out`.
 Nothing is added before it is checked: a block that cannot be one of this round, or a gradient of the wrong size, is a
 ProtocolError and never reaches a sum.
 
@@ -48,7 +49,7 @@ class _Formed:
 
 
 class Reduction:
-    """The sums of a round over `samples` samples; in training the summed gradient is in `out`.
+    """The sums of a round over `samples` samples; in training the gradient is added up in `out`.
 
     In validation there is a tally of so many outputs, unless `tallied` is 0.
     """
@@ -107,11 +108,15 @@ class Reduction:
         return whole
 
     def result(self) -> Sums:
-        """Return the sums over the whole round, once every block has been counted."""
+        """Return the sums over the whole round, once every block has been counted.
+
+        The gradient may be where a worker formed it, which is not written to again before the next round.
+        """
         sums = self._tree.result()
-        if self._out is not None and sums.gradient is not None and sums.gradient is not self._out:
-            np.copyto(self._out, sums.gradient)  # nothing was added here last
-        return replace(sums, gradient=self._out)
+        if self._out is not None and sums.gradient is not None and not sums.gradient.flags.aligned:
+            np.copyto(self._out, sums.gradient)  # it is a piece of a message
+            return replace(sums, gradient=self._out)
+        return sums
 
 
 class Part(Reduction):

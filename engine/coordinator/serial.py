@@ -32,7 +32,7 @@ class Serial:
     def _gradient(self, step: int, parameters: Vector, out: Vector) -> Sums:
         """Return the sums over the batch of `step`, the summed gradient in `out`."""
         began = time.perf_counter()
-        self._evaluator.prepare(parameters)
+        self._evaluator.prepare(parameters, stays=True)
         total = tree.microbatches(self._evaluator.batch_length(step), self._microbatch)
         sums = self._evaluator.train_block(step, (0, total), out)
         seconds = time.perf_counter() - began
@@ -41,7 +41,7 @@ class Serial:
 
     def validate(self, step: int, parameters: Vector) -> Sums:  # noqa: ARG002
         """Return loss and correct answers over the whole test set."""
-        self._evaluator.prepare(parameters)
+        self._evaluator.prepare(parameters, stays=True)
         return self._evaluator.test_block((0, tree.microbatches(self._test_size, self._microbatch)))
 
     def workers(self) -> list[WorkerReport]:

@@ -72,16 +72,17 @@ class Source(Protocol):
     timing: Timing
 
     def start(self, step: int, parameters: Vector, out: Vector) -> Pending:
-        """Start on the sums over the batch of `step`, and return at once; the summed gradient will be in `out`.
+        """Start on the sums over the batch of `step`, and return at once.
 
-        Until `result` has returned, `parameters` must stay as they are, and nothing else may be started.
+        Until `result` has returned, `parameters` must stay as they are, and nothing else may be started. The summed
+        gradient is in `out`, or where it was formed, and stays there until the next start.
         """
 
     def verify(self, step: int, parameters: Vector, sums: Sums) -> Sums | None:
         """Compute the sums over the batch of `step` again, every block by two workers.
 
-        `sums` are those that `start` led to. Return the right ones, with their gradient in its place, or None if these
-        are right: the bits are the same, or there is only this process to compute them. Raises InterruptedRoundError.
+        `sums` are those that `start` led to. Return the right ones, or None if these are right: the bits are the same,
+        or there is only this process to compute them. Raises InterruptedRoundError.
         """
 
     def validate(self, step: int, parameters: Vector) -> Sums:

@@ -93,7 +93,7 @@ def _memory() -> Finding:
         if memory is None:
             return Finding("shared memory", True, "there is none here; local workers get everything by socket")
         memory.open(1024)
-        np.copyto(memory.parameters(), np.float32(1))
+        np.copyto(memory.parameters(0), np.float32(1))
     return Finding("shared memory", True, "the vectors of local workers are in it")
 
 

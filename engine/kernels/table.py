@@ -46,23 +46,28 @@ __all__ = [
 class Vectors(Protocol):
     """The operations on flat vectors: those of optimizers, and what is said of an array."""
 
-    def sgd(self, w: Array, g: Array, scale: float, rate: float, work: Array) -> None:
-        """Step w -= rate * scale * g. All vectors of one size; `work` is scratch of any size, here and below."""
+    def sgd(self, w: Array, out: Array, g: Array, scale: float, rate: float, work: Array) -> None:
+        """Set out = w - rate * scale * g. All vectors of one size; `work` is scratch of any size, here and below."""
 
-    def momentum(self, w: Array, velocity: Array, g: Array, scale: float, rate: float, mu: float, work: Array) -> None:
-        """Set velocity = mu * velocity + scale * g and step w -= rate * velocity."""
+    def momentum(
+        self, w: Array, out: Array, velocity: Array, g: Array, scale: float, rate: float, mu: float, work: Array
+    ) -> None:
+        """Set velocity = mu * velocity + scale * g and out = w - rate * velocity."""
 
-    def nesterov(self, w: Array, velocity: Array, g: Array, scale: float, rate: float, mu: float, work: Array) -> None:
-        """Set velocity = mu * velocity + scale * g and step w -= rate * (scale * g) and w -= rate * mu * velocity."""
+    def nesterov(
+        self, w: Array, out: Array, velocity: Array, g: Array, scale: float, rate: float, mu: float, work: Array
+    ) -> None:
+        """Set velocity = mu * velocity + scale * g and out = w - rate * (scale * g) - rate * mu * velocity."""
 
     def rmsprop(
-        self, w: Array, v: Array, g: Array, scale: float, rate: float, alpha: float, eps: float, work: Array
+        self, w: Array, out: Array, v: Array, g: Array, scale: float, rate: float, alpha: float, eps: float, work: Array
     ) -> None:
-        """Set v = alpha v + (1 - alpha) (scale * g)^2 and step w -= rate * scale * g / (sqrt(v) + eps)."""
+        """Set v = alpha v + (1 - alpha) (scale * g)^2 and out = w - rate * scale * g / (sqrt(v) + eps)."""
 
     def adam(
         self,
         w: Array,
+        out: Array,
         m: Array,
         v: Array,
         g: Array,
@@ -74,8 +79,8 @@ class Vectors(Protocol):
     ) -> None:
         """Take one step of Adam (Kingma and Ba 2015, the efficient form of algorithm 1 in section 2) on scale * g.
 
-        m = beta1 m + (1 - beta1) g; v = beta2 v + (1 - beta2) g^2; w -= rate * m / (sqrt(v) + eps). The caller folds
-        both bias corrections into `rate` and `eps`.
+        m = beta1 m + (1 - beta1) g; v = beta2 v + (1 - beta2) g^2; out = w - rate * m / (sqrt(v) + eps). The caller
+        folds both bias corrections into `rate` and `eps`.
         """
 
     def moments(self, x: Array) -> tuple[float, float, float]:

@@ -139,19 +139,21 @@ def cluster_for(settings: Settings, clock: Clock, one_size: bool = True) -> Iter
 def trained_in_place(state: TrainingState, cluster: Cluster | None) -> Iterator[None]:
     """Keep the parameters of `state` in shared memory meanwhile, if there is any: what is written there is published.
 
-    A worker that still copies them when they change is one whose answer came too late to count.
+    A worker that still computes with them when they are written over, two steps later, is one whose answer came too
+    late to count.
     """
     if cluster is None or cluster.shared_memory is None:
         yield
         return
-    own, shared = state.parameters, cluster.shared_memory.parameters()
-    shared[:] = own
-    state.parameters = shared
+    own, spare = state.parameters, state.spare
+    step, shared = state.progress.step, cluster.shared_memory
+    state.parameters, state.spare = shared.parameters(step), shared.parameters(step + 1)
+    state.parameters[:] = own
     try:
         yield
     finally:
-        own[:] = shared
-        state.parameters = own
+        own[:] = state.parameters
+        state.parameters, state.spare = own, spare
 
 
 @contextmanager

@@ -7,17 +7,19 @@ from typing import NamedTuple
 from engine.compute.sums import Sums
 from engine.coordinator.notices import Notice, NoticeKind
 from engine.coordinator.source import Source
-from engine.nn.parameters import norm
+from engine.nn.parameters import Vector, norm
 from engine.training.divergence import largest
 from engine.training.norms import Norms
 from engine.training.state import TrainingState
 
 
 class Checked(NamedTuple):
-    """Sums that can be believed, and the norm of their mean gradient."""
+    """Sums that can be believed, their gradient, and the norm of their mean gradient; whether all that is `finite`."""
 
     sums: Sums
+    gradient: Vector
     norm: float
+    finite: bool
 
 
 class GradientCheck:
@@ -33,37 +35,35 @@ class GradientCheck:
         self._notice = notice
         self._norms = Norms()
 
-    def checked(self, step: int, sums: Sums, samples: int) -> Checked | None:
-        """Return the sums of a step, the right ones if these were wrong; None if they are right and not finite."""
-        size = _norm(sums) / samples
-        if doubt := self._doubt(step, sums, size):
+    def checked(self, step: int, sums: Sums, samples: int) -> Checked:
+        """Return the sums of a step, the right ones if these were wrong."""
+        found = _measured(sums, samples)
+        if doubt := self._doubt(step, found):
             self._notice(doubt)
             right = self._source.verify(step, self._state.parameters, sums)
             if right is not None:
-                sums, size = right, _norm(right) / samples
+                found = _measured(right, samples)
             elif doubt.kind is NoticeKind.SUSPICIOUS:
                 self._norms.false_alarm()
-        if not _finite(sums, size):
-            return None
-        self._norms.take(size)
-        return Checked(sums, size)
+        if found.finite:
+            self._norms.take(found.norm)
+        return found
 
-    def _doubt(self, step: int, sums: Sums, size: float) -> Notice | None:
+    def _doubt(self, step: int, found: Checked) -> Notice | None:
         """Return why the sums cannot be believed; None if they can."""
-        if not _finite(sums, size):
+        if not found.finite:
             return Notice(NoticeKind.NOT_FINITE, None, f"step {step}: the loss or the gradient is not finite")
-        times = self._norms.suspect(size)
-        if times is None or sums.gradient is None:
+        times = self._norms.suspect(found.norm)
+        if times is None:
             return None
-        layer = largest(self._state.layout, sums.gradient)
-        text = f"step {step}: the norm of the gradient is {size:.3g}, {times:.3g} times the median of the steps before"
-        text += f", most of it in {layer}; the learning rate is {self._state.optimizer.lr:g}"
+        layer = largest(self._state.layout, found.gradient)
+        text = f"step {step}: the norm of the gradient is {found.norm:.3g}, {times:.3g} times the median of the steps"
+        text += f" before, most of it in {layer}; the learning rate is {self._state.optimizer.lr:g}"
         return Notice(NoticeKind.SUSPICIOUS, None, text)
 
 
-def _norm(sums: Sums) -> float:
-    return 0.0 if sums.gradient is None else norm(sums.gradient)
-
-
-def _finite(sums: Sums, size: float) -> bool:
-    return math.isfinite(sums.loss) and math.isfinite(size)
+def _measured(sums: Sums, samples: int) -> Checked:
+    if sums.gradient is None:
+        raise ValueError("the sums of a training step come without a gradient")
+    size = norm(sums.gradient) / samples
+    return Checked(sums, sums.gradient, size, math.isfinite(sums.loss) and math.isfinite(size))

@@ -10,6 +10,7 @@ from engine.compute.validation import Validation
 from engine.coordinator.notices import Notice
 from engine.coordinator.source import Source
 from engine.errors import DivergedError, InterruptedRoundError, StorageError
+from engine.nn.parameters import Vector
 from engine.training.checkpoint_due import CheckpointDue
 from engine.training.checkpoint_writer import CheckpointWriter
 from engine.training.context import RunContext
@@ -40,7 +41,7 @@ class Loop:
         self.due = CheckpointDue(self.run.settings, self.context.clock)
         self._sampler = self.run.sampler()
         self._schedule = self.run.schedule()
-        self._gradient = self.state.layout.zeros()  # summed over the batch
+        self._out = self.state.layout.zeros()  # where the gradient is added up here
         self._check = GradientCheck(self.state, self.source, self.notice)
 
     def train(self) -> StopReason:
@@ -77,11 +78,11 @@ class Loop:
             step = progress.step + 1
             samples = len(self._sampler.indices(step))
             rate = self._schedule.rate(step, progress.waiting.reductions)
-            sums, norm = self._compute(step, samples, rate)
+            sums, gradient, norm, _ = self._compute(step, samples, rate)
 
-            self.snapshots.before(step, state.parameters, self._gradient, samples)
+            self.snapshots.before(step, state.parameters, gradient, samples)
             computed = clock.now()
-            state.optimizer.step(state.parameters, self._gradient, self._scale(norm, samples))
+            state.apply(gradient, self._scale(norm, samples))
             progress.optimizer_seconds += clock.now() - computed
             self.snapshots.after(state.parameters)
 
@@ -104,18 +105,18 @@ class Loop:
         return clip / norm / samples if clip is not None and norm > clip else 1 / samples
 
     def _compute(self, step: int, samples: int, rate: float) -> Checked:
-        """Return the sums over the batch of `step`, the gradient in place; DivergedError if they are not finite.
+        """Return the sums over the batch of `step`; DivergedError if they are not finite.
 
         The learning rate is `rate` from then on.
         """
-        pending = self.source.start(step, self.state.parameters, self._gradient)
+        pending = self.source.start(step, self.state.parameters, self._out)
         self.log.settle()  # what was left to do for the step before, while this one is computed
         self.state.optimizer.lr = rate
         sums = pending.result()
         checked = self._check.checked(step, sums, samples)
-        if checked is None:
-            self.snapshots.before(step, self.state.parameters, self._gradient, samples, last=True)
-            raise self._diverged(step, sums.loss / samples)
+        if not checked.finite:
+            self.snapshots.before(step, self.state.parameters, checked.gradient, samples, last=True)
+            raise self._diverged(step, checked.sums.loss / samples, checked.gradient)
         return checked
 
     def _validate(self) -> None:
@@ -158,10 +159,10 @@ class Loop:
         self.log.secure()  # no row of a saved step may be missing
         return self.checkpoints.write()
 
-    def _diverged(self, step: int, loss: float) -> DivergedError:
+    def _diverged(self, step: int, loss: float, gradient: Vector) -> DivergedError:
         """Save what was good before `step`, and return what to raise."""
         layout, parameters = self.state.layout, self.state.parameters
-        layer = first_not_finite(self.run, step, layout, parameters, self._gradient)
+        layer = first_not_finite(self.run, step, layout, parameters, gradient)
         good = "nothing is saved"
         if np.isfinite(parameters).all() and self._try_to_save():
             good = f"the last good checkpoint is {self.save()}"

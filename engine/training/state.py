@@ -17,13 +17,25 @@ from engine.training.waiting import Waiting
 
 @dataclass
 class TrainingState:
-    """The master copy of the model, and how far training is. `digests` are those that a checkpoint has."""
+    """The master copy of the model, and how far training is. `digests` are those that a checkpoint has.
+
+    `spare`: where the next parameters are written, which do not take the place of these until they are whole.
+    """
 
     layout: Layout
     parameters: Vector
     optimizer: OptimizerState
     progress: Progress
     digests: tuple[StateDigest, ...] = field(default=())
+    spare: Vector = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.spare = self.layout.zeros()
+
+    def apply(self, gradient: Vector, scale: float) -> None:
+        """Let the optimizer take a step against `scale` * `gradient`."""
+        self.optimizer.step(self.parameters, gradient, scale, self.spare)
+        self.parameters, self.spare = self.spare, self.parameters
 
     def arrays(self) -> tuple[Arrays, Mapping[str, Arrays]]:
         """Return parameters and optimizer's vectors as checkpoints hold them, by name, in public shape."""

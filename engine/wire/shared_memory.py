@@ -1,7 +1,9 @@
 """Shared memory through which vectors pass between the coordinator and local workers; messages still go by socket.
 
 A socket copies every byte through the kernel twice. Here the coordinator writes the parameters once for all workers,
-and every worker has slots of its own for gradients, which it writes and the coordinator reads. A slot is read only
+which read them where they are: into one vector and the other by turns, so that the step which follows is not written
+over what a worker computes with. Every worker has slots of its own for gradients, which it writes and the coordinator
+reads. A slot is read only
 after a message says that it is written, and not written again before that round is over, so nothing needs a lock.
 
 Workers add: each has places for sums of blocks of its own and of others', which it forms in new places only. Words tell
@@ -25,13 +27,14 @@ from engine.nn.parameters import Vector
 SLOTS = 4  # gradients of a worker in one round; further blocks go by socket
 SUMS = 6  # sums that a worker may form in one round
 PLACES = SLOTS + SUMS  # vectors of a worker
+VERSIONS = 2  # vectors of parameters
 NODES = 4096  # words: in a round with more nodes workers do not add
 WORD = 8  # bytes
 TOKEN = 16  # bytes; a worker that knows its token proves that it has the memory
 
 
 class SharedMemory:
-    """The memory of a run: one vector of parameters, and `PLACES` gradients for each of `workers` workers.
+    """The memory of a run: two vectors of parameters, and `PLACES` gradients for each of `workers` workers.
 
     `descriptor` is a file descriptor that this process owns. Vectors have a size once `open` has been called.
     """
@@ -53,20 +56,20 @@ class SharedMemory:
         self._stride = -(-4 * size // mmap.PAGESIZE) * mmap.PAGESIZE
         self._words = -(-TOKEN * self.workers // mmap.PAGESIZE) * mmap.PAGESIZE
         self._start = self._words + -(-WORD * NODES // mmap.PAGESIZE) * mmap.PAGESIZE
-        length = self._start + (1 + PLACES * self.workers) * self._stride
+        length = self._start + (VERSIONS + PLACES * self.workers) * self._stride
         if os.fstat(self.descriptor).st_size < length:
             os.ftruncate(self.descriptor, length)
         self._memory = mmap.mmap(self.descriptor, length)
-        self._parameters = self._vector(0)
+        self._parameters = [self._vector(number) for number in range(VERSIONS)]
         self._read_only: dict[tuple[int, int], memoryview] = {}
 
     def owner(self, token: str) -> int | None:
         """Return the number of the worker that has `token`."""
         return next((w for w in range(self.workers) if read_token(self.descriptor, w) == token), None)
 
-    def parameters(self) -> Vector:
-        """Return the vector of parameters, always the same one, which the coordinator writes."""
-        return self._parameters
+    def parameters(self, version: int) -> Vector:
+        """Return the vector of the parameters after step `version`, which the coordinator writes."""
+        return self._parameters[version % VERSIONS]
 
     def words(self) -> Counts:
         """Return the words of the nodes, which workers write and read."""
@@ -74,7 +77,7 @@ class SharedMemory:
 
     def gradient(self, worker: int, place: int) -> Vector:
         """Return the vector in `place`, from 0, which worker number `worker` writes: slots first, then sums."""
-        return self._vector(1 + PLACES * worker + place)
+        return self._vector(VERSIONS + PLACES * worker + place)
 
     def read_only(self, worker: int, place: int) -> memoryview:
         """Return the bytes of the gradient in `place`, from 0, of worker number `worker`."""

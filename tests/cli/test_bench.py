@@ -3,6 +3,7 @@
 import argparse
 import json
 import signal
+import socket
 import sys
 from pathlib import Path
 
@@ -19,8 +20,10 @@ from engine.cli.picture_options import check_place
 from engine.errors import WorkersError
 from engine.reports.plots import speedup, style
 from engine.system.cores import usable_cores
+from engine.system.processes import hostname
 from engine.training.reporter import Reporter
 from tests.support.command import Answer, Gradsum, finish, save_data, start
+from tests.support.remote import printed, worker
 
 PARTS = ("compute", "wire", "reduce", "optimizer", "other")
 Calls = list[tuple[int, int, int]]
@@ -41,7 +44,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Calls:
     """
     asked: Calls = []
 
-    def measure(_: object, case: Case, steps: int) -> dict[str, float]:
+    def measure(_: object, case: Case, steps: int, __: object) -> dict[str, float]:
         workers, batch = case.workers, case.batch
         round_ = 1 + sum(call[:2] == (workers, batch) for call in asked)
         asked.append((workers, batch, steps))
@@ -111,7 +114,7 @@ def test_the_spread_of_the_rounds(gradsum: Gradsum, monkeypatch: pytest.MonkeyPa
     speeds = {0: [100.0, 200.0, 400.0], 1: [100.0, 300.0, 300.0]}
     nothing = dict.fromkeys(PARTS, 1.0)
     nothing["parameters"] = 1.0
-    rates = lambda _, case, __: {"images_per_second": speeds[case.workers].pop(0)} | nothing  # noqa: E731
+    rates = lambda _, case, *__: {"images_per_second": speeds[case.workers].pop(0)} | nothing  # noqa: E731
     monkeypatch.setattr(bench_measure, "measure", rates)
     row = gradsum("bench", "--workers", 1, "--batch-size", 8, "--rounds", 3, "--json").json()["rows"][1]
     assert [row[key] for key in ("slowest", "speedup", "fastest")] == [0.75, 1.0, 1.5]
@@ -167,6 +170,14 @@ def test_what_is_drawn() -> None:
         ("--workers 5000", "workers must be a whole number from 0 to 4096, got 5000"),
         ("--workers two", "invalid int value: 'two'"),
         ("--workers 0 --plot a.png", "give --workers a number above 0"),
+        ("--bind tcp://*:5555", "--bind needs --workers with one number"),
+        ("--bind tcp://*:5555 --workers 1 2", "--bind needs --workers with one number"),
+        ("--bind tcp://*:0 --workers 1", "--bind tcp://*:0: give a port above 0"),
+        ("--bind nowhere --workers 1", "'nowhere' is not an address"),
+        ("--bind tcp://*:5555 --workers 1 --on ssh", "give one of them"),
+        ("--bind tcp://*:5555 --workers 1 --key a --insecure", "--insecure needs no --key: give one of them"),
+        ("--key a", "--key is for workers elsewhere: give --bind"),
+        ("--insecure", "--insecure is for workers elsewhere: give --bind"),
         ("--plot a.doc", "--plot a.doc: a picture ends in .png, .svg, .pdf; .doc is not one"),
         ("--plot /proc/nowhere/a.png", "--plot /proc/nowhere/a.png cannot be written: No such file"),
     ],
@@ -277,3 +288,37 @@ def test_workers_that_cannot_be_placed_are_told_before_anything_is_measured(grad
     answer = gradsum("bench", "--on", "pbs")
     assert (answer.code, answer.out) == (2, "")
     assert "no launcher 'pbs'; there are here, ray, slurm, ssh" in answer.err
+
+
+STUDY = ("--data", "data.npz", "--model", "mlp", "--batch-size", 8, "--images", 80, "--rounds", 2)
+
+
+def free_port() -> int:
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        return int(bound.getsockname()[1])
+
+
+def test_workers_elsewhere_are_measured_and_their_machines_named(tidy: Path) -> None:
+    save_data()
+    process = start("bench", *STUDY, "--bind", f"tcp://127.0.0.1:{free_port()}", "--workers", 2, "--save", "a.json")
+    arguments = printed(process)
+    with worker(arguments), worker(arguments):
+        answer = finish(process)
+    assert answer.code == 0, answer.err
+    assert [row["workers"] for row in table(answer)] == ["0", "2"]
+    assert f"workers elsewhere: 2 on {hostname()}" in answer.out.splitlines()
+    assert "gradsum worker" not in answer.err, "the command is told once"
+    found = json.loads(Path("a.json").read_text())
+    assert found["machines"] == {hostname(): 2}
+    assert found["rows"][1]["machine"] is None, "nothing is known of what other machines allow"
+
+
+def test_more_workers_elsewhere_than_are_measured(gradsum: Gradsum, monkeypatch: pytest.MonkeyPatch) -> None:
+    def train(*_: object, min_workers: int = 0, **__: object) -> argparse.Namespace:
+        return argparse.Namespace(images_per_second=100.0, step_ms=dict.fromkeys(PARTS, 1.0), workers=3 * min_workers)
+
+    monkeypatch.setattr("engine.bench.measure.train", train)
+    answer = gradsum("bench", *STUDY, "--bind", "tcp://127.0.0.1:5555", "--workers", 1, "--insecure")
+    assert (answer.code, answer.out) == (1, "")
+    assert "3 workers elsewhere computed, and --workers says 1: give the number of all that join" in answer.err

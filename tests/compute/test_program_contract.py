@@ -9,11 +9,11 @@ import pytest
 from engine.compute.program import compile_model
 from engine.data import stream
 from engine.errors import DataError, ModelError
-from engine.kernels import Backend, numpy_backend
+from engine.kernels import Backend, choose, numpy_backend
 from engine.nn.layers import Conv2d, Dense, Dropout, Flatten, Layer, Shape
 from engine.nn.layers.base import REGISTRY
 from engine.nn.model import Model, lenet, letters, mlp
-from tests.support.backends import each_backend, normal
+from tests.support.backends import BACKENDS, each_backend, normal
 from tests.support.programs import Case, case
 
 
@@ -40,6 +40,31 @@ def test_bits_depend_on_the_arguments_alone(kernels: Backend, make: Callable[[],
     assert (first.tobytes(), loss, correct) == (again.tobytes(), loss2, correct2)
     fresh = case(make(), 11, kernels).gradient()[0]
     assert fresh.tobytes() == first.tobytes()
+
+
+@each_backend
+@pytest.mark.parametrize("make", [letters, lenet, mlp, lambda: Model((Conv2d(2, 2), Flatten()), (3, 3, 1))])
+def test_parameters_that_stay_as_they_are_give_the_same_bits(kernels: Backend, make: Callable[[], Model]) -> None:
+    """Two vectors by turns, one that cannot be written to, and one that is not aligned: read in place, or copied."""
+    c, other = case(make(), 11, kernels), case(make(), 11, kernels, seed=5)
+    expected = [each.gradient()[0].tobytes() for each in (c, other)]
+    received = np.frombuffer(b"." + other.parameters.tobytes(), np.uint8)[1:].view(np.float32)
+    for vector, right in ((c.parameters, 0), (other.parameters, 1), (c.parameters, 0), (received, 1)):
+        c.program.prepare(vector, stays=True)
+        out = c.program.layout.zeros()
+        c.program.gradient(other.images if right else c.images, other.labels if right else c.labels, (), out)
+        assert out.tobytes() == expected[right]
+
+
+def test_compiled_kernels_read_parameters_that_stay_where_they_are() -> None:
+    if "numba" not in {backend.name for backend in BACKENDS}:
+        pytest.skip("there are no compiled kernels")
+    c = case(mlp(), 11, choose("numba"))
+    vector = c.parameters.copy()
+    c.program.prepare(vector, stays=True)
+    assert all(np.shares_memory(one.value, vector) for one in c.program.weights.parameters.values())
+    c.program.prepare(vector)
+    assert not any(np.shares_memory(one.value, vector) for one in c.program.weights.parameters.values())
 
 
 @each_backend

@@ -106,11 +106,13 @@ class Box:
         samples = len(Sampler(TRAIN_SIZE, JOB.batch_size, JOB.seed).indices(step))
         expected = sums_of(m.WorkKind.TRAIN, step, (0, -(-samples // JOB.microbatch)), parameters)
         sums = self.coordinator.start(step, parameters, self.out).result()
-        if not (np.isfinite(sums.loss) and np.linalg.norm(self.out.astype(float)) < 1e6):  # as the training loop does
+        assert sums.gradient is not None
+        if not (np.isfinite(sums.loss) and np.linalg.norm(sums.gradient.astype(float)) < 1e6):  # as the training loop
             sums = self.coordinator.verify(step, parameters, sums) or sums
         same(sums, expected)
         assert expected.gradient is not None
-        assert self.out.tobytes() == expected.gradient.tobytes()
+        assert sums.gradient is not None
+        assert sums.gradient.tobytes() == expected.gradient.tobytes()
 
     def check_validation(self, step: int) -> None:
         parameters = np.random.default_rng(step + 1).random(SIZE, np.float32)

@@ -58,9 +58,10 @@ def test_right_sums_are_confirmed_and_their_images_are_counted_once(workers: int
     box.gather()
     parameters = np.ones(SIZE, np.float32)
     sums = box.coordinator.start(1, parameters, box.out).result()
-    before = box.out.copy()
+    assert sums.gradient is not None
+    before = sums.gradient.copy()
     assert box.coordinator.verify(1, parameters, sums) is None
-    assert box.out.tobytes() == before.tobytes()
+    assert sums.gradient.tobytes() == before.tobytes()
     assert box.kinds() == {"confirmed"}
     assert sum(report.images for report in box.coordinator.workers()) == JOB.batch_size
     said = opinions(box, 2)

@@ -175,9 +175,9 @@ def test_max_pool(kernels: Backend, H: int, W: int, size: int, seed: int) -> Non
 def test_optimizers(kernels: Backend) -> None:
     w, m, v = normal(WILD.size, seed=3), normal(WILD.size, seed=4), np.abs(normal(WILD.size, seed=5))
     steps: dict[str, tuple[list[Array], tuple[Any, ...]]] = {
-        "sgd": ([w, WILD], (0.01, 0.3)),
-        "momentum": ([w, m, WILD], (0.01, 0.3, 0.9)),
-        "adam": ([w, m, v, WILD], (0.01, 0.001, (0.9, 0.999), 1e-8)),
+        "sgd": ([w, np.empty_like(w), WILD], (0.01, 0.3)),
+        "momentum": ([w, np.empty_like(w), m, WILD], (0.01, 0.3, 0.9)),
+        "adam": ([w, np.empty_like(w), m, v, WILD], (0.01, 0.001, (0.9, 0.999), 1e-8)),
     }
     for name, (vectors, options) in steps.items():
         ours, theirs = ([vector.copy() for vector in vectors] for _ in range(2))

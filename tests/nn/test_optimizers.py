@@ -152,6 +152,22 @@ def test_all_backends_take_steps_of_the_same_bits(name: str, decay: float) -> No
 
 
 @each_backend
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("decay", [0, 0.3])
+def test_steps_from_one_vector_to_another_are_those_in_place(kernels: Backend, name: str, decay: float) -> None:
+    in_place, here, there = normal(1000), normal(1000), np.full(1000, np.nan, np.float32)
+    optimizer = optimizer_from(name, weight_decay=decay)
+    one, two = (optimizer.start(in_place.size, kernels, [slice(3, 700)]) for _ in range(2))
+    for seed in range(3):
+        gradient, before = normal(in_place.size, seed=seed), here.copy()
+        one.step(in_place, gradient, 1 / 7)
+        two.step(here, gradient, 1 / 7, there)
+        assert here.tobytes() == before.tobytes()
+        assert there.tobytes() == in_place.tobytes()
+        here, there = there, here
+
+
+@each_backend
 def test_the_first_step_of_adam_has_the_length_lr(kernels: Backend) -> None:
     w = np.zeros(3, np.float32)
     Adam(lr=0.01).start(3, kernels).step(w, np.array([1e-3, -5, 0], np.float32), 1.0)

@@ -86,7 +86,12 @@ class Cluster:
         meanwhile()
         sums = pending.result()
         reference = self.serial.start(step, before, expected).result()
-        assert (sums.loss, sums.correct, out.tobytes()) == (reference.loss, reference.correct, expected.tobytes())
+        assert sums.gradient is not None
+        assert (sums.loss, sums.correct, sums.gradient.tobytes()) == (
+            reference.loss,
+            reference.correct,
+            expected.tobytes(),
+        )
         assert self.coordinator.validate(step, after) == self.serial.validate(step, after)
 
     def gone(self) -> list[str]:

@@ -265,7 +265,7 @@ class ToyWorker:
             self._version, self._parameters = work.version, np.frombuffer(payload, np.float32).copy()
             self.say(m.Arrived(work.session, work.round, work.attempt))
         elif self._memory and work.version != self._version:
-            self._version, self._parameters = work.version, self._memory[0].parameters().copy()
+            self._version, self._parameters = work.version, self._memory[0].parameters(work.version).copy()
         assert work.version == self._version, "the coordinator believes that I hold other parameters"
         fault = next(self._faults, WorkerFault.NONE)
         self._place = work.sums

@@ -331,7 +331,8 @@ class Tree:
         sums = self.coordinator.start(step, parameters, self.out).result()
         self.images += samples
         assert expected.gradient is not None
-        assert (sums.loss, sums.correct, self.out.tobytes()) == (
+        assert sums.gradient is not None
+        assert (sums.loss, sums.correct, sums.gradient.tobytes()) == (
             expected.loss,
             expected.correct,
             expected.gradient.tobytes(),

@@ -30,15 +30,23 @@ def test_they_are_in_shared_memory_and_come_back() -> None:
         assert shared_memory is not None
         shared_memory.open(LAYOUT.size)
         trained = state()
-        own = trained.parameters
+        trained.progress.step = 7
+        own, ones = trained.parameters, np.ones(LAYOUT.size, np.float32)
         with pytest.raises(KeyError), trained_in_place(trained, cluster(shared_memory)):
-            assert trained.parameters is shared_memory.parameters()
+            assert trained.parameters is shared_memory.parameters(7)
             assert trained.parameters.tolist() == list(range(LAYOUT.size))
-            trained.parameters += 1
+            trained.apply(ones, 1.0)
+            assert trained.parameters is shared_memory.parameters(8)
+            assert shared_memory.parameters(7).tolist() == list(range(LAYOUT.size)), "a late worker reads them"
+            trained.apply(ones, 1.0)
+            assert trained.parameters is shared_memory.parameters(9)
             raise KeyError
         assert trained.parameters is own
-        shared_memory.parameters()[:] = 0
-        assert own.tolist() == list(range(1, LAYOUT.size + 1))
+        found = shared_memory.parameters(9).tolist()
+        for version in (8, 9):
+            shared_memory.parameters(version)[:] = 0
+        assert own.tolist() == found
+        assert found != list(range(LAYOUT.size))
 
 
 @pytest.mark.parametrize("nowhere", [None, cluster(None)])

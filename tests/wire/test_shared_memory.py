@@ -39,14 +39,14 @@ def shared_memory() -> Iterator[SharedMemory]:
 def test_what_one_side_writes_the_other_reads(shared_memory: SharedMemory) -> None:
     memories = [WorkerMemory.parse(f"{shared_memory.descriptor}:{number}:{WORKERS}") for number in range(WORKERS)]
     values = iter(range(100))
-    shared_memory.parameters()[:] = next(values)
+    shared_memory.parameters(0)[:] = next(values)
     for number, memory in enumerate(memories):
         memory.open(SIZE)
         assert shared_memory.owner(memory.token) == number
-        assert (memory.parameters() == 0).all()
+        assert (memory.parameters(0) == 0).all()
         for slot in range(1, SLOTS + 1):
             memory.gradient(slot)[:] = next(values)
-    assert (shared_memory.parameters() == 0).all()
+    assert (shared_memory.parameters(0) == 0).all()
     written = [shared_memory.gradient(number, slot) for number in range(WORKERS) for slot in range(SLOTS)]
     assert [vector.tolist() for vector in written] == [[value] * SIZE for value in range(1, 1 + SLOTS * WORKERS)]
     assert shared_memory.read_only(1, 2).readonly
@@ -55,7 +55,7 @@ def test_what_one_side_writes_the_other_reads(shared_memory: SharedMemory) -> No
 
 def test_vectors_are_aligned(shared_memory: SharedMemory) -> None:
     vectors = [
-        shared_memory.parameters(),
+        shared_memory.parameters(0),
         *(shared_memory.gradient(w, s) for w in range(WORKERS) for s in range(SLOTS)),
     ]
     assert {vector.ctypes.data % 64 for vector in vectors} == {0}
@@ -74,7 +74,7 @@ def test_nothing_stays_open() -> None:
     with shared_memory_for(WORKERS, wanted=True) as shared_memory:
         assert shared_memory is not None
         shared_memory.open(SIZE)
-        shared_memory.parameters()[:] = 1
+        shared_memory.parameters(0)[:] = 1
         assert descriptors() > before
     del shared_memory
     assert descriptors() == before

@@ -182,7 +182,7 @@ def test_parameters_of_the_wrong_size(size: int) -> None:
 def test_parameters_in_shared_memory_are_taken_from_there_when_they_are_new() -> None:
     reads: list[int] = []
 
-    def in_memory() -> Vector:
+    def in_memory(version: int) -> Vector:
         reads.append(1)
         return PARAMETERS * len(reads)
 

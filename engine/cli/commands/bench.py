@@ -5,6 +5,7 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from engine.cli.command import Command
@@ -16,6 +17,7 @@ from engine.system.signals import Interrupt
 
 if TYPE_CHECKING:
     from engine.bench.case import Case, Subject
+    from engine.bench.measure import Watch
     from engine.bench.study import Row, Study
 
 
@@ -29,6 +31,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="TEXT",
         help="where workers run, as of gradsum train; each run places them anew (default: here)",
     )
+    parser.add_argument(
+        "--bind",
+        metavar="ADDRESS",
+        help="where workers elsewhere join, as of gradsum train, with a port; --workers is then one number, that of "
+        "all that join (default: workers run here)",
+    )
+    parser.add_argument("--key", metavar="FILE", help="key file of --bind (default: a new one for this study)")
+    parser.add_argument("--insecure", action="store_true", help="let anyone join at --bind without keys")
     parser.add_argument(
         "--workers", **many, help="numbers of workers to try (default: 0, 1, 2, 4 ... up to one per core)"
     )
@@ -58,27 +68,33 @@ def run(arguments: argparse.Namespace) -> int:
 def _bench(arguments: argparse.Namespace) -> int:
     from engine.bench import result_file
     from engine.bench.case import Subject
+    from engine.bench.measure import Watch
     from engine.cli.live.bench import follow
+    from engine.cli.live.display import join_with
     from engine.system.cores import usable_cores
 
     counts = sorted({0, *(arguments.workers or _up_to(usable_cores()))})
     _check(counts, arguments)
     before = result_file.load(arguments.compare) if arguments.compare else None
-    subject = Subject(arguments.model, arguments.data, arguments.on)
-    with Interrupt() as interrupt:
-        study = _study(subject, counts, arguments, interrupt)
+    watch = Watch(lambda command: print(join_with(command), file=sys.stderr, flush=True))
+    with Interrupt() as interrupt, TemporaryDirectory(prefix="gradsum-bench-") as folder:
+        key = None if arguments.insecure else arguments.key or f"{folder}/key"
+        subject = Subject(arguments.model, arguments.data, arguments.on, arguments.bind, arguments.bind and key)
+        study = _study(subject, counts, arguments, interrupt, watch)
         complete = follow(study, sys.stderr, interrupt)
     rows = study.rows()
     if before:
         result_file.compared(rows, before)
     if rows:
-        _tell(subject, rows, arguments, complete=complete)
+        _tell(subject, rows, watch.machines, arguments, complete=complete)
     if not complete:
         print("gradsum: interrupted", file=sys.stderr)
     return 0 if complete else INTERRUPTED
 
 
-def _study(subject: "Subject", counts: Sequence[int], arguments: argparse.Namespace, interrupt: Interrupt) -> "Study":
+def _study(
+    subject: "Subject", counts: Sequence[int], arguments: argparse.Namespace, interrupt: Interrupt, watch: "Watch"
+) -> "Study":
     def together(case: "Case") -> float:
         steps = case.steps(arguments.images)
         return measure.side_by_side(subject, case, steps, case.workers, lambda: interrupt.requested)
@@ -92,24 +108,34 @@ def _study(subject: "Subject", counts: Sequence[int], arguments: argparse.Namesp
     return Study(
         cases(list(dict.fromkeys(arguments.batch_size)), sizes, list(counts), weak=arguments.weak),
         arguments.rounds,
-        usable_cores(),
-        lambda case: measure.measure(subject, case, case.steps(arguments.images)),
+        0 if subject.bind else usable_cores(),  # what other machines allow is not known here
+        lambda case: measure.measure(subject, case, case.steps(arguments.images), watch),
         together,
     )
 
 
-def _tell(subject: "Subject", rows: "Sequence[Row]", arguments: argparse.Namespace, *, complete: bool) -> None:
+def _tell(
+    subject: "Subject",
+    rows: "Sequence[Row]",
+    machines: dict[str, int],
+    arguments: argparse.Namespace,
+    *,
+    complete: bool,
+) -> None:
     """Print the rows and what they come to, draw them, and keep them."""
     from engine.bench import result_file
     from engine.bench.verdict import second_machine, verdicts
 
-    found = result_file.result(subject, rows, weak=arguments.weak, complete=complete)
+    found = result_file.result(subject, rows, machines, weak=arguments.weak, complete=complete)
     if arguments.json:
         print(json.dumps(found))
     else:
         print(_machine(found["machine"]), end="\n\n")
         show(rows)
-        print("", *verdicts(rows, found["cores"]), *second_machine(rows), sep="\n")
+        more = second_machine(rows)
+        if subject.bind:
+            more = ["workers elsewhere: " + ", ".join(f"{count} on {name}" for name, count in machines.items())]
+        print("", *verdicts(rows, found["cores"]), *more, sep="\n")
     out = sys.stderr if arguments.json else sys.stdout
     path = arguments.save or result_file.default_path()
     result_file.save(path, found)
@@ -144,6 +170,7 @@ def _check(counts: list[int], arguments: argparse.Namespace) -> None:
             raise SettingsError(f"--{option} must be at least 1, got {min(values)}")
     for case in cases(arguments.batch_size, arguments.microbatch or [], counts, weak=arguments.weak):
         Settings(workers=case.workers, batch_size=case.batch, microbatch=case.microbatch)
+    _check_elsewhere(counts, arguments)
     if arguments.on not in (None, "here"):
         from engine.launch.launchers import launcher_for
 
@@ -155,6 +182,25 @@ def _check(counts: list[int], arguments: argparse.Namespace) -> None:
     if arguments.plot:
         check_place(arguments.plot, "--plot")
         need_matplotlib()
+
+
+def _check_elsewhere(counts: list[int], arguments: argparse.Namespace) -> None:
+    """Raise UsageError or SettingsError unless what is said of workers elsewhere goes together."""
+    from engine.errors import SettingsError
+    from engine.wire.address import places_to_listen
+
+    if not arguments.bind:
+        if arguments.key or arguments.insecure:
+            raise SettingsError(f"{'--key' if arguments.key else '--insecure'} is for workers elsewhere: give --bind")
+        return
+    if arguments.on:
+        raise SettingsError("--on places workers, and with --bind they join by themselves: give one of them")
+    if arguments.key and arguments.insecure:
+        raise SettingsError("--insecure needs no --key: give one of them")
+    if not arguments.workers or len(counts) != 2:
+        raise SettingsError("--bind needs --workers with one number, how many workers elsewhere are going to join")
+    if places_to_listen(arguments.bind)[0].port == 0:
+        raise SettingsError(f"--bind {arguments.bind}: give a port above 0; workers join again with every run")
 
 
 def _up_to(cores: int) -> list[int]:
@@ -187,6 +233,7 @@ COMMAND = Command(
     run,
     examples=(
         "gradsum bench",
+        "gradsum bench --bind tcp://*:5555 --workers 8",
         "gradsum bench --model mlp --batch-size 256 --microbatch 8 16 --workers 1 2 4 --plot speedup.png",
     ),
     description="Trains a network with 0, 1, 2, ... workers in turns, round after round, so that a slow spell of the "

@@ -62,13 +62,14 @@ class Program:
         """Roughly how many bytes a sample takes."""
         return sum(step.operation.footprint(step) for step in self._steps)
 
-    def prepare(self, parameters: Vector) -> None:
+    def prepare(self, parameters: Vector, stays: bool = False) -> None:
         """Take `parameters` for all that follows, until the next call; call again whenever the values changed.
 
+        They are copied, unless the vector `stays` as it is meanwhile.
         Programs compiled `like` one another share this: preparing one prepares all. ValueError for a wrong vector.
         """
         with np.errstate(all="ignore"):
-            self.weights.prepare(parameters)
+            self.weights.prepare(parameters, stays)
 
     def gradient(self, inputs: Array, targets: Targets, rngs: Sequence[Stream], out: Vector) -> tuple[float, int]:
         """Write the summed gradient of the loss of inputs [N, H, W, C] or [N, D] into `out`.

@@ -1,5 +1,6 @@
 """The parameters that a program's operations see, and what is derived from them once a step."""
 
+from collections import deque
 from collections.abc import Collection
 from dataclasses import dataclass
 
@@ -10,10 +11,12 @@ from engine.kernels.rounding import check_rounding
 from engine.nn.frozen import layer_of
 from engine.nn.parameters import Layout, Vector, aligned
 
+VECTORS = 3  # whose arrays are remembered: the two that training writes by turns, and the copy
+
 
 @dataclass
 class Parameter:
-    """One array of the model in storage shape: its value, which stays in place, and where its gradient goes."""
+    """One array of the model in storage shape: its value, and where its gradient goes. Both may move at a step."""
 
     value: Array
     gradient: Array
@@ -28,7 +31,7 @@ class WinogradFilter:
 
     def __init__(self, parameter: Parameter, turned: bool) -> None:
         C, filters = parameter.value.shape[2:]
-        self._value = parameter.value
+        self._parameter = parameter
         self.u = aligned(36 * C * filters).reshape(36, C, filters)
         self.ut = self.u.transpose(0, 2, 1)
         self._turned = aligned(9 * C * filters).reshape(3, 3, filters, C) if turned else None
@@ -37,10 +40,11 @@ class WinogradFilter:
 
     def prepare(self, backend: Backend) -> None:
         """Transform the filter."""
-        backend.winograd_filter(self._value, _by_point(self.u))
+        value = self._parameter.value
+        backend.winograd_filter(value, _by_point(self.u))
         if self._turned is not None:
-            _, _, C, filters = self._value.shape
-            backend.transpose(self._value.reshape(9, C, filters), self._turned.reshape(9, filters, C))
+            _, _, C, filters = value.shape
+            backend.transpose(value.reshape(9, C, filters), self._turned.reshape(9, filters, C))
             backend.winograd_filter(self._turned, _by_point(self.ut))
 
 
@@ -49,9 +53,10 @@ def _by_point(u: Array) -> Array:
 
 
 class Weights:
-    """A copy of all parameters, and their derivatives. Programs of several sizes may share it.
+    """All parameters, and their derivatives. Programs of several sizes may share it.
 
-    A copy, because a caller's vector may be changed, misaligned, or part of a message, while a program runs.
+    They are a copy, unless the caller's vector stays as it is: it may be changed, misaligned, or part of a message,
+    while a program runs.
     """
 
     def __init__(self, layout: Layout, backend: Backend, frozen: Collection[str] = ()) -> None:
@@ -60,12 +65,12 @@ class Weights:
         self.frozen = frozenset(frozen)
         self.backend = backend
         self.ready = False
-        self._values = layout.zeros()
-        views = {name: layout.view(self._values, name) for name in layout.specs}
-        self.parameters = {name: Parameter(view, view) for name, view in views.items()}
+        self._copy = self._values = layout.zeros()
+        self._known: deque[tuple[Vector, list[Array]]] = deque(maxlen=VECTORS)  # with the arrays in each
+        self.parameters = {name: Parameter(view, view) for name, view in zip(layout.specs, self._views(), strict=True)}
         self._target: Vector | None = None
         self._winograd: dict[str, WinogradFilter] = {}
-        self._turned: dict[str, tuple[Array, Array]] = {}  # the parameter as a matrix, and its transpose
+        self._turned: dict[str, Array] = {}  # the parameter as a matrix, transposed
 
     def turned(self, name: str, shape: tuple[int, ...]) -> Array:
         """Return the transpose of the parameter `name`, taken as a matrix of `shape`: [1, columns, rows].
@@ -76,9 +81,13 @@ class Weights:
         if not self.backend.whole_rows:
             return matrix.T[None]
         if name not in self._turned:
-            self._turned[name] = matrix[None], aligned(matrix.size).reshape(1, *shape[::-1])
-            self.backend.transpose(*self._turned[name])
-        return self._turned[name][1]
+            self._turned[name] = aligned(matrix.size).reshape(1, *shape[::-1])
+            self._turn(name)
+        return self._turned[name]
+
+    def _turn(self, name: str) -> None:
+        out = self._turned[name]
+        self.backend.transpose(self.parameters[name].value.reshape(1, *out.shape[:0:-1]), out)
 
     def winograd(self, name: str, turned: bool) -> WinogradFilter:
         """Return the filter `name`, to be transformed at every `prepare`."""
@@ -87,16 +96,38 @@ class Weights:
             self._winograd[name].prepare(self.backend)
         return self._winograd[name]
 
-    def prepare(self, vector: Vector) -> None:
-        """Take over the values in `vector`. ValueError if it does not suit the layout, and as `check_rounding` does."""
+    def prepare(self, vector: Vector, stays: bool = False) -> None:
+        """Take over the values in `vector`; where they are, if it `stays` as it is until the next call.
+
+        ValueError if it does not suit the layout, and as `check_rounding` does.
+        """
         self._check(vector)
         check_rounding()
-        np.copyto(self._values, vector)
+        if stays and vector.flags.carray and self.backend.whole_rows:  # else matrices are views of the copy
+            self._move_to(vector)
+        else:
+            np.copyto(self._copy, vector)
+            self._move_to(self._copy)
         for filters in self._winograd.values():
             filters.prepare(self.backend)
-        for matrix, transpose in self._turned.values():
-            self.backend.transpose(matrix, transpose)
+        for name in self._turned:
+            self._turn(name)
         self.ready = True
+
+    def _move_to(self, vector: Vector) -> None:
+        """Let the values of all parameters be those in `vector`."""
+        if vector is not self._values:
+            self._values = vector
+            for parameter, view in zip(self.parameters.values(), self._views(), strict=True):
+                parameter.value = view
+
+    def _views(self) -> list[Array]:
+        """Return the arrays of all parameters in the vector that is used; known are those of the last few."""
+        found = next((views for vector, views in self._known if vector is self._values), None)
+        if found is None:
+            found = [self.layout.view(self._values, name) for name in self.layout.specs]
+            self._known.append((self._values, found))
+        return found
 
     def bind_gradient(self, vector: Vector) -> None:
         """Let gradients be written into `vector`; ValueError if it does not suit the layout."""

@@ -9,15 +9,16 @@ from engine.kernels.with_numba.jit import kernel
 
 
 @kernel
-def sgd(w: Array, g: Array, scale: float, rate: float, work: Array) -> None:  # noqa: ARG001
+def sgd(w: Array, out: Array, g: Array, scale: float, rate: float, work: Array) -> None:  # noqa: ARG001
     factor = np.float32(rate * scale)
     for k in range(w.size):
-        w[k] -= factor * g[k]
+        out[k] = w[k] - factor * g[k]
 
 
 @kernel
 def momentum(
     w: Array,
+    out: Array,
     velocity: Array,
     g: Array,
     scale: float,
@@ -28,12 +29,13 @@ def momentum(
     keep, factor, lr = np.float32(mu), np.float32(scale), np.float32(rate)
     for k in range(w.size):
         velocity[k] = keep * velocity[k] + factor * g[k]
-        w[k] -= lr * velocity[k]
+        out[k] = w[k] - lr * velocity[k]
 
 
 @kernel
 def nesterov(
     w: Array,
+    out: Array,
     velocity: Array,
     g: Array,
     scale: float,
@@ -45,12 +47,13 @@ def nesterov(
     for k in range(w.size):
         gradient = factor * g[k]
         velocity[k] = keep * velocity[k] + gradient
-        w[k] = w[k] - lr * gradient - ahead * velocity[k]
+        out[k] = w[k] - lr * gradient - ahead * velocity[k]
 
 
 @kernel
 def rmsprop(
     w: Array,
+    out: Array,
     v: Array,
     g: Array,
     scale: float,
@@ -64,12 +67,13 @@ def rmsprop(
     for k in range(w.size):
         gradient = factor * g[k]
         v[k] = keep * v[k] + new * (gradient * gradient)
-        w[k] -= lr * (g[k] / (np.float32(sqrt(v[k])) + epsilon))
+        out[k] = w[k] - lr * (g[k] / (np.float32(sqrt(v[k])) + epsilon))
 
 
 @kernel
 def adam(
     w: Array,
+    out: Array,
     m: Array,
     v: Array,
     g: Array,
@@ -86,4 +90,4 @@ def adam(
         gradient = factor * g[k]
         m[k] = keep1 * m[k] + new1 * gradient
         v[k] = keep2 * v[k] + new2 * (gradient * gradient)
-        w[k] -= lr * (m[k] / (np.float32(sqrt(v[k])) + epsilon))
+        out[k] = w[k] - lr * (m[k] / (np.float32(sqrt(v[k])) + epsilon))

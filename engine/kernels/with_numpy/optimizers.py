@@ -7,35 +7,41 @@ import numpy as np
 from engine.kernels.table import Array
 
 
-def sgd(w: Array, g: Array, scale: float, rate: float, work: Array) -> None:
+def sgd(w: Array, out: Array, g: Array, scale: float, rate: float, work: Array) -> None:
     factor = np.float32(rate * scale)
-    for w_, g_, change in _pieces(work, w, g):
+    for w_, out_, g_, change in _pieces(work, w, out, g):
         np.multiply(g_, factor, out=change)
-        np.subtract(w_, change, out=w_)
+        np.subtract(w_, change, out=out_)
 
 
-def momentum(w: Array, velocity: Array, g: Array, scale: float, rate: float, mu: float, work: Array) -> None:
-    for w_, velocity_, g_, change in _pieces(work, w, velocity, g):
+def momentum(
+    w: Array, out: Array, velocity: Array, g: Array, scale: float, rate: float, mu: float, work: Array
+) -> None:
+    for w_, out_, velocity_, g_, change in _pieces(work, w, out, velocity, g):
         np.multiply(velocity_, np.float32(mu), out=velocity_)
         np.multiply(g_, np.float32(scale), out=change)
         np.add(velocity_, change, out=velocity_)
         np.multiply(velocity_, np.float32(rate), out=change)
-        np.subtract(w_, change, out=w_)
+        np.subtract(w_, change, out=out_)
 
 
-def nesterov(w: Array, velocity: Array, g: Array, scale: float, rate: float, mu: float, work: Array) -> None:
-    for w_, velocity_, g_, change in _pieces(work, w, velocity, g):
+def nesterov(
+    w: Array, out: Array, velocity: Array, g: Array, scale: float, rate: float, mu: float, work: Array
+) -> None:
+    for w_, out_, velocity_, g_, change in _pieces(work, w, out, velocity, g):
         np.multiply(velocity_, np.float32(mu), out=velocity_)
         np.multiply(g_, np.float32(scale), out=change)
         np.add(velocity_, change, out=velocity_)
         np.multiply(change, np.float32(rate), out=change)
-        np.subtract(w_, change, out=w_)
+        np.subtract(w_, change, out=out_)
         np.multiply(velocity_, np.float32(rate * mu), out=change)
-        np.subtract(w_, change, out=w_)
+        np.subtract(out_, change, out=out_)
 
 
-def rmsprop(w: Array, v: Array, g: Array, scale: float, rate: float, alpha: float, eps: float, work: Array) -> None:
-    for w_, v_, g_, change in _pieces(work, w, v, g):
+def rmsprop(
+    w: Array, out: Array, v: Array, g: Array, scale: float, rate: float, alpha: float, eps: float, work: Array
+) -> None:
+    for w_, out_, v_, g_, change in _pieces(work, w, out, v, g):
         np.multiply(g_, np.float32(scale), out=change)
         np.multiply(change, change, out=change)
         _average(v_, change, alpha)
@@ -43,11 +49,12 @@ def rmsprop(w: Array, v: Array, g: Array, scale: float, rate: float, alpha: floa
         np.add(change, np.float32(eps), out=change)
         np.divide(g_, change, out=change)
         np.multiply(change, np.float32(rate * scale), out=change)
-        np.subtract(w_, change, out=w_)
+        np.subtract(w_, change, out=out_)
 
 
 def adam(
     w: Array,
+    out: Array,
     m: Array,
     v: Array,
     g: Array,
@@ -58,7 +65,7 @@ def adam(
     work: Array,
 ) -> None:
     beta1, beta2 = betas
-    for w_, m_, v_, g_, change in _pieces(work, w, m, v, g):
+    for w_, out_, m_, v_, g_, change in _pieces(work, w, out, m, v, g):
         np.multiply(g_, np.float32(scale), out=change)
         _average(m_, change, beta1)
         np.multiply(g_, np.float32(scale), out=change)
@@ -68,7 +75,7 @@ def adam(
         np.add(change, np.float32(eps), out=change)
         np.divide(m_, change, out=change)
         np.multiply(change, np.float32(rate), out=change)
-        np.subtract(w_, change, out=w_)
+        np.subtract(w_, change, out=out_)
 
 
 def _average(mean: Array, value: Array, beta: float) -> None:

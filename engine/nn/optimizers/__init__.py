@@ -1,6 +1,7 @@
 """Optimizers, in order of increasing complexity: settings that are data, and the state that a run carries along.
 
-`Adam(lr=0.001).start(size)` returns a state; `state.step(parameters, gradient, scale)` changes the parameters in place.
+`Adam(lr=0.001).start(size)` returns a state; `state.step(parameters, gradient, scale)` changes the parameters in place,
+or with `out` writes those after the step there.
 `scale` turns a summed gradient into the mean (1 / batch size) on the fly; the gradient itself is left alone.
 """
 

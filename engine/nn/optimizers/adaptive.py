@@ -41,9 +41,9 @@ class _RMSpropState(State):
         super().__init__(settings, size, backend, decayed)
         self._alpha, self._epsilon = float(settings.alpha), float(settings.epsilon)
 
-    def _update(self, parameters: Vector, gradient: Vector, scale: float) -> None:
+    def _update(self, parameters: Vector, out: Vector, gradient: Vector, scale: float) -> None:
         numbers = scale, float(self.lr), self._alpha, self._epsilon
-        self._backend.rmsprop(parameters, self._tensors["v"], gradient, *numbers, self._work)
+        self._backend.rmsprop(parameters, out, self._tensors["v"], gradient, *numbers, self._work)
 
 
 @dataclass(frozen=True)
@@ -76,13 +76,13 @@ class _AdamState(State):
         super().__init__(settings, size, backend, decayed)
         self._settings = settings
 
-    def _update(self, parameters: Vector, gradient: Vector, scale: float) -> None:
+    def _update(self, parameters: Vector, out: Vector, gradient: Vector, scale: float) -> None:
         s, m, v = self._settings, self._tensors["m"], self._tensors["v"]
         # lr * (m / c1) / (sqrt(v / c2) + eps) = (lr * sqrt(c2) / c1) * m / (sqrt(v) + eps * sqrt(c2))
         root = sqrt(1 - power(s.beta2, self.steps))
         betas = float(s.beta1), float(s.beta2)  # whole numbers are settings, too, but other types to a compiler
         rate, epsilon = self.lr * root / (1 - power(s.beta1, self.steps)), s.epsilon * root
-        self._backend.adam(parameters, m, v, gradient, scale, rate, betas, epsilon, self._work)
+        self._backend.adam(parameters, out, m, v, gradient, scale, rate, betas, epsilon, self._work)
 
 
 @dataclass(frozen=True)

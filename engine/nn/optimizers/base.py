@@ -66,19 +66,33 @@ class State(ABC):
         self._decay, self._decoupled = float(settings.weight_decay), settings.decoupled
         self._decayed = _pieces([slice(0, size)] if decayed is None else decayed) if self._decay else []
         self._sum = aligned(size) if self._decay and not self._decoupled else None  # of gradient and decay
+        self._copy: Vector | None = None  # of parameters
 
-    def step(self, parameters: Vector, gradient: Vector, scale: float) -> None:
-        """Change `parameters` in place, one step against `scale` * `gradient`. Raises as `check_rounding`."""
+    def step(self, parameters: Vector, gradient: Vector, scale: float, out: Vector | None = None) -> None:
+        """Write to `out` where `parameters` are after one step against `scale` * `gradient`.
+
+        Without `out`, which must not overlap them, they are changed in place. Raises as `check_rounding`.
+        """
         check_rounding()
         self.steps += 1
+        before, out = (parameters, out) if out is not None else (self._copied(parameters), parameters)
         with np.errstate(over="ignore", invalid="ignore"):  # a run that diverges is noticed by its next loss
             if self._sum is not None:
-                self._add_decay(self._sum, parameters, gradient, scale)
+                self._add_decay(self._sum, before, gradient, scale)
                 gradient = self._sum
             elif self._decay:
+                before = self._copied(before)
                 for piece in self._decayed:
-                    np.multiply(parameters[piece], np.float32(1 - self.lr * self._decay), out=parameters[piece])
-            self._update(parameters, gradient, scale)
+                    np.multiply(before[piece], np.float32(1 - self.lr * self._decay), out=before[piece])
+            self._update(before, out, gradient, scale)
+
+    def _copied(self, parameters: Vector) -> Vector:
+        """Return the parameters as they are now, in a vector that is made with the first call."""
+        if self._copy is None:
+            self._copy = aligned(parameters.size)
+        if parameters is not self._copy:
+            np.copyto(self._copy, parameters)
+        return self._copy
 
     def _add_decay(self, total: Vector, parameters: Vector, gradient: Vector, scale: float) -> None:
         """Let `total` be what `scale` makes the gradient with the decay added."""
@@ -89,7 +103,7 @@ class State(ABC):
             np.add(total[piece], work, out=total[piece])
 
     @abstractmethod
-    def _update(self, parameters: Vector, gradient: Vector, scale: float) -> None: ...
+    def _update(self, parameters: Vector, out: Vector, gradient: Vector, scale: float) -> None: ...
 
     def tensors(self) -> dict[str, Vector]:
         """Return the vectors that a checkpoint must hold: the state's own, not copies."""

@@ -23,8 +23,8 @@ class SGD(Optimizer):
 
 
 class _SGDState(State):
-    def _update(self, parameters: Vector, gradient: Vector, scale: float) -> None:
-        self._backend.sgd(parameters, gradient, scale, float(self.lr), self._work)
+    def _update(self, parameters: Vector, out: Vector, gradient: Vector, scale: float) -> None:
+        self._backend.sgd(parameters, out, gradient, scale, float(self.lr), self._work)
 
 
 @dataclass(frozen=True)
@@ -49,9 +49,9 @@ class _MomentumState(State):
         super().__init__(settings, size, backend, decayed)
         self._mu = float(settings.momentum)
 
-    def _update(self, parameters: Vector, gradient: Vector, scale: float) -> None:
+    def _update(self, parameters: Vector, out: Vector, gradient: Vector, scale: float) -> None:
         velocity = self._tensors["velocity"]
-        self._backend.momentum(parameters, velocity, gradient, scale, float(self.lr), self._mu, self._work)
+        self._backend.momentum(parameters, out, velocity, gradient, scale, float(self.lr), self._mu, self._work)
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,6 @@ class Nesterov(Momentum):
 
 
 class _NesterovState(_MomentumState):
-    def _update(self, parameters: Vector, gradient: Vector, scale: float) -> None:
+    def _update(self, parameters: Vector, out: Vector, gradient: Vector, scale: float) -> None:
         velocity = self._tensors["velocity"]
-        self._backend.nesterov(parameters, velocity, gradient, scale, float(self.lr), self._mu, self._work)
+        self._backend.nesterov(parameters, out, velocity, gradient, scale, float(self.lr), self._mu, self._work)

@@ -55,7 +55,7 @@ class Convolution(Operation):
         self._columns = site.arena.keep(len(self._out), *self._columns_gradient.shape[1:])
         self._by_place = self._columns.reshape(-1, x.N, K), self._out.reshape(-1, x.N, filters)
         self._height = len(self._columns_gradient)
-        self._matrix = self._filter.value.reshape(1, K, filters)
+        self._matrix = 1, K, filters
         self._turned = site.weights.turned(f"{layer.name}.filter", (K, filters))
         if y.gradient is not None:
             self._inside_gradient = y.inside(y.gradient)
@@ -95,16 +95,17 @@ class Convolution(Operation):
 
     def forward(self, rngs: Sequence[Stream]) -> None:  # noqa: ARG002
         """Let y = patches @ filter + bias."""
-        kernels, K, filters = self.backend, *self._matrix.shape[1:]
+        kernels, K, filters = self.backend, *self._matrix[1:]
+        matrix = self._filter.value.reshape(self._matrix)
         for part, origin in self._parts():
             columns, out = self._columns[part], self._out[part].reshape(1, -1, filters)
             kernels.im2col(self.x.value, columns, self._steps, origin)
-            kernels.multiply(columns.reshape(1, -1, K), self._matrix, out, False, NO_SCRATCH)
+            kernels.multiply(columns.reshape(1, -1, K), matrix, out, False, NO_SCRATCH)
         kernels.add_bias(self._out, self._bias.value, self.y.plane, self.y.place)
 
     def backward(self) -> None:
         """Let filter' = patches^T @ y'; patches' = y' @ filter^T, added up where patches overlap."""
-        kernels, filter_gradient = self.backend, self._filter.gradient.reshape(self._matrix.shape[1:])
+        kernels, filter_gradient = self.backend, self._filter.gradient.reshape(self._matrix[1:])
         y, bias, dx = self.y, self._bias.gradient, self.x.gradient
         if self._has_bias:
             kernels.bias_gradient(y.gradient_plane, y.place, y.shape, bias, self.microbatch, self._work)
@@ -112,7 +113,7 @@ class Convolution(Operation):
         kernels.matrix_gradient(*self._by_place, filter_gradient, self.microbatch, self._work)
         if dx is None:
             return
-        K, filters = self._matrix.shape[1:]
+        K, filters = self._matrix[1:]
         for part, origin in self._parts():
             out = self._out[part].reshape(1, -1, filters)
             columns = self._columns_gradient[: len(self._out[part])]
