@@ -1,17 +1,19 @@
 """Every test has a data cache and a working folder of its own run, so that nothing outside is read or written."""
 
 import contextlib
+import gc
 import os
 import shutil
 import signal
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from engine.cli import main
+from engine.system.places import VARIABLE
 from tests.support.command import Answer, Gradsum
 from tests.support.leaks import MARK, Leaks, processes
 from tests.support.saboteur import Action, Sabotage, Saboteur
@@ -22,6 +24,22 @@ settings.register_profile(
     "gradsum", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=LONGER == 1
 )
 settings.load_profile("gradsum")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Say where compiled kernels are before a test file imports any: from then on numba looks nowhere else."""
+    os.environ[VARIABLE] = str(config.cache.mkdir("kernels").parent)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Let the garbage collector never look at what pytest has collected: a second each time, and it all stays."""
+    gc.disable()
+    found = yield
+    gc.collect()
+    gc.freeze()
+    gc.enable()
+    return found
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -35,13 +53,10 @@ def private_cache(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest
     folder.mkdir(exist_ok=True)
     with contextlib.suppress(FileExistsError):  # another process of this session was faster
         (folder / "kernels").symlink_to(pytestconfig.cache.mkdir("kernels"))
-    before = os.environ.get("GRADSUM_CACHE")
-    os.environ["GRADSUM_CACHE"] = str(folder)
+    before = os.environ[VARIABLE]
+    os.environ[VARIABLE] = str(folder)
     yield folder
-    if before is None:
-        del os.environ["GRADSUM_CACHE"]
-    else:
-        os.environ["GRADSUM_CACHE"] = before
+    os.environ[VARIABLE] = before
 
 
 @pytest.fixture(scope="session", autouse=True)

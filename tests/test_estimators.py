@@ -92,6 +92,7 @@ def test_scikit_learn_is_not_imported_for_others() -> None:
 
 
 @pytest.mark.check
+@pytest.mark.computes
 @pytest.mark.filterwarnings("ignore:Skipping check")  # of what is not installed: pandas, array_api
 @pytest.mark.parametrize("kind", [GradsumClassifier, GradsumRegressor])
 def test_scikit_learn_accepts_it(kind: Any) -> None:

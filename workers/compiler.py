@@ -11,7 +11,8 @@ from workers.parent import PR_SET_PDEATHSIG
 
 def serve() -> int:
     """Compile what is asked for until standard input ends, or the process that asks has ended."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one that asks, which then ends this one
+    for number in (signal.SIGINT, signal.SIGTERM):  # sent to a whole group, but for the one that asks to act on
+        signal.signal(number, signal.SIG_IGN)
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     try:

@@ -110,7 +110,7 @@ def test_what_is_not_there_is_said_in_a_line(gradsum: Gradsum) -> None:
 
 
 def test_data_that_left_the_cache_and_checkpoints_of_another_run(
-    gradsum: Gradsum, monkeypatch: pytest.MonkeyPatch
+    gradsum: Gradsum, monkeypatch: pytest.MonkeyPatch, one_core: None
 ) -> None:
     save_data()
     for folder in ("one", "two"):
@@ -125,7 +125,7 @@ def test_data_that_left_the_cache_and_checkpoints_of_another_run(
     assert "not in the cache; load the data set again" in page("run-2.html").text
 
 
-def test_a_run_that_diverged(gradsum: Gradsum) -> None:
+def test_a_run_that_diverged(gradsum: Gradsum, one_core: None) -> None:
     save_data()
     answer = gradsum(*SMALL, "--steps", 3, "--db", "r.db", "--quiet", "--lr", 1e30)
     assert answer.code == 1, "it diverges"
@@ -157,7 +157,7 @@ def test_a_killed_run(gradsum: Gradsum, tidy: Path) -> None:
     assert (list_runs("r.db"), Path("out").exists()) == ([], False)
 
 
-def test_data_whose_name_is_neither_unicode_nor_plain(gradsum: Gradsum) -> None:
+def test_data_whose_name_is_neither_unicode_nor_plain(gradsum: Gradsum, one_core: None) -> None:
     name = os.fsdecode(b"\xff$\\nope{$.npz")
     Path(save_data()).rename(name)
     arguments = (*SMALL, "--data", name, "--steps", 6, "--db", "r.db", "--out", "out")
@@ -169,7 +169,7 @@ def test_data_whose_name_is_neither_unicode_nor_plain(gradsum: Gradsum) -> None:
     assert (answer.code, answer.err, answer.out) == (0, "", "confusion-out.png\n")
 
 
-def test_where_a_page_cannot_go(gradsum: Gradsum, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_a_page_cannot_go(gradsum: Gradsum, monkeypatch: pytest.MonkeyPatch, one_core: None) -> None:
     save_data()
     assert gradsum(*SMALL, "--steps", 1, "--db", "r.db", "--quiet").code == 0
     before = Path("r.db").read_bytes()

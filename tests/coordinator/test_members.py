@@ -14,6 +14,7 @@ BYTES = 16_384  # that a member may take; measured: see benchmarks/README.md
 
 
 @pytest.mark.check
+@pytest.mark.computes
 def test_members_join_leave_and_vanish(capsys: pytest.CaptureFixture[str]) -> None:
     box = Box(check_every=MEMBERS)
     keeper = ToyWorker(box.endpoint)

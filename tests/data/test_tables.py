@@ -143,11 +143,12 @@ def test_a_csv_file_that_does_not_fit_is_refused(text: str, reason: str) -> None
         load(csv(text))
 
 
-def test_what_is_no_csv_file_is_refused() -> None:
+@pytest.mark.parametrize("columns", [None, ("file", "label")])  # if they are named, it holds no features
+def test_what_is_no_csv_file_is_refused(columns: tuple[str, str] | None) -> None:
     with pytest.raises(DataError, match=r"not a text in UTF-8 \(invalid continuation byte at byte 13\)"):
-        load(csv("file,label\na,\xe9é\n", encoding="latin-1"))
+        load(csv("file,label\na,\xe9é\n", encoding="latin-1"), columns=columns)
     with pytest.raises(DataError, match="not a CSV file"):
-        load(csv("file,label\n" + "x" * 200_000 + ",y\n"))
+        load(csv("file,label\n" + "x" * 200_000 + ",y\n"), columns=columns)
 
 
 def test_missing_pictures_are_listed_together() -> None:

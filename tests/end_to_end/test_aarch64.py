@@ -14,7 +14,7 @@ from engine.data import load
 from engine.nn.model import BUILT_IN
 from tests.support.aarch64 import Machine
 
-pytestmark = [pytest.mark.check, pytest.mark.timeout(3600)]
+pytestmark = [pytest.mark.check, pytest.mark.computes, pytest.mark.timeout(3600)]
 pytest.importorskip("numba")
 
 

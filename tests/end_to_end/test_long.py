@@ -32,6 +32,7 @@ def test_a_long_run_under_many_faults_ends_with_the_bits_of_a_quiet_one() -> Non
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.computes
 def test_a_million_messages_are_understood_or_refused() -> None:
     rng, originals = random.Random(5), corpus()
     understood = 0

@@ -75,6 +75,7 @@ def test_so_do_other_runs(name: str) -> None:
 
 
 @pytest.mark.check
+@pytest.mark.computes
 @needs_numba
 @pytest.mark.parametrize("environment", [*ANYWHERE, *(ON_X86 if INTEL else [])], ids=str)
 def test_any_processor_gives_the_same_bits(environment: dict[str, str]) -> None:
@@ -82,12 +83,14 @@ def test_any_processor_gives_the_same_bits(environment: dict[str, str]) -> None:
 
 
 @pytest.mark.check
+@pytest.mark.computes
 @pytest.mark.parametrize("name", ["letters", "mlp", "layers"])
 def test_so_do_the_exact_kernels(name: str) -> None:
     assert short_runs.digest(name, kernels="exact") == short_runs.DIGESTS[name]
 
 
 @pytest.mark.check
+@pytest.mark.computes
 @needs_numba
 @pytest.mark.parametrize("how", ["flush", "upward"])
 def test_a_process_that_rounds_otherwise_gives_the_same_or_nothing(how: str) -> None:

@@ -116,6 +116,7 @@ def test_nothing_is_written_if_logits_differ() -> None:
 
 
 @pytest.mark.check
+@pytest.mark.computes
 @settings(max_examples=200)
 @given(random_models)
 def test_random_networks(model: Model) -> None:

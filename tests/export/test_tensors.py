@@ -63,6 +63,7 @@ def test_torch_says_fewer_classes_and_values_as_we_do() -> None:
 
 
 @pytest.mark.check
+@pytest.mark.computes
 @settings(max_examples=200)
 @given(random_models)
 def test_torch_answers_as_we_do_for_random_networks(model: Model) -> None:

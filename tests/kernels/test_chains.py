@@ -91,6 +91,7 @@ def digest_of_products() -> str:
 
 
 @pytest.mark.check
+@pytest.mark.computes
 @pytest.mark.parametrize(
     "environment",
     [

@@ -20,6 +20,7 @@ def test_no_kernel_is_compiled_with_fast_math() -> None:
 
 
 @pytest.mark.check
+@pytest.mark.computes
 def test_what_the_compiler_made_of_it(tmp_path: Path) -> None:
     told = subprocess.run(
         [sys.executable, "-m", "tests.support.instructions"],

@@ -1,13 +1,17 @@
 """Kernels are compiled by processes of their own, which end whatever happens."""
 
+import signal
+import subprocess
 import sys
 from pathlib import Path
+from subprocess import PIPE
 
 import pytest
 
 from engine.compute.precompile import CALLED, DONE, compile_parts, mark
 from engine.errors import GradsumError, SettingsError
 from engine.kernels.golden import count, parts
+from engine.launch.command import worker_command, worker_environment
 from engine.launch.compilers import compile_all
 from engine.system import places
 
@@ -50,6 +54,20 @@ def test_one_that_fails_is_a_clear_error(tidy: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("GRADSUM_BACKEND", "cuda")
     with pytest.raises(GradsumError, match=r"a process that compiles kernels ended with code 1: .*'cuda'"):
         compile_all(lambda *_: None, 2)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_what_is_sent_to_a_whole_group_is_for_the_one_that_asks(tidy: Path, number: int) -> None:
+    environment = {**worker_environment(), "GRADSUM_BACKEND": "numpy"}
+    with subprocess.Popen(worker_command("--compile"), env=environment, stdin=PIPE, stdout=PIPE, bufsize=0) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(f"{parts()[0]}\n".encode())
+        assert process.stdout.read(1)  # it serves
+        process.send_signal(number)
+        process.stdin.close()
+        process.stdout.read()
+    assert process.returncode == 0
 
 
 def test_where_no_process_can_be_started_this_one_compiles(

@@ -18,7 +18,7 @@ def changed(terms: int) -> Any:
     def wrong(a: Array, b: Array, out: Array, more: bool, work: Array) -> None:
         multiply(a, b, out, more, work)
         if terms in (0, a.shape[2]):
-            out.reshape(-1)[:1].view("u4")[:] ^= 1
+            out.view("u4")[...] ^= 1  # of every number: one alone may meet a ReLU that lets nothing through
 
     return wrong
 

@@ -20,7 +20,7 @@ def run(soft: int, hard: int, *arguments: object) -> "subprocess.CompletedProces
     return subprocess.run(command, preexec_fn=confine, capture_output=True, text=True, timeout=PATIENCE, check=False)
 
 
-@pytest.mark.parametrize("workers", [0, 1, 8, 40])
+@pytest.mark.parametrize("workers", [0, 1, 8, pytest.param(40, marks=pytest.mark.check)])
 def test_what_is_said_to_be_needed_is_enough_and_less_is_refused(tidy: Path, workers: int) -> None:
     save_data(train=400)
     batches = ("--workers", workers, "--batch-size", 160, "--microbatch", 4, "--steps", 3, "--checkpoint-every", 1)
