@@ -7,7 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from benchmarks.session import tell
+from benchmarks.session import rates, tell
 from engine.system.blas import ONE_THREAD
 
 WARM = 10  # steps before the clock starts
@@ -20,17 +20,20 @@ def train(workers: int, batch: int, steps: int) -> dict[str, float]:
     from engine.training.reporter import StepReport
 
     ends: list[float] = []
+    cpu: list[float] = []
 
     class Stopwatch(engine.Reporter):
         def step(self, report: StepReport, workers: list[WorkerReport]) -> None:
             ends.append(time.time())
+            cpu.append(time.process_time())
 
     with TemporaryDirectory() as folder:
         where: dict[str, Any] = {"db": Path(folder) / "records.db", "out": Path(folder) / "out"}
         where |= {"snapshot_first": 0, "snapshot_every": 0, "statistics_every": 0}  # the others log none
         until = WARM + steps
         engine.train(workers=workers, batch_size=batch, steps=until, reporter=Stopwatch(), **where)
-    return {"images_per_second": batch * steps / (ends[-1] - ends[WARM - 1]), "first_step": ends[0]}
+    wall, used = (clock[-1] - clock[WARM - 1] for clock in (ends, cpu))
+    return rates(batch * steps, wall, used) | {"first_step": ends[0]}
 
 
 def forward(images: int) -> dict[str, float]:
@@ -47,11 +50,11 @@ def forward(images: int) -> dict[str, float]:
     layout.initialise(parameters, 1)
     network = Network(model, parameters, Normalisation.of(data.train.images), data.classes)
     network.evaluate(data)
-    began = time.perf_counter()
+    began, used = time.perf_counter(), time.process_time()
     rounds = max(1, images // len(data.test))
     for _ in range(rounds):
         network.evaluate(data)
-    return {"images_per_second": rounds * len(data.test) / (time.perf_counter() - began)}
+    return rates(rounds * len(data.test), time.perf_counter() - began, time.process_time() - used)
 
 
 def main() -> None:

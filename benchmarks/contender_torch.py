@@ -11,7 +11,7 @@ import os
 import time
 from typing import TYPE_CHECKING
 
-from benchmarks.session import tell
+from benchmarks.session import rates, tell
 
 if TYPE_CHECKING:  # so that --help works without PyTorch
     import torch
@@ -44,7 +44,7 @@ def samples() -> tuple[torch.Tensor, torch.Tensor]:
     return images.to(memory_format=torch.channels_last), torch.from_numpy(data.labels.astype("int64"))
 
 
-def train(batch: int, steps: int, ranks: int) -> dict[str, float]:
+def train(batch: int, steps: int, ranks: int, *, compiled: bool) -> dict[str, float]:
     """Return images/s of training steps, over all ranks, and the wall-clock time of the first one."""
     import torch
     from torch import nn
@@ -53,16 +53,18 @@ def train(batch: int, steps: int, ranks: int) -> dict[str, float]:
     if ranks > 1:
         torch.distributed.init_process_group("gloo")
         model = nn.parallel.DistributedDataParallel(model)
+    if compiled:
+        model = torch.compile(model)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, fused=True)
     measure = nn.CrossEntropyLoss()
     images, labels = samples()
     share = batch // ranks
-    first = began = 0.0
+    first = began = used = 0.0
     for step in range(WARM + steps):
         if step % (len(labels) // batch) == 0:
             order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(step))
         if step == WARM:
-            began = time.perf_counter()
+            began, used = time.perf_counter(), time.process_time()
         start = step % (len(labels) // batch) * batch + rank * share
         chosen = order[start : start + share]
         optimizer.zero_grad(set_to_none=True)
@@ -71,7 +73,7 @@ def train(batch: int, steps: int, ranks: int) -> dict[str, float]:
         optimizer.step()
         float(loss.detach())  # what a training loop logs
         first = first or time.time()
-    return {"images_per_second": batch * steps / (time.perf_counter() - began), "first_step": first}
+    return rates(batch * steps, time.perf_counter() - began, time.process_time() - used) | {"first_step": first}
 
 
 def forward(batch: int, steps: int) -> dict[str, float]:
@@ -83,10 +85,10 @@ def forward(batch: int, steps: int) -> dict[str, float]:
     with torch.inference_mode():
         for step in range(WARM + steps):
             if step == WARM:
-                began = time.perf_counter()
+                began, used = time.perf_counter(), time.process_time()
             start = step * batch % (len(images) - batch)
             model(images[start : start + batch])
-    return {"images_per_second": batch * steps / (time.perf_counter() - began)}
+    return rates(batch * steps, time.perf_counter() - began, time.process_time() - used)
 
 
 def main() -> None:
@@ -96,13 +98,14 @@ def main() -> None:
     parser.add_argument("--ranks", type=int, default=1)
     parser.add_argument("--batch-size", type=int, default=64)
     parser.add_argument("--steps", type=int, default=100)
+    parser.add_argument("--compile", action="store_true", help="train a network that torch.compile has compiled")
     parser.add_argument("--forward", action="store_true")
     parser.add_argument("--json", action="store_true", help="print one line of JSON")
     a = parser.parse_args()
     import torch
 
     torch.set_num_threads(a.threads)
-    found = forward(a.batch_size, a.steps) if a.forward else train(a.batch_size, a.steps, a.ranks)
+    found = forward(a.batch_size, a.steps) if a.forward else train(a.batch_size, a.steps, a.ranks, compiled=a.compile)
     tell(found, as_json=a.json)
 
 

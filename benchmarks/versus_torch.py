@@ -37,6 +37,11 @@ class Contender:
     preload: str = ""
     apart: bool = False
 
+    @property
+    def one_thread(self) -> bool:
+        """Whether it is one process that computes by one thread."""
+        return self.ranks == 1 and "--workers" not in self.options and "--threads" not in self.options
+
     def run(self, batch: int) -> dict[str, float]:
         """Run one session and return what it printed, with the seconds to the first step."""
         steps = str(IMAGES // batch)
@@ -78,8 +83,8 @@ class Contender:
         return [base | {"RANK": str(rank), "LOCAL_RANK": str(rank)} for rank in range(self.ranks)]
 
 
-def contenders(forward: bool) -> list[Contender]:
-    """Return everyone who takes part."""
+def contenders(forward: bool, serial: bool) -> list[Contender]:
+    """Return everyone who takes part, or only those of one thread."""
     ours, theirs = "benchmarks.contender_gradsum", "benchmarks.contender_torch"
     if forward:
         return [
@@ -99,33 +104,38 @@ def contenders(forward: bool) -> list[Contender]:
     if JEMALLOC.exists():
         found.append(Contender("PyTorch 1 thread, jemalloc", theirs, preload=str(JEMALLOC)))
         found.append(Contender("PyTorch 2 threads, jemalloc", theirs, ("--threads", "2"), preload=str(JEMALLOC)))
-    return found
+    found.append(Contender("PyTorch 1 thread, compiled", theirs, ("--compile",)))
+    return [one for one in found if one.one_thread] if serial else found
 
 
-def study(batches: list[int], rounds: int, forward: bool) -> list[dict[str, Any]]:
+def study(batches: list[int], rounds: int, *, forward: bool, serial: bool) -> list[dict[str, Any]]:
     """Measure everyone `rounds` times, in turns; return a row a contender and batch size."""
     rows = []
     for batch in batches:
         runs: dict[str, list[dict[str, float]]] = {}
         for _ in range(rounds):
-            for contender in contenders(forward):
+            for contender in contenders(forward, serial):
                 runs.setdefault(contender.name, []).append(contender.run(batch))
         for name, found in runs.items():
             row: dict[str, Any] = {"batch": batch, "contender": name, "forward": forward}
             row |= {key: statistics.median(run[key] for run in found) for key in found[0]}
             for base in ("gradsum serial", "gradsum 2 workers"):
                 if base in runs:
-                    pairs = zip(runs[base], found, strict=True)
-                    row[f"{base} / this"] = statistics.median(
-                        mine["images_per_second"] / other["images_per_second"] for mine, other in pairs
-                    )
+                    row[f"{base} / this"] = _ratio(runs[base], found, "images_per_second")
+            if serial:
+                row["the same by CPU time"] = _ratio(runs["gradsum serial"], found, "images_per_cpu_second")
             rows.append(row)
     return rows
 
 
+def _ratio(mine: list[dict[str, float]], others: list[dict[str, float]], rate: str) -> float:
+    """Return the median of the ratios within rounds."""
+    return statistics.median(one[rate] / other[rate] for one, other in zip(mine, others, strict=True))
+
+
 def show(rows: list[dict[str, Any]]) -> None:
     """Print the rows as a Markdown table."""
-    ratios = [key for key in rows[0] if key.endswith("/ this")]
+    ratios = [key for key in rows[0] if key.endswith("/ this") or key == "the same by CPU time"]
     print(
         "| batch | contender | images/s |",
         *(f"{r} |" for r in ratios),
@@ -146,12 +156,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--batch-size", type=int, nargs="+", default=[64, 256], metavar="N", help="default: 64 256")
     parser.add_argument("--rounds", type=int, default=5, help="sessions of each (default: 5)")
+    parser.add_argument("--serial", action="store_true", help="only what computes by one thread, as on one core")
     parser.add_argument("--json", action="store_true", help="print one line of JSON")
     arguments = parser.parse_args()
     if find_spec("torch") is None:
         raise SystemExit("versus_torch needs PyTorch: pip install -e .[bench]")
-    rows = study(arguments.batch_size, arguments.rounds, forward=False)
-    forward = study(arguments.batch_size, arguments.rounds, forward=True)
+    rows = study(arguments.batch_size, arguments.rounds, forward=False, serial=arguments.serial)
+    forward = study(arguments.batch_size, arguments.rounds, forward=True, serial=arguments.serial)
     if arguments.json:
         print(json.dumps({"machine": facts(), "train": rows, "forward": forward}))
         return

@@ -14,7 +14,7 @@ from engine.kernels.with_numba.pairs import level, level_of, levels, merge, merg
 from engine.kernels.with_numba.pooling import deal_row
 from engine.kernels.with_numba.products import product
 from engine.kernels.with_numba.vector import Vector
-from engine.kernels.with_numba.vectors import COUNT, FLOATS, ROUTE, Lanes, chains, each, emitted, number
+from engine.kernels.with_numba.vectors import COUNT, FLOATS, ROUTE, Lanes, chains, each_pair, emitted, number
 from engine.kernels.with_numba.windows import PLACES, first_maximum, there
 
 
@@ -132,19 +132,24 @@ def window(
     """
     valid = there(b, 1, right), there(b, 1, below)
 
-    def emit(lanes: Lanes) -> None:
+    def emit(*vectors: Lanes) -> None:
         def taps(line: Any, sums: list[Vector]) -> list[Vector]:
             def tap(column: Any, sums: list[Vector]) -> list[Vector]:
-                factors = lanes.load(b.gep(filters, [b.mul(b.add(b.mul(line, k), column), count)]))
+                start = b.gep(filters, [b.mul(b.add(b.mul(line, k), column), count)])
                 pixels = [
-                    b.gep(x, [b.add(b.mul(b.add(line, number(p)), row), b.add(column, number(q)))]) for p, q in PLACES
+                    vectors[0].every(b.gep(x, [b.add(b.mul(b.add(line, number(p)), row), b.add(column, number(q)))]))
+                    for p, q in PLACES
                 ]
-                return [lanes.every(pixel).fma(factors, total) for pixel, total in zip(pixels, sums, strict=True)]
+                factors = [lanes.load(start) for lanes in vectors]
+                products = [(pixel, factor) for factor in factors for pixel in pixels]
+                return [pixel.fma(factor, total) for (pixel, factor), total in zip(products, sums, strict=True)]
 
             return chains(b, k, sums, tap)
 
-        best, place = first_maximum(chains(b, k, [lanes.zero()] * 4, taps), *valid)
-        lanes.store(best + lanes.load(bias), y)
-        lanes.store_bytes(place, route)
+        sums = chains(b, k, [vectors[0].zero()] * 4 * len(vectors), taps)
+        for number_, lanes in enumerate(vectors):
+            best, place = first_maximum(sums[4 * number_ : 4 * number_ + 4], *valid)
+            lanes.store(best + lanes.load(bias), y)
+            lanes.store_bytes(place, route)
 
-    each(b, count, emit)
+    each_pair(b, count, emit)

@@ -106,10 +106,18 @@ class Lanes:
         self.builder.call(function, [value, place, ir.Constant(INT, size), self.mask])
 
 
-def each(builder: Any, count: Any, emit: Callable[[Lanes], None]) -> None:
-    """Emit a loop over `count` values: whole vectors, then what is left."""
+def each_pair(builder: Any, count: Any, emit: Callable[..., None]) -> None:
+    """Emit a loop as `each` does, but two vectors at a time while there are two: `emit` takes one or both."""
+    pairs = builder.and_(count, number(-2 * LANES))
+    with loop(builder, number(0), pairs, 2 * LANES) as at:
+        emit(Lanes(builder, at, None), Lanes(builder, builder.add(at, number(LANES)), None))
+    each(builder, count, emit, pairs)
+
+
+def each(builder: Any, count: Any, emit: Callable[[Lanes], None], start: Any = None) -> None:
+    """Emit a loop over `count` values, those before `start` left out: whole vectors, then what is left."""
     whole = builder.and_(count, number(-LANES))
-    with loop(builder, number(0), whole, LANES) as at:
+    with loop(builder, start or number(0), whole, LANES) as at:
         emit(Lanes(builder, at, None))
     with builder.if_then(builder.icmp_signed("<", whole, count), likely=False):
         left = builder.trunc(builder.sub(count, whole), INT)
