@@ -110,7 +110,7 @@ def simulated(count: int, processes: int, mbit: int, shape: Shape, microbatch: f
 
 
 def main() -> None:
-    """Measure, simulate and print, a row at a time."""
+    """Measure and simulate, and print what was found."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--machines", type=int, nargs="+", default=[2, 4, 8], help="besides the coordinator's")
     parser.add_argument("--processes", type=int, default=2, help="of each")
@@ -118,18 +118,23 @@ def main() -> None:
     parser.add_argument("--shapes", choices=SHAPES, nargs="+", default=list(SHAPES))
     parser.add_argument("--steps", type=int, default=30, help="of each measurement")
     parser.add_argument("--microbatch", type=float, default=0.5, help="milliseconds of one, for the simulation")
+    parser.add_argument("--json", action="store_true", help="print one line of JSON")
     a = parser.parse_args()
     if not possible():
         raise SystemExit("many_machines: only root can make the network namespaces that this needs")
     os.environ.update(ONE_THREAD)
-    print(json.dumps(facts()), flush=True)
+    rows = []
     for mbit in a.mbit:
         for count in a.machines:
             for shape in a.shapes:
                 size = count, a.processes, mbit, shape
                 found = measure(*size, a.steps) | {"simulated": simulated(*size, a.microbatch / 1000)}
                 row = {"mbit": mbit, "machines": count, "shape": shape} | {k: round(v, 1) for k, v in found.items()}
-                print(json.dumps(row), flush=True)
+                rows.append(row)
+                if not a.json:
+                    print(", ".join(f"{k} {v}" for k, v in row.items()), flush=True)
+    if a.json:
+        print(json.dumps({"machine": facts(), "rows": rows}))
 
 
 if __name__ == "__main__":

@@ -72,4 +72,10 @@ def test_one_line_of_json_that_is_all(monkeypatch: pytest.MonkeyPatch) -> None:
     assert all(line["forward"] > 0 for line in found["lines"])
     answer = run("contender_gradsum", "--json", "--steps", "1", "--batch-size", "8")
     assert (answer.returncode, answer.stderr) == (0, "")
-    assert json.loads(answer.stdout).keys() == {"images_per_second", "first_step", "peak_mb", "peak_worker_mb"}
+    assert json.loads(answer.stdout).keys() == {
+        "images_per_second",
+        "images_per_cpu_second",
+        "first_step",
+        "peak_mb",
+        "peak_worker_mb",
+    }

@@ -34,7 +34,7 @@ def test_what_is_given_counts_over_settings_and_those_over_nothing_that_is_a_def
 def test_the_defaults_are_valid_and_resolve() -> None:
     settings = Settings().resolved()
     assert settings.workers == min(usable_cores(), 8)
-    assert Settings(batch_size=16).resolved().workers == 1, "more would have no micro-batch to compute"
+    assert Settings(batch_size=8).resolved().workers == 1, "more would have no micro-batch to compute"
     assert (settings.lr, settings.epochs, settings.steps) == (Adam().lr, 3, None)
     assert settings.make_optimizer() == Adam()
     assert Settings(**settings.asdict()) == settings == settings.resolved()

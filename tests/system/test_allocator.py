@@ -26,7 +26,7 @@ release_compiler()
 print(loaded, resident("RssFile"))
 backend.relu(x, after, np.empty(1000, bool))
 assert (before == after).all() and (after == x.clip(0)).all()
-backend.sgd(x, before, 1.0, 1.0, np.empty(10, np.float32))  # another kernel, for which LLVM is needed again
+backend.sgd(x, after, before, 1.0, 1.0, np.empty(10, np.float32))  # another kernel, for which LLVM is needed again
 """
 
 KEEP = """
