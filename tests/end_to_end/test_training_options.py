@@ -8,6 +8,9 @@ import pytest
 
 import engine
 from engine.data.letters import letters
+from tests.end_to_end.test_relays import address, machines
+
+__all__ = ["address"]  # a fixture
 
 STEPS = 24
 HALF = 13
@@ -87,3 +90,15 @@ def test_every_option_with_any_number_of_workers(name: str, tmp_path: Path) -> N
     for workers in (1, 3, 8):
         parallel = run(tmp_path / str(workers), workers=workers, steps=STEPS, **CASES[name])
         assert parallel.params_sha256 == alone.params_sha256, f"{workers} workers"
+
+
+@pytest.mark.check
+def test_every_option_through_a_relay(tmp_path: Path, address: str) -> None:
+    others = {"plateau": {"plateau": 1}, "top k": {"top_k": 3}, "all": EVERYTHING}
+    with machines(address, 1):  # the same for all runs
+        for name, settings in (CASES | others).items():
+            alone = run(tmp_path / name / "0", workers=0, steps=STEPS, **settings)
+            remote = {"workers": 0, "bind": address, "insecure": True, "min_workers": 2}
+            parallel = run(tmp_path / name / "relay", steps=STEPS, **remote, **settings)
+            assert parallel.params_sha256 == alone.params_sha256, name
+            assert parallel.validation == alone.validation, name
