@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,7 +24,11 @@ def head(tidy: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     save_data()
     folder = tmp_path_factory.mktemp("ray")
     words = ["--head", "--num-cpus=2", "--include-dashboard=false", f"--temp-dir={folder}", "--port=0", "--block"]
-    process = subprocess.Popen(["ray", "start", *words, "--disable-usage-stats"], stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [Path(sys.executable).with_name("ray"), "start", *words, "--disable-usage-stats"],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
     assert process.stdout is not None
     address = next(line.split("'")[1] for line in process.stdout if "--address='" in line)
     yield address
