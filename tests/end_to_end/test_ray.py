@@ -23,12 +23,9 @@ def head(tidy: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     pytest.importorskip("ray")
     save_data()
     folder = tmp_path_factory.mktemp("ray")
+    program = Path(sys.executable).with_name("ray")
     words = ["--head", "--num-cpus=2", "--include-dashboard=false", f"--temp-dir={folder}", "--port=0", "--block"]
-    process = subprocess.Popen(
-        [Path(sys.executable).with_name("ray"), "start", *words, "--disable-usage-stats"],
-        stdout=subprocess.PIPE,
-        text=True,
-    )
+    process = subprocess.Popen([program, "start", *words, "--disable-usage-stats"], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     address = next(line.split("'")[1] for line in process.stdout if "--address='" in line)
     yield address
