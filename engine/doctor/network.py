@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Iterator
+from dataclasses import replace
 
 from engine.doctor.finding import Finding
 from engine.errors import UsageError
@@ -10,7 +11,7 @@ from engine.system.interfaces import own_hosts
 from engine.wire import Dialer
 from engine.wire.address import Address, coordinator_addresses
 from engine.wire.keys import Keys
-from engine.wire.look import look_at
+from engine.wire.look import Look, look_at
 from engine.wire.unreached import unwelcome
 
 HANDSHAKE = 5.0  # seconds
@@ -19,26 +20,30 @@ LARGEST = 1 << 20  # bytes of a message; none is taken
 
 def findings(address: str, keys: Keys | None) -> Iterator[Finding]:
     """Look at one thing after the other; `keys` are those to join with, None if there are to be none."""
-    addresses = coordinator_addresses(address)
-    numeric = []
-    for one in addresses:
+    names, numeric = [], []
+    for one in coordinator_addresses(address):
         try:
             numeric.append(one.numeric())
         except UsageError as error:
-            yield Finding("name", False, f"{error}; try its number, or ask whoever runs the network")
+            names.append(Finding("name", False, f"{error}; try its number, or ask whoever runs the network"))
         else:
-            yield Finding("name", True, f"{one.host} is {numeric[-1].host}")
-    yield from map(_route, numeric)
+            names.append(Finding("name", True, f"{one.host} is {numeric[-1].host}"))
     looks = look_at(numeric)
     open_ones = [look for look in looks if not look.failed]
-    for one, look in zip(numeric, looks, strict=True):
-        if look.failed:
-            harmless = "; that does no harm, since another is reached" if open_ones else ""
-            yield Finding("port", bool(open_ones), f"{one}: {look.failed}{harmless}")
-        else:
-            yield Finding("port", True, f"{one} takes connections")
+    found = [*names, *map(_route, numeric), *(_port(one, look) for one, look in zip(numeric, looks, strict=True))]
+    yield from (one if one.good or not open_ones else _harmless(one) for one in found)
     if open_ones:
         yield _keys(address, keys, unwelcome(open_ones, bool(keys)))
+
+
+def _harmless(finding: Finding) -> Finding:
+    return replace(finding, good=True, text=f"{finding.text}; that does no harm, since another is reached")
+
+
+def _port(address: Address, look: Look) -> Finding:
+    return Finding(
+        "port", not look.failed, f"{address}: {look.failed}" if look.failed else f"{address} takes connections"
+    )
 
 
 def _route(address: Address) -> Finding:

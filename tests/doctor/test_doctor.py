@@ -81,6 +81,14 @@ def test_one_of_several_is_enough(gradsum: Gradsum, coordinator: str) -> None:
     assert "that does no harm, since another is reached" in answer.out
 
 
+def test_a_name_that_nobody_knows_does_no_harm_beside_one_that_is_reached(gradsum: Gradsum, coordinator: str) -> None:
+    port = Address.parse(coordinator).port
+    out = gradsum("doctor", f"tcp://no.such.host.invalid,127.0.0.1:{port}", "--key", "key").out
+    (unknown,) = (line for line in out.splitlines() if "no.such.host" in line)
+    assert unknown.startswith("name           good")
+    assert unknown.endswith("that does no harm, since another is reached")
+
+
 def test_another_key_and_none(gradsum: Gradsum, coordinator: str) -> None:
     Keys.make().write(Path("other"))
     answer = gradsum("doctor", coordinator, "--key", "other")
