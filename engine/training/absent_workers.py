@@ -29,7 +29,7 @@ class AbsentWorkers:
         places = coordinator_addresses(self._address)
         seen = self._listener.accepted()
         if not seen:
-            text = f"No connection came in at {self._address}: was a worker started with the command above?"
+            text = f"No connection came in at {self._address}: was a worker started?"
             return f"{text} If so, {_firewall(places)}. `gradsum doctor {self._address}` tells more there"
         if not ready:
             came = "1 connection" if seen == 1 else f"{seen} connections"
