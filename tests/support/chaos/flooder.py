@@ -187,7 +187,7 @@ def be_busy(share: float, stop: Callable[[], bool]) -> None:
     rng, originals = random.Random(0), corpus()
     began, used = time.monotonic(), time.process_time()
     while not stop():
-        while time.process_time() - used > share * (time.monotonic() - began):
+        while time.process_time() - used > share * (time.monotonic() - began) and not stop():
             time.sleep(LULL)
         mutate(rng, rng.choice(originals), originals)
 
