@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from engine.wire import messages as m
 
 FIRST_PATIENCE = 0.25  # seconds for a vector to arrive, while it is not known how long one takes
-PATIENCE = 2.0  # times as long as the last one took; one that is lost must not keep those behind it waiting for ever
+PATIENCE = 2.0  # times as long as the last vector took: then the next one is sent, so that a lost one holds up nobody
 FAST = 0.003  # seconds: where vectors take less, the way of the answer counts, and a second one may leave before it
 
 
@@ -44,7 +44,7 @@ class Outbox:
             self._waiting.append(parcel)
 
     def take(self, now: float) -> list[Parcel]:
-        """Return what is to be sent now, in this order."""
+        """Return the parcels to send now, in order."""
         if not self._ready and not self._waiting:
             return []
         self._deadlines = {peer: until for peer, until in self._deadlines.items() if now < until}

@@ -58,7 +58,7 @@ def test_parameters_that_stay_as_they_are_give_the_same_bits(kernels: Backend, m
 
 def test_compiled_kernels_read_parameters_that_stay_where_they_are() -> None:
     if "numba" not in {backend.name for backend in BACKENDS}:
-        pytest.skip("there are no compiled kernels")
+        pytest.skip("numba is not installed")
     c = case(mlp(), 11, choose("numba"))
     vector = c.parameters.copy()
     c.program.prepare(vector, stays=True)
