@@ -23,7 +23,7 @@ from engine.wire import messages as m
 from workers.parent import Parent
 from workers.relay import events as relay
 from workers.relay.below import Below
-from workers.relay.events import Came, Prepared, ProcessJoined, ProcessLeft, Tick
+from workers.relay.events import Came, Connected, Prepared, ProcessJoined, ProcessLeft, Tick
 from workers.relay.group import Group, Workplace
 from workers.relay.relay import Relay
 from workers.relay.uplink import Uplink
@@ -88,7 +88,10 @@ class RelayWorker(Worker):
         frames = self._wait()
         if quit_ := self._reason_to_quit():
             return quit_
-        self._happened += self._uplink.events()
+        found = self._uplink.events()
+        self._happened += found
+        if any(isinstance(event, Connected) for event in found):
+            frames = None  # whoever said it is not above any more: there nothing comes before a greeting
         while frames is not None:
             self._happened.append(Came(*m.decode(frames)))
             self._heard = self._clock.now()
