@@ -89,9 +89,9 @@ class RelayWorker(Worker):
         if quit_ := self._reason_to_quit():
             return quit_
         found = self._uplink.events()
-        self._happened += found
+        self._happened[:0] = found  # first: what is done about the rest is said to whoever is above now
         if any(isinstance(event, Connected) for event in found):
-            frames = None  # whoever said it is not above any more: there nothing comes before a greeting
+            frames = None  # of who was above: who is now says nothing before a greeting
         while frames is not None:
             self._happened.append(Came(*m.decode(frames)))
             self._heard = self._clock.now()
