@@ -18,6 +18,7 @@ from engine.cli.overview import overview
 from engine.cli.parser import Parser
 from engine.errors import GradsumError, SettingsError, UsageError, WorkerFailedError
 from engine.system.blas import ONE_THREAD
+from engine.system.forks import own_process
 from engine.system.logs import configure_logging
 from engine.system.signals import NEAR_LIMIT, heard
 
@@ -36,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
         configure_logging()
-        with _terminable(), streams.plain_warnings():
+        with own_process(), _terminable(), streams.plain_warnings():
             return _run(given)
     except GradsumError as error:
         logger.debug("where the error came from", exc_info=True)
