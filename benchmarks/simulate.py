@@ -80,7 +80,7 @@ def predict(gigabits: float, machines: int, arguments: argparse.Namespace, costs
             found = measure(*size, gigabits, shape, costs, arguments.steps)
             row |= {name: found["ms"], f"vectors up, {shape}": found["received"]}
     row["tree in chunks"] = 1000 * plans.Tree(*size, rate, costs).seconds()
-    row["exchange"] = 1000 * plans.exchange(*size, rate, costs)
+    row["exchange"] = 1000 * plans.Exchange(*size, rate, costs).seconds()
     return {name: round(value, 1) for name, value in row.items()}
 
 

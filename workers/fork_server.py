@@ -8,7 +8,6 @@ server; the workers notice by themselves.
 
 import contextlib
 import ctypes
-import fcntl
 import gc
 import json
 import os
@@ -17,7 +16,6 @@ import signal
 import socket
 import sys
 import traceback
-from pathlib import Path
 from typing import NoReturn
 
 from engine.compute.arithmetic import check_arithmetic
@@ -26,15 +24,17 @@ from engine.compute.precompile import is_compiled
 from engine.errors import GradsumError
 from engine.launch.fork_server import MAX_DESCRIPTORS, PACKET, Request
 from engine.system.allocator import release_compiler
+from engine.system.descriptors import keep
+from engine.system.forks import threads
 from workers.command import main
 from workers.parent import PR_SET_PDEATHSIG
 
-THREADS = Path("/proc/self/task")
-DESCRIPTORS = Path("/proc/self/fd")
+PR_SET_NAME = 15  # <linux/prctl.h>
 
 
 def serve(descriptor: int) -> int:
     """Fork workers as asked by the other end of the socket `descriptor`, until that is closed."""
+    _call_it("gradsum-forks")
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGCONT)  # a frozen process cannot see that a socket has closed
     with socket.socket(fileno=descriptor) as control:
         _load()
@@ -78,6 +78,11 @@ def _serve(control: socket.socket) -> None:
             _tell(control, started=pid, number=request.number)
 
 
+def _call_it(name: str) -> None:
+    """Set the name of this process that `ps` and `top` show, of at most 15 bytes: forks have one command line."""
+    ctypes.CDLL(None).prctl(PR_SET_NAME, name.encode())
+
+
 def _tell(control: socket.socket, **what: int) -> None:
     with contextlib.suppress(OSError):  # the coordinator is gone, as the next packet will say
         control.send(json.dumps(what).encode())
@@ -85,9 +90,8 @@ def _tell(control: socket.socket, **what: int) -> None:
 
 def _fork(request: Request, descriptors: list[int]) -> int:
     """Fork a worker, and return its process id. It has the descriptors of the request, and no other one of ours."""
-    threads = len(list(THREADS.iterdir()))
-    if threads != 1:
-        raise RuntimeError(f"{threads} threads: a fork would keep only one, in the middle of whatever the others do")
+    if (count := threads()) != 1:
+        raise RuntimeError(f"{count} threads: a fork would keep only one, in the middle of whatever the others do")
     pid = os.fork()
     if pid == 0:
         _work(request, descriptors)
@@ -99,8 +103,9 @@ def _work(request: Request, descriptors: list[int]) -> NoReturn:
     code = 1
     try:
         os.setsid()  # Ctrl-C in the terminal is for the coordinator alone
+        _call_it("gradsum-worker")
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        _place(descriptors, [0, 2, *request.inherited])
+        keep([*descriptors, 1], [0, 2, *request.inherited, 1])
         if request.cpu is not None:
             os.sched_setaffinity(0, {request.cpu})
         code = main(request.words)
@@ -111,16 +116,3 @@ def _work(request: Request, descriptors: list[int]) -> NoReturn:
         traceback.print_exc()
     finally:
         os._exit(code)
-
-
-def _place(descriptors: list[int], numbers: list[int]) -> None:
-    """Give each of the descriptors its number, and close all that are neither among these nor standard output."""
-    # First out of the way, as one may have the number that another is to have.
-    lifted = [fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, max(numbers) + 1) for descriptor in descriptors]
-    for number in [int(place.name) for place in DESCRIPTORS.iterdir()]:
-        if number != 1 and number not in lifted:
-            with contextlib.suppress(OSError):  # the one by which they were listed
-                os.close(number)
-    for descriptor, number in zip(lifted, numbers, strict=True):
-        os.dup2(descriptor, number)
-        os.close(descriptor)

@@ -12,11 +12,11 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from typing import IO
 
-from engine.launch.command import worker_command, worker_environment
+from engine.launch.server_process import ServerProcess, executed, forked
 from engine.system.clock import MONOTONIC
-from engine.system.logs import VARIABLE
-from engine.system.signals import near_limit_blocked
+from engine.system.forks import has_descriptors_of_processes, may_fork
 
 PACKET = 1 << 16  # bytes of a request
 MAX_DESCRIPTORS = 8  # that come with it
@@ -41,28 +41,18 @@ class Request:
 class ForkServer:
     """The server, which is starting; it takes requests meanwhile. OSError if it cannot be started.
 
-    `command` makes its command line from two words: an option, and the number of the descriptor that it listens on.
+    `start` starts it, with a descriptor that it listens on, and one for its standard error.
     """
 
-    def __init__(self, command: Callable[..., list[str]] = worker_command) -> None:
-        environment = worker_environment()
-        environment.pop(VARIABLE, None)  # as in WorkerProcess
+    def __init__(self, start: Callable[[socket.socket, IO[bytes]], ServerProcess] = executed) -> None:
         self.gone = False
         self._forked: dict[int, Forked] = {}  # by number of the request
         self._running: dict[int, Forked] = {}  # by process id
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the server
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with theirs, near_limit_blocked():
+        with theirs:
             try:
-                self._process = subprocess.Popen(
-                    command("--fork-server", str(theirs.fileno())),
-                    pass_fds=[theirs.fileno()],
-                    env=environment,
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.DEVNULL,
-                    stderr=self._errors,
-                    start_new_session=True,  # Ctrl-C in the terminal is for the coordinator alone
-                )
+                self._process = start(theirs, self._errors)
             except OSError:
                 self._errors.close()
                 self._control.close()
@@ -196,12 +186,16 @@ class Forked:
 
 
 @contextmanager
-def fork_server() -> Iterator[ForkServer | None]:
-    """Start the server, and make sure at the end that it is gone; None where there can be none."""
+def fork_server(fork: bool = False) -> Iterator[ForkServer | None]:
+    """Start the server, and make sure at the end that it is gone; None where there can be none.
+
+    `fork`: it is a fork of this process, where that may be, and need not load anything again.
+    """
     try:
-        os.close(os.pidfd_open(os.getpid()))
-        server = ForkServer()
-    except (AttributeError, OSError):  # not Linux, a kernel before 5.3, or no process can be started
+        server = ForkServer(forked if fork and may_fork() else executed) if has_descriptors_of_processes() else None
+    except OSError:  # no process can be started
+        server = None
+    if server is None:
         yield None
         return
     try:

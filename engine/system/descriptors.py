@@ -1,11 +1,15 @@
-"""How many file descriptors, and so connections, this process may have."""
+"""How many file descriptors, and so connections, this process may have, and which of them a forked one keeps."""
 
 import contextlib
+import fcntl
+import os
 import resource
+from collections.abc import Sequence
 from pathlib import Path
 
 from engine.errors import UsageError
 
+HERE = Path("/dev/fd")
 WANTED = 1 << 16
 RELAY, RELAYED = 48, 5  # file descriptors of a relay, and of it for each of its processes
 
@@ -28,7 +32,7 @@ def raise_descriptor_limit() -> None:
 def need_descriptors(more: int, what: str) -> None:
     """Raise the limit, and UsageError if this process may then not open `more` files, which `what` needs."""
     raise_descriptor_limit()
-    there, used = descriptor_limit(), len(list(Path("/dev/fd").iterdir()))
+    there, used = descriptor_limit(), len(list(HERE.iterdir()))
     if used + more > there:
         raise UsageError(
             f"{what} needs {used + more} file descriptors, and this process may have {there}; start fewer workers, or "
@@ -39,3 +43,16 @@ def need_descriptors(more: int, what: str) -> None:
 def need_for_relay(processes: int) -> None:
     """Make sure that a relay with so many processes can be; raises as `need_descriptors`."""
     need_descriptors(RELAY + RELAYED * processes, f"a relay with {processes} processes")
+
+
+def keep(descriptors: Sequence[int], numbers: Sequence[int]) -> None:
+    """Give each of the descriptors its number, and close all others of this process."""
+    # First out of the way, as one may have the number that another is to have.
+    lifted = [fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, max(numbers) + 1) for descriptor in descriptors]
+    for number in [int(place.name) for place in HERE.iterdir()]:
+        if number not in lifted:
+            with contextlib.suppress(OSError):  # the one by which they were listed
+                os.close(number)
+    for descriptor, number in zip(lifted, numbers, strict=True):
+        os.dup2(descriptor, number)
+        os.close(descriptor)

@@ -63,6 +63,11 @@ def heard(numbers: Iterable[signal.Signals]) -> list[signal.Signals]:
     return [number for number in numbers if signal.getsignal(number) not in (signal.SIG_IGN, None)]
 
 
+def handled() -> list[signal.Signals]:
+    """Return the signals for which this process has handlers in Python."""
+    return [number for number in signal.Signals if callable(signal.getsignal(number))]
+
+
 @contextmanager
 def near_limit_ignored() -> Iterator[None]:
     """Let this process, and those it starts within this context, survive the warnings of cluster managers."""

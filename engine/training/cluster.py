@@ -13,7 +13,6 @@ from engine.coordinator.config import Config, Environment
 from engine.coordinator.coordinator import Coordinator
 from engine.coordinator.notices import Notice, NoticeKind
 from engine.coordinator.policy import Policy
-from engine.coordinator.serial import Serial
 from engine.coordinator.source import Source
 from engine.coordinator.supervisor import Supervisor
 from engine.data import cache
@@ -32,7 +31,6 @@ from engine.training.absent_workers import AbsentWorkers
 from engine.training.context import RunContext
 from engine.training.reporter import Reporter
 from engine.training.run import Run
-from engine.training.state import TrainingState
 from engine.training.storage import LOGS
 from engine.wire import Listener
 from engine.wire.dialers import local_address
@@ -41,10 +39,9 @@ from engine.wire.shared_memory import SharedMemory, shared_memory_for
 from engine.wire.tracebacks import TRACEBACK_LIMIT
 
 TALLY_LIMIT = WIRE.itemsize * size_of(MOST)  # bytes
-# File descriptors: of a run without workers (database, checkpoint); of one that has some (sockets, threads), as well;
-# and of each worker: a pipe, its standard error, what tells of its end, its connection, and one more since only a
-# quarter may be strangers.
-ALONE, SHARED, PER_WORKER = 16, 32, 5
+# File descriptors: of a run that has workers (database, checkpoint, sockets, threads); and of each worker: a pipe, its
+# standard error, what tells of its end, its connection, and one more since only a quarter may be strangers.
+SHARED, PER_WORKER = 32, 5
 
 
 @dataclass
@@ -108,17 +105,14 @@ class Cluster:
 
 
 @contextmanager
-def cluster_for(settings: Settings, clock: Clock, one_size: bool = True) -> Iterator[Cluster | None]:
-    """Start the workers, and make sure at the end that they are gone; None if this process is to compute alone.
+def started(settings: Settings, clock: Clock, one_size: bool = True, fork: bool = False) -> Iterator[Cluster]:
+    """Start the workers, and make sure at the end that they are gone.
 
     `one_size`: every run will have a model of the same size, as the places of vectors in shared memory depend on it.
+    `fork`: workers may be forks of this process.
     """
     launcher = launcher_for(settings.on) if settings.on and settings.placed else None
     count = 0 if launcher else settings.workers or 0
-    if not count and not settings.elsewhere:
-        need_descriptors(ALONE, "a run")
-        yield None
-        return
     expected = max(settings.workers or 0, settings.min_workers or 0)
     need_descriptors(SHARED + PER_WORKER * expected, f"a run with {expected} worker{'s' * (expected != 1)}")
     wanted = settings.shared_memory and count > 0 and one_size
@@ -126,7 +120,7 @@ def cluster_for(settings: Settings, clock: Clock, one_size: bool = True) -> Iter
         remote_access = remote_access_for(settings, folder)
         address = local_address(folder / SOCKET, settings.local)
         with (
-            fork_server() if count else nullcontext() as server,
+            fork_server(fork) if count else nullcontext() as server,
             LocalWorkers(address, count, shared_memory, clock, server=server) as workers,
             ExitStack() as stack,
         ):
@@ -136,40 +130,14 @@ def cluster_for(settings: Settings, clock: Clock, one_size: bool = True) -> Iter
 
 
 @contextmanager
-def trained_in_place(state: TrainingState, cluster: Cluster | None) -> Iterator[None]:
-    """Keep the parameters of `state` in shared memory meanwhile, if there is any: what is written there is published.
-
-    A worker that still computes with them when they are written over, two steps later, is one whose answer came too
-    late to count.
-    """
-    if cluster is None or cluster.shared_memory is None:
-        yield
-        return
-    own, spare = state.parameters, state.spare
-    step, shared = state.progress.step, cluster.shared_memory
-    state.parameters, state.spare = shared.parameters(step), shared.parameters(step + 1)
-    state.parameters[:] = own
-    try:
-        yield
-    finally:
-        own[:] = state.parameters
-        state.parameters, state.spare = own, spare
-
-
-@contextmanager
-def source_for(
-    run: Run, cluster: Cluster | None, context: RunContext, notice: Callable[[Notice], None], known: Collection[str]
+def coordinator_for(
+    run: Run, cluster: Cluster, context: RunContext, notice: Callable[[Notice], None], known: Collection[str]
 ) -> Iterator[Source]:
-    """Set up what computes the gradients, wait until it can, and tell it when the run is over.
+    """Set up the coordinator, wait until enough workers are ready, and tell them when the run is over.
 
     `known`: names of workers that the run had before. The time limit begins when our own processes are ready; it may be
     reached while others are waited for.
     """
-    if cluster is None:
-        source = Serial(run.job(), run.data)
-        context.limit.start()
-        yield source
-        return
     keep_freed_memory()
     coordinator = _coordinator(run, cluster, context, notice, known)
     try:

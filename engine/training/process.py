@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from engine import checkpoint as checkpoints
 from engine.compute.arithmetic import check_arithmetic
@@ -16,17 +16,19 @@ from engine.errors import GradsumError, StorageError, UnsavedError, WorkerFailed
 from engine.kernels import choose as choose_kernels
 from engine.kernels import using
 from engine.launch.compilers import compile_all
+from engine.nn.own.imports import imported
 from engine.records import EventRow, Recorder
 from engine.reports.text import shown
 from engine.settings import Settings
 from engine.system.allocator import release_compiler
 from engine.system.blas import one_blas_thread
 from engine.system.clock import MONOTONIC, Clock, TimeLimit
+from engine.system.forks import may_fork
 from engine.system.signals import Interrupt
 from engine.system.terminal import ProgressLine
 from engine.training.bookkeeping import Bookkeeping
 from engine.training.checkpoint_writer import CheckpointWriter
-from engine.training.cluster import Cluster, cluster_for, source_for, trained_in_place
+from engine.training.computing import cluster_for, source_for, trained_in_place
 from engine.training.context import RunContext
 from engine.training.loop import Loop
 from engine.training.reporter import Reporter, Result
@@ -36,6 +38,9 @@ from engine.training.snapshots import SnapshotRecorder, choose
 from engine.training.state import TrainingState
 from engine.training.step_log import StepLog
 from engine.training.stopping import Prune, Stopping, never, saving
+
+if TYPE_CHECKING:
+    from engine.training.cluster import Cluster
 
 # What ends a run in the middle of things: they say which checkpoint there is.
 AT_ONCE = (KeyboardInterrupt, WorkersError, WorkerFailedError, StorageError, UnsavedError)
@@ -113,7 +118,10 @@ class TrainingProcess:
         `sizes`: how many parameters the models of the runs to come have, where there may be several, in `folder`.
         Raises GradsumError if this process computes otherwise than all others do: see `check_arithmetic`.
         """
-        self._cluster = self._stack.enter_context(cluster_for(settings, self._clock, len(sizes) <= 1))
+        # What is forked has all that is loaded here, kernels included; own code is for each process to import.
+        if fork := may_fork() and not imported():
+            check_arithmetic()
+        self._cluster = self._stack.enter_context(cluster_for(settings, self._clock, len(sizes) <= 1, fork))
         if self._cluster and folder:
             self._cluster.listen(max(sizes), self.reporter, folder)
         check_arithmetic()

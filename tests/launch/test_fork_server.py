@@ -7,7 +7,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -16,6 +17,7 @@ import pytest
 from engine.launch.fork_server import UNKNOWN, Forked, ForkServer, fork_server
 from engine.launch.local_workers import LocalWorkers
 from engine.launch.rendezvous import SOCKET, rendezvous_folder
+from engine.launch.server_process import executed
 from engine.wire import Listener
 from tests.support.cluster import descriptors, exists
 from tests.support.command import PATIENCE
@@ -34,14 +36,15 @@ from workers.fork_server import serve
 serve(int(sys.argv[2]))
 """
 
-# Starts two workers and says who they, and the server, are; then it waits to be killed.
+# Starts two workers and says who they, and the server, are; then it waits to be killed. A word: the server is a fork.
 PARENT = """
-import signal
+import signal, sys
 from engine.launch.fork_server import fork_server
 from engine.launch.local_workers import LocalWorkers
 from engine.launch.rendezvous import SOCKET, rendezvous_folder
+from engine.system.forks import own_process
 from engine.wire import Listener
-with rendezvous_folder() as folder, fork_server() as server:
+with own_process(), rendezvous_folder() as folder, fork_server(len(sys.argv) > 1) as server:
     address = f"unix://{folder / SOCKET}"
     with Listener(address, 1000) as listener, LocalWorkers(address, 2, server=server) as workers:
         hellos = 0
@@ -51,6 +54,12 @@ with rendezvous_folder() as folder, fork_server() as server:
         print(folder, server.pid, *workers.pids, flush=True)
         signal.pause()
 """
+
+
+def wait_until(happened: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not happened():
+        assert time.monotonic() < deadline
 
 
 class Child:
@@ -186,7 +195,7 @@ def test_more_requests_than_fit_into_the_socket(server: ForkServer) -> None:
 
 
 def test_a_server_with_a_thread_forks_nothing(listener: Listener) -> None:
-    server = ForkServer(lambda *words: [sys.executable, "-c", THREADED, *words])
+    server = ForkServer(partial(executed, command=lambda *words: [sys.executable, "-c", THREADED, *words]))
     try:
         with Child(server, listener.address, "--tied") as child:
             assert child.forked.wait(PATIENCE) == UNKNOWN
@@ -217,9 +226,11 @@ def test_one_that_is_killed_is_replaced_by_another_fork(listener: Listener, serv
         assert "--fork-server" in Path(f"/proc/{workers.pids[0]}/cmdline").read_text()
 
 
+@pytest.mark.parametrize("words", [[], ["forked"]])
 @pytest.mark.parametrize("frozen", ["nobody", "workers", "all"])
-def test_all_end_with_a_parent_that_is_killed(frozen: str) -> None:
-    with subprocess.Popen([sys.executable, "-c", PARENT], stdout=subprocess.PIPE, text=True, cwd=ROOT) as parent:
+def test_all_end_with_a_parent_that_is_killed(frozen: str, words: list[str]) -> None:
+    command = [sys.executable, "-c", PARENT, *words]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as parent:
         assert parent.stdout
         try:
             folder, *numbers = parent.stdout.readline().split()
@@ -233,3 +244,69 @@ def test_all_end_with_a_parent_that_is_killed(frozen: str) -> None:
         assert select.select([process], [], [], PATIENCE)[0], "it has not ended"
         os.close(process)
     assert not Path(folder).exists()
+
+
+# Forks a server, or starts one if it has a thread besides, and says who it is; the rest is what a server must not have.
+FORKED = """
+import signal, socket, sys, threading
+from engine.launch.fork_server import fork_server
+from engine.system.forks import own_process
+for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGINT):
+    signal.signal(number, print)
+others, pair = socket.socketpair(), open(sys.argv[1], "w")
+if len(sys.argv) > 2:
+    threading.Thread(target=threading.Event().wait, daemon=True).start()
+with own_process(), fork_server(True) as server:
+    print(server.pid, flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_a_fork_has_nothing_of_its_parent(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", FORKED, str(tmp_path / "file")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT) as parent:
+        assert parent.stdout
+        server = Path("/proc") / parent.stdout.readline().strip()
+        wait_until(lambda: "gradsum-forks" in (server / "status").read_text())
+        has = {int(path.name): str(path.readlink()) for path in (server / "fd").iterdir()}
+        assert has.pop(0) == has.pop(1) == os.devnull
+        assert has.pop(2).endswith("(deleted)")
+        assert [path.partition(":")[0] for path in has.values()] == ["socket"]
+        status = dict(line.split(":\t", 1) for line in (server / "status").read_text().splitlines() if ":\t" in line)
+        assert int(status["SigCgt"], 16) == 1 << signal.SIGINT - 1
+        assert os.getsid(int(server.name)) == int(server.name)
+        assert (server / "cmdline").read_bytes() == Path(f"/proc/{parent.pid}/cmdline").read_bytes()
+        parent.communicate(timeout=PATIENCE)
+        assert parent.returncode == 0
+    assert not server.exists()
+
+
+def test_a_process_with_a_thread_is_not_forked(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", FORKED, str(tmp_path / "file"), "thread"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT) as parent:
+        assert parent.stdout
+        server = Path("/proc") / parent.stdout.readline().strip()
+        assert "--fork-server" in (server / "cmdline").read_text()
+        parent.communicate(timeout=PATIENCE)
+
+
+# Says how a fork ends that is waited for too early, and then killed, twice.
+ENDING = """
+import socket, subprocess, tempfile
+from engine.launch.server_process import forked
+ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+with tempfile.TemporaryFile() as errors:
+    process = forked(theirs, errors)
+    try:
+        process.wait(0.01)
+    except subprocess.TimeoutExpired:
+        print("runs")
+    process.kill()
+    print(process.wait(), process.wait())
+    process.kill()
+"""
+
+
+def test_a_fork_that_does_not_end_is_killed() -> None:
+    said = subprocess.run([sys.executable, "-c", ENDING], capture_output=True, text=True, cwd=ROOT, check=True).stdout
+    assert said.split() == ["runs", "-9", "-9"]

@@ -8,7 +8,8 @@ import pytest
 from engine.launch.local_workers import LocalWorkers
 from engine.nn.optimizers import Adam
 from engine.system.clock import MONOTONIC
-from engine.training.cluster import Cluster, trained_in_place
+from engine.training.cluster import Cluster
+from engine.training.computing import trained_in_place
 from engine.training.progress import Progress
 from engine.training.state import TrainingState
 from engine.wire.shared_memory import SharedMemory, shared_memory_for

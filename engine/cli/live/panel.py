@@ -13,6 +13,7 @@ from rich.text import Text
 
 from engine.cli.live.display import Display, describe, join_with
 from engine.reports.text import machines
+from engine.system.terminal import ProgressLine
 from engine.training.reporter import RunInfo, StepReport
 
 if TYPE_CHECKING:
@@ -37,11 +38,16 @@ class Panel(Display):
         self._workers: list[WorkerReport] = []
         self._validation: Validation | None = None
         console = Console(file=stream, highlight=False)
+        self._line = ProgressLine(stream)
         self._live = Live(console=console, refresh_per_second=REFRESHES, get_renderable=self._render, transient=True)
 
     def status(self, text: str) -> None:
+        first = not self._doing
         self._doing, self._converted = text, None
-        self._show()
+        if first:  # what draws the panel is a thread, and a process that has one is not forked into workers
+            self._line.say(text)
+        else:
+            self._show()
 
     def converting(self, what: str, done: int, total: int) -> None:
         begins = self._converted is None
@@ -86,10 +92,13 @@ class Panel(Display):
         self._leaving = True
 
     def ended(self) -> None:
+        if self._info is None:
+            self._line.clear()
         self._live.stop()
 
     def _show(self) -> None:
         """Draw the panel now, and from now on a few times a second."""
+        self._line.clear()
         self._live.start()
         self._live.refresh()
 
