@@ -25,7 +25,7 @@ from benchmarks.machine import facts
 from benchmarks.network import possible
 from benchmarks.simulate import GIGABIT, WARM
 from benchmarks.simulation.machines import Cluster, Shape
-from benchmarks.simulation.model import Costs
+from benchmarks.simulation.model import Costs, without_keys
 from engine.nn.model import mlp
 from engine.system.blas import ONE_THREAD
 from tests.support.chaos.arena import TELLING
@@ -104,7 +104,7 @@ def measure(count: int, processes: int, mbit: int, shape: Shape, steps: int) -> 
 
 def simulated(count: int, processes: int, mbit: int, shape: Shape, microbatch: float) -> float:
     """Return the median step in milliseconds that is predicted, for micro-batches of so many seconds."""
-    costs = replace(Costs(), vector=BYTES, microbatch=microbatch)
+    costs = replace(without_keys(Costs()), vector=BYTES, microbatch=microbatch)
     cluster = Cluster(count, processes, mbit / 1000 * GIGABIT, shape, costs)
     return 1000 * statistics.median([cluster.step(step) for step in range(1, WARM + 6)][WARM:])
 

@@ -12,6 +12,7 @@ ROOT = str(Path(__file__).resolve().parents[1])
 sys.path.insert(0, ROOT)
 import workers  # noqa: E402, F401
 from engine.system.blas import ONE_THREAD  # noqa: E402
+from engine.system.collector import loading  # noqa: E402
 
 sys.path.remove(ROOT)
 
@@ -22,14 +23,16 @@ def main(words: list[str]) -> int:
     """Run what the words ask for, and return its exit code."""
     os.environ.update(ONE_THREAD)  # before numpy is imported
     if words[:1] == ["--fork-server"]:
-        from workers.fork_server import serve  # noqa: PLC0415
+        with loading():
+            from workers.fork_server import serve  # noqa: PLC0415
 
         return serve(int(words[1]))
     if words == ["--compile"]:
         from workers.compiler import serve as compile_kernels  # noqa: PLC0415
 
         return compile_kernels()
-    from workers.command import main as work  # noqa: PLC0415
+    with loading():
+        from workers.command import main as work  # noqa: PLC0415
 
     return work(words)
 

@@ -7,6 +7,7 @@ import signal
 import sys
 from pathlib import Path
 
+from engine.launch.rendezvous import LOCKED
 from engine.wire.address import is_local, path_of_local
 
 STDIN = 0
@@ -42,12 +43,14 @@ class Parent:
     def clear(self) -> None:
         """Remove the socket and its folder, which a parent that was killed could not remove itself.
 
-        Nothing else is ever removed: the address may have been typed by hand.
+        Nothing else is ever removed: the address may have been typed by hand. Without a socket, as it listened not yet,
+        only a folder that has the name of a run's.
         """
         if self._socket is None or not is_local(self._socket):
             return
         path = Path(path_of_local(self._socket))
-        if path.is_absolute() and path.is_socket():
+        left = path.is_socket() or (not path.exists() and LOCKED.fullmatch(path.parent.name))
+        if path.is_absolute() and left:
             with contextlib.suppress(OSError):  # another worker may be doing the same
                 path.unlink(missing_ok=True)
                 path.parent.rmdir()

@@ -9,7 +9,7 @@ import numpy as np
 from benchmarks.simulation import model
 from benchmarks.simulation.events import Events, Processor
 from benchmarks.simulation.model import Arbiter, Costs
-from benchmarks.simulation.network import Link, Network, Path
+from benchmarks.simulation.network import Network, Path
 from benchmarks.simulation.processes import Process, Socket, size_of
 from benchmarks.simulation.relayed import Nobody, RelayedMachine, carried
 from engine.compute.fingerprint import fingerprint
@@ -42,8 +42,8 @@ class Cluster:
 
     def __init__(self, machines: int, processes: int, rate: float, shape: Shape, costs: Costs, seed: int = 1) -> None:
         self.events, self.costs, self.rng = Events(), costs, Random(seed)
-        self.network = Network(self.events, rate, costs.latency)
-        self.link, self.processor = Link(), Processor(self.events)
+        self.network = Network(self.events, rate, costs)
+        self.link, self.processor = self.network.link(), Processor(self.events)
         self.socket = Socket(self.events, self.processor, costs.remote, local=False, costs=costs)
         self.relays: list[RelayedMachine] = []
         self.places: dict[str, RelayedMachine] = {}  # by the address at which it can be joined
@@ -68,7 +68,7 @@ class Cluster:
             self.relays.append(RelayedMachine(self, number, self._processes, self._shape == "tree"))
 
     def _single(self, number: int, processes: int) -> None:
-        link, paths = Link(), dict[bytes, Path]()
+        link, paths = self.network.link(), dict[bytes, Path]()
 
         def say(name: bytes, frames: list[m.Frame]) -> None:
             when, size = self.events.now, size_of(frames, self.costs.vector)

@@ -27,12 +27,19 @@ class Costs:
     microbatch: float = 0.005  # 16 images on one of 16 busy processes
     noise: float = 0.05  # of that, deviation
     vector: int = 548_712
-    remote: float = 0.0002  # the coordinator's for each message to or from another machine
+    remote: float = 0.000067  # of the thread that sends or takes a message to or from another machine, and decides
+    carry: float = 0.000019  # of ZeroMQ's thread, at either end, for each of these
+    byte: float = 0.68e-9  # and for each of its bytes, with keys: it encrypts
     local: float = 0.0000325  # a relay's for each message to or from one of its processes
     wake: float = 0.0003  # from one process to another of the same machine
     latency: float = 0.0001  # of the network
     add: float = 0.00012  # adding two vectors
     step: float = 0.0015  # the optimizer, and what else a step takes
+
+
+def without_keys(costs: Costs) -> Costs:
+    """Return what it takes where nothing is encrypted."""
+    return replace(costs, byte=0.14e-9)
 
 
 def job(images: int) -> Job:

@@ -4,7 +4,8 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from benchmarks.simulation.events import Events
+from benchmarks.simulation.events import Events, Processor
+from benchmarks.simulation.model import Costs
 
 SMALL = 4096  # bytes of a message that takes no time but the latency
 
@@ -14,8 +15,9 @@ class Transfer:
     """A message that is on the way: how many bytes are left, at how many a second, since when."""
 
     path: "Path"
-    left: float
+    size: int
     deliver: Callable[[], None]
+    left: float
     rate: float = 0.0
     since: float = 0.0
     ends: float = 0.0
@@ -23,8 +25,12 @@ class Transfer:
 
 @dataclass(eq=False)
 class Link:
-    """A machine's link, and what it carries each way. `sent` and `received` in bytes."""
+    """A machine's link, and what it carries each way. `sent` and `received` in bytes.
 
+    `io` sends, takes, encrypts and decrypts one message after the other.
+    """
+
+    io: Processor
     out: set[Transfer] = field(default_factory=set)
     into: set[Transfer] = field(default_factory=set)
     sent: int = 0
@@ -32,15 +38,19 @@ class Link:
 
 
 class Network:
-    """Carries messages at `rate` bytes a second and link, with a delay of `latency` seconds.
+    """Carries messages at `rate` bytes a second and link, with a delay.
 
     As connections do, messages on their way share a link: each has the lesser of its parts of the two that it takes.
     """
 
-    def __init__(self, events: Events, rate: float, latency: float) -> None:
+    def __init__(self, events: Events, rate: float, costs: Costs) -> None:
         self.events = events
-        self.latency = latency
+        self.costs = costs
         self._rate = rate
+
+    def link(self) -> Link:
+        """Return the link of another machine."""
+        return Link(Processor(self.events))
 
     def start(self, transfer: Transfer) -> None:
         """Let a message enter both links."""
@@ -62,6 +72,17 @@ class Network:
                 transfer.ends = now + max(0.0, transfer.left) / rate
                 self.events.at(transfer.ends, self._end_of(transfer, transfer.ends))
 
+    def arrive(self, transfer: Transfer) -> None:
+        """Let all of a message be at the other end, where it is decrypted."""
+        self.events.at(self.events.now + self.costs.latency, lambda: self._take(transfer))
+
+    def _take(self, transfer: Transfer) -> None:
+        self.events.at(transfer.path.there.io.work(self.handling(transfer.size)), transfer.deliver)
+
+    def handling(self, size: int) -> float:
+        """Return the seconds that either end's `io` is busy with a message."""
+        return self.costs.carry + size * self.costs.byte
+
     def _end_of(self, transfer: Transfer, planned: float) -> Callable[[], None]:
         def end() -> None:
             path = transfer.path
@@ -69,7 +90,7 @@ class Network:
                 path.here.out.remove(transfer)
                 path.there.into.remove(transfer)
                 self._share(path)
-                self.events.at(self.events.now + self.latency, transfer.deliver)
+                self.arrive(transfer)
                 path.next()
 
         return end
@@ -88,8 +109,12 @@ class Path:
         """Carry `size` bytes from `when` on, and call `deliver` when all has arrived."""
         self.here.sent += size
         self.there.received += size
-        transfer = Transfer(self, size, deliver)
-        self._network.events.at(when, lambda: self._enter(transfer))
+        transfer = Transfer(self, size, deliver, left=size)
+        self._network.events.at(when, lambda: self._leave(transfer))
+
+    def _leave(self, transfer: Transfer) -> None:
+        ready = self.here.io.work(self._network.handling(transfer.size))
+        self._network.events.at(ready, lambda: self._enter(transfer))
 
     def _enter(self, transfer: Transfer) -> None:
         self._waiting.append(transfer)
@@ -103,7 +128,7 @@ class Path:
         while self._waiting and not self._busy:
             transfer = self._waiting.popleft()
             if transfer.left <= SMALL:
-                network.events.at(network.events.now + network.latency, transfer.deliver)
+                network.arrive(transfer)
             else:
                 self._busy = True
                 network.start(transfer)

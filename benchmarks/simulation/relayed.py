@@ -56,7 +56,7 @@ class RelayedMachine:
     def __init__(self, cluster: World, number: int, processes: int, tree: bool) -> None:
         self._cluster, self.name, self.count = cluster, b"m%d" % number, processes
         events, costs = cluster.events, cluster.costs
-        self.link, self.processor = Link(), Processor(events)
+        self.link, self.processor = cluster.network.link(), Processor(events)
         self.socket = Socket(events, self.processor, costs.local, local=True, costs=costs)
         self.processes: list[Process] = []
         self._made = 0
@@ -192,14 +192,18 @@ class RelayedMachine:
             self.above.nudge()
             self.above = None
             self._came.clear()
-            self._happened.append(Connected())
+            joined = Connected(home=False)  # of which the relay has not been told yet, and is not to be any more
+            self._happened = [*(one for one in self._happened if one != joined), Connected()]
 
     def nudge(self) -> None:
         """Let the relay look at what has happened."""
         self._turn_soon(0.0)
 
     def poll(self, timeout: float) -> Sequence[m.Frame] | None:
-        return self._came.popleft() if self._came else None
+        if not self._came:
+            return None
+        self.processor.work(self._cluster.costs.remote)
+        return self._came.popleft()
 
     def send(self, frames: Sequence[m.Frame]) -> None:
         copied = [bytes(frame) for frame in frames]
@@ -211,7 +215,7 @@ class RelayedMachine:
             if above:
                 above._turn_soon(cluster.costs.wake)
 
-        size, when = size_of(copied, cluster.costs.vector), self.processor.work(cluster.costs.local)
+        size, when = size_of(copied, cluster.costs.vector), self.processor.work(cluster.costs.remote)
         path.carry(size, when, arrive)
 
     def close(self) -> None:

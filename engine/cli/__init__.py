@@ -18,6 +18,7 @@ from engine.cli.overview import overview
 from engine.cli.parser import Parser
 from engine.errors import GradsumError, SettingsError, UsageError, WorkerFailedError
 from engine.system.blas import ONE_THREAD
+from engine.system.collector import loading
 from engine.system.forks import own_process
 from engine.system.logs import configure_logging
 from engine.system.signals import NEAR_LIMIT, heard
@@ -72,7 +73,8 @@ def _run(given: list[str]) -> int:
         if name not in SUMMARIES:
             Parser("gradsum").refuse_command(name, SUMMARIES)
         logger.debug("%s %s", name, rest)
-        command = load(name)
+        with loading():
+            command = load(name)
         parsed = command.parser().parse_args(rest)
         _check_here()
         return command.run(parsed)

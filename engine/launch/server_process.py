@@ -83,6 +83,7 @@ def _serve(control: socket.socket, errors: IO[bytes]) -> NoReturn:
     """Be the server, from the fork to its end, as if its program had been started: nothing of ours may be undone."""
     code = 1
     try:
+        gc.enable()  # it may be off here for the moment
         os.setsid()  # Ctrl-C in the terminal is for the coordinator alone
         for number in handled():
             signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)

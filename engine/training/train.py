@@ -13,6 +13,7 @@ from engine.nn.model import Model
 from engine.nn.optimizers import Optimizer
 from engine.nn.own.imports import Asked, importing
 from engine.settings import Settings, SettingsDict, given_settings
+from engine.system.collector import loading
 from engine.system.terminal import ProgressLine
 from engine.training.prepare import Request, begin_or_resume, choose_settings, prepare
 from engine.training.process import AT_ONCE, TrainingProcess
@@ -73,12 +74,14 @@ def train_request(request: Request, given: Reporter | None, change: Callable[[Ru
     with ProgressLine(None if given else sys.stderr) as line, TrainingProcess(reporter, line=line) as process:
         earlier = None if request.resume is None else checkpoints.load(request.resume)
         settings = choose_settings(request.settings, earlier)
-        process.use_kernels(settings)
+        with loading():
+            process.use_kernels(settings)
         run = None
         if not is_compiled():  # that takes long, so see first whether there is anything to do
             run = prepare(request, settings, earlier, process.converting)
             process.compile_kernels()
-        process.start_workers(settings)  # they take a second to start: time to load the data
+        with loading():
+            process.start_workers(settings)  # they take a second to start: time to load the data
         reporter.status("preparing data and model")
         run = run or prepare(request, settings, earlier, process.converting)
         run = change(run)

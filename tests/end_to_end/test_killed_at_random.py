@@ -1,8 +1,9 @@
-"""SIGKILL of a coordinator, a relay or a relay's command at random moments leaves nothing behind.
+"""SIGKILL of a coordinator, its fork server, a relay or a relay's command at random moments leaves nothing behind.
 
 GRADSUM_TEST_LONGER=25 for a hundred of them.
 """
 
+import contextlib
 import os
 import random
 import signal
@@ -22,7 +23,7 @@ from tests.support.tools import LONGER
 
 ROUNDS = 4 * LONGER
 MOMENTS = 3.0  # seconds after the start, which takes about half of them
-VICTIMS = ("coordinator", "relay", "command")
+VICTIMS = ("coordinator", "relay", "command", "fork server")
 ENDLESS = (*SMALL[:5], "--workers", 2, *SMALL[7:], "--steps", 1 << 30, "--insecure", "--checkpoint-every", 20)
 
 
@@ -42,6 +43,14 @@ class Program:
         """Return its processes besides the first."""
         return [pid for pid in processes(self.mark) if pid != self.process.pid]
 
+    def fork_server(self) -> int | None:
+        """Return the process that forks its workers; None if it is not there."""
+        for pid in self.others():
+            with contextlib.suppress(OSError):  # it may have ended meanwhile
+                if Path(f"/proc/{pid}/comm").read_text() == "gradsum-forks\n":
+                    return pid
+        return None
+
     def end(self, number: signal.Signals) -> None:
         """End it by a signal, upon which nothing may be left of it."""
         self.process.send_signal(number)
@@ -60,7 +69,7 @@ def shared() -> set[str]:
 def test_nothing_is_left(tidy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     save_data()
-    rng, before = random.Random(LONGER), shared()
+    rng, before, servers = random.Random(LONGER), shared(), 0
     for number in range(ROUNDS):
         with socket.create_server(("127.0.0.1", 0)) as free:
             address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
@@ -75,6 +84,10 @@ def test_nothing_is_left(tidy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyP
             coordinator.end(signal.SIGKILL)
         elif victim == "command":
             worker.end(signal.SIGKILL)
+        elif victim == "fork server":
+            if server := coordinator.fork_server():
+                os.kill(server, signal.SIGKILL)
+                servers += 1
         elif others := worker.others():
             os.kill(rng.choice(others), signal.SIGKILL)
         if victim != "command":
@@ -82,3 +95,4 @@ def test_nothing_is_left(tidy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyP
         if victim != "coordinator":
             coordinator.end(signal.SIGINT)
     assert shared() <= before
+    assert servers or ROUNDS < 20, "it was never there"

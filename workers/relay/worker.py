@@ -23,7 +23,7 @@ from engine.wire import messages as m
 from workers.parent import Parent
 from workers.relay import events as relay
 from workers.relay.below import Below
-from workers.relay.events import Came, Prepared, ProcessJoined, ProcessLeft, Tick
+from workers.relay.events import Came, Connected, Prepared, ProcessJoined, ProcessLeft, Tick
 from workers.relay.group import Group, Workplace
 from workers.relay.relay import Relay
 from workers.relay.uplink import Uplink
@@ -69,6 +69,7 @@ class RelayWorker(Worker):
         self._below: Below | None = None
         self._workplace: Workplace | None = None
         self._happened: list[relay.Event] = []  # that the relay has not been told
+        self._notices = NoticeLimit(_print_unusual)
         self._heard = clock.now()
 
     def _loop(self) -> Quit:
@@ -88,7 +89,10 @@ class RelayWorker(Worker):
         frames = self._wait()
         if quit_ := self._reason_to_quit():
             return quit_
-        self._happened += self._uplink.events()
+        found = self._uplink.events()
+        self._happened[:0] = found  # first: what is done about the rest is said to whoever is above now
+        if any(isinstance(event, Connected) for event in found):
+            frames = None  # of who was above: who is now says nothing before a greeting
         while frames is not None:
             self._happened.append(Came(*m.decode(frames)))
             self._heard = self._clock.now()
@@ -190,7 +194,7 @@ class RelayWorker(Worker):
             endpoint=workplace.endpoint,
             supervisor=workplace.supervisor,
             clock=self._clock,
-            notice=NoticeLimit(self._note).take,
+            notice=self._note,
             interrupted=lambda: False,
             arbiter=self._arbiter,
             shared_memory=workplace.shared_memory,
@@ -205,17 +209,22 @@ class RelayWorker(Worker):
         self._happened.append(Prepared(layout.digest, layout.size, proof, place.address, place.key))
 
     def _note(self, notice: Notice) -> None:
-        """Take in what happened below; whoever started the relay is told what is unusual."""
+        """Take in what happened below: all who came and left, whatever else is held back."""
         report = notice.report
         if report and notice.kind is NoticeKind.JOINED:
             self._happened.append(ProcessJoined(report.name, report.pid, report.host, report.via))
         elif report and notice.kind in GONE:
             self._happened.append(ProcessLeft(report.name, notice.text))
-        elif notice.kind not in ROUTINE:
-            print(f"gradsum worker: process {notice.worker or ''} {notice.kind}: {notice.text}", file=sys.stderr)
+        self._notices.take(notice)
 
     def _send_sums(self, answer: relay.Answer) -> None:
         work, sums = answer.work, answer.sums
         loss, correct, cpu = float(sums.loss), int(sums.correct), self._cpu() - self._cpu_before
         result = m.Result(work.session, work.round, work.attempt, *answer.block, loss, correct, answer.seconds, cpu)
         self._send(result, sums.gradient if sums.tally is None else sums.tally.counts.astype(WIRE))
+
+
+def _print_unusual(notice: Notice) -> None:
+    """Tell whoever started the relay what is unusual."""
+    if notice.kind not in ROUTINE and not (notice.report and notice.kind in GONE):
+        print(f"gradsum worker: process {notice.worker or ''} {notice.kind}: {notice.text}", file=sys.stderr)

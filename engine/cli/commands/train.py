@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from engine.cli.command import Command
 from engine.cli.exit_codes import INTERRUPTED
 from engine.cli.run_options import TEXTS, add_run_options, given_options
+from engine.system.collector import loading
 from engine.system.signals import near_limit_ignored
 
 if TYPE_CHECKING:
@@ -23,7 +24,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Train, and print where everything is."""
-    return train_with(*given_options(arguments, TEXTS))
+    with loading():
+        given = given_options(arguments, TEXTS)
+    return train_with(*given)
 
 
 def train_with(given: Mapping[str, Any], quiet: bool, as_json: bool) -> int:
@@ -33,7 +36,8 @@ def train_with(given: Mapping[str, Any], quiet: bool, as_json: bool) -> int:
     reporter = reporter_for(sys.stderr, quiet)
     try:
         reporter.status("loading")
-        from engine.training.train import train
+        with loading():
+            from engine.training.train import train
 
         result = train(reporter=reporter, **given)
     finally:

@@ -51,7 +51,8 @@ def panel(rows: int, vectors: int, lanes: int, edge: bool = False) -> Any:
         typingctx: Any, a: Any, ai: Any, ak: Any, b: Any, bk: Any, c: Any, ci: Any, M: Any, K: Any, N: Any, more: Any
     ) -> Any:
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            _Panel(builder, vectors, lanes, edge, *arguments).emit(rows)
+            found = Panel(builder, vectors, lanes, edge, *arguments)
+            in_tiles(builder, found.M, rows, found.tile)
             return context.get_dummy_value()
 
         return SIGNATURE, generate
@@ -59,8 +60,33 @@ def panel(rows: int, vectors: int, lanes: int, edge: bool = False) -> Any:
     return intrinsic(compute)
 
 
+def in_tiles(builder: Any, M: Any, rows: int, tile: Callable[[Any, int], None]) -> None:
+    """Emit `tile(row, rows)` for all M rows: `rows` at a time while there are enough, then half as many, and so on."""
+    row = ir.Constant(WORD, 0)
+    while rows:
+        row = _whole_tiles(builder, M, row, rows, tile)
+        rows //= 2
+
+
+def _whole_tiles(builder: Any, M: Any, start: Any, rows: int, tile: Callable[[Any, int], None]) -> Any:
+    """Do tiles of `rows` from the row `start` while they fit; return the row after them."""
+    before, test, body, after = builder.block, *(builder.append_basic_block(n) for n in ("rows", "tile", "left"))
+    builder.branch(test)
+    builder.position_at_end(test)
+    row = builder.phi(WORD)
+    row.add_incoming(start, before)
+    following = builder.add(row, ir.Constant(WORD, rows))
+    builder.cbranch(builder.icmp_signed("<=", following, M), body, after)
+    builder.position_at_end(body)
+    tile(row, rows)
+    row.add_incoming(following, builder.block)
+    builder.branch(test)
+    builder.position_at_end(after)
+    return row
+
+
 @dataclass
-class _Panel:
+class Panel:
     """Emits the instructions of one panel; the fields after `edge` are the arguments, as LLVM's values."""
 
     builder: Any
@@ -78,6 +104,8 @@ class _Panel:
     K: Any
     N: Any
     more: Any
+    first: Any = None  # where the values are that chains go on with; in c, if it is not said
+    first_row: Any = None
 
     def __post_init__(self) -> None:
         self.vector = ir.VectorType(FLOAT, self.lanes)
@@ -86,36 +114,11 @@ class _Panel:
             numbers = ir.Constant(ir.VectorType(INT, self.lanes), list(range(self.lanes)))
             self.mask = self.builder.icmp_unsigned("<", numbers, self._splat(self.builder.trunc(self.N, INT)))
 
-    def emit(self, rows: int) -> None:
-        """Do all rows: `rows` at a time while there are enough, then fewer."""
-        row = ir.Constant(WORD, 0)
-        while rows:
-            row = self._rows(row, rows)
-            rows //= 2
-
-    def _rows(self, start: Any, rows: int) -> Any:
-        """Do tiles of `rows` from the row `start` while they fit; return the row after them."""
-        builder = self.builder
-        before, test, body, after = builder.block, *(builder.append_basic_block(n) for n in ("rows", "tile", "left"))
-        builder.branch(test)
-        builder.position_at_end(test)
-        row = builder.phi(WORD)
-        row.add_incoming(start, before)
-        following = builder.add(row, ir.Constant(WORD, rows))
-        builder.cbranch(builder.icmp_signed("<=", following, self.M), body, after)
-        builder.position_at_end(body)
-        self._tile(row, rows)
-        row.add_incoming(following, builder.block)
-        builder.branch(test)
-        builder.position_at_end(after)
-        return row
-
-    def _tile(self, row: Any, rows: int) -> None:
+    def tile(self, row: Any, rows: int) -> None:
         """Compute `rows` rows from `row` on."""
         builder = self.builder
-        a = [builder.gep(self.a, [builder.mul(self._plus(row, i), self.a_row)]) for i in range(rows)]
-        c = [builder.gep(self.c, [builder.mul(self._plus(row, i), self.c_row)]) for i in range(rows)]
-        first = self._begin(c)
+        a, c = (self._places(start, row, step, rows) for start, step in ((self.a, self.a_row), (self.c, self.c_row)))
+        first = self._begin(c if self.first is None else self._places(self.first, row, self.first_row, rows))
         with self._loop() as (k, chains):
             sums = [chains(value) for value in first]
             b = builder.gep(self.b, [builder.mul(k, self.b_k)])
@@ -128,6 +131,11 @@ class _Panel:
         for i in range(rows):
             for j in range(self.vectors):
                 self._store(sums[i * self.vectors + j].next, c[i], j)
+
+    def _places(self, start: Any, row: Any, step: Any, rows: int) -> list[Any]:
+        """Return where `rows` rows, `step` values apart, begin from `row` on."""
+        builder = self.builder
+        return [builder.gep(start, [builder.mul(self._plus(row, i), step)]) for i in range(rows)]
 
     def _begin(self, c: list[Any]) -> list[Any]:
         """Return what the chains begin with: what is in c, or 0."""

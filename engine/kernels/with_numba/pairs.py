@@ -29,6 +29,15 @@ def level_of(number: int) -> int:
 
 
 @inner
+def completed(number: int) -> int:
+    """Return how many pairs sum `number` completes: the ones that it ends with in binary."""
+    ones = 0
+    while number & 1:
+        number, ones = number >> 1, ones + 1
+    return ones
+
+
+@inner
 def level(total: Array, stack: Array, number: int) -> Array:
     """Return the level `number`."""
     size = total.size
@@ -39,9 +48,8 @@ def level(total: Array, stack: Array, number: int) -> Array:
 def merge(total: Array, stack: Array, number: int) -> None:
     """Add up the pairs that sum `number` completes."""
     at = level_of(number)
-    while number & 1:
-        increase(level(total, stack, at - 1), level(total, stack, at))
-        at, number = at - 1, number >> 1
+    for to in range(at - 1, at - 1 - completed(number), -1):
+        increase(level(total, stack, to), level(total, stack, to + 1))
 
 
 @inner

@@ -8,7 +8,7 @@ others, `nothing` is read, `count` zeros, or written.
 from collections.abc import Sequence
 from typing import Any
 
-from engine.kernels.with_numba.transforms import combine, contract, differences, expand, fold, spread
+from engine.kernels.with_numba.transforms import combine, differences, expand, fold, spread
 from engine.kernels.with_numba.vector import Vector
 from engine.kernels.with_numba.vectors import (
     BYTE,
@@ -165,12 +165,6 @@ def input_gradient_row(
 def filter_tile(b: Any, w: Any, tap: Any, u: Any, point: Any, count: Any) -> None:
     """Set u = G w G^T; the 9 taps of w are `tap` values apart."""
     _transformed(b, expand, _taps(b, w, tap), _points(b, u, point), count)
-
-
-@emitted(FLOATS, COUNT, FLOATS, COUNT, COUNT)
-def filter_gradient_tile(b: Any, u: Any, point: Any, w: Any, tap: Any, count: Any) -> None:
-    """Set w = G^T u G."""
-    _transformed(b, contract, _points(b, u, point), _taps(b, w, tap), count)
 
 
 def _transformed(b: Any, transform: Any, source: Places, target: Places, count: Any) -> None:

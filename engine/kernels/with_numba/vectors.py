@@ -120,10 +120,13 @@ def each(builder: Any, count: Any, emit: Callable[[Lanes], None], start: Any = N
     with loop(builder, start or number(0), whole, LANES) as at:
         emit(Lanes(builder, at, None))
     with builder.if_then(builder.icmp_signed("<", whole, count), likely=False):
-        left = builder.trunc(builder.sub(count, whole), INT)
-        numbers = ir.Constant(ir.VectorType(INT, LANES), list(range(LANES)))
-        mask = builder.icmp_unsigned("<", numbers, splat(builder, left))
-        emit(Lanes(builder, whole, mask))
+        emit(Lanes(builder, whole, first_lanes(builder, builder.sub(count, whole))))
+
+
+def first_lanes(builder: Any, count: Any) -> Any:
+    """Return a mask of the first `count` lanes, fewer than there are."""
+    numbers = ir.Constant(ir.VectorType(INT, LANES), list(range(LANES)))
+    return builder.icmp_unsigned("<", numbers, splat(builder, builder.trunc(count, INT)))
 
 
 def wide(builder: Any, count: Any, emit: Callable[[Lanes], None]) -> None:

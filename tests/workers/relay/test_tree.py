@@ -78,6 +78,43 @@ def test_those_behind_one_that_is_killed_come_back(audit: float) -> None:
     assert sum(tree.reported().values()) == tree.images
 
 
+def test_what_the_one_above_had_said_is_forgotten_when_it_is_gone() -> None:
+    """Its WELCOME is taken from the queue in the turn in which it is seen to be gone, and is not the coordinator's."""
+    tree = grown(2)
+    third = ToyRelay(tree.endpoint, "relay 3", (), tree=True)
+    while not third.uplink.joined:
+        third.turn()
+        tree.coordinator.wait()
+    third.turn()
+    tree.coordinator.wait()
+    tree.endpoint.relays[1].kill()
+    tree.endpoint.relays.append(third)
+    tree.check(1)
+    assert third.ended is None
+    assert not third.uplink.joined
+
+
+@pytest.mark.parametrize("turns", range(8))
+def test_it_greets_once_when_it_has_a_process_again_and_the_one_above_is_gone(turns: int) -> None:
+    tree = grown(3)
+    _, second, third = tree.endpoint.relays
+    tree.endpoint.relays.remove(third)
+    third.group.replaced = False
+    third.group.endpoint.hang_up(next(iter(third.group.endpoint.workers)))
+    while not isinstance(third.uplink.said[-1], m.Goodbye):
+        tree.clock.time += 0.25
+        third.turn()
+    third.group.replaced = True
+    for _ in range(turns):
+        tree.clock.time += 0.25
+        third.turn()
+    second.kill()
+    tree.endpoint.relays.append(third)
+    tree.check(1)
+    tree.coordinator.gather(2)
+    assert third.ended is None
+
+
 def test_one_that_cannot_be_reached_is_left_alone() -> None:
     tree = grown(2)
     del tree.endpoint.open["tcp://10.0.0.2:5000"]

@@ -46,6 +46,8 @@ class WinogradBlocks(Operation):
         self._has_bias, self._size = layer.bias, conv_size(step)
         self._transformed = site.weights.blocks(f"{layer.name}.filter")
         self._work, self._waiting, self._sums = self.scratch
+        u, _ = self._transformed.filters
+        self._unused = u.reshape(36, u.shape[2], u.shape[1])  # only its shape counts where nothing is taken from it
         (above, _), (left, _) = layer.borders(step.input)
         blocks, (rows, columns) = blocks_of(layer.window), layer.window
         shape = (*plane_size(self._size), x.N * prod(blocks) * C + APART)
@@ -93,12 +95,11 @@ class WinogradBlocks(Operation):
     def backward(self) -> None:
         """Compute bias' and filter' of the layer, and x'."""
         kernels, x, y, N = self.backend, self.x, self.y, self.x.N
-        dy, (u, turned) = y.gradient_plane, self._transformed.filters
+        dy, (_, turned) = y.gradient_plane, self._transformed.filters
         if self._has_bias:
             kernels.bias_gradient(dy, y.place, y.shape, self._bias.gradient, self.microbatch, self._waiting)
-        unused = u.reshape(36, u.shape[2], u.shape[1])  # only its shape counts where no gradient of the plane is wanted
         kernels.winograd_gradient(
-            *(self._shifted.plane, N, dy, y.place, NO_ROUTE, self._size, unused, NOTHING, self._sums),
+            *(self._shifted.plane, N, dy, y.place, NO_ROUTE, self._size, self._unused, NOTHING, self._sums),
             *(self.microbatch, self._work),
         )
         for part, sums in block_parts(self._filter.gradient, self._sums):
