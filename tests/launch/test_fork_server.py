@@ -279,7 +279,7 @@ def test_the_folder_of_a_parent_that_is_killed_is_removed(how: str, tmp_path: Pa
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder" / "file").touch()
     words = [sys.executable, "-c", LEAVING, str(tmp_path / "folder"), how]
-    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as parent:
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT) as parent:
         assert parent.stdout
         server = int(parent.stdout.readline())
         parent.communicate()
@@ -311,7 +311,7 @@ def test_a_process_with_a_thread_is_not_forked(tmp_path: Path) -> None:
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT) as parent:
         assert parent.stdout
         server = Path("/proc") / parent.stdout.readline().strip()
-        assert "--fork-server" in (server / "cmdline").read_text()
+        wait_until(lambda: "--fork-server" in (server / "cmdline").read_text())
         parent.communicate(timeout=PATIENCE)
 
 
