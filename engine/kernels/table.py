@@ -24,7 +24,7 @@ from engine.kernels.arrays import (
     Size,
     Words,
 )
-from engine.kernels.table_of_layers import Activations, Averages, Norms
+from engine.kernels.table_of_layers import Activations, Averages, Convolutions, Norms
 
 __all__ = [
     "Array",
@@ -102,7 +102,7 @@ class Vectors(Protocol):
         """
 
 
-class Backend(Vectors, Activations, Averages, Norms, Protocol):
+class Backend(Vectors, Activations, Averages, Convolutions, Norms, Protocol):
     """One implementation of every operation; the modules `with_numpy`, `with_numba` and `exact` are three."""
 
     @property

@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from engine.kernels.arrays import Array, Place
+from engine.kernels.arrays import Array, Place, Size
 
 
 class Activations(Protocol):
@@ -51,6 +51,32 @@ class Averages(Protocol):
 
     def average_pool_gradient(self, dy: Array, place: Place, dx: Array, size: int) -> None:
         """Write to dx [H, W, L] the gradient: dy (a plane), divided by the number of values of the window."""
+
+
+class Convolutions(Protocol):
+    """The operations of a convolution of stride 1 that is computed tap by tap."""
+
+    def convolve(self, x: Array, filters: Array, y: Array, origin: Size, work: Array) -> None:
+        """Set y [h, w, N, O] to the convolution of x [H, W, N, C] by filters [k, l, C, O], of stride 1.
+
+        The first patch begins at the row and column `origin`. Every value is one chain of fused multiply-adds, over
+        (row and column of the filter, channel), from 0. `work` has w N O values.
+        """
+
+    def convolve_input_gradient(self, dy: Array, turned: Array, dx: Array, origin: Size, work: Array) -> None:
+        """Set dx [H, W, N, C] to the gradient of x in `convolve`; `turned` are the filters as [O, k, l, C].
+
+        What every output gives to a pixel is one chain over O, from 0; those are added up over (row, column) of the
+        output. `work` has w N C values.
+        """
+
+    def convolve_filter_gradient(
+        self, x: Array, dy: Array, dfilters: Array, origin: Size, microbatch: int, work: Array
+    ) -> None:
+        """Set dfilters [k, l, C, O] to the gradient of the filters in `convolve`.
+
+        Each tap's is `matrix_gradient` of the pixels that it meets and dy, with (row, column) as t and as much `work`.
+        """
 
 
 class Norms(Protocol):

@@ -37,6 +37,7 @@ HARD = floats(0, -0.0, 1e-45, -1e-45, 1e-38, 1, -1, 0.5, 3.92, -3.92, 5.54, -5.5
 WILD = np.concatenate([normal(500) * 3, HARD, floats(np.inf, -np.inf, np.nan)])
 
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
+sizes = st.tuples(st.integers(1, 3), st.integers(1, 3))
 compiled = pytest.mark.parametrize("kernels", BACKENDS[1:], ids=[b.name for b in BACKENDS[1:]])
 
 
@@ -256,6 +257,25 @@ def test_convolution(kernels: Backend) -> None:
     same(kernels, "im2col", lambda: (normal(7, 5, 2, 4), np.empty_like(columns), (2, 1), (0, 1)))
     same(kernels, "add_bias", lambda: (dy, bias, np.empty_like(dy), (0, 0)))
     alike(kernels, "bias_gradient", (dy, (0, 0), dy.shape, bias, 1), (np.empty(8, np.float32),))
+
+
+@compiled
+@given(C=st.integers(1, 40), O=st.integers(1, 40), window=sizes, size=sizes, microbatch=st.integers(1, 4))
+def test_convolution_by_taps(
+    kernels: Backend,
+    C: int,
+    O: int,  # noqa: E741
+    window: tuple[int, int],
+    size: tuple[int, int],
+    microbatch: int,
+) -> None:
+    N, origin, work = 4, (1, 0), np.empty(4 * 3 * 40 * 16, np.float32)
+    x, filters = normal(size[0] + window[0] + 1, size[1] + window[1], N, C), normal(*window, C, O, seed=1)
+    dy, turned = normal(*size, N, O, seed=2), normal(O, *window, C, seed=3)
+    filters[0, 0, 0], turned[0, 0, 0] = HARD[C % HARD.size], HARD[O % HARD.size]
+    alike(kernels, "convolve", (x, filters, np.empty_like(dy), origin), (work,))
+    alike(kernels, "convolve_input_gradient", (dy, turned, np.empty_like(x), origin), (work,))
+    alike(kernels, "convolve_filter_gradient", (x, dy, np.empty_like(filters), origin, microbatch), (work,))
 
 
 @compiled

@@ -5,6 +5,7 @@ from math import prod
 
 from engine.compute.program.operations import (
     OPERATIONS,
+    ConvolutionByTaps,
     Copy,
     Operation,
     Stem,
@@ -18,8 +19,10 @@ from engine.errors import ModelError
 from engine.nn.layers import Conv2d, Layer, Layers, MaxPool2d, Relu, Residual, Shape
 from engine.nn.model import Model
 
-# From which on Winograd's transforms cost less than they save:
-CHANNELS = 8  # in and out
+CHANNELS = (
+    8  # from which on pixels are multiplied where they are: with fewer, copies of patches cost less than they save
+)
+# From which on Winograd's transforms cost less than they save, beside CHANNELS in and out:
 EDGE = 3  # rows and columns of outputs
 TAPS = 5  # of a kernel that is cut into blocks of 3 x 3, for each of them
 
@@ -98,11 +101,13 @@ def _single(layer: Layer, shape: Shape, place: int) -> Step:
     if isinstance(layer, Residual):
         body = _steps(layer.layers, shape, place, within=True)
         branches = tuple(body), tuple(_steps(layer.shortcut, shape, place + _count(layer.layers), within=True))
-    kind = WinogradBlocks if _in_blocks(layer, shape) else _operation(layer)
+    kind = WinogradBlocks if _in_blocks(layer, shape) else _operation(layer, shape)
     return Step(kind, (layer,), shape, layer.output_shape(shape), branches=branches)
 
 
-def _operation(layer: Layer) -> type[Operation]:
+def _operation(layer: Layer, shape: Shape) -> type[Operation]:
+    if type(layer) is Conv2d and layer.steps == (1, 1) and shape[2] >= CHANNELS:
+        return ConvolutionByTaps
     for kind in type(layer).__mro__:
         if kind in OPERATIONS:
             return OPERATIONS[kind]

@@ -24,6 +24,7 @@ from engine.kernels.exact.norms import normalise, normalise_gradient
 from engine.kernels.exact.pooling import max_pool, max_pool_gradient
 from engine.kernels.exact.products import matrix_gradient, multiply
 from engine.kernels.exact.stem import stem, stem_gradient, stem_work
+from engine.kernels.exact.taps import convolve, convolve_filter_gradient, convolve_input_gradient
 from engine.kernels.exact.winograd import winograd, winograd_filter, winograd_gradient, winograd_work
 from engine.kernels.philox import philox
 from engine.kernels.with_numpy.averages import average_pool, average_pool_gradient
@@ -64,6 +65,9 @@ __all__ = [
     "cached",
     "col2im",
     "compilations",
+    "convolve",
+    "convolve_filter_gradient",
+    "convolve_input_gradient",
     "dropout_mask",
     "gelu",
     "gelu_gradient",

@@ -21,6 +21,7 @@ from engine.kernels.golden import (
     pooling,
     products,
     stem,
+    taps,
     winograd,
     words,
 )
@@ -29,7 +30,7 @@ from engine.kernels.table import Backend
 
 FILES = (
     *(activations, averages, convolution, elementwise, loss, measures, norms, optimizers, philox, pooling, products),
-    *(stem, winograd, words),
+    *(stem, taps, winograd, words),
 )
 FIRST = (winograd, norms, stem, products)  # those that take longest to compile
 Results = dict[str, str]  # a digest by operation

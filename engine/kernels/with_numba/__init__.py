@@ -25,6 +25,7 @@ from engine.kernels.with_numba.philox import dropout_mask, philox
 from engine.kernels.with_numba.pooling import max_pool, max_pool_gradient
 from engine.kernels.with_numba.products import matrix_gradient, multiply
 from engine.kernels.with_numba.stem import stem, stem_gradient, stem_work
+from engine.kernels.with_numba.taps import convolve, convolve_filter_gradient, convolve_input_gradient
 from engine.kernels.with_numba.transpose import transpose
 from engine.kernels.with_numba.winograd import winograd, winograd_filter, winograd_gradient, winograd_work
 from engine.kernels.with_numba.words import look, ordered, publish
@@ -43,6 +44,9 @@ __all__ = [
     "cached",
     "col2im",
     "compilations",
+    "convolve",
+    "convolve_filter_gradient",
+    "convolve_input_gradient",
     "dropout_mask",
     "gelu",
     "gelu_gradient",

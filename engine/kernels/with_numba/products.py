@@ -21,25 +21,48 @@ edge = panel(TILE.rows, 1, LANES, edge=True)
 @kernel
 def multiply(a: Array, b: Array, out: Array, more: bool, work: Array) -> None:  # noqa: ARG001
     M, K, N = a.shape[1], a.shape[2], b.shape[2]
+    left, right, to = a.reshape(-1), b.reshape(-1), out.reshape(-1)
     for g in range(len(a)):
-        product(a, g * M * K, K, 1, b, g * K * N, N, out, g * M * N, M, K, N, more)
+        product(left, g * M * K, K, 1, right, g * K * N, N, to, g * M * N, M, K, N, more)
 
 
 @kernel
 def matrix_gradient(a: Array, b: Array, out: Array, microbatch: int, work: Array) -> None:
-    (T, N, M), O, flat = a.shape, b.shape[2], out.reshape(-1)  # noqa: E741 - as in the table
-    if microbatch >= N:  # one chain over all rows of a and b
-        product(a, 0, 1, M, b, 0, O, flat, 0, M, T * N, O, False)
+    T, N, M = a.shape
+    gradient(a.reshape(-1), 0, 0, b.reshape(-1), (1, T, N, M, b.shape[2]), out.reshape(-1), microbatch, work)
+
+
+@inner
+def gradient(
+    a: Array,
+    a0: int,
+    line: int,
+    b: Array,
+    shape: tuple[int, int, int, int, int],
+    out: Array,
+    microbatch: int,
+    work: Array,
+) -> None:
+    """Set out [M, O] to `matrix_gradient` of a and b [h, w, N, O], in which t is (row, column); all are flat.
+
+    `shape` is (h, w, N, M, O). The first row of a, [w, N, M], begins at a0, the others `line` values further each.
+    """
+    h, w, N, M, O = shape  # noqa: E741 - as in the table
+    if microbatch >= N:  # one chain over all of a and b
+        for i in range(h):
+            product(a, a0 + i * line, 1, M, b, i * w * N * O, O, out, 0, M, w * N, O, i > 0)
         return
-    for i in range(0, M, ROWS):
-        rows = min(ROWS, M - i)
-        total = flat[i * O : (i + rows) * O]
+    for m in range(0, M, ROWS):
+        rows = min(ROWS, M - m)
+        total = out[m * O : (m + rows) * O]
         for number in range((N + microbatch - 1) // microbatch):
             first = number * microbatch
             to = level(total, work, level_of(number))
-            for t in range(T):
-                at, n = t * N + first, min(microbatch, N - first)
-                product(a, at * M + i, 1, M, b, at * O, O, to, 0, rows, n, O, t > 0)
+            for i in range(h):
+                for j in range(w):
+                    at, n = j * N + first, min(microbatch, N - first)
+                    left, right = a0 + i * line + at * M + m, (i * w * N + at) * O
+                    product(a, left, 1, M, b, right, O, to, 0, rows, n, O, i + j > 0)
             merge(total, work, number)
         merge_rest(total, work, (N + microbatch - 1) // microbatch)
 
@@ -62,7 +85,7 @@ def product(
 ) -> None:
     """Set C [M, N] = A [M, K] B [K, N], or with `more` go on with what is in C.
 
-    Each begins at a place, a0, b0, c0, of a contiguous array of any shape. A's rows and columns are `row` and `column`
+    Each begins at a place, a0, b0, c0, of a flat array. A's rows and columns are `row` and `column`
     values apart, B's rows `b_row`, C's N.
     """
     for k in range(0, K, DEPTH):

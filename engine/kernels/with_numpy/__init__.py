@@ -24,6 +24,7 @@ from engine.kernels.with_numpy.optimizers import adam, momentum, nesterov, rmspr
 from engine.kernels.with_numpy.pooling import max_pool, max_pool_gradient
 from engine.kernels.with_numpy.products import matrix_gradient, multiply, transpose
 from engine.kernels.with_numpy.stem import stem, stem_gradient, stem_work
+from engine.kernels.with_numpy.taps import convolve, convolve_filter_gradient, convolve_input_gradient
 from engine.kernels.with_numpy.winograd import winograd, winograd_filter, winograd_gradient, winograd_work
 from engine.kernels.with_numpy.words import look, ordered, publish
 
@@ -52,6 +53,9 @@ __all__ = [
     "cached",
     "col2im",
     "compilations",
+    "convolve",
+    "convolve_filter_gradient",
+    "convolve_input_gradient",
     "dropout_mask",
     "gelu",
     "gelu_gradient",

@@ -11,6 +11,7 @@ from engine.compute.program.operations.pooling import AveragePool, GlobalAverage
 from engine.compute.program.operations.reshape import Copy, FlattenOp
 from engine.compute.program.operations.residual import ResidualOp
 from engine.compute.program.operations.stem import Stem
+from engine.compute.program.operations.taps import ConvolutionByTaps
 from engine.compute.program.operations.winograd import Winograd, WinogradPool
 from engine.compute.program.operations.winograd_blocks import WinogradBlocks
 from engine.nn import layers
@@ -36,4 +37,15 @@ OPERATIONS: dict[type[layers.Layer], type[Operation]] = {
     OwnLayer: OwnOp,
 }
 
-__all__ = ["OPERATIONS", "Copy", "Operation", "Site", "Stem", "Step", "Winograd", "WinogradBlocks", "WinogradPool"]
+__all__ = [
+    "OPERATIONS",
+    "ConvolutionByTaps",
+    "Copy",
+    "Operation",
+    "Site",
+    "Stem",
+    "Step",
+    "Winograd",
+    "WinogradBlocks",
+    "WinogradPool",
+]

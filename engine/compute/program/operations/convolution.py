@@ -34,6 +34,14 @@ def bias_of(step: Step, weights: Weights) -> Parameter:
     return Parameter(np.zeros(layer.filters, np.float32), np.zeros(layer.filters, np.float32))
 
 
+def padded(step: Step) -> PaddedShape:
+    """Return a frame with at least the padding of the convolution of `step` on every side."""
+    H, W, C = step.input
+    (above, below), (left, right) = geometry(step)[0].borders(step.input)
+    start = max(above, left)
+    return PaddedShape(H, W, C, start, start + H + below, start + W + right)
+
+
 CACHE = 96 << 10  # values of patches that are computed with while they are in the cache
 
 
@@ -63,10 +71,7 @@ class Convolution(Operation):
     @classmethod
     def input_frame(cls, step: Step) -> PaddedShape:
         """Return a frame with at least the layer's padding on every side."""
-        H, W, C = step.input
-        (above, below), (left, right) = geometry(step)[0].borders(step.input)
-        start = max(above, left)
-        return PaddedShape(H, W, C, start, start + H + below, start + W + right)
+        return padded(step)
 
     @classmethod
     def scratch_shapes(cls, step: Step, N: int, microbatch: int, backend: Backend) -> list[tuple[int, ...]]:  # noqa: ARG003
