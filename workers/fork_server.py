@@ -55,7 +55,7 @@ def _load() -> None:
 
 
 def _serve(control: socket.socket) -> None:
-    folder = ""  # to be removed if the coordinator ends without taking that back
+    folder = ""  # to be removed when the coordinator has ended
     children: dict[int, int] = {}  # a process by the descriptor that becomes readable when it ends
     poll = select.poll()
     poll.register(control, select.POLLIN)

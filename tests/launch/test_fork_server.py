@@ -58,12 +58,14 @@ with own_process(), rendezvous_folder() as folder, fork_server(len(sys.argv) > 1
 
 # Has a server that knows of a folder, and ends when its input does: by SIGKILL, or as it should.
 LEAVING = """
-import os, pathlib, sys
+import os, sys
 from engine.launch.fork_server import fork_server
-with fork_server(folder=pathlib.Path(sys.argv[1])) as server:
-    print(server.pid, flush=True)
+from engine.launch.rendezvous import rendezvous_folder
+with fork_server() as server, rendezvous_folder() as folder:
+    server.leave(folder)
+    print(server.pid, folder, flush=True)
     sys.stdin.read()
-    if sys.argv[2] == "killed":
+    if sys.argv[1] == "killed":
         os.kill(os.getpid(), 9)
 """
 
@@ -275,16 +277,15 @@ with own_process(), fork_server(True) as server:
 
 
 @pytest.mark.parametrize("how", ["killed", "leaves"])
-def test_the_folder_of_a_parent_that_is_killed_is_removed(how: str, tmp_path: Path) -> None:
-    (tmp_path / "folder").mkdir()
-    (tmp_path / "folder" / "file").touch()
-    words = [sys.executable, "-c", LEAVING, str(tmp_path / "folder"), how]
-    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as parent:
+def test_the_folder_of_a_parent_that_is_killed_is_removed(how: str) -> None:
+    words = [sys.executable, "-c", LEAVING, how]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT) as parent:
         assert parent.stdout
-        server = int(parent.stdout.readline())
+        server, folder = parent.stdout.readline().split()
+        assert Path(folder).exists()
         parent.communicate()
     wait_until(lambda: not Path(f"/proc/{server}").exists())
-    assert (tmp_path / "folder").exists() == (how == "leaves")
+    assert not Path(folder).exists()
 
 
 def test_a_fork_has_nothing_of_its_parent(tmp_path: Path) -> None:
