@@ -312,7 +312,7 @@ def test_a_process_with_a_thread_is_not_forked(tmp_path: Path) -> None:
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT) as parent:
         assert parent.stdout
         server = Path("/proc") / parent.stdout.readline().strip()
-        assert "--fork-server" in (server / "cmdline").read_text()
+        wait_until(lambda: "--fork-server" in (server / "cmdline").read_text())
         parent.communicate(timeout=PATIENCE)
 
 
