@@ -5,7 +5,7 @@ follow one another. The 36 matrices are `PAD` values further apart than they nee
 be in one another's way in the cache.
 """
 
-from numba import carray
+from numba.np.numpy_support import carray
 
 from engine.kernels.table import Array, Place, Route, Size
 from engine.kernels.with_numba.filter_gradient import TILE, apart, filter_gradient
