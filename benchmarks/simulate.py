@@ -16,13 +16,15 @@ STAR: Shape = "star"
 TREE: Shape = "tree"
 
 
-def measure(machines: int, processes: int, gigabits: float, shape: Shape, costs: Costs, steps: int) -> dict[str, float]:
+def measure(
+    machines: int, processes: int, gigabits: float, shape: Shape, costs: Costs, steps: int, warm: int = WARM
+) -> dict[str, float]:
     """Return the median milliseconds of a step, and vectors a step on the coordinator's link, each way."""
     cluster = Cluster(machines, processes, gigabits * GIGABIT, shape, costs)
-    for step in range(1, WARM):
+    for step in range(1, warm):
         cluster.step(step)
     sent, received = cluster.link.sent, cluster.link.received
-    times = [cluster.step(step) for step in range(WARM, WARM + steps)]
+    times = [cluster.step(step) for step in range(warm, warm + steps)]
     vectors = steps * costs.vector
     return {
         "ms": 1000 * statistics.median(times),
@@ -38,6 +40,7 @@ def main() -> int:
     parser.add_argument("--processes", type=int, default=16, help="of each machine (default: 16)")
     parser.add_argument("--gigabits", type=float, nargs="+", default=[1.0], help="a second, of each link (default: 1)")
     parser.add_argument("--steps", type=int, default=5, help="whose median is taken (default: 5)")
+    parser.add_argument("--warm", type=int, default=WARM, help=f"steps before these, at least 1 (default: {WARM})")
     parser.add_argument("--microbatch", type=float, default=5.0, help="milliseconds of one micro-batch (default: 5)")
     parser.add_argument("--noise", type=float, default=0.05, help="deviation of that, as a fraction (default: 0.05)")
     parser.add_argument("--singles", action="store_true", help="also processes with a connection each")
@@ -74,10 +77,10 @@ def predict(gigabits: float, machines: int, arguments: argparse.Namespace, costs
     size, rate = (machines, arguments.processes), gigabits * GIGABIT
     row = {"gigabits": gigabits, "machines": float(machines)}
     if arguments.singles:
-        row["single processes"] = measure(*size, gigabits, "singles", costs, arguments.steps)["ms"]
+        row["single processes"] = measure(*size, gigabits, "singles", costs, arguments.steps, arguments.warm)["ms"]
     for shape, name in ((STAR, "star of relays"), (TREE, "tree of relays")):
         if shape not in arguments.without:
-            found = measure(*size, gigabits, shape, costs, arguments.steps)
+            found = measure(*size, gigabits, shape, costs, arguments.steps, arguments.warm)
             row |= {name: found["ms"], f"vectors up, {shape}": found["received"]}
     row["tree in chunks"] = 1000 * plans.Tree(*size, rate, costs).seconds()
     row["exchange"] = 1000 * plans.Exchange(*size, rate, costs).seconds()

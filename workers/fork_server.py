@@ -12,6 +12,7 @@ import gc
 import json
 import os
 import select
+import shutil
 import signal
 import socket
 import sys
@@ -55,6 +56,7 @@ def _load() -> None:
 
 
 def _serve(control: socket.socket) -> None:
+    folder = ""  # to be removed if the coordinator ends without taking that back
     children: dict[int, int] = {}  # a process by the descriptor that becomes readable when it ends
     poll = select.poll()
     poll.register(control, select.POLLIN)
@@ -66,10 +68,16 @@ def _serve(control: socket.socket) -> None:
                 pid = children.pop(ready)
                 _tell(control, ended=pid, code=os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
                 continue
-            packet, descriptors, _, _ = socket.recv_fds(control, PACKET, MAX_DESCRIPTORS)
+            packet, descriptors = _next(control)
             if not packet:
+                if folder:
+                    shutil.rmtree(folder, ignore_errors=True)
                 return
-            request = Request(**json.loads(packet))
+            said = json.loads(packet)
+            if "folder" in said:
+                folder = said["folder"]
+                continue
+            request = Request(**said)
             pid = _fork(request, descriptors)
             for descriptor in descriptors:
                 os.close(descriptor)
@@ -77,6 +85,15 @@ def _serve(control: socket.socket) -> None:
             children[child] = pid
             poll.register(child, select.POLLIN)
             _tell(control, started=pid, number=request.number)
+
+
+def _next(control: socket.socket) -> tuple[bytes, list[int]]:
+    """Return what the coordinator says, with descriptors; nothing when it has ended."""
+    try:
+        packet, descriptors, _, _ = socket.recv_fds(control, PACKET, MAX_DESCRIPTORS)
+    except ConnectionError:  # it had not heard everything
+        return b"", []
+    return packet, descriptors
 
 
 def _call_it(name: str) -> None:

@@ -237,6 +237,7 @@ class Backend(Vectors, Activations, Averages, Norms, Protocol):
     def winograd_filter(self, w: Array, u: Array) -> None:
         """Transform a filter w [3, 3, C, O] to u [6, 6, C, O] = G w G^T.
 
+        Matrices u, here and below, may lie apart: at multiples of 4096 bytes they are in one another's way in caches.
         This and all below is F(4x4, 3x3) of Lavin and Gray 2015 (section 4.3): 36 products in place of 144 for a tile
         of 4 x 4 outputs.
         """

@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import IO
 
 from engine.launch.server_process import ServerProcess, executed, forked
@@ -41,16 +42,21 @@ class Request:
 class ForkServer:
     """The server, which is starting; it takes requests meanwhile. OSError if it cannot be started.
 
-    `start` starts it, with a descriptor that it listens on, and one for its standard error.
+    `start` starts it, with a descriptor that it listens on, and one for its standard error. It removes `folder` if this
+    process is killed.
     """
 
-    def __init__(self, start: Callable[[socket.socket, IO[bytes]], ServerProcess] = executed) -> None:
+    def __init__(
+        self, start: Callable[[socket.socket, IO[bytes]], ServerProcess] = executed, folder: Path | None = None
+    ) -> None:
         self.gone = False
         self._forked: dict[int, Forked] = {}  # by number of the request
         self._running: dict[int, Forked] = {}  # by process id
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the server
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
+            if folder:
+                self._leave(str(folder))
             try:
                 self._process = start(theirs, self._errors)
             except OSError:
@@ -107,8 +113,14 @@ class ForkServer:
         self._process.kill()
         self.gone = True
 
+    def _leave(self, folder: str) -> None:
+        """Say what is to be removed when this process has been killed; "" for nothing any more."""
+        with contextlib.suppress(OSError):
+            self._control.send(json.dumps({"folder": folder}).encode(), socket.MSG_DONTWAIT)
+
     def close(self) -> None:
         """End the server, whose workers have ended."""
+        self._leave("")
         self._control.close()
         try:
             self._process.wait(GRACE)
@@ -186,13 +198,15 @@ class Forked:
 
 
 @contextmanager
-def fork_server(fork: bool = False) -> Iterator[ForkServer | None]:
+def fork_server(fork: bool = False, folder: Path | None = None) -> Iterator[ForkServer | None]:
     """Start the server, and make sure at the end that it is gone; None where there can be none.
 
-    `fork`: it is a fork of this process, where that may be, and need not load anything again.
+    `fork`: it is a fork of this process, where that may be, and need not load anything again. `folder`: as in
+    `ForkServer`.
     """
+    start = forked if fork and may_fork() else executed
     try:
-        server = ForkServer(forked if fork and may_fork() else executed) if has_descriptors_of_processes() else None
+        server = ForkServer(start, folder) if has_descriptors_of_processes() else None
     except OSError:  # no process can be started
         server = None
     if server is None:

@@ -120,7 +120,7 @@ def started(settings: Settings, clock: Clock, one_size: bool = True, fork: bool 
         remote_access = remote_access_for(settings, folder)
         address = local_address(folder / SOCKET, settings.local)
         with (
-            fork_server(fork) if count else nullcontext() as server,
+            fork_server(fork, folder) if count else nullcontext() as server,
             LocalWorkers(address, count, shared_memory, clock, server=server) as workers,
             ExitStack() as stack,
         ):

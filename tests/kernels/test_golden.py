@@ -59,7 +59,7 @@ def last_bit(operation: str) -> Callable[..., Any]:
         returned = getattr(exactly, operation)(*arguments)
         for was, array in zip(before, arguments, strict=True):
             if was is not None and array.flags.writeable and was.tobytes() != array.tobytes():
-                array.reshape(-1).view(np.uint8)[0] ^= 1
+                array[(0,) * (array.ndim - 1)][:1].view(np.uint8)[0] ^= 1
                 return returned
         return np.nextafter(returned, np.inf) if isinstance(returned, float) else returned ^ (1 << 40)
 

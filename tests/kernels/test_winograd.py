@@ -31,6 +31,11 @@ def empty(*shape: int) -> Array:
     return np.full(shape, np.nan, np.float32)
 
 
+def apart(rows: int, columns: int) -> Array:
+    """Return the points [36, rows, columns] of a filter as they are in a program: not next to each other."""
+    return empty(36, rows + 1, columns)[:, :rows]
+
+
 def close(found: Array, want: NDArray[np.floating], tolerance: float = 1e-5) -> None:
     """Assert equality up to `tolerance` times the largest: sums are rounded that cancel."""
     np.testing.assert_allclose(found, want, rtol=0, atol=tolerance * np.abs(want).max(initial=0) + 1e-30)
@@ -47,7 +52,7 @@ class Site:
         self.x = np.zeros((4 * t + 2, 4 * s + 2, N * C + seed % 20), np.float32)
         self.x[: size[0] + 2, : size[1] + 2, : N * C] = np.round(2 * normal(size[0] + 2, size[1] + 2, N * C, seed=seed))
         self.filter, self.bias = np.round(2 * normal(3, 3, C, filters, seed=seed + 1)), normal(filters)
-        self.u, self.work = empty(36, C, filters), empty(kernels.winograd_work((t, s), N, C, filters, microbatch))
+        self.u, self.work = apart(C, filters), empty(kernels.winograd_work((t, s), N, C, filters, microbatch))
         kernels.winograd_filter(self.filter, self.u.reshape(6, 6, C, filters))
 
     def image(self) -> NDArray[np.float64]:
@@ -68,7 +73,8 @@ class Site:
 
     def backward(self, dy: Array, route: NDArray[np.uint8], start: int) -> tuple[Array, Array]:
         """Return the gradients of the filter and of x; assert that without the latter the former is the same."""
-        plane, ut = plane_with(dy, start, 1, 2, 1), np.ascontiguousarray(self.u.transpose(0, 2, 1))
+        plane, ut = plane_with(dy, start, 1, 2, 1), apart(*self.u.shape[:0:-1])
+        ut[...] = self.u.transpose(0, 2, 1)
         found = []
         for dx in (empty(*self.x.shape), np.empty((0, 0, 0), np.float32)):
             self.work[:] = np.nan
@@ -92,7 +98,7 @@ class Site:
 
 @each_backend
 def test_filter(kernels: Backend) -> None:
-    w, u = normal(3, 3, 30, 40), empty(6, 6, 30, 40)
+    w, u = normal(3, 3, 30, 40), apart(30, 40).reshape(6, 6, 30, 40)
     kernels.winograd_filter(w, u)
     close(u, np.einsum("ia,abco,jb->ijco", G, w.astype(float), G), 1e-6)
 

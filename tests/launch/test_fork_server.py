@@ -56,6 +56,18 @@ with own_process(), rendezvous_folder() as folder, fork_server(len(sys.argv) > 1
 """
 
 
+# Has a server that knows of a folder, and ends when its input does: by SIGKILL, or as it should.
+LEAVING = """
+import os, pathlib, sys
+from engine.launch.fork_server import fork_server
+with fork_server(folder=pathlib.Path(sys.argv[1])) as server:
+    print(server.pid, flush=True)
+    sys.stdin.read()
+    if sys.argv[2] == "killed":
+        os.kill(os.getpid(), 9)
+"""
+
+
 def wait_until(happened: Callable[[], bool]) -> None:
     deadline = time.monotonic() + PATIENCE
     while not happened():
@@ -262,6 +274,19 @@ with own_process(), fork_server(True) as server:
 """
 
 
+@pytest.mark.parametrize("how", ["killed", "leaves"])
+def test_the_folder_of_a_parent_that_is_killed_is_removed(how: str, tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "file").touch()
+    words = [sys.executable, "-c", LEAVING, str(tmp_path / "folder"), how]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT) as parent:
+        assert parent.stdout
+        server = int(parent.stdout.readline())
+        parent.communicate()
+    wait_until(lambda: not Path(f"/proc/{server}").exists())
+    assert (tmp_path / "folder").exists() == (how == "leaves")
+
+
 def test_a_fork_has_nothing_of_its_parent(tmp_path: Path) -> None:
     command = [sys.executable, "-c", FORKED, str(tmp_path / "file")]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT) as parent:
@@ -286,8 +311,7 @@ def test_a_process_with_a_thread_is_not_forked(tmp_path: Path) -> None:
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT) as parent:
         assert parent.stdout
         server = Path("/proc") / parent.stdout.readline().strip()
-        wait_until(lambda: (server / "cmdline").read_text() != "")  # it is written a moment after the program begins
-        assert "--fork-server" in (server / "cmdline").read_text()
+        wait_until(lambda: "--fork-server" in (server / "cmdline").read_text())
         parent.communicate(timeout=PATIENCE)
 
 

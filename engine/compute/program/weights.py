@@ -32,11 +32,11 @@ class WinogradFilter:
     def __init__(self, parameter: Parameter, turned: bool) -> None:
         C, filters = parameter.value.shape[2:]
         self._parameter = parameter
-        self.u = aligned(36 * C * filters).reshape(36, C, filters)
+        self.u = _points(C, filters)
         self.ut = self.u.transpose(0, 2, 1)
         self._turned = aligned(9 * C * filters).reshape(3, 3, filters, C) if turned else None
         if turned:
-            self.ut = aligned(36 * C * filters).reshape(36, filters, C)
+            self.ut = _points(filters, C)
 
     def prepare(self, backend: Backend) -> None:
         """Transform the filter."""
@@ -46,6 +46,11 @@ class WinogradFilter:
             _, _, C, filters = value.shape
             backend.transpose(value.reshape(9, C, filters), self._turned.reshape(9, filters, C))
             backend.winograd_filter(self._turned, _by_point(self.ut))
+
+
+def _points(rows: int, columns: int) -> Array:
+    """Return a new array [36, rows, columns], with room for another row after each point: see the table of kernels."""
+    return aligned(36 * (rows + 1) * columns).reshape(36, rows + 1, columns)[:, :rows]
 
 
 def _by_point(u: Array) -> Array:

@@ -5,6 +5,8 @@ follow one another. The 36 matrices are `PAD` values further apart than they nee
 be in one another's way in the cache.
 """
 
+from numba.np.numpy_support import carray
+
 from engine.kernels.table import Array, Place, Route, Size
 from engine.kernels.with_numba.filter_gradient import TILE, apart, filter_gradient
 from engine.kernels.with_numba.jit import inner, kernel, plain
@@ -23,7 +25,13 @@ CACHE = 96 << 10  # values that a block of samples, transformed, should have at 
 @kernel
 def winograd_filter(w: Array, u: Array) -> None:
     size = w.shape[2] * w.shape[3]
-    filter_tile(pointer(w, 0), size, pointer(u, 0), size, size)
+    filter_tile(pointer(w, 0), size, pointer(u, 0), u.strides[1] // 4, size)
+
+
+@inner
+def flat(u: Array) -> Array:
+    """Return the memory of a filter u [36, C, O]: 36 times as many values as from point to point."""
+    return carray(pointer(u, 0), (36 * (u.strides[0] // 4),))
 
 
 def winograd_work(tiles: Size, N: int, C: int, filters: int, microbatch: int) -> int:
@@ -51,7 +59,7 @@ def winograd(
     x: Array, N: int, u: Array, bias: Array, y: Array, place: Place, route: Route, size: Size, work: Array
 ) -> None:
     (_, C, O), t, s = u.shape, (x.shape[0] - 2) // 4, (x.shape[1] - 2) // 4  # noqa: E741 - as in the table
-    step = at_once(s, C, O)
+    step, filters = at_once(s, C, O), flat(u)
     biases, nothing, rest = repeat(bias, work, step * O), work[step * O : 2 * step * O], work[2 * step * O :]
     for first in range(0, N, step):
         n = min(step, N - first)
@@ -60,7 +68,7 @@ def winograd(
         for i in range(t):
             transform(x, i, first * C, n * C, v, 0, v_point)
             for g in range(36):
-                product(v, g * v_point, C, 1, u, g * C * O, O, m, g * m_point, s * n, C, O, False)
+                product(v, g * v_point, C, 1, filters, g * (filters.size // 36), O, m, g * m_point, s * n, C, O, False)
             to = place[0], place[1] + first * O
             put_out(m, 0, m_point, i, n * O, biases, y, to, route, first * O, size, nothing)
 
@@ -81,7 +89,7 @@ def winograd_gradient(
 ) -> None:
     (_, O, C), t, s = ut.shape, (x.shape[0] - 2) // 4, (x.shape[1] - 2) // 4  # noqa: E741
     step = microbatch if t > 1 else max(1, at_once(s, C, O) // microbatch) * microbatch  # u is of one micro-batch
-    point, count = apart(C, O), (N + microbatch - 1) // microbatch
+    point, count, filters = apart(C, O), (N + microbatch - 1) // microbatch, flat(ut)
     stack, u = work[: levels(count) * 9 * point], work[levels(count) * 9 * point :]
     z, nothing = u[36 * point :], u[36 * point + back(s) :]
     rest = nothing[step * O :]
@@ -99,7 +107,7 @@ def winograd_gradient(
                 filter_gradient(v, v_point, m, m_point, u, i > 0, (C, O), s, samples, stack, z)
             if dx.size:
                 for g in range(36):  # v has served its purpose, and is in the cache
-                    product(m, g * m_point, O, 1, ut, g * O * C, C, v, g * v_point, M, O, C, False)
+                    product(m, g * m_point, O, 1, filters, g * (filters.size // 36), C, v, g * v_point, M, O, C, False)
                 give_row(v, v_point, dx, i, samples, C, z)
     take_total(dw.reshape(-1), stack, count, C * O, point)
 
