@@ -93,7 +93,7 @@ def session(name: str, options: argparse.Namespace, seed: int) -> dict[str, floa
     """Return what a process of its own found."""
     numbers = [f"--{key}={getattr(options, key)}" for key in ("epochs", "cores")]
     command = [sys.executable, "-m", "benchmarks.fashion", "--contender", name, f"--seed={seed}", *numbers]
-    answer = subprocess.run(command, check=True, capture_output=True, text=True)
+    answer = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     found: dict[str, float] = json.loads(answer.stdout)
     return found
 

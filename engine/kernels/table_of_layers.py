@@ -23,10 +23,10 @@ class Activations(Protocol):
     def sigmoid_gradient(self, y: Array, dy: Array, dx: Array) -> None:
         """Set dx = dy * (y * (1 - y))."""
 
-    def silu(self, x: Array, y: Array, gate: Array) -> None:
-        """Set gate = 1 / (1 + exp(-x)) and y = x * gate."""
+    def silu(self, x: Array, y: Array) -> None:
+        """Set y = x * gate, gate = 1 / (1 + exp(-x))."""
 
-    def silu_gradient(self, x: Array, gate: Array, dy: Array, dx: Array) -> None:
+    def silu_gradient(self, x: Array, dy: Array, dx: Array) -> None:
         """Set dx = dy * (gate * (1 + x * (1 - gate)))."""
 
     def softplus(self, x: Array, y: Array, slope: Array) -> None:

@@ -67,6 +67,7 @@ class Settings(
         settings = replace(self, **chosen)
         if settings.min_lr > (settings.lr or 0):
             raise SettingsError(f"min-lr must be at most the learning rate, {settings.lr:g}, got {settings.min_lr:g}")
+        settings._check_decay()
         if settings.epochs is settings.steps is None:
             settings.spread_over(None)
         if not self.elsewhere and (settings.min_workers or 0) > (settings.workers or 0):
@@ -74,6 +75,14 @@ class Settings(
                 f"min-workers must be at most the number of workers, {settings.workers}, got {settings.min_workers}"
             )
         return settings
+
+    def _check_decay(self) -> None:
+        """Raise SettingsError for a weight decay by which parameters would change their sign in every step."""
+        decay, rate = self.weight_decay or 0, self.lr or 0
+        if OPTIMIZERS[self.optimizer].decoupled and decay * rate >= 1:
+            raise SettingsError(
+                f"weight-decay times the learning rate, {rate:g}, must be below 1 with {self.optimizer}, got {decay:g}"
+            )
 
     @property
     def microbatch_size(self) -> int:

@@ -1,7 +1,5 @@
 """What the loss of each class counts: from the setting to numbers."""
 
-import math
-
 import numpy as np
 
 from engine.data import Dataset
@@ -9,6 +7,7 @@ from engine.errors import SettingsError
 
 BALANCED = "balanced"
 MOST = 4096  # classes; all weights are in one message
+HEAVIEST = 1e6  # of the numbers that may be given; losses much larger are not finite in float32
 
 
 def class_weights(text: str | None, data: Dataset, outputs: int) -> tuple[float, ...]:
@@ -36,12 +35,13 @@ def _balanced(data: Dataset) -> list[float]:
 
 def _numbers(text: str, classes: int) -> list[float]:
     wrong = SettingsError(
-        f"class-weights must be {BALANCED}, or {classes} numbers of at least 0, one a class, got {text!r:.60}"
+        f"class-weights must be {BALANCED}, or {classes} numbers from 0 to {HEAVIEST:,.0f}, one a class, "
+        f"got {text!r:.60}"
     )
     try:
         weights = [float(word) for word in text.split(",")]
     except ValueError:
         raise wrong from None
-    if len(weights) != classes or not all(0 <= w < math.inf for w in weights) or not any(weights):
+    if len(weights) != classes or not all(0 <= w <= HEAVIEST for w in weights) or not any(weights):
         raise wrong
     return weights

@@ -13,6 +13,7 @@ from engine.checkpoint import Checkpoint, RunState
 from engine.compute.evaluator import NO_AUGMENTATION
 from engine.compute.tally import MOST
 from engine.data import Dataset, Measure, Normalisation, load
+from engine.data.augmentation import augmentation_of
 from engine.data.cache import store
 from engine.data.collection import Progress
 from engine.data.read_options import ReadOptions
@@ -218,6 +219,7 @@ def _check(model: Model, data: Dataset, settings: Settings) -> None:
         check_metrics(model.classes)
     if settings.augment and data.train.has_features:
         raise SettingsError(NO_AUGMENTATION)
+    _check_shift(settings, data)
     class_weights(settings.class_weights, data, model.classes)
     frozen_layers(settings.freeze, model.layout())
     if settings.label_smoothing and model.loss != CROSS_ENTROPY:
@@ -226,3 +228,11 @@ def _check(model: Model, data: Dataset, settings: Settings) -> None:
         )
     if settings.target and settings.target > 1 and data.measure is Measure.R2:
         raise SettingsError(f"target must be an R², at most 1, where values are predicted, got {settings.target:g}")
+
+
+def _check_shift(settings: Settings, data: Dataset) -> None:
+    """Raise SettingsError if augmentation may move images out of sight."""
+    how = augmentation_of(settings.augment)
+    if how is not None and how.shift >= min(data.shape[:2]):
+        size = "x".join(map(str, data.shape[:2]))
+        raise SettingsError(f"augment: shift must be below the rows and columns of the images, {size}, got {how.shift}")

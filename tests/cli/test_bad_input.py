@@ -412,6 +412,11 @@ def test_help_for_a_worker(tidy: Path) -> None:
     [
         (("--optimizer", "lion"), "optimizer must be one of sgd, momentum, nesterov, rmsprop, adam, adamw, got 'lion'"),
         (("--weight-decay", -1), "weight-decay must be a finite number of at least 0, got -1"),
+        (
+            ("--optimizer", "adamw", "--lr", 2, "--weight-decay", 0.5),
+            "weight-decay times the learning rate, 2, must be below 1 with adamw, got 0.5",
+        ),
+        (("--optimizer", "sgd", "--momentum", 0.9), "momentum is for the optimizers momentum and nesterov, sgd has"),
         (("--clip-norm", 0), "clip-norm must be a finite number above 0, got 0"),
         (("--schedule", "cos"), "schedule must be one of constant, cosine, linear, step, onecycle, got 'cos'"),
         (("--schedule", "cosine", "--time-limit", 5), "schedule cosine must know where it ends"),
@@ -426,6 +431,7 @@ def test_help_for_a_worker(tidy: Path) -> None:
         (("--label-smoothing", 1), "label-smoothing must be a number of at least 0 and below 1, got 1"),
         (("--class-weights", "1,2"), "class-weights must be balanced, or"),
         (("--augment", "spin=3"), "no change is called 'spin'"),
+        (("--augment", "shift=8"), "shift must be below the rows and columns of the images, 8x8, got 8"),
         (("--freeze", "x*"), "freeze: no layer with parameters is called 'x*'"),
         (("--freeze", "*"), "no layer is left to train"),
         (("--from", "nowhere"), "no such file or folder: nowhere"),

@@ -84,7 +84,7 @@ def test_any_processor_gives_the_same_bits(environment: dict[str, str]) -> None:
 
 @pytest.mark.check
 @pytest.mark.computes
-@pytest.mark.parametrize("name", ["letters", "mlp", "layers"])
+@pytest.mark.parametrize("name", ["letters", "mlp", "layers", "blocks"])
 def test_so_do_the_exact_kernels(name: str) -> None:
     assert short_runs.digest(name, kernels="exact") == short_runs.DIGESTS[name]
 

@@ -32,6 +32,17 @@ LAYERS = engine.Model(
         engine.Dense(26),
     )
 )
+BLOCKS = engine.Model(  # kernels that are cut into blocks of 3 x 3
+    (
+        engine.Conv2d(8, (3, 4), (3, 2), "same"),
+        engine.Conv2d(9, 5, padding="same", bias=False),
+        engine.Relu(),
+        engine.Residual([engine.Conv2d(9, (2, 6), padding="same")]),
+        engine.Conv2d(8, (3, 5), padding=1),
+        engine.GlobalAvgPool(),
+        engine.Dense(26),
+    )
+)
 RUNS: dict[str, dict[str, Any]] = {
     "letters": {},
     "sgd": {"optimizer": "sgd"},
@@ -41,6 +52,7 @@ RUNS: dict[str, dict[str, Any]] = {
     "mlp": {"model": "mlp"},
     "lenet": {"model": "lenet"},
     "layers": {"model": LAYERS},
+    "blocks": {"model": BLOCKS},
     "resnet8": {"model": "resnet8"},
     "vgg7": {"model": "vgg7"},
 }
@@ -54,6 +66,7 @@ DIGESTS = {
     "mlp": "e5beb4498150faf38095aa39b563cdf853b2e0b81513b685ab45114533968c6a",
     "lenet": "f9091b096fbc6e744e6114a89223ff22fdd0dc7f723db920fc84c62c66c4f1b4",
     "layers": "2a356aaa2989edfa7835ae939901ad8386c6ad621c3365860542872c25d44e94",
+    "blocks": "fa9868e32864fa808c4534e45fed969913e6d93aadfad35cbfb24273b7137f7b",
     "resnet8": "932e825340aa1c70534760683670e57829cb80516577aa6b699b88c83675afcc",
     "vgg7": "fd3f0a4fbe74b7eb8045b4e1a7b4ac8c510e7a1425fd573e01a736115457d775",
 }

@@ -26,9 +26,12 @@ def test_numbers() -> None:
     assert class_weights(None, data(), 4) == ()
 
 
-@pytest.mark.parametrize("text", ["", "balance", "1,2,3", "1,2,3,4,5", "1,2,3,-1", "1,2,3,nan", "1,2,3,inf", "0,0,0,0"])
+WRONG = "", "balance", "1,2,3", "1,2,3,4,5", "1,2,3,-1", "1,2,3,nan", "1,2,3,inf", "0,0,0,0", "1,2,3,2e6"
+
+
+@pytest.mark.parametrize("text", WRONG)
 def test_what_they_cannot_be(text: str) -> None:
-    with pytest.raises(SettingsError, match=r"class-weights must be balanced, or 4 numbers .* got "):
+    with pytest.raises(SettingsError, match=r"class-weights must be balanced, or 4 numbers from 0 to 1,000,000, .*got"):
         class_weights(text, data(), 4)
 
 

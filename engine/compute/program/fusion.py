@@ -1,8 +1,19 @@
 """From layers to steps: which operation does which layers, and which layers are done together."""
 
 from dataclasses import replace
+from math import prod
 
-from engine.compute.program.operations import OPERATIONS, Copy, Operation, Stem, Step, Winograd, WinogradPool
+from engine.compute.program.operations import (
+    OPERATIONS,
+    Copy,
+    Operation,
+    Stem,
+    Step,
+    Winograd,
+    WinogradBlocks,
+    WinogradPool,
+)
+from engine.compute.program.weights import blocks_of
 from engine.errors import ModelError
 from engine.nn.layers import Conv2d, Layer, Layers, MaxPool2d, Relu, Residual, Shape
 from engine.nn.model import Model
@@ -10,6 +21,7 @@ from engine.nn.model import Model
 # From which on Winograd's transforms cost less than they save:
 CHANNELS = 8  # in and out
 EDGE = 3  # rows and columns of outputs
+TAPS = 5  # of a kernel that is cut into blocks of 3 x 3, for each of them
 
 
 def steps_of(model: Model) -> list[Step]:
@@ -68,6 +80,14 @@ def _is_even(conv: Conv2d, shape: Shape) -> bool:
     return conv.stride == 1 and isinstance(conv.kernel, int) and len({*rows, *columns}) == 1
 
 
+def _in_blocks(layer: Layer, shape: Shape) -> bool:
+    """Tell whether it pays to cut the kernel of a convolution into blocks of 3 x 3."""
+    if type(layer) is not Conv2d or layer.stride != 1 or min(shape[2], layer.filters) < CHANNELS:
+        return False
+    large = prod(layer.window) >= TAPS * prod(blocks_of(layer.window))
+    return large and min(layer.output_shape(shape)[:2]) >= EDGE
+
+
 def _count(layers: Layers) -> int:
     """Return how many layers there are, those within others instead of these."""
     return sum(not isinstance(layer, Residual) for outer in layers for layer in outer.everything())
@@ -78,7 +98,8 @@ def _single(layer: Layer, shape: Shape, place: int) -> Step:
     if isinstance(layer, Residual):
         body = _steps(layer.layers, shape, place, within=True)
         branches = tuple(body), tuple(_steps(layer.shortcut, shape, place + _count(layer.layers), within=True))
-    return Step(_operation(layer), (layer,), shape, layer.output_shape(shape), branches=branches)
+    kind = WinogradBlocks if _in_blocks(layer, shape) else _operation(layer)
+    return Step(kind, (layer,), shape, layer.output_shape(shape), branches=branches)
 
 
 def _operation(layer: Layer) -> type[Operation]:

@@ -1,13 +1,15 @@
 """The parameters that a program's operations see, and what is derived from them once a step."""
 
 from collections import deque
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 
 from engine.kernels import Array, Backend
 from engine.kernels.rounding import check_rounding
+from engine.kernels.table import Size
 from engine.nn.frozen import layer_of
 from engine.nn.parameters import Layout, Vector, aligned
 
@@ -48,6 +50,44 @@ class WinogradFilter:
             backend.winograd_filter(self._turned, _by_point(self.ut))
 
 
+class FilterBlocks:
+    """A filter [rows, columns, C, O] cut into blocks of 3 x 3 and transformed.
+
+    `filters` are u [36, blocks C, O] for the forward pass, and for the backward that of the filter turned round,
+    [36, blocks O, C].
+    """
+
+    def __init__(self, parameter: Parameter) -> None:
+        *window, C, filters = parameter.value.shape
+        count = prod(blocks_of((window[0], window[1])))
+        self._parameter = parameter
+        self._cut = [aligned(9 * count * C * filters).reshape(3, 3, -1, each) for each in (filters, C)]
+        self._transformed = [WinogradFilter(Parameter(cut, cut), turned=False) for cut in self._cut]
+        self.filters = self._transformed[0].u, self._transformed[1].u
+
+    def prepare(self, backend: Backend) -> None:
+        """Cut and transform the filter."""
+        value = self._parameter.value
+        for cut, kernel in zip(self._cut, (value, value[::-1, ::-1].swapaxes(2, 3)), strict=True):
+            for part, block in block_parts(kernel, cut):
+                np.copyto(block, part)
+        for transformed in self._transformed:
+            transformed.prepare(backend)
+
+
+def blocks_of(window: Size) -> Size:
+    """Return how many rows and columns of blocks of 3 x 3 cover a kernel."""
+    return -(-window[0] // 3), -(-window[1] // 3)
+
+
+def block_parts(kernel: Array, blocks: Array) -> Iterator[tuple[Array, Array]]:
+    """Yield each part of a kernel [rows, columns, C, O], and where it is in `blocks` [3, 3, blocks C, O]: views."""
+    rows, columns, C, _ = kernel.shape
+    for number, (a, b) in enumerate(np.ndindex(blocks_of((rows, columns)))):
+        part = kernel[3 * a : 3 * a + 3, 3 * b : 3 * b + 3]
+        yield part, blocks[: part.shape[0], : part.shape[1], number * C : (number + 1) * C]
+
+
 def _points(rows: int, columns: int) -> Array:
     """Return a new array [36, rows, columns], with room for another row after each point: see the table of kernels."""
     return aligned(36 * (rows + 1) * columns).reshape(36, rows + 1, columns)[:, :rows]
@@ -75,6 +115,7 @@ class Weights:
         self.parameters = {name: Parameter(view, view) for name, view in zip(layout.specs, self._views(), strict=True)}
         self._target: Vector | None = None
         self._winograd: dict[str, WinogradFilter] = {}
+        self._blocks: dict[str, FilterBlocks] = {}
         self._turned: dict[str, Array] = {}  # the parameter as a matrix, transposed
 
     def turned(self, name: str, shape: tuple[int, ...]) -> Array:
@@ -101,6 +142,13 @@ class Weights:
             self._winograd[name].prepare(self.backend)
         return self._winograd[name]
 
+    def blocks(self, name: str) -> FilterBlocks:
+        """Return the filter `name` in blocks, to be transformed at every `prepare`."""
+        if name not in self._blocks:
+            self._blocks[name] = FilterBlocks(self.parameters[name])
+            self._blocks[name].prepare(self.backend)
+        return self._blocks[name]
+
     def prepare(self, vector: Vector, stays: bool = False) -> None:
         """Take over the values in `vector`; where they are, if it `stays` as it is until the next call.
 
@@ -115,6 +163,8 @@ class Weights:
             self._move_to(self._copy)
         for filters in self._winograd.values():
             filters.prepare(self.backend)
+        for blocks in self._blocks.values():
+            blocks.prepare(self.backend)
         for name in self._turned:
             self._turn(name)
         self.ready = True

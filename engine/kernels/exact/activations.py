@@ -27,12 +27,14 @@ def sigmoid_gradient(y: Array, dy: Array, dx: Array) -> None:
     np.multiply(dy, y * (ONE - y), out=dx)
 
 
-def silu(x: Array, y: Array, gate: Array) -> None:
+def silu(x: Array, y: Array) -> None:
+    sigmoid(x, y)
+    np.multiply(x, y, out=y)
+
+
+def silu_gradient(x: Array, dy: Array, dx: Array) -> None:
+    gate = np.empty_like(x)
     sigmoid(x, gate)
-    np.multiply(x, gate, out=y)
-
-
-def silu_gradient(x: Array, gate: Array, dy: Array, dx: Array) -> None:
     np.multiply(dy, gate * (ONE + x * (ONE - gate)), out=dx)
 
 

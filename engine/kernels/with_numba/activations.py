@@ -38,14 +38,13 @@ def sigmoid_gradient(y: Array, dy: Array, dx: Array) -> None:
 
 
 @kernel
-def silu(x: Array, y: Array, gate: Array) -> None:
-    silu_of(pointer(x, 0), pointer(y, 0), pointer(gate, 0), x.size)
+def silu(x: Array, y: Array) -> None:
+    silu_of(pointer(x, 0), pointer(y, 0), x.size)
 
 
 @kernel
-def silu_gradient(x: Array, gate: Array, dy: Array, dx: Array) -> None:
-    for k in range(dx.size):
-        dx[k] = dy[k] * (gate[k] * (ONE + x[k] * (ONE - gate[k])))
+def silu_gradient(x: Array, dy: Array, dx: Array) -> None:
+    silu_slope(pointer(x, 0), pointer(dy, 0), pointer(dx, 0), x.size)
 
 
 @kernel
@@ -84,15 +83,25 @@ def sigmoid_of(b: Any, x: Any, y: Any, count: Any) -> None:
     wide(b, count, lambda lanes: lanes.store(_gate(*_folded(lanes.load(x))), y))
 
 
-@emitted(FLOATS, FLOATS, FLOATS, COUNT)
-def silu_of(b: Any, x: Any, y: Any, gate: Any, count: Any) -> None:
-    """Set gate = 1 / (1 + e^-x) and y = x * gate."""
+@emitted(FLOATS, FLOATS, COUNT)
+def silu_of(b: Any, x: Any, y: Any, count: Any) -> None:
+    """Set y = x / (1 + e^-x)."""
 
     def emit(lanes: Lanes) -> None:
         value = lanes.load(x)
-        found = _gate(*_folded(value))
-        lanes.store(found, gate)
-        lanes.store(value * found, y)
+        lanes.store(value * _gate(*_folded(value)), y)
+
+    wide(b, count, emit)
+
+
+@emitted(FLOATS, FLOATS, FLOATS, COUNT)
+def silu_slope(b: Any, x: Any, dy: Any, dx: Any, count: Any) -> None:
+    """Set dx = dy * (gate * (1 + x * (1 - gate))), gate = 1 / (1 + e^-x)."""
+
+    def emit(lanes: Lanes) -> None:
+        value = lanes.load(x)
+        gate = _gate(*_folded(value))
+        lanes.store(lanes.load(dy) * (gate * (1 + value * (1 - gate))), dx)
 
     wide(b, count, emit)
 

@@ -5,6 +5,7 @@ import numpy as np
 from engine.kernels.arrays import Array
 
 ONE = np.float32(1)
+PIECE = 1 << 11  # values of a temporary
 
 
 def tanh(x: Array, y: Array) -> None:
@@ -30,17 +31,21 @@ def sigmoid_gradient(y: Array, dy: Array, dx: Array) -> None:
     np.multiply(dy, dx, out=dx)
 
 
-def silu(x: Array, y: Array, gate: Array) -> None:
-    sigmoid(x, gate)
-    np.multiply(x, gate, out=y)
+def silu(x: Array, y: Array) -> None:
+    sigmoid(x, y)
+    np.multiply(x, y, out=y)
 
 
-def silu_gradient(x: Array, gate: Array, dy: Array, dx: Array) -> None:
-    np.subtract(ONE, gate, out=dx)
-    np.multiply(x, dx, out=dx)
-    np.add(dx, ONE, out=dx)
-    np.multiply(gate, dx, out=dx)
-    np.multiply(dy, dx, out=dx)
+def silu_gradient(x: Array, dy: Array, dx: Array) -> None:
+    sigmoid(x, dx)
+    for first in range(0, x.size, PIECE):
+        part = slice(first, first + PIECE)
+        gate = dx[part]
+        slope = ONE - gate
+        slope *= x[part]
+        slope += ONE
+        slope *= gate
+        np.multiply(dy[part], slope, out=gate)
 
 
 def softplus(x: Array, y: Array, slope: Array) -> None:

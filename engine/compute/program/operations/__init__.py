@@ -12,6 +12,7 @@ from engine.compute.program.operations.reshape import Copy, FlattenOp
 from engine.compute.program.operations.residual import ResidualOp
 from engine.compute.program.operations.stem import Stem
 from engine.compute.program.operations.winograd import Winograd, WinogradPool
+from engine.compute.program.operations.winograd_blocks import WinogradBlocks
 from engine.nn import layers
 from engine.nn.own.layer import OwnLayer
 
@@ -35,4 +36,4 @@ OPERATIONS: dict[type[layers.Layer], type[Operation]] = {
     OwnLayer: OwnOp,
 }
 
-__all__ = ["OPERATIONS", "Copy", "Operation", "Site", "Stem", "Step", "Winograd", "WinogradPool"]
+__all__ = ["OPERATIONS", "Copy", "Operation", "Site", "Stem", "Step", "Winograd", "WinogradBlocks", "WinogradPool"]

@@ -38,19 +38,15 @@ class SigmoidOp(Elementwise):
 
 
 class SiluOp(Elementwise):
-    """x / (1 + e^-x); what x is multiplied by is kept."""
-
-    def __init__(self, step: Step, x: Activation, y: Activation, site: Site) -> None:
-        super().__init__(step, x, y, site)
-        self._gate = site.arena.keep(x.plane.size)
+    """x / (1 + e^-x). To compute again what x is multiplied by takes less time than to keep it."""
 
     def forward(self, rngs: Sequence[Stream]) -> None:  # noqa: ARG002
         """Let y = x / (1 + e^-x)."""
-        self.backend.silu(self._x, self._y, self._gate)
+        self.backend.silu(self._x, self._y)
 
     def backward(self) -> None:
         """Let x' = y' g (1 + x (1 - g)), g = 1 / (1 + e^-x)."""
-        self.backend.silu_gradient(self._x, self._gate, self._dy, self._dx)
+        self.backend.silu_gradient(self._x, self._dy, self._dx)
 
 
 class SoftplusOp(Elementwise):
