@@ -36,6 +36,7 @@ PR_SET_NAME = 15  # <linux/prctl.h>
 def serve(descriptor: int) -> int:
     """Fork workers as asked by the other end of the socket `descriptor`, until that is closed."""
     _call_it("gradsum-forks")
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # where it is ignored, nobody can say how a worker ended
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGCONT)  # a frozen process cannot see that a socket has closed
     with socket.socket(fileno=descriptor) as control:
         _load()
