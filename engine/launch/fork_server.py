@@ -4,7 +4,6 @@ import contextlib
 import json
 import logging
 import os
-import select
 import signal
 import socket
 import subprocess
@@ -17,6 +16,7 @@ from typing import IO
 
 from engine.launch.server_process import ServerProcess, executed, forked
 from engine.system.clock import MONOTONIC
+from engine.system.descriptors import readable
 from engine.system.forks import has_descriptors_of_processes, may_fork
 
 PACKET = 1 << 16  # bytes of a request
@@ -78,11 +78,11 @@ class ForkServer:
             with contextlib.suppress(BlockingIOError):
                 socket.send_fds(self._control, [packet], [*standard, *inherited], socket.MSG_DONTWAIT)
                 return forked
-            select.select([self._control], [self._control], [])
+            readable(self._control.fileno(), None, or_writable=True)
 
     def listen(self, timeout: float | None) -> None:
         """Take in what the server says; wait up to `timeout` seconds for it if there is nothing."""
-        while not self.gone and select.select([self._control], [], [], timeout)[0]:
+        while not self.gone and readable(self._control.fileno(), timeout):
             timeout = 0
             try:
                 packet = self._control.recv(PACKET)
@@ -188,7 +188,7 @@ class Forked:
 
     def _is_over(self, timeout: float | None) -> bool:
         """Wait for its end, and return whether it has ended, or never begun."""
-        return self._process is None or bool(select.select([self._process], [], [], timeout)[0])
+        return self._process is None or readable(self._process, timeout)
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 import gc
 import os
 import runpy
-import select
 import signal
 import socket
 import subprocess
@@ -13,7 +12,7 @@ from collections.abc import Callable
 from typing import IO, NoReturn, Protocol
 
 from engine.launch.command import START, worker_command, worker_environment
-from engine.system.descriptors import keep
+from engine.system.descriptors import keep, readable
 from engine.system.logs import VARIABLE
 from engine.system.signals import NEAR_LIMIT, SIGNALS, blocked, handled, near_limit_blocked
 
@@ -72,7 +71,7 @@ class _Fork:
 
     def wait(self, timeout: float | None = None) -> int:
         if self._code is None:
-            if not select.select([self._descriptor], [], [], timeout)[0]:
+            if not readable(self._descriptor, timeout):
                 raise subprocess.TimeoutExpired(OPTION, timeout or 0.0)
             self._code = _code_of(self.pid)
             os.close(self._descriptor)
