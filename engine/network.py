@@ -88,8 +88,10 @@ class Network:
     def evaluate(self, data: Dataset, part: str = "test") -> Validation:
         """Measure the network on a part of `data`: "test", "train", or "validation", the one that is chosen by.
 
-        Raises ModelError if the data does not suit the model, DataError if there is no such part.
+        Raises ModelError if the data does not suit the model, DataError if there is no such part, or it is no data set.
         """
+        if not isinstance(data, Dataset):
+            raise DataError(f"evaluate takes a data set, as gradsum.load_data returns it, got {type(data).__name__}")
         self.check_fits(data)
         asked = data.part(part)
         with one_blas_thread():

@@ -134,6 +134,9 @@ def test_evaluate_counts_and_averages() -> None:
     assert seen.percent == pytest.approx(100 * seen.correct / n)
     with pytest.raises(ModelError, match="has 3 outputs, the data 4 classes"):
         net.evaluate(engine.Dataset("some", ("a", "b", "c", "d"), split, split))
+    arrays: Any = (images, labels)
+    with pytest.raises(DataError, match=r"takes a data set, as .* returns it, got tuple"):
+        net.evaluate(arrays)
 
 
 def saved(folder: Path, net: Network, **changes: Any) -> Path:

@@ -36,6 +36,7 @@ PR_SET_NAME = 15  # <linux/prctl.h>
 def serve(descriptor: int) -> int:
     """Fork workers as asked by the other end of the socket `descriptor`, until that is closed."""
     _call_it("gradsum-forks")
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # where it is ignored, nobody can say how a worker ended
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGCONT)  # a frozen process cannot see that a socket has closed
     with socket.socket(fileno=descriptor) as control:
         _load()
@@ -55,7 +56,7 @@ def _load() -> None:
 
 
 def _serve(control: socket.socket) -> None:
-    folder = ""  # to be removed if the coordinator ends without taking that back
+    folder = ""  # to be removed when the coordinator has ended
     children: dict[int, int] = {}  # a process by the descriptor that becomes readable when it ends
     poll = select.poll()
     poll.register(control, select.POLLIN)

@@ -38,7 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
         configure_logging()
-        with own_process(), _terminable(), streams.plain_warnings():
+        # A program that calls this with arguments is not ours.
+        with own_process(arguments is None), _terminable(), streams.plain_warnings():
             return _run(given)
     except GradsumError as error:
         logger.debug("where the error came from", exc_info=True)

@@ -4,7 +4,6 @@ import contextlib
 import json
 import logging
 import os
-import select
 import signal
 import socket
 import subprocess
@@ -17,6 +16,7 @@ from typing import IO
 
 from engine.launch.server_process import ServerProcess, executed, forked
 from engine.system.clock import MONOTONIC
+from engine.system.descriptors import readable
 from engine.system.forks import has_descriptors_of_processes, may_fork
 
 PACKET = 1 << 16  # bytes of a request
@@ -42,21 +42,16 @@ class Request:
 class ForkServer:
     """The server, which is starting; it takes requests meanwhile. OSError if it cannot be started.
 
-    `start` starts it, with a descriptor that it listens on, and one for its standard error. It removes `folder` if this
-    process is killed.
+    `start` starts it, with a descriptor that it listens on, and one for its standard error.
     """
 
-    def __init__(
-        self, start: Callable[[socket.socket, IO[bytes]], ServerProcess] = executed, folder: Path | None = None
-    ) -> None:
+    def __init__(self, start: Callable[[socket.socket, IO[bytes]], ServerProcess] = executed) -> None:
         self.gone = False
         self._forked: dict[int, Forked] = {}  # by number of the request
         self._running: dict[int, Forked] = {}  # by process id
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the server
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
-            if folder:
-                self._leave(str(folder))
             try:
                 self._process = start(theirs, self._errors)
             except OSError:
@@ -83,11 +78,11 @@ class ForkServer:
             with contextlib.suppress(BlockingIOError):
                 socket.send_fds(self._control, [packet], [*standard, *inherited], socket.MSG_DONTWAIT)
                 return forked
-            select.select([self._control], [self._control], [])
+            readable(self._control.fileno(), None, or_writable=True)
 
     def listen(self, timeout: float | None) -> None:
         """Take in what the server says; wait up to `timeout` seconds for it if there is nothing."""
-        while not self.gone and select.select([self._control], [], [], timeout)[0]:
+        while not self.gone and readable(self._control.fileno(), timeout):
             timeout = 0
             try:
                 packet = self._control.recv(PACKET)
@@ -113,14 +108,13 @@ class ForkServer:
         self._process.kill()
         self.gone = True
 
-    def _leave(self, folder: str) -> None:
-        """Say what is to be removed when this process has been killed; "" for nothing any more."""
-        with contextlib.suppress(OSError):
-            self._control.send(json.dumps({"folder": folder}).encode(), socket.MSG_DONTWAIT)
+    def leave(self, folder: Path) -> None:
+        """Let the server remove a folder when this process has ended, if it is still there: it was killed."""
+        with contextlib.suppress(OSError):  # the server has ended
+            self._control.send(json.dumps({"folder": str(folder)}).encode())
 
     def close(self) -> None:
         """End the server, whose workers have ended."""
-        self._leave("")
         self._control.close()
         try:
             self._process.wait(GRACE)
@@ -194,19 +188,17 @@ class Forked:
 
     def _is_over(self, timeout: float | None) -> bool:
         """Wait for its end, and return whether it has ended, or never begun."""
-        return self._process is None or bool(select.select([self._process], [], [], timeout)[0])
+        return self._process is None or readable(self._process, timeout)
 
 
 @contextmanager
-def fork_server(fork: bool = False, folder: Path | None = None) -> Iterator[ForkServer | None]:
+def fork_server(fork: bool = False) -> Iterator[ForkServer | None]:
     """Start the server, and make sure at the end that it is gone; None where there can be none.
 
-    `fork`: it is a fork of this process, where that may be, and need not load anything again. `folder`: as in
-    `ForkServer`.
+    `fork`: it is a fork of this process, where that may be, and need not load anything again.
     """
-    start = forked if fork and may_fork() else executed
     try:
-        server = ForkServer(start, folder) if has_descriptors_of_processes() else None
+        server = ForkServer(forked if fork and may_fork() else executed) if has_descriptors_of_processes() else None
     except OSError:  # no process can be started
         server = None
     if server is None:

@@ -3,7 +3,6 @@
 import gc
 import os
 import runpy
-import select
 import signal
 import socket
 import subprocess
@@ -13,9 +12,9 @@ from collections.abc import Callable
 from typing import IO, NoReturn, Protocol
 
 from engine.launch.command import START, worker_command, worker_environment
-from engine.system.descriptors import keep
+from engine.system.descriptors import keep, readable
 from engine.system.logs import VARIABLE
-from engine.system.signals import handled, near_limit_blocked
+from engine.system.signals import NEAR_LIMIT, SIGNALS, blocked, handled, near_limit_blocked
 
 OPTION = "--fork-server"  # followed by the number of the descriptor that it listens on
 
@@ -51,10 +50,10 @@ def executed(
 def forked(control: socket.socket, errors: IO[bytes]) -> ServerProcess:
     """Fork this process, which may be forked: the server has all libraries and kernels that are loaded here."""
     gc.collect()
-    with near_limit_blocked():
+    with blocked(SIGNALS) as before:
         pid = os.fork()
         if pid == 0:
-            _serve(control, errors)
+            _serve(control, errors, before)
     return _Fork(pid)
 
 
@@ -72,23 +71,38 @@ class _Fork:
 
     def wait(self, timeout: float | None = None) -> int:
         if self._code is None:
-            if not select.select([self._descriptor], [], [], timeout)[0]:
+            if not readable(self._descriptor, timeout):
                 raise subprocess.TimeoutExpired(OPTION, timeout or 0.0)
-            self._code = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+            self._code = _code_of(self.pid)
             os.close(self._descriptor)
         return self._code
 
 
-def _serve(control: socket.socket, errors: IO[bytes]) -> NoReturn:
-    """Be the server, from the fork to its end, as if its program had been started: nothing of ours may be undone."""
+def _code_of(pid: int) -> int:
+    """Return the exit code of a child that has ended; 0, as `subprocess` has it, where the kernel kept none."""
+    try:
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    except ChildProcessError:  # who started this process had SIGCHLD ignored
+        return 0
+
+
+def _serve(control: socket.socket, errors: IO[bytes], before: set[int]) -> NoReturn:
+    """Be the server, from the fork to its end, as if its program had been started: nothing of ours may be undone.
+
+    `before`: the signals that this process blocks otherwise.
+    """
     code = 1
     try:
         gc.enable()  # it may be off here for the moment
         os.setsid()  # Ctrl-C in the terminal is for the coordinator alone
         for number in handled():
+            signal.signal(number, signal.SIG_IGN)  # drops one that came to both of us from the terminal
             signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_SETMASK, {*before, *NEAR_LIMIT})
         null, place = os.open(os.devnull, os.O_RDWR), max(3, control.fileno())
         keep([null, null, errors.fileno(), control.fileno()], [0, 1, 2, place])
+        sys.stdin, sys.stdout = open(0, closefd=False), open(1, "w", closefd=False)  # noqa: SIM115 - they stay
+        sys.stderr = open(2, "w", buffering=1, errors="backslashreplace", closefd=False)  # noqa: SIM115
         os.environ.update(_environment())
         os.environ.pop(VARIABLE, None)
         sys.argv = [str(START), OPTION, str(place)]

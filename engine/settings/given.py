@@ -12,19 +12,10 @@ from engine.settings.settings import Settings
 def given_settings(
     settings: Settings | None, optimizer: Optimizer | str | None, options: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Return what was given, by name: what is not the default in `settings`, then `options`, then `optimizer`.
-
-    SettingsError for a momentum of plain descent, which elsewhere goes by the name of SGD, too.
-    """
+    """Return what was given, by name: what is not the default in `settings`, then `options`, then `optimizer`."""
     chosen = settings.asdict() if settings else {}
     changed = {f.name: chosen[f.name] for f in fields(Settings) if chosen.get(f.name, f.default) != f.default}
-    given = changed | dict(options) | (settings_of(optimizer) if optimizer else {})
-    if given.get("optimizer") == "sgd" and given.get("momentum"):
-        raise SettingsError(
-            f"momentum is for the optimizers momentum and nesterov, sgd has none, got {given['momentum']}: "
-            "choose --optimizer momentum, or leave it out"
-        )
-    return given
+    return changed | dict(options) | (settings_of(optimizer) if optimizer else {})
 
 
 def settings_of(optimizer: Optimizer | str) -> dict[str, Any]:

@@ -2,8 +2,10 @@
 
 import contextlib
 import fcntl
+import math
 import os
 import resource
+import select
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -43,6 +45,16 @@ def need_descriptors(more: int, what: str) -> None:
 def need_for_relay(processes: int) -> None:
     """Make sure that a relay with so many processes can be; raises as `need_descriptors`."""
     need_descriptors(RELAY + RELAYED * processes, f"a relay with {processes} processes")
+
+
+def readable(descriptor: int, timeout: float | None, or_writable: bool = False) -> bool:
+    """Wait up to `timeout` seconds (None: for good) until something can be read, or what was written to is closed.
+
+    `or_writable`: or until something can be written. Unlike `select.select` this takes descriptors above 1023.
+    """
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN | (select.POLLOUT if or_writable else 0))
+    return bool(poll.poll(None if timeout is None else math.ceil(1000 * timeout)))
 
 
 def keep(descriptors: Sequence[int], numbers: Sequence[int]) -> None:

@@ -10,12 +10,12 @@ _own: list[bool] = []  # an entry for each `own_process` that is entered
 
 
 @contextmanager
-def own_process() -> Iterator[None]:
-    """Let it be known within the block that this process is the program's own.
+def own_process(own: bool = True) -> Iterator[None]:
+    """Let it be known within the block that this process is the program's own, if it is `own`.
 
     Others, which import gradsum, may have threads, files and gigabytes that a fork would have as well.
     """
-    _own.append(True)
+    _own.append(own)
     try:
         yield
     finally:
@@ -24,7 +24,7 @@ def own_process() -> Iterator[None]:
 
 def may_fork() -> bool:
     """Return whether a process forked from this one can go on as its worker: it is our own, and has a single thread."""
-    return bool(_own) and has_descriptors_of_processes() and threads() == 1
+    return any(_own) and has_descriptors_of_processes() and threads() == 1
 
 
 def threads() -> int:

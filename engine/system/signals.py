@@ -80,13 +80,20 @@ def near_limit_ignored() -> Iterator[None]:
 
 
 @contextmanager
-def near_limit_blocked() -> Iterator[None]:
-    """Start a process within this context, and it has the warnings of cluster managers blocked from its first moment.
+def blocked(numbers: Iterable[signal.Signals]) -> Iterator[set[int]]:
+    """Let none of the signals reach this thread within the block, and yield those that it had blocked before.
 
-    One that reaches this process meanwhile is handled, by another thread or afterwards.
+    One that comes meanwhile is handled by another thread, or afterwards.
     """
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, NEAR_LIMIT)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
     try:
-        yield
+        yield before
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def near_limit_blocked() -> Iterator[None]:
+    """Start a process within this context, and it has the warnings of cluster managers blocked from the first."""
+    with blocked(NEAR_LIMIT):
+        yield

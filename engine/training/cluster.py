@@ -116,11 +116,16 @@ def started(settings: Settings, clock: Clock, one_size: bool = True, fork: bool 
     expected = max(settings.workers or 0, settings.min_workers or 0)
     need_descriptors(SHARED + PER_WORKER * expected, f"a run with {expected} worker{'s' * (expected != 1)}")
     wanted = settings.shared_memory and count > 0 and one_size
-    with rendezvous_folder() as folder, shared_memory_for(count, wanted) as shared_memory:
+    with (
+        fork_server(fork) if count else nullcontext() as server,
+        rendezvous_folder() as folder,
+        shared_memory_for(count, wanted) as shared_memory,
+    ):
+        if server:
+            server.leave(folder)
         remote_access = remote_access_for(settings, folder)
         address = local_address(folder / SOCKET, settings.local)
         with (
-            fork_server(fork, folder) if count else nullcontext() as server,
             LocalWorkers(address, count, shared_memory, clock, server=server) as workers,
             ExitStack() as stack,
         ):

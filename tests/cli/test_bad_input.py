@@ -416,7 +416,6 @@ def test_help_for_a_worker(tidy: Path) -> None:
             ("--optimizer", "adamw", "--lr", 2, "--weight-decay", 0.5),
             "weight-decay times the learning rate, 2, must be below 1 with adamw, got 0.5",
         ),
-        (("--optimizer", "sgd", "--momentum", 0.9), "momentum is for the optimizers momentum and nesterov, sgd has"),
         (("--clip-norm", 0), "clip-norm must be a finite number above 0, got 0"),
         (("--schedule", "cos"), "schedule must be one of constant, cosine, linear, step, onecycle, got 'cos'"),
         (("--schedule", "cosine", "--time-limit", 5), "schedule cosine must know where it ends"),

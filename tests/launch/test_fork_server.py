@@ -58,12 +58,14 @@ with own_process(), rendezvous_folder() as folder, fork_server(len(sys.argv) > 1
 
 # Has a server that knows of a folder, and ends when its input does: by SIGKILL, or as it should.
 LEAVING = """
-import os, pathlib, sys
+import os, sys
 from engine.launch.fork_server import fork_server
-with fork_server(folder=pathlib.Path(sys.argv[1])) as server:
-    print(server.pid, flush=True)
+from engine.launch.rendezvous import rendezvous_folder
+with fork_server() as server, rendezvous_folder() as folder:
+    server.leave(folder)
+    print(server.pid, folder, flush=True)
     sys.stdin.read()
-    if sys.argv[2] == "killed":
+    if sys.argv[1] == "killed":
         os.kill(os.getpid(), 9)
 """
 
@@ -275,16 +277,15 @@ with own_process(), fork_server(True) as server:
 
 
 @pytest.mark.parametrize("how", ["killed", "leaves"])
-def test_the_folder_of_a_parent_that_is_killed_is_removed(how: str, tmp_path: Path) -> None:
-    (tmp_path / "folder").mkdir()
-    (tmp_path / "folder" / "file").touch()
-    words = [sys.executable, "-c", LEAVING, str(tmp_path / "folder"), how]
+def test_the_folder_of_a_parent_that_is_killed_is_removed(how: str) -> None:
+    words = [sys.executable, "-c", LEAVING, how]
     with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT) as parent:
         assert parent.stdout
-        server = int(parent.stdout.readline())
+        server, folder = parent.stdout.readline().split()
+        assert Path(folder).exists()
         parent.communicate()
     wait_until(lambda: not Path(f"/proc/{server}").exists())
-    assert (tmp_path / "folder").exists() == (how == "leaves")
+    assert not Path(folder).exists()
 
 
 def test_a_fork_has_nothing_of_its_parent(tmp_path: Path) -> None:
@@ -335,3 +336,54 @@ with tempfile.TemporaryFile() as errors:
 def test_a_fork_that_does_not_end_is_killed() -> None:
     said = subprocess.run([sys.executable, "-c", ENDING], capture_output=True, text=True, cwd=ROOT, check=True).stdout
     assert said.split() == ["runs", "-9", "-9"]
+
+
+# Asks a forked server for a worker with an option that there is not, and says how it ended, and whether it said why.
+HARDLY = """
+import os, signal, sys, tempfile
+from engine.launch.fork_server import fork_server
+from engine.system.forks import own_process
+def stop(number, frame):
+    raise KeyboardInterrupt
+def interrupt(parent=os.getpid(), numbers=(signal.SIGINT, signal.SIGTERM, signal.SIGHUP)):
+    for number in numbers if os.getppid() == parent else ():
+        os.kill(os.getpid(), number)
+if sys.argv[1] == "children ignored":
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+if sys.argv[1] == "no standard error":
+    sys.stderr = None
+if sys.argv[1] == "interrupted":
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, stop)
+    os.register_at_fork(after_in_child=interrupt)
+with own_process(), fork_server(True) as server, tempfile.TemporaryFile() as errors:
+    standard = os.open(os.devnull, os.O_RDONLY), errors.fileno()
+    code = server.fork(["unix:///nowhere", "--bad"], standard, [], None).wait()
+    errors.seek(0)
+    print(code, b"--bad" in errors.read(), server.gone, flush=True)
+"""
+
+
+@pytest.mark.parametrize("how", ["as usual", "children ignored", "no standard error", "interrupted"])
+def test_a_fork_is_as_good_as_a_program_of_its_own(how: str) -> None:
+    command = [sys.executable, "-c", HARDLY, how]
+    answer = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False, timeout=PATIENCE)
+    assert (answer.returncode, answer.stdout, answer.stderr) == (0, "2 True False\n", "")
+
+
+# Trains, and says so when this process is forked.
+TRAINING = """
+import os, sys
+from engine.cli import main
+os.register_at_fork(before=lambda: print("forked"))
+sys.exit(main({}))
+"""
+
+
+@pytest.mark.parametrize(("arguments", "count"), [("", 1), ("sys.argv[1:]", 0)])
+def test_a_program_that_runs_a_command_is_not_forked(arguments: str, count: int, tmp_path: Path) -> None:
+    words = ["train", "--model", "mlp", "--steps", "1", "--workers", "1", "--quiet", "--db", "runs.sqlite"]
+    command = [sys.executable, "-c", TRAINING.format(arguments), *words]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    answer = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment, check=True)
+    assert answer.stdout.count("forked") == count

@@ -1,5 +1,6 @@
 """A run that needs more files than it may have says so before it starts a worker."""
 
+import os
 import re
 import resource
 import subprocess
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from engine.errors import UsageError
-from engine.system.descriptors import descriptor_limit, need_descriptors
+from engine.system.descriptors import descriptor_limit, need_descriptors, readable
 from tests.support.command import PATIENCE, PROGRAM, SMALL, save_data
 
 
@@ -55,3 +56,22 @@ def test_a_limit_that_suffices_is_left_at_what_is_wanted() -> None:
     need_descriptors(1, "it")
     with pytest.raises(UsageError, match=rf"it needs \d+ .* may have {descriptor_limit()};"):
         need_descriptors(descriptor_limit(), "it")
+
+
+@pytest.mark.parametrize("number", [None, 1500])
+def test_what_can_be_read_is_seen_whatever_its_number(number: int | None) -> None:
+    need_descriptors(2000, "it")
+    ours, theirs = os.pipe()
+    if number:
+        os.dup2(ours, number)
+        os.close(ours)
+        ours = number
+    try:
+        assert not readable(ours, 0.001)
+        assert readable(theirs, None, or_writable=True)
+        os.write(theirs, b"x")
+        assert readable(ours, None)
+    finally:
+        os.close(theirs)
+        assert readable(ours, None)
+        os.close(ours)
