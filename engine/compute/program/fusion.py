@@ -19,9 +19,8 @@ from engine.errors import ModelError
 from engine.nn.layers import Conv2d, Layer, Layers, MaxPool2d, Relu, Residual, Shape
 from engine.nn.model import Model
 
-CHANNELS = (
-    8  # from which on pixels are multiplied where they are: with fewer, copies of patches cost less than they save
-)
+# From which on pixels are multiplied where they are: with fewer, copies of patches cost less than they save.
+CHANNELS = 8
 # From which on Winograd's transforms cost less than they save, beside CHANNELS in and out:
 EDGE = 3  # rows and columns of outputs
 TAPS = 5  # of a kernel that is cut into blocks of 3 x 3, for each of them
