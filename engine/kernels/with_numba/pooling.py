@@ -35,18 +35,24 @@ def max_pool_gradient(dy: Array, place: Place, route: Route, dx: Array, size: in
 
 @inner
 def challenge(best: Array, won: Route, x: Array, number: int) -> None:
-    """Where x is larger than best, or NaN, put it there, and `number` in won."""
+    """Where x is larger than best, or NaN, put it there, and `number` in won.
+
+    All is read before anything is chosen: without AVX-512 a loop that reads one or the other is not vectorised.
+    """
+    mark = np.uint8(number)
     for k in range(best.size):
-        better = (x[k] > best[k]) | (x[k] != x[k])
-        best[k] = x[k] if better else best[k]
-        won[k] = number if better else won[k]
+        value, held, before = x[k], best[k], won[k]
+        better = (value > held) | (value != value)
+        best[k] = value if better else held
+        won[k] = mark if better else before
 
 
 @inner
 def pick(z: Array, d: Array, route: Route, number: int) -> None:
     """Set z = d where route is `number`, 0 elsewhere."""
     for k in range(z.size):
-        z[k] = d[k] if route[k] == number else ZERO
+        value = d[k]
+        z[k] = value if route[k] == number else ZERO
 
 
 @inner
