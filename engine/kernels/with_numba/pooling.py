@@ -42,7 +42,7 @@ def challenge(best: Array, won: Route, x: Array, number: int) -> None:
     mark = np.uint8(number)
     for k in range(best.size):
         value, held, before = x[k], best[k], won[k]
-        better = (value > held) | (value != value)
+        better = (value > held) | (value != value)  # noqa: PLR0124 - NaN
         best[k] = value if better else held
         won[k] = mark if better else before
 
