@@ -88,7 +88,8 @@ class Network:
     def evaluate(self, data: Dataset, part: str = "test") -> Validation:
         """Measure the network on a part of `data`: "test", "train", or "validation", the one that is chosen by.
 
-        Raises ModelError if the data does not suit the model, DataError if there is no such part, or it is no data set.
+        Raises ModelError if the data does not suit the model, DataError if `data` is not
+        a data set or has no such part.
         """
         if not isinstance(data, Dataset):
             raise DataError(f"evaluate takes a data set, as gradsum.load_data returns it, got {type(data).__name__}")

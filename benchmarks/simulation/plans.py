@@ -1,6 +1,6 @@
 """Ways that the program does not have: vectors in chunks through its tree of relays, and an exchange among relays.
 
-There are no state machines for them. Every message costs what one of the program's does, at both ends.
+Only their messages are simulated, not state machines. Sending and receiving one cost what they cost the program.
 """
 
 from collections.abc import Callable

@@ -103,8 +103,9 @@ def _serve(control: socket.socket, errors: IO[bytes], before: set[int]) -> NoRet
         keep([null, null, errors.fileno(), control.fileno()], [0, 1, 2, place])
         sys.stdin, sys.stdout = open(0, closefd=False), open(1, "w", closefd=False)  # noqa: SIM115 - they stay
         sys.stderr = open(2, "w", buffering=1, errors="backslashreplace", closefd=False)  # noqa: SIM115
-        os.environ.update(_environment())
-        os.environ.pop(VARIABLE, None)
+        environment = _environment()
+        os.environ.clear()
+        os.environ.update(environment)
         sys.argv = [str(START), OPTION, str(place)]
         runpy.run_path(sys.argv[0], run_name="__main__")
     except SystemExit as error:

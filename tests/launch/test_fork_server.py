@@ -262,7 +262,7 @@ def test_all_end_with_a_parent_that_is_killed(frozen: str, words: list[str]) -> 
 
 # Forks a server, or starts one if it has a thread besides, and says who it is; the rest is what a server must not have.
 FORKED = """
-import signal, socket, sys, threading
+import os, signal, socket, sys, tempfile, threading
 from engine.launch.fork_server import fork_server
 from engine.system.forks import own_process
 for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGINT):
@@ -271,6 +271,9 @@ others, pair = socket.socketpair(), open(sys.argv[1], "w")
 if len(sys.argv) > 2:
     threading.Thread(target=threading.Event().wait, daemon=True).start()
 with own_process(), fork_server(True) as server:
+    ours, theirs = os.pipe()
+    with tempfile.TemporaryFile() as errors:  # when this has ended, the server has loaded everything, and waits
+        server.fork(["--no-such-option"], (ours, errors.fileno()), [], None).wait(60)
     print(server.pid, flush=True)
     sys.stdin.read()
 """
@@ -293,11 +296,11 @@ def test_a_fork_has_nothing_of_its_parent(tmp_path: Path) -> None:
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT) as parent:
         assert parent.stdout
         server = Path("/proc") / parent.stdout.readline().strip()
-        wait_until(lambda: "gradsum-forks" in (server / "status").read_text())
         has = {int(path.name): str(path.readlink()) for path in (server / "fd").iterdir()}
         assert has.pop(0) == has.pop(1) == os.devnull
         assert has.pop(2).endswith("(deleted)")
         assert [path.partition(":")[0] for path in has.values()] == ["socket"]
+        assert (server / "comm").read_text() == "gradsum-forks\n"
         status = dict(line.split(":\t", 1) for line in (server / "status").read_text().splitlines() if ":\t" in line)
         assert int(status["SigCgt"], 16) == 1 << signal.SIGINT - 1
         assert os.getsid(int(server.name)) == int(server.name)
@@ -312,7 +315,7 @@ def test_a_process_with_a_thread_is_not_forked(tmp_path: Path) -> None:
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT) as parent:
         assert parent.stdout
         server = Path("/proc") / parent.stdout.readline().strip()
-        wait_until(lambda: "--fork-server" in (server / "cmdline").read_text())
+        assert "--fork-server" in (server / "cmdline").read_text()
         parent.communicate(timeout=PATIENCE)
 
 
@@ -338,7 +341,7 @@ def test_a_fork_that_does_not_end_is_killed() -> None:
     assert said.split() == ["runs", "-9", "-9"]
 
 
-# Asks a forked server for a worker with an option that there is not, and says how it ended, and whether it said why.
+# Asks a forked server for a worker with an unknown option, and reports its exit code and whether it said why.
 HARDLY = """
 import os, signal, sys, tempfile
 from engine.launch.fork_server import fork_server

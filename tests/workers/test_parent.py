@@ -40,4 +40,4 @@ def test_what_is_not_known_to_be_a_runs_stays(folder: Path, tmp_path: Path) -> N
     assert not clear(mine), "an address may have been typed by hand"
     (folder / "key").unlink()
     (folder / "coordinator").touch()
-    assert not clear(folder), "a file that is no socket"
+    assert not clear(folder), "this file is not a socket"
