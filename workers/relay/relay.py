@@ -44,7 +44,6 @@ from workers.relay.events import (
     ProcessLeft,
     Return,
     Summed,
-    Tick,
     Told,
     Tried,
     Try,
@@ -107,9 +106,7 @@ class Relay:
                 return self._process_left(name, reason)
             case Summed():
                 return self._summed(event)
-            case Tick():
-                pass
-        return self._when_enough(now)
+        return self._when_enough(now)  # after a Tick, too
 
     def _from_above(self, event: Connected | Tried | Told | Came, now: float) -> list[Action]:
         match event:
