@@ -59,7 +59,7 @@ def _run(arguments: argparse.Namespace) -> Quit:
         from workers.relay.worker import RelayWorker  # noqa: PLC0415
 
         uplink = Uplinks(Dialer(arguments.address, LARGEST, keys, tell), LARGEST, keys is None)
-        with LocalGroup(arguments.relay, uplink, arguments.tree == "on") as group:
+        with LocalGroup(arguments.relay, uplink, arguments.topology) as group:
             return RelayWorker(uplink, arguments.patience, group, parent, **about).run()
     schedule_as_batch()
     memory = WorkerMemory.parse(arguments.shared_memory) if arguments.shared_memory else None

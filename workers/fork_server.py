@@ -20,7 +20,7 @@ import traceback
 from typing import NoReturn
 
 from engine.compute.arithmetic import check_arithmetic
-from engine.compute.fingerprint import fingerprint
+from engine.compute.fingerprint import fingerprint, libraries
 from engine.compute.precompile import is_compiled
 from engine.errors import GradsumError
 from engine.launch.fork_server import MAX_DESCRIPTORS, PACKET, Request
@@ -46,7 +46,8 @@ def serve(descriptor: int) -> int:
 
 def _load() -> None:
     """Load what a worker needs, and keep the collector from writing to it: pages that nobody writes to are shared."""
-    fingerprint()
+    fingerprint()  # which is remembered, as is what libraries() takes
+    libraries()
     if is_compiled():
         with contextlib.suppress(GradsumError):  # each worker finds the same, and can say so
             check_arithmetic()  # here, for all: what is forked computes as this process does

@@ -12,6 +12,7 @@ from benchmarks.simulation.processes import Process, Socket, size_of
 from engine.wire import messages as m
 from workers.relay.events import Connected, Told, Tried
 from workers.relay.group import Workplace
+from workers.relay.links import NoLinks
 from workers.relay.worker import RelayWorker
 
 TURN = 0.25  # seconds between a relay's turns while nothing happens
@@ -71,13 +72,14 @@ class RelayedMachine:
         if tree:
             cluster.places[self._place] = self
         self.plug_in()
+        self.tree, self.links = tree, NoLinks()
         self.relay = RelayWorker(self, 1e9, self, None, self.processor, lambda: 0.0, arbiter_for=Arbiter)
         self._tick()
 
     # What a group is to the relay.
     def open(self, size: int) -> Workplace:
         self.fill()
-        return Workplace(self.socket, Nobody(self.fill), None, self._place)
+        return Workplace(self.socket, self.links, Nobody(self.fill), None, self._place)
 
     def fill(self) -> None:
         """Start the processes that are missing."""

@@ -2,6 +2,7 @@
 
 import hashlib
 import platform
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -63,10 +64,15 @@ def libraries() -> str:
     return f"{made_by}{platform.machine()}"
 
 
+@cache
 def _program() -> str:
-    """Return a digest of the source of everything that computes: two versions may round differently."""
+    return f"program {source_digest(PACKAGE)[:12]}"
+
+
+def source_digest(package: Path) -> str:
+    """Return a digest of the source of everything in `package` that computes: two versions may round differently."""
     digest = hashlib.sha256()
     for room in PROGRAM:
-        for path in sorted((PACKAGE / room).rglob("*.py")):
+        for path in sorted((package / room).rglob("*.py")):
             digest.update(path.read_bytes())
-    return f"program {digest.hexdigest()[:12]}"
+    return digest.hexdigest()

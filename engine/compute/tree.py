@@ -131,6 +131,10 @@ class TreeSum(Generic[T]):
         """Return the sum of `block`, which `put` has returned, and forget it."""
         return self._sums.pop(block)
 
+    def nodes(self) -> list[Block]:
+        """Return the largest blocks of each of which all has been put, in order."""
+        return sorted(self._sums)
+
     def result(self) -> T:
         """Return the sum over all micro-batches; KeyError while blocks are missing."""
         return self._sums[0, self.total]

@@ -1,9 +1,10 @@
 """The round in progress, as the coordinator sees it: what it sends, and what has come back."""
 
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from engine.compute import tree
+from engine.coordinator.exchange.round import ExchangeRound
 from engine.coordinator.membership import Done
 from engine.coordinator.reduction import Reduction
 from engine.coordinator.rounds import Assign
@@ -17,28 +18,48 @@ from engine.wire.shared_memory import SLOTS
 class ActiveRound:
     """`work` is the message of each share but for what differs; `busy` has the seconds that each worker computed.
 
-    `twice`: two workers must agree on every block. `again`: it is done for the second time, and its images have been
-    counted. `adding`: workers that share memory may form sums. `expelled`: names of workers that sent wrong bits.
-    `counted`: who did what for which block.
+    `twice`: two workers must agree on every block. `adding`: workers that share memory may form sums. `may_exchange`:
+    relays may send each other parts of vectors, which they do if there is an `exchange`. `spoilt`: why it must be begun
+    anew, without. `credited`: of which micro-batches somebody has been credited with the images. `expelled`: names of
+    workers that sent wrong bits. `counted`: who did what for which block.
     """
 
     work: m.Work
     parameters: Vector
     sums: Reduction
     twice: bool = False
-    again: bool = False
     adding: bool = False
+    may_exchange: bool = False
+    shared_out: bool = False
+    exchange: ExchangeRound | None = None
+    spoilt: str = ""
     failures: int = 0
     done: bool = False
     expelled: list[str] = field(default_factory=list)
     began: float = 0.0  # by the monotonic clock
     busy: defaultdict[bytes, float] = field(default_factory=lambda: defaultdict(float))
     counted: list[tuple[tree.Block, Done]] = field(default_factory=list)
+    credited: bytearray = field(default_factory=bytearray)
     _slots: defaultdict[int, int] = field(default_factory=lambda: defaultdict(int))  # in use, by part
     _frame: m.Frame = None
 
     def __post_init__(self) -> None:
         self._given = bytearray(self.work.total)  # which micro-batches have been given out
+        self.credited = self.credited or bytearray(self.work.total)
+
+    def renew(self, number: int) -> None:
+        """Become round `number`, of which nothing has been given out."""
+        self.work, self.sums = replace(self.work, round=number), self.sums.anew()
+        self.exchange, self.spoilt, self.shared_out = None, "", False
+        self._slots.clear()
+        self._given = bytearray(self.work.total)
+
+    def uncredited(self, block: tree.Block) -> int:
+        """Return of how many images of `block` nobody has been credited yet, and regard them as credited."""
+        start, stop = block
+        new = [one for one in range(start, stop) if not self.credited[one]]
+        self.credited[start:stop] = b"\1" * (stop - start)
+        return self.sums.images(block) if len(new) == stop - start else sum(self.sums.images((i, i + 1)) for i in new)
 
     def share(self, assign: Assign, part: int | None) -> tuple[m.Work, m.Frame | None]:
         """Return the message that gives a worker its share, and its payload; `part`: its part of shared memory, if any.
@@ -59,9 +80,21 @@ class ActiveRound:
                 sums = SLOTS + 1
             self._slots[part] += len(blocks)
         elif assign.with_parameters:
-            if self._frame is None:
-                self._frame = frame_of(self.parameters)  # the same for every worker without shared memory
-            payload = self._frame
+            payload = self._payload(assign.worker)
+        exchange = self._exchange_of(assign.worker)
+        roster = exchange.roster if exchange else 0
         w = self.work  # `replace` would take longer than all the rest
-        work = m.Work(w.session, w.round, assign.attempt, w.kind, w.step, start, stop, w.total, w.version, slot, sums)
-        return work, payload
+        own = w.step, start, stop, w.total, w.version, slot, sums, roster
+        return m.Work(w.session, w.round, assign.attempt, w.kind, *own), payload
+
+    def _exchange_of(self, worker: bytes) -> ExchangeRound | None:
+        """Return the exchange that a worker is a member of, if that goes on."""
+        return self.exchange if self.exchange and not self.spoilt and worker in self.exchange.members else None
+
+    def _payload(self, worker: bytes) -> m.Frame:
+        exchange = self._exchange_of(worker)
+        if exchange and exchange.in_parts:
+            return frame_of(self.parameters[exchange.part(worker)])
+        if self._frame is None:
+            self._frame = frame_of(self.parameters)  # the same for every worker without shared memory
+        return self._frame

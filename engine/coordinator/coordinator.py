@@ -99,7 +99,7 @@ class Coordinator:
             raise ValueError("only the sums of a training step can be verified")
         before = bits_of(sums)
         active = self._training(step, parameters, np.empty_like(sums.gradient))
-        active.twice = active.again = True
+        active.twice, active.credited = True, bytearray(b"\1" * active.work.total)  # with the images
         right = self._gradient(active)
         text = f"step {step}: every block was computed again, by two workers"
         if bits_of(right) == before:
@@ -135,15 +135,25 @@ class Coordinator:
         self._number += 1
         return m.Work(self._config.session, self._number, 0, kind, step, 0, 0, total, version)
 
-    def _begin(self, active: ActiveRound) -> None:
+    def _begin(self, active: ActiveRound, recalled: tuple[bytes, ...] = ()) -> None:
         work = active.work
         training = work.kind is m.WorkKind.TRAIN
         policy, seed = self._config.policy, self._config.job.seed
         audit = policy.chooser(seed, work.step, active.twice) if training else None
         cap = work.total if training else VALIDATION_CAP
         active.adding = training and audit is None and 2 * work.total <= NODES
-        begin = rounds.Begin(work.round, work.total, work.version, cap, audit)
+        active.may_exchange = training and not recalled
+        begin = rounds.Begin(work.round, work.total, work.version, cap, audit, recalled=recalled)
         self._explained(partial(self._dispatcher.begin, active, begin))
+
+    def _begin_anew(self, active: ActiveRound) -> None:
+        """Take a step again with whole vectors: something went wrong in its exchange."""
+        text = f"step {active.work.step} is done again with whole vectors: {active.spoilt}"
+        self._environment.notice(Notice(NoticeKind.AGAIN, None, text))
+        recalled = tuple(active.exchange.members) if active.exchange else ()
+        self._number += 1
+        active.renew(self._number)
+        self._begin(active, recalled)
 
     def _finish(self, active: ActiveRound) -> Sums:
         """Wait until a round is complete, and return its sums; begin it first if there were too few workers before."""
@@ -152,8 +162,10 @@ class Coordinator:
             self._begin(active)
         while not active.done:
             self.wait()
+            if active.spoilt:
+                self._begin_anew(active)
             self._gate.needed(self._scheduler.processes(), 1)
-            if not active.done and self._environment.interrupted() and not self._scheduler.expecting():
+            if not active.done and self._environment.interrupted() and not self._dispatcher.expecting():
                 raise InterruptedRoundError
         self._dispatcher.active = None
         return active.sums.result()

@@ -10,6 +10,7 @@ from engine.compute.tree import Block
 from engine.coordinator import rounds
 from engine.coordinator.active_round import ActiveRound
 from engine.coordinator.config import Environment
+from engine.coordinator.exchange.exchanges import Exchanges
 from engine.coordinator.membership import Membership
 from engine.coordinator.notices import Notice, NoticeKind
 from engine.coordinator.outbox import Outbox, Parcel
@@ -27,12 +28,14 @@ UNASKED = (rounds.IgnoreReason.UNASKED, rounds.IgnoreReason.DOUBLED)
 class EventSums:
     """The sums that belong to an event; `sender` and its RESULT, None if they were computed here.
 
-    `formed`: gradients of nodes above the block, as in `Reduction.put`.
+    `formed`: gradients of nodes above the block, as in `Reduction.put`. `in_parts`: members of an exchange have the
+    parts of the gradient.
     """
 
     sums: Sums
     sender: tuple[bytes, m.Result] | None = None
     formed: Sequence[Vector] = ()
+    in_parts: bool = False
 
 
 class Dispatcher:
@@ -52,12 +55,13 @@ class Dispatcher:
         self.scheduler = scheduler
         self._events: deque[tuple[rounds.Event, EventSums | None]] = deque()  # that the scheduler has not seen
         self._outbox = Outbox()
+        self.exchanges = Exchanges(peers, members)
         self.active: ActiveRound | None = None
 
     def begin(self, active: ActiveRound, begin: rounds.Begin) -> None:
         """Give the workers their shares of a round."""
         self.active = active
-        active.began = self._clock.now()
+        active.began = active.began or self._clock.now()  # it may be begun anew
         self._peers.publish(begin.version, active.parameters)
         self.put(begin)
         self.work_off()
@@ -68,7 +72,9 @@ class Dispatcher:
 
     def lose(self, peer: bytes, reason: str, kind: NoticeKind = NoticeKind.LOST, detail: str | None = None) -> None:
         """Part from a worker that cannot be reached, said goodbye or is refused."""
+        name = self._members.name(peer)
         self._peers.part(peer, kind, reason, detail)
+        self.exchanges.lose(peer, name)
         self._outbox.forget(peer)
         self.put(rounds.Left(peer))
 
@@ -79,12 +85,18 @@ class Dispatcher:
 
     def arrived(self, peer: bytes, attempt: int) -> None:
         """Note that a worker has the parameters that it was sent with an attempt: another may be sent them now."""
-        if not self._outbox.arrived(peer, attempt, self._clock.now()) and not self._peers.local(peer):
+        now = self._clock.now()
+        expected = self.exchanges.arrived(peer, attempt, now) or self._outbox.arrived(peer, attempt, now)
+        if not expected and not self._peers.local(peer):
             self.unasked(peer)
+
+    def expecting(self) -> bool:
+        """Return whether anybody is expected to answer."""
+        return self.scheduler.expecting() or self.exchanges.expecting()
 
     def next_deadline(self) -> float | None:
         """Return when there may be something to do even if nothing happens, at the earliest; None if never."""
-        deadlines = self.scheduler.next_deadline(), self._outbox.next_deadline()
+        deadlines = self.scheduler.next_deadline(), self._outbox.next_deadline(), self.exchanges.next_deadline()
         return min((one for one in deadlines if one is not None), default=None)
 
     def unasked(self, peer: bytes) -> None:
@@ -98,6 +110,7 @@ class Dispatcher:
         A loop and not a call from within `_carry_out`: when a thousand workers are lost at once, each loss shows in
         the attempt to give another worker what the last one had.
         """
+        self.exchanges.look(self._clock.now())
         self._ship()
         while self._events:
             event, answer = self._events.popleft()
@@ -118,7 +131,8 @@ class Dispatcher:
                 case rounds.Accept(block, found):
                     self._count(block, answer, found)
                 case rounds.Complete():
-                    self._round().done = True
+                    active = self._round()
+                    active.done = self.exchanges.complete(active, self._clock.now())
                 case rounds.Arbitrate(block):
                     disputed.append(block)
                 case rounds.Ignore() | rounds.Lapsed() | rounds.Differ() | rounds.Expel():
@@ -143,10 +157,13 @@ class Dispatcher:
             self._peers.trust(answer.sender[0])
         else:
             active.sums.doubt(block)
-        active.sums.put(block, answer.sums, answer.formed)
+        if answer.in_parts and answer.sender:
+            self.exchanges.count(block, answer.sender[0], answer.sums)
+        else:
+            active.sums.put(block, answer.sums, answer.formed)
         if active.work.kind is not m.WorkKind.TRAIN:
             return
-        images = 0 if active.again else active.sums.images(block)
+        images = active.uncredited(block)
         if answer.sender:
             peer, result = answer.sender
             told = self._members.told(peer, active.work.round, block)
@@ -162,10 +179,14 @@ class Dispatcher:
 
     def _send(self, shares: list[rounds.Assign]) -> None:
         active = self._round()
+        if not active.shared_out:
+            active.shared_out = True
+            self.exchanges.form(active, shares, self.scheduler.questioned(), self._clock.now())
         members = [self._members.get(assign.worker) for assign in shares]
         for assign, member in zip(shares, members, strict=True):
             parcel = Parcel(assign.worker, *active.share(assign, member.part if member else None))
-            self._outbox.put(parcel, at_once=self._peers.local(assign.worker) is not None)
+            at_once = parcel.work.roster > 0 or self._peers.local(assign.worker) is not None
+            self._outbox.put(parcel, at_once)
         self._ship()
 
     def _ship(self) -> None:

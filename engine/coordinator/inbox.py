@@ -9,7 +9,7 @@ from engine.coordinator.notices import NoticeKind
 from engine.coordinator.peers import LOOK, Peers
 from engine.errors import ProtocolError, WorkerFailedError
 from engine.system.clock import Clock
-from engine.wire import Received, relays
+from engine.wire import Received, exchange, relays
 from engine.wire import messages as m
 from engine.wire.tracebacks import traceback_of
 
@@ -87,6 +87,10 @@ class Inbox:
         match message:
             case relays.Place():
                 self._peers.processes.seat(peer, message)
+            case exchange.Met():
+                self._dispatcher.exchanges.met(peer, message)
+            case exchange.Sum():
+                self._dispatcher.exchanges.sum(peer, message, payload, self._clock.now())
             case relays.Credit():
                 self._peers.processes.credit(peer, message, payload)
             case relays.Process(processes=processes):
@@ -112,9 +116,18 @@ class Inbox:
         if active is None or result.round != active.work.round:
             self._dispatcher.put(rounds.Answered(peer, result.round, result.attempt, block, seconds=result.seconds))
             return
-        sums = active.sums.check(result, self._peers.gradient(peer, result, payload))
+        exchanges = self._dispatcher.exchanges
+        in_parts = exchanges.answers_in_parts(peer, result, payload)
+        if in_parts:
+            sums = active.sums.check_without_vector(result)
+        else:
+            sums = active.sums.check(result, self._peers.gradient(peer, result, payload))
         finite = math.isfinite(sums.loss)  # of the gradient only the sum over the batch is looked at
+        if not finite:  # two workers must agree on it, which takes whole vectors
+            exchanges.give_up("an answer was not finite")
+        if in_parts and active.spoilt:
+            return
         bits = bits_of(sums) if not finite or self._dispatcher.scheduler.in_question(block) else None
         answered = rounds.Answered(peer, result.round, result.attempt, block, bits, finite, result.seconds)
         formed = self._peers.formed(peer, result) if result.formed else ()
-        self._dispatcher.put(answered, EventSums(sums, (peer, result), formed))
+        self._dispatcher.put(answered, EventSums(sums, (peer, result), formed, in_parts))

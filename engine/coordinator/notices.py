@@ -37,6 +37,7 @@ class NoticeKind(StrEnum):
     SUSPICIOUS = "suspicious"  # the gradient of a step is unusually large
     CONFIRMED = "confirmed"  # it was right
     CORRECTED = "corrected"  # it was wrong
+    AGAIN = "again"  # relays could not exchange parts of vectors: the step is taken again, with whole ones
     WAITING = "waiting"
     CONTINUED = "continued"
     RESUMED = "resumed"

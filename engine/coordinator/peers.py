@@ -152,7 +152,7 @@ class Peers:
         member = self._members.drop(peer)
         if member and member.seated and not member.ready and kind is NoticeKind.LEFT:
             return  # to join another relay
-        self.processes.seating.forget(peer)
+        self.processes.forget(peer)
         if member:
             self.processes.part(member, kind, reason)
             # A worker that was never ready did not join: it gets no row, only this event.

@@ -65,15 +65,17 @@ class Reduction:
         self._tree = tree.TreeSum(self.total, adder, self._formed)
         self.seconds = 0.0  # spent on adding up
 
+    def anew(self) -> "Reduction":
+        """Return the same with nothing counted; this one is not to be used any more."""
+        return Reduction(self._samples, self._microbatch, self._out, self._tallied)
+
     def images(self, block: tree.Block) -> int:
         """Return how many samples `block` has."""
         return min(block[1] * self._microbatch, self._samples) - block[0] * self._microbatch
 
     def check(self, result: m.Result, payload: m.Frame | None) -> Sums:
         """Return the sums that a worker sent; ProtocolError if they cannot be those of a block of this round."""
-        block = (result.start, result.stop)
-        if not tree.is_block(block, self.total) or result.correct > self.images(block):
-            raise ProtocolError(f"block {block} with {result.correct} correct answers is impossible in this round")
+        block = self._check_block(result)
         expected = size_of(self._tallied) * WIRE.itemsize if self._out is None else self._out.nbytes
         size = 0 if payload is None else len(payload)
         if size != expected:
@@ -83,6 +85,17 @@ class Reduction:
             return Sums(result.loss, result.correct, tally=self._tally(payload, block))
         gradient = None if payload is None else np.frombuffer(payload, FLOAT)
         return Sums(result.loss, result.correct, gradient)
+
+    def check_without_vector(self, result: m.Result) -> Sums:
+        """Return the sums that a member of an exchange sent, of whose gradient others have the parts."""
+        self._check_block(result)
+        return Sums(result.loss, result.correct)
+
+    def _check_block(self, result: m.Result) -> tree.Block:
+        block = (result.start, result.stop)
+        if not tree.is_block(block, self.total) or result.correct > self.images(block):
+            raise ProtocolError(f"block {block} with {result.correct} correct answers is impossible in this round")
+        return block
 
     def _tally(self, payload: m.Frame, block: tree.Block) -> Tally:
         tally = Tally(np.frombuffer(payload, WIRE).astype(np.int64))

@@ -48,7 +48,7 @@ class Seating:
         ProtocolError if it can have no such address or key.
         """
         self.forget(peer)
-        _check(place)
+        check_place(place)
         seat = next(number for number in count(1) if number not in self._seats)
         secure = bool(place.key) == bool(key)
         self._seats[seat] = Taken(peer, host, place.address if secure else "", place.key)
@@ -70,7 +70,8 @@ class Seating:
         return list(self._of)
 
 
-def _check(place: Place) -> None:
+def check_place(place: Place) -> None:
+    """Raise ProtocolError if there can be no such address or key."""
     if not re.fullmatch(f"([0-9a-f]{{{KEY}}})?", place.key):
         raise ProtocolError("the key in PLACE is none")
     try:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from engine.errors import DataError
 
 Inputs = NDArray[np.uint8] | NDArray[np.float32]
-_CHUNK = 1 << 18  # pixels a histogram call: bincount widens them to int64, which should stay in the cache
+_CHUNK = 1 << 16  # pixels that are widened to float64 at a time, which should stay in the cache
 _ROWS = 1 << 14  # of features that are widened to float64 at a time
 
 
@@ -47,14 +47,10 @@ class Normalisation:
     @classmethod
     def _of_bytes(cls, images: NDArray[np.uint8], rows: NDArray[np.int64] | None) -> Normalisation:
         """Let var = (n * sum of squares - square of the sum) / n^2, exactly."""
-        means, deviations = [], []
-        for histogram in _histograms(images, rows):
-            n = sum(histogram)
-            total = sum(value * count for value, count in enumerate(histogram))
-            squares = sum(value * value * count for value, count in enumerate(histogram))
-            means.append(total / n)
-            deviations.append(math.sqrt(n * squares - total * total) / n or 1.0)
-        return cls(tuple(means), tuple(deviations))
+        count, totals, squares = _sums(images, rows)
+        means = tuple(total / count for total in totals)
+        both = zip(totals, squares, strict=True)
+        return cls(means, tuple(math.sqrt(count * square - total * total) / count or 1.0 for total, square in both))
 
     @cached_property
     def table(self) -> NDArray[np.float32]:
@@ -110,14 +106,18 @@ def _numbers(column: NDArray[np.float32], origin: float, power: int) -> Iterator
         yield from (some * some if power == 2 else some).tolist()
 
 
-def _histograms(images: NDArray[np.uint8], rows: NDArray[np.int64] | None) -> list[list[int]]:
-    """Count every byte value in every channel, as Python integers [C][256]."""
-    channels = images.shape[-1]
-    counts = np.zeros((channels, 256), np.int64)
+def _sums(images: NDArray[np.uint8], rows: NDArray[np.int64] | None) -> tuple[int, list[int], list[int]]:
+    """Return the number of pixels, and for each channel the sum of their values and of their squares, all exact.
+
+    Those of some pixels are computed in float64, in whatever order: all are integers far below 2^53.
+    """
+    count, totals, squares = 0, [0] * images.shape[-1], [0] * images.shape[-1]
     for pixels in _pixels(images, rows):
-        for channel in range(channels):
-            counts[channel] += np.bincount(pixels[:, channel], minlength=256)
-    return [[int(count) for count in row] for row in counts]
+        count += len(pixels)
+        for channel, values in enumerate(pixels.T.astype(np.float64, order="C")):
+            totals[channel] += int(values.sum())
+            squares[channel] += int(values @ values)
+    return count, totals, squares
 
 
 def _pixels(images: NDArray[np.uint8], rows: NDArray[np.int64] | None) -> Iterator[NDArray[np.uint8]]:

@@ -49,7 +49,7 @@ def executed(
 
 def forked(control: socket.socket, errors: IO[bytes]) -> ServerProcess:
     """Fork this process, which may be forked: the server has all libraries and kernels that are loaded here."""
-    gc.collect()
+    gc.freeze()  # to look for garbage takes as long as all the rest, and would write to what both could share
     with blocked(SIGNALS) as before:
         pid = os.fork()
         if pid == 0:

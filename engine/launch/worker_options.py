@@ -7,6 +7,8 @@ from engine.errors import UsageError
 from engine.system.processes import PLACE_LIMIT
 from engine.wire.keys import KEY_MODES, Keys, keys_to_join
 
+TOPOLOGIES = ("exchange", "tree", "star")
+
 
 def add_worker_options(parser: argparse.ArgumentParser, patience: float) -> None:
     """Declare the address and the options; `patience` is the default, in seconds."""
@@ -31,7 +33,7 @@ def add_worker_options(parser: argparse.ArgumentParser, patience: float) -> None
     parser.add_argument(
         "--place", default="", metavar="TEXT", help="what to call this place in the records, such as the id of a job"
     )
-    _add_tree(parser)
+    _add_topology(parser)
     parser.add_argument(
         "--once",
         action="store_true",
@@ -46,14 +48,36 @@ def add_worker_options(parser: argparse.ArgumentParser, patience: float) -> None
     )
 
 
-def _add_tree(parser: argparse.ArgumentParser) -> None:
+def _add_topology(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--topology",
+        choices=TOPOLOGIES,
+        default=TOPOLOGIES[0],
+        help="how this relay is connected where there are many. exchange: with each other one, and each adds up one "
+        "part of the gradients of all; tree: it joins another, or others join it, as the coordinator says; star: with "
+        "the coordinator alone, and it listens for nobody (default: %(default)s)",
+    )
     parser.add_argument(
         "--tree",
+        action=_Tree,
+        dest="topology",
         choices=("on", "off"),
-        default="on",
-        help="where there are many relays, let this one join another, or others join it, as the coordinator says; "
-        "off: it listens for none, and stays with the coordinator (default: %(default)s)",
+        default=argparse.SUPPRESS,
+        help="on: the same as --topology tree; off: as --topology star",
     )
+
+
+class _Tree(argparse.Action):
+    """What `--tree` says about the topology."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,  # noqa: ARG002 - the base class has it
+        namespace: argparse.Namespace,
+        values: object,
+        option_string: str | None = None,  # noqa: ARG002
+    ) -> None:
+        setattr(namespace, self.dest, "tree" if values == "on" else "star")
 
 
 def keys_of(arguments: argparse.Namespace) -> Keys | None:
@@ -72,5 +96,5 @@ def words_of(arguments: argparse.Namespace) -> list[str]:
     words += ["--key", str(arguments.key)] if arguments.key else []
     words += ["--key-mode", arguments.key_mode] if arguments.key_mode != KEY_MODES[0] else []
     words += ["--place", arguments.place] if arguments.place else []
-    words += ["--tree", arguments.tree] if arguments.tree != "on" else []
+    words += ["--topology", arguments.topology] if arguments.topology != TOPOLOGIES[0] else []
     return [*words, *(f"--{name}" for name in ("insecure", "tied", "once") if getattr(arguments, name))]

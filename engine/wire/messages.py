@@ -1,4 +1,4 @@
-"""The wire format: every message that travels between coordinator and worker; `relays` has two more.
+"""The wire format: every message that travels between coordinator and worker; `relays` and `exchange` have more.
 
 A message is one or two frames: a msgpack header of at most 1 KiB, `[VERSION, opcode, field, field, ...]`, and for some
 a payload: raw little-endian bytes, the msgpack description of a job, or UTF-8. ProtocolError if anything is wrong.
@@ -30,7 +30,7 @@ from engine.errors import ProtocolError
 from engine.system.processes import HOSTNAME_LIMIT, PLACE_LIMIT
 from engine.wire.fields import Rules, choice, count, duration, member, real, text
 
-VERSION = 3
+VERSION = 4
 HEADER_LIMIT = 1024  # bytes
 JOB_LIMIT = 1 << 20  # bytes of a job's description
 CHUNK_LIMIT = 1 << 20  # bytes of data in one message
@@ -125,7 +125,7 @@ class Work(Message):
     `version` names the parameters: those of the payload, or the ones the worker already holds, or else those in shared
     memory. `slot` is where in its part of shared memory the worker puts the gradient of the first block, the next
     block's behind it; NO_SLOT: into the payload. `sums` is where it may put the first sum that it forms of its blocks
-    and those of others; NO_SLOT: it is to form none.
+    and those of others; NO_SLOT: it is to form none. `roster`: of the exchange in which the sums go, 0 if in none.
     """
 
     opcode: ClassVar[int] = 5
@@ -140,6 +140,7 @@ class Work(Message):
     version: int = count()
     slot: int = count(default=NO_SLOT)
     sums: int = count(default=NO_SLOT)
+    roster: int = count(default=0)
 
 
 @dataclass(frozen=True)

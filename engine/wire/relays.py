@@ -1,7 +1,7 @@
 """What relays and their coordinator have to say besides; these messages are like all others.
 
 PROCESS, after READY, says that a process has joined the relay, or left it; CREDIT, before a RESULT, which of them
-computed its block (payload). Where there are many relays, they form a tree:
+computed its block (payload). Many relays exchange parts of vectors (`exchange`), or form a tree:
 
     relay                       coordinator
     PLACE      ------------->               before READY: where may I join, and this is where I could be joined
@@ -51,9 +51,10 @@ class Process(FromRelay, Message):
 
 @dataclass(frozen=True)
 class Place(FromRelay, Message):
-    """A relay asks where to join. Others can join it at `address`, with the public key `key`, in hex.
+    """A relay asks where to join. Others can reach it at `address`, with the public key `key`, in hex.
 
-    `joined`: so many were invited to it so far.
+    `tree`: it joins one of these, or they join it; else it exchanges parts of vectors with them. `joined`: so many were
+    invited to join it so far.
     """
 
     opcode: ClassVar[int] = 15
@@ -61,25 +62,31 @@ class Place(FromRelay, Message):
     address: str = text(ADDRESS_LIMIT)
     key: str = text(KEY)
     joined: int = count(MOST_PROCESSES, default=0)
+    tree: int = count(1, default=0)
 
 
 @dataclass(frozen=True)
 class Seat(Message):
-    """The answer: join the relay at `address`, which has the public key `key`; or, where that is "", the sender."""
+    """The answer: join the relay at `address`, which has the public key `key`; or, where that is "", the sender.
+
+    `number`: what the receiver is called in exchanges; 0: it is in none.
+    """
 
     opcode: ClassVar[int] = 16
     session: str = text(32)
     address: str = text(ADDRESS_LIMIT, default="")
     key: str = text(KEY, default="")
+    number: int = count(default=0)
 
 
 @dataclass(frozen=True)
 class Invite(Message):
-    """The relay with the public key `key`, in hex, is going to join this one."""
+    """The relay with the public key `key`, in hex, is going to join this one; with a `number`: to connect to it."""
 
     opcode: ClassVar[int] = 17
     session: str = text(32)
     key: str = text(KEY)
+    number: int = count(default=0)
 
 
 @dataclass(frozen=True)

@@ -49,26 +49,26 @@ def edited(package: Path, module: str) -> bool:
     """Tell whether an edit of `module` is seen."""
     place = package.parent.joinpath(*module.split("."))
     path = place / "__init__.py" if place.is_dir() else place.with_suffix(".py")
-    before, text = fingerprint.fingerprint(), path.read_text(encoding="utf-8")
+    before, text = fingerprint.source_digest(package), path.read_text(encoding="utf-8")
     path.write_text(f"{text}\n# edited", encoding="utf-8")
-    after = fingerprint.fingerprint()
+    after = fingerprint.source_digest(package)
     path.write_text(text, encoding="utf-8")
-    assert fingerprint.fingerprint() == before
+    assert fingerprint.source_digest(package) == before
     return after != before
 
 
-def test_an_edit_of_whatever_decides_bits_is_another_fingerprint(
-    package: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(fingerprint, "PACKAGE", package)
+def test_the_fingerprint_begins_with_a_digest_of_the_source() -> None:
+    assert fingerprint.fingerprint().startswith(f"program {fingerprint.source_digest(fingerprint.PACKAGE)[:12]}; ")
+
+
+def test_an_edit_of_whatever_decides_bits_is_another_digest(package: Path) -> None:
     assert {"engine.data.sampler", "engine.compute.tree", "engine.nn.layers.conv2d", "engine.nn.parameters"} < set(
         DECIDING
     )
     assert [module for module in DECIDING if not edited(package, module)] == []
 
 
-def test_an_edit_of_anything_else_is_not(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fingerprint, "PACKAGE", package)
+def test_an_edit_of_anything_else_is_not(package: Path) -> None:
     others = ("engine.cli.commands.show", "engine.records.read", "engine.coordinator", "engine.errors")
     assert [module for module in others if edited(package, module)] == []
 

@@ -292,7 +292,9 @@ class ToyWorker:
         """Return an answer, true or not; the gradient is in shared memory if there is any, and a slot in it."""
         sums = _spoilt(sums_of(work.kind, work.step, block, self._parameters), fault, self.pid)
         assert sums.gradient is not None
-        result = m.Result(work.session, work.round, work.attempt, *block, sums.loss, sums.correct, 0.25, 1.0)
+        result = m.Result(
+            work.session, work.round, work.attempt, *block, sums.loss, sums.correct, 0.25 * (block[1] - block[0]), 1.0
+        )
         slot = work.slot + number if work.slot else 0
         if work.kind is m.WorkKind.TRAIN and self._memory and 0 < slot <= SLOTS:
             self._memory[0].gradient(self._memory[1], slot - 1)[:] = sums.gradient

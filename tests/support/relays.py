@@ -16,6 +16,7 @@ from engine.coordinator.config import Config, Environment
 from engine.coordinator.coordinator import Coordinator
 from engine.coordinator.notices import GONE, Notice
 from engine.coordinator.policy import Policy
+from engine.coordinator.source import Pending
 from engine.data import Dataset, Normalisation, Sampler, Split, cache
 from engine.nn.parameters import Vector
 from engine.wire import Received
@@ -33,6 +34,7 @@ from tests.support.fakes import (
     sums_of,
 )
 from tests.support.faults import WorkerFault
+from tests.support.links import ToyLinks
 from workers.relay.events import Connected, Told, Tried
 from workers.relay.group import Workplace
 from workers.relay.worker import RelayWorker
@@ -100,6 +102,8 @@ class ToyGroup:
         self.endpoint = Processes(clock)
         self.replaced = replaced
         self.address = ""
+        self.tree = False
+        self.links = ToyLinks({}, "")
         self._scripts = scripts
         self._opened = False
         self.closed = False
@@ -111,7 +115,8 @@ class ToyGroup:
                 ToyWorker(self.endpoint, script, fingerprint())
         self._opened = True
         key = sha256(self.address.encode()).hexdigest() if self.address else ""
-        return Workplace(self.endpoint, FakeSupervisor(self._replace), None, self.address, key, self.endpoint.invited)
+        supervisor, invited = FakeSupervisor(self._replace), self.endpoint.invited
+        return Workplace(self.endpoint, self.links, supervisor, None, self.address, key, invited)
 
     def _replace(self) -> None:
         local = self.endpoint.workers.keys() - self.endpoint.remote
@@ -225,16 +230,18 @@ class Uplink:
 
 
 class ToyRelay:
-    """A relay as it is, with all around it in memory."""
+    """A relay as it is, with all around it in memory. `topology`: as the option."""
 
     def __init__(
-        self, above: "Above", name: str, *scripts: Iterable[WorkerFault], replaced: bool = True, tree: bool = False
+        self, above: "Above", name: str, *scripts: Iterable[WorkerFault], replaced: bool = True, topology: str = "star"
     ) -> None:
         self.uplink = Uplink(above, name.encode())
         self.group = ToyGroup(above.clock, *scripts, replaced=replaced)
-        if tree:
+        self.group.tree = topology == "tree"
+        if topology != "star":
             self.group.address = f"tcp://10.0.0.{len(above.relays) + 1}:5000"
             above.open[self.group.address] = self.group.endpoint
+            self.group.links = ToyLinks(above.links, self.group.address)
         cpu = count(1.0, 0.125)
         self.worker = RelayWorker(
             self.uplink, 1e9, self.group, None, above.clock, lambda: next(cpu), arbiter_for=toy_arbiter
@@ -249,7 +256,12 @@ class ToyRelay:
     def kill(self) -> None:
         self.ended = Quit("killed", -9)
         self.group.endpoint.ended = True
+        self.links.cut(*self.links.to)
         self.uplink.hang_up()
+
+    @property
+    def links(self) -> ToyLinks:
+        return self.group.links
 
 
 class Above(FakeEndpoint):
@@ -259,6 +271,7 @@ class Above(FakeEndpoint):
         super().__init__(clock)
         self.relays: list[ToyRelay] = []
         self.open: dict[str, Processes] = {}  # which relays can be joined, by address
+        self.links: dict[str, ToyLinks] = {}  # and those of an exchange
 
     def poll(self, timeout: float) -> list[Received]:
         for _ in range(TURNS):
@@ -303,8 +316,10 @@ class Tree:
         self.arbitrated.append(block)
         return ToyArbiter()(work, block, parameters)
 
-    def relay(self, name: str, *scripts: Iterable[WorkerFault], replaced: bool = True, tree: bool = False) -> ToyRelay:
-        relay = ToyRelay(self.endpoint, name, *scripts, replaced=replaced, tree=tree)
+    def relay(
+        self, name: str, *scripts: Iterable[WorkerFault], replaced: bool = True, topology: str = "star"
+    ) -> ToyRelay:
+        relay = ToyRelay(self.endpoint, name, *scripts, replaced=replaced, topology=topology)
         self.endpoint.relays.append(relay)
         return relay
 
@@ -325,10 +340,18 @@ class Tree:
 
     def check(self, step: int) -> None:
         """Evaluate the batch of `step`, and compare with the oracle."""
-        parameters = np.random.default_rng(step).random(len(self.out), np.float32)
+        self.finish(step, self.coordinator.start(step, self.parameters(step), self.out))
+
+    def parameters(self, step: int) -> Vector:
+        """Return those with which the batch of `step` is evaluated."""
+        return np.random.default_rng(step).random(len(self.out), np.float32)
+
+    def finish(self, step: int, pending: Pending) -> None:
+        """Wait for the sums over the batch of `step`, and compare with the oracle."""
+        parameters = self.parameters(step)
         samples = len(Sampler(TRAIN_SIZE, JOB.batch_size, JOB.seed).indices(step))
         expected = sums_of(m.WorkKind.TRAIN, step, (0, -(-samples // JOB.microbatch)), parameters)
-        sums = self.coordinator.start(step, parameters, self.out).result()
+        sums = pending.result()
         self.images += samples
         assert expected.gradient is not None
         assert sums.gradient is not None

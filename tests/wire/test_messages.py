@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.errors import ProtocolError
+from engine.wire import exchange, relays
 from engine.wire import messages as m
-from engine.wire import relays
 from engine.wire.tracebacks import TRACEBACK_LIMIT, failed, traceback_of
 
 COUNTS = st.integers(0, 2**53 - 1)
@@ -35,11 +35,11 @@ STRATEGIES: dict[type[m.Message], list[st.SearchStrategy[Any]]] = {
     relays.Process: [
         *(texts(32), COUNTS, st.integers(0, 2**32), texts(200), st.integers(0, 4096), texts(64), COUNTS),
     ],
-    relays.Place: [texts(32), texts(100), texts(64), st.integers(0, 4096)],
-    relays.Seat: [texts(32), texts(100), texts(64)],
-    relays.Invite: [texts(32), texts(64)],
+    relays.Place: [texts(32), texts(100), texts(64), st.integers(0, 4096), st.integers(0, 1)],
+    relays.Seat: [texts(32), texts(100), texts(64), COUNTS],
+    relays.Invite: [texts(32), texts(64), COUNTS],
     relays.Credit: [texts(32), *[COUNTS] * 4],
-    m.Work: [texts(32), COUNTS, COUNTS, st.sampled_from(m.WorkKind), *[COUNTS] * 7],
+    m.Work: [texts(32), COUNTS, COUNTS, st.sampled_from(m.WorkKind), *[COUNTS] * 8],
     m.Result: [texts(32), *[COUNTS] * 4, REALS, COUNTS, SECONDS, SECONDS, *[COUNTS] * 3],
     m.Fetch: [texts(32), COUNTS],
     m.Chunk: [texts(32), COUNTS, COUNTS],
@@ -48,6 +48,14 @@ STRATEGIES: dict[type[m.Message], list[st.SearchStrategy[Any]]] = {
     m.Goodbye: [texts(32), texts(200)],
     m.Stop: [texts(32), texts(200)],
     m.Arrived: [texts(32), COUNTS, COUNTS],
+    exchange.Meet: [texts(32), COUNTS, texts(100), texts(64)],
+    exchange.Met: [texts(32), COUNTS, st.integers(0, 1)],
+    exchange.Piece: [texts(32), *[COUNTS] * 3],
+    exchange.Roster: [texts(32), COUNTS],
+    exchange.Add: [texts(32), COUNTS],
+    exchange.Sum: [texts(32), COUNTS],
+    exchange.Link: [texts(32), COUNTS],
+    exchange.Part: [texts(32), COUNTS],
 }
 MESSAGES = st.one_of([st.builds(kind, *values) for kind, values in STRATEGIES.items()])
 TEXTS = {"session": 32, "host": 64, "numerics": 512, "token": 64, "name": 96, "schema": 64, "reason": 200, "error": 700}
@@ -68,9 +76,11 @@ COUNTED = (
     "number",
     "nonce",
     "via",
+    "roster",
 )
 SECONDS_FIELDS = {"seconds": 10**12, "cpu": 10**12}
 LIMITS = TEXTS | dict.fromkeys(COUNTED, 2**53 - 1) | SECONDS_FIELDS | {"pid": 2**32, "processes": 4096, "joined": 4096}
+LIMITS |= {"tree": 1, "reached": 1}
 OWN_LIMITS: dict[type[m.Message], dict[str, int]] = {m.Refuse: {"reason": 600}}
 VERSION = bytes([m.VERSION])  # as msgpack has a small number
 EXAMPLES: list[m.Message] = [
@@ -92,6 +102,14 @@ EXAMPLES: list[m.Message] = [
     m.Goodbye("s", "tired"),
     m.Stop("s", "done"),
     m.Arrived("s", 1, 2),
+    exchange.Meet("s", 1, "tcp://10.0.0.1:5555", "ab" * 32),
+    exchange.Met("s", 1, 1),
+    exchange.Roster("s", 1),
+    exchange.Add("s", 1),
+    exchange.Sum("s", 1),
+    exchange.Link("s", 1),
+    exchange.Part("s", 1),
+    exchange.Piece("s", 1, 2, 3),
 ]
 
 
@@ -132,8 +150,8 @@ def test_round_trip(message: m.Message, payload: bytes | None) -> None:
 
 def test_the_bytes_of_a_header_do_not_change_by_accident() -> None:
     """Peers of one protocol version must agree: whoever changes this changes VERSION, too."""
-    work = m.encode(m.Work("ab", 1, 2, m.WorkKind.VALIDATE, 300, 4, 5, 6, 70000, 8, 9))[0]
-    assert work == b"\x9d" + VERSION + b"\x05\xa2ab\x01\x02\x01\xcd\x01\x2c\x04\x05\x06\xce\x00\x01\x11\x70\x08\x09"
+    work = m.encode(m.Work("ab", 1, 2, m.WorkKind.VALIDATE, 300, 4, 5, 6, 70000, 8, 9, 10))[0]
+    assert work == b"\x9e" + VERSION + b"\x05\xa2ab\x01\x02\x01\xcd\x01\x2c\x04\x05\x06\xce\x00\x01\x11\x70\x08\x09\x0a"
     result = m.encode(m.Result("", 1, 2, 3, 4, -0.5, 6, 0.0, 1.0, 7, 8, 9))[0]
     doubles = [b"\xcb" + struct.pack(">d", x) for x in (-0.5, 0.0, 1.0)]
     assert (

@@ -9,6 +9,7 @@ from engine.nn.parameters import Vector
 from engine.wire import messages as m
 from engine.wire import relays
 from workers import session
+from workers.relay.links import LinkAction, LinkEvent
 from workers.session import Session
 
 
@@ -45,8 +46,8 @@ class Came:
 class Prepared:
     """Data and processes for the job are there; its layout has `size` parameters and the digest `schema`.
 
-    `proof`: of what this process computes, as any worker's. Other relays can join it at `address`, with the public key
-    `key` in hex; "": nowhere, and it joins none.
+    `proof`: of what this process computes, as any worker's. Other relays can reach it at `address`, with the public key
+    `key` in hex; "": nowhere, and it reaches none.
     """
 
     schema: str
@@ -96,7 +97,7 @@ class Tick:
     """Time has passed."""
 
 
-Event = Connected | Tried | Told | Came | Prepared | ProcessJoined | ProcessLeft | Summed | Tick
+Event = Connected | Tried | Told | Came | Prepared | ProcessJoined | ProcessLeft | Summed | Tick | LinkEvent
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,7 @@ class Begin:
 
 @dataclass(frozen=True)
 class Answer:
-    """Send the sums of a block of `work` up."""
+    """Send the sums of a block of `work` up; in an exchange without the gradient."""
 
     work: m.Work
     block: Block
@@ -159,4 +160,4 @@ class Over:
     """The run is over."""
 
 
-Action = Greet | Begin | Answer | Close | Try | Join | Return | Admit | Over | session.Action
+Action = Greet | Begin | Answer | Close | Try | Join | Return | Admit | Over | LinkAction | session.Action

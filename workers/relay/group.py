@@ -14,11 +14,14 @@ from engine.system.clock import MONOTONIC, Clock
 from engine.system.descriptors import need_for_relay
 from engine.wire import Endpoint, Listener
 from engine.wire.address import Address
+from engine.wire.connections import Connections
 from engine.wire.dialers import local_address
 from engine.wire.keys import Keys
 from engine.wire.relays import CREDITS_LIMIT
 from engine.wire.shared_memory import SharedMemory, shared_memory_for
 from engine.wire.tracebacks import TRACEBACK_LIMIT
+from workers.relay.connections import SharedListener, Sockets
+from workers.relay.links import Links, NoLinks
 from workers.relay.uplink import Uplinks
 
 logger = logging.getLogger("gradsum.workers")
@@ -28,11 +31,12 @@ logger = logging.getLogger("gradsum.workers")
 class Workplace:
     """Where the processes meet the relay.
 
-    Other relays can join it at `address`, with the public key `key`, in hex ("": without keys), once their own public
-    key is among the `invited`; nobody can where `address` is "".
+    Other relays can reach it at `address`, with the public key `key`, in hex ("": without keys), once their own public
+    key is among the `invited`; nobody can where `address` is "". `links`: to those with which it exchanges vectors.
     """
 
     endpoint: Endpoint
+    links: Links
     supervisor: Supervisor
     shared_memory: SharedMemory | None
     address: str = ""
@@ -47,6 +51,10 @@ class Group(Protocol):
     def count(self) -> int:
         """How many there are to be."""
 
+    @property
+    def tree(self) -> bool:
+        """Whether the relay joins others, or they join it, rather than exchange parts of vectors."""
+
     def open(self, size: int) -> Workplace:
         """Return where they meet the relay, for a model of `size` parameters. WorkersError if they cannot be started.
 
@@ -60,14 +68,16 @@ class Group(Protocol):
 class LocalGroup:
     """`count` processes on this machine, replaced when they end.
 
-    `uplink`: to be polled with their socket. With `open_to_others`, other relays may join where it comes from.
+    `uplink`: to be polled with their socket. With the `topology` "exchange", the relay exchanges parts of vectors with
+    others; with "tree" it joins them, or they join it; with "star" it has to do with none.
     """
 
-    def __init__(self, count: int, uplink: Uplinks, open_to_others: bool = True, clock: Clock = MONOTONIC) -> None:
+    def __init__(self, count: int, uplink: Uplinks, topology: str = "star", clock: Clock = MONOTONIC) -> None:
         need_for_relay(count)
         self.count = count
+        self.tree = topology == "tree"
         self._uplink = uplink
-        self._open_to_others = open_to_others
+        self._topology = topology
         self._clock = clock
         self._size: int | None = None
         self._opened = ExitStack()
@@ -90,20 +100,32 @@ class LocalGroup:
         keys, invited = Keys.make() if self._uplink.key else None, set[str]()
         largest = max(4 * size, TRACEBACK_LIMIT, CREDITS_LIMIT)
         listener = enter(Listener(address, largest, None, self._clock, invited if keys else None))
-        listener.watch(lambda: self._uplink.sources)
+        links, endpoint = self._link(listener, invited, largest)
         self._opened.callback(listener.see_off)
         others = self._bind(listener, keys)
-        return Workplace(listener, workers, memory, others, keys.server_public.hex() if keys else "", invited)
+        key = keys.server_public.hex() if keys else ""
+        return Workplace(endpoint, links, workers, memory, others, key, invited)
+
+    def _link(self, listener: Listener, invited: set[str], largest: int) -> tuple[Links, Endpoint]:
+        """Return the connections to others, and the end at which the processes come in."""
+        if self._topology != "exchange":
+            listener.watch(lambda: self._uplink.sources)
+            return NoLinks(), listener
+        connections, shared = Connections(largest, self._uplink.pair), SharedListener(listener)
+        links = Sockets(shared, connections, invited, not self._uplink.key, self._clock)
+        self._opened.callback(links.close)
+        listener.watch(lambda: [*self._uplink.sources, *connections.sources])
+        return links, shared
 
     def _bind(self, listener: Listener, keys: Keys | None) -> str:
         """Listen for other relays as well, and return where; "" if that is not wanted or impossible."""
-        host = self._uplink.host() if self._open_to_others else ""
+        host = self._uplink.host() if self._topology != "star" else ""
         if not host:
             return ""
         try:
             return listener.bind(str(Address(host, 0)), keys)
         except WorkersError as error:
-            logger.warning("other relays cannot join: %s", error)
+            logger.warning("other relays cannot reach this one: %s", error)
             return ""
 
     def close(self) -> None:

@@ -8,13 +8,13 @@ greeting    WELCOME                         Prepare; Close before it, if the pro
 preparing   Prepared, enough processes      Send PLACE, if it can be joined and the coordinator is above; else READY
 placing     SEAT with an address            Try to reach that relay
 placing     Tried, reached                  Send GOODBYE, Join
-placing     SEAT without one, or Tried      Send READY, and PROCESS for each
+placing     SEAT without one, or Tried      Send READY, and PROCESS for each; what a number leads to: see `exchange`
 working     WORK                            Begin a round below over the share; it takes the place of one before
 working     Summed                          Send CREDIT, Answer
 working     the last process left           Send GOODBYE, which gives the share back
 away        enough processes again          Greet
 any         Connected                       Greet: what was begun for the session before is not answered any more
-any         INVITE                          Admit
+any         INVITE                          Admit; for an exchange: see `exchange`
 any         STOP, REFUSE                    Close, Over, and Greet or, if another relay is above, Return
 """
 
@@ -24,8 +24,8 @@ import numpy as np
 
 from engine.compute.tree import Block, cover
 from engine.nn.parameters import Vector
+from engine.wire import exchange, relays
 from engine.wire import messages as m
-from engine.wire import relays
 from workers import session
 from workers.relay.events import (
     Action,
@@ -49,6 +49,9 @@ from workers.relay.events import (
     Tried,
     Try,
 )
+from workers.relay.exchange import Action as ExchangeAction
+from workers.relay.exchange import Exchange
+from workers.relay.links import Met, Said, Unlink
 from workers.relay.staff import Staff
 from workers.session import Session
 
@@ -63,10 +66,15 @@ class _Share:
 
 
 class Relay:
-    """Feed it events with `handle`, and carry out what it returns in order. `processes`: how many there are to be."""
+    """Feed it events with `handle`, and carry out what it returns in order. `processes`: how many there are to be.
 
-    def __init__(self, processes: int) -> None:
+    `tree`: it joins other relays, and they join it; else it exchanges parts of vectors with them.
+    """
+
+    def __init__(self, processes: int, tree: bool = False) -> None:
         self._wanted = processes
+        self._tree = tree
+        self._exchange = Exchange()
         self._session = Session()
         self._staff = Staff()
         self._serves = ""  # the session that the processes below are prepared for
@@ -90,6 +98,8 @@ class Relay:
         match event:
             case Connected() | Tried() | Told() | Came():
                 return self._from_above(event, now)
+            case Met() | Said():
+                return self._exchanged(self._exchange.handle(event))
             case Prepared():
                 self._prepared = event
             case ProcessJoined():
@@ -112,6 +122,10 @@ class Relay:
                 return self._tried(reached, now)
             case Told(message) | Came(relays.Seat() | relays.Invite() as message):
                 return self._about_the_tree(message, now)
+            case Came(exchange.ToMember() as message, payload):
+                return self._exchanged(self._exchange.told(message, payload))
+            case Came(m.Work() as work, payload) if self._exchange.concerns(work):
+                return self._exchanged(self._exchange.work(work, payload)) if self._ready else []
             case Came(message, payload):
                 return [done for action in self._session.handle(message, payload) for done in self._passed_on(action)]
 
@@ -127,16 +141,31 @@ class Relay:
         self._ready = self._away = self._placing = self._trying = False
         self._seated = not self._home
         self._left = []
-        return [Greet(self._session)]
+        return [*self._leave_exchange(), Greet(self._session)]
+
+    def _leave_exchange(self) -> list[Action]:
+        left, self._exchange = self._exchange, Exchange()
+        return [Unlink()] if left.number else []
+
+    def _exchanged(self, actions: list[ExchangeAction]) -> list[Action]:
+        """Return `actions`, and what is to be done about a share whose parameters are all here now."""
+        out: list[Action] = [*actions]
+        if whole := self._exchange.take_whole():
+            for action in self._session.handle(whole.work, whole.payload):
+                if not (whole.in_parts and isinstance(action, session.Send)):  # ARRIVED was sent with the own part
+                    out += self._passed_on(action)
+        return out
 
     def _about_the_tree(self, message: m.Message, now: float) -> list[Action]:
         match message:
+            case relays.Invite(number=number) if number:
+                return [*self._exchange.told(message)]
             case relays.Invite(session, key) if session == self._session.id:
                 self._joined += 1
                 return [Admit(key)]
             case relays.Seat(session, address, key) if session == self._session.id and self._placing:
                 self._placing, self._trying, self._seated = False, bool(address), not address
-                return [Try(address, key)] if address else self._when_enough(now)
+                return [Try(address, key)] if address else [*self._exchange.seated(message), *self._when_enough(now)]
         return []
 
     def _tried(self, reached: bool, now: float) -> list[Action]:
@@ -192,8 +221,9 @@ class Relay:
             return []
         if done.address and not self._seated:
             self._placing = True
-            return [session.Send(relays.Place(self._session.id, done.address, done.key, self._joined))]
-        self._ready = True
+            place = relays.Place(self._session.id, done.address, done.key, self._joined, int(self._tree))
+            return [session.Send(place)]
+        self._ready, self._exchange.size = True, done.size
         ready = self._session.prepared(done.schema, done.size, done.proof, self._staff.computing())
         return [*ready, *map(self._introduction, self._staff.there)]
 
@@ -209,7 +239,7 @@ class Relay:
             return [] if self._share else self._tell_left()
         told = self._tell_left()
         self._ready, self._away, self._share, self._prepared = False, True, None, None
-        return [*told, session.Send(m.Goodbye(self._session.id, NOBODY))]
+        return [*told, session.Send(m.Goodbye(self._session.id, NOBODY)), *self._leave_exchange()]
 
     def _tell_left(self) -> list[Action]:
         left, self._left = self._left, []
@@ -226,6 +256,8 @@ class Relay:
         parts = [part._replace(number=numbers[name]) for name, part in event.parts.items() if name in numbers]
         credit = relays.Credit(work.session, work.round, work.attempt, *event.block)
         out: list[Action] = [session.Send(credit, relays.pack_credits(parts))] if parts else []
+        if work.roster and event.sums.gradient is not None:
+            out[:0] = self._exchange.summed(work, event.block, event.sums.gradient)
         out.append(Answer(work, event.block, event.sums, event.seconds))
         if not share.blocks:
             self._share = None

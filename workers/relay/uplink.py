@@ -10,7 +10,7 @@ from engine.wire import Dialer, WorkerEndpoint
 from engine.wire import messages as m
 from engine.wire.address import Address
 from engine.wire.dialer import Sources
-from engine.wire.keys import Keys
+from engine.wire.keys import Keys, Pair
 from engine.wire.tcp import own_host
 from workers.relay.events import Connected, Told, Tried
 
@@ -66,6 +66,11 @@ class Uplinks:
     def key(self) -> str:
         """The public key of this end, in hex; "" without keys."""
         return "" if self._insecure else self._home.pair.public_hex
+
+    @property
+    def pair(self) -> Pair:
+        """The key pair of this end."""
+        return self._home.pair
 
     @property
     def sources(self) -> Sources:

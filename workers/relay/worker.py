@@ -25,6 +25,7 @@ from workers.relay import events as relay
 from workers.relay.below import Below
 from workers.relay.events import Came, Connected, Prepared, ProcessJoined, ProcessLeft, Tick
 from workers.relay.group import Group, Workplace
+from workers.relay.links import Dial, Expect, Forget, Present, Tell, Unlink
 from workers.relay.relay import Relay
 from workers.relay.uplink import Uplink
 from workers.session import Prepare, Quit
@@ -65,7 +66,7 @@ class RelayWorker(Worker):
         self._uplink = uplink
         self._group = group
         self._arbiter_for = arbiter_for
-        self._relay = Relay(group.count)
+        self._relay = Relay(group.count, group.tree)
         self._below: Below | None = None
         self._workplace: Workplace | None = None
         self._happened: list[relay.Event] = []  # that the relay has not been told
@@ -106,6 +107,7 @@ class RelayWorker(Worker):
         if self._below is None:
             return self._endpoint.poll(WAKE)
         self._below.wait()
+        self._happened += self._meeting_place().links.events()
         self._happened += self._below.summed()
         return self._endpoint.poll(0.0)
 
@@ -137,6 +139,8 @@ class RelayWorker(Worker):
                     pass
                 case relay.Try() | relay.Join() | relay.Return() | relay.Admit():
                     self._change_above(action)
+                case Present() | Expect() | Dial() | Forget() | Tell() | Unlink():
+                    self._meeting_place().links.perform(action)
                 case _:
                     return super()._perform(action)
         except (ProtocolError, WorkersError):
@@ -221,7 +225,10 @@ class RelayWorker(Worker):
         work, sums = answer.work, answer.sums
         loss, correct, cpu = float(sums.loss), int(sums.correct), self._cpu() - self._cpu_before
         result = m.Result(work.session, work.round, work.attempt, *answer.block, loss, correct, answer.seconds, cpu)
-        self._send(result, sums.gradient if sums.tally is None else sums.tally.counts.astype(WIRE))
+        if work.roster:  # others have its parts
+            self._send(result)
+        else:
+            self._send(result, sums.gradient if sums.tally is None else sums.tally.counts.astype(WIRE))
 
 
 def _print_unusual(notice: Notice) -> None:

@@ -42,6 +42,17 @@ class Assignments:
         self.late.pop(worker, None)
         return state.task if state and state.task and not state.task.lapsed else None
 
+    def recall(self, workers: Iterable[Worker]) -> None:
+        """Expect no answer of those of `workers` that are there, and that they have no parameters."""
+        for worker in workers:
+            if state := self.workers.get(worker):
+                state.version = None
+                if state.task:
+                    state.task.recalled = True
+                    state.task = None
+                    self.idle[worker] = None
+                    self.late.pop(worker, None)
+
     def expects(self, worker: Worker) -> bool:
         """Return whether a worker has a share whose lease has not lapsed."""
         state = self.workers.get(worker)
@@ -55,8 +66,7 @@ class Assignments:
         task = state.task
         asked = task and (task.round, task.attempt) == (event.round, event.attempt) and event.block in task.blocks
         if task is None or not asked:
-            doubled = state.was_asked(event.round, event.attempt, event.block)
-            return IgnoreReason.DOUBLED if doubled else IgnoreReason.UNASKED
+            return state.unasked(event.round, event.attempt, event.block)
         task.blocks.remove(event.block)
         task.busy += event.seconds
         if not task.blocks:

@@ -38,7 +38,7 @@ class Begin:
     """A round of `total` micro-batches begins, with parameters `version`; shares have at most `cap` micro-batches.
 
     `audit` chooses the blocks that two workers must agree on. `part`: the micro-batches that are to be computed, None
-    if that is all.
+    if that is all. `recalled`: workers that are to answer nothing of what they have, nor have its parameters.
     """
 
     round: int
@@ -47,6 +47,7 @@ class Begin:
     cap: int
     audit: Audit | None = None
     part: Block | None = None
+    recalled: tuple[Worker, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -91,6 +91,10 @@ class Scheduler:
         """Return whether an answer for `block` must come with its bits."""
         return self._round is not None and block in self._round.ballots
 
+    def questioned(self) -> bool:
+        """Return whether two workers must agree on any block of the round."""
+        return self._round is not None and bool(self._round.ballots)
+
     def validate(self) -> None:
         """Raise AssertionError if what the scheduler knows contradicts itself; for tests."""
         if broken := list(invariants.broken(self._assignments, self._round)):
@@ -101,6 +105,7 @@ class Scheduler:
             case Answered():
                 return self._answered(event, now)
             case Begin():
+                self._assignments.recall(event.recalled)
                 self._round = Round(event)
             case Tick():
                 return self._tick(now)

@@ -4,6 +4,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from engine.compute.tree import Block
+from engine.coordinator.rounds.events import IgnoreReason
 
 SMOOTHING = 0.2  # weight of the newest speed in its moving average
 FORGET = 100  # rounds in a row without a share, after which a worker's speed counts as unknown
@@ -24,6 +25,7 @@ class Task:
     busy: float = 0.0  # seconds that its blocks took to compute, as far as they are answered
     late: bool = False
     lapsed: bool = False
+    recalled: bool = False
 
     @property
     def size(self) -> int:
@@ -74,12 +76,13 @@ class WorkerState:
         if self.passed_over >= FORGET:
             self.speed, self.pace, self.passed_over = None, None, 0
 
-    def was_asked(self, round_: int, attempt: int, block: Block) -> bool:
-        """Return whether the block is part of one of the shares it was given last."""
-        return any(
-            (task.round, task.attempt) == (round_, attempt) and task.share[0] <= block[0] < block[1] <= task.share[1]
-            for task in self.given
-        )
+    def unasked(self, round_: int, attempt: int, block: Block) -> IgnoreReason:
+        """Return why an answer is not used that its task does not ask for; an earlier one may have."""
+        for task in self.given:
+            asked = task.share[0] <= block[0] < block[1] <= task.share[1]
+            if asked and (task.round, task.attempt) == (round_, attempt):
+                return IgnoreReason.LATE if task.recalled else IgnoreReason.DOUBLED
+        return IgnoreReason.UNASKED
 
 
 def smoothed(before: float | None, newest: float) -> float:

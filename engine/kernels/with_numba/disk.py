@@ -1,6 +1,7 @@
 """Where compiled kernels are kept: in the cache of this program, wherever it and numba are installed."""
 
 import os
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import numba
 from llvmlite import binding, ir
 from numba.core.caching import CompileResultCacheImpl, FunctionCache
-from numba.core.runtime.nrt import rtsys
+from numba.core.runtime import _nrt_python as _nrt  # type: ignore[attr-defined]
 
 from engine.kernels.with_numba.tile import VARIABLE
 from engine.system.places import kernels_folder, unwritable
@@ -83,9 +84,10 @@ class _Cache(FunctionCache):
     def load_overload(self, signature: Any, context: Any) -> Any:
         """Return what was compiled for the signature; None if it is not there.
 
-        numba prepares for compiling first, each time, and imports what it may need for that. The compiler does so, too.
+        numba prepares for compiling first, each time, imports what it may need for that, and compiles its own functions
+        for memory. The compiler does so, too; what is loaded has them inside.
         """
-        rtsys.initialize(context)
+        _declare_helpers()
         with self._guard_against_spurious_io_errors():
             return self._load_overload(signature, context)  # type: ignore[no-untyped-call]
 
@@ -95,6 +97,13 @@ class _Cache(FunctionCache):
             super().save_overload(signature, data)  # type: ignore[no-untyped-call]
         except OSError as error:
             raise unwritable(folder(), error) from None
+
+
+@cache
+def _declare_helpers() -> None:
+    """Let LLVM know numba's functions in C, which compiled code calls: the quick half of `rtsys.initialize`."""
+    for name, address in _nrt.c_helpers.items():
+        binding.add_symbol(name if name.startswith("_") else f"NRT_{name}", address)
 
 
 class _CodeCache(_Cache):

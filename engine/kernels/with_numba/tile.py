@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import dataclass
+from functools import cache
 
 from llvmlite import binding
 from numba.core.registry import cpu_target
@@ -47,6 +48,7 @@ def choose() -> Tile:
     return _parse(named) if named else best
 
 
+@cache
 def tile_for(triple: str, name: str, features: str, *, allow_slow: bool) -> Tile:
     """Return the tile for a processor: what the compiler makes of a fused multiply-add says how wide its vectors are.
 

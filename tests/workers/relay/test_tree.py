@@ -17,7 +17,7 @@ from tests.workers.relay.test_in_memory import FAULTS
 def grown(machines: int, processes: int = 1, audit: float = 0.0) -> Tree:
     tree = Tree(audit=audit)
     for number in range(1, machines + 1):
-        tree.relay(f"relay {number}", *[()] * processes, tree=True)
+        tree.relay(f"relay {number}", *[()] * processes, topology="tree")
         tree.coordinator.gather(number * processes)
     return tree
 
@@ -81,7 +81,7 @@ def test_those_behind_one_that_is_killed_come_back(audit: float) -> None:
 def test_what_the_one_above_had_said_is_forgotten_when_it_is_gone() -> None:
     """Its WELCOME is taken from the queue in the turn in which it is seen to be gone, and is not the coordinator's."""
     tree = grown(2)
-    third = ToyRelay(tree.endpoint, "relay 3", (), tree=True)
+    third = ToyRelay(tree.endpoint, "relay 3", (), topology="tree")
     while not third.uplink.joined:
         third.turn()
         tree.coordinator.wait()
@@ -118,7 +118,7 @@ def test_it_greets_once_when_it_has_a_process_again_and_the_one_above_is_gone(tu
 def test_one_that_cannot_be_reached_is_left_alone() -> None:
     tree = grown(2)
     del tree.endpoint.open["tcp://10.0.0.2:5000"]
-    tree.relay("lonely", (), tree=True)
+    tree.relay("lonely", (), topology="tree")
     tree.coordinator.gather(3)
     assert those_that_joined(tree.endpoint.relays) == []
     tree.check(1)
@@ -156,7 +156,7 @@ def test_the_sums_are_exact_whatever_happens(
 ) -> None:
     tree = Tree(audit=audit)
     for number, script in enumerate(scripts):
-        tree.relay(f"relay {number}", script, tree=True)
+        tree.relay(f"relay {number}", script, topology="tree")
     tree.worker()
     tree.coordinator.gather(1)
     for step, blow in enumerate(["nothing", *blows], 1):
@@ -169,7 +169,7 @@ def test_the_sums_are_exact_whatever_happens(
             case "kill":
                 relay.kill()
             case "new":
-                tree.relay(f"relay {len(tree.endpoint.relays)}", (), (), tree=True)
+                tree.relay(f"relay {len(tree.endpoint.relays)}", (), (), topology="tree")
             case "alone":
                 relay.group.replaced = False
             case "crowd":

@@ -1,0 +1,161 @@
+"""Which rounds are exchanges, what members are sent, and when a round is given up."""
+
+from collections.abc import Sequence
+
+from engine.compute.sums import Sums
+from engine.compute.tree import Block
+from engine.coordinator.active_round import ActiveRound
+from engine.coordinator.exchange import LEAST
+from engine.coordinator.exchange.patience import Patience
+from engine.coordinator.exchange.roster import Candidate
+from engine.coordinator.exchange.round import ExchangeRound
+from engine.coordinator.membership import Membership
+from engine.coordinator.peers import Peers
+from engine.coordinator.rounds import Assign
+from engine.errors import ProtocolError
+from engine.wire import exchange
+from engine.wire import messages as m
+
+
+class Exchanges:
+    """Told by the dispatcher what happens in a round, it marks one as spoilt that must be begun anew."""
+
+    def __init__(self, peers: Peers, members: Membership) -> None:
+        self._peers = peers
+        self._names = members
+        self._roster = peers.processes.roster
+        self._made = 0  # rosters
+        self._told: tuple[int, ...] = ()  # who is in the last one
+        self._sent: dict[bytes, int] = {}  # the attempts of which members have not said that something arrived
+        self._arrivals, self._sums = Patience(), Patience()
+        self._active: ActiveRound | None = None
+
+    def form(self, active: ActiveRound, shares: Sequence[Assign], questioned: bool, now: float) -> None:
+        """Make the round an exchange among those members that have a share at its beginning, if they are enough."""
+        self._active = active
+        self._arrivals.stop()
+        self._sums.stop()
+        given = {assign.worker: assign for assign in shares}
+        members = [one for one in self._roster.members() if one.peer in given]
+        fits = LEAST <= len(members) <= active.parameters.size and active.work.total <= exchange.MOST_MICROBATCHES
+        if not active.may_exchange or questioned or not fits:
+            return
+        self._tell(active.work.session, members)
+        in_parts = all(given[one.peer].with_parameters for one in members)
+        made = ExchangeRound(self._made, members, active.work.total, active.parameters.size, in_parts)
+        active.exchange = made
+        self._sent = {one.peer: given[one.peer].attempt for one in members if given[one.peer].with_parameters}
+        made.unarrived = set(self._sent)
+        if made.unarrived:
+            self._arrivals.begin(now)
+
+    def _tell(self, session: str, members: Sequence[Candidate]) -> None:
+        """Tell members who they are, if that has changed."""
+        numbers = tuple(one.number for one in members)
+        if numbers != self._told:
+            self._made += 1
+            self._told = numbers
+            payload = exchange.pack_members(numbers)
+            for one in members:
+                self._peers.send(one.peer, exchange.Roster(session, self._made), payload)
+
+    def arrived(self, peer: bytes, attempt: int, now: float) -> bool:
+        """Note that a member has what it was sent with an attempt; return whether it was sent anything."""
+        if self._sent.get(peer) != attempt:
+            return False
+        del self._sent[peer]
+        going = self._going()
+        if going and peer in going.unarrived:
+            going.unarrived.remove(peer)
+            if not going.unarrived:
+                self._arrivals.end(now)
+        return True
+
+    def answers_in_parts(self, peer: bytes, result: m.Result, payload: m.Frame | None) -> bool:
+        """Return whether an answer in the round is that of a member whose vector others have in parts."""
+        current = self._active.exchange if self._active else None
+        return bool(current and peer in current.members and payload is None and result.slot == m.NO_SLOT)
+
+    def count(self, block: Block, peer: bytes, sums: Sums) -> None:
+        """Count the answer of a member for a block."""
+        if going := self._going():
+            going.count(block, peer, sums)
+
+    def complete(self, active: ActiveRound, now: float) -> bool:
+        """Return whether a round is over of which all blocks were answered; else ask for the sums."""
+        going = self._going()
+        if going is None:
+            return not active.spoilt
+        self._arrivals.stop()
+        payload = going.ask()
+        if payload is None:
+            return True
+        self._sums.begin(now)
+        for peer in going.members:
+            self._peers.send(peer, exchange.Add(active.work.session, active.work.round), payload)
+        return False
+
+    def sum(self, peer: bytes, message: exchange.Sum, payload: m.Frame | None, now: float) -> None:
+        """Take a member's part of the sums; the last one completes the round. ProtocolError if it is none."""
+        active, going = self._active, self._going()
+        if active is None or message.round > active.work.round:
+            raise ProtocolError(f"SUM of round {message.round}, which has not begun")
+        if going is None or message.round != active.work.round or peer not in going.members:
+            return  # of a round that was given up
+        going.take(peer, payload)
+        if not going.unsummed:
+            self._sums.end(now)
+            for node, sums in going.sums():
+                active.sums.put(node, sums)
+            active.done = True
+
+    def met(self, peer: bytes, met: exchange.Met) -> None:
+        """Note that a relay has a connection to another, or none; a round that needs it is given up."""
+        self._roster.met(peer, met.number, bool(met.reached))
+        other, going = self._roster.peer(met.number), self._going()
+        if going and not met.reached and peer in going.members and other in going.members and other is not None:
+            self.give_up(f"{self._names.name(peer)} cannot reach {self._names.name(other)}")
+
+    def lose(self, peer: bytes, name: str) -> None:
+        """Give the round up if a member is gone."""
+        self._sent.pop(peer, None)
+        if (going := self._going()) and peer in going.members:
+            self.give_up(f"{name} is gone")
+
+    def look(self, now: float) -> None:
+        """Give the round up if a member has not done in time what the others wait for."""
+        going = self._going()
+        if going is None:
+            return
+        for patience, late, what in (
+            (self._arrivals, going.unarrived, "got nothing"),
+            (self._sums, going.unsummed, "sent no sums"),
+        ):
+            if late and patience.over(now):
+                for peer in late:
+                    self._roster.leave_out(peer)
+                self.give_up(f"{', '.join(map(self._names.name, sorted(late)))} {what} in time")
+
+    def next_deadline(self) -> float | None:
+        """Return when `look` may have something to do, at the earliest; None if never."""
+        if self._going() is None:
+            return None
+        deadlines = (self._arrivals.deadline, self._sums.deadline)
+        return min((one for one in deadlines if one is not None), default=None)
+
+    def expecting(self) -> bool:
+        """Return whether members are expected to send sums."""
+        going = self._going()
+        return going is not None and bool(going.unsummed)
+
+    def give_up(self, reason: str) -> None:
+        """Let the round be begun anew, with whole vectors, if it is an exchange that goes on."""
+        if self._active and self._going():
+            self._active.spoilt = reason
+            self._arrivals.stop()
+            self._sums.stop()
+
+    def _going(self) -> ExchangeRound | None:
+        """Return the exchange that goes on."""
+        active = self._active
+        return active.exchange if active and not active.done and not active.spoilt else None

@@ -1,0 +1,117 @@
+"""Which relays are in exchanges: those of which each has a connection to each other.
+
+One that comes connects to all that are there, and tells of each whether it was reached. As long as it has not told of
+all it is no member. Where two cannot reach each other, the one that fewer can reach stays out, the newer of equals: so
+a port that cannot be reached keeps nobody else out.
+"""
+
+import ipaddress
+from dataclasses import dataclass, field
+from itertools import count
+
+from engine.coordinator.seating import check_place
+from engine.wire.address import Address
+from engine.wire.relays import Place
+
+
+@dataclass
+class Candidate:
+    """A relay that others can reach at `address`. `unknown`: of whom it has not told; `apart`: whom it cannot reach."""
+
+    number: int
+    peer: bytes
+    host: str
+    address: str
+    key: str
+    unknown: set[int] = field(default_factory=set)
+    apart: set[int] = field(default_factory=set)
+    out: bool = False  # it was at fault
+
+
+class Roster:
+    """Facts and rules, no socket."""
+
+    def __init__(self) -> None:
+        self._numbers = count(1)
+        self._there: dict[int, Candidate] = {}
+        self._of: dict[bytes, Candidate] = {}
+        self._members: tuple[Candidate, ...] | None = ()  # None: to be found out
+
+    def enter(self, peer: bytes, host: str, key: str, place: Place) -> tuple[int, list[Candidate]]:
+        """Take in a relay of the public `key`; return its number, and whom it is to connect to.
+
+        The number is 0 if it can be in no exchange. ProtocolError if it can have no such address or key.
+        """
+        self.forget(peer)
+        check_place(place)
+        if bool(place.key) != bool(key):
+            return 0, []
+        made = Candidate(next(self._numbers), peer, host, place.address, place.key)
+        near = [one for one in self._there.values() if not one.out and (one.host == host or not _is_loopback(one))]
+        made.unknown = {one.number for one in near}
+        for number in self._there.keys() - made.unknown:
+            self._set_apart(made, self._there[number], True)
+        self._there[made.number] = self._of[peer] = made
+        self._members = None
+        return made.number, near
+
+    def met(self, peer: bytes, number: int, reached: bool) -> None:
+        """Note that a relay has, or has not, a connection to another one, if both are still there."""
+        one, other = self._of.get(peer), self._there.get(number)
+        if one and other and one is not other:
+            one.unknown.discard(number)
+            self._set_apart(one, other, not reached)
+            self._members = None
+
+    def _set_apart(self, one: Candidate, other: Candidate, apart: bool) -> None:
+        for a, b in ((one, other), (other, one)):
+            if apart:
+                a.apart.add(b.number)
+            else:
+                a.apart.discard(b.number)
+
+    def leave_out(self, peer: bytes) -> None:
+        """Let a relay that was at fault be in no exchange any more."""
+        if one := self._of.get(peer):
+            one.out, self._members = True, None
+
+    def forget(self, peer: bytes) -> tuple[int, list[bytes]]:
+        """Forget a relay that is gone; return its number, 0 if it had none, and who is to be told."""
+        gone = self._of.pop(peer, None)
+        if gone is None:
+            return 0, []
+        del self._there[gone.number]
+        for other in self._there.values():
+            other.unknown.discard(gone.number)
+            other.apart.discard(gone.number)
+        self._members = None
+        return gone.number, list(self._of)
+
+    def number(self, peer: bytes) -> int:
+        """Return the number of a relay; 0 if it has none."""
+        one = self._of.get(peer)
+        return one.number if one else 0
+
+    def peer(self, number: int) -> bytes | None:
+        """Return the relay that has a number."""
+        one = self._there.get(number)
+        return one.peer if one else None
+
+    def members(self) -> tuple[Candidate, ...]:
+        """Return those that can all reach each other, in the order of their numbers."""
+        if self._members is None:
+            self._members = self._find_members()
+        return self._members
+
+    def _find_members(self) -> tuple[Candidate, ...]:
+        there = {one.number: one for one in self._there.values() if not one.unknown and not one.out}
+        apart = {number: one.apart & there.keys() for number, one in there.items()}
+        while apart and any(apart.values()):
+            worst = max(apart, key=lambda number: (len(apart[number]), number))
+            for other in apart.pop(worst):
+                apart[other].discard(worst)
+        return tuple(there[number] for number in sorted(apart))
+
+
+def _is_loopback(one: Candidate) -> bool:
+    return ipaddress.ip_address(Address.parse(one.address).host).is_loopback
