@@ -5,6 +5,7 @@ told that a relay of that number, and with its key, would come. Who has connecte
 the other may not have been told yet.
 """
 
+import math
 from collections import deque
 from collections.abc import Iterator, Sequence
 
@@ -59,7 +60,7 @@ class Sockets:
         self._expected: dict[int, str] = {}  # the keys of those that will connect to us
         self._came: dict[int, bytes] = {}  # those that have, as the listener knows them
         self._numbers: dict[bytes, int] = {}
-        self._tried: dict[int, float] = {}  # those that have not answered yet: until when they may
+        self._tried: dict[int, float] = {}  # those that have not answered yet: when they count as not reached
         self._said = 0.0  # when they were told our number
         self._happened: list[LinkEvent] = []
 
@@ -140,7 +141,7 @@ class Sockets:
     def _from_connection(self, number: int, frames: Sequence[m.Frame], there: bool) -> Iterator[LinkEvent]:
         if not frames:
             if there:
-                self._tried.setdefault(number, self._clock.now() + ATTEMPT)
+                self._tried[number] = self._clock.now() + ATTEMPT
                 self._connections.send(number, m.encode(self._link))
             elif number not in self._tried:
                 yield Met(number, False)
@@ -164,8 +165,8 @@ class Sockets:
         for number, until in list(self._tried.items()):
             if now < until:
                 self._connections.send(number, m.encode(self._link))
-            else:
-                self._forget(number)
+            elif until < math.inf:
+                self._tried[number] = math.inf  # it is still welcome to answer
                 self._happened.append(Met(number, False))
 
     def close(self) -> None:
