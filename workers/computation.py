@@ -67,6 +67,11 @@ class Computation:
             yield Answer(block, sums, slot, seconds, place, formed)
             place += formed
 
+    def fetch(self, work: m.Work) -> None:
+        """Get ready what a share like `work` begins with in the next step: there is time until it comes."""
+        if work.kind == m.WorkKind.TRAIN:
+            self._evaluator.fetch(work.step + 1, cover(work.start, work.stop, work.total)[0])
+
     def _place(self, first: int, number: int) -> tuple[int | None, Vector]:
         """Return where the gradient of block `number` of a share goes: a slot, None if by socket, and the vector.
 

@@ -218,6 +218,7 @@ class Worker:
     def _compute(self, work: m.Work, parameters: Vector | None) -> None:
         for answer in self._computation.answers(work, parameters):
             self._answer(work, answer)
+        self._computation.fetch(work)
 
     def _answer(self, work: m.Work, answer: Answer) -> None:
         sums, slot = answer.sums, m.NO_SLOT if answer.slot is None else answer.slot

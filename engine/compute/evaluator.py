@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable
 from hashlib import sha256
+from typing import NamedTuple
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from engine.compute.tally import MOST, Tally
 from engine.data import Dataset, Normalisation, Sampler, Split, Targets, augment, stream
 from engine.data.augmentation import augmentation_of
 from engine.errors import DataError
+from engine.kernels import Array
 from engine.kernels.streams import Stream
 from engine.nn.layers import Dropout
 from engine.nn.loss_options import LossOptions
@@ -22,6 +24,14 @@ from engine.nn.parameters import Vector
 SAMPLES = 256  # computed together, at most: gradients are written once for all of them
 MEMORY = 64 << 20  # bytes that they may take
 NO_AUGMENTATION = "augment moves images and inverts some of their pixels; this data has features: leave it out"
+
+
+class _Samples(NamedTuple):
+    """Samples as a program takes them; `rngs`: a stream for each micro-batch, from which augmentation has drawn."""
+
+    inputs: Array
+    targets: Targets
+    rngs: list[Stream]
 
 
 class TestSetEvaluator:
@@ -98,6 +108,7 @@ class Evaluator(TestSetEvaluator):
         dropout = any(isinstance(layer, Dropout) for layer in job.model.every_layer())
         self._random = dropout or self._augmentation is not None
         self._scratch: list[Vector] = []
+        self._ahead: tuple[tuple[int, tree.Block], _Samples] | None = None
 
     def prove(self, nonce: int) -> str:
         """Return a digest of what this process makes of parts of the job: of another one, it is another one.
@@ -133,22 +144,38 @@ class Evaluator(TestSetEvaluator):
 
     def train_block(self, step: int, block: tree.Block, out: Vector) -> Sums:
         """Return the sums over `block` of the batch of `step`, its gradient in `out`."""
-        indices = self._sampler.indices(step)
 
         def leaf(part: tree.Block, depth: int) -> Sums:
-            chosen = indices[part[0] * self._microbatch : part[1] * self._microbatch]
-            rngs = [self._stream(step, number) for number in range(*part)] if self._random else []
-            inputs, targets = self._data.train.take(chosen)
-            if self._augmentation:
-                for number, rng in enumerate(rngs):
-                    some = slice(number * self._microbatch, (number + 1) * self._microbatch)
-                    augment(inputs[some].view(np.uint8), rng, self._augmentation)
+            samples = self._samples(step, part)
             target = self._buffer(depth - 1) if depth else out
-            program = self._program(len(chosen))
-            loss, correct = program.gradient(self._normalise(inputs), self._target(targets), rngs, target)
+            program = self._program(len(samples.inputs))
+            loss, correct = program.gradient(samples.inputs, samples.targets, samples.rngs, target)
             return Sums(loss, correct, target)
 
         return tree.evaluate_block(block, leaf, add, self._at_once)
+
+    def fetch(self, step: int, block: tree.Block) -> None:
+        """Get ready the samples that `train_block` of the same arguments begins with, where there is time for it.
+
+        A guess: if something else is evaluated next, only the time is lost.
+        """
+        if block[1] <= tree.microbatches(self.batch_length(step), self._microbatch):
+            part = tree.first_part(block, self._at_once)
+            self._ahead = (step, part), self._samples(step, part)
+
+    def _samples(self, step: int, part: tree.Block) -> _Samples:
+        """Return the samples of some micro-batches of the batch of `step`, as the program wants them."""
+        (ahead, samples), self._ahead = self._ahead or (None, None), None
+        if samples and ahead == (step, part):
+            return samples
+        chosen = self._sampler.indices(step)[part[0] * self._microbatch : part[1] * self._microbatch]
+        rngs = [self._stream(step, number) for number in range(*part)] if self._random else []
+        inputs, targets = self._data.train.take(chosen)
+        if self._augmentation:
+            for number, rng in enumerate(rngs):
+                some = slice(number * self._microbatch, (number + 1) * self._microbatch)
+                augment(inputs[some].view(np.uint8), rng, self._augmentation)
+        return _Samples(self._normalise(inputs), self._target(targets), rngs)
 
     def first_nonfinite(self, step: int) -> str | None:
         """Return the name of the first layer whose output is not finite for the batch of `step`, if there is one."""

@@ -66,6 +66,14 @@ def evaluate_block(
     return add(left, evaluate_block((split, stop), leaf, add, size, depth + 1))
 
 
+def first_part(block: Block, size: int) -> Block:
+    """Return what `evaluate_block` of the same size gives its leaf first."""
+    start, stop = block
+    while stop - start > size:
+        stop = middle(start, stop)
+    return start, stop
+
+
 def above(block: Block, total: int) -> tuple[tuple[Block, Block], ...]:
     """Return the sibling and the parent of `block`, those of the parent, and so on up to the root over [0, total)."""
     return _cached_above(block, total)

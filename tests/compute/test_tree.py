@@ -95,6 +95,13 @@ def test_several_leaves_at_once_are_added_in_the_same_order(total: int, log: int
     assert tree.evaluate_block((0, total), several, add, 1 << log) == one_by_one
 
 
+@given(st.integers(1, 100), st.integers(0, 6))
+def test_the_first_part_is_what_is_evaluated_first(total: int, log: int) -> None:
+    parts: list[tree.Block] = []
+    tree.evaluate_block((0, total), lambda part, _: parts.append(part), lambda _a, _b: None, 1 << log)
+    assert tree.first_part((0, total), 1 << log) == parts[0]
+
+
 @given(st.integers(0, 8))
 def test_the_depth_of_a_leaf_is_the_number_of_right_turns_above_it(levels: int) -> None:
     """Of a full tree, these are the ones in the number of the leaf."""

@@ -4,10 +4,12 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from engine.compute.job import Job
-from engine.compute.tree import cover
-from engine.data import Dataset, Normalisation, Split
+from engine.compute.tree import Block, cover
+from engine.data import Dataset, Split
 from engine.wire import messages as m
 from engine.wire.shared_memory import SLOTS, SharedMemory, shared_memory_for
 from tests.support.fakes import MODEL, FakeClock
@@ -27,12 +29,17 @@ def shared() -> Iterator[SharedMemory]:
         yield shared
 
 
-def computation(memory: WorkerMemory | None) -> Computation:
-    rng = np.random.default_rng(0)
-    images, labels = rng.integers(0, 256, (76, 2, 2, 1), np.uint8), rng.integers(0, 2, 76, np.int32)
-    data = Dataset("random", ("a", "b"), Split(images[:64], labels[:64]), Split(images[64:], labels[64:]))
-    job = Job(MODEL, "", Normalisation.of(images), batch_size=64, microbatch=4, seed=1, augment=False)
+def computation(memory: WorkerMemory | None, augment: bool = False) -> Computation:
+    data = dataset()
+    job = Job(MODEL, "", data.train.normalisation(), batch_size=64, microbatch=4, seed=1, augment=augment)
     return Computation(job, data, memory, FakeClock())
+
+
+def dataset() -> Dataset:
+    """Return pictures for two epochs: 20 micro-batches, of which the last step of an epoch has 4."""
+    rng = np.random.default_rng(0)
+    images, labels = rng.integers(0, 256, (92, 2, 2, 1), np.uint8), rng.integers(0, 2, 92, np.int32)
+    return Dataset("random", ("a", "b"), Split(images[:80], labels[:80]), Split(images[80:], labels[80:]))
 
 
 def share(slot: int) -> m.Work:
@@ -71,3 +78,39 @@ def test_validation_has_no_gradients(shared: SharedMemory) -> None:
     answers = list(computation(WorkerMemory(shared.descriptor, 0, 2)).answers(validate, PARAMETERS))
     assert [answer.block for answer in answers] == cover(0, 3, 3)
     assert [(answer.slot, answer.sums.gradient) for answer in answers] == [(None, None)] * len(answers)
+
+
+def training(computation: Computation, step: int, share: Block) -> list[bytes]:
+    """Return the gradients of a share of a step, in which there are 16 micro-batches, or 4 at the end of an epoch."""
+    work = m.Work("s", step, 1, m.WorkKind.TRAIN, step, *share, total=16 if step % 2 else 4, version=0)
+    found = []
+    for answer in computation.answers(work, PARAMETERS):
+        assert answer.sums.gradient is not None
+        found.append(answer.sums.gradient.tobytes())
+    computation.fetch(work)
+    return found
+
+
+@given(st.lists(st.tuples(st.integers(1, 4), st.sampled_from([(0, 4), (1, 3), (0, 1)])), max_size=6), st.booleans())
+def test_what_was_fetched_for_another_share_changes_nothing(shares: list[tuple[int, Block]], augment: bool) -> None:
+    worker = computation(None, augment)
+    for step, share in shares:
+        assert training(worker, step, share) == training(computation(None, augment), step, share)
+
+
+def test_samples_are_fetched_while_a_worker_waits() -> None:
+    images = np.random.default_rng(0).integers(0, 256, (128, 2, 2, 1), np.uint8)
+    split = Split(images, np.zeros(128, np.int32))
+    job = Job(MODEL, "", split.normalisation(), batch_size=64, microbatch=4, seed=1, augment=False)
+    gradients = []
+    for fetched in (True, False):
+        worker = Computation(job, Dataset("random", ("a", "b"), split, split), None, FakeClock())
+        before = images.copy()
+        if fetched:
+            training(worker, 1, (0, 1))
+            images[:] = 0  # seen by those who look for their samples only now
+        work = m.Work("s", 2, 1, m.WorkKind.TRAIN, 2, 0, 1, total=16, version=0)
+        gradients += [answer.sums.gradient for answer in worker.answers(work, PARAMETERS)]
+        images[:] = before
+    with_, without = gradients
+    np.testing.assert_array_equal(with_, without)
