@@ -37,8 +37,9 @@ PORT = 5555
 PATIENCE = 300.0  # seconds without a step
 SHAPES: dict[Shape, tuple[str, ...]] = {
     "singles": ("--relay", "off"),
-    "star": ("--relay", "on", "--tree", "off"),
-    "tree": ("--relay", "on", "--tree", "on"),
+    "star": ("--relay", "on", "--topology", "star"),
+    "tree": ("--relay", "on", "--topology", "tree"),
+    "exchange": ("--relay", "on", "--topology", "exchange"),
 }
 
 

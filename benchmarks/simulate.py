@@ -14,6 +14,7 @@ GIGABIT = 1e9 / 8
 WARM = 40  # steps before the first that counts: speeds are learnt, and with them where shares end
 STAR: Shape = "star"
 TREE: Shape = "tree"
+EXCHANGE: Shape = "exchange"
 
 
 def measure(
@@ -44,7 +45,7 @@ def main() -> int:
     parser.add_argument("--microbatch", type=float, default=5.0, help="milliseconds of one micro-batch (default: 5)")
     parser.add_argument("--noise", type=float, default=0.05, help="deviation of that, as a fraction (default: 0.05)")
     parser.add_argument("--singles", action="store_true", help="also processes with a connection each")
-    parser.add_argument("--without", choices=(STAR, TREE), nargs="*", default=[], help="what to leave out")
+    parser.add_argument("--without", choices=(STAR, TREE, EXCHANGE), nargs="*", default=[], help="what to leave out")
     parser.add_argument("--faults", type=int, default=0, metavar="N", help="check N schedules of faults instead")
     parser.add_argument("--seed", type=int, default=1, help="of these (default: 1)")
     parser.add_argument("--json", action="store_true", help="print JSON")
@@ -78,12 +79,11 @@ def predict(gigabits: float, machines: int, arguments: argparse.Namespace, costs
     row = {"gigabits": gigabits, "machines": float(machines)}
     if arguments.singles:
         row["single processes"] = measure(*size, gigabits, "singles", costs, arguments.steps, arguments.warm)["ms"]
-    for shape, name in ((STAR, "star of relays"), (TREE, "tree of relays")):
+    for shape, name in ((STAR, "star of relays"), (TREE, "tree of relays"), (EXCHANGE, "exchange of relays")):
         if shape not in arguments.without:
             found = measure(*size, gigabits, shape, costs, arguments.steps, arguments.warm)
             row |= {name: found["ms"], f"vectors up, {shape}": found["received"]}
     row["tree in chunks"] = 1000 * plans.Tree(*size, rate, costs).seconds()
-    row["exchange"] = 1000 * plans.Exchange(*size, rate, costs).seconds()
     return {name: round(value, 1) for name, value in row.items()}
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from benchmarks.simulation import model
 from benchmarks.simulation.events import Events, Processor
+from benchmarks.simulation.linked import SimulatedLinks
 from benchmarks.simulation.model import Arbiter, Costs
 from benchmarks.simulation.network import Network, Path
 from benchmarks.simulation.processes import Process, Socket, size_of
@@ -15,12 +16,13 @@ from benchmarks.simulation.relayed import Nobody, RelayedMachine, carried
 from engine.compute.fingerprint import fingerprint
 from engine.coordinator.config import Config, Environment
 from engine.coordinator.coordinator import Coordinator
+from engine.coordinator.notices import Notice
 from engine.coordinator.policy import Policy
 from engine.coordinator.rounds import Event, Instruction, Scheduler
 from engine.data import cache
 from engine.wire import messages as m
 
-Shape = Literal["singles", "star", "tree"]
+Shape = Literal["singles", "star", "tree", "exchange"]
 
 
 class CountingScheduler(Scheduler):
@@ -47,11 +49,13 @@ class Cluster:
         self.socket = Socket(self.events, self.processor, costs.remote, local=False, costs=costs)
         self.relays: list[RelayedMachine] = []
         self.places: dict[str, RelayedMachine] = {}  # by the address at which it can be joined
+        self.links: dict[str, SimulatedLinks] = {}  # by the same, of those in an exchange
+        self.notices: list[Notice] = []
         self._made = 0
         self._images = machines * processes * 64
         job = model.job(self._images)
         config = Config(job, job.batch_size, model.TEST, cache.content(job.data), "s", fingerprint(), Policy(twice=0))
-        environment = Environment(self.socket, Nobody(), self.processor, lambda _: None, lambda: False, Arbiter())
+        environment = Environment(self.socket, Nobody(), self.processor, self.notices.append, lambda: False, Arbiter())
         self.scheduler = CountingScheduler()
         self.coordinator = Coordinator(config, environment, self.scheduler)
         self._processes, self._shape = processes, shape
@@ -59,13 +63,16 @@ class Cluster:
             self.grow()
         self.coordinator.gather(machines * processes)
 
-    def grow(self) -> None:
-        """Add a machine."""
+    def grow(self, reachable: bool = True) -> None:
+        """Add a machine; one that is not `reachable` can be in no exchange."""
         number, self._made = self._made, self._made + 1
         if self._shape == "singles":
             self._single(number, self._processes)
         else:
-            self.relays.append(RelayedMachine(self, number, self._processes, self._shape == "tree"))
+            machine = RelayedMachine(self, number, self._processes, self._shape)
+            if isinstance(machine.links, SimulatedLinks):
+                machine.links.unreachable = not reachable
+            self.relays.append(machine)
 
     def _single(self, number: int, processes: int) -> None:
         link, paths = self.network.link(), dict[bytes, Path]()

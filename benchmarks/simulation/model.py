@@ -13,7 +13,7 @@ from engine.nn.model import Model
 from engine.nn.parameters import Vector
 from engine.wire.messages import Work
 
-MODEL = Model((Flatten(), Dense(2)), shape=(2, 2, 1))
+MODEL = Model((Flatten(), Dense(64)), shape=(2, 2, 1))  # it has more parameters than there are machines
 SIZE = MODEL.layout().size
 MICROBATCH = 16
 TEST = 64

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from benchmarks.simulation.events import Events, Processor
 from benchmarks.simulation.model import Costs
 
-SMALL = 4096  # bytes of a message that takes no time but the latency
+SMALL = 1024  # bytes of a message that takes no time but the latency
 
 
 @dataclass(eq=False)

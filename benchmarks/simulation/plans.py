@@ -1,12 +1,10 @@
-"""Ways that the program does not have: vectors in chunks through its tree of relays, and an exchange among relays.
+"""A way that the program does not have: vectors in chunks through its tree of relays.
 
-Only their messages are simulated, not state machines. Sending and receiving one cost what they cost the program.
+Only its messages are simulated, not state machines. Sending and receiving one cost what they cost the program.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
-from typing import Self
 
 from benchmarks.simulation.events import Events, Processor
 from benchmarks.simulation.model import Costs
@@ -99,88 +97,3 @@ class Tree:
         to.came[number] = to.came.get(number, 0) + 1
         wait = self._costs.add / self._chunks
         self._events.at(self._events.now + wait, lambda: self._pass_up(above(number)))
-
-
-@dataclass
-class _Member:
-    """A machine of an exchange, or the coordinator. Its link carries one message after the other, each way."""
-
-    processor: Processor
-    io: Processor
-    out: Processor
-    into: Processor
-    parameters: int = 0  # parts that it has
-    sums: int = 0  # of its part that have come, its own included
-
-    @classmethod
-    def new(cls, events: Events) -> Self:
-        return cls(Processor(events), Processor(events), Processor(events), Processor(events))
-
-
-class Exchange:
-    """A step in which each machine adds one part of the vector for all, and passes its part of the parameters on.
-
-    The coordinator sends each machine a part of the parameters, which sends it to all others. Of its sums a machine
-    sends each of the others a part. Who has one part of all sums adds it up and sends it to the coordinator. Each link
-    then carries two vectors each way, the coordinator's one. A link is used as well as it can be.
-    """
-
-    def __init__(self, machines: int, processes: int, rate: float, costs: Costs) -> None:
-        self._events, self._costs, self._rate = Events(), costs, rate
-        self._busy = busy(processes, costs)
-        self._machines = range(1, machines + 1)
-        self._size = costs.vector / machines
-        self._members = [_Member.new(self._events) for _ in (TOP, *self._machines)]
-
-    def seconds(self) -> float:
-        """Return how long it takes."""
-        top = self._members[TOP]
-        top.processor.work(self._costs.step)
-        for number in self._machines:
-            self._carry(TOP, number, self._part_came(number, own=True))
-        while top.sums < len(self._machines):
-            self._events.next()
-        return self._events.now
-
-    def _carry(self, here: int, there: int, then: Callable[[], None], besides: float = 0.0) -> None:
-        """Let a part go from one to another; it takes the other `besides` seconds to deal with."""
-        costs, at, sender, receiver = self._costs, self._events.at, self._members[here], self._members[there]
-        handling, wire = costs.carry + self._size * costs.byte, self._size / self._rate
-        ready = sender.processor.work(costs.remote)
-        at(ready, lambda: at(sender.io.work(handling), leave))
-
-        def leave() -> None:
-            begins = sender.out.work(wire) - wire + costs.latency
-            at(begins, lambda: at(receiver.into.work(wire), decrypt))
-
-        def decrypt() -> None:
-            at(receiver.io.work(handling), lambda: at(receiver.processor.work(costs.remote + besides), then))
-
-    def _others(self, number: int) -> list[int]:
-        """Return the others, each beginning with another one."""
-        return [*self._machines[number:], *self._machines[: number - 1]]
-
-    def _part_came(self, number: int, own: bool) -> Callable[[], None]:
-        def act() -> None:
-            member = self._members[number]
-            member.parameters += 1
-            for other in self._others(number) if own else ():
-                self._carry(number, other, self._part_came(other, own=False))
-            if member.parameters == len(self._machines):
-                self._events.at(self._events.now + self._busy, lambda: self._computed(number))
-
-        return act
-
-    def _computed(self, number: int) -> None:
-        for other in self._others(number):
-            self._carry(number, other, partial(self._sum_came, other), self._costs.add / len(self._machines))
-        self._sum_came(number)
-
-    def _sum_came(self, number: int) -> None:
-        member = self._members[number]
-        member.sums += 1
-        if member.sums == len(self._machines):
-            self._carry(number, TOP, self._sum_taken)
-
-    def _sum_taken(self) -> None:
-        self._members[TOP].sums += 1

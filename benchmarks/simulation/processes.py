@@ -11,7 +11,7 @@ from benchmarks.simulation.model import Costs
 from engine.compute.fingerprint import fingerprint
 from engine.compute.tree import cover
 from engine.nn.parameters import Vector
-from engine.wire import Received
+from engine.wire import Received, exchange
 from engine.wire import messages as m
 from workers.session import Compute, Prepare, Send, Session
 
@@ -20,9 +20,15 @@ Carry = Callable[[bytes, int, float, Callable[[], None]], object]  # to whom, by
 HEADER = 60  # bytes around the frames of a message
 
 
+VECTORS = {kind.opcode for kind in (m.Work, m.Result, exchange.Part, exchange.Piece, exchange.Sum)}
+OPCODE = 2  # where it is in a header
+
+
 def size_of(frames: Sequence[m.Frame], vector: int) -> int:
-    """Return the bytes of a message, in which a toy's vector stands for a real one."""
-    payload = sum(vector if len(frame) == 4 * model.SIZE else len(frame) for frame in frames[1:])
+    """Return the bytes of a message, in which a toy's vector stands for a real one, and a part of it for a part."""
+    payload = sum(len(frame) for frame in frames[1:])
+    if frames[0][OPCODE] in VECTORS:
+        payload = payload * vector // (4 * model.SIZE)
     return HEADER + len(frames[0]) + payload
 
 

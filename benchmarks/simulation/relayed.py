@@ -6,16 +6,18 @@ from random import Random
 from typing import Protocol
 
 from benchmarks.simulation.events import Events, Processor
+from benchmarks.simulation.linked import SimulatedLinks
 from benchmarks.simulation.model import Arbiter, Costs
 from benchmarks.simulation.network import Link, Network, Path
-from benchmarks.simulation.processes import Process, Socket, size_of
+from benchmarks.simulation.processes import OPCODE, Process, Socket, size_of
 from engine.wire import messages as m
 from workers.relay.events import Connected, Told, Tried
 from workers.relay.group import Workplace
-from workers.relay.links import NoLinks
+from workers.relay.links import Links, NoLinks, Unlink
 from workers.relay.worker import RelayWorker
 
 TURN = 0.25  # seconds between a relay's turns while nothing happens
+LATE = 5.0  # seconds for which a relay is frozen: longer than others wait for it in an exchange
 DEAF = 0.001  # between its turns while its processes say something that it does not take
 
 
@@ -49,12 +51,13 @@ class World(Protocol):
     link: Link
     socket: Socket
     places: "dict[str, RelayedMachine]"
+    links: dict[str, SimulatedLinks]
 
 
 class RelayedMachine:
-    """A machine with a relay, and its processes; with `tree` it joins others, and they join it."""
+    """A machine with a relay, and its processes; `topology`: as the option of the relay."""
 
-    def __init__(self, cluster: World, number: int, processes: int, tree: bool) -> None:
+    def __init__(self, cluster: World, number: int, processes: int, topology: str) -> None:
         self._cluster, self.name, self.count = cluster, b"m%d" % number, processes
         events, costs = cluster.events, cluster.costs
         self.link, self.processor = cluster.network.link(), Processor(events)
@@ -68,11 +71,17 @@ class RelayedMachine:
         self.above: RelayedMachine | None = None
         self._tried: RelayedMachine | None = None
         self.ended = False
-        self._place = f"tcp://10.0.{number // 200}.{number % 200 + 1}:1" if tree else ""
-        if tree:
+        self.tree = topology == "tree"
+        self._place = "" if topology == "star" else f"tcp://10.0.{number // 200}.{number % 200 + 1}:1"
+        if self.tree:
             cluster.places[self._place] = self
+        self.links: Links = NoLinks()
+        if topology == "exchange":
+            own = cluster.network, costs, events, cluster.links, self._place
+            self.links = SimulatedLinks(self, *own)
+        self._frozen = 0.0  # until when
+        self._freezes_at: int | None = None  # the opcode of a message
         self.plug_in()
-        self.tree, self.links = tree, NoLinks()
         self.relay = RelayWorker(self, 1e9, self, None, self.processor, lambda: 0.0, arbiter_for=Arbiter)
         self._tick()
 
@@ -107,6 +116,8 @@ class RelayedMachine:
         self.ended = True
         for process in self.processes:
             process.ended = True
+        if isinstance(self.links, SimulatedLinks):
+            self.links.perform(Unlink())
         self.unplug()
 
     def unplug(self) -> None:
@@ -120,6 +131,10 @@ class RelayedMachine:
         if not self.ended:
             self.unplug()
             self._cluster.events.at(self._cluster.events.now + seconds, self.plug_in)
+
+    def freeze_at(self, opcode: int) -> None:
+        """Let the relay do nothing for a while when such a message comes from the coordinator."""
+        self._freezes_at = opcode
 
     def slow_down(self, times: float, everyone: bool) -> None:
         """Let one process compute more slowly, or `everyone`."""
@@ -225,6 +240,9 @@ class RelayedMachine:
 
     def _receive_from(self, source: "RelayedMachine | None") -> Callable[[Sequence[m.Frame]], None]:
         def receive(frames: Sequence[m.Frame]) -> None:
+            if frames[0][OPCODE] == self._freezes_at:
+                self._freezes_at = None
+                self._frozen = self._cluster.events.now + LATE
             if source is self.above:
                 self._came.append(frames)
             elif source is None:
@@ -241,6 +259,10 @@ class RelayedMachine:
     def _turn(self) -> None:
         self._due = False
         if self.ended:
+            return
+        if self._cluster.events.now < self._frozen:
+            self._due = True
+            self._cluster.events.at(self._frozen, self._turn)
             return
         taken = self.socket.taken
         if self.relay.turn():

@@ -44,7 +44,6 @@ from workers.relay.events import (
     ProcessLeft,
     Return,
     Summed,
-    Tick,
     Told,
     Tried,
     Try,
@@ -72,11 +71,8 @@ class Relay:
     """
 
     def __init__(self, processes: int, tree: bool = False) -> None:
-        self._wanted = processes
-        self._tree = tree
-        self._exchange = Exchange()
-        self._session = Session()
-        self._staff = Staff()
+        self._wanted, self._tree = processes, tree
+        self._session, self._staff, self._exchange = Session(), Staff(), Exchange()
         self._serves = ""  # the session that the processes below are prepared for
         self._prepared: Prepared | None = None
         self._ready = False  # READY was sent
@@ -105,14 +101,12 @@ class Relay:
             case ProcessJoined():
                 self._staff.add(event, now)
                 if self._ready:
-                    return [self._introduction(event.name)]
+                    return self._introduced(event.name)
             case ProcessLeft(name, reason):
                 return self._process_left(name, reason)
             case Summed():
                 return self._summed(event)
-            case Tick():
-                pass
-        return self._when_enough(now)
+        return self._when_enough(now)  # after a Tick, too
 
     def _from_above(self, event: Connected | Tried | Told | Came, now: float) -> list[Action]:
         match event:
@@ -124,10 +118,16 @@ class Relay:
                 return self._about_the_tree(message, now)
             case Came(exchange.ToMember() as message, payload):
                 return self._exchanged(self._exchange.told(message, payload))
-            case Came(m.Work() as work, payload) if self._exchange.concerns(work):
-                return self._exchanged(self._exchange.work(work, payload)) if self._ready else []
             case Came(message, payload):
-                return [done for action in self._session.handle(message, payload) for done in self._passed_on(action)]
+                return self._of_session(message, payload)
+
+    def _of_session(self, message: m.Message, payload: m.Frame | None) -> list[Action]:
+        if isinstance(message, m.Work):
+            if message.roster and not self._ready:
+                return []  # it crossed our GOODBYE
+            if self._exchange.concerns(message):
+                return self._exchanged(self._exchange.work(message, payload))
+        return [done for action in self._session.handle(message, payload) for done in self._passed_on(action)]
 
     def _connected(self, home: bool) -> list[Action]:
         self._home = home
@@ -225,10 +225,10 @@ class Relay:
             return [session.Send(place)]
         self._ready, self._exchange.size = True, done.size
         ready = self._session.prepared(done.schema, done.size, done.proof, self._staff.computing())
-        return [*ready, *map(self._introduction, self._staff.there)]
+        return [*ready, *self._introduced(*self._staff.there)]
 
-    def _introduction(self, name: str) -> session.Send:
-        return session.Send(self._staff.introduction(name, self._session.id))
+    def _introduced(self, *names: str) -> list[Action]:
+        return [session.Send(self._staff.introduction(name, self._session.id)) for name in names]
 
     def _process_left(self, name: str, reason: str) -> list[Action]:
         gone = self._staff.drop(name, self._session.id, m.clip(reason, 200))
