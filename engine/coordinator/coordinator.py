@@ -162,10 +162,12 @@ class Coordinator:
             self._begin(active)
         while not active.done:
             self.wait()
+            if active.done:
+                break
             if active.spoilt:
                 self._begin_anew(active)
             self._gate.needed(self._scheduler.processes(), 1)
-            if not active.done and self._environment.interrupted() and not self._dispatcher.expecting():
+            if self._environment.interrupted() and not self._dispatcher.expecting():
                 raise InterruptedRoundError
         self._dispatcher.active = None
         return active.sums.result()

@@ -64,6 +64,10 @@ class Member:
     processes: dict[int, Process] = field(default_factory=dict)
     told: tuple[relays.Credit, list[relays.Contribution]] | None = None
 
+    def all_cpu(self) -> float:
+        """Return the processor seconds of the worker and its processes."""
+        return self.cpu + sum(process.cpu for process in self.processes.values()) if self.processes else self.cpu
+
     def report(self) -> WorkerReport:
         """Return what the worker has done so far, without its processes."""
         done = self.images, self.seconds, self.cpu
@@ -124,7 +128,7 @@ class Membership:
         """Forget a worker, and return what was known of it; if it joins elsewhere, it keeps its name there."""
         member = self._members.pop(peer, None)
         if member is not None:
-            self._gone_cpu += sum(report.cpu for report in member.reports())
+            self._gone_cpu += member.all_cpu()
             if member.seated and not member.ready and (plain := f"{member.host}:{member.pid}") in self._names:
                 self._names[plain] -= 1
         return member
@@ -190,4 +194,4 @@ class Membership:
 
     def cpu_seconds(self) -> float:
         """Return the processor seconds used by all workers of the session, including those that left."""
-        return self._gone_cpu + sum(one.cpu for member in self._members.values() for one in member.reports())
+        return self._gone_cpu + sum(member.all_cpu() for member in self._members.values())

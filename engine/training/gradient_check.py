@@ -7,7 +7,8 @@ from typing import NamedTuple
 from engine.compute.sums import Sums
 from engine.coordinator.notices import Notice, NoticeKind
 from engine.coordinator.source import Source
-from engine.nn.parameters import Vector, norm
+from engine.kernels import choose
+from engine.nn.parameters import Vector
 from engine.training.divergence import largest
 from engine.training.norms import Norms
 from engine.training.state import TrainingState
@@ -34,15 +35,16 @@ class GradientCheck:
         self._source = source
         self._notice = notice
         self._norms = Norms()
+        self._norm = choose().norm  # chosen once: to look for it takes longer than the norm
 
     def checked(self, step: int, sums: Sums, samples: int) -> Checked:
         """Return the sums of a step, the right ones if these were wrong."""
-        found = _measured(sums, samples)
+        found = self._measured(sums, samples)
         if doubt := self._doubt(step, found):
             self._notice(doubt)
             right = self._source.verify(step, self._state.parameters, sums)
             if right is not None:
-                found = _measured(right, samples)
+                found = self._measured(right, samples)
             elif doubt.kind is NoticeKind.SUSPICIOUS:
                 self._norms.false_alarm()
         if found.finite:
@@ -61,9 +63,8 @@ class GradientCheck:
         text += f" before, most of it in {layer}; the learning rate is {self._state.optimizer.lr:g}"
         return Notice(NoticeKind.SUSPICIOUS, None, text)
 
-
-def _measured(sums: Sums, samples: int) -> Checked:
-    if sums.gradient is None:
-        raise ValueError("the sums of a training step come without a gradient")
-    size = norm(sums.gradient) / samples
-    return Checked(sums, sums.gradient, size, math.isfinite(sums.loss) and math.isfinite(size))
+    def _measured(self, sums: Sums, samples: int) -> Checked:
+        if sums.gradient is None:
+            raise ValueError("the sums of a training step come without a gradient")
+        size = self._norm(sums.gradient) / samples
+        return Checked(sums, sums.gradient, size, math.isfinite(sums.loss) and math.isfinite(size))

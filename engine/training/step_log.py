@@ -14,7 +14,7 @@ from engine.reports.text import shown
 from engine.training.answers import answer_rows
 from engine.training.bookkeeping import Bookkeeping
 from engine.training.context import RunContext
-from engine.training.reporter import StepReport
+from engine.training.reporter import Reporter, StepReport
 from engine.training.run import Run
 from engine.training.state import TrainingState
 
@@ -56,6 +56,8 @@ class StepLog:
         self._records = records
         self._books = books
         self._reporter = context.reporter
+        # A step is not put into words for a reporter that ignores it, as that of --quiet.
+        self._reports = getattr(context.reporter.step, "__func__", None) is not Reporter.step
         self._clock = context.clock
         self._began = self._clock.now() - self._progress.elapsed
         self._cpu_before = self._progress.cpu - time.process_time()
@@ -93,19 +95,24 @@ class StepLog:
             gradnorm=norm,
         )
         self._records.training(row)
+        if self._reports:
+            self._report(row, samples, seconds)
+        self.tell_news()
+
+    def _report(self, row: TrainingRow, samples: int, seconds: float) -> None:
+        """Tell the reporter of the step that has this row."""
         rate = samples / max(seconds, 1e-9)
         self._rate += (rate - self._rate) * (PACE if self._rate else 1.0)
         report = StepReport(
             step=row.batchno,
             epoch=row.epoch,
-            loss=mean,
-            percent=math.nan if percent is None else percent,
+            loss=row.avgloss,
+            percent=math.nan if row.corperc is None else row.corperc,
             images=samples,
             images_per_second=self._rate,
             elapsed=row.elapsed,
         )
         self._reporter.step(report, self._source.workers())
-        self.tell_news()
 
     def validated(self, validation: Validation) -> None:
         """Record and report a validation of the newest step."""

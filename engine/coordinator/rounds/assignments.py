@@ -9,6 +9,8 @@ from engine.coordinator.rounds.leases import Leases
 from engine.coordinator.rounds.round import Round
 from engine.coordinator.rounds.worker import Task, WorkerState
 
+ALIKE = 0.03  # a part of a speed: so much it differs from step to step for no reason
+
 
 class Assignments:
     """The workers, each with its share or idle. `workers` and `idle` are in the order in which they get shares."""
@@ -18,6 +20,7 @@ class Assignments:
         self.workers: dict[Worker, WorkerState] = {}
         self.idle: dict[Worker, None] = {}  # those without a share
         self.late: dict[Worker, None] = {}  # those whose share is late
+        self._planned: dict[Worker, float] = {}  # speeds, in the order of the last plan, if all were known
         self.attempts = 0
         self.due = math.inf  # when a task becomes late or lapses, at the earliest; perhaps too early
 
@@ -145,15 +148,30 @@ class Assignments:
     def speeds(self) -> tuple[list[float], bool]:
         """Put the idle in order, relays first and the fastest first; return their speeds, and whether all are known.
 
-        A speed that is unknown is taken to be the mean of those that are known, for each of its processes.
+        A speed that is unknown is taken to be the mean of those that are known, for each of its processes. Order and
+        speeds are those of the last round unless somebody is `ALIKE` no longer: a speed is not known any better, and
+        who keeps its share has got ready for it.
         """
+        if self._planned and self._planned.keys() == self.idle.keys() and self._as_planned():
+            self.idle = dict.fromkeys(self._planned)
+            return list(self._planned.values()), True
         idle = [self.workers[worker] for worker in self.idle]
         known = [(state.pace, state.processes) for state in idle if state.pace is not None]
         usual = sum(pace for pace, _ in known) / sum(processes for _, processes in known) if known else 1.0
         speeds = {w: self.workers[w].pace or usual * self.workers[w].processes for w in self.idle}
         order = sorted(speeds, key=lambda w: (self.workers[w].processes == 1, -speeds[w]))
         self.idle = dict.fromkeys(order)
-        return [speeds[w] for w in order], len(known) == len(order)
+        all_known = len(known) == len(order)
+        self._planned = {w: speeds[w] for w in order} if all_known else {}
+        return [speeds[w] for w in order], all_known
+
+    def _as_planned(self) -> bool:
+        """Return whether those that the last round was planned for have the speeds that it was planned with."""
+        for worker, speed in self._planned.items():
+            pace = self.workers[worker].pace
+            if pace is None or abs(pace - speed) > ALIKE * speed:
+                return False
+        return True
 
     def idle_relays(self) -> int:
         """Return how many of the idle have several processes."""

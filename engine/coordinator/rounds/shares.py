@@ -1,6 +1,7 @@
 """How a round is cut into shares, in proportion to the speeds of the workers."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import accumulate, pairwise
 
 from engine.compute.tree import Block, cover
@@ -28,6 +29,11 @@ def shares_with_relays(part: Block, total: int, speeds: Sequence[float], relays:
     What is left by relays is cut for all others together. So where one relay stands for twice as many machines as the
     next, as in the tree that relays form, each of them has one block.
     """
+    return list(_cached_cut(part, total, tuple(speeds), relays, slack))
+
+
+@lru_cache(64)  # while speeds stay as they are, every step is cut alike
+def _cached_cut(part: Block, total: int, speeds: tuple[float, ...], relays: int, slack: float) -> list[Block]:
     cut = shares_along_tree(part, total, speeds)
     if not relays:
         return cut

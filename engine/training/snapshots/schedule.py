@@ -38,7 +38,7 @@ class SnapshotSchedule:
 
     def snapshot_at(self, step: int) -> bool:
         """Return whether `step` gets a snapshot."""
-        return step <= self.first or _divides(self.interval(step), step)
+        return step <= self.first or (_divides(self.every, step) and _divides(self.interval(step), step))
 
     def statistics_at(self, step: int) -> bool:
         """Return whether `step` gets statistics."""

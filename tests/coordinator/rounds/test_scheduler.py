@@ -203,6 +203,19 @@ def test_shares_follow_the_measured_speed_whoever_came_first(order: tuple[bytes,
     assert (sizes[A][-1], sizes[B][-1]) == (30, 10)
 
 
+def test_workers_keep_their_places_while_they_are_about_as_fast_as_they_were() -> None:
+    rounds, seen = joined(A, B), list[dict[bytes, Block]]()
+    for number in range(1, 61):
+        first, second = (0.1, 0.101) if number % 2 else (0.101, 0.1)
+        assigns = [x for x in begin(rounds, 8, number, number * 1000.0) if isinstance(x, Assign)]
+        seen.append({x.worker: x.share for x in assigns})
+        for x in assigns:
+            seconds = {A: first, B: second if number <= 40 else 0.05}[x.worker]
+            answer_all(rounds, x, 8, number * 1000.0 + seconds * (x.share[1] - x.share[0]))
+    assert seen[10:40] == [seen[10]] * 30
+    assert seen[-1] == {B: (0, 5), A: (5, 8)}
+
+
 @pytest.mark.parametrize("order", [(A, B), (B, A)])
 def test_one_too_slow_for_a_micro_batch_gets_none_but_is_tried_again(order: tuple[bytes, bytes]) -> None:
     sizes = run_rounds(joined(*order), {A: 0.1, B: 10.0}, 4, range(1, 3 + 2 * FORGET))
