@@ -21,7 +21,7 @@ from engine.nn.loss_options import LossOptions
 from engine.nn.model import Model
 from engine.nn.parameters import Vector
 
-SAMPLES = 64  # computed together, at most: a filter is read once for all of them
+SAMPLES = 256  # computed together, at most: gradients are written once for all of them
 MEMORY = 64 << 20  # bytes that they may take
 NO_AUGMENTATION = "augment moves images and inverts some of their pixels; this data has features: leave it out"
 

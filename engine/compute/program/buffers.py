@@ -1,10 +1,10 @@
 """Where a program keeps its numbers: every buffer is allocated once, when the program is compiled."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import prod
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from engine.kernels.table import Place
 from engine.nn.layers import Shape
 from engine.nn.parameters import ALIGNMENT, zeroed
 
+T = TypeVar("T")
 NOTHING = np.empty((0, 0, 0), np.float32)
 NO_SCRATCH = np.empty(0, np.float32)
 
@@ -44,8 +45,9 @@ def plain_frame(shape: Shape) -> PaddedShape:
 class Activation:
     """The values between two operations, and their gradient (none where nobody needs it).
 
-    Both [height, width, N, C] as `frame` says; they are views of planes [height, width, L], but for the inputs. What
-    lies in the border of the gradient means nothing.
+    Both [height, width, N, C] as `frame` says; they are views of planes [height, width, L], but for the inputs. Planes
+    may hold more samples, of which those from `first` on are these. What lies in the border of the gradient means
+    nothing.
     """
 
     frame: PaddedShape
@@ -54,6 +56,14 @@ class Activation:
     gradient: Array | None = None
     plane: Array = field(default_factory=lambda: NOTHING)
     gradient_plane: Array = field(default_factory=lambda: NOTHING)
+    first: int = 0
+
+    def part(self, start: int, stop: int) -> "Activation":
+        """Return samples `start` to `stop` of these: views."""
+        value = self.value[:, :, start:stop]
+        gradient = None if self.gradient is None else self.gradient[:, :, start:stop]
+        planes = self.plane, self.gradient_plane
+        return Activation(self.frame, value.shape[2], value, gradient, *planes, self.first + start)
 
     def inside(self, array: Array) -> Array:
         """Return the image in `array` (the value or the gradient), [H, W, N, C]: a view."""
@@ -72,7 +82,7 @@ class Activation:
     @cached_property
     def place(self) -> Place:
         """Where the image begins in its planes."""
-        return self.frame.start, 0
+        return self.frame.start, self.first * self.frame.C
 
     @cached_property
     def shape(self) -> tuple[int, int, int]:
@@ -90,6 +100,8 @@ class Arena:
 
     def __init__(self) -> None:
         self.buffers: list[NDArray[Any]] = []
+        self._gradients: list[Array] = []
+        self._given = 0  # of the gradients
         self._shared: dict[tuple[object, ...], NDArray[Any]] = {}
 
     def keep(self, *shape: int, dtype: type[Any] | np.dtype[Any] = np.float32) -> NDArray[Any]:
@@ -98,6 +110,20 @@ class Arena:
         buffer = zeroed(prod(shape) * kind.itemsize).view(kind).reshape(shape)
         self.buffers.append(buffer)
         return buffer
+
+    def gradient(self, *shape: int) -> Array:
+        """Return a plane for a gradient: a new buffer, or the next of those that `by_turns` lets others use as well."""
+        if self._given == len(self._gradients):
+            self._gradients.append(self.keep(*shape))
+        buffer, self._given = self._gradients[self._given], self._given + 1
+        return buffer.reshape(-1)[: prod(shape)].reshape(shape)
+
+    def by_turns(self, users: Iterable[T]) -> Iterator[T]:
+        """Yield `users`, each of whom is given the same planes for gradients; the first needs the largest."""
+        given = self._given
+        for user in users:
+            self._given = given
+            yield user
 
     def scratch(self, name: str, *shape: int, dtype: type[Any] | np.dtype[Any] = np.float32) -> NDArray[Any]:
         """Return the buffer of this name and shape: for what is used up at once, or summed up by all."""

@@ -130,7 +130,7 @@ class Program:
 
     def operations(self) -> list[OperationInfo]:
         """Return what the program consists of, in order; moves between buffers are left out."""
-        parts = [part for part in self._parts() if part.step.layers]
+        parts = {id(part.step): part for part in self._parts() if part.step.layers}.values()
         return [
             describe(part.step, self.samples, part.x.gradient is not None, part.y.gradient is not None)
             for part in parts

@@ -113,7 +113,7 @@ class Weights:
         self._copy = self._values = layout.zeros()
         self._known: deque[tuple[Vector, list[Array]]] = deque(maxlen=VECTORS)  # with the arrays in each
         self.parameters = {name: Parameter(view, view) for name, view in zip(layout.specs, self._views(), strict=True)}
-        self._target: Vector | None = None
+        self.target: Vector = aligned(0)  # where gradients go
         self._winograd: dict[str, WinogradFilter] = {}
         self._blocks: dict[str, FilterBlocks] = {}
         self._turned: dict[str, Array] = {}  # the parameter as a matrix, transposed
@@ -186,14 +186,14 @@ class Weights:
 
     def bind_gradient(self, vector: Vector) -> None:
         """Let gradients be written into `vector`; ValueError if it does not suit the layout."""
-        if vector is self._target:
+        if vector is self.target:
             return
         self._check(vector)
         if not (vector.flags.c_contiguous and vector.flags.aligned and vector.flags.writeable):
             raise ValueError("the gradient needs a contiguous, aligned vector that can be written to")
         for name, parameter in self.parameters.items():
             parameter.gradient = self.layout.view(vector, name)
-        self._target = vector
+        self.target = vector
 
     def clear_frozen(self) -> None:
         """Let the gradient of what is not trained be 0."""

@@ -60,6 +60,7 @@ class Roster:
         one, other = self._of.get(peer), self._there.get(number)
         if one and other and one is not other:
             one.unknown.discard(number)
+            other.unknown.discard(one.number)
             self._set_apart(one, other, not reached)
             self._members = None
 

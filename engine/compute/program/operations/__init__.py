@@ -5,6 +5,7 @@ from engine.compute.program.operations.base import Operation, Site, Step
 from engine.compute.program.operations.convolution import Convolution
 from engine.compute.program.operations.dense import DenseOp
 from engine.compute.program.operations.elementwise import DropoutOp, GeluOp, ReluOp
+from engine.compute.program.operations.groups import Groups
 from engine.compute.program.operations.norms import NormOp
 from engine.compute.program.operations.own import OwnOp
 from engine.compute.program.operations.pooling import AveragePool, GlobalAverage, MaxPool
@@ -41,6 +42,7 @@ __all__ = [
     "OPERATIONS",
     "ConvolutionByTaps",
     "Copy",
+    "Groups",
     "Operation",
     "Site",
     "Stem",

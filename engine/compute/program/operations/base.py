@@ -69,6 +69,7 @@ class Operation(ABC):
 
     keeps_frame: ClassVar[bool] = False  # x lies in its buffer as y does, borders included
     takes_images: ClassVar[bool] = False  # x may be images as the caller has them, a strided view
+    in_parts: ClassVar[bool] = True  # y may be some of the samples of its planes
 
     def __init__(self, step: Step, x: Activation, y: Activation, site: Site) -> None:
         self.step = step

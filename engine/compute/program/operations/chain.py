@@ -35,7 +35,7 @@ def activation(arena: Arena, frame: PaddedShape, N: int, gradient: bool) -> Acti
     value = samples_of(plane, N, frame.C)
     if not gradient:
         return Activation(frame, N, value, plane=plane)
-    slopes = arena.keep(*shape)
+    slopes = arena.gradient(*shape)
     return Activation(frame, N, value, samples_of(slopes, N, frame.C), plane, slopes)
 
 

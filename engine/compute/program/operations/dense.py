@@ -14,6 +14,8 @@ from engine.kernels.streams import Stream
 class DenseOp(Operation):
     """Rows of features: [N, F] @ weights^T [F, G] + bias."""
 
+    in_parts = False
+
     def __init__(self, step: Step, x: Activation, y: Activation, site: Site) -> None:
         super().__init__(step, x, y, site)
         self._weights, self._bias = (parameter(step, name, site.weights) for name in ("weights", "bias"))

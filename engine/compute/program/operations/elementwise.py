@@ -16,6 +16,7 @@ class Elementwise(Operation):
     """Base: x and y, and their gradients, as flat vectors, with all that lies between the pixels."""
 
     keeps_frame = True
+    in_parts = False
 
     def __init__(self, step: Step, x: Activation, y: Activation, site: Site) -> None:
         super().__init__(step, x, y, site)

@@ -33,6 +33,7 @@ class FlattenOp(Operation):
     """Images [H, W, N, C] to rows of features [N, (C, H, W)]."""
 
     takes_images = True
+    in_parts = False
 
     def __init__(self, step: Step, x: Activation, y: Activation, site: Site) -> None:
         super().__init__(step, x, y, site)

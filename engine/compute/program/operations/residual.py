@@ -15,6 +15,8 @@ from engine.kernels.streams import Stream
 class ResidualOp(Operation):
     """Both branches read x, end in values of their own that are added to y, and read the gradient of y."""
 
+    in_parts = False
+
     def __init__(self, step: Step, x: Activation, y: Activation, site: Site) -> None:
         super().__init__(step, x, y, site)
         layers, shortcut = step.branches
