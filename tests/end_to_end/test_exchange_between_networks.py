@@ -63,9 +63,9 @@ def heard(run: "Popen[str]", pattern: str) -> list[str]:
 
 
 @pytest.mark.check
-def test_one_that_is_not_reached_and_two_that_lose_each_other(gradsum: Gradsum, tidy: Path) -> None:
+def test_one_that_is_not_reached_and_two_that_lose_each_other(gradsum: Gradsum, tidy: Path, tmp_path: Path) -> None:
     save_data()
-    with machines(5, tidy) as net:
+    with machines(5, tmp_path) as net:
         route(net, "add", (LONELY,), MEMBERS)
         command = (*words("coordinator"), "--bind", f"tcp://*:{PORT}", "--insecure", "--min-workers", 5, *OPTIONS)
         run = net.start_on(

@@ -129,7 +129,7 @@ def slowed(pids: list[int]) -> Iterator[None]:
         (1, 4, "star", 0.25),
         (3, 2, "star", 0.25),
         (3, 2, "tree", 0.25),
-        (5, 1, "exchange", 0.0),
+        (4, 2, "exchange", 0.0),
         (4, 2, "exchange", 0.05),
     ],
 )
