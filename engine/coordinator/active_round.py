@@ -57,9 +57,11 @@ class ActiveRound:
     def uncredited(self, block: tree.Block) -> int:
         """Return of how many images of `block` nobody has been credited yet, and regard them as credited."""
         start, stop = block
-        new = [one for one in range(start, stop) if not self.credited[one]]
+        before = self.credited[start:stop]
         self.credited[start:stop] = b"\1" * (stop - start)
-        return self.sums.images(block) if len(new) == stop - start else sum(self.sums.images((i, i + 1)) for i in new)
+        if 1 not in before:
+            return self.sums.images(block)
+        return sum(self.sums.images((i, i + 1)) for i in range(start, stop) if not before[i - start])
 
     def share(self, assign: Assign, part: int | None) -> tuple[m.Work, m.Frame | None]:
         """Return the message that gives a worker its share, and its payload; `part`: its part of shared memory, if any.

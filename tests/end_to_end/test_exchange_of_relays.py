@@ -76,22 +76,33 @@ def meet(cluster: Cluster, listener: Counting, machines: int) -> int:
     return step + 1
 
 
-@pytest.mark.parametrize("secure", [True, False])
-def test_they_meet(tidy: Path, secure: bool) -> None:
-    with members(secure=secure) as (cluster, listener, started):
-        step = meet(cluster, listener, MACHINES)
-        cluster.check(step)
-        again = [notice for notice in cluster.notices if notice.kind == "again"]
-        assert not again
-        cluster.coordinator.close()
-        assert [one.wait(60) for one in started] == [0] * MACHINES
-    assert wait_for_end(processes(tidy.name)) == []
+def killed(cluster: Cluster, listener: Counting, machines: int) -> None:
+    """Kill a member in the middle of an exchange."""
+    step = meet(cluster, listener, machines)
+    victim = next(iter(relays(cluster).values()))
+    cluster.check(step, lambda: os.kill(victim.pid, signal.SIGKILL))
 
 
 def test_one_is_killed_in_the_middle_of_a_round(tidy: Path) -> None:
-    with members(MACHINES + 1) as (cluster, listener, _):
-        step = meet(cluster, listener, MACHINES + 1)
-        victim = next(iter(relays(cluster).values()))
-        cluster.check(step, lambda: os.kill(victim.pid, signal.SIGKILL))
+    with members(MACHINES + 1) as (cluster, listener, started):
+        killed(cluster, listener, MACHINES + 1)
+        meet(cluster, listener, MACHINES)
         cluster.coordinator.gather(MACHINES + 1)  # another takes its place
-        meet(cluster, listener, MACHINES + 1)
+        cluster.coordinator.close()
+        assert [one.wait(60) for one in started] == [0] * (MACHINES + 1)
+    assert wait_for_end(processes(tidy.name)) == []
+
+
+@pytest.mark.check
+def test_the_one_that_takes_its_place_is_a_member(tidy: Path) -> None:
+    with members() as (cluster, listener, _):
+        killed(cluster, listener, MACHINES)
+        cluster.coordinator.gather(MACHINES)
+        meet(cluster, listener, MACHINES)
+
+
+@pytest.mark.check
+def test_without_keys(tidy: Path) -> None:
+    with members(secure=False) as (cluster, listener, _):
+        meet(cluster, listener, MACHINES)
+        assert not [notice for notice in cluster.notices if notice.kind == "again"]
