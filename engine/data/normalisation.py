@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import DataError
+from engine.kernels import choose
 
 Inputs = NDArray[np.uint8] | NDArray[np.float32]
 _CHUNK = 1 << 16  # pixels that are widened to float64 at a time, which should stay in the cache
@@ -70,10 +71,10 @@ class Normalisation:
         if values.dtype != np.uint8:
             with np.errstate(over="ignore"):  # what is too large for float32 is noticed by its loss
                 return ((values.astype(np.float64) - self._row.mean) / self._row.deviation).astype(np.float32)
-        images = values.view(np.uint8)
-        if len(self.mean) == 1:
-            return np.take(self.table[0], images)
-        return np.stack([np.take(row, images[..., c]) for c, row in enumerate(self.table)], axis=-1)
+        images = np.ascontiguousarray(values.view(np.uint8))
+        out = np.empty(images.shape, np.float32)
+        choose().translate(images.reshape(-1, len(self.mean)), self.table, out.reshape(-1, len(self.mean)))
+        return out
 
     def undo(self, values: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return normalised columns, float32 [N, D], in their own units again, float64."""

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float32]
+Bytes = NDArray[np.uint8]
 Doubles = NDArray[np.float64]
 Counts = NDArray[np.int64]
 Labels = NDArray[np.int32]

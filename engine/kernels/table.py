@@ -13,6 +13,7 @@ from typing import Protocol
 
 from engine.kernels.arrays import (
     Array,
+    Bytes,
     Counter,
     Counts,
     Doubles,
@@ -29,6 +30,7 @@ from engine.kernels.table_of_layers import Activations, Averages, Convolutions, 
 __all__ = [
     "Array",
     "Backend",
+    "Bytes",
     "Counter",
     "Counts",
     "Doubles",
@@ -170,6 +172,9 @@ class Backend(Vectors, Activations, Averages, Convolutions, Norms, Protocol):
 
     def max_pool_gradient(self, dy: Array, place: Place, route: Route, dx: Array, size: int, work: Mask) -> None:
         """Write to dx [H, W, L] the gradient: dy (a plane) goes to the value that won, all others get 0."""
+
+    def translate(self, values: Bytes, tables: Array, out: Array) -> None:
+        """Set out [n, C] to what the tables [C, 256] have for values [n, C]."""
 
     def multiply(self, a: Array, b: Array, out: Array, more: bool, work: Array) -> None:
         """Set out [G, M, N] = a [G, M, K] @ b [G, K, N], or with `more` go on with the sums that are there.

@@ -28,6 +28,7 @@ from engine.kernels.exact.taps import convolve, convolve_filter_gradient, convol
 from engine.kernels.exact.winograd import winograd, winograd_filter, winograd_gradient, winograd_work
 from engine.kernels.philox import philox
 from engine.kernels.with_numpy.averages import average_pool, average_pool_gradient
+from engine.kernels.with_numpy.bytes import translate
 from engine.kernels.with_numpy.convolution import add_bias, im2col
 from engine.kernels.with_numpy.dropout import dropout_mask
 from engine.kernels.with_numpy.measures import histogram
@@ -109,6 +110,7 @@ __all__ = [
     "tanh",
     "tanh_gradient",
     "total",
+    "translate",
     "transpose",
     "whole_rows",
     "winograd",

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from engine.kernels.golden import (
     activations,
     averages,
+    bytes,
     convolution,
     elementwise,
     loss,
@@ -29,8 +30,8 @@ from engine.kernels.golden.inputs import Call, Inputs
 from engine.kernels.table import Backend
 
 FILES = (
-    *(activations, averages, convolution, elementwise, loss, measures, norms, optimizers, philox, pooling, products),
-    *(stem, taps, winograd, words),
+    *(activations, averages, bytes, convolution, elementwise, loss, measures, norms, optimizers, philox, pooling),
+    *(products, stem, taps, winograd, words),
 )
 FIRST = (winograd, norms, stem, products, taps)  # those that take longest to compile
 Results = dict[str, str]  # a digest by operation

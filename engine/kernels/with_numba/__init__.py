@@ -15,6 +15,7 @@ from engine.kernels.with_numba.activations import (
     tanh_gradient,
 )
 from engine.kernels.with_numba.averages import average_pool, average_pool_gradient
+from engine.kernels.with_numba.bytes import translate
 from engine.kernels.with_numba.convolution import add_bias, bias_gradient, col2im, im2col
 from engine.kernels.with_numba.elementwise import gelu, gelu_gradient, relu, relu_gradient
 from engine.kernels.with_numba.loss import mean_squared_error, softmax_cross_entropy, squared_error_of_values
@@ -88,6 +89,7 @@ __all__ = [
     "tanh",
     "tanh_gradient",
     "total",
+    "translate",
     "transpose",
     "whole_rows",
     "winograd",

@@ -14,6 +14,7 @@ from engine.kernels.with_numpy.activations import (
     tanh_gradient,
 )
 from engine.kernels.with_numpy.averages import average_pool, average_pool_gradient
+from engine.kernels.with_numpy.bytes import translate
 from engine.kernels.with_numpy.convolution import add_bias, bias_gradient, col2im, im2col
 from engine.kernels.with_numpy.dropout import dropout_mask
 from engine.kernels.with_numpy.elementwise import gelu, gelu_gradient, relu, relu_gradient
@@ -97,6 +98,7 @@ __all__ = [
     "tanh",
     "tanh_gradient",
     "total",
+    "translate",
     "transpose",
     "whole_rows",
     "winograd",
