@@ -1,5 +1,6 @@
 """Which rounds are exchanges, what members are sent, and when a round is given up."""
 
+import logging
 from collections.abc import Sequence
 
 from engine.compute.sums import Sums
@@ -16,6 +17,8 @@ from engine.errors import ProtocolError
 from engine.wire import exchange
 from engine.wire import messages as m
 
+logger = logging.getLogger("gradsum.coordinator")
+
 
 class Exchanges:
     """Told by the dispatcher what happens in a round, it marks one as spoilt that must be begun anew."""
@@ -26,6 +29,7 @@ class Exchanges:
         self._roster = peers.processes.roster
         self._made = 0  # rosters
         self._told: tuple[int, ...] = ()  # who is in the last one
+        self._logged = 0  # members of the exchange that was logged last
         self._sent: dict[bytes, int] = {}  # the attempts of which members have not said that something arrived
         self._sums = Patience(OF_COORDINATOR)
         self._active: ActiveRound | None = None
@@ -38,12 +42,19 @@ class Exchanges:
         members = [one for one in self._roster.members() if one.peer in given]
         fits = LEAST <= len(members) <= active.parameters.size and active.work.total <= exchange.MOST_MICROBATCHES
         if not active.may_exchange or questioned or not fits:
+            self._log(0)
             return
+        self._log(len(members))
         self._tell(active.work.session, members)
         in_parts = all(given[one.peer].with_parameters for one in members)
         size = active.parameters.size
         active.exchange = ExchangeRound(self._made, members, active.work.total, size, in_parts)
         self._sent = {one.peer: given[one.peer].attempt for one in members if given[one.peer].with_parameters}
+
+    def _log(self, members: int) -> None:
+        if members != self._logged:
+            self._logged = members
+            logger.debug("exchange among %d relays", members)
 
     def _tell(self, session: str, members: Sequence[Candidate]) -> None:
         """Tell members who they are, if that has changed."""
