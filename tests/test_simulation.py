@@ -26,7 +26,7 @@ def test_sums_are_exact_through_faults() -> None:
 @pytest.mark.check
 @pytest.mark.computes
 def test_everything_happens_often_enough() -> None:
-    done = faults.run(2000, Costs())
+    done = faults.run(1500, Costs())
     assert {kind: done[kind] for kind in MUST if done[kind] < 100} == {}
 
 
