@@ -20,10 +20,10 @@ MEMBERS = ("n1", "n2", "n3", "n4")
 LONELY = "n5"
 PORT = 5555
 # Micro-batches of which each relay has some, and nothing between the steps.
-OPTIONS = (*SMALL[1:5], *SMALL[7:], "--batch-size", 20, "--microbatch", 1, "--json", "--quiet")
-OPTIONS += ("--validate-every", 1 << 30, "--checkpoint-every", 1 << 30, "--snapshot-first", 0, "--statistics-every", 0)
-
-
+OPTIONS: tuple[object, ...] = (
+    *(*SMALL[1:5], *SMALL[7:], "--batch-size", 20, "--microbatch", 1, "--json", "--quiet"),
+    *("--validate-every", 1 << 30, "--checkpoint-every", 1 << 30, "--snapshot-first", 0, "--statistics-every", 0),
+)
 LOG = {"GRADSUM_LOG": "debug"}
 
 
