@@ -85,8 +85,7 @@ class Dispatcher:
 
     def arrived(self, peer: bytes, attempt: int) -> None:
         """Note that a worker has the parameters that it was sent with an attempt: another may be sent them now."""
-        now = self._clock.now()
-        expected = self.exchanges.arrived(peer, attempt, now) or self._outbox.arrived(peer, attempt, now)
+        expected = self.exchanges.arrived(peer, attempt) or self._outbox.arrived(peer, attempt, self._clock.now())
         if not expected and not self._peers.local(peer):
             self.unasked(peer)
 
@@ -181,7 +180,7 @@ class Dispatcher:
         active = self._round()
         if not active.shared_out:
             active.shared_out = True
-            self.exchanges.form(active, shares, self.scheduler.questioned(), self._clock.now())
+            self.exchanges.form(active, shares, self.scheduler.questioned())
         members = [self._members.get(assign.worker) for assign in shares]
         for assign, member in zip(shares, members, strict=True):
             parcel = Parcel(assign.worker, *active.share(assign, member.part if member else None))

@@ -33,11 +33,14 @@ class Inbox:
         for one in received:
             self._receive(one)
             self._dispatcher.work_off()
-        for peer in self._peers.unreachable():
+        lost = self._peers.unreachable()
+        for peer in lost:
             self._dispatcher.lose(peer, LOST)
-        if self._peers.look(idle=not received):
+        looked = self._peers.look(idle=not received)
+        if looked:
             self._dispatcher.put(rounds.Tick())
-        self._dispatcher.work_off()
+        if looked or lost:  # else all that came in has been worked off
+            self._dispatcher.work_off()
 
     def _receive(self, received: Received) -> None:
         """Take one message from a peer; a peer that sends a bad one is refused and lost."""

@@ -78,12 +78,12 @@ class Site:
 
 
 @contextmanager
-def site(machines: int, processes_each: int, tree: str) -> Iterator[Site]:
+def site(machines: int, processes_each: int, topology: str, audit: float) -> Iterator[Site]:
     keys = Keys.make()
     keys.write(Path("key"))
     with one_blas_thread(), Listener("tcp://127.0.0.1:0", CREDITS_LIMIT, keys) as listener:
-        cluster = Cluster(listener, Nobody(), fingerprint(), None, Policy(audit=0.25))
-        words = ("--key", "key", "--processes", processes_each, "--relay", "on", "--tree", tree, "--once")
+        cluster = Cluster(listener, Nobody(), fingerprint(), None, Policy(audit))
+        words = ("--key", "key", "--processes", processes_each, "--relay", "on", "--topology", topology, "--once")
         links = [Link(listener.address) for _ in range(machines)]
         made = Site(cluster, words, processes_each)
         try:
@@ -123,13 +123,21 @@ def slowed(pids: list[int]) -> Iterator[None]:
 
 @pytest.mark.check
 @pytest.mark.parametrize(
-    ("machines", "processes_each", "tree"), [(2, 2, "off"), (1, 4, "off"), (3, 2, "off"), (3, 2, "on")]
+    ("machines", "processes_each", "topology", "audit"),
+    [
+        (2, 2, "star", 0.25),
+        (1, 4, "star", 0.25),
+        (3, 2, "star", 0.25),
+        (3, 2, "tree", 0.25),
+        (4, 2, "exchange", 0.0),
+        (4, 2, "exchange", 0.05),
+    ],
 )
-def test_one_fault_after_the_other(tidy: Path, machines: int, processes_each: int, tree: str) -> None:
-    with site(machines, processes_each, tree) as here:
+def test_one_fault_after_the_other(tidy: Path, machines: int, processes_each: int, topology: str, audit: float) -> None:
+    with site(machines, processes_each, topology, audit) as here:
         here.check()
         joined = {relay.via for relay in here.relays().values() if relay.via}
-        assert len(joined) == (tree == "on"), "of three the third joins the second"
+        assert len(joined) == (topology == "tree"), "of three the third joins the second"
 
         names = here.relays().keys()
         below = here.below(next(iter(names)))
@@ -138,7 +146,7 @@ def test_one_fault_after_the_other(tidy: Path, machines: int, processes_each: in
         assert here.relays().keys() == names, "nobody above notices"
 
         outer = next(relay.pid for name, relay in here.relays().items() if not relay.via and name not in joined)
-        here.links[outer].tear(VECTOR)
+        here.links[outer].tear(1 if topology == "exchange" else VECTOR)
         here.check(lambda: killed_in_an_upload(here, outer))
         here.replaced(outer)
 

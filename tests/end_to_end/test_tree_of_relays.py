@@ -26,7 +26,7 @@ MACHINES = 3  # of which the third joins the second
 
 
 @contextmanager
-def tree(processes_each: int, audit: float = 0.0, tree: str = "on") -> Iterator[tuple[Cluster, list[Popen[Any]]]]:
+def tree(processes_each: int, audit: float = 0.0, topology: str = "tree") -> Iterator[tuple[Cluster, list[Popen[Any]]]]:
     """Start a coordinator with keys, and relays one after the other."""
     keys, started = Keys.make(), list[Popen[Any]]()
     keys.write(Path("key"))
@@ -35,7 +35,7 @@ def tree(processes_each: int, audit: float = 0.0, tree: str = "on") -> Iterator[
         words = ("worker", listener.address, "--key", "key", "--processes", processes_each, "--relay", "on")
         try:
             for _ in range(MACHINES):
-                started.append(start(*words, "--once", "--tree", tree))
+                started.append(start(*words, "--once", "--topology", topology))
             cluster.coordinator.gather(MACHINES * processes_each)
             yield cluster, started
         finally:
@@ -95,7 +95,7 @@ def test_several_processes_each(tidy: Path) -> None:
 
 @pytest.mark.check
 def test_without_a_tree(tidy: Path) -> None:
-    with tree(1, tree="off") as (cluster, _):
+    with tree(1, topology="star") as (cluster, _):
         cluster.check(1)
         assert direct(cluster) == MACHINES
 

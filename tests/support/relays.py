@@ -270,11 +270,12 @@ class Above(FakeEndpoint):
     def __init__(self, clock: FakeClock) -> None:
         super().__init__(clock)
         self.relays: list[ToyRelay] = []
+        self.turns = TURNS
         self.open: dict[str, Processes] = {}  # which relays can be joined, by address
         self.links: dict[str, ToyLinks] = {}  # and those of an exchange
 
     def poll(self, timeout: float) -> list[Received]:
-        for _ in range(TURNS):
+        for _ in range(self.turns):
             outgoing, self._outgoing = self._outgoing, []
             for peer, frames in outgoing:
                 if peer in self.workers:

@@ -8,6 +8,7 @@ ROSTER                              nothing: it says who is in the exchanges to 
 WORK with a part of the parameters  Send ARRIVED, Tell PART to all others; once theirs are there, it is as any WORK
 a block of the share                Tell PIECE to all others, keeping the own one
 ADD                                 Send SUM, once all pieces are there that count
+time                                Send MET for those of whom nothing came in time, and when something comes after all
 
 Nothing that another relay sends is used before it is checked, and each can fill but a bounded part of memory.
 """
@@ -19,6 +20,7 @@ import numpy as np
 
 from engine.compute import tree
 from engine.compute.sums import Adder, Sums
+from engine.coordinator.exchange.patience import OF_MEMBER, Patience
 from engine.errors import ProtocolError
 from engine.nn.parameters import Vector
 from engine.wire import exchange, relays
@@ -64,20 +66,29 @@ class _Round:
     wanted: list[exchange.Answer] | None = None
     missing: set[Key] = field(default_factory=set)
 
+    def added(self, answers: list[exchange.Answer]) -> bytes:
+        """Return the sums of what was answered, one node of the tree after the other."""
+        whole = tree.TreeSum(self.total, Adder(None))
+        for block, number in answers:
+            whole.put(block, Sums(0.0, 0, self.pieces[block, number]))
+        found = [whole.take(node).gradient for node in whole.nodes()]
+        return b"".join(one.tobytes() for one in found if one is not None)
+
 
 class Exchange:
-    """Feed it what comes in; it returns what to do. `size`: of a vector, in numbers."""
+    """Feed it what comes in; it returns what to do. `size`: of a vector, in numbers; `now`: the time, in seconds."""
 
     def __init__(self) -> None:
-        self.size = 0
+        self.size, self.now = 0, 0.0
         self.number = 0  # 0: it is in no exchange
-        self._session = ""
-        self._roster = 0
+        self._session, self._roster = "", 0
         self._members: tuple[int, ...] = ()
         self._assembly: _Assembly | None = None
         self._round: _Round | None = None
         self._early: defaultdict[int, list[Said]] = defaultdict(list)  # of rounds to come, by member
         self._whole: Whole | None = None
+        self._for_parts, self._for_pieces = Patience(OF_MEMBER), Patience(OF_MEMBER)
+        self._silent: set[int] = set()  # those of whom it was told that nothing came
 
     def seated(self, seat: relays.Seat) -> list[Action]:
         """Take the number that the coordinator gives."""
@@ -93,6 +104,7 @@ class Exchange:
                 return [Expect(message.number, message.key)]
             case exchange.Meet(number=number, address=address):
                 self._early.pop(number, None)
+                self._silent.discard(number)
                 return [Dial(number, address, message.key) if address else Forget(number)]
             case exchange.Roster():
                 self._roster, self._members = message.roster, exchange.members_of(payload)
@@ -143,6 +155,7 @@ class Exchange:
         vector = np.empty(self.size, FLOAT)
         vector[part] = np.frombuffer(payload, FLOAT)
         self._assembly = _Assembly(work.round, work, vector, set(others))
+        self._for_parts.begin(self.now)
         message = exchange.Part(self._session, work.round)
         return [
             Send(m.Arrived(work.session, work.round, work.attempt)),
@@ -156,11 +169,28 @@ class Exchange:
         message = event.message
         if not isinstance(message, exchange.Part | exchange.Piece) or message.session != self._session:
             return []
+        out: list[Action] = []
+        if event.number in self._silent:
+            self._silent.remove(event.number)
+            out.append(Send(exchange.Met(self._session, event.number, 1)))
         if self._round is None or message.round > self._round.number:
             self._keep(event)
         elif message.round == self._round.number:
-            return self._of_round(message, event, self._round)
-        return []
+            out += self._of_round(message, event, self._round)
+        return out
+
+    def look(self) -> list[Action]:
+        """Tell of whom nothing has come in time."""
+        late: set[int] = set()
+        if self._assembly and self._for_parts.over(self.now):
+            late |= self._assembly.missing
+            self._for_parts.stop()
+        if self._round and self._for_pieces.over(self.now):
+            late |= {number for _, number in self._round.missing}
+            self._for_pieces.stop()
+        new = sorted(late - self._silent - {self.number})
+        self._silent.update(new)
+        return [Send(exchange.Met(self._session, number, 0)) for number in new]
 
     def _of_round(self, message: exchange.Part | exchange.Piece, event: Said, current: _Round) -> list[Action]:
         if not self._fits(event, current):
@@ -194,6 +224,7 @@ class Exchange:
         made.vector[exchange.part(self.size, len(current.members), index)] = np.frombuffer(event.payload or b"", FLOAT)
         made.missing.remove(event.number)
         if not made.missing:
+            self._for_parts.end(self.now)
             self._assembly, self._whole = None, Whole(made.work, made.vector.data.cast("B"), in_parts=True)
 
     def summed(self, work: m.Work, block: tree.Block, gradient: Vector) -> list[Action]:
@@ -232,17 +263,15 @@ class Exchange:
             return []
         current.wanted = exchange.answers_of(payload)
         current.missing = set(current.wanted) - current.pieces.keys()
+        self._for_pieces.begin(self.now)
         return self._sum(current)
 
     def _sum(self, current: _Round) -> list[Action]:
         """Add up what counts, if it is all here."""
         if current.wanted is None or current.missing:
             return []
-        whole = tree.TreeSum(current.total, Adder(None))
-        for block, number in current.wanted:
-            whole.put(block, Sums(0.0, 0, current.pieces[block, number]))
-        sums = [whole.take(node).gradient for node in whole.nodes()]
+        self._for_pieces.end(self.now)
+        sums = current.added(current.wanted)
         current.wanted = None
         current.pieces.clear()
-        payload = b"".join(one.tobytes() for one in sums if one is not None)
-        return [Send(exchange.Sum(self._session, current.number), payload)]
+        return [Send(exchange.Sum(self._session, current.number), sums)]

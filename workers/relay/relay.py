@@ -91,6 +91,7 @@ class Relay:
 
         ProtocolError if a message does not belong here.
         """
+        self._exchange.now = now
         match event:
             case Connected() | Tried() | Told() | Came():
                 return self._from_above(event, now)
@@ -106,7 +107,7 @@ class Relay:
                 return self._process_left(name, reason)
             case Summed():
                 return self._summed(event)
-        return self._when_enough(now)  # after a Tick, too
+        return [*self._exchange.look(), *self._when_enough(now)]  # after a Tick, too
 
     def _from_above(self, event: Connected | Tried | Told | Came, now: float) -> list[Action]:
         match event:

@@ -1,12 +1,13 @@
 """Which rounds are exchanges, what members are sent, and when a round is given up."""
 
+import logging
 from collections.abc import Sequence
 
 from engine.compute.sums import Sums
 from engine.compute.tree import Block
 from engine.coordinator.active_round import ActiveRound
 from engine.coordinator.exchange import LEAST
-from engine.coordinator.exchange.patience import Patience
+from engine.coordinator.exchange.patience import OF_COORDINATOR, Patience
 from engine.coordinator.exchange.roster import Candidate
 from engine.coordinator.exchange.round import ExchangeRound
 from engine.coordinator.membership import Membership
@@ -15,6 +16,8 @@ from engine.coordinator.rounds import Assign
 from engine.errors import ProtocolError
 from engine.wire import exchange
 from engine.wire import messages as m
+
+logger = logging.getLogger("gradsum.coordinator")
 
 
 class Exchanges:
@@ -26,28 +29,32 @@ class Exchanges:
         self._roster = peers.processes.roster
         self._made = 0  # rosters
         self._told: tuple[int, ...] = ()  # who is in the last one
+        self._logged = 0  # members of the exchange that was logged last
         self._sent: dict[bytes, int] = {}  # the attempts of which members have not said that something arrived
-        self._arrivals, self._sums = Patience(), Patience()
+        self._sums = Patience(OF_COORDINATOR)
         self._active: ActiveRound | None = None
 
-    def form(self, active: ActiveRound, shares: Sequence[Assign], questioned: bool, now: float) -> None:
+    def form(self, active: ActiveRound, shares: Sequence[Assign], questioned: bool) -> None:
         """Make the round an exchange among those members that have a share at its beginning, if they are enough."""
         self._active = active
-        self._arrivals.stop()
         self._sums.stop()
         given = {assign.worker: assign for assign in shares}
         members = [one for one in self._roster.members() if one.peer in given]
         fits = LEAST <= len(members) <= active.parameters.size and active.work.total <= exchange.MOST_MICROBATCHES
         if not active.may_exchange or questioned or not fits:
+            self._log(0)
             return
+        self._log(len(members))
         self._tell(active.work.session, members)
         in_parts = all(given[one.peer].with_parameters for one in members)
-        made = ExchangeRound(self._made, members, active.work.total, active.parameters.size, in_parts)
-        active.exchange = made
+        size = active.parameters.size
+        active.exchange = ExchangeRound(self._made, members, active.work.total, size, in_parts)
         self._sent = {one.peer: given[one.peer].attempt for one in members if given[one.peer].with_parameters}
-        made.unarrived = set(self._sent)
-        if made.unarrived:
-            self._arrivals.begin(now)
+
+    def _log(self, members: int) -> None:
+        if members != self._logged:
+            self._logged = members
+            logger.debug("exchange among %d relays", members)
 
     def _tell(self, session: str, members: Sequence[Candidate]) -> None:
         """Tell members who they are, if that has changed."""
@@ -59,17 +66,12 @@ class Exchanges:
             for one in members:
                 self._peers.send(one.peer, exchange.Roster(session, self._made), payload)
 
-    def arrived(self, peer: bytes, attempt: int, now: float) -> bool:
+    def arrived(self, peer: bytes, attempt: int) -> bool:
         """Note that a member has what it was sent with an attempt; return whether it was sent anything."""
-        if self._sent.get(peer) != attempt:
-            return False
-        del self._sent[peer]
-        going = self._going()
-        if going and peer in going.unarrived:
-            going.unarrived.remove(peer)
-            if not going.unarrived:
-                self._arrivals.end(now)
-        return True
+        expected = self._sent.get(peer) == attempt
+        if expected:
+            del self._sent[peer]
+        return expected
 
     def answers_in_parts(self, peer: bytes, result: m.Result, payload: m.Frame | None) -> bool:
         """Return whether an answer in the round is that of a member whose vector others have in parts."""
@@ -86,7 +88,6 @@ class Exchanges:
         going = self._going()
         if going is None:
             return not active.spoilt
-        self._arrivals.stop()
         payload = going.ask()
         if payload is None:
             return True
@@ -123,25 +124,16 @@ class Exchanges:
             self.give_up(f"{name} is gone")
 
     def look(self, now: float) -> None:
-        """Give the round up if a member has not done in time what the others wait for."""
+        """Give the round up if a member has not sent its sums in time."""
         going = self._going()
-        if going is None:
-            return
-        for patience, late, what in (
-            (self._arrivals, going.unarrived, "got nothing"),
-            (self._sums, going.unsummed, "sent no sums"),
-        ):
-            if late and patience.over(now):
-                for peer in late:
-                    self._roster.leave_out(peer)
-                self.give_up(f"{', '.join(map(self._names.name, sorted(late)))} {what} in time")
+        if going and self._sums.over(now):
+            for peer in going.unsummed:
+                self._roster.leave_out(peer)
+            self.give_up(f"{', '.join(map(self._names.name, sorted(going.unsummed)))} sent no sums in time")
 
     def next_deadline(self) -> float | None:
         """Return when `look` may have something to do, at the earliest; None if never."""
-        if self._going() is None:
-            return None
-        deadlines = (self._arrivals.deadline, self._sums.deadline)
-        return min((one for one in deadlines if one is not None), default=None)
+        return self._sums.deadline if self._going() else None
 
     def expecting(self) -> bool:
         """Return whether members are expected to send sums."""
@@ -152,7 +144,6 @@ class Exchanges:
         """Let the round be begun anew, with whole vectors, if it is an exchange that goes on."""
         if self._active and self._going():
             self._active.spoilt = reason
-            self._arrivals.stop()
             self._sums.stop()
 
     def _going(self) -> ExchangeRound | None:

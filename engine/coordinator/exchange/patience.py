@@ -1,32 +1,35 @@
 """How long to wait for what all members of an exchange are to send."""
 
 FIRST = 30.0  # seconds, while it is not known how long it takes
-LEAST = 3.0  # seconds
 FACTOR = 8.0  # times as long as it took before
+OF_MEMBER = 2.0  # seconds that a member waits for others at least, until it says that it hears nothing from them
+OF_COORDINATOR = 4.0  # and the coordinator for members: longer, so that it first hears who hears nothing from whom
 
 
 class Patience:
-    """All times are in seconds."""
+    """All times are in seconds; it lasts `least` at least."""
 
-    def __init__(self) -> None:
+    def __init__(self, least: float) -> None:
         self.deadline: float | None = None  # None: nothing is waited for
+        self._least = least
         self._began = 0.0
         self._usual: float | None = None
 
     def begin(self, now: float) -> None:
         """Wait from now on."""
         self._began = now
-        self.deadline = now + (FIRST if self._usual is None else max(LEAST, FACTOR * self._usual))
+        self.deadline = now + (FIRST if self._usual is None else max(self._least, FACTOR * self._usual))
 
     def over(self, now: float) -> bool:
         """Return whether that has lasted too long."""
         return self.deadline is not None and now >= self.deadline
 
     def end(self, now: float) -> None:
-        """Note that all has come."""
-        took = now - self._began
-        self._usual = took if self._usual is None else max(took, 0.9 * self._usual)
-        self.deadline = None
+        """Note that all has come, if it was waited for."""
+        if self.deadline is not None:
+            took = now - self._began
+            self._usual = took if self._usual is None else max(took, 0.9 * self._usual)
+            self.deadline = None
 
     def stop(self) -> None:
         """Wait no longer."""

@@ -25,7 +25,6 @@ class ExchangeRound:
         self.roster = roster
         self.members = {one.peer: one.number for one in members}  # in the order of their parts
         self.in_parts = in_parts
-        self.unarrived: set[bytes] = set()  # those that have not told that they have what they were sent
         self.unsummed: set[bytes] = set()  # those that have not sent sums that they were asked for
         self._parts = {peer: exchange.part(size, len(members), i) for i, peer in enumerate(self.members)}
         self._size = size

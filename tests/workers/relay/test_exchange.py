@@ -10,9 +10,10 @@ from engine.coordinator.exchange import patience
 from engine.wire import exchange
 from engine.wire import messages as m
 from tests.support.faults import WorkerFault
-from tests.support.relays import ToyRelay, Tree
+from tests.support.relays import TURNS, ToyRelay, Tree
 from tests.support.tools import LONGER
 from tests.workers.relay.test_in_memory import FAULTS
+from workers.relay.links import Said
 
 MACHINES = 5  # of which each has a share of a batch of six micro-batches
 
@@ -136,32 +137,61 @@ def test_a_connection_between_two_is_lost_and_comes_back() -> None:
     assert len(again(tree)) == 1
 
 
-def test_one_whose_messages_get_lost_is_out() -> None:
-    """It sends no sums in time, as pieces do not reach it."""
+def test_one_that_does_not_hear_the_others_is_out_until_it_does() -> None:
     tree = grown()
     tree.check(1)
-    deaf = tree.endpoint.relays[2]
+    deaf = tree.endpoint.relays[2].links
     for relay in tree.endpoint.relays:
-        relay.links.faulty = lambda number, message: number == deaf.links.number and isinstance(message, exchange.Piece)
+        relay.links.faulty = lambda number, message: number == deaf.number and isinstance(message, exchange.Piece)
     before = tree.clock.time
     tree.check(2)
-    assert "sent no sums in time" in again(tree)[0]
-    assert patience.LEAST <= tree.clock.time - before < patience.LEAST + 1.0
+    assert "cannot reach" in again(tree)[0]
+    assert patience.OF_MEMBER <= tree.clock.time - before < patience.OF_COORDINATOR
+    tree.coordinator.wait()
     assert sent(tree, 4)[exchange.Add] == MACHINES - 1
+    for relay in tree.endpoint.relays:
+        relay.links.faulty = lambda number, message: False
+        if relay.links is not deaf:
+            deaf.say(Said(relay.links.number, exchange.Part("this session", 1), b""))
+    tree.coordinator.wait()
+    assert sent(tree, 5)[exchange.Add] == MACHINES
+    assert len(again(tree)) == 1
 
 
-def test_one_that_does_not_get_its_part_is_out() -> None:
+def test_one_that_is_frozen_is_out() -> None:
+    """The others tell that they do not hear its part of the parameters."""
     tree = grown()
     tree.check(1)
     frozen = tree.endpoint.relays[2]
     tree.endpoint.relays.remove(frozen)
     before = tree.clock.time
     tree.check(2)
-    assert "got nothing in time" in again(tree)[0]
-    assert tree.clock.time - before < patience.LEAST + 20.0
-    tree.endpoint.relays.append(frozen)
+    assert "cannot reach" in again(tree)[0]
+    assert tree.clock.time - before < patience.OF_COORDINATOR + 20.0
     tree.check(4)
-    assert sent(tree, 5)[exchange.Add] == MACHINES - 1
+    assert again(tree)[1:] == []
+    tree.endpoint.relays.append(frozen)
+    tree.check(5)
+    for other in tree.endpoint.relays[:-1]:
+        told = [one.reached for one in other.uplink.said if isinstance(one, exchange.Met) and one.number == 3]
+        assert told[-1:] == [1], "it has come to itself"
+
+
+def test_one_that_sends_no_sums_is_out() -> None:
+    tree = grown()
+    tree.check(1)
+    pending = tree.coordinator.start(2, tree.parameters(2), tree.out)
+    while not any(isinstance(message, exchange.Add) for _, message in tree.endpoint.sent[-MACHINES:]):
+        tree.endpoint.turns = 1
+        tree.coordinator.wait()
+    frozen = tree.endpoint.relays.pop(2)
+    tree.endpoint.turns = TURNS
+    before = tree.clock.time
+    tree.finish(2, pending)
+    assert "sent no sums in time" in again(tree)[0]
+    assert patience.OF_COORDINATOR <= tree.clock.time - before < patience.OF_COORDINATOR + 2.0
+    tree.endpoint.relays.append(frozen)
+    assert sent(tree, 4)[exchange.Add] == MACHINES - 1
 
 
 @given(
