@@ -65,7 +65,7 @@ class Trial:
 
     def watched(self) -> "Trial":
         """Put a stopwatch around every operation; return the trial."""
-        for operation in self.program._forward:
+        for operation in self.program._parts():
             for direction in ("forward", "backward"):
                 self._watch(operation, direction)
         return self
