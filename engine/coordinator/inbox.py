@@ -91,7 +91,8 @@ class Inbox:
             case relays.Place():
                 self._peers.processes.seat(peer, message)
             case exchange.Met():
-                self._dispatcher.exchanges.met(peer, message)
+                if self._dispatcher.exchanges.met(peer, message):
+                    self._dispatcher.put(rounds.Stranded(peer))
             case exchange.Sum():
                 self._dispatcher.exchanges.sum(peer, message, payload, self._clock.now())
             case relays.Credit():

@@ -115,9 +115,8 @@ class Exchange:
                 raise ProtocolError(f"{type(message).__name__} is not for a member")
 
     def concerns(self, work: m.Work) -> bool:
-        """Return whether a share is of an exchange, or is to be done with parameters that are not all here."""
-        waits = self._assembly is not None and self._assembly.work.version == work.version
-        return work.session == self._session and (work.roster > 0 or waits)
+        """Return whether a share is of an exchange, or takes the place of one whose parameters are not all here."""
+        return work.session == self._session and (work.roster > 0 or self._assembly is not None)
 
     def work(self, work: m.Work, payload: m.Frame | None) -> list[Action]:
         """Take a share: one of an exchange, or with parameters that are not here. ProtocolError if it can be none."""

@@ -110,12 +110,19 @@ class Exchanges:
                 active.sums.put(node, sums)
             active.done = True
 
-    def met(self, peer: bytes, met: exchange.Met) -> None:
-        """Note that a relay has a connection to another, or none; a round that needs it is given up."""
+    def met(self, peer: bytes, met: exchange.Met) -> bool:
+        """Note that a relay has a connection to another, or none; a round that needs it is given up.
+
+        Returns whether the relay may be waiting for what belongs to an exchange that is over: others were quicker.
+        """
         self._roster.met(peer, met.number, bool(met.reached))
+        if met.reached:
+            return False
         other, going = self._roster.peer(met.number), self._going()
-        if going and not met.reached and peer in going.members and other in going.members and other is not None:
-            self.give_up(f"{self._names.name(peer)} cannot reach {self._names.name(other)}")
+        if going is None or other is None or not {peer, other} <= going.members.keys():
+            return True
+        self.give_up(f"{self._names.name(peer)} cannot reach {self._names.name(other)}")
+        return False
 
     def lose(self, peer: bytes, name: str) -> None:
         """Give the round up if a member is gone."""

@@ -14,7 +14,7 @@ a block, or how often, so a block is given to a worker
 
     event                            instructions
     Joined, Left, Begin,
-    Resized                   ->     Assign ..., Arbitrate ...
+    Resized, Stranded         ->     Assign ..., Arbitrate ...
     Tick                      ->     Lapsed ..., then Assign ..., Arbitrate ...
     Answered                  ->     Accept | Ignore | Differ, then Expel ..., Assign ..., Arbitrate ... or Complete
     Arbitrated                ->     Accept, Expel ..., then Assign ... or Complete
@@ -38,6 +38,7 @@ from engine.coordinator.rounds.events import (
     Lapsed,
     Left,
     Resized,
+    Stranded,
     Tick,
     Worker,
 )
@@ -67,6 +68,7 @@ __all__ = [
     "Left",
     "Resized",
     "Scheduler",
+    "Stranded",
     "Tick",
     "Worker",
 ]

@@ -56,6 +56,12 @@ class Assignments:
                     self.idle[worker] = None
                     self.late.pop(worker, None)
 
+    def free(self, worker: Worker, current: int | None) -> None:
+        """Recall a worker that has a share of another round than the `current` one."""
+        state = self.workers.get(worker)
+        if state and state.task and state.task.round != current:
+            self.recall([worker])
+
     def expects(self, worker: Worker) -> bool:
         """Return whether a worker has a share whose lease has not lapsed."""
         state = self.workers.get(worker)

@@ -34,6 +34,13 @@ class Resized:
 
 
 @dataclass(frozen=True)
+class Stranded:
+    """A worker waits for parameters that do not come: what it has of a round that is over it need not answer."""
+
+    worker: Worker
+
+
+@dataclass(frozen=True)
 class Begin:
     """A round of `total` micro-batches begins, with parameters `version`; shares have at most `cap` micro-batches.
 
@@ -80,7 +87,7 @@ class Tick:
     """Time has passed."""
 
 
-Event = Joined | Resized | Left | Begin | Answered | Arbitrated | Tick
+Event = Joined | Resized | Left | Stranded | Begin | Answered | Arbitrated | Tick
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,7 @@ from engine.coordinator.rounds.events import (
     Lapsed,
     Left,
     Resized,
+    Stranded,
     Tick,
     Worker,
 )
@@ -116,6 +117,8 @@ class Scheduler:
                 self._assignments.resize(worker, processes)
             case Left(worker):
                 self._forget(worker)
+            case Stranded(worker):
+                self._assignments.free(worker, self._round.number if self._round else None)
             case Arbitrated():
                 return self._arbitrated(event, now)
             case _:

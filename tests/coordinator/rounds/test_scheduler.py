@@ -21,6 +21,7 @@ from engine.coordinator.rounds import (
     Leases,
     Left,
     Scheduler,
+    Stranded,
     Tick,
 )
 from engine.coordinator.rounds.scheduler import REMEMBERED
@@ -393,3 +394,19 @@ def test_in_a_healthy_run_nothing_is_computed_twice(workers: int) -> None:
             out = rounds.handle(Tick(), now) + answer_all(rounds, assign, 4 * workers, now)
             assert not any(isinstance(x, Assign | Lapsed | Ignore) for x in out)
     assert handed == 59 * 4 * workers
+
+
+def test_one_that_waits_for_what_does_not_come_is_given_something_else_once_its_round_is_over() -> None:
+    rounds = joined(A, B)
+    a, b = begin(rounds, 2)
+    assert isinstance(a, Assign)
+    assert isinstance(b, Assign)
+    assert answer_all(rounds, a, 2, 1.0) == [Accept((0, 1))]
+    assert rounds.handle(Stranded(B), 2.0) == [], "the round goes on: others have a copy when it is late"
+    (copy,) = rounds.handle(Tick(), FIRST_LEASE / 2)
+    assert isinstance(copy, Assign)
+    assert answer_all(rounds, copy, 2, FIRST_LEASE / 2) == [Accept((1, 2)), Complete(1)]
+    assert shares(begin(rounds, 2, 2, FIRST_LEASE / 2)) == {A: (0, 2)}
+    rounds.handle(Left(A), FIRST_LEASE / 2)
+    assert rounds.handle(Stranded(B), FIRST_LEASE / 2) == [Assign(B, 2, 5, (0, 2), True)]
+    rounds.handle(Stranded(C), FIRST_LEASE / 2)

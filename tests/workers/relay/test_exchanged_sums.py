@@ -209,6 +209,21 @@ def test_a_share_waits_for_the_parameters_that_are_on_their_way() -> None:
     assert not made.concerns(replace(late, version=4))
 
 
+def test_another_share_takes_the_place_of_one_that_waits() -> None:
+    made = member()
+    made.take_whole()
+    made.work(replace(WORK, round=2, version=3), bytes(20))
+    other = replace(WORK, round=4, attempt=9, version=5, roster=0)
+    assert made.concerns(other)
+    assert made.work(other, bytes(40)) == []
+    whole = made.take_whole()
+    assert whole is not None
+    assert (whole.work, whole.in_parts) == (other, False)
+    made.handle(Said(2, exchange.Part("s", 2), bytes(20)))
+    assert made.take_whole() is None, "the parts of the first come too late"
+    assert not made.concerns(replace(other, attempt=10))
+
+
 def test_what_the_coordinator_may_not_say() -> None:
     made = member()
     with pytest.raises(ProtocolError, match="roster 2"):
