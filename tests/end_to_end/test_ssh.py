@@ -84,17 +84,21 @@ def test_a_worker_and_a_machine_are_killed_and_the_result_is_the_same(
     assert sorted(path.name for path in Path("out/workers").iterdir()) == ["n1.log", "n2.log", "n3.log"]
 
 
+def found(pattern: str) -> list[int]:
+    """Return the processes in whose command line the pattern is."""
+    listed = subprocess.run(["pgrep", "-f", pattern], capture_output=True, text=True, check=False)
+    return [int(pid) for pid in listed.stdout.split()]
+
+
 def test_a_coordinator_that_is_killed_leaves_nothing(lab: tuple[Machines, Sshd]) -> None:
     made, _ = lab
     run = start(lab, "n1 n2 n3", "--workers", 3, "--steps", 1 << 30)
     until(run, lambda: len(made.workers()) >= 3 and value(STEP) >= 10)
-    [python] = [int(pid) for pid in subprocess.run(
-        ["pgrep", "-f", f"ssh -F {lab[1].config} n1 n2 n3"], capture_output=True, text=True, check=True
-    ).stdout.split()]  # fmt: skip
+    [python] = found(f"ssh -F {lab[1].config} n1 n2 n3")
     os.kill(python, signal.SIGKILL)
     began = time.monotonic()
     run.communicate()
-    while made.workers():
+    while made.workers() or found(f"ssh -F {lab[1].config}"):  # the clients of ssh end with their pipes
         time.sleep(0.05)
     with rendezvous_folder():  # which removes that of a run that was killed
         pass
