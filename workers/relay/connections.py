@@ -65,7 +65,7 @@ class Sockets:
         self._happened: list[LinkEvent] = []
 
     def perform(self, action: LinkAction) -> None:
-        """Do what is to be done."""
+        """Carry out an action."""
         match action:
             case Present(link):
                 self._link = link
@@ -116,7 +116,7 @@ class Sockets:
         return found
 
     def _from_listener(self, received: Received) -> Iterator[LinkEvent]:
-        """Yield what came in; one that says anything else before its number, or what is no message, is refused."""
+        """Yield what came in. Who sends a malformed message is refused; what comes before a number is ignored."""
         peer = received.peer
         try:
             message, payload = m.decode(received.frames)

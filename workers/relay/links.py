@@ -1,4 +1,4 @@
-"""Connections of a relay to the others in its exchange: what they tell it (events), what is to be done (actions)."""
+"""Connections of a relay to the others in its exchange: what they report (events), and what they are told (actions)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -81,7 +81,7 @@ class Links(Protocol):
         """Return what has happened since the last call."""
 
     def perform(self, action: LinkAction) -> None:
-        """Do what is to be done."""
+        """Carry out an action."""
 
 
 class NoLinks:

@@ -149,7 +149,7 @@ class Relay:
         return [Unlink()] if left.number else []
 
     def _exchanged(self, actions: list[ExchangeAction]) -> list[Action]:
-        """Return `actions`, and what is to be done about a share whose parameters are all here now."""
+        """Return `actions`, followed by those for a share whose parameters have now all arrived."""
         out: list[Action] = [*actions]
         if whole := self._exchange.take_whole():
             for action in self._session.handle(whole.work, whole.payload):

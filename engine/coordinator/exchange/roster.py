@@ -1,8 +1,8 @@
 """Which relays are in exchanges: those of which each has a connection to each other.
 
-One that comes connects to all that are there, and tells of each whether it was reached. As long as it has not told of
-all it is no member. Where two cannot reach each other, the one that fewer can reach stays out, the newer of equals: so
-a port that cannot be reached keeps nobody else out.
+A newcomer connects to every relay that is already there, and reports which it reached; it becomes a member once it has
+reported on all of them. If two cannot reach each other, the one that fewer others can reach is left out, or the newer
+if they are equal, so a port that cannot be reached keeps nobody else out.
 """
 
 import ipaddress
