@@ -12,7 +12,7 @@ import pytest
 
 from engine.launch.rendezvous import rendezvous_folder
 from tests.support.command import PROGRAM, Answer, Gradsum, finish, save_data
-from tests.support.leaks import MARK
+from tests.support.leaks import MARK, processes
 from tests.support.machines import HEAD, Machines, machines
 from tests.support.sshd import Sshd
 
@@ -92,13 +92,14 @@ def found(pattern: str) -> list[int]:
 
 def test_a_coordinator_that_is_killed_leaves_nothing(lab: tuple[Machines, Sshd]) -> None:
     made, _ = lab
+    before = set(processes(os.environ[MARK]))  # those of the machines themselves
     run = start(lab, "n1 n2 n3", "--workers", 3, "--steps", 1 << 30)
     until(run, lambda: len(made.workers()) >= 3 and value(STEP) >= 10)
     [python] = found(f"ssh -F {lab[1].config} n1 n2 n3")
     os.kill(python, signal.SIGKILL)
     began = time.monotonic()
     run.communicate()
-    while made.workers() or found(f"ssh -F {lab[1].config}"):  # the clients of ssh end with their pipes
+    while made.workers() or set(processes(os.environ[MARK])) - before:  # clients of ssh end with their pipes
         time.sleep(0.05)
     with rendezvous_folder():  # which removes that of a run that was killed
         pass

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.support.command import wait_for_end
 from tests.support.tools import need, need_root
 
 HEAD = "head"
@@ -101,10 +102,12 @@ class Machines:
         return [pid for node in self.nodes for pid in self.pids(node, "workers/__main__.py")]
 
     def kill(self, node: str) -> None:
-        """End everything on a node at once."""
-        for pid in map(int, ip("netns", "pids", self.namespace(node)).split()):
+        """End everything on a node at once; when this returns, it has ended."""
+        pids = [int(pid) for pid in ip("netns", "pids", self.namespace(node)).split()]
+        for pid in pids:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
+        assert wait_for_end(pids) == []
         self._release(node)
 
     def stop(self) -> None:
