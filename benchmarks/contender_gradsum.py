@@ -1,13 +1,12 @@
 """One measured session of gradsum, in a process of its own. Used by `versus_torch`."""
 
-import argparse
 import os
 import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from benchmarks.session import rates, tell
+from benchmarks.session import options, rates, tell
 from engine.system.blas import ONE_THREAD
 
 WARM = 10  # steps before the clock starts
@@ -60,15 +59,13 @@ def forward(images: int) -> dict[str, float]:
 def main() -> None:
     """Measure and print."""
     os.environ.update(ONE_THREAD)
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = options(__doc__)
     parser.add_argument("--workers", type=int, default=0)
-    parser.add_argument("--batch-size", type=int, default=64)
-    parser.add_argument("--steps", type=int, default=100)
-    parser.add_argument("--forward", action="store_true")
-    parser.add_argument("--json", action="store_true", help="print one line of JSON")
     a = parser.parse_args()
-    found = forward(a.batch_size * a.steps) if a.forward else train(a.workers, a.batch_size, a.steps)
-    tell(found, as_json=a.json, workers=a.workers)
+    if a.forward:
+        tell(lambda batch, steps: forward(batch * steps), a)
+    else:
+        tell(lambda batch, steps: train(a.workers, batch, steps), a, workers=a.workers)
 
 
 if __name__ == "__main__":

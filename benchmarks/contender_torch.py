@@ -1,17 +1,16 @@
 """One measured session of PyTorch, tuned as a competent user would. Used by `versus_torch`.
 
-The same network, data, batch size and ADAM; channels_last, fused ADAM, gradients set to None. With --ranks 2 this
-process is one rank of DistributedDataParallel over gloo, told which by the environment that torchrun would set.
+The same network, data, batch size and ADAM; channels_last, fused ADAM, gradients set to None. With --ranks 2 and
+more this process is one of so many of DistributedDataParallel over gloo, told which by what torchrun would set.
 """
 
 from __future__ import annotations
 
-import argparse
 import os
 import time
 from typing import TYPE_CHECKING
 
-from benchmarks.session import rates, tell
+from benchmarks.session import options, rates, tell
 
 if TYPE_CHECKING:  # so that --help works without PyTorch
     import torch
@@ -51,7 +50,6 @@ def train(batch: int, steps: int, ranks: int, *, compiled: bool) -> dict[str, fl
 
     model, rank = network(), int(os.environ.get("RANK", "0"))
     if ranks > 1:
-        torch.distributed.init_process_group("gloo")
         model = nn.parallel.DistributedDataParallel(model)
     if compiled:
         model = torch.compile(model)
@@ -93,20 +91,22 @@ def forward(batch: int, steps: int) -> dict[str, float]:
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = options(__doc__)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--ranks", type=int, default=1)
-    parser.add_argument("--batch-size", type=int, default=64)
-    parser.add_argument("--steps", type=int, default=100)
     parser.add_argument("--compile", action="store_true", help="train a network that torch.compile has compiled")
-    parser.add_argument("--forward", action="store_true")
-    parser.add_argument("--json", action="store_true", help="print one line of JSON")
     a = parser.parse_args()
     import torch
 
     torch.set_num_threads(a.threads)
-    found = forward(a.batch_size, a.steps) if a.forward else train(a.batch_size, a.steps, a.ranks, compiled=a.compile)
-    tell(found, as_json=a.json)
+    if a.ranks > 1:
+        torch.distributed.init_process_group("gloo")
+    if a.forward:
+        tell(forward, a)
+    else:
+        tell(lambda batch, steps: train(batch, steps, a.ranks, compiled=a.compile), a)
+    if a.ranks > 1:
+        torch.distributed.destroy_process_group()
 
 
 if __name__ == "__main__":

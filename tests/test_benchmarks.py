@@ -70,9 +70,10 @@ def test_one_line_of_json_that_is_all(monkeypatch: pytest.MonkeyPatch) -> None:
     found = json.loads(answer.stdout)
     assert {line["backend"] for line in found["lines"]} == {"numpy"}
     assert all(line["forward"] > 0 for line in found["lines"])
-    answer = run("contender_gradsum", "--json", "--steps", "1", "--batch-size", "8")
+    answer = run("contender_gradsum", "--json", "--images", "8", "--batch-size", "8")
     assert (answer.returncode, answer.stderr) == (0, "")
     assert json.loads(answer.stdout).keys() == {
+        "batch",
         "images_per_second",
         "images_per_cpu_second",
         "first_step",

@@ -8,10 +8,11 @@ from engine.bench.case import Case, Subject
 from engine.bench.measure import run
 from engine.system.clock import MONOTONIC
 from engine.training.reporter import Reporter, StepReport
+from engine.training.step_times import WARM_UP
 
 
 class _Timed(Reporter):
-    """Waits for a line on standard input before the first step, and times all steps but that one."""
+    """Waits for a line on standard input before the first step, and times all steps but the first `WARM_UP`."""
 
     first = last = 0.0
     samples = 0
@@ -25,7 +26,7 @@ class _Timed(Reporter):
         self.last = MONOTONIC.now()
         if self.first:
             self.samples += report.images
-        else:
+        elif report.step == WARM_UP:
             self.first = self.last
 
 

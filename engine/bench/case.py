@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 
 from engine.settings import default_microbatch
+from engine.training.step_times import WARM_UP
 
-LEAST_STEPS = 10  # of a run, even if fewer samples were asked for
+LEAST_STEPS = 10  # of a run that are measured, even if fewer samples were asked for
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class Case:
 
     def steps(self, samples: int) -> int:
         """Return how many steps a run over about so many samples has."""
-        return max(samples // self.batch, LEAST_STEPS)
+        return WARM_UP + max(samples // self.batch, LEAST_STEPS)
 
 
 def cases(studies: list[int], microbatches: list[int], counts: list[int], *, weak: bool) -> list[Case]:

@@ -20,6 +20,7 @@ from engine.training.run import Run
 from engine.training.snapshots import SnapshotRecorder
 from engine.training.state import TrainingState
 from engine.training.step_log import StepLog
+from engine.training.step_times import StepTimes
 from engine.training.stopping import StopKind, Stopping, StopReason, saving
 
 
@@ -38,6 +39,7 @@ class Loop:
     notice: Callable[[Notice], None]
 
     def __post_init__(self) -> None:
+        self.times = StepTimes(self.state.progress, self.source.timing)
         self.due = CheckpointDue(self.run.settings, self.context.clock)
         self._sampler = self.run.sampler()
         self._schedule = self.run.schedule()
@@ -90,6 +92,7 @@ class Loop:
             seconds = clock.now() - began
             progress.seconds += seconds
             self.log.step(sums, samples, seconds, norm)
+            self.times.stepped()
             if progress.due(settings.validate_every):
                 self._validate()
             if self.due.now(progress):

@@ -64,11 +64,6 @@ class Progress:
         samples = sum(n for _, n in self.recent)
         return sum(loss for loss, _ in self.recent) / samples if samples else None
 
-    @property
-    def images_per_second(self) -> float:
-        """Speed of training, without validations and checkpoints."""
-        return self.images / self.seconds if self.seconds else 0.0
-
     def due(self, every: int) -> bool:
         """Return whether what happens every so many steps (0: once an epoch) is due after the newest one."""
         return self.step % (every or self.steps_per_epoch) == 0

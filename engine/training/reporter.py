@@ -94,7 +94,8 @@ class Result:
 
     `checkpoint` is that of the last step, `validation` the last one, `best` the best. `train_loss` is the mean loss of
     a sample over the last (at most 100) batches. `images_per_second` counts training only, without validation and
-    checkpoints; `step_ms` is where the mean step went, in milliseconds. `steps_taken` are those of this call, `steps`
+    checkpoints; `step_ms` is where the mean step went, in milliseconds; both without the first ten steps, in which
+    workers join, where there were more. `steps_taken` are those of this call, `steps`
     those since the run began. `history` is read from the database whenever it is used. `records_bytes` is the size of
     the run's records in it, None if it could not be read. `unwritten` is the file with rows that it could not take.
     `parts` says which part of the data was used for what.

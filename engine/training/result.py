@@ -2,7 +2,6 @@
 
 import os
 import shutil
-from dataclasses import asdict
 
 from engine.coordinator.source import that_compute
 from engine.data import Measure
@@ -73,9 +72,9 @@ def result_of(run: Run, number: int, loop: Loop, stop: StopReason, records: Reco
         train_loss=progress.train_loss,
         validation=progress.validation,
         best=_best(loop),
-        images_per_second=progress.images_per_second,
+        images_per_second=loop.times.images_per_second(),
         wall_seconds=progress.elapsed,
-        step_ms=_step_ms(loop),
+        step_ms=loop.times.ms(),
         db=run.db,
         records_bytes=records.size(),
         side_file=run.folder / SIDE_FILE,
@@ -154,11 +153,3 @@ def _on_snapshots(run: Run, loop: Loop) -> tuple[str, ...]:
 
 def _workers(run: Run, loop: Loop) -> int:
     return run.settings.workers or len(that_compute(loop.source.workers()))
-
-
-def _step_ms(loop: Loop) -> dict[str, float]:
-    """Return where the mean step went, in milliseconds; `other` is records and reports."""
-    progress = loop.state.progress
-    seconds = asdict(loop.source.timing) | {"optimizer": progress.optimizer_seconds}
-    seconds["other"] = max(0.0, progress.seconds - sum(seconds.values()))
-    return {name: 1000 * value / max(progress.taken, 1) for name, value in seconds.items()}

@@ -22,6 +22,7 @@ from engine.reports.plots import speedup, style
 from engine.system.cores import usable_cores
 from engine.system.processes import hostname
 from engine.training.reporter import Reporter
+from engine.training.step_times import WARM_UP
 from tests.support.command import Answer, Gradsum, finish, save_data, start
 from tests.support.remote import printed, worker
 
@@ -72,9 +73,10 @@ def test_a_real_study(gradsum: Gradsum) -> None:
         assert row["speedup"] == row["slowest"] == row["fastest"] == rate / found["rows"][0]["images_per_second"]
 
 
-def test_all_take_turns_and_every_run_has_ten_steps_at_least(gradsum: Gradsum, calls: Calls) -> None:
+def test_all_take_turns_and_every_run_has_ten_steps_at_least_that_count(gradsum: Gradsum, calls: Calls) -> None:
     gradsum("bench", "--workers", 2, 1, 2, "--batch-size", 64, 8, 64, "--images", 320, "--rounds", 2)
-    assert calls == [(w, 64, 10) for w in (0, 1, 2)] + [(w, 8, 40) for w in (0, 1, 2)] + calls[:6]
+    sizes = [(64, WARM_UP + 10), (8, WARM_UP + 40)]
+    assert calls == [(w, batch, steps) for batch, steps in sizes for w in (0, 1, 2)] + calls[:6]
     assert len(calls) == 12
 
 
@@ -98,7 +100,7 @@ def test_strong_scaling(gradsum: Gradsum, calls: Calls) -> None:
 
 def test_weak_scaling(gradsum: Gradsum, calls: Calls) -> None:
     answer = gradsum("bench", "--workers", 1, 4, "--batch-size", 64, "--images", 2560, "--rounds", 1, "--weak")
-    assert calls == [(0, 64, 40), (1, 64, 40), (4, 256, 10)]
+    assert calls == [(0, 64, WARM_UP + 40), (1, 64, WARM_UP + 40), (4, 256, WARM_UP + 10)]
     rows = table(answer)
     assert [row["batch"] for row in rows] == ["64", "64", "256"]
     assert [row["speed-up"] for row in rows] == ["1.00", f"{64 / 72:.2f}", f"{4 * 64 / 72:.2f}"]
@@ -240,14 +242,14 @@ def test_ctrl_c_in_a_real_study(tidy: Path, due: int) -> None:
 
 def test_runs_side_by_side_are_independent_and_leave_nothing_behind(tidy: Path) -> None:
     save_data()
-    rate = side_by_side(Subject("mlp", "data.npz"), Case(8, 8, 4, 2), 10, 2, lambda: False)
+    rate = side_by_side(Subject("mlp", "data.npz"), Case(8, 8, 4, 2), 20, 2, lambda: False)
     assert 0 < rate < 1e7
     assert list(tidy.iterdir()) == []
 
 
 def test_a_run_side_by_side_that_fails_is_told(tidy: Path) -> None:
     with pytest.raises(WorkersError, match=r"a run without workers failed: .*nowhere\.npz"):
-        side_by_side(Subject("mlp", "nowhere.npz"), Case(8, 8, 4, 2), 10, 2, lambda: False)
+        side_by_side(Subject("mlp", "nowhere.npz"), Case(8, 8, 4, 2), 20, 2, lambda: False)
 
 
 def test_the_result_is_kept_and_compared(gradsum: Gradsum, calls: Calls) -> None:
