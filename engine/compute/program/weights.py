@@ -27,52 +27,83 @@ class Parameter:
 class WinogradFilter:
     """A filter [3, 3, C, O] transformed: `u` [36, C, O] for the forward pass, `ut` [36, O, C] for the backward.
 
-    `ut` is a view of `u`, or with `turned` an array of its own: that costs as much again every step, and saves some of
-    the time of every product.
+    Each is transformed when it is first used after `renew`, so that it is still in the caches then. `ut` is a view of
+    `u`, or with `turned` an array of its own: that costs as much again every step, and saves some of the time of every
+    product.
     """
 
-    def __init__(self, parameter: Parameter, turned: bool) -> None:
+    def __init__(self, parameter: Parameter, turned: bool, backend: Backend) -> None:
         C, filters = parameter.value.shape[2:]
-        self._parameter = parameter
-        self.u = _points(C, filters)
-        self.ut = self.u.transpose(0, 2, 1)
+        self._parameter, self._backend = parameter, backend
+        self._u = _points(C, filters)
+        self._ut = _points(filters, C) if turned else self._u
         self._turned = aligned(9 * C * filters).reshape(3, 3, filters, C) if turned else None
-        if turned:
-            self.ut = _points(filters, C)
+        self.renew()
 
-    def prepare(self, backend: Backend) -> None:
-        """Transform the filter."""
-        value = self._parameter.value
-        backend.winograd_filter(value, _by_point(self.u))
-        if self._turned is not None:
+    def renew(self) -> None:
+        """Take note that the filter has changed."""
+        self._stale, self._stale_turned = True, self._turned is not None
+
+    @property
+    def u(self) -> Array:
+        """For the forward pass, [36, C, O]."""
+        if self._stale:
+            self._backend.winograd_filter(self._parameter.value, _by_point(self._u))
+            self._stale = False
+        return self._u
+
+    @property
+    def ut(self) -> Array:
+        """For the backward pass, [36, O, C]."""
+        if self._turned is None:
+            return self.u.transpose(0, 2, 1)
+        if self._stale_turned:
+            value = self._parameter.value
             _, _, C, filters = value.shape
-            backend.transpose(value.reshape(9, C, filters), self._turned.reshape(9, filters, C))
-            backend.winograd_filter(self._turned, _by_point(self.ut))
+            self._backend.transpose(value.reshape(9, C, filters), self._turned.reshape(9, filters, C))
+            self._backend.winograd_filter(self._turned, _by_point(self._ut))
+            self._stale_turned = False
+        return self._ut
 
 
 class FilterBlocks:
     """A filter [rows, columns, C, O] cut into blocks of 3 x 3 and transformed.
 
-    `filters` are u [36, blocks C, O] for the forward pass, and for the backward that of the filter turned round,
-    [36, blocks O, C].
+    There are two: `forward` [36, blocks C, O], and for the backward pass that of the filter turned round, `backward`
+    [36, blocks O, C]. They are transformed as a `WinogradFilter` is.
     """
 
-    def __init__(self, parameter: Parameter) -> None:
+    def __init__(self, parameter: Parameter, backend: Backend) -> None:
         *window, C, filters = parameter.value.shape
         count = prod(blocks_of((window[0], window[1])))
         self._parameter = parameter
         self._cut = [aligned(9 * count * C * filters).reshape(3, 3, -1, each) for each in (filters, C)]
-        self._transformed = [WinogradFilter(Parameter(cut, cut), turned=False) for cut in self._cut]
-        self.filters = self._transformed[0].u, self._transformed[1].u
+        self._transformed = [WinogradFilter(Parameter(cut, cut), False, backend) for cut in self._cut]
+        self.renew()
 
-    def prepare(self, backend: Backend) -> None:
-        """Cut and transform the filter."""
-        value = self._parameter.value
-        for cut, kernel in zip(self._cut, (value, value[::-1, ::-1].swapaxes(2, 3)), strict=True):
-            for part, block in block_parts(kernel, cut):
+    def renew(self) -> None:
+        """Take note that the filter has changed."""
+        self._stale = [True, True]
+
+    @property
+    def forward(self) -> Array:
+        """For the forward pass, [36, blocks C, O]."""
+        return self._up_to_date(0)
+
+    @property
+    def backward(self) -> Array:
+        """For the backward pass, [36, blocks O, C]."""
+        return self._up_to_date(1)
+
+    def _up_to_date(self, which: int) -> Array:
+        if self._stale[which]:
+            value = self._parameter.value
+            kernel = value[::-1, ::-1].swapaxes(2, 3) if which else value
+            for part, block in block_parts(kernel, self._cut[which]):
                 np.copyto(block, part)
-        for transformed in self._transformed:
-            transformed.prepare(backend)
+            self._transformed[which].renew()
+            self._stale[which] = False
+        return self._transformed[which].u
 
 
 def blocks_of(window: Size) -> Size:
@@ -136,17 +167,16 @@ class Weights:
         self.backend.transpose(self.parameters[name].value.reshape(1, *out.shape[:0:-1]), out)
 
     def winograd(self, name: str, turned: bool) -> WinogradFilter:
-        """Return the filter `name`, to be transformed at every `prepare`."""
+        """Return the filter `name`, which changes at every `prepare`."""
         if name not in self._winograd:
-            self._winograd[name] = WinogradFilter(self.parameters[name], turned or self.backend.whole_rows)
-            self._winograd[name].prepare(self.backend)
+            turned = turned or self.backend.whole_rows
+            self._winograd[name] = WinogradFilter(self.parameters[name], turned, self.backend)
         return self._winograd[name]
 
     def blocks(self, name: str) -> FilterBlocks:
-        """Return the filter `name` in blocks, to be transformed at every `prepare`."""
+        """Return the filter `name` in blocks, which changes at every `prepare`."""
         if name not in self._blocks:
-            self._blocks[name] = FilterBlocks(self.parameters[name])
-            self._blocks[name].prepare(self.backend)
+            self._blocks[name] = FilterBlocks(self.parameters[name], self.backend)
         return self._blocks[name]
 
     def prepare(self, vector: Vector, stays: bool = False) -> None:
@@ -162,9 +192,9 @@ class Weights:
             np.copyto(self._copy, vector)
             self._move_to(self._copy)
         for filters in self._winograd.values():
-            filters.prepare(self.backend)
+            filters.renew()
         for blocks in self._blocks.values():
-            blocks.prepare(self.backend)
+            blocks.renew()
         for name in self._turned:
             self._turn(name)
         self.ready = True

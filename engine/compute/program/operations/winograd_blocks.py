@@ -46,7 +46,7 @@ class WinogradBlocks(Operation):
         self._has_bias, self._size = layer.bias, conv_size(step)
         self._transformed = site.weights.blocks(f"{layer.name}.filter")
         self._work, self._waiting, self._sums = self.scratch
-        u, _ = self._transformed.filters
+        u = self._transformed.forward
         self._unused = u.reshape(36, u.shape[2], u.shape[1])  # only its shape counts where nothing is taken from it
         (above, _), (left, _) = layer.borders(step.input)
         blocks, (rows, columns) = blocks_of(layer.window), layer.window
@@ -87,7 +87,7 @@ class WinogradBlocks(Operation):
 
     def forward(self, rngs: Sequence[Stream]) -> None:  # noqa: ARG002
         """Let y = the convolution of x, + bias."""
-        y, (u, _), bias = self.y, self._transformed.filters, self._bias.value
+        y, u, bias = self.y, self._transformed.forward, self._bias.value
         self._shifted.fill()
         plane = self._shifted.plane
         self.backend.winograd(plane, self.x.N, u, bias, y.plane, y.place, NO_ROUTE, self._size, self._work)
@@ -95,7 +95,7 @@ class WinogradBlocks(Operation):
     def backward(self) -> None:
         """Compute bias' and filter' of the layer, and x'."""
         kernels, x, y, N = self.backend, self.x, self.y, self.x.N
-        dy, (_, turned) = y.gradient_plane, self._transformed.filters
+        dy = y.gradient_plane
         if self._has_bias:
             kernels.bias_gradient(dy, y.place, y.shape, self._bias.gradient, self.microbatch, self._waiting)
         kernels.winograd_gradient(
@@ -109,7 +109,7 @@ class WinogradBlocks(Operation):
         self._slopes.fill()
         H, W, _ = x.shape
         to = x.gradient_plane, x.place
-        kernels.winograd(self._slopes.plane, N, turned, self._no_bias, *to, NO_ROUTE, (H, W), self._work)
+        kernels.winograd(self._slopes.plane, N, self._transformed.backward, self._no_bias, *to, NO_ROUTE, (H, W), self._work)
 
 
 def shifted(image: Array, plane: Array, blocks: Size, around: Size) -> Shifted:
