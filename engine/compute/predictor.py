@@ -52,8 +52,9 @@ class Predictor:
     def logits(self, parameters: Vector, samples: Inputs) -> NDArray[np.float32]:
         """Return the outputs for samples, not normalised, float32 [N, outputs].
 
-        A sample's do not depend on what comes with it: where a backend's bits depend on how many samples are computed
-        at a time, as those of BLAS and of a person's own layers do, it is always as many.
+        A sample's do not depend on what comes with it. Where they would, each is computed by itself: bits of BLAS may
+        depend on the place of a row in a matrix (of OpenBLAS with AVX2 they do), those of a person's own layers on
+        anything.
         """
         backend = choose()
         with _alone(backend.own_bits):
@@ -78,10 +79,11 @@ class Predictor:
         np.copyto(programs.parameters, parameters)
         return programs
 
-    def _outputs(self, programs: _Programs, samples: Inputs, always_many: bool) -> NDArray[np.float32]:
+    def _outputs(self, programs: _Programs, samples: Inputs, apart: bool) -> NDArray[np.float32]:
         out = np.empty((len(samples), self._model.classes), np.float32)
-        if len(samples) == 1 and not always_many:
-            out[:] = programs.single.logits(self._normalisation.apply(samples))
+        if apart or len(samples) == 1:
+            for number in range(len(samples)):
+                out[number] = programs.single.logits(self._normalisation.apply(samples[number : number + 1]))[0]
             return out
         padded = np.zeros((CHUNK, *self._model.shape), samples.dtype)
         for start in range(0, len(samples), CHUNK):

@@ -108,8 +108,8 @@ class WinogradBlocks(Operation):
             return
         self._slopes.fill()
         H, W, _ = x.shape
-        to = x.gradient_plane, x.place
-        kernels.winograd(self._slopes.plane, N, self._transformed.backward, self._no_bias, *to, NO_ROUTE, (H, W), self._work)
+        to, turned = (x.gradient_plane, x.place), self._transformed.backward
+        kernels.winograd(self._slopes.plane, N, turned, self._no_bias, *to, NO_ROUTE, (H, W), self._work)
 
 
 def shifted(image: Array, plane: Array, blocks: Size, around: Size) -> Shifted:
