@@ -22,10 +22,13 @@ Runs = dict[str, list[Figures]]  # of one batch size: a contender's figures of e
 def study(contenders: list[Contender], batches: list[int], rounds: int, images: int) -> dict[int, Runs]:
     """Measure everyone `rounds` times, in turns; return the runs of each batch size."""
     found: dict[int, Runs] = {batch: {} for batch in batches}
-    for _ in range(rounds):
+    for number in range(1, rounds + 1):
         for contender in contenders:
-            for batch, figures in zip(batches, contender.run(batches, images), strict=True):
+            session = contender.run(batches, images)
+            for batch, figures in zip(batches, session, strict=True):
                 found[batch].setdefault(contender.name, []).append(figures)
+            rates = ", ".join(f"{figures[RATE]:,.0f}" for figures in session)
+            print(f"round {number} of {rounds}: {contender.name}: {rates} images/s", file=sys.stderr)
     return found
 
 
