@@ -50,10 +50,10 @@ def forward(images: int) -> dict[str, float]:
     network = Network(model, parameters, Normalisation.of(data.train.images), data.classes)
     network.evaluate(data)
     began, used = time.perf_counter(), time.process_time()
-    rounds = max(1, images // len(data.test))
-    for _ in range(rounds):
-        network.evaluate(data)
-    return rates(rounds * len(data.test), time.perf_counter() - began, time.process_time() - used)
+    rounds = max(1, images // len(data.train))
+    for _ in range(rounds):  # of the larger part: programs are made anew for each
+        network.evaluate(data, "train")
+    return rates(rounds * len(data.train), time.perf_counter() - began, time.process_time() - used)
 
 
 def main() -> None:

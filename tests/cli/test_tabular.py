@@ -71,7 +71,10 @@ def test_words_and_another_target(gradsum: Gradsum) -> None:
         told["best"]["step"],
         told["validation"]["r2"],
     )
-    assert json.loads(gradsum("evaluate", "age", "--best", "--json").out)["r2"] == told["best"]["r2"]
+    evaluated = json.loads(gradsum("evaluate", "age", "--best", "--json").out)["r2"]
+    assert evaluated == pytest.approx(
+        told["best"]["r2"], rel=1e-6
+    )  # bits of BLAS depend on how many are computed at once
     assert gradsum("evaluate", "age").out.splitlines()[-1].startswith("root mean squared error of age")
     resumed = gradsum("train", "--resume", "age", "--epochs", "21", "--quiet")
     assert resumed.code == 0, resumed.err

@@ -8,7 +8,7 @@ from tests.support.chaos.arena import Arena
 from tests.support.chaos.flood import Flood
 from tests.support.command import Gradsum, save_data
 
-RUN = ("train", "--data", "data.npz", "--model", "lenet", "--batch-size", 64, "--microbatch", 8, "--steps", 80)
+RUN = ("train", "--data", "data.npz", "--model", "lenet", "--batch-size", 64, "--microbatch", 8, "--steps", 500)
 MEMORY = 200 << 20  # bytes that a flood may take
 FINGERPRINT = "from engine.compute.fingerprint import fingerprint; print(fingerprint())"
 
