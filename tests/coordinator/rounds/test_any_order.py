@@ -28,6 +28,7 @@ from engine.coordinator.rounds import (
     Leases,
     Left,
     Resized,
+    Stranded,
     Tick,
 )
 from tests.support.fakes import CheckedScheduler, replay
@@ -78,6 +79,7 @@ class AnyOrder(RuleBasedStateMachine):
         self.attempts: set[int] = set()
         self.most = 1  # processes that any worker has had
         self.done: list[Answered] = []
+        self.taken: list[Answered] = []  # what was asked of workers, until the share was taken from them
 
     def feed(self, event: Event) -> list[Instruction]:
         out = self.rounds.handle(event, self.now)
@@ -193,6 +195,17 @@ class AnyOrder(RuleBasedStateMachine):
             if not set(range(*block)) <= self.counted:
                 voted.pop(worker, None)
 
+    def of_rounds_over(self) -> list[bytes]:
+        """Return the workers that have a share of a round that is over."""
+        current = self.begun.round if self.open else None
+        return sorted(worker for worker, share in self.hands.items() if share.assign.round != current)
+
+    def recall(self, worker: bytes) -> None:
+        """Take a worker's share and parameters from it; it may answer all the same, which never counts."""
+        share = self.hands.pop(worker)
+        self.holds[worker] = -1
+        self.taken += [Answered(worker, share.assign.round, share.assign.attempt, block) for block in share.blocks]
+
     def answer(self, worker: bytes, block: Block, bits: str = TRUTH, finite: bool = True) -> None:
         """Let a worker answer a block that it has."""
         share = self.hands[worker]
@@ -231,6 +244,18 @@ class AnyOrder(RuleBasedStateMachine):
     def leave(self, worker: bytes) -> None:
         self.gone(worker)
         self.feed(Left(worker))
+
+    @rule(worker=WORKERS)
+    def strand(self, worker: bytes) -> None:
+        """Let a worker wait in vain for parameters: what it has of a round that is over is taken from it."""
+        if worker in self.of_rounds_over():
+            self.recall(worker)
+        self.feed(Stranded(worker))
+
+    @precondition(lambda self: self.of_rounds_over())
+    @rule(data=st.data())
+    def somebody_is_stranded(self, data: st.DataObject) -> None:
+        self.strand(data.draw(st.sampled_from(self.of_rounds_over())))
 
     @rule(
         total=st.integers(1, 20),
@@ -271,6 +296,13 @@ class AnyOrder(RuleBasedStateMachine):
     def somebody_answers_again(self, data: st.DataObject) -> None:
         (ignore,) = self.feed(data.draw(st.sampled_from(self.done)))
         assert isinstance(ignore, Ignore)
+
+    @precondition(lambda self: self.taken)
+    @rule(data=st.data())
+    def somebody_answers_what_was_taken_from_it(self, data: st.DataObject) -> None:
+        (ignore,) = self.feed(data.draw(st.sampled_from(self.taken)))
+        assert isinstance(ignore, Ignore)
+        assert ignore.reason in (IgnoreReason.LATE, IgnoreReason.UNASKED), "it is the first answer"
 
     @rule(
         worker=WORKERS,
