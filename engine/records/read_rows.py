@@ -51,7 +51,9 @@ class Run(TypedDict):
         float | None,
         "best percent correct of any validation whose parameters were kept; NULL where values are predicted",
     ]
-    images_per_second: Annotated[float | None, "training images per wall-clock second"]
+    images_per_second: Annotated[
+        float | None, "training images per wall-clock second, without the first ten steps if there were more"
+    ]
     wall_seconds: Annotated[float | None, "wall-clock seconds of training"]
     cpu_seconds: Annotated[float | None, "CPU seconds, coordinator and workers together"]
     params_sha256: Annotated[str | None, "hex digest of the final parameters"]

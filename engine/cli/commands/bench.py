@@ -47,7 +47,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--weak", action="store_true", help="weak scaling: multiply the batch size by the number of workers"
     )
-    parser.add_argument("--images", type=int, default=16_000, metavar="N", help="images per run (default: %(default)s)")
+    text = "images per run, after the first ten steps, which do not count (default: %(default)s)"
+    parser.add_argument("--images", type=int, default=16_000, metavar="N", help=text)
     parser.add_argument(
         "--rounds", type=int, default=5, metavar="N", help="runs per number and size (default: %(default)s)"
     )
