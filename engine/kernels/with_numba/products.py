@@ -11,6 +11,7 @@ ROWS = TILE.rows
 LANES, VECTORS = TILE.lanes, TILE.vectors
 PAIR = min(2, VECTORS)
 DEPTH = 256  # k at a time
+SUMS = 4096  # values of a gradient at a time: those of micro-batches that wait for others stay in the first cache
 
 whole = panel(TILE.rows, VECTORS, LANES)
 double = panel(TILE.rows, PAIR, LANES)
@@ -52,8 +53,9 @@ def gradient(
         for i in range(h):
             product(a, a0 + i * line, 1, M, b, i * w * N * O, O, out, 0, M, w * N, O, i > 0)
         return
-    for m in range(0, M, ROWS):
-        rows = min(ROWS, M - m)
+    piece = max(ROWS, SUMS // O // ROWS * ROWS)
+    for m in range(0, M, piece):
+        rows = min(piece, M - m)
         total = out[m * O : (m + rows) * O]
         for number in range((N + microbatch - 1) // microbatch):
             first = number * microbatch
