@@ -1,6 +1,7 @@
 """SIGKILL of a coordinator, its fork server, a relay or a relay's command at random moments leaves nothing behind.
 
-GRADSUM_TEST_LONGER=25 for a hundred of them.
+So do relays that exchange parts of vectors, and the run of which one is killed continues. GRADSUM_TEST_LONGER=25 for a
+hundred kills in each of the two tests.
 """
 
 import contextlib
@@ -11,9 +12,12 @@ import socket
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
+from queue import Queue
 from subprocess import Popen
-from typing import Any
+from threading import Thread
+from typing import IO, Any
 
 import pytest
 
@@ -24,20 +28,28 @@ from tests.support.tools import LONGER
 ROUNDS = 4 * LONGER
 MOMENTS = 3.0  # seconds after the start, which takes about half of them
 VICTIMS = ("coordinator", "relay", "command", "fork server")
-ENDLESS = (*SMALL[:5], "--workers", 2, *SMALL[7:], "--steps", 1 << 30, "--insecure", "--checkpoint-every", 20)
+ENDING = ("--steps", 1 << 30, "--insecure", "--checkpoint-every", 20)
+ENDLESS = (*SMALL[:5], "--workers", 2, *SMALL[7:], *ENDING)
+
+MEMBERS = 4
+OF_EXCHANGE = ("coordinator", "member", "process", "command")
+# One worker of its own, so that there is a fork server, which removes the folder of a coordinator that is
+# killed; without one, the next run does. Micro-batches of which each relay has some.
+EXCHANGE = (*SMALL[:5], "--workers", 1, "--min-workers", 1 + MEMBERS, "--batch-size", 20, "--microbatch", 1, *ENDING)
 
 
 class Program:
-    """A command with a mark for all its processes, and a folder for temporary files."""
+    """A command, a mark for all its processes, and a folder for temporary files. `log`: it tells all that it does."""
 
-    def __init__(self, name: str, *words: object) -> None:
+    def __init__(self, name: str, *words: object, log: bool = False) -> None:
         self.mark = f"{os.environ[MARK]}-{name}"
         self.folder = Path(os.environ["TMPDIR"]) / name
         self.folder.mkdir()
         env = os.environ | {MARK: self.mark, "TMPDIR": str(self.folder)}
-        nowhere = subprocess.DEVNULL
+        env |= {"GRADSUM_LOG": "debug"} if log else {}
+        nowhere, errors = subprocess.DEVNULL, subprocess.PIPE if log else sys.stderr
         command = [*PROGRAM, *map(str, words)]
-        self.process: Popen[Any] = Popen(command, env=env, stdin=nowhere, stdout=nowhere, stderr=sys.stderr)
+        self.process: Popen[Any] = Popen(command, env=env, stdin=nowhere, stdout=nowhere, stderr=errors, text=True)
 
     def others(self) -> list[int]:
         """Return its processes besides the first."""
@@ -51,6 +63,22 @@ class Program:
                     return pid
         return None
 
+    def children(self) -> list[int]:
+        """Return the processes that the first has started itself."""
+        found = []
+        for pid in self.others():
+            with contextlib.suppress(OSError):
+                if int(Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()[1]) == self.process.pid:
+                    found.append(pid)
+        return found
+
+    def kill(self) -> None:
+        """Let nothing of it run, if a test fails."""
+        for pid in processes(self.mark):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self.process.wait(PATIENCE)
+
     def end(self, number: signal.Signals) -> None:
         """End it by a signal, upon which nothing may be left of it."""
         self.process.send_signal(number)
@@ -58,6 +86,37 @@ class Program:
         assert wait_for_end(processes(self.mark)) == []
         assert list(self.folder.iterdir()) == []
         self.folder.rmdir()
+
+
+class Log(Thread):
+    """Reads what a program logs, so that it never waits for a reader, until the program ends."""
+
+    def __init__(self, program: Program) -> None:
+        super().__init__()
+        assert program.process.stderr is not None
+        self._stream: IO[str] = program.process.stderr
+        self._lines: Queue[str] = Queue()
+        self.start()
+
+    def run(self) -> None:
+        with self._stream:
+            for line in self._stream:
+                self._lines.put(line)
+
+    def wait_for(self, text: str, times: int = 1) -> None:
+        """Wait for as many lines with `text`; each of all lines is looked at once. queue.Empty if there are none."""
+        while times:
+            times -= text in self._lines.get(timeout=PATIENCE)
+
+    def drop(self) -> None:
+        """Look at no line that has come so far."""
+        while not self._lines.empty():
+            self._lines.get()
+
+
+def free_address() -> str:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return f"tcp://127.0.0.1:{free.getsockname()[1]}"
 
 
 def shared() -> set[str]:
@@ -71,8 +130,7 @@ def test_nothing_is_left(tidy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyP
     save_data()
     rng, before, servers = random.Random(LONGER), shared(), 0
     for number in range(ROUNDS):
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
+        address = free_address()
         options = ("--bind", address, "--db", f"{number}.db", "--out", f"out{number}")
         coordinator = Program("c", *ENDLESS, *options)
         worker = Program("w", "worker", address, "--insecure", "--processes", 2)
@@ -96,3 +154,69 @@ def test_nothing_is_left(tidy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyP
             coordinator.end(signal.SIGINT)
     assert shared() <= before
     assert servers or ROUNDS < 20, "it was never there"
+
+
+def kill_of_exchange(victim: str, coordinator: Program, workers: list[Program], rng: random.Random) -> str:
+    """Kill a coordinator, or of one of its relays the relay itself, its process or its command; return what was."""
+    if victim == "coordinator":
+        coordinator.end(signal.SIGKILL)
+        return victim
+    worker = rng.choice(workers)
+    if victim == "command":
+        workers.remove(worker)
+        worker.end(signal.SIGKILL)
+        return victim
+    members = worker.children()
+    found = members if victim == "member" else sorted(set(worker.others()) - set(members))
+    if not found:
+        return f"no {victim} yet"
+    os.kill(rng.choice(found), signal.SIGKILL)
+    return victim
+
+
+def exchange_with_a_kill(number: int, starting: bool, rng: random.Random) -> str:
+    """Start a run of relays, kill one process, and end the rest; return what was killed.
+
+    It is killed while the relays start, or meet each other, if the run is just `starting`; else they are in exchanges.
+    """
+    victim, address = OF_EXCHANGE[number % len(OF_EXCHANGE)], free_address()
+    options = ("--bind", address, "--db", f"{number}.db", "--out", f"out{number}")
+    words = ("worker", address, "--insecure", "--processes", 1, "--relay", "on")
+    coordinator, workers = Program("c", *EXCHANGE, *options, log=True), list[Program]()
+    log = Log(coordinator)
+    try:
+        workers += [Program(f"w{i}", *words) for i in range(MEMBERS)]
+        if not starting:
+            log.wait_for(f"exchange among {MEMBERS} relays")
+        time.sleep(rng.random() * (MOMENTS if starting else 1.0))
+        log.drop()
+        assert [one.process.poll() for one in (coordinator, *workers)] == [None] * (1 + MEMBERS)
+        killed = kill_of_exchange(victim, coordinator, workers, rng)
+        if victim == "command":  # the run waits for another
+            workers.append(Program("again", *words))
+        if not starting and victim != "coordinator":
+            log.wait_for("checkpoint saved", 2)  # the run continues: one may have been on its way
+            log.wait_for(f"exchange among {MEMBERS} relays")
+        for worker in workers:
+            worker.end(signal.SIGTERM)
+        if victim != "coordinator":
+            coordinator.end(signal.SIGINT)
+    finally:
+        for program in (coordinator, *workers):
+            program.kill()
+        log.join()
+    return killed
+
+
+@pytest.mark.check
+@pytest.mark.timeout(600 * LONGER)
+def test_nothing_is_left_of_an_exchange(tidy: Path) -> None:
+    save_data()
+    rng, before = random.Random(LONGER), shared()
+    killed: Counter[str] = Counter()
+    for number in range(ROUNDS):
+        starting = number // len(OF_EXCHANGE) % 2 == 1
+        victim = exchange_with_a_kill(number, starting, rng)
+        killed[f"{victim}, {'at the start' if starting else 'in an exchange'}"] += 1
+        print(number, dict(killed), flush=True)
+    assert shared() <= before
