@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Callable, Collection, Iterator
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -117,12 +117,12 @@ def started(settings: Settings, clock: Clock, one_size: bool = True, fork: bool 
     need_descriptors(SHARED + PER_WORKER * expected, f"a run with {expected} worker{'s' * (expected != 1)}")
     wanted = settings.shared_memory and count > 0 and one_size
     with (
-        fork_server(fork) if count else nullcontext() as server,
+        fork_server(fork) as server,
         rendezvous_folder() as folder,
         shared_memory_for(count, wanted) as shared_memory,
     ):
         if server:
-            server.leave(folder)
+            server.leave(folder)  # whatever happens to this process, also if all workers are elsewhere
         remote_access = remote_access_for(settings, folder)
         address = local_address(folder / SOCKET, settings.local)
         with (

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from engine.launch.rendezvous import rendezvous_folder
 from tests.support.command import PROGRAM, Answer, Gradsum, finish, save_data
 from tests.support.leaks import MARK, processes
 from tests.support.machines import HEAD, Machines, machines
@@ -84,25 +83,16 @@ def test_a_worker_and_a_machine_are_killed_and_the_result_is_the_same(
     assert sorted(path.name for path in Path("out/workers").iterdir()) == ["n1.log", "n2.log", "n3.log"]
 
 
-def found(pattern: str) -> list[int]:
-    """Return the processes in whose command line the pattern is."""
-    listed = subprocess.run(["pgrep", "-f", pattern], capture_output=True, text=True, check=False)
-    return [int(pid) for pid in listed.stdout.split()]
-
-
 def test_a_coordinator_that_is_killed_leaves_nothing(lab: tuple[Machines, Sshd]) -> None:
     made, _ = lab
     before = set(processes(os.environ[MARK]))  # those of the machines themselves
     run = start(lab, "n1 n2 n3", "--workers", 3, "--steps", 1 << 30)
     until(run, lambda: len(made.workers()) >= 3 and value(STEP) >= 10)
-    [python] = found(f"ssh -F {lab[1].config} n1 n2 n3")
-    os.kill(python, signal.SIGKILL)
+    run.kill()  # nsenter has become the coordinator
     began = time.monotonic()
     run.communicate()
     while made.workers() or set(processes(os.environ[MARK])) - before:  # clients of ssh end with their pipes
         time.sleep(0.05)
-    with rendezvous_folder():  # which removes that of a run that was killed
-        pass
     for half in Path("out").glob(".*.tmp"):  # it may have been killed while it wrote a checkpoint
         half.unlink()
     print(f"no worker left {time.monotonic() - began:.1f} s after kill -9 of the coordinator")

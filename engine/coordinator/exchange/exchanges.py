@@ -38,6 +38,7 @@ class Exchanges:
         """Make the round an exchange among those members that have a share at its beginning, if they are enough."""
         self._active = active
         self._sums.stop()
+        self._roster.next_round()
         given = {assign.worker: assign for assign in shares}
         members = [one for one in self._roster.members() if one.peer in given]
         fits = LEAST <= len(members) <= active.parameters.size and active.work.total <= exchange.MOST_MICROBATCHES

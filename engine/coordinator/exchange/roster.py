@@ -2,7 +2,8 @@
 
 A newcomer connects to every relay that is already there, and reports which it reached; it becomes a member once it has
 reported on all of them. If two cannot reach each other, the one that fewer others can reach is left out, or the newer
-if they are equal, so a port that cannot be reached keeps nobody else out.
+if they are equal, so a port that cannot be reached keeps nobody else out. One that was at fault, too slow as a rule, is
+left out for some rounds, and for twice as many each time.
 """
 
 import ipaddress
@@ -12,6 +13,9 @@ from itertools import count
 from engine.coordinator.seating import check_place
 from engine.wire.address import Address
 from engine.wire.relays import Place
+
+OUT = 100  # rounds that a relay is left out of after its first fault
+DOUBLINGS = 10
 
 
 @dataclass
@@ -25,7 +29,8 @@ class Candidate:
     key: str
     unknown: set[int] = field(default_factory=set)
     apart: set[int] = field(default_factory=set)
-    out: bool = False  # it was at fault
+    faults: int = 0
+    out: int = 0  # rounds that it is still left out of, as it was at fault
 
 
 class Roster:
@@ -47,7 +52,7 @@ class Roster:
         if bool(place.key) != bool(key):
             return 0, []
         made = Candidate(next(self._numbers), peer, host, place.address, place.key)
-        near = [one for one in self._there.values() if not one.out and (one.host == host or not _is_loopback(one))]
+        near = [one for one in self._there.values() if one.host == host or not _is_loopback(one)]
         made.unknown = {one.number for one in near}
         for number in self._there.keys() - made.unknown:
             self._set_apart(made, self._there[number], True)
@@ -72,9 +77,18 @@ class Roster:
                 a.apart.discard(b.number)
 
     def leave_out(self, peer: bytes) -> None:
-        """Let a relay that was at fault be in no exchange any more."""
+        """Let a relay that was at fault be in no exchange for some rounds."""
         if one := self._of.get(peer):
-            one.out, self._members = True, None
+            one.out, one.faults = OUT << min(one.faults, DOUBLINGS), one.faults + 1
+            self._members = None
+
+    def next_round(self) -> None:
+        """Count a round that those who are left out are left out of."""
+        for one in self._there.values():
+            if one.out:
+                one.out -= 1
+                if not one.out:
+                    self._members = None
 
     def forget(self, peer: bytes) -> tuple[int, list[bytes]]:
         """Forget a relay that is gone; return its number, 0 if it had none, and who is to be told."""

@@ -7,7 +7,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from engine.coordinator.exchange.roster import Roster
+from engine.coordinator.exchange.roster import OUT, Roster
 from engine.errors import ProtocolError
 from engine.wire.relays import Place
 
@@ -84,7 +84,19 @@ def test_of_two_without_a_connection_the_newer_is_out_until_there_is_one() -> No
     assert members(roster) == [1, 2, 3, 4]
 
 
-def test_one_that_was_at_fault_stays_out_until_it_comes_anew() -> None:
+def test_one_that_was_at_fault_stays_out_for_some_rounds_and_then_for_twice_as_many() -> None:
+    roster = Roster()
+    for number in range(1, 5):
+        enter(roster, number)
+    for rounds in (OUT, 2 * OUT, 4 * OUT):
+        roster.leave_out(name(2))
+        for _ in range(rounds):
+            assert members(roster) == [1, 3, 4]
+            roster.next_round()
+        assert members(roster) == [1, 2, 3, 4]
+
+
+def test_one_that_was_at_fault_may_come_anew() -> None:
     roster = Roster()
     for number in range(1, 5):
         enter(roster, number)
