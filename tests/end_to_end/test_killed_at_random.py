@@ -102,10 +102,12 @@ class Log(Thread):
             for line in self._stream:
                 self._lines.put(line)
 
-    def wait_for(self, text: str, times: int = 1) -> None:
-        """Wait for as many lines with `text`; each of all lines is looked at once. queue.Empty if there are none."""
-        while times:
-            times -= text in self._lines.get(timeout=PATIENCE)
+    def wait_for(self, *texts: str) -> None:
+        """Wait for lines with these, in any order; each of all lines is looked at once. queue.Empty if none comes."""
+        missing = Counter(texts)
+        while missing:
+            line = self._lines.get(timeout=PATIENCE)
+            missing -= Counter(text for text in missing if text in line)
 
     def drop(self) -> None:
         """Look at no line that has come so far."""
@@ -194,9 +196,10 @@ def exchange_with_a_kill(number: int, starting: bool, rng: random.Random) -> str
         if victim == "command":  # the run waits for another
             workers.append(Program("again", *words))
         if not starting and victim != "coordinator":
-            log.wait_for("checkpoint saved", 2)  # the run continues: one may have been on its way
-            if victim != "process":  # which its relay may replace before anybody misses it
-                log.wait_for(f"exchange among {MEMBERS} relays")  # with the one that takes its place
+            # The run continues, where one checkpoint may have been on its way, and with the one that takes its place. A
+            # process may be replaced by its relay before anybody misses it.
+            again = [] if victim == "process" else [f"exchange among {MEMBERS} relays"]
+            log.wait_for("checkpoint saved", "checkpoint saved", *again)
         for worker in workers:
             worker.end(signal.SIGTERM)
         if victim != "coordinator":
