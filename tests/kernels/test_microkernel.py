@@ -16,9 +16,10 @@ from engine.kernels.with_numba.microkernel import panel, pointer
 ROWS, K, LANES = 5, 7, 4
 
 
+@pytest.mark.parametrize("most", [0, 3])  # 3: the last row is not done alone
 @pytest.mark.parametrize(("edge", "columns"), [(False, LANES), (True, LANES - 1)])
-def test_a_panel_is_chains_of_fma_and_an_edge_touches_no_other_column(edge: bool, columns: int) -> None:
-    kernel = panel(2, 1, LANES, edge)
+def test_a_panel_is_chains_of_fma_and_an_edge_touches_no_other_column(edge: bool, columns: int, most: int) -> None:
+    kernel = panel(2, 1, LANES, edge, most)
 
     def product(a: Array, b: Array, c: Array, rows: int, count: int, columns: int, more: bool) -> None:
         kernel(pointer(a, 0), a.shape[1], 1, pointer(b, 0), LANES, pointer(c, 0), LANES, rows, count, columns, more)

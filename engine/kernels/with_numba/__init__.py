@@ -25,7 +25,8 @@ from engine.kernels.with_numba.optimizers import adam, momentum, nesterov, rmspr
 from engine.kernels.with_numba.philox import dropout_mask, philox
 from engine.kernels.with_numba.pooling import max_pool, max_pool_gradient
 from engine.kernels.with_numba.products import matrix_gradient, multiply
-from engine.kernels.with_numba.stem import stem, stem_gradient, stem_work
+from engine.kernels.with_numba.stem import stem
+from engine.kernels.with_numba.stem_gradient import stem_gradient, stem_work
 from engine.kernels.with_numba.taps import convolve, convolve_filter_gradient, convolve_input_gradient
 from engine.kernels.with_numba.transpose import transpose
 from engine.kernels.with_numba.winograd import winograd, winograd_filter, winograd_gradient, winograd_work

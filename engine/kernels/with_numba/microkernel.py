@@ -40,10 +40,10 @@ def _pointer(typingctx: Any, array: Any, offset: Any) -> Any:
 pointer: Any = intrinsic(_pointer)
 
 
-def panel(rows: int, vectors: int, lanes: int, edge: bool = False) -> Any:
+def panel(rows: int, vectors: int, lanes: int, edge: bool = False, most: int = 0) -> Any:
     """Return an intrinsic that computes c = a b, or c += a b, for as many columns as `vectors` of `lanes` floats have.
 
-    It takes the arguments of `SIGNATURE`. Rows are done `rows` at a time, what is left over by half as many, and so on.
+    It takes the arguments of `SIGNATURE`. Rows are done `rows` at a time, and what is left over, as `in_tiles` says.
     With `edge` only some of the columns are there, and no others are touched.
     """
 
@@ -52,7 +52,7 @@ def panel(rows: int, vectors: int, lanes: int, edge: bool = False) -> Any:
     ) -> Any:
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             found = Panel(builder, vectors, lanes, edge, *arguments)
-            in_tiles(builder, found.M, rows, found.tile)
+            in_tiles(builder, found.M, rows, found.tile, most)
             return context.get_dummy_value()
 
         return SIGNATURE, generate
@@ -60,28 +60,50 @@ def panel(rows: int, vectors: int, lanes: int, edge: bool = False) -> Any:
     return intrinsic(compute)
 
 
-def in_tiles(builder: Any, M: Any, rows: int, tile: Callable[[Any, int], None]) -> None:
-    """Emit `tile(row, rows)` for all M rows: `rows` at a time while there are enough, then half as many, and so on."""
+def in_tiles(builder: Any, M: Any, rows: int, tile: Callable[[Any, int], None], most: int = 0) -> None:
+    """Emit `tile(row, rows)` for all M rows: `rows` at a time while there are enough, then half as many, and so on.
+
+    A row that would be left alone is done together with the last `rows`, if `most` rows are enough for that: alone, its
+    chains are too few to keep the processor busy.
+    """
     row = ir.Constant(WORD, 0)
     while rows:
-        row = _whole_tiles(builder, M, row, rows, tile)
+        together = 1 < rows < most
+        row = _whole_tiles(builder, M, row, rows, tile, together)
+        if together:
+            row = _last_tile(builder, M, row, rows + 1, tile)
         rows //= 2
 
 
-def _whole_tiles(builder: Any, M: Any, start: Any, rows: int, tile: Callable[[Any, int], None]) -> Any:
-    """Do tiles of `rows` from the row `start` while they fit; return the row after them."""
+def _whole_tiles(builder: Any, M: Any, start: Any, rows: int, tile: Callable[[Any, int], None], together: bool) -> Any:
+    """Do tiles of `rows` from the row `start` while they fit, but leave none alone if `together`; return the next."""
     before, test, body, after = builder.block, *(builder.append_basic_block(n) for n in ("rows", "tile", "left"))
     builder.branch(test)
     builder.position_at_end(test)
     row = builder.phi(WORD)
     row.add_incoming(start, before)
     following = builder.add(row, ir.Constant(WORD, rows))
-    builder.cbranch(builder.icmp_signed("<=", following, M), body, after)
+    fits = builder.icmp_signed("<=", following, M)
+    if together:
+        fits = builder.and_(fits, builder.icmp_signed("!=", builder.add(following, ir.Constant(WORD, 1)), M))
+    builder.cbranch(fits, body, after)
     builder.position_at_end(body)
     tile(row, rows)
     row.add_incoming(following, builder.block)
     builder.branch(test)
     builder.position_at_end(after)
+    return row
+
+
+def _last_tile(builder: Any, M: Any, start: Any, rows: int, tile: Callable[[Any, int], None]) -> Any:
+    """Do a tile of `rows` from the row `start` if these are all that are left; return the next row."""
+    before, following = builder.block, builder.add(start, ir.Constant(WORD, rows))
+    with builder.if_then(builder.icmp_signed("==", following, M)):
+        tile(start, rows)
+        done = builder.block
+    row = builder.phi(WORD)
+    row.add_incoming(start, before)
+    row.add_incoming(following, done)
     return row
 
 

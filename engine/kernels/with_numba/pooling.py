@@ -56,30 +56,6 @@ def pick(z: Array, d: Array, route: Route, number: int) -> None:
 
 
 @inner
-def deal_row(a: Array, b: Array, c: Array, d: Array, dy: Array, first: int, route: Route, start: int) -> None:
-    """Give each of dy[:, first:] to the one of a, b, c, d that route[:, start:] names, 0 to the others.
-
-    Offsets are unsigned, because the check for negative ones would keep the loop from vectorising.
-    """
-    offset, at = np.uint64(first), np.uint64(start)
-    for j in range(a.shape[0]):
-        for k in range(a.shape[1]):
-            place = np.uint64(k)
-            a[j, k], b[j, k], c[j, k], d[j, k] = shares(dy[j, offset + place], route[j, at + place])
-
-
-@inner
-def shares(d: np.float32, number: int) -> tuple[np.float32, np.float32, np.float32, np.float32]:
-    """Return four numbers, d at the place `number`, 0 elsewhere."""
-    return (
-        d if number == 0 else ZERO,
-        d if number == 1 else ZERO,
-        d if number == 2 else ZERO,
-        d if number == 3 else ZERO,
-    )
-
-
-@inner
 def repeat(bias: Array, work: Array, L: int) -> Array:
     """Return bias over and over, L values, in the scratch."""
     C = bias.size

@@ -14,9 +14,9 @@ DEPTH = 256  # k at a time
 SUMS = 4096  # values of a gradient at a time: those of micro-batches that wait for others stay in the first cache
 
 whole = panel(TILE.rows, VECTORS, LANES)
-double = panel(TILE.rows, PAIR, LANES)
-single = panel(TILE.rows, 1, LANES)
-edge = panel(TILE.rows, 1, LANES, edge=True)
+double = panel(TILE.rows, PAIR, LANES, most=TILE.rows * VECTORS // PAIR)
+single = panel(TILE.rows, 1, LANES, most=TILE.rows * VECTORS)
+edge = panel(TILE.rows, 1, LANES, edge=True, most=TILE.rows * VECTORS)
 
 
 @kernel

@@ -6,6 +6,7 @@ others, `nothing` is read, `count` zeros, or written.
 """
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from engine.kernels.with_numba.transforms import combine, differences, expand, fold, spread
@@ -24,7 +25,7 @@ from engine.kernels.with_numba.vectors import (
     loop,
     number,
 )
-from engine.kernels.with_numba.windows import PLACES, first_maximum, share, there
+from engine.kernels.with_numba.windows import PLACES, first_maximum, mark, share, there
 
 Places = list[list[Any]]  # where arrays begin
 
@@ -91,15 +92,20 @@ def pool_tile(
     won = grid(b, route, route_row, route_column, (2, 2))
     won = _within(b, won, *windows, b.bitcast(nothing, BYTE.as_pointer()))
 
-    def emit(lanes: Lanes) -> None:
+    def emit(whole: bool, lanes: Lanes) -> None:
         added, image = lanes.load(bias), both_ways(combine, _load(lanes, source))
         for i, j in PLACES:
             window = [image[2 * i + p][2 * j + q] for p, q in PLACES]
-            best, place = first_maximum(window, there(b, 2 * j + 1, columns), there(b, 2 * i + 1, rows))
+            parts = None if whole else (there(b, 2 * j + 1, columns), there(b, 2 * i + 1, rows))
+            best, place = first_maximum(window, parts)
             lanes.store(best + added, target[i][j])
             lanes.store_bytes(place, won[i][j])
 
-    each(b, count, emit)
+    with b.if_else(b.and_(there(b, 3, rows), there(b, 3, columns))) as (all_there, some_there):
+        with all_there:
+            each(b, count, partial(emit, True))
+        with some_there:
+            each(b, count, partial(emit, False))
 
 
 @emitted(FLOATS, COUNT, COUNT, ROUTE, COUNT, COUNT, COUNT, COUNT, FLOATS, FLOATS, COUNT, COUNT)
@@ -129,7 +135,7 @@ def pool_gradient_tile(
         for i, j in PLACES:
             d, winner = lanes.load(source[i][j]), lanes.load_bytes(won[i][j])
             for p, q in PLACES:
-                image[2 * i + p][2 * j + q] = share(d, winner, 2 * p + q)
+                image[2 * i + p][2 * j + q] = share(d, winner, mark(2 * p + q))
         _store(lanes, both_ways(spread, image), target)
 
     each(b, count, emit)

@@ -6,8 +6,9 @@ from typing import Any
 from llvmlite import ir
 
 from engine.kernels.with_numba.vector import Vector
-from engine.kernels.with_numba.vectors import BYTES, LANES, number, splat
+from engine.kernels.with_numba.vectors import BYTES, INT, LANES, number, splat
 
+WORDS = ir.VectorType(INT, LANES)
 PLACES = ((0, 0), (0, 1), (1, 0), (1, 1))  # in a window, in reading order
 
 
@@ -16,24 +17,30 @@ def there(b: Any, place: int, count: Any) -> Any:
     return b.icmp_signed("<", number(place), count)
 
 
-def first_maximum(window: Sequence[Vector], right: Any, below: Any) -> tuple[Vector, Any]:
+def mark(place: int) -> Any:
+    """Return the bytes of windows in which `place` won, as LLVM's value."""
+    return ir.Constant(BYTES, [place] * LANES)
+
+
+def first_maximum(window: Sequence[Vector], parts: tuple[Any, Any] | None) -> tuple[Vector, Any]:
     """Return the first largest of four vectors, or a NaN among them, and bytes that tell which it was.
 
-    The second and fourth only count if `right`, the third and fourth if `below`.
+    `parts` is None if all count; else the second and fourth only if its first, the third and fourth if its second.
+    Not to ask saves half of all that is done with AVX2, which has no masks: so whole windows have code of their own.
     """
     best, b = window[0], window[0].builder
-    place = ir.Constant(BYTES, None)
-    for count, valid in ((1, right), (2, below), (3, b.and_(right, below))):
-        x = window[count]
-        larger = b.fcmp_ordered(">", x.value, best.value)
-        better = b.and_(b.or_(larger, b.fcmp_unordered("uno", x.value, x.value)), splat(b, valid))
+    place = ir.Constant(WORDS, None)  # as wide as floats until the end: what chooses one of them chooses the other
+    valid = None if parts is None else (*parts, b.and_(*parts))
+    for count, x in enumerate(window[1:], 1):
+        better = b.or_(b.fcmp_ordered(">", x.value, best.value), b.fcmp_unordered("uno", x.value, x.value))
+        if valid is not None:
+            better = b.and_(better, splat(b, valid[count - 1]))
         best = Vector(b, b.select(better, x.value, best.value))
-        place = b.select(better, ir.Constant(BYTES, [count] * LANES), place)
-    return best, place
+        place = b.select(better, ir.Constant(WORDS, [count] * LANES), place)
+    return best, b.trunc(place, BYTES)
 
 
-def share(d: Vector, winner: Any, place: int) -> Vector:
-    """Return d where the winner, bytes, is `place`, 0 elsewhere."""
+def share(d: Vector, winner: Any, place: Any) -> Vector:
+    """Return d where the winner is `place`, 0 elsewhere; both are bytes, as `mark` makes them."""
     b = d.builder
-    won = b.icmp_unsigned("==", winner, ir.Constant(BYTES, [place] * LANES))
-    return Vector(b, b.select(won, d.value, ir.Constant(d.value.type, None)))
+    return Vector(b, b.select(b.icmp_unsigned("==", winner, place), d.value, ir.Constant(d.value.type, None)))
