@@ -12,6 +12,7 @@ import engine.kernels
 from engine.compute.precompile import compile_kernels
 from engine.errors import SettingsError
 from engine.kernels import choose, numpy_backend, using
+from engine.system.caches import cache_size
 from tests.support.backends import BACKENDS, each_backend
 
 WITH_NUMBA = len(BACKENDS) > 1
@@ -81,10 +82,12 @@ def test_compiled_code_that_was_deleted_is_missed(monkeypatch: pytest.MonkeyPatc
 @pytest.mark.skipif(not WITH_NUMBA, reason="numba is not installed")
 def test_a_change_in_any_kernel_file_makes_the_cache_stale() -> None:
     from engine.kernels.with_numba import jit
+    from engine.kernels.with_numba.tile import VARIABLE
 
     folder = Path(jit.__file__).parent
     files = [folder.parent / "series.py", folder.parent / "philox.py", *sorted(folder.glob("*.py"))]
     text = b"".join(path.read_bytes() for path in files)
+    text += f"{os.environ.get(VARIABLE, '')} {cache_size(1)} {cache_size(2)}".encode()
     assert len(jit.COMPILED) > 30
     for dispatcher in jit.COMPILED:
         assert dispatcher.py_func.__qualname__.endswith(f"_{hashlib.sha256(text).hexdigest()[:8]}")

@@ -52,7 +52,8 @@ class Site:
         self.x = np.zeros((4 * t + 2, 4 * s + 2, N * C + seed % 20), np.float32)
         self.x[: size[0] + 2, : size[1] + 2, : N * C] = np.round(2 * normal(size[0] + 2, size[1] + 2, N * C, seed=seed))
         self.filter, self.bias = np.round(2 * normal(3, 3, C, filters, seed=seed + 1)), normal(filters)
-        self.u, self.work = apart(C, filters), empty(kernels.winograd_work((t, s), N, C, filters, microbatch))
+        self.u, size_of_work = apart(C, filters), kernels.winograd_work((t, s), N, C, filters, microbatch)
+        self.work, self.beyond = np.split(empty(size_of_work + 4096), [size_of_work])
         kernels.winograd_filter(self.filter, self.u.reshape(6, 6, C, filters))
 
     def image(self) -> NDArray[np.float64]:
@@ -82,6 +83,7 @@ class Site:
             given_ = self.x, self.N, plane, (start, 2), route, self.size, ut, dx, dw, self.microbatch, self.work
             self.kernels.winograd_gradient(*given_)
             found.append((dw, dx))
+        assert np.isnan(self.beyond).all()
         assert found[0][0].tobytes() == found[1][0].tobytes()
         return found[0][0], found[0][1][:, :, : self.N * self.u.shape[1]]
 
@@ -159,6 +161,16 @@ def test_sums_of_micro_batches_are_added_in_pairs(kernels: Backend, size: tuple[
         parts.append(part.backward(np.ascontiguousarray(dy[:, :, first * 40 : (first + n) * 40]), no_route, 0)[0])
     a, b, c, d, e, f, g = parts
     assert found.tobytes() == (((a + b) + (c + d)) + ((e + f) + g)).tobytes()
+
+
+@each_backend
+@pytest.mark.parametrize("microbatch", [2, 5, 16])  # so that a cache of 1 MB holds three rows of tiles, one, none
+def test_a_filter_too_large_for_all_rows_of_tiles_at_once(kernels: Backend, microbatch: int) -> None:
+    site, no_route = Site(kernels, (11, 11), 9, 16, 240, microbatch), np.empty((0, 0, 0), np.uint8)
+    dy = np.round(normal(11, 11, 9 * 240))
+    wanted = site.gradients(dy.reshape(11, 11, 9, 240).astype(float))
+    for found, gradient in zip(site.backward(dy, no_route, 0), wanted, strict=True):
+        close(found, gradient)
 
 
 @each_backend

@@ -12,15 +12,18 @@ from numba.core.caching import CompileResultCacheImpl, FunctionCache
 from numba.core.runtime import _nrt_python as _nrt  # type: ignore[attr-defined]
 
 from engine.kernels.with_numba.tile import VARIABLE
+from engine.system.caches import cache_size
 from engine.system.places import kernels_folder, unwritable
 
 # numba recompiles a cached kernel when its own file changes, but not when a file does whose loops are inlined or whose
 # numbers are used. So the name of a kernel, and of its cache file, depends on all files: old code would give other bits
-# than the source says. It depends on a tile that is asked for, too. What the processor is numba looks after itself.
+# than the source says. It depends on a tile that is asked for, too, and on the caches that tiles are to fit into.
+# What else the processor is numba looks after itself.
 HERE = Path(__file__).parent
 FILES = [HERE.parent / "series.py", HERE.parent / "philox.py", *sorted(HERE.glob("*.py"))]
 _SOURCE = b"".join(path.read_bytes() for path in FILES)
-SOURCES = sha256(_SOURCE + os.environ.get(VARIABLE, "").encode()).hexdigest()[:8]
+_TILES = f"{os.environ.get(VARIABLE, '')} {cache_size(1)} {cache_size(2)}"
+SOURCES = sha256(_SOURCE + _TILES.encode()).hexdigest()[:8]
 
 
 def folder() -> Path:

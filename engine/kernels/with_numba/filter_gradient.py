@@ -28,10 +28,11 @@ from engine.kernels.with_numba.vectors import (
     loop,
     number,
 )
+from engine.system.caches import cache_size
 
 ROWS = choose().rows
-FIRST_CACHE = 5 << 10  # values that the products of a tile should have at most
-VECTORS = max(1, min(choose().vectors, FIRST_CACHE // (36 * ROWS * LANES)))
+ROOM = cache_size(1) * 3 // 4  # bytes that the products of a tile may take
+VECTORS = max(1, min(choose().vectors, ROOM // (4 * 36 * ROWS * LANES)))
 TILE = 36 * ROWS * VECTORS * LANES  # values of the products of a tile
 
 

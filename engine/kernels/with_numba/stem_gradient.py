@@ -48,7 +48,7 @@ def stem_gradient(
         n, sums = min(microbatch, N - first), level(total, stack, level_of(number_))
         slopes = pointer(dy, place[0] * (line + pixel) + place[1] + first * O)
         given = pointer(x, first * H * W), H * W, W, slopes, line, pixel, pointer(route, first * O), w * L, L
-        filter_gradient(*given, pointer(sums, 0), k, h, w, n, O, spare)
+        gradient_of_taps(*given, pointer(sums, 0), k, h, w, n, O, spare)
         merge(total, stack, number_)
     merge_rest(total, stack, count)
 
@@ -59,7 +59,7 @@ def stem_work(windows: Size, N: int, kernel: int, filters: int, microbatch: int)
 
 
 @emitted(*(FLOATS, COUNT, COUNT), *(FLOATS, COUNT, COUNT), *(ROUTE, COUNT, COUNT), FLOATS, *(COUNT,) * 5, FLOATS)
-def filter_gradient(
+def gradient_of_taps(
     b: Any,
     x: Any,
     image: Any,

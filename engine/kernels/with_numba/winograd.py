@@ -17,9 +17,11 @@ from engine.kernels.with_numba.pooling import repeat
 from engine.kernels.with_numba.products import product
 from engine.kernels.with_numba.rows import fold_back, put_out, take_in, transform
 from engine.kernels.with_numba.tiles import filter_tile
+from engine.system.caches import cache_size
 
 PAD = 16
 CACHE = 96 << 10  # values that a block of samples, transformed, should have at most
+SECOND_CACHE = cache_size(2) // 4
 
 
 @kernel
@@ -36,9 +38,10 @@ def flat(u: Array) -> Array:
 
 def winograd_work(tiles: Size, N: int, C: int, filters: int, microbatch: int) -> int:
     """Return how many values of scratch both passes take."""
-    s, n = tiles[1], max(plain(at_once)(tiles[1], C, filters), microbatch)
+    (t, s), n = tiles, max(plain(at_once)(tiles[1], C, filters), microbatch)
     sums = (9 * plain(levels)(-(-N // microbatch)) + 36) * plain(apart)(C, filters)
-    return sums + plain(back)(s) + 2 * n * filters + 36 * (s * n * (C + filters) + 2 * PAD)
+    rows = max(s * n, plain(rows_at_once)(t, s * microbatch, C, filters) * s * microbatch)
+    return sums + plain(back)(s) + 2 * n * filters + 36 * (rows * (C + filters) + 2 * PAD)
 
 
 @inner
@@ -52,6 +55,15 @@ def at_once(s: int, C: int, filters: int) -> int:
     """Return how many samples are done at a time: the more, the larger the filter is that must be read each time."""
     n = max(1, max(CACHE, 27 * C * filters) // (36 * s * (C + filters)))
     return n // 8 * 8 if n > 8 else n
+
+
+@inner
+def rows_at_once(t: int, tiles: int, C: int, filters: int) -> int:
+    """Return how many of t rows of so many `tiles` a gradient takes at a time: as many as the second cache holds.
+
+    All rows at once need no 36 products that are written and read again.
+    """
+    return max(1, min(t, SECOND_CACHE // (36 * tiles * (C + filters))))
 
 
 @kernel
@@ -96,19 +108,25 @@ def winograd_gradient(
     dx[:2] = 0
     for first in range(0, N, step):
         samples, M = (first, min(step, N - first), microbatch), s * min(step, N - first)
-        v_point, m_point = M * C + PAD, M * O + PAD
+        rows = rows_at_once(t, s * microbatch, C, O)  # as in `winograd_work`, however few samples are left
+        v_point, m_point = rows * M * C + PAD, rows * M * O + PAD
         v, m = rest[: 36 * v_point], rest[36 * v_point : 36 * (v_point + m_point)]
-        for i in range(t):
-            take_row(x, dy, place, route, size, i, samples, (C, O), v, v_point, m, m_point, nothing)
-            if i + 1 < t:
+        for top in range(0, t, rows):
+            taken = min(rows, t - top)
+            for i in range(taken):
+                at = i * M
+                take_row(x, dy, place, route, size, top + i, samples, (C, O), v, v_point, m, m_point, at, nothing)
+            if top + taken < t:
                 for g in range(36):
-                    product(v, g * v_point, 1, C, m, g * m_point, O, u, g * point, C, M, O, i > 0)
+                    product(v, g * v_point, 1, C, m, g * m_point, O, u, g * point, C, taken * M, O, top > 0)
             else:
-                filter_gradient(v, v_point, m, m_point, u, i > 0, (C, O), s, samples, stack, z)
+                filter_gradient(v, v_point, m, m_point, u, top > 0, (C, O), taken * s, samples, stack, z)
             if dx.size:
                 for g in range(36):  # v has served its purpose, and is in the cache
-                    product(m, g * m_point, O, 1, filters, g * (filters.size // 36), C, v, g * v_point, M, O, C, False)
-                give_row(v, v_point, dx, i, samples, C, z)
+                    u_g = g * (filters.size // 36)
+                    product(m, g * m_point, O, 1, filters, u_g, C, v, g * v_point, taken * M, O, C, False)
+                for i in range(taken):
+                    give_row(v, v_point, i * M, dx, top + i, samples, C, z)
     take_total(dw.reshape(-1), stack, count, C * O, point)
 
 
@@ -126,23 +144,30 @@ def take_row(
     v_point: int,
     m: Array,
     m_point: int,
+    at: int,
     nothing: Array,
 ) -> None:
-    """Transform row i of x to v and of dy to m, of `samples` (the first, how many, those of a micro-batch)."""
+    """Transform row i of x to v and of dy to m, of `samples` (the first, how many, those of a micro-batch).
+
+    They begin at number `at` of the rows of the matrices.
+    """
     (first, n, microbatch), (C, O), s = samples, channels, (x.shape[1] - 2) // 4  # noqa: E741
     for f in range(first, first + n, microbatch):
-        k, at, to = min(microbatch, first + n - f), (f - first) * s, (place[0], place[1] + f * O)
-        transform(x, i, f * C, k * C, v, at * C, v_point)
-        take_in(dy, to, route, f * O, size, i, k * O, m, at * O, m_point, nothing)
+        k, row, to = min(microbatch, first + n - f), at + (f - first) * s, (place[0], place[1] + f * O)
+        transform(x, i, f * C, k * C, v, row * C, v_point)
+        take_in(dy, to, route, f * O, size, i, k * O, m, row * O, m_point, nothing)
 
 
 @inner
-def give_row(v: Array, v_point: int, dx: Array, i: int, samples: tuple[int, int, int], C: int, z: Array) -> None:
+def give_row(
+    v: Array, v_point: int, at: int, dx: Array, i: int, samples: tuple[int, int, int], C: int, z: Array
+) -> None:
     """Transform the gradient v of what `take_row` made of x back to dx."""
     first, n, microbatch = samples
     s = (dx.shape[1] - 2) // 4
     for f in range(first, first + n, microbatch):
-        fold_back(v, (f - first) * s * C, v_point, dx, i, f * C, min(microbatch, first + n - f) * C, z)
+        row = at + (f - first) * s
+        fold_back(v, row * C, v_point, dx, i, f * C, min(microbatch, first + n - f) * C, z)
 
 
 @inner
