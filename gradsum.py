@@ -46,9 +46,13 @@ if not TYPE_CHECKING:  # type checkers have the import above, and would take it 
 
 def main() -> int:
     """Run the command line, as `gradsum` and `python -m gradsum` do, and return the exit code."""
-    from engine.cli import main as run  # noqa: PLC0415
+    try:
+        from engine.cli import main as run  # noqa: PLC0415
 
-    return run()
+        return run()
+    except KeyboardInterrupt:  # before the command line is ready to say so, or after it
+        print("gradsum: interrupted", file=sys.stderr)
+        return 130
 
 
 if __name__ == "__main__":

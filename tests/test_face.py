@@ -100,6 +100,17 @@ def test_importing_it_imports_nothing_large() -> None:
     assert imported - sys.stdlib_module_names == {"gradsum", "engine"}
 
 
+def test_ctrl_c_before_the_command_line_is_there(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def stop() -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("engine.cli.main", stop)
+    assert gradsum.main() == 130
+    assert capsys.readouterr().err == "gradsum: interrupted\n"
+
+
 def test_nothing_is_logged_unless_asked_for() -> None:
     program = "import gradsum, logging; logging.getLogger('gradsum.wire').error('x')"
     assert run(sys.executable, "-c", program).stderr == ""
