@@ -8,7 +8,7 @@ import numpy as np
 
 from engine.compute import tree
 from engine.compute.job import Job
-from engine.compute.program import Program, compile_model
+from engine.compute.program import Program, Workspace, compile_model
 from engine.compute.sums import Sums, add, bits_of
 from engine.compute.tally import MOST, Tally
 from engine.data import Dataset, Normalisation, Sampler, Split, Targets, augment, stream
@@ -56,7 +56,8 @@ class TestSetEvaluator:
         self._normalise = normalisation.apply
         self._microbatch = microbatch
         self._test = test
-        self._main = compile_model(model, microbatch, options=options, frozen=frozen)
+        self._workspace = Workspace()
+        self._main = compile_model(model, microbatch, options=options, frozen=frozen, workspace=self._workspace)
         self._at_once = at_once(self._main)
         self._programs = {microbatch: self._main}  # by number of samples
 
@@ -88,7 +89,9 @@ class TestSetEvaluator:
     def _program(self, samples: int) -> Program:
         """Return a program for this many samples."""
         if samples not in self._programs:
-            self._programs[samples] = compile_model(self._model, self._microbatch, like=self._main, samples=samples)
+            self._programs[samples] = compile_model(
+                self._model, self._microbatch, like=self._main, samples=samples, workspace=self._workspace
+            )
         return self._programs[samples]
 
 

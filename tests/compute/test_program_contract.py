@@ -6,7 +6,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from engine.compute.program import compile_model
+from engine.compute.program import Workspace, compile_model
 from engine.data import stream
 from engine.errors import DataError, ModelError
 from engine.kernels import Backend, choose, numpy_backend
@@ -18,7 +18,9 @@ from tests.support.programs import Case, case
 
 
 def poison(c: Case) -> None:
-    """Fill every buffer with NaN, but for zeros: among them are the borders, which must be kept."""
+    """Fill every buffer with NaN, but for zeros where there are borders, which must be kept."""
+    for scratch in c.program.arena.workspace.buffers.values():
+        scratch[...] = np.nan
     for buffer in c.program.arena.buffers:
         if buffer.dtype.kind == "f":
             buffer[buffer != 0] = np.nan
@@ -166,6 +168,22 @@ def test_programs_alike_share_prepared_parameters(kernels: Backend) -> None:
     alone.prepare(c.parameters)
     assert alone.gradient(c.images[:2], c.labels[:2], (), want)[0] == loss
     assert out.tobytes() == want.tobytes()
+
+
+@each_backend
+def test_programs_that_take_turns_may_share_their_workspace(kernels: Backend) -> None:
+    c, workspace = case(letters(), 40, kernels), Workspace()
+    sizes = (8, 40, 8, 24, 40)
+    programs = {size: compile_model(c.model, 8, like=c.program, samples=size, workspace=workspace) for size in sizes}
+    for size in sizes:
+        alone = compile_model(c.model, 8, like=c.program, samples=size)
+        found = []
+        for program in (programs[size], alone):
+            out = c.program.layout.zeros()
+            found.append((program.gradient(c.images[:size], c.labels[:size], (), out), out.tobytes()))
+        assert found[0] == found[1]
+    scratch = workspace.buffers["scratch"]
+    assert all(np.shares_memory(scratch, program.arena.workspace.buffers["scratch"]) for program in programs.values())
 
 
 @each_backend

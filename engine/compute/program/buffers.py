@@ -17,6 +17,7 @@ from engine.nn.parameters import ALIGNMENT, zeroed
 T = TypeVar("T")
 NOTHING = np.empty((0, 0, 0), np.float32)
 NO_SCRATCH = np.empty(0, np.float32)
+FLOAT = np.dtype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -95,10 +96,27 @@ def samples_of(plane: Array, N: int, C: int) -> Array:
     return plane[:, :, : N * C].reshape(*plane.shape[:2], N, C)
 
 
+class Workspace:
+    """Memory for what is used up within a pass: programs of which one runs at a time may have the same.
+
+    Whatever is in `buffers` when a pass begins means nothing.
+    """
+
+    def __init__(self) -> None:
+        self.buffers: dict[str, Array] = {}  # by name
+
+    def lend(self, name: str, size: int) -> Array:
+        """Return so many values on a cache line: those that were lent by this name before, if they are enough."""
+        if name not in self.buffers or self.buffers[name].size < size:
+            self.buffers[name] = zeroed(size * FLOAT.itemsize).view(FLOAT)
+        return self.buffers[name][:size]
+
+
 class Arena:
     """Hands out aligned buffers and remembers them. Scratch of one name and shape is shared by all who ask."""
 
-    def __init__(self) -> None:
+    def __init__(self, workspace: Workspace) -> None:
+        self.workspace = workspace
         self.buffers: list[NDArray[Any]] = []
         self._gradients: list[Array] = []
         self._given = 0  # of the gradients
@@ -112,9 +130,11 @@ class Arena:
         return buffer
 
     def gradient(self, *shape: int) -> Array:
-        """Return a plane for a gradient: a new buffer, or the next of those that `by_turns` lets others use as well."""
+        """Return a plane for a gradient: a new one, or the next of those that `by_turns` lets others use as well."""
         if self._given == len(self._gradients):
-            self._gradients.append(self.keep(*shape))
+            alike = sum(plane.shape == shape for plane in self._gradients)
+            plane = self.workspace.lend(f"gradient {shape} {alike}", prod(shape))
+            self._gradients.append(plane.reshape(shape))
         buffer, self._given = self._gradients[self._given], self._given + 1
         return buffer.reshape(-1)[: prod(shape)].reshape(shape)
 

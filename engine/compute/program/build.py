@@ -31,7 +31,7 @@ class Builder:
         samples = inputs if inputs.ndim == 4 else inputs[:, None, None]
         x = Activation(frames[0], N, samples.transpose(1, 2, 0, 3))
         y = activation(self.arena, frames[-1], N, needs[-1])
-        scratch = self.arena.keep(scratch_of(steps, N, self.microbatch, self.backend))
+        scratch = self.arena.workspace.lend("scratch", scratch_of(steps, N, self.microbatch, self.backend))
         site = Site(self.backend, self.weights, self.arena, scratch, self.microbatch)
         return chain(steps, frames, needs, x, y, site), y
 

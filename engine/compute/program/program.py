@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.compute.program.buffers import Arena
+from engine.compute.program.buffers import Arena, Workspace
 from engine.compute.program.build import Builder
 from engine.compute.program.fusion import steps_of
 from engine.compute.program.inspection import OperationInfo, describe
@@ -32,13 +32,19 @@ class Program:
     """
 
     def __init__(
-        self, model: Model, samples: int, microbatch: int, weights: Weights, options: LossOptions | None = None
+        self,
+        model: Model,
+        samples: int,
+        microbatch: int,
+        weights: Weights,
+        options: LossOptions | None = None,
+        workspace: Workspace | None = None,
     ) -> None:
         if min(samples, microbatch) < 1:
             raise ValueError(f"a micro-batch has at least 1 sample, got {min(samples, microbatch)}")
         self.model = model
         self.weights = weights
-        self.arena = Arena()
+        self.arena = Arena(workspace or Workspace())
         self._inputs = self.arena.keep(samples, *model.shape)
         self._steps = steps_of(model)
         builder = Builder(weights.backend, weights, self.arena, microbatch)

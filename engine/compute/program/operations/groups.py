@@ -35,8 +35,9 @@ class Groups(Operation):
         self._weights, names = weights, step.parameter_names
         self._parameters = [weights.parameters[name] for name in names]
         self._size = max((weights.layout.slices[name].stop for name in names), default=0)
-        rows = site.arena.keep(levels(len(self._groups), 1), self._size)
-        self._waiting = rows.reshape(-1)
+        depth = levels(len(self._groups), 1)
+        self._waiting = site.arena.workspace.lend("sums of groups", depth * self._size)
+        rows = self._waiting.reshape(depth, self._size)
         self._views = [[weights.layout.view(row, name) for name in names] for row in rows]
 
     @classmethod
