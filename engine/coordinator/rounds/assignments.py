@@ -2,11 +2,13 @@
 
 import math
 from collections.abc import Iterable
+from statistics import median
 
 from engine.compute.tree import Block
 from engine.coordinator.rounds.events import Answered, Assign, IgnoreReason, Worker
 from engine.coordinator.rounds.leases import Leases
 from engine.coordinator.rounds.round import Round
+from engine.coordinator.rounds.shares import VECTOR
 from engine.coordinator.rounds.worker import Task, WorkerState
 
 ALIKE = 0.03  # a part of a speed: so much it differs from step to step for no reason
@@ -182,6 +184,20 @@ class Assignments:
     def idle_relays(self) -> int:
         """Return how many of the idle have several processes."""
         return sum(self.workers[worker].processes > 1 for worker in self.idle)
+
+    def vector_time(self, size: int) -> float:
+        """Return what a relay's vector takes on its way, in the time in which it computes a micro-batch.
+
+        It is what relays wait besides computing their shares of `size` micro-batches, divided among all of them, whose
+        vectors share a link; rounded down to VECTOR times a power of two, so that shares stay alike from step to step.
+        """
+        relays = [self.workers[worker] for worker in self.idle if self.workers[worker].processes > 1]
+        known = [(1 / state.speed, 1 / state.pace) for state in relays if state.speed and state.pace]
+        if not known:
+            return VECTOR
+        computing = median(pace for _, pace in known)
+        waiting = median(speed - pace for speed, pace in known) * size / len(self.idle)
+        return VECTOR * 2.0 ** (int(max(1.0, waiting / len(relays) / computing / VECTOR)).bit_length() - 1)
 
     def least_processes(self) -> int:
         """Return the fewest processes that any idle worker has."""

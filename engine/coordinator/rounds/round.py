@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable, Iterable
 from engine.compute import tree
 from engine.compute.tree import Block
 from engine.coordinator.rounds.events import Begin, Worker
-from engine.coordinator.rounds.shares import shares_with_relays
+from engine.coordinator.rounds.shares import VECTOR, shares_with_relays
 from engine.coordinator.rounds.voting import Ballot, itself
 from engine.coordinator.rounds.worker import Task
 
@@ -30,12 +30,14 @@ class Round:
         self._audit = begin.audit
         self.start, self.stop = begin.part or (0, begin.total)  # of it is to be computed
 
-    def cut(self, speeds: list[float], cap: int, relays: int = 0, slack: float = 0.0) -> list[Block]:
+    def cut(
+        self, speeds: list[float], cap: int, relays: int = 0, slack: float = 0.0, vector: float = VECTOR
+    ) -> list[Block]:
         """Return shares of the round proportional to `speeds`; they wait in pieces of at most `cap` micro-batches.
 
-        `relays`, `slack`: as in `shares_with_relays`.
+        `relays`, `slack`, `vector`: as in `shares_with_relays`.
         """
-        cut = shares_with_relays((self.start, self.stop), self.total, speeds, relays, slack)
+        cut = shares_with_relays((self.start, self.stop), self.total, speeds, relays, slack, vector)
         for start, stop in cut:
             for low in range(start, stop, cap):
                 self.waiting.append(tree.cover(low, min(low + cap, stop), self.total))

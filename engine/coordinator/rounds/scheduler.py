@@ -231,5 +231,6 @@ class Scheduler:
         speeds, all_known = self._assignments.speeds()
         cap = current.cap if all_known else min(current.cap, UNTRIED)
         relays = self._assignments.idle_relays()
-        shares = current.cut(speeds, cap * self._assignments.least_processes(), relays, SLACK)
+        vector = self._assignments.vector_time(current.stop - current.start)
+        shares = current.cut(speeds, cap * self._assignments.least_processes(), relays, SLACK, vector)
         self._assignments.pass_over(shares)

@@ -6,7 +6,9 @@ from itertools import accumulate, pairwise
 
 from engine.compute.tree import Block, cover
 
-VECTOR = 0.02  # what sending and adding one more vector takes, in the time that a worker needs for a micro-batch
+VECTOR = (
+    0.02  # what sending and adding one more vector takes at least, in the time that a worker needs for a micro-batch
+)
 
 
 def shares(total: int, speeds: Sequence[float]) -> list[Block]:
@@ -23,18 +25,22 @@ def shares(total: int, speeds: Sequence[float]) -> list[Block]:
     return [(end - count, end) for end, count in zip(accumulate(counts), counts, strict=True)]
 
 
-def shares_with_relays(part: Block, total: int, speeds: Sequence[float], relays: int, slack: float) -> list[Block]:
+def shares_with_relays(
+    part: Block, total: int, speeds: Sequence[float], relays: int, slack: float, vector: float = VECTOR
+) -> list[Block]:
     """Cut `part` as `shares_along_tree` does, the first `relays` shares at the tree's own halves, if these are near.
 
     What is left by relays is cut for all others together. So where one relay stands for twice as many machines as the
     next, as in the tree that relays form, each of them has one block.
     """
-    return list(_cached_cut(part, total, tuple(speeds), relays, slack))
+    return list(_cached_cut(part, total, tuple(speeds), relays, slack, vector))
 
 
 @lru_cache(64)  # while speeds stay as they are, every step is cut alike
-def _cached_cut(part: Block, total: int, speeds: tuple[float, ...], relays: int, slack: float) -> list[Block]:
-    cut = shares_along_tree(part, total, speeds)
+def _cached_cut(
+    part: Block, total: int, speeds: tuple[float, ...], relays: int, slack: float, vector: float
+) -> list[Block]:
+    cut = shares_along_tree(part, total, speeds, vector)
     if not relays:
         return cut
     alone = cut[:relays]
@@ -74,31 +80,32 @@ def _nearest(number: int, grid: int) -> int:
     return (number + grid // 2) // grid * grid
 
 
-def shares_along_tree(part: Block, total: int, speeds: Sequence[float]) -> list[Block]:
+def shares_along_tree(part: Block, total: int, speeds: Sequence[float], vector: float = VECTOR) -> list[Block]:
     """Cut `part` of [0, total) as `shares` does, or at multiples of a power of two where that costs less in all.
 
     A share is sent as one vector for each block of the tree that it consists of, and few of them may be worth that some
-    worker has a little more to do than its speed says, which is not known so well in any case.
+    worker has a little more to do than its speed says, which is not known so well in any case. A `vector` costs as much
+    as so many micro-batches of a worker of mean speed.
     """
     first, last = part
     exact = [(first + start, first + stop) for start, stop in shares(last - first, speeds)]
-    best, least = exact, _cost(exact, total, speeds)
+    best, least = exact, _cost(exact, total, speeds, vector)
     grid = 2
     while grid * len(speeds) <= last - first and _vectors(best, total) > len(speeds):
         ends = [min(last, max(first, (end + grid // 2) // grid * grid)) for _, end in exact[:-1]]
         coarse = list(zip([first, *ends], [*ends, last], strict=True))
-        cost = _cost(coarse, total, speeds)
+        cost = _cost(coarse, total, speeds, vector)
         if cost < least:
             best, least = coarse, cost
         grid *= 2
     return best
 
 
-def _cost(cut: list[Block], total: int, speeds: Sequence[float]) -> float:
+def _cost(cut: list[Block], total: int, speeds: Sequence[float], vector: float) -> float:
     """Return how long a round takes, in the time that a worker of mean speed needs for a micro-batch."""
     mean = sum(speeds) / len(speeds)
     slowest = max((stop - start) / speed for (start, stop), speed in zip(cut, speeds, strict=True))
-    return mean * slowest + VECTOR * _vectors(cut, total)
+    return mean * slowest + vector * _vectors(cut, total)
 
 
 def _vectors(cut: list[Block], total: int) -> int:

@@ -76,3 +76,21 @@ def test_equal_relays_get_equal_shares_whoever_is_served_first() -> None:
             answer = Answered(one.worker, number, one.attempt, one.share, seconds=1.0)
             scheduler.handle(answer, now + wait)
         now += 3.0
+
+
+@pytest.mark.parametrize(("waiting", "wanted"), [(0.0, (0, 40)), (0.5, (0, 40)), (9.0, (0, 32)), (900.0, (0, 32))])
+def test_relays_that_wait_long_for_their_vectors_send_one_each(waiting: float, wanted: tree.Block) -> None:
+    """One computes 5 micro-batches a second, the other 3; what a share needs is on its way for `waiting` seconds."""
+    scheduler, now, given = Scheduler(), 0.0, list[Assign]()
+    for name in (b"a", b"b"):
+        scheduler.handle(Joined(name, processes=4), now)
+    for number in range(1, 60):
+        given = [one for one in scheduler.handle(Begin(number, 64, number, 64), now) if isinstance(one, Assign)]
+        for one in given:
+            blocks = tree.cover(*one.share, 64)
+            for block in blocks:
+                speed = 5.0 if one.worker == b"a" else 3.0
+                answer = Answered(one.worker, number, one.attempt, block, seconds=(block[1] - block[0]) / speed)
+                scheduler.handle(answer, now + waiting + (block[1] - one.share[0]) / speed)
+        now += 100.0 + waiting
+    assert wanted in {one.share for one in given}
