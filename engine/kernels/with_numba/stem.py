@@ -3,7 +3,8 @@
 The four outputs of each pool window stay in registers until the largest is known.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from itertools import product as pairs_of
 from typing import Any
@@ -15,7 +16,8 @@ from engine.kernels.with_numba.vector import Vector
 from engine.kernels.with_numba.vectors import COUNT, FLOATS, ROUTE, Lanes, chains, each_pair, emitted, number
 from engine.kernels.with_numba.windows import PLACES, first_maximum, there
 
-USUAL = 3  # the size of a filter whose taps are written out
+Taps = Callable[[Sequence[Lanes], list[Vector]], list[Vector]]
+USUAL = 3, 5  # sizes of filters whose taps are written out
 
 
 @kernel
@@ -58,37 +60,71 @@ def window(
 
     Of the window `below` rows and `right` columns are there, if less than two.
     """
-    parts = there(b, 1, right), there(b, 1, below)
+    parts, here = (there(b, 1, right), there(b, 1, below)), _Window(b, x, row, filters, k, bias, y, route, count)
 
-    def tap(lanes: Sequence[Lanes], line: Any, column: Any, sums: list[Vector]) -> list[Vector]:
-        start = b.gep(filters, [b.mul(b.add(b.mul(line, k), column), count)])
+    def over_filters(size: int | None) -> None:
+        taps = here.in_loops if size is None else partial(here.written_out, size)
+        with b.if_else(b.and_(*parts)) as (whole, part):
+            with whole:
+                each_pair(b, count, partial(here.emit, taps, None))
+            with part:
+                each_pair(b, count, partial(here.emit, here.in_loops, parts))
+
+    by_size(b, k, over_filters)
+
+
+def by_size(b: Any, k: Any, emit: Callable[[int | None], None]) -> None:
+    """Emit code for k of each usual size, and for any other: `emit(None)`."""
+    sizes = [b.icmp_signed("==", k, number(size)) for size in USUAL]
+    for size, is_size in zip(USUAL, sizes, strict=True):
+        with b.if_then(is_size):
+            emit(size)
+    with b.if_then(b.not_(b.or_(*sizes))):
+        emit(None)
+
+
+@dataclass(frozen=True)
+class _Window:
+    """Emits the instructions of a window; the fields are LLVM's values, as in `window`."""
+
+    b: Any
+    x: Any
+    row: Any
+    filters: Any
+    k: Any
+    bias: Any
+    y: Any
+    route: Any
+    count: Any
+
+    def emit(self, taps: Taps, parts: tuple[Any, Any] | None, *vectors: Lanes) -> None:
+        """Do some filters, with what adds up their taps; `parts` as in `first_maximum`."""
+        sums = taps(vectors, [vectors[0].zero()] * 4 * len(vectors))
+        for number_, lanes in enumerate(vectors):
+            best, place = first_maximum(sums[4 * number_ : 4 * number_ + 4], parts)
+            lanes.store(best + lanes.load(self.bias), self.y)
+            lanes.store_bytes(place, self.route)
+
+    def written_out(self, size: int, lanes: Sequence[Lanes], sums: list[Vector]) -> list[Vector]:
+        """Add up the taps of a filter whose size is known."""
+        for line, column in pairs_of(range(size), repeat=2):
+            sums = self._tap(lanes, number(line), number(column), sums)
+        return sums
+
+    def in_loops(self, lanes: Sequence[Lanes], sums: list[Vector]) -> list[Vector]:
+        """Add up the taps of a filter of any size."""
+
+        def taps(line: Any, sums: list[Vector]) -> list[Vector]:
+            return chains(self.b, self.k, sums, partial(self._tap, lanes, line))
+
+        return chains(self.b, self.k, sums, taps)
+
+    def _tap(self, lanes: Sequence[Lanes], line: Any, column: Any, sums: list[Vector]) -> list[Vector]:
+        b = self.b
+        start = b.gep(self.filters, [b.mul(b.add(b.mul(line, self.k), column), self.count)])
         pixels = [
-            lanes[0].every(b.gep(x, [b.add(b.mul(b.add(line, number(p)), row), b.add(column, number(q)))]))
+            lanes[0].every(b.gep(self.x, [b.add(b.mul(b.add(line, number(p)), self.row), b.add(column, number(q)))]))
             for p, q in PLACES
         ]
         products = [(pixel, factor) for factor in [one.load(start) for one in lanes] for pixel in pixels]
         return [pixel.fma(factor, total) for (pixel, factor), total in zip(products, sums, strict=True)]
-
-    def written_out(lanes: Sequence[Lanes], sums: list[Vector]) -> list[Vector]:
-        for line, column in pairs_of(range(USUAL), repeat=2):
-            sums = tap(lanes, number(line), number(column), sums)
-        return sums
-
-    def in_loops(lanes: Sequence[Lanes], sums: list[Vector]) -> list[Vector]:
-        def taps(line: Any, sums: list[Vector]) -> list[Vector]:
-            return chains(b, k, sums, lambda column, sums: tap(lanes, line, column, sums))
-
-        return chains(b, k, sums, taps)
-
-    def emit(taps: Any, parts: tuple[Any, Any] | None, *vectors: Lanes) -> None:
-        sums = taps(vectors, [vectors[0].zero()] * 4 * len(vectors))
-        for number_, lanes in enumerate(vectors):
-            best, place = first_maximum(sums[4 * number_ : 4 * number_ + 4], parts)
-            lanes.store(best + lanes.load(bias), y)
-            lanes.store_bytes(place, route)
-
-    with b.if_else(b.and_(b.icmp_signed("==", k, number(USUAL)), b.and_(*parts))) as (usual, other):
-        with usual:
-            each_pair(b, count, partial(emit, written_out, None))
-        with other:
-            each_pair(b, count, partial(emit, in_loops, parts))

@@ -1,19 +1,20 @@
 """The gradient of the first convolution's filters, compiled.
 
-The sums of nine taps stay in registers while a micro-batch passes by. All four outputs of a window are multiplied,
-those that were not the largest by 0: so chains are those of a product.
+Sums of some taps stay in registers while a micro-batch passes by. All four outputs of a window are multiplied, those
+that were not the largest by 0: so chains are those of a product.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import product as pairs_of
 from typing import Any
 
 from engine.kernels.table import Array, Place, Route, Size
 from engine.kernels.with_numba.jit import kernel, plain
 from engine.kernels.with_numba.microkernel import pointer
 from engine.kernels.with_numba.pairs import level, level_of, levels, merge, merge_rest
-from engine.kernels.with_numba.stem import USUAL
+from engine.kernels.with_numba.stem import by_size
 from engine.kernels.with_numba.tile import choose
 from engine.kernels.with_numba.vector import Vector
 from engine.kernels.with_numba.vectors import (
@@ -32,7 +33,7 @@ from engine.kernels.with_numba.vectors import (
 )
 from engine.kernels.with_numba.windows import PLACES, share
 
-TAPS = USUAL * USUAL  # at a time
+TAPS, MOST = 9, 13  # at a time: of a filter of any size, of one of the usual sizes
 PAIRED = choose().rows * choose().vectors >= 2 * TAPS  # whether registers hold the sums of two vectors
 
 
@@ -83,26 +84,48 @@ def gradient_of_taps(
     `spare` has room for `count` values, of taps that are not there.
     """
     windows = _Windows(b, x, image, row, dy, dy_row, dy_column, route, route_row, route_column, h, w, n, count)
+    taps, over_filters = _Taps(b, windows, sums, k, count, spare), each_pair if PAIRED else each
+    by_size(b, k, lambda size: over_filters(b, count, partial(taps.of_size, size) if size else taps.of_any_size))
 
-    def emit(size: Any, *vectors: Lanes) -> None:
-        taps = b.mul(size, size)
+
+@dataclass(frozen=True)
+class _Taps:
+    """Emits the gradients of some filters, a group of taps after the other; the fields are as in `gradient_of_taps`."""
+
+    b: Any
+    windows: "_Windows"
+    to: Any
+    k: Any
+    count: Any
+    spare: Any
+
+    def of_size(self, size: int, *vectors: Lanes) -> None:
+        """Do all taps of a filter whose size is known."""
+        b, places = self.b, list(pairs_of(range(size), repeat=2))
+        for first in range(0, size * size, MOST):
+            some = range(first, min(first + MOST, size * size))
+            pixels = [b.add(b.mul(self.windows.row, number(places[t][0])), number(places[t][1])) for t in some]
+            self._do([self._place(number(t)) for t in some], pixels, vectors)
+
+    def of_any_size(self, *vectors: Lanes) -> None:
+        """Do all taps, and, so that groups are alike, the first one again for those that are not there."""
+        b, k, taps = self.b, self.k, self.b.mul(self.k, self.k)
         with loop(b, number(0), taps, TAPS) as first:
             numbers = [b.add(first, number(t)) for t in range(TAPS)]
             there = [b.icmp_signed("<", tap, taps) for tap in numbers]
-            pixels = [b.add(b.mul(b.sdiv(tap, size), row), b.srem(tap, size)) for tap in numbers]
+            pixels = [b.add(b.mul(b.sdiv(tap, k), self.windows.row), b.srem(tap, k)) for tap in numbers]
             pixels = [b.select(yes, pixel, number(0)) for yes, pixel in zip(there, pixels, strict=True)]
-            found = windows.sums(vectors, pixels)
-            for t, (yes, tap) in enumerate(zip(there, numbers, strict=True)):
-                target = b.select(yes, b.gep(sums, [b.mul(tap, count)]), spare)
-                for lanes, value in zip(vectors, found[t::TAPS], strict=True):
-                    lanes.store(value, target)
+            targets = [b.select(yes, self._place(tap), self.spare) for yes, tap in zip(there, numbers, strict=True)]
+            self._do(targets, pixels, vectors)
 
-    over_filters = each_pair if PAIRED else each
-    with b.if_else(b.icmp_signed("==", k, number(USUAL))) as (usual, other):
-        with usual:
-            over_filters(b, count, partial(emit, number(USUAL)))
-        with other:
-            over_filters(b, count, partial(emit, k))
+    def _place(self, tap: Any) -> Any:
+        return self.b.gep(self.to, [self.b.mul(tap, self.count)])
+
+    def _do(self, targets: Sequence[Any], pixels: Sequence[Any], vectors: Sequence[Lanes]) -> None:
+        found = self.windows.sums(vectors, pixels)
+        for t, target in enumerate(targets):
+            for lanes, value in zip(vectors, found[t :: len(targets)], strict=True):
+                lanes.store(value, target)
 
 
 @dataclass(frozen=True)

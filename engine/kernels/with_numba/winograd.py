@@ -113,9 +113,8 @@ def winograd_gradient(
         v, m = rest[: 36 * v_point], rest[36 * v_point : 36 * (v_point + m_point)]
         for top in range(0, t, rows):
             taken = min(rows, t - top)
-            for i in range(taken):
-                at = i * M
-                take_row(x, dy, place, route, size, top + i, samples, (C, O), v, v_point, m, m_point, at, nothing)
+            some = top, taken
+            take_rows(x, dy, place, route, size, some, samples, (C, O), v, v_point, m, m_point, nothing)
             if top + taken < t:
                 for g in range(36):
                     product(v, g * v_point, 1, C, m, g * m_point, O, u, g * point, C, taken * M, O, top > 0)
@@ -125,49 +124,43 @@ def winograd_gradient(
                 for g in range(36):  # v has served its purpose, and is in the cache
                     u_g = g * (filters.size // 36)
                     product(m, g * m_point, O, 1, filters, u_g, C, v, g * v_point, taken * M, O, C, False)
-                for i in range(taken):
-                    give_row(v, v_point, i * M, dx, top + i, samples, C, z)
+                give_rows(v, v_point, dx, some, samples, C, z)
     take_total(dw.reshape(-1), stack, count, C * O, point)
 
 
 @inner
-def take_row(
+def take_rows(
     x: Array,
     dy: Array,
     place: Place,
     route: Route,
     size: Size,
-    i: int,
+    rows: Size,
     samples: tuple[int, int, int],
     channels: Size,
     v: Array,
     v_point: int,
     m: Array,
     m_point: int,
-    at: int,
     nothing: Array,
 ) -> None:
-    """Transform row i of x to v and of dy to m, of `samples` (the first, how many, those of a micro-batch).
-
-    They begin at number `at` of the rows of the matrices.
-    """
+    """Transform rows (first, how many) of x to v and of dy to m, of `samples` (first, how many, of a micro-batch)."""
     (first, n, microbatch), (C, O), s = samples, channels, (x.shape[1] - 2) // 4  # noqa: E741
-    for f in range(first, first + n, microbatch):
-        k, row, to = min(microbatch, first + n - f), at + (f - first) * s, (place[0], place[1] + f * O)
-        transform(x, i, f * C, k * C, v, row * C, v_point)
-        take_in(dy, to, route, f * O, size, i, k * O, m, row * O, m_point, nothing)
+    for i in range(rows[1]):
+        for f in range(first, first + n, microbatch):
+            k, at, to = min(microbatch, first + n - f), (i * n + f - first) * s, (place[0], place[1] + f * O)
+            transform(x, rows[0] + i, f * C, k * C, v, at * C, v_point)
+            take_in(dy, to, route, f * O, size, rows[0] + i, k * O, m, at * O, m_point, nothing)
 
 
 @inner
-def give_row(
-    v: Array, v_point: int, at: int, dx: Array, i: int, samples: tuple[int, int, int], C: int, z: Array
-) -> None:
-    """Transform the gradient v of what `take_row` made of x back to dx."""
-    first, n, microbatch = samples
-    s = (dx.shape[1] - 2) // 4
-    for f in range(first, first + n, microbatch):
-        row = at + (f - first) * s
-        fold_back(v, row * C, v_point, dx, i, f * C, min(microbatch, first + n - f) * C, z)
+def give_rows(v: Array, v_point: int, dx: Array, rows: Size, samples: tuple[int, int, int], C: int, z: Array) -> None:
+    """Transform the gradient v of what `take_rows` made of x back to dx."""
+    (first, n, microbatch), s = samples, (dx.shape[1] - 2) // 4
+    for i in range(rows[1]):
+        for f in range(first, first + n, microbatch):
+            at, k = (i * n + f - first) * s, min(microbatch, first + n - f)
+            fold_back(v, at * C, v_point, dx, rows[0] + i, f * C, k * C, z)
 
 
 @inner
