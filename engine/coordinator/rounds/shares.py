@@ -92,13 +92,25 @@ def shares_along_tree(part: Block, total: int, speeds: Sequence[float], vector: 
     best, least = exact, _cost(exact, total, speeds, vector)
     grid = 2
     while grid * len(speeds) <= last - first and _vectors(best, total) > len(speeds):
-        ends = [min(last, max(first, (end + grid // 2) // grid * grid)) for _, end in exact[:-1]]
-        coarse = list(zip([first, *ends], [*ends, last], strict=True))
+        coarse = _on_grid(exact, grid)
         cost = _cost(coarse, total, speeds, vector)
         if cost < least:
             best, least = coarse, cost
         grid *= 2
     return best
+
+
+def _on_grid(cut: list[Block], grid: int) -> list[Block]:
+    """Return the shares with their ends moved to multiples of `grid`, so that who has something to do keeps some."""
+    last, left = cut[-1][1], sum(start < stop for start, stop in cut)
+    ends, before = [], cut[0][0]
+    for start, end in cut[:-1]:
+        left -= start < end
+        least = (before // grid + 1) * grid if start < end else before
+        most = ((last - 1) // grid + 1 - left) * grid
+        before = min(last, max(least, min(_nearest(end, grid), most)))
+        ends.append(before)
+    return list(zip([cut[0][0], *ends], [*ends, last], strict=True))
 
 
 def _cost(cut: list[Block], total: int, speeds: Sequence[float], vector: float) -> float:

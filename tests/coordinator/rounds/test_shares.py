@@ -49,3 +49,17 @@ def test_a_worker_that_is_twice_as_fast_gets_twice_as_much() -> None:
 def test_nothing_to_gain_changes_nothing() -> None:
     assert shares_along_tree((0, 4), 4, [1.02, 0.98]) == [(0, 2), (2, 4)]
     assert shares_along_tree((0, 1), 1, [1.0, 1.0, 1.0]) == shares(1, [1.0, 1.0, 1.0])
+
+
+def test_a_vector_that_costs_much_leaves_nobody_without_work() -> None:
+    """Each has one block, as near to its speed as that allows; one that is too slow for a micro-batch stays without."""
+    speeds = [16.2, 15.0, 12.2, 11.5, 11.5, 10.4, 10.3, 8.4]
+    equal = [(8 * i, 8 * i + 8) for i in range(8)]
+    assert shares_along_tree((0, 64), 64, speeds, vector=100.0) == equal
+    assert vectors(shares(64, speeds), 64) > 12
+    cut = shares_along_tree((0, 64), 64, [0.001, *speeds], vector=100.0)
+    assert cut[0] == (0, 0)
+    assert all(start < stop for start, stop in cut[1:])
+    assert shares_along_tree((0, 20), 20, [5.0, 4.0, 3.0, 3.0, 2.0], vector=100.0) == [
+        (4 * i, 4 * i + 4) for i in range(5)
+    ]
