@@ -50,7 +50,7 @@ def main() -> int:
         from engine.cli import main as run  # noqa: PLC0415
 
         return run()
-    except KeyboardInterrupt:  # before the command line is ready to say so, or after it
+    except KeyboardInterrupt:  # while engine.cli is loading, or outside of its own handler
         print("gradsum: interrupted", file=sys.stderr)
         return 130
 

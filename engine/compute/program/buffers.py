@@ -97,16 +97,16 @@ def samples_of(plane: Array, N: int, C: int) -> Array:
 
 
 class Workspace:
-    """Memory for what is used up within a pass: programs of which one runs at a time may have the same.
+    """Memory that is needed only during a pass. Programs that never run at the same time may share it.
 
-    Whatever is in `buffers` when a pass begins means nothing.
+    The contents of `buffers` are undefined when a pass begins.
     """
 
     def __init__(self) -> None:
         self.buffers: dict[str, Array] = {}  # by name
 
     def lend(self, name: str, size: int) -> Array:
-        """Return so many values on a cache line: those that were lent by this name before, if they are enough."""
+        """Return `size` values, aligned to a cache line: the buffer of this name, replaced if it is too small."""
         if name not in self.buffers or self.buffers[name].size < size:
             self.buffers[name] = zeroed(size * FLOAT.itemsize).view(FLOAT)
         return self.buffers[name][:size]

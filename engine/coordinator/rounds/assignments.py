@@ -186,10 +186,11 @@ class Assignments:
         return sum(self.workers[worker].processes > 1 for worker in self.idle)
 
     def vector_time(self, size: int) -> float:
-        """Return what a relay's vector takes on its way, in the time in which it computes a micro-batch.
+        """Return the transfer time of a relay's vector, in units of the time that it needs to compute a micro-batch.
 
-        It is what relays wait besides computing their shares of `size` micro-batches, divided among all of them, whose
-        vectors share a link; rounded down to VECTOR times a power of two, so that shares stay alike from step to step.
+        It is estimated as the time of a share (of a round of `size` micro-batches) that is not spent computing, divided
+        by the number of relays, whose vectors share a link. It is rounded down to VECTOR times a power of two, so that
+        shares do not change from step to step.
         """
         relays = [self.workers[worker] for worker in self.idle if self.workers[worker].processes > 1]
         known = [(1 / state.speed, 1 / state.pace) for state in relays if state.speed and state.pace]

@@ -26,7 +26,7 @@ def first_maximum(window: Sequence[Vector], parts: tuple[Any, Any] | None) -> tu
     """Return the first largest of four vectors, or a NaN among them, and bytes that tell which it was.
 
     `parts` is None if all count; else the second and fourth only if its first, the third and fourth if its second.
-    Not to ask saves half of all that is done with AVX2, which has no masks: so whole windows have code of their own.
+    Whole windows have code of their own because AVX2 has no mask registers: there, `parts` doubles the instructions.
     """
     best, b = window[0], window[0].builder
     place = ir.Constant(WORDS, None)  # as wide as floats until the end: what chooses one of them chooses the other

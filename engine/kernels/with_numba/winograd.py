@@ -61,7 +61,7 @@ def at_once(s: int, C: int, filters: int) -> int:
 def rows_at_once(t: int, tiles: int, C: int, filters: int) -> int:
     """Return how many of t rows of so many `tiles` a gradient takes at a time: as many as the second cache holds.
 
-    All rows at once need no 36 products that are written and read again.
+    With all rows at once, the 36 products of a row need not be written and read again for the next one.
     """
     return max(1, min(t, SECOND_CACHE // (36 * tiles * (C + filters))))
 
