@@ -13,7 +13,7 @@ MUST = (
     *faults.KINDS,
     *faults.OF_EXCHANGE,
     *(f"again: {why}" for why in faults.AGAIN.values()),
-    *("Hello", "Ready", "Place", "Process", "Arrived", "Credit", "Result", "Goodbye", "Met", "Sum"),
+    *("Hello", "Ready", "Place", "Process", "Arrived", "Credit", "Result", "Goodbye", "Met", "Fault", "Sum"),
     *("Joined", "Resized", "Left", "Begin", "Answered", "Tick", "Assign", "Accept", "Ignore", "Lapsed", "Complete"),
 )
 
@@ -26,7 +26,7 @@ def test_sums_are_exact_through_faults() -> None:
 @pytest.mark.check
 @pytest.mark.computes
 def test_everything_happens_often_enough() -> None:
-    done = faults.run(1500, Costs())
+    done = faults.run(2000, Costs())
     assert {kind: done[kind] for kind in MUST if done[kind] < 100} == {}
 
 

@@ -10,7 +10,7 @@ from benchmarks.simulation.network import Link, Network, Path
 from benchmarks.simulation.processes import size_of
 from engine.wire import exchange
 from engine.wire import messages as m
-from workers.relay.links import Dial, Forget, LinkAction, LinkEvent, Met, Present, Said, Tell, Unlink
+from workers.relay.links import Dial, Forget, LinkAction, LinkEvent, Met, Present, Said, Tell, Unlink, Unsent
 
 
 class Host(Protocol):
@@ -99,7 +99,7 @@ class SimulatedLinks:
 
     def _tell(self, number: int, message: m.Message, payload: m.Frame) -> None:
         if number not in self.to:
-            self._say(Met(number, False))
+            self._say(Unsent(number))
             return
         other, path = self.to[number]
         own, frames = self.number, [bytes(frame) for frame in m.encode(message, payload)]

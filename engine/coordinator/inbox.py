@@ -91,8 +91,11 @@ class Inbox:
             case relays.Place():
                 self._peers.processes.seat(peer, message)
             case exchange.Met():
-                if self._dispatcher.exchanges.met(peer, message):
-                    self._dispatcher.put(rounds.Stranded(peer))
+                for stranded in self._dispatcher.exchanges.met(peer, message):
+                    self._dispatcher.put(rounds.Stranded(stranded))
+            case exchange.Fault():
+                for stranded in self._dispatcher.exchanges.fault(peer, message):
+                    self._dispatcher.put(rounds.Stranded(stranded))
             case exchange.Sum():
                 self._dispatcher.exchanges.sum(peer, message, payload, self._clock.now())
             case relays.Credit():

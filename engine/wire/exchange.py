@@ -12,6 +12,7 @@ are in the order of a roster, and the vector is cut into as many parts, the firs
                <-------------   WORK        with the number of a roster; payload: a part of the parameters
     RESULT     ------------->               of a block, without a payload: others have its parts
                <-------------   ADD         these answers count (payload)
+    FAULT      ------------->               nothing came in time from that relay, or nothing that fits
     SUM        ------------->               a part of the sums (payload)
 
     relay                       relay
@@ -62,6 +63,15 @@ class Met(FromRelay, Message):
     session: str = text(32)
     number: int = count()
     reached: int = count(1)
+
+
+@dataclass(frozen=True)
+class Fault(FromRelay, Message):
+    """Nothing came in time from the relay `number`, or nothing that fits, or it could not be sent to."""
+
+    opcode: ClassVar[int] = 27
+    session: str = text(32)
+    number: int = count()
 
 
 @dataclass(frozen=True)

@@ -75,8 +75,8 @@ def test_one_that_is_not_reached_and_two_that_lose_each_other(gradsum: Gradsum, 
             with relays(net):
                 heard(run, "exchange among 4 relays")
                 route(net, "add", ("n1",), ("n2",))
-                heard(run, "is done again with whole vectors: .* cannot reach")
-                heard(run, "exchange among 0 relays")
+                # The round that goes on is begun anew, unless others had done the share of the two that wait by then.
+                heard(run, "n1:.* cannot reach n2:|n2:.* cannot reach n1:")
                 route(net, "delete", ("n1",), ("n2",))
                 heard(run, "exchange among 4 relays")
                 run.send_signal(signal.SIGINT)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from engine.wire import messages as m
-from workers.relay.links import Dial, Expect, Forget, LinkAction, LinkEvent, Met, Present, Said, Tell, Unlink
+from workers.relay.links import Dial, Expect, Forget, LinkAction, LinkEvent, Met, Present, Said, Tell, Unlink, Unsent
 
 
 class ToyLinks:
@@ -57,7 +57,7 @@ class ToyLinks:
     def _tell(self, number: int, message: m.Message, payload: m.Frame) -> None:
         self.told.append((number, message))
         if number not in self.to:
-            self._happened.append(Met(number, False))
+            self._happened.append(Unsent(number))
         elif not self.faulty(number, message):
             said = m.decode([bytes(frame) for frame in m.encode(message, payload)])
             self.to[number].say(Said(self.number, *said))

@@ -50,6 +50,7 @@ STRATEGIES: dict[type[m.Message], list[st.SearchStrategy[Any]]] = {
     m.Arrived: [texts(32), COUNTS, COUNTS],
     exchange.Meet: [texts(32), COUNTS, texts(100), texts(64)],
     exchange.Met: [texts(32), COUNTS, st.integers(0, 1)],
+    exchange.Fault: [texts(32), COUNTS],
     exchange.Piece: [texts(32), *[COUNTS] * 3],
     exchange.Roster: [texts(32), COUNTS],
     exchange.Add: [texts(32), COUNTS],
@@ -110,6 +111,7 @@ EXAMPLES: list[m.Message] = [
     exchange.Link("s", 1),
     exchange.Part("s", 1),
     exchange.Piece("s", 1, 2, 3),
+    exchange.Fault("s", 1),
 ]
 
 

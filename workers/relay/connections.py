@@ -15,7 +15,7 @@ from engine.wire import Endpoint, Received, exchange
 from engine.wire import messages as m
 from engine.wire.connections import Connections
 from engine.wire.keys import Keys
-from workers.relay.links import Dial, Expect, Forget, LinkAction, LinkEvent, Met, Present, Said, Tell, Unlink
+from workers.relay.links import Dial, Expect, Forget, LinkAction, LinkEvent, Met, Present, Said, Tell, Unlink, Unsent
 from workers.relay.uplink import ATTEMPT
 
 AGAIN = 0.25  # seconds between two times that a relay says its number
@@ -78,7 +78,7 @@ class Sockets:
                 self._forget(number)
             case Tell(number, message, payload):
                 if not self._send(number, m.encode(message, payload)):
-                    self._happened.append(Met(number, False))
+                    self._happened.append(Unsent(number))
             case Unlink():
                 for number in {*self._expected, *self._tried, *self._connections.numbers()}:
                     self._forget(number)

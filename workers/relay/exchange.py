@@ -4,11 +4,12 @@ event                               action
 SEAT with a number                  Present
 INVITE, MEET                        Expect; Dial, or Forget
 Met                                 Send MET
+Unsent                              Send FAULT
 ROSTER                              nothing: it says who is in the exchanges to come
 WORK with a part of the parameters  Send ARRIVED, Tell PART to all others; once theirs are there, it is as any WORK
 a block of the share                Tell PIECE to all others, keeping the own one
 ADD                                 Send SUM, once all pieces are there that count
-time                                Send MET for those of whom nothing came in time, and when something comes after all
+time                                Send FAULT for those of whom nothing came in time
 
 Nothing that another relay sends is used before it is checked, and each can fill but a bounded part of memory.
 """
@@ -25,7 +26,7 @@ from engine.errors import ProtocolError
 from engine.nn.parameters import Vector
 from engine.wire import exchange, relays
 from engine.wire import messages as m
-from workers.relay.links import Dial, Expect, Forget, LinkAction, LinkEvent, Met, Present, Said, Tell
+from workers.relay.links import Dial, Expect, Forget, LinkAction, LinkEvent, Met, Present, Said, Tell, Unsent
 from workers.session import Send
 
 MOST = 64  # pieces of one member for one round
@@ -88,7 +89,6 @@ class Exchange:
         self._early: defaultdict[int, list[Said]] = defaultdict(list)  # of rounds to come, by member
         self._whole: Whole | None = None
         self._for_parts, self._for_pieces = Patience(OF_MEMBER), Patience(OF_MEMBER)
-        self._silent: set[int] = set()  # those of whom it was told that nothing came
 
     def seated(self, seat: relays.Seat) -> list[Action]:
         """Take the number that the coordinator gives."""
@@ -104,7 +104,6 @@ class Exchange:
                 return [Expect(message.number, message.key)]
             case exchange.Meet(number=number, address=address):
                 self._early.pop(number, None)
-                self._silent.discard(number)
                 return [Dial(number, address, message.key) if address else Forget(number)]
             case exchange.Roster():
                 self._roster, self._members = message.roster, exchange.members_of(payload)
@@ -165,18 +164,19 @@ class Exchange:
         """Take what other relays say, or what has happened to the connections to them."""
         if isinstance(event, Met):
             return [Send(exchange.Met(self._session, event.number, int(event.reached)))] if self.number else []
+        if isinstance(event, Unsent):
+            return [self._fault(event.number)] if self.number else []
         message = event.message
         if not isinstance(message, exchange.Part | exchange.Piece) or message.session != self._session:
             return []
-        out: list[Action] = []
-        if event.number in self._silent:
-            self._silent.remove(event.number)
-            out.append(Send(exchange.Met(self._session, event.number, 1)))
         if self._round is None or message.round > self._round.number:
             self._keep(event)
         elif message.round == self._round.number:
-            out += self._of_round(message, event, self._round)
-        return out
+            return self._of_round(message, event, self._round)
+        return []
+
+    def _fault(self, number: int) -> Action:
+        return Send(exchange.Fault(self._session, number))
 
     def look(self) -> list[Action]:
         """Tell of whom nothing has come in time."""
@@ -187,13 +187,11 @@ class Exchange:
         if self._round and self._for_pieces.over(self.now):
             late |= {number for _, number in self._round.missing}
             self._for_pieces.stop()
-        new = sorted(late - self._silent - {self.number})
-        self._silent.update(new)
-        return [Send(exchange.Met(self._session, number, 0)) for number in new]
+        return [self._fault(number) for number in sorted(late - {self.number})]
 
     def _of_round(self, message: exchange.Part | exchange.Piece, event: Said, current: _Round) -> list[Action]:
         if not self._fits(event, current):
-            return [Send(exchange.Met(self._session, event.number, 0))]
+            return [self._fault(event.number)]
         if isinstance(message, exchange.Piece):
             return self._piece(message, event, current)
         self._part(event)

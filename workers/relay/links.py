@@ -17,6 +17,13 @@ class Met:
 
 
 @dataclass(frozen=True)
+class Unsent:
+    """A message for the relay `number` could not be sent."""
+
+    number: int
+
+
+@dataclass(frozen=True)
 class Said:
     """A message came from the relay `number`."""
 
@@ -58,7 +65,7 @@ class Forget:
 
 @dataclass(frozen=True)
 class Tell:
-    """Send a message to the relay `number`; if that is impossible, there comes Met."""
+    """Send a message to the relay `number`; if that is impossible, there comes Unsent."""
 
     number: int
     message: m.Message
@@ -70,7 +77,7 @@ class Unlink:
     """Have no connection to any other relay any more."""
 
 
-LinkEvent = Met | Said
+LinkEvent = Met | Unsent | Said
 LinkAction = Present | Expect | Dial | Forget | Tell | Unlink
 
 

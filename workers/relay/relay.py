@@ -50,7 +50,7 @@ from workers.relay.events import (
 )
 from workers.relay.exchange import Action as ExchangeAction
 from workers.relay.exchange import Exchange
-from workers.relay.links import Met, Said, Unlink
+from workers.relay.links import Met, Said, Unlink, Unsent
 from workers.relay.staff import Staff
 from workers.session import Session
 
@@ -95,7 +95,7 @@ class Relay:
         match event:
             case Connected() | Tried() | Told() | Came():
                 return self._from_above(event, now)
-            case Met() | Said():
+            case Met() | Unsent() | Said():
                 return self._exchanged(self._exchange.handle(event))
             case Prepared():
                 self._prepared = event

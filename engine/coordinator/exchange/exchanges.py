@@ -111,19 +111,33 @@ class Exchanges:
                 active.sums.put(node, sums)
             active.done = True
 
-    def met(self, peer: bytes, met: exchange.Met) -> bool:
+    def met(self, peer: bytes, met: exchange.Met) -> set[bytes]:
         """Note that a relay has a connection to another, or none; a round that needs it is given up.
 
-        Returns whether the relay may be waiting for what belongs to an exchange that is over: others were quicker.
+        Returns those that may be waiting for what belongs to an exchange that is over: others were quicker.
         """
         self._roster.met(peer, met.number, bool(met.reached))
-        if met.reached:
-            return False
-        other, going = self._roster.peer(met.number), self._going()
-        if going is None or other is None or not {peer, other} <= going.members.keys():
-            return True
-        self.give_up(f"{self._names.name(peer)} cannot reach {self._names.name(other)}")
-        return False
+        return set() if met.reached else self._part(peer, met.number, "cannot reach")
+
+    def fault(self, peer: bytes, fault: exchange.Fault) -> set[bytes]:
+        """Let two relays be in no exchange together for some rounds; give up a round that needs both.
+
+        Returns as `met` does.
+        """
+        if other := self._roster.peer(fault.number):
+            self._roster.leave_out(peer, other)
+        return self._part(peer, fault.number, "hears nothing from")
+
+    def _part(self, peer: bytes, number: int, verb: str) -> set[bytes]:
+        other, going = self._roster.peer(number), self._going()
+        if other is None:
+            return {peer}
+        reason = f"{self._names.name(peer)} {verb} {self._names.name(other)}"
+        logger.debug("%s", reason)
+        if going is None or not {peer, other} <= going.members.keys():
+            return {peer, other}
+        self.give_up(reason)
+        return set()
 
     def lose(self, peer: bytes, name: str) -> None:
         """Give the round up if a member is gone."""

@@ -3,10 +3,12 @@
 A newcomer connects to every relay that is already there, and reports which it reached; it becomes a member once it has
 reported on all of them. If two cannot reach each other, the one that fewer others can reach is left out, or the newer
 if they are equal, so a port that cannot be reached keeps nobody else out. One that was at fault, too slow as a rule, is
-left out for some rounds, and for twice as many each time.
+left out for some rounds, and for twice as many each time; so is one of two if either heard nothing of the other.
 """
 
 import ipaddress
+from collections import Counter
+from collections.abc import Iterator, Set
 from dataclasses import dataclass, field
 from itertools import count
 
@@ -29,8 +31,6 @@ class Candidate:
     key: str
     unknown: set[int] = field(default_factory=set)
     apart: set[int] = field(default_factory=set)
-    faults: int = 0
-    out: int = 0  # rounds that it is still left out of, as it was at fault
 
 
 class Roster:
@@ -40,6 +40,8 @@ class Roster:
         self._numbers = count(1)
         self._there: dict[int, Candidate] = {}
         self._of: dict[bytes, Candidate] = {}
+        self._out: dict[frozenset[int], int] = {}  # a relay, or two of which one is left out, and for how many rounds
+        self._faults: Counter[frozenset[int]] = Counter()
         self._members: tuple[Candidate, ...] | None = ()  # None: to be found out
 
     def enter(self, peer: bytes, host: str, key: str, place: Place) -> tuple[int, list[Candidate]]:
@@ -67,6 +69,7 @@ class Roster:
             one.unknown.discard(number)
             other.unknown.discard(one.number)
             self._set_apart(one, other, not reached)
+            self._out.pop(frozenset((one.number, number)), None)
             self._members = None
 
     def _set_apart(self, one: Candidate, other: Candidate, apart: bool) -> None:
@@ -76,19 +79,21 @@ class Roster:
             else:
                 a.apart.discard(b.number)
 
-    def leave_out(self, peer: bytes) -> None:
-        """Let a relay that was at fault be in no exchange for some rounds."""
-        if one := self._of.get(peer):
-            one.out, one.faults = OUT << min(one.faults, DOUBLINGS), one.faults + 1
+    def leave_out(self, *peers: bytes) -> None:
+        """Let a relay that was at fault, or one of two, be in no exchange for some rounds."""
+        numbers = frozenset(self.number(peer) for peer in peers) - {0}
+        if len(numbers) == len(peers) and numbers not in self._out:
+            self._out[numbers] = OUT << min(self._faults[numbers], DOUBLINGS)
+            self._faults[numbers] += 1
             self._members = None
 
     def next_round(self) -> None:
         """Count a round that those who are left out are left out of."""
-        for one in self._there.values():
-            if one.out:
-                one.out -= 1
-                if not one.out:
-                    self._members = None
+        for numbers in list(self._out):
+            self._out[numbers] -= 1
+            if not self._out[numbers]:
+                del self._out[numbers]
+                self._members = None
 
     def forget(self, peer: bytes) -> tuple[int, list[bytes]]:
         """Forget a relay that is gone; return its number, 0 if it had none, and who is to be told."""
@@ -99,6 +104,9 @@ class Roster:
         for other in self._there.values():
             other.unknown.discard(gone.number)
             other.apart.discard(gone.number)
+        for kept in (self._out, self._faults):
+            for numbers in [numbers for numbers in kept if gone.number in numbers]:
+                del kept[numbers]
         self._members = None
         return gone.number, list(self._of)
 
@@ -119,13 +127,24 @@ class Roster:
         return self._members
 
     def _find_members(self) -> tuple[Candidate, ...]:
-        there = {one.number: one for one in self._there.values() if not one.unknown and not one.out}
+        out = {numbers for numbers in self._out if len(numbers) == 1}
+        there = {one.number: one for one in self._there.values() if not one.unknown and {one.number} not in out}
         apart = {number: one.apart & there.keys() for number, one in there.items()}
+        for one, other in self._pairs_out(there.keys()):
+            apart[one].add(other)
+            apart[other].add(one)
         while apart and any(apart.values()):
             worst = max(apart, key=lambda number: (len(apart[number]), number))
             for other in apart.pop(worst):
                 apart[other].discard(worst)
         return tuple(there[number] for number in sorted(apart))
+
+    def _pairs_out(self, numbers: Set[int]) -> Iterator[tuple[int, int]]:
+        """Yield the pairs among `numbers` of which one is left out."""
+        for pair in self._out:
+            if len(pair) == 2 and pair <= numbers:
+                one, other = pair
+                yield one, other
 
 
 def _is_loopback(one: Candidate) -> bool:

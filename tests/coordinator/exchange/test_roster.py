@@ -96,6 +96,51 @@ def test_one_that_was_at_fault_stays_out_for_some_rounds_and_then_for_twice_as_m
         assert members(roster) == [1, 2, 3, 4]
 
 
+def test_of_two_one_of_which_heard_nothing_one_is_out_for_some_rounds() -> None:
+    roster = Roster()
+    for number in range(1, 5):
+        enter(roster, number)
+    for rounds in (OUT, 2 * OUT):
+        roster.leave_out(name(1), name(3))
+        roster.leave_out(name(3), name(1))
+        for _ in range(rounds):
+            assert members(roster) == [1, 2, 4], "the newer of the two"
+            roster.next_round()
+        assert members(roster) == [1, 2, 3, 4]
+
+
+def test_one_of_which_several_hear_nothing_is_the_one_that_is_out() -> None:
+    roster = Roster()
+    for number in range(1, 5):
+        enter(roster, number)
+    roster.leave_out(name(3), name(2))
+    roster.leave_out(name(4), name(2))
+    assert members(roster) == [1, 3, 4]
+
+
+def test_two_with_a_new_connection_are_together_at_once() -> None:
+    roster = Roster()
+    for number in range(1, 5):
+        enter(roster, number)
+    roster.leave_out(name(2), name(3))
+    roster.met(name(3), 2, True)
+    assert members(roster) == [1, 2, 3, 4]
+
+
+def test_nothing_is_kept_of_those_that_are_gone() -> None:
+    roster = Roster()
+    for number in range(1, 5):
+        enter(roster, number)
+    roster.leave_out(name(2), name(3))
+    roster.leave_out(name(3))
+    roster.forget(name(3))
+    assert members(roster) == [1, 2, 4]
+    assert not roster._out
+    assert not roster._faults
+    roster.leave_out(name(2), name(3))
+    assert members(roster) == [1, 2, 4]
+
+
 def test_one_that_was_at_fault_may_come_anew() -> None:
     roster = Roster()
     for number in range(1, 5):

@@ -18,7 +18,7 @@ from engine.errors import ProtocolError
 from engine.wire import exchange, relays
 from engine.wire import messages as m
 from workers.relay.exchange import MOST, Exchange
-from workers.relay.links import Met, Present, Said, Tell
+from workers.relay.links import Met, Present, Said, Tell, Unsent
 from workers.session import Send
 
 WORK = m.Work("s", 1, 1, m.WorkKind.TRAIN, 3, 0, 1, 8, 2, roster=1)
@@ -145,8 +145,8 @@ def piece(size: int = 5, sender: int = 2, block: tree.Block = (0, 1), round_: in
 
 
 @pytest.mark.parametrize("bad", [piece(4), piece(6), piece(sender=3), Said(2, exchange.Part("s", 1), b"")])
-def test_one_that_sends_nonsense_is_as_one_that_cannot_be_reached(bad: Said) -> None:
-    assert member().handle(bad) == [Send(exchange.Met("s", bad.number, 0))]
+def test_one_that_sends_nonsense_is_at_fault(bad: Said) -> None:
+    assert member().handle(bad) == [Send(exchange.Fault("s", bad.number))]
 
 
 @pytest.mark.parametrize(
@@ -238,3 +238,8 @@ def test_what_the_coordinator_may_not_say() -> None:
 def test_it_tells_whom_it_reaches() -> None:
     assert member().handle(Met(2, True)) == [Send(exchange.Met("s", 2, 1))]
     assert Exchange().handle(Met(2, False)) == []
+
+
+def test_it_tells_whom_it_could_not_send_to() -> None:
+    assert member().handle(Unsent(2)) == [Send(exchange.Fault("s", 2))]
+    assert Exchange().handle(Unsent(2)) == []
