@@ -1,7 +1,8 @@
 """The gradient of a filter of Winograd's: 36 products, transformed back, of which only a tile at a time is written.
 
-A tile of the microkernel is done at a time, its products being begun with 0 or with what is in `u`. Sums of earlier
-micro-batches that form a pair with this one are added before anything is written.
+A tile of the microkernel is done at a time, for all micro-batches, so that the sums of those that wait for others stay
+in the first caches. Its products are begun with 0 or with what is in `u`. Sums of earlier micro-batches that form a
+pair with this one are added before anything is written.
 """
 
 from dataclasses import dataclass
@@ -10,11 +11,12 @@ from typing import Any
 from engine.kernels.table import Array, Size
 from engine.kernels.with_numba.jit import inner
 from engine.kernels.with_numba.microkernel import Panel, in_tiles, pointer
-from engine.kernels.with_numba.pairs import completed, level_of
+from engine.kernels.with_numba.pairs import levels
 from engine.kernels.with_numba.tile import choose
 from engine.kernels.with_numba.transforms import contract
 from engine.kernels.with_numba.vector import Vector
 from engine.kernels.with_numba.vectors import (
+    BIT,
     COUNT,
     FLAG,
     FLOATS,
@@ -39,10 +41,14 @@ TILE = 36 * ROWS * VECTORS * LANES  # values of the products of a tile
 def columns(vectors: int, edge: bool = False) -> Any:
     """Return a function for compiled code: it does C rows of as many columns as `vectors` have, or the last N of O.
 
-    It sets `to` [3, 3, C, columns] to what it computes plus the `pairs` sums that begin there and every 9 taps further.
+    It does `count` micro-batches, the first of which has the number `first`. The number `last` completes the gradient,
+    which is written to `to` [3, 3, C, O]; sums that wait for others are in the `stack`.
     """
 
-    @emitted(FLOATS, COUNT, FLOATS, COUNT, FLAG, FLOATS, FLOATS, COUNT, COUNT, COUNT, COUNT, COUNT, COUNT, FLOATS)
+    @emitted(
+        *(FLOATS, COUNT, FLOATS, COUNT, FLAG, FLOATS, COUNT, FLOATS, COUNT, FLOATS),
+        *(COUNT, COUNT, COUNT, COUNT, COUNT, COUNT, COUNT, COUNT, FLOATS),
+    )
     def compute(
         b: Any,
         v: Any,
@@ -51,16 +57,24 @@ def columns(vectors: int, edge: bool = False) -> Any:
         m_point: Any,
         more: Any,
         u: Any,
+        u_point: Any,
+        stack: Any,
+        levels: Any,
         to: Any,
-        point: Any,
-        pairs: Any,
-        C: Any,
+        first: Any,
+        count: Any,
+        last: Any,
         K: Any,
+        all_k: Any,
+        C: Any,
         O: Any,  # noqa: E741
         N: Any,
         z: Any,
     ) -> None:
-        tiles = _Tiles(b, vectors, edge, v, v_point, m, m_point, more, u, to, point, pairs, C, K, O, N, z)
+        tiles = _Tiles(
+            *(b, vectors, edge, v, v_point, m, m_point, more, u, u_point, stack, levels, to),
+            *(first, count, last, K, all_k, C, O, N, z),
+        )
         in_tiles(b, C, ROWS, tiles.emit)
 
     return compute
@@ -70,7 +84,8 @@ def columns(vectors: int, edge: bool = False) -> Any:
 class _Tiles:
     """Emits the instructions of a tile; the fields after `edge` are LLVM's values.
 
-    v [36, K, C], m [36, K, O] and u [36, C, O] have points so far apart, `to` and u taps and points `point`.
+    v [36, all_k, C], m [36, all_k, O] and u [36, C, O] have points so far apart; of all_k rows each micro-batch has K,
+    the last one what is left. A tile has `levels` sums in the stack; with 0 all tiles have the same place there.
     """
 
     b: Any
@@ -82,63 +97,93 @@ class _Tiles:
     m_point: Any
     more: Any
     u: Any
+    u_point: Any
+    stack: Any
+    levels: Any
     to: Any
-    point: Any
-    pairs: Any
-    C: Any
+    first: Any
+    count: Any
+    last: Any
     K: Any
+    all_k: Any
+    C: Any
     O: Any  # noqa: E741
     N: Any
     z: Any
 
+    @property
+    def width(self) -> int:
+        """How many columns there are."""
+        return self.vectors * LANES
+
     def emit(self, row: Any, rows: int) -> None:
         """Do `rows` rows from `row` on: 36 products to z, then each of their vectors back to where it belongs."""
-        b, size = self.b, rows * self.vectors * LANES
-        with loop(b, number(0), number(36), 1) as g:
-            self._product(g, row, rows, b.gep(self.z, [b.mul(g, number(size))]))
-        lanes = Lanes(b, number(0), first_lanes(b, self.N) if self.edge else None)
-        with loop(b, number(0), number(rows), 1) as i, loop(b, number(0), number(self.vectors), 1) as j:
-            at = b.gep(self.z, [b.mul(b.add(b.mul(i, number(self.vectors)), j), number(LANES))])
-            points = [
-                [lanes.load(place) for place in line] for line in grid(b, at, number(6 * size), number(size), (6, 6))
-            ]
-            there = b.gep(self.to, [b.add(b.mul(b.add(row, i), self.O), b.mul(j, number(LANES)))])
-            self._write(lanes, [value for line in both_ways(contract, points) for value in line], there)
+        b, size = self.b, rows * self.width
+        sums = b.gep(self.stack, [b.mul(b.mul(row, self.levels), number(9 * self.width))])
+        with loop(b, number(0), self.count, 1) as i:
+            at = b.mul(i, self.K)
+            with loop(b, number(0), number(36), 1) as g:
+                self._product(g, row, rows, at, b.gep(self.z, [b.mul(g, number(size))]))
+            self._transform(b.add(self.first, i), row, rows, sums)
 
-    def _product(self, g: Any, row: Any, rows: int, out: Any) -> None:
-        """Emit the product of point g."""
-        b = self.b
-        v, m = b.gep(self.v, [b.add(b.mul(g, self.v_point), row)]), b.gep(self.m, [b.mul(g, self.m_point)])
-        begin = b.gep(self.u, [b.add(b.mul(g, self.point), b.mul(row, self.O))])
+    def _product(self, g: Any, row: Any, rows: int, at: Any, out: Any) -> None:
+        """Emit the product of point g for the rows of v and m from `at` on."""
+        b, left = self.b, self.b.sub(self.all_k, at)
+        v = b.gep(self.v, [b.add(b.mul(g, self.v_point), b.add(b.mul(at, self.C), row))])
+        m = b.gep(self.m, [b.add(b.mul(g, self.m_point), b.mul(at, self.O))])
+        begin = b.gep(self.u, [b.add(b.mul(g, self.u_point), b.mul(row, self.O))])
+        K = b.select(b.icmp_signed("<", left, self.K), left, self.K)
         panel = Panel(
             *(b, self.vectors, LANES, self.edge, v, number(1), self.C, m, self.O),
-            *(out, number(self.vectors * LANES), number(rows), self.K, self.N, self.more, begin, self.O),
+            *(out, number(self.width), number(rows), K, self.N, self.more, begin, self.O),
         )
         panel.tile(number(0), rows)
 
-    def _write(self, lanes: Lanes, values: list[Vector], to: Any) -> None:
-        """Emit the addition of sums that are pairs, the last one first, and the stores."""
-        b = self.b
-
-        def places(start: Any) -> list[Any]:
-            return [
-                place for line in grid(b, start, b.mul(self.point, number(3)), self.point, (3, 3)) for place in line
+    def _transform(self, place: Any, row: Any, rows: int, sums: Any) -> None:
+        """Emit the way of the products of micro-batch number `place` to the stack, or to the gradient."""
+        b, size = self.b, rows * self.width
+        waiting, done = b.ctpop(place), b.icmp_signed("==", place, self.last)
+        pairs = b.select(done, waiting, b.cttz(b.not_(place), BIT(0)))
+        level = b.gep(sums, [b.mul(b.sub(waiting, pairs), number(9 * size))])
+        start = b.select(done, b.gep(self.to, [b.mul(row, self.O)]), level)
+        tap, step = b.select(done, b.mul(self.C, self.O), number(size)), b.select(done, self.O, number(self.width))
+        lanes = Lanes(b, number(0), first_lanes(b, self.N) if self.edge else None)
+        with loop(b, number(0), number(rows), 1) as i, loop(b, number(0), number(self.vectors), 1) as j:
+            column = b.mul(j, number(LANES))
+            there = b.add(b.mul(i, number(self.width)), column)
+            at = b.gep(self.z, [there])
+            points = [
+                [lanes.load(place) for place in line] for line in grid(b, at, number(6 * size), number(size), (6, 6))
             ]
+            values = [value for line in both_ways(contract, points) for value in line]
+            to = _nine(b, b.gep(start, [b.add(b.mul(i, step), column)]), tap)
+            self._write(lanes, values, to, pairs, (b.gep(sums, [there]), waiting, size))
+
+    def _write(
+        self, lanes: Lanes, values: list[Vector], to: list[Any], pairs: Any, stack: tuple[Any, Any, int]
+    ) -> None:
+        """Emit the addition of sums that are `pairs`, the last one first, and the stores."""
+        b, (sums, waiting, size) = self.b, stack
 
         def add(turn: Any, values: list[Vector]) -> list[Vector]:
-            level = b.sub(b.sub(self.pairs, number(1)), turn)
-            there = places(b.gep(to, [b.mul(level, b.mul(self.point, number(9)))]))
+            level = b.sub(b.sub(waiting, number(1)), turn)
+            there = _nine(b, b.gep(sums, [b.mul(level, number(9 * size))]), number(size))
             return [lanes.load(place) + value for place, value in zip(there, values, strict=True)]
 
         def store(values: list[Vector]) -> None:
-            for value, place in zip(values, places(to), strict=True):
+            for value, place in zip(values, to, strict=True):
                 lanes.store(value, place)
 
-        with b.if_else(b.icmp_signed(">", self.pairs, number(0))) as (paired, alone):
+        with b.if_else(b.icmp_signed(">", pairs, number(0))) as (paired, alone):
             with paired:
-                store(chains(b, self.pairs, values, add))
+                store(chains(b, pairs, values, add))
             with alone:
                 store(values)
+
+
+def _nine(builder: Any, start: Any, tap: Any) -> list[Any]:
+    """Return where the values of the nine taps begin."""
+    return [place for line in grid(builder, start, builder.mul(tap, number(3)), tap, (3, 3)) for place in line]
 
 
 whole, single, edge = columns(VECTORS), columns(1), columns(1, edge=True)
@@ -154,34 +199,100 @@ def filter_gradient(
     more: bool,
     channels: Size,
     tiles: int,
-    samples: tuple[int, int, int],
+    samples: tuple[int, int, int, int],
+    dw: Array,
     stack: Array,
     z: Array,
 ) -> None:
-    """Set sums [3, 3, C, O] in the stack to those of the micro-batches of v and m, which have `tiles` rows a sample.
+    """Set dw [3, 3, C, O] to the sums of the micro-batches of v and m, which have `tiles` rows a sample.
 
-    `channels` is (C, O), `samples` (number of the first, how many, those of a micro-batch). Points of u are
-    `apart(C, O)` values apart, and so are taps of a sum.
+    `channels` is (C, O), `samples` (number of the first, how many, those of a micro-batch, those of all calls): until
+    all are there, sums wait in the stack. Points of u are `apart(C, O)` values apart.
     """
-    (C, O), (first, n, microbatch) = channels, samples  # noqa: E741
-    point, o, scratch = apart(C, O), 0, pointer(z, 0)
+    (C, O), (first, n, microbatch, N) = channels, samples  # noqa: E741
+    count, last, number = (n + microbatch - 1) // microbatch, (N - 1) // microbatch, first // microbatch
+    depth, point, K, rows = 0 if n == N else levels(last + 1), apart(C, O), microbatch * tiles, n * tiles
+    o, scratch = 0, pointer(z, 0)
     while o < O:
         left = (O - o) // LANES
-        for start in range(0, n, microbatch):
-            K, place = min(microbatch, n - start) * tiles, (first + start) // microbatch
-            pairs = completed(place)
-            x, y, begin = pointer(v, start * tiles * C), pointer(m, start * tiles * O + o), pointer(u, o)
-            to = pointer(stack, (level_of(place) - pairs) * 9 * point + o)
-            if left >= VECTORS:
-                whole(x, v_point, y, m_point, more, begin, to, point, pairs, C, K, O, O - o, scratch)
-            elif left:
-                single(x, v_point, y, m_point, more, begin, to, point, pairs, C, K, O, O - o, scratch)
-            else:
-                edge(x, v_point, y, m_point, more, begin, to, point, pairs, C, K, O, O - o, scratch)
+        x, y, w = pointer(v, 0), pointer(m, o), pointer(u, o)
+        to, sums = pointer(dw, o), pointer(stack, depth * 9 * C * o)
+        if left >= VECTORS:
+            whole(
+                x,
+                v_point,
+                y,
+                m_point,
+                more,
+                w,
+                point,
+                sums,
+                depth,
+                to,
+                number,
+                count,
+                last,
+                K,
+                rows,
+                C,
+                O,
+                O - o,
+                scratch,
+            )
+        elif left:
+            single(
+                x,
+                v_point,
+                y,
+                m_point,
+                more,
+                w,
+                point,
+                sums,
+                depth,
+                to,
+                number,
+                count,
+                last,
+                K,
+                rows,
+                C,
+                O,
+                O - o,
+                scratch,
+            )
+        else:
+            edge(
+                x,
+                v_point,
+                y,
+                m_point,
+                more,
+                w,
+                point,
+                sums,
+                depth,
+                to,
+                number,
+                count,
+                last,
+                K,
+                rows,
+                C,
+                O,
+                O - o,
+                scratch,
+            )
         o += VECTORS * LANES if left >= VECTORS else LANES
 
 
 @inner
+def stacked(C: int, O: int, count: int) -> int:  # noqa: E741
+    """Return how many values the sums of `count` micro-batches take that wait for others: whole vectors."""
+    return levels(count) * 9 * C * ((O + LANES - 1) // LANES * LANES)
+
+
+@inner
 def apart(C: int, O: int) -> int:  # noqa: E741
-    """Return how far points and taps are apart: not a multiple of 4096 bytes, for the caches' sake."""
+    """Return how far points are apart: not a multiple of 4096 bytes, for the caches' sake."""
     return C * O + 16

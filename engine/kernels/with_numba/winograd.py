@@ -8,11 +8,9 @@ be in one another's way in the cache.
 from numba.np.numpy_support import carray
 
 from engine.kernels.table import Array, Place, Route, Size
-from engine.kernels.with_numba.filter_gradient import TILE, apart, filter_gradient
+from engine.kernels.with_numba.filter_gradient import TILE, apart, filter_gradient, stacked
 from engine.kernels.with_numba.jit import inner, kernel, plain
-from engine.kernels.with_numba.loops import copy
 from engine.kernels.with_numba.microkernel import pointer
-from engine.kernels.with_numba.pairs import levels, merge_rest
 from engine.kernels.with_numba.pooling import repeat
 from engine.kernels.with_numba.products import product
 from engine.kernels.with_numba.rows import fold_back, put_out, take_in, transform
@@ -39,7 +37,7 @@ def flat(u: Array) -> Array:
 def winograd_work(tiles: Size, N: int, C: int, filters: int, microbatch: int) -> int:
     """Return how many values of scratch both passes take."""
     (t, s), n = tiles, max(plain(at_once)(tiles[1], C, filters), microbatch)
-    sums = (9 * plain(levels)(-(-N // microbatch)) + 36) * plain(apart)(C, filters)
+    sums = plain(stacked)(C, filters, -(-N // microbatch)) + 36 * plain(apart)(C, filters)
     rows = max(s * n, plain(rows_at_once)(t, s * microbatch, C, filters) * s * microbatch)
     return sums + plain(back)(s) + 2 * n * filters + 36 * (rows * (C + filters) + 2 * PAD)
 
@@ -101,8 +99,8 @@ def winograd_gradient(
 ) -> None:
     (_, O, C), t, s = ut.shape, (x.shape[0] - 2) // 4, (x.shape[1] - 2) // 4  # noqa: E741
     step = microbatch if t > 1 else max(1, at_once(s, C, O) // microbatch) * microbatch  # u is of one micro-batch
-    point, count, filters = apart(C, O), (N + microbatch - 1) // microbatch, flat(ut)
-    stack, u = work[: levels(count) * 9 * point], work[levels(count) * 9 * point :]
+    point, filters, sums = apart(C, O), flat(ut), dw.reshape(-1)
+    stack, u = work, work[stacked(C, O, (N + microbatch - 1) // microbatch) :]
     z, nothing = u[36 * point :], u[36 * point + back(s) :]
     rest = nothing[step * O :]
     dx[:2] = 0
@@ -119,13 +117,13 @@ def winograd_gradient(
                 for g in range(36):
                     product(v, g * v_point, 1, C, m, g * m_point, O, u, g * point, C, taken * M, O, top > 0)
             else:
-                filter_gradient(v, v_point, m, m_point, u, top > 0, (C, O), taken * s, samples, stack, z)
+                some_of = (*samples, N)
+                filter_gradient(v, v_point, m, m_point, u, top > 0, (C, O), taken * s, some_of, sums, stack, z)
             if dx.size:
                 for g in range(36):  # v has served its purpose, and is in the cache
                     u_g = g * (filters.size // 36)
                     product(m, g * m_point, O, 1, filters, u_g, C, v, g * v_point, taken * M, O, C, False)
                 give_rows(v, v_point, dx, some, samples, C, z)
-    take_total(dw.reshape(-1), stack, count, C * O, point)
 
 
 @inner
@@ -161,12 +159,3 @@ def give_rows(v: Array, v_point: int, dx: Array, rows: Size, samples: tuple[int,
         for f in range(first, first + n, microbatch):
             at, k = (i * n + f - first) * s, min(microbatch, first + n - f)
             fold_back(v, at * C, v_point, dx, rows[0] + i, f * C, k * C, z)
-
-
-@inner
-def take_total(dw: Array, stack: Array, count: int, size: int, tap: int) -> None:
-    """Add up what is left of `count` sums, and copy it to dw: 9 taps of `size` values."""
-    total = stack[: 9 * tap]
-    merge_rest(total, stack[9 * tap :], count)
-    for number in range(9):
-        copy(dw[number * size : (number + 1) * size], total[number * tap : number * tap + size])
