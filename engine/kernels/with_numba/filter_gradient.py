@@ -14,22 +14,20 @@ from engine.kernels.with_numba.microkernel import Panel, in_tiles, pointer
 from engine.kernels.with_numba.pairs import levels
 from engine.kernels.with_numba.tile import choose
 from engine.kernels.with_numba.transforms import contract
-from engine.kernels.with_numba.vector import Vector
 from engine.kernels.with_numba.vectors import (
-    BIT,
     COUNT,
     FLAG,
     FLOATS,
     LANES,
     Lanes,
     both_ways,
-    chains,
     emitted,
     first_lanes,
     grid,
     loop,
     number,
 )
+from engine.kernels.with_numba.waiting import sum_of
 from engine.system.caches import cache_size
 
 ROWS = choose().rows
@@ -142,43 +140,20 @@ class _Tiles:
     def _transform(self, place: Any, row: Any, rows: int, sums: Any) -> None:
         """Emit the way of the products of micro-batch number `place` to the stack, or to the gradient."""
         b, size = self.b, rows * self.width
-        waiting, done = b.ctpop(place), b.icmp_signed("==", place, self.last)
-        pairs = b.select(done, waiting, b.cttz(b.not_(place), BIT(0)))
-        level = b.gep(sums, [b.mul(b.sub(waiting, pairs), number(9 * size))])
-        start = b.select(done, b.gep(self.to, [b.mul(row, self.O)]), level)
-        tap, step = b.select(done, b.mul(self.C, self.O), number(size)), b.select(done, self.O, number(self.width))
+        made = sum_of(b, place, self.last, sums, number(9 * size))
+        start = made.place(b.gep(self.to, [b.mul(row, self.O)]))
+        tap, step = made.choose(b.mul(self.C, self.O), number(size)), made.choose(self.O, number(self.width))
         lanes = Lanes(b, number(0), first_lanes(b, self.N) if self.edge else None)
         with loop(b, number(0), number(rows), 1) as i, loop(b, number(0), number(self.vectors), 1) as j:
             column = b.mul(j, number(LANES))
             there = b.add(b.mul(i, number(self.width)), column)
-            at = b.gep(self.z, [there])
-            points = [
-                [lanes.load(place) for place in line] for line in grid(b, at, number(6 * size), number(size), (6, 6))
-            ]
-            values = [value for line in both_ways(contract, points) for value in line]
+            points = grid(b, b.gep(self.z, [there]), number(6 * size), number(size), (6, 6))
+            values = both_ways(contract, [[lanes.load(place) for place in line] for line in points])
             to = _nine(b, b.gep(start, [b.add(b.mul(i, step), column)]), tap)
-            self._write(lanes, values, to, pairs, (b.gep(sums, [there]), waiting, size))
-
-    def _write(
-        self, lanes: Lanes, values: list[Vector], to: list[Any], pairs: Any, stack: tuple[Any, Any, int]
-    ) -> None:
-        """Emit the addition of sums that are `pairs`, the last one first, and the stores."""
-        b, (sums, waiting, size) = self.b, stack
-
-        def add(turn: Any, values: list[Vector]) -> list[Vector]:
-            level = b.sub(b.sub(waiting, number(1)), turn)
-            there = _nine(b, b.gep(sums, [b.mul(level, number(9 * size))]), number(size))
-            return [lanes.load(place) + value for place, value in zip(there, values, strict=True)]
-
-        def store(values: list[Vector]) -> None:
-            for value, place in zip(values, to, strict=True):
-                lanes.store(value, place)
-
-        with b.if_else(b.icmp_signed(">", pairs, number(0))) as (paired, alone):
-            with paired:
-                store(chains(b, pairs, values, add))
-            with alone:
-                store(values)
+            made.write(
+                *(lanes, [value for line in values for value in line], to),
+                lambda level, there=there: _nine(b, b.gep(level, [there]), number(size)),
+            )
 
 
 def _nine(builder: Any, start: Any, tap: Any) -> list[Any]:

@@ -137,10 +137,20 @@ class Panel:
             self.mask = self.builder.icmp_unsigned("<", numbers, self._splat(self.builder.trunc(self.N, INT)))
 
     def tile(self, row: Any, rows: int) -> None:
-        """Compute `rows` rows from `row` on."""
-        builder = self.builder
-        a, c = (self._places(start, row, step, rows) for start, step in ((self.a, self.a_row), (self.c, self.c_row)))
-        first = self._begin(c if self.first is None else self._places(self.first, row, self.first_row, rows))
+        """Compute `rows` rows from `row` on, and write them to c."""
+        places = self._places(self.c, row, self.c_row, rows)
+        first = places if self.first is None else self._places(self.first, row, self.first_row, rows)
+        values = self._chains(row, rows, self._begin(first))
+        for i in range(rows):
+            for j in range(self.vectors):
+                self._store(values[i * self.vectors + j], places[i], j)
+
+    def chains(self, row: Any, rows: int) -> list[Any]:
+        """Compute `rows` rows from `row` on, which begin with 0; return their vectors."""
+        return self._chains(row, rows, [ir.Constant(self.vector, None)] * (rows * self.vectors))
+
+    def _chains(self, row: Any, rows: int, first: list[Any]) -> list[Any]:
+        builder, a = self.builder, self._places(self.a, row, self.a_row, rows)
         with self._loop() as (k, chains):
             sums = [chains(value) for value in first]
             b = builder.gep(self.b, [builder.mul(k, self.b_k)])
@@ -150,9 +160,7 @@ class Panel:
                 factor = self._splat(_aligned(builder.load(builder.gep(a[i], [at]))))
                 for j in range(self.vectors):
                     sums[i * self.vectors + j].goes_on(self._fma(factor, columns[j], sums[i * self.vectors + j].value))
-        for i in range(rows):
-            for j in range(self.vectors):
-                self._store(sums[i * self.vectors + j].next, c[i], j)
+        return [each.next for each in sums]
 
     def _places(self, start: Any, row: Any, step: Any, rows: int) -> list[Any]:
         """Return where `rows` rows, `step` values apart, begin from `row` on."""

@@ -5,6 +5,7 @@ from engine.kernels.with_numba.jit import inner, kernel
 from engine.kernels.with_numba.microkernel import panel, pointer
 from engine.kernels.with_numba.pairs import level, level_of, merge, merge_rest
 from engine.kernels.with_numba.tile import choose
+from engine.kernels.with_numba.weight_gradient import weight_gradient
 
 TILE = choose()
 ROWS = TILE.rows
@@ -30,6 +31,9 @@ def multiply(a: Array, b: Array, out: Array, more: bool, work: Array) -> None:  
 @kernel
 def matrix_gradient(a: Array, b: Array, out: Array, microbatch: int, work: Array) -> None:
     T, N, M = a.shape
+    if T == 1:
+        weight_gradient(a.reshape(-1), b.reshape(-1), out.reshape(-1), (N, M, b.shape[2]), microbatch, work)
+        return
     gradient(a.reshape(-1), 0, 0, b.reshape(-1), (1, T, N, M, b.shape[2]), out.reshape(-1), microbatch, work)
 
 
