@@ -1,4 +1,4 @@
-"""The gradient of a filter of Winograd's: 36 products, transformed back, of which only a tile at a time is written.
+"""The gradient of a filter of Winograd's: 36 products, transformed back, of which only six of a tile are ever written.
 
 A tile of the microkernel is done at a time, for all micro-batches, so that the sums of those that wait for others stay
 in the first caches. Its products are begun with 0 or with what is in `u`. Sums of earlier micro-batches that form a
@@ -6,6 +6,7 @@ pair with this one are added before anything is written.
 """
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from engine.kernels.table import Array, Size
@@ -15,12 +16,11 @@ from engine.kernels.with_numba.pairs import levels
 from engine.kernels.with_numba.tile import choose
 from engine.kernels.with_numba.transforms import contract
 from engine.kernels.with_numba.vectors import (
-    COUNT,
     FLAG,
     FLOATS,
     LANES,
     Lanes,
-    both_ways,
+    counts,
     emitted,
     first_lanes,
     grid,
@@ -31,9 +31,9 @@ from engine.kernels.with_numba.waiting import sum_of
 from engine.system.caches import cache_size
 
 ROWS = choose().rows
-ROOM = cache_size(1) * 3 // 4  # bytes that the products of a tile may take
-VECTORS = max(1, min(choose().vectors, ROOM // (4 * 36 * ROWS * LANES)))
-TILE = 36 * ROWS * VECTORS * LANES  # values of the products of a tile
+ROOM = cache_size(1) // 2  # bytes that the values of a tile may take, half transformed, and six products
+VECTORS = max(1, min(choose().vectors, ROOM // (4 * 24 * ROWS * LANES)))
+TILE = 24 * ROWS * VECTORS * LANES  # as many values
 
 
 def columns(vectors: int, edge: bool = False) -> Any:
@@ -43,37 +43,10 @@ def columns(vectors: int, edge: bool = False) -> Any:
     which is written to `to` [3, 3, C, O]; sums that wait for others are in the `stack`.
     """
 
-    @emitted(
-        *(FLOATS, COUNT, FLOATS, COUNT, FLAG, FLOATS, COUNT, FLOATS, COUNT, FLOATS),
-        *(COUNT, COUNT, COUNT, COUNT, COUNT, COUNT, COUNT, COUNT, FLOATS),
-    )
-    def compute(
-        b: Any,
-        v: Any,
-        v_point: Any,
-        m: Any,
-        m_point: Any,
-        more: Any,
-        u: Any,
-        u_point: Any,
-        stack: Any,
-        levels: Any,
-        to: Any,
-        first: Any,
-        count: Any,
-        last: Any,
-        K: Any,
-        all_k: Any,
-        C: Any,
-        O: Any,  # noqa: E741
-        N: Any,
-        z: Any,
-    ) -> None:
-        tiles = _Tiles(
-            *(b, vectors, edge, v, v_point, m, m_point, more, u, u_point, stack, levels, to),
-            *(first, count, last, K, all_k, C, O, N, z),
-        )
-        in_tiles(b, C, ROWS, tiles.emit)
+    @emitted(*(FLOATS, FLOATS, FLOATS, FLOATS, FLOATS, FLOATS), FLAG, counts(12))
+    def compute(b: Any, *arguments: Any) -> None:
+        tiles = _Tiles(b, vectors, edge, *arguments)
+        in_tiles(b, tiles.C, ROWS, tiles.emit)
 
     return compute
 
@@ -90,15 +63,16 @@ class _Tiles:
     vectors: int
     edge: bool
     v: Any
-    v_point: Any
     m: Any
-    m_point: Any
-    more: Any
     u: Any
-    u_point: Any
-    stack: Any
-    levels: Any
     to: Any
+    stack: Any
+    z: Any
+    more: Any
+    v_point: Any
+    m_point: Any
+    u_point: Any
+    levels: Any
     first: Any
     count: Any
     last: Any
@@ -107,7 +81,6 @@ class _Tiles:
     C: Any
     O: Any  # noqa: E741
     N: Any
-    z: Any
 
     @property
     def width(self) -> int:
@@ -115,14 +88,28 @@ class _Tiles:
         return self.vectors * LANES
 
     def emit(self, row: Any, rows: int) -> None:
-        """Do `rows` rows from `row` on: 36 products to z, then each of their vectors back to where it belongs."""
-        b, size = self.b, rows * self.width
+        """Do `rows` rows from `row` on."""
+        b = self.b
         sums = b.gep(self.stack, [b.mul(b.mul(row, self.levels), number(9 * self.width))])
         with loop(b, number(0), self.count, 1) as i:
             at = b.mul(i, self.K)
-            with loop(b, number(0), number(36), 1) as g:
-                self._product(g, row, rows, at, b.gep(self.z, [b.mul(g, number(size))]))
-            self._transform(b.add(self.first, i), row, rows, sums)
+            with loop(b, number(0), number(6), 1) as j:
+                self._column(j, row, rows, at)
+            self._finish(b.add(self.first, i), row, rows, sums)
+
+    def _column(self, j: Any, row: Any, rows: int, at: Any) -> None:
+        """Emit the products of the points in column j, and their transform to three values each, in z [3, 6, tile]."""
+        b, size = self.b, rows * self.width
+        products = b.gep(self.z, [number(18 * size)])
+        with loop(b, number(0), number(6), 1) as i:
+            g = b.add(b.mul(i, number(6)), j)
+            self._product(g, row, rows, at, b.gep(products, [b.mul(i, number(size))]))
+        with loop(b, number(0), number(size), LANES) as start:
+            lanes = Lanes(b, start, None)
+            points = [lanes.load(b.gep(products, [number(i * size)])) for i in range(6)]
+            out = b.gep(self.z, [b.mul(j, number(size))])
+            for i, value in enumerate(contract(*points)):
+                lanes.store(value, b.gep(out, [number(6 * i * size)]))
 
     def _product(self, g: Any, row: Any, rows: int, at: Any, out: Any) -> None:
         """Emit the product of point g for the rows of v and m from `at` on."""
@@ -137,8 +124,8 @@ class _Tiles:
         )
         panel.tile(number(0), rows)
 
-    def _transform(self, place: Any, row: Any, rows: int, sums: Any) -> None:
-        """Emit the way of the products of micro-batch number `place` to the stack, or to the gradient."""
+    def _finish(self, place: Any, row: Any, rows: int, sums: Any) -> None:
+        """Emit the rest of the transform of micro-batch number `place`, and its way to the stack, or to `to`."""
         b, size = self.b, rows * self.width
         made = sum_of(b, place, self.last, sums, number(9 * size))
         start = made.place(b.gep(self.to, [b.mul(row, self.O)]))
@@ -147,13 +134,14 @@ class _Tiles:
         with loop(b, number(0), number(rows), 1) as i, loop(b, number(0), number(self.vectors), 1) as j:
             column = b.mul(j, number(LANES))
             there = b.add(b.mul(i, number(self.width)), column)
-            points = grid(b, b.gep(self.z, [there]), number(6 * size), number(size), (6, 6))
-            values = both_ways(contract, [[lanes.load(place) for place in line] for line in points])
+            points = grid(b, b.gep(self.z, [there]), number(6 * size), number(size), (3, 6))
+            values = [contract(*[lanes.load(place) for place in line]) for line in points]
             to = _nine(b, b.gep(start, [b.add(b.mul(i, step), column)]), tap)
-            made.write(
-                *(lanes, [value for line in values for value in line], to),
-                lambda level, there=there: _nine(b, b.gep(level, [there]), number(size)),
-            )
+            made.write(lanes, [value for line in values for value in line], to, partial(self._waiting, there, size))
+
+    def _waiting(self, there: Any, size: int, level: Any) -> list[Any]:
+        """Return where the nine values of a place in the tile are in a sum that waits."""
+        return _nine(self.b, self.b.gep(level, [there]), number(size))
 
 
 def _nine(builder: Any, start: Any, tap: Any) -> list[Any]:
@@ -187,77 +175,18 @@ def filter_gradient(
     (C, O), (first, n, microbatch, N) = channels, samples  # noqa: E741
     count, last, number = (n + microbatch - 1) // microbatch, (N - 1) // microbatch, first // microbatch
     depth, point, K, rows = 0 if n == N else levels(last + 1), apart(C, O), microbatch * tiles, n * tiles
-    o, scratch = 0, pointer(z, 0)
+    o = 0
     while o < O:
         left = (O - o) // LANES
-        x, y, w = pointer(v, 0), pointer(m, o), pointer(u, o)
+        x, y, w, scratch = pointer(v, 0), pointer(m, o), pointer(u, o), pointer(z, 0)
         to, sums = pointer(dw, o), pointer(stack, depth * 9 * C * o)
+        counts_ = v_point, m_point, point, depth, number, count, last, K, rows, C, O, O - o
         if left >= VECTORS:
-            whole(
-                x,
-                v_point,
-                y,
-                m_point,
-                more,
-                w,
-                point,
-                sums,
-                depth,
-                to,
-                number,
-                count,
-                last,
-                K,
-                rows,
-                C,
-                O,
-                O - o,
-                scratch,
-            )
+            whole(x, y, w, to, sums, scratch, more, counts_)
         elif left:
-            single(
-                x,
-                v_point,
-                y,
-                m_point,
-                more,
-                w,
-                point,
-                sums,
-                depth,
-                to,
-                number,
-                count,
-                last,
-                K,
-                rows,
-                C,
-                O,
-                O - o,
-                scratch,
-            )
+            single(x, y, w, to, sums, scratch, more, counts_)
         else:
-            edge(
-                x,
-                v_point,
-                y,
-                m_point,
-                more,
-                w,
-                point,
-                sums,
-                depth,
-                to,
-                number,
-                count,
-                last,
-                K,
-                rows,
-                C,
-                O,
-                O - o,
-                scratch,
-            )
+            edge(x, y, w, to, sums, scratch, more, counts_)
         o += VECTORS * LANES if left >= VECTORS else LANES
 
 

@@ -4,14 +4,15 @@ An operation is written once, as Python on `Vector`s, and becomes instructions w
 rounded, in the order of the source. The length of vectors changes no bit.
 """
 
-import inspect
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from inspect import Parameter, Signature
 from typing import Any
 
 from llvmlite import ir
 from numba import types
+from numba.core import cgutils
 from numba.extending import intrinsic
 
 from engine.kernels.with_numba.tile import choose
@@ -24,27 +25,41 @@ VECTOR, BYTES, MASK = (ir.VectorType(kind, LANES) for kind in (FLOAT, BYTE, BIT)
 FLOATS = types.CPointer(types.float32)  # type: ignore[no-untyped-call]
 ROUTE = types.CPointer(types.uint8)  # type: ignore[no-untyped-call]
 COUNT, FLAG = types.int64, types.boolean
+ORDINARY = Parameter.POSITIONAL_OR_KEYWORD
 
 
 def emitted(*kinds: Any) -> Callable[[Callable[..., None]], Any]:
     """Return a decorator: a function for compiled code with arguments of these numba types and without a result.
 
-    The function decorated emits its instructions; it takes LLVM's builder and the arguments as LLVM's values.
+    The function decorated emits its instructions; it takes LLVM's builder and the arguments as LLVM's values, those of
+    a tuple one by one.
     """
 
     def decorate(emit: Callable[..., None]) -> Any:
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:  # noqa: ARG001
-            emit(builder, *arguments)
+            emit(builder, *(value for argument in arguments for value in _values(builder, argument)))
             return context.get_dummy_value()
 
         def compute(typingctx: Any, *arguments: Any) -> Any:  # noqa: ARG001
             return types.void(*kinds), generate
 
         compute.__name__ = emit.__name__
-        compute.__signature__ = inspect.signature(emit)  # type: ignore[attr-defined]  # numba counts arguments by it
+        names = ["context", *(f"argument{i}" for i in range(len(kinds)))]
+        compute.__signature__ = Signature([Parameter(name, ORDINARY) for name in names])  # type: ignore[attr-defined]  # numba counts
         return intrinsic(compute)
 
     return decorate
+
+
+def counts(size: int) -> Any:
+    """Return the type of a tuple of `size` numbers."""
+    return types.UniTuple(COUNT, size)  # type: ignore[no-untyped-call]
+
+
+def _values(builder: Any, argument: Any) -> Sequence[Any]:
+    if isinstance(argument.type, ir.ArrayType):
+        return cgutils.unpack_tuple(builder, argument)  # type: ignore[no-any-return, no-untyped-call]
+    return [argument]
 
 
 @dataclass(frozen=True)

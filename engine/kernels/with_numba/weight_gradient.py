@@ -4,6 +4,8 @@ A tile of it is done at a time, for all micro-batches, so that each writes but a
 in the first cache.
 """
 
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from engine.kernels.table import Array
@@ -11,7 +13,7 @@ from engine.kernels.with_numba.jit import inner
 from engine.kernels.with_numba.microkernel import Panel, in_tiles, pointer
 from engine.kernels.with_numba.tile import choose
 from engine.kernels.with_numba.vector import Vector
-from engine.kernels.with_numba.vectors import COUNT, FLOATS, LANES, Lanes, emitted, first_lanes, loop, number
+from engine.kernels.with_numba.vectors import FLOATS, LANES, Lanes, counts, emitted, first_lanes, loop, number
 from engine.kernels.with_numba.waiting import sum_of
 
 ROWS, VECTORS = choose().rows, choose().vectors
@@ -19,53 +21,64 @@ PAIR = min(2, VECTORS)
 
 
 def columns(vectors: int, edge: bool = False) -> Any:
-    """Return a function for compiled code: it does M rows of as many columns as `vectors` have, or the last left of O.
+    """Return a function for compiled code: it does M rows of as many columns as `vectors` have, or the last of O."""
 
-    `count` micro-batches of K samples, the last of which has what is left, of N; a [N, M] and b [N, O].
-    """
-
-    @emitted(*(FLOATS, FLOATS, FLOATS, FLOATS, COUNT, COUNT, COUNT, COUNT, COUNT, COUNT))
-    def compute(
-        b: Any,
-        a: Any,
-        x: Any,
-        to: Any,
-        stack: Any,
-        count: Any,
-        K: Any,
-        N: Any,
-        M: Any,
-        O: Any,  # noqa: E741
-        left: Any,
-    ) -> None:
-        lanes = Lanes(b, number(0), first_lanes(b, left) if edge else None)
-        width = left if edge else number(vectors * LANES)
-
-        def places(start: Any, row: Any, rows: int) -> list[Any]:
-            lines = [b.gep(start, [b.mul(row, number(i))]) for i in range(rows)]
-            return [b.gep(line, [number(j * LANES)]) for line in lines for j in range(vectors)]
-
-        def emit(row: Any, rows: int) -> None:
-            with loop(b, number(0), count, 1) as i:
-                at = b.mul(i, K)
-                rest = b.sub(N, at)
-                terms = b.select(b.icmp_signed("<", rest, K), rest, K)
-                samples, values = b.gep(a, [b.mul(at, M)]), b.gep(x, [b.mul(at, O)])
-                panel = Panel(
-                    *(b, vectors, LANES, edge, samples, number(1), M, values, O),
-                    *(to, O, number(rows), terms, left, None),
-                )
-                made = sum_of(b, i, b.sub(count, number(1)), stack, b.mul(width, number(rows)))
-                found = [Vector(b, value) for value in panel.chains(row, rows)]
-                start = made.place(b.gep(to, [b.mul(row, O)]))
-                made.write(
-                    *(lanes, found, places(start, made.choose(O, width), rows)),
-                    lambda level: places(level, width, rows),
-                )
-
-        in_tiles(b, M, ROWS, emit)
+    @emitted(*(FLOATS, FLOATS, FLOATS, FLOATS), counts(6))
+    def compute(b: Any, *arguments: Any) -> None:
+        tiles = _Tiles(b, vectors, edge, *arguments)
+        in_tiles(b, tiles.M, ROWS, tiles.emit)
 
     return compute
+
+
+@dataclass(frozen=True)
+class _Tiles:
+    """Emits the instructions of a tile; the fields after `edge` are LLVM's values.
+
+    Of N rows of x [N, M] and y [N, O] each of `count` micro-batches has K, the last one what is left. `left` columns
+    of O are left to be done.
+    """
+
+    b: Any
+    vectors: int
+    edge: bool
+    x: Any
+    y: Any
+    to: Any
+    stack: Any
+    count: Any
+    K: Any
+    N: Any
+    M: Any
+    O: Any  # noqa: E741
+    left: Any
+
+    def emit(self, row: Any, rows: int) -> None:
+        """Do `rows` rows from `row` on."""
+        b, last = self.b, self.b.sub(self.count, number(1))
+        lanes = Lanes(b, number(0), first_lanes(b, self.left) if self.edge else None)
+        width = self.left if self.edge else number(self.vectors * LANES)
+        with loop(b, number(0), self.count, 1) as i:
+            made = sum_of(b, i, last, self.stack, b.mul(width, number(rows)))
+            start = made.place(b.gep(self.to, [b.mul(row, self.O)]))
+            to = self._places(rows, made.choose(self.O, width), start)
+            made.write(lanes, self._products(i, row, rows), to, partial(self._places, rows, width))
+
+    def _products(self, i: Any, row: Any, rows: int) -> list[Vector]:
+        """Return the products of micro-batch number i."""
+        b, at = self.b, self.b.mul(i, self.K)
+        left = b.sub(self.N, at)
+        x, y = b.gep(self.x, [b.mul(at, self.M)]), b.gep(self.y, [b.mul(at, self.O)])
+        panel = Panel(
+            *(b, self.vectors, LANES, self.edge, x, number(1), self.M, y, self.O, self.to, self.O, number(rows)),
+            *(b.select(b.icmp_signed("<", left, self.K), left, self.K), self.left, None),
+        )
+        return [Vector(b, value) for value in panel.chains(row, rows)]
+
+    def _places(self, rows: int, step: Any, start: Any) -> list[Any]:
+        """Return where the vectors of a tile are that begins at `start`, with rows so far apart."""
+        lines = [self.b.gep(start, [self.b.mul(step, number(i))]) for i in range(rows)]
+        return [self.b.gep(line, [number(j * LANES)]) for line in lines for j in range(self.vectors)]
 
 
 whole, double, single, edge = columns(VECTORS), columns(PAIR), columns(1), columns(1, edge=True)
@@ -80,14 +93,14 @@ def weight_gradient(a: Array, b: Array, out: Array, shape: tuple[int, int, int],
         left = (O - o) // LANES
         x, y, to, stack = pointer(a, 0), pointer(b, o), pointer(out, o), pointer(work, 0)
         if left >= VECTORS and left != VECTORS + 1:
-            whole(x, y, to, stack, count, microbatch, N, M, O, O - o)
+            whole(x, y, to, stack, (count, microbatch, N, M, O, O - o))
             o += VECTORS * LANES
         elif left >= PAIR:
-            double(x, y, to, stack, count, microbatch, N, M, O, O - o)
+            double(x, y, to, stack, (count, microbatch, N, M, O, O - o))
             o += PAIR * LANES
         elif left:
-            single(x, y, to, stack, count, microbatch, N, M, O, O - o)
+            single(x, y, to, stack, (count, microbatch, N, M, O, O - o))
             o += LANES
         else:
-            edge(x, y, to, stack, count, microbatch, N, M, O, O - o)
+            edge(x, y, to, stack, (count, microbatch, N, M, O, O - o))
             o = O
