@@ -57,27 +57,6 @@ def _add_topology(parser: argparse.ArgumentParser) -> None:
         "part of the gradients of all; tree: it joins another, or others join it, as the coordinator says; star: with "
         "the coordinator alone, and it listens for nobody (default: %(default)s)",
     )
-    parser.add_argument(
-        "--tree",
-        action=_Tree,
-        dest="topology",
-        choices=("on", "off"),
-        default=argparse.SUPPRESS,
-        help="on: the same as --topology tree; off: as --topology star",
-    )
-
-
-class _Tree(argparse.Action):
-    """What `--tree` says about the topology."""
-
-    def __call__(
-        self,
-        parser: argparse.ArgumentParser,  # noqa: ARG002 - the base class has it
-        namespace: argparse.Namespace,
-        values: object,
-        option_string: str | None = None,  # noqa: ARG002
-    ) -> None:
-        setattr(namespace, self.dest, "tree" if values == "on" else "star")
 
 
 def keys_of(arguments: argparse.Namespace) -> Keys | None:
