@@ -23,6 +23,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from benchmarks.arguments import positive
 from benchmarks.machine import facts
 from engine.data import load
 from engine.settings import Settings
@@ -123,8 +124,8 @@ def show(found: dict[str, Any]) -> None:
 def main() -> int:
     """Measure and print; the exit code is 0 if bits and books are right and nothing was left behind."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--steps", type=int, default=2000)
-    parser.add_argument("--faults", type=int, default=120)
+    parser.add_argument("--steps", type=positive, default=2000)
+    parser.add_argument("--faults", type=positive, default=120)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--workers", type=int, default=1, help="local workers")
     parser.add_argument("--remote", type=int, default=2, help="workers behind links that misbehave")

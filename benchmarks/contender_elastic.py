@@ -12,6 +12,8 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from benchmarks.arguments import positive
+
 
 def network() -> nn.Module:
     """Return the `letters` network."""
@@ -25,7 +27,7 @@ def network() -> nn.Module:
 def main() -> None:
     """Train until --steps are done, from the checkpoint if there is one."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--steps", type=int, required=True)
+    parser.add_argument("--steps", type=positive, required=True)
     parser.add_argument("--every", type=int, required=True)
     parser.add_argument("--folder", type=Path, required=True)
     a = parser.parse_args()

@@ -10,6 +10,7 @@ import os
 import time
 from typing import TYPE_CHECKING
 
+from benchmarks.arguments import positive
 from benchmarks.session import options, rates, tell
 
 if TYPE_CHECKING:  # so that --help works without PyTorch
@@ -92,8 +93,8 @@ def forward(batch: int, steps: int) -> dict[str, float]:
 def main() -> None:
     """Measure and print."""
     parser = options(__doc__)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--ranks", type=int, default=1)
+    parser.add_argument("--threads", type=positive, default=1)
+    parser.add_argument("--ranks", type=positive, default=1)
     parser.add_argument("--compile", action="store_true", help="train a network that torch.compile has compiled")
     a = parser.parse_args()
     import torch

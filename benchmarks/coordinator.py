@@ -18,6 +18,7 @@ from statistics import median
 
 import numpy as np
 
+from benchmarks.arguments import positive
 from engine.compute import tree
 from engine.compute.job import Job
 from engine.compute.sums import Sums
@@ -179,7 +180,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Print a table, or JSON."""
     parser = argparse.ArgumentParser(prog="benchmarks.coordinator", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--workers", type=int, nargs="+", default=[2, 16, 32], metavar="N", help="how many")
-    parser.add_argument("--steps", type=int, default=500, metavar="N", help="steps that are measured")
+    parser.add_argument("--steps", type=positive, default=500, metavar="N", help="steps that are measured")
     parser.add_argument("--local", choices=("unix", "zmq"), default="unix", help="how workers are connected")
     parser.add_argument("--json", action="store_true", help="print one line of JSON")
     parser.add_argument("--play", nargs=3, help=argparse.SUPPRESS)

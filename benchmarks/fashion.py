@@ -22,6 +22,8 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.arguments import positive
+
 if TYPE_CHECKING:  # so that --help works without PyTorch
     import torch
 
@@ -102,9 +104,9 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", action="store_true", help="print one JSON object, no table")
-    parser.add_argument("--rounds", type=int, default=3, help="runs of each (%(default)s)")
+    parser.add_argument("--rounds", type=positive, default=3, help="runs of each (%(default)s)")
     parser.add_argument("--epochs", type=int, default=6, help="of a run (%(default)s)")
-    parser.add_argument("--cores", type=int, default=os.cpu_count(), help="of each (%(default)s)")
+    parser.add_argument("--cores", type=positive, default=os.cpu_count(), help="of each (%(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="of the first round (%(default)s)")
     parser.add_argument("--contender", choices=CONTENDERS, help="one run of this one alone, as JSON")
     options = parser.parse_args()

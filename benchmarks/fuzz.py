@@ -22,6 +22,7 @@ from statistics import median
 from threading import Thread
 from typing import Any
 
+from benchmarks.arguments import positive
 from benchmarks.machine import facts
 from engine.compute.job import job_from
 from engine.errors import ProtocolError
@@ -128,8 +129,8 @@ def main() -> int:
     """Fuzz and print; the exit code is 0 if all is well."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--messages", type=int, default=1_000_000)
-    parser.add_argument("--steps", type=int, default=1000)
-    parser.add_argument("--pairs", type=int, default=5)
+    parser.add_argument("--steps", type=positive, default=1000)
+    parser.add_argument("--pairs", type=positive, default=5)
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=list(KINDS), help="floods by themselves")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--json", action="store_true", help="print one line of JSON")

@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.table import Table
 from threadpoolctl import threadpool_limits
 
+from benchmarks.arguments import positive
 from engine.compute.program import OperationInfo, compile_model
 from engine.compute.program.operations import Operation
 from engine.kernels import choose
@@ -130,7 +131,7 @@ def main() -> None:
     """Run as a command."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", action="store_true", help="print one JSON object, no tables")
-    parser.add_argument("--rounds", type=int, default=15, help="steps of each kind (%(default)s)")
+    parser.add_argument("--rounds", type=positive, default=15, help="steps of each kind (%(default)s)")
     parser.add_argument("--backends", nargs="+", default=["numpy", "numba"], choices=["numpy", "numba"])
     options = parser.parse_args()
     with threadpool_limits(1):

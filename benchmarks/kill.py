@@ -17,6 +17,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from benchmarks.arguments import positive
 from benchmarks.machine import facts
 from engine.system.blas import ONE_THREAD
 from tests.support.chaos.arena import Arena
@@ -106,7 +107,7 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--python", default=sys.executable, help="a Python that has PyTorch")
-    parser.add_argument("--rounds", type=int, default=4)
+    parser.add_argument("--rounds", type=positive, default=4)
     parser.add_argument("--json", action="store_true", help="print one line of JSON")
     a = parser.parse_args()
     found = [outcome for _ in range(a.rounds) for outcome in (torchrun(a.python), gradsum())]

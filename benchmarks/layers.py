@@ -13,12 +13,14 @@ from importlib.util import find_spec
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.arguments import positive
+
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", action="store_true", help="print one JSON object, no table")
-    parser.add_argument("--rounds", type=int, default=40, help="micro-batches of each kind (%(default)s)")
+    parser.add_argument("--rounds", type=positive, default=40, help="micro-batches of each kind (%(default)s)")
     parser.add_argument("--only", default="", help="cases whose name has this in it")
     options = parser.parse_args()
     if find_spec("torch") is None:

@@ -21,6 +21,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import IO, Any
 
+from benchmarks.arguments import positive
 from benchmarks.machine import facts
 from benchmarks.network import possible
 from benchmarks.simulate import GIGABIT, WARM
@@ -117,7 +118,7 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=2, help="of each")
     parser.add_argument("--mbit", type=int, nargs="+", default=[100, 1000], help="of each link")
     parser.add_argument("--shapes", choices=SHAPES, nargs="+", default=list(SHAPES))
-    parser.add_argument("--steps", type=int, default=30, help="of each measurement")
+    parser.add_argument("--steps", type=positive, default=30, help="of each measurement")
     parser.add_argument("--microbatch", type=float, default=0.5, help="milliseconds of one, for the simulation")
     parser.add_argument("--json", action="store_true", help="print one line of JSON")
     a = parser.parse_args()

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.arguments import positive
 from benchmarks.machine import facts
 from engine.wire import Dialer, Listener, Received, frame_of
 from engine.wire import messages as m
@@ -148,7 +149,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--parts", type=int, nargs="+", default=list(PARTS), help="of a vector, in a message each")
     parser.add_argument("--messages", type=int, default=300, help="each way, of each size, in each round")
-    parser.add_argument("--rounds", type=int, default=5, help="by turns, of which the least counts")
+    parser.add_argument("--rounds", type=positive, default=5, help="by turns, of which the least counts")
     parser.add_argument("--json", action="store_true", help="print one line of JSON")
     a = parser.parse_args()
     sizes = [VECTOR // 4 // n * 4 for n in a.parts]

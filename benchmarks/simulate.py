@@ -6,6 +6,7 @@ import statistics
 import sys
 from dataclasses import replace
 
+from benchmarks.arguments import positive
 from benchmarks.simulation import faults, plans
 from benchmarks.simulation.machines import Cluster, Shape
 from benchmarks.simulation.model import Costs
@@ -40,13 +41,13 @@ def main() -> int:
     parser.add_argument("--machines", type=int, nargs="+", default=[1, 2, 4, 8, 16], help="how many (default: 1 to 16)")
     parser.add_argument("--processes", type=int, default=16, help="of each machine (default: 16)")
     parser.add_argument("--gigabits", type=float, nargs="+", default=[1.0], help="a second, of each link (default: 1)")
-    parser.add_argument("--steps", type=int, default=5, help="whose median is taken (default: 5)")
+    parser.add_argument("--steps", type=positive, default=5, help="whose median is taken (default: 5)")
     parser.add_argument("--warm", type=int, default=WARM, help=f"steps before these, at least 1 (default: {WARM})")
     parser.add_argument("--microbatch", type=float, default=5.0, help="milliseconds of one micro-batch (default: 5)")
     parser.add_argument("--noise", type=float, default=0.05, help="deviation of that, as a fraction (default: 0.05)")
     parser.add_argument("--singles", action="store_true", help="also processes with a connection each")
     parser.add_argument("--without", choices=(STAR, TREE, EXCHANGE), nargs="*", default=[], help="what to leave out")
-    parser.add_argument("--faults", type=int, default=0, metavar="N", help="check N schedules of faults instead")
+    parser.add_argument("--faults", type=positive, default=0, metavar="N", help="check N schedules of faults instead")
     parser.add_argument("--seed", type=int, default=1, help="of these (default: 1)")
     parser.add_argument("--json", action="store_true", help="print JSON")
     arguments = parser.parse_args()

@@ -20,6 +20,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from benchmarks.arguments import positive
 from benchmarks.machine import facts
 from engine.system.blas import ONE_THREAD
 
@@ -187,8 +188,8 @@ def main() -> None:
     os.environ.update(ONE_THREAD)
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--snapshots", type=int, default=1000, help="in the database that is queried (1.25 MB each)")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--steps", type=int, default=STEPS, help="of each training (939: a whole run by default)")
+    parser.add_argument("--rounds", type=positive, default=3)
+    parser.add_argument("--steps", type=positive, default=STEPS, help="of each training (939: a whole run by default)")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--json", action="store_true", help="print one line of JSON")
     arguments = parser.parse_args()

@@ -22,6 +22,7 @@ from typing import NamedTuple
 
 import zmq
 
+from benchmarks.arguments import positive
 from benchmarks.machine import facts
 from engine.compute.fingerprint import fingerprint
 from engine.system.blas import ONE_THREAD
@@ -133,7 +134,7 @@ def slope(looks: Sequence[Look], values: Sequence[int]) -> float:
 def main() -> None:
     """Soak, and print what grows."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--steps", type=int, default=250_000)
+    parser.add_argument("--steps", type=positive, default=250_000)
     parser.add_argument("--joins", type=int, default=2500)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--json", action="store_true", help="print one line of JSON")

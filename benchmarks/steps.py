@@ -18,6 +18,7 @@ os.environ["OMP_NUM_THREADS"] = "1"
 
 import numpy as np
 
+from benchmarks.arguments import positive
 from engine.compute.program import compile_model
 from engine.kernels import Array, choose
 from engine.nn.model import letters
@@ -123,8 +124,8 @@ def measure(batch: int, rounds: int) -> tuple[list[dict[str, Any]], float]:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--batch-size", type=int, default=64, metavar="N", help="a multiple of 64 (%(default)s)")
-    parser.add_argument("--rounds", type=int, default=25, help="steps of each (%(default)s)")
+    parser.add_argument("--batch-size", type=positive, default=64, metavar="N", help="a multiple of 64 (%(default)s)")
+    parser.add_argument("--rounds", type=positive, default=25, help="steps of each (%(default)s)")
     parser.add_argument("--json", action="store_true", help="print one JSON object, no table")
     options = parser.parse_args()
     if find_spec("torch") is None:

@@ -11,6 +11,7 @@ import sys
 from importlib.util import find_spec
 from typing import Any
 
+from benchmarks.arguments import positive
 from benchmarks.contenders import OURS, Contender, forward, parallel, serial
 from benchmarks.machine import facts
 from benchmarks.session import Figures
@@ -79,11 +80,18 @@ def show(table: list[dict[str, Any]]) -> None:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--batch-size", type=int, nargs="+", default=[64, 256], metavar="N", help="default: 64 256")
-    parser.add_argument("--rounds", type=int, default=5, help="sessions of each (default: 5)")
+    parser.add_argument(
+        "--batch-size", type=positive, nargs="+", default=[64, 256], metavar="N", help="default: 64 256"
+    )
+    parser.add_argument("--rounds", type=positive, default=5, help="sessions of each (default: 5)")
     parser.add_argument("--images", type=int, default=9_600, help="a session, for each core (default: 9600)")
     parser.add_argument(
-        "--cores", type=int, nargs="+", default=[1, 2], metavar="N", help="workers, threads and ranks (default: 1 2)"
+        "--cores",
+        type=positive,
+        nargs="+",
+        default=[1, 2],
+        metavar="N",
+        help="workers, threads and ranks (default: 1 2)",
     )
     parser.add_argument("--serial", action="store_true", help="only what computes by one thread, and forward passes")
     parser.add_argument("--json", action="store_true", help="print one line of JSON")

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.optimize import nnls
 
+from benchmarks.arguments import positive
 from benchmarks.machine import facts
 from benchmarks.network import HERE, namespace, possible
 from engine.launch.command import worker_command
@@ -213,7 +214,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2, 4])
     parser.add_argument("--mbit", type=int, nargs="+", default=[100, 1000, 0], help="0: the link as it is")
-    parser.add_argument("--steps", type=int, default=30, help="steps of each measurement")
+    parser.add_argument("--steps", type=positive, default=30, help="steps of each measurement")
     parser.add_argument("--plot", type=Path)
     parser.add_argument("--json", action="store_true", help="print one line of JSON")
     a = parser.parse_args()

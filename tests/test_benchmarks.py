@@ -4,9 +4,11 @@ import json
 import re
 import subprocess
 import sys
+from argparse import ArgumentTypeError
 
 import pytest
 
+from benchmarks.arguments import positive
 from tests.support.command import PATIENCE
 from tests.support.repository import ROOT
 
@@ -80,3 +82,9 @@ def test_one_line_of_json_that_is_all(monkeypatch: pytest.MonkeyPatch) -> None:
         "peak_mb",
         "peak_worker_mb",
     }
+
+
+@pytest.mark.parametrize("text", ["0", "-3", "two", "1.5", ""])
+def test_counts_are_above_0(text: str) -> None:
+    with pytest.raises(ArgumentTypeError, match="no whole number above 0"):
+        positive(text)
