@@ -12,7 +12,7 @@ from typing import IO, Any, NamedTuple
 
 import numpy as np
 
-PATIENCE = 60.0  # seconds after which something that should happen is taken not to
+PATIENCE = 200.0  # seconds after which something that should happen is taken not to
 
 # A run of 5 steps an epoch on the data of `save_data`.
 SMALL = ("train", "--data", "data.npz", "--model", "mlp", "--workers", 0, "--batch-size", 8, "--microbatch", 4)
@@ -75,8 +75,13 @@ def wait_for(stream: IO[str] | None, text: str) -> None:
 
 
 def finish(process: "subprocess.Popen[str]") -> Answer:
-    """Wait for the end of `process`."""
-    out, err = process.communicate(timeout=PATIENCE)
+    """Wait for the end of `process`; one that does not end is killed, so that it is in no other test's way."""
+    try:
+        out, err = process.communicate(timeout=PATIENCE)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.communicate()
+        raise
     return Answer(process.returncode, out, err)
 
 
