@@ -79,23 +79,24 @@ class SimulatedLinks:
             self._say(Met(number, True))
 
     def cut(self, *numbers: int, seconds: float | None = None) -> None:
-        """End connections, which both ends notice; after `seconds` they are there again."""
+        """End connections, which the ends that made them notice; after `seconds` they are there again."""
         for number in numbers:
             other, _ = self.to.pop(number)
             other.to.pop(self.number, None)
-            self._say(Met(number, False))
-            other._say(Met(self.number, False))
-            if seconds is not None:
-                self._later(seconds, self._reconnection(number, other))
+            dialer, dialled = (self, other) if number < self.number else (other, self)
+            dialer._lose(number if dialled is other else self.number, dialled, seconds)
 
-    def _reconnection(self, number: int, other: "SimulatedLinks") -> Callable[[], None]:
+    def _lose(self, number: int, other: "SimulatedLinks", seconds: float | None) -> None:
+        """Have no connection any more to the one that was dialled, for so many seconds."""
         own = self.number
 
-        def act() -> None:
+        def reconnect() -> None:
             if self.number == own:
                 self.connect(number, other)
 
-        return act
+        self._say(Met(number, False))
+        if seconds is not None:
+            self._later(seconds, reconnect)
 
     def _tell(self, number: int, message: m.Message, payload: m.Frame) -> None:
         if number not in self.to:

@@ -187,8 +187,8 @@ class Backend(Vectors, Activations, Averages, Convolutions, Norms, Protocol):
         """Set out [M, O] to the sum over t and n of a[t, n]^T b[t, n], a [T, N, M] and b [T, N, O].
 
         Of each micro-batch of samples n it is one chain of fused multiply-adds over (t, sample), from 0; those sums are
-        added up in pairs, see `engine.kernels.pairs`, as all sums over several micro-batches. `work` has 16 O values
-        for each binary digit of the number of micro-batches.
+        added up in pairs, see `engine.kernels.pairs`, as all sums over several micro-batches. `work` has max(16, M) O
+        values for each binary digit of the number of micro-batches.
         """
 
     def transpose(self, a: Array, out: Array) -> None:

@@ -7,12 +7,12 @@ are in the order of a roster, and the vector is cut into as many parts, the firs
                <-------------   SEAT        (of `relays`) your number
                <-------------   INVITE      (of `relays`) the relay with this number and key will connect to you
                <-------------   MEET        connect to that relay; or, without an address, it is gone
-    MET        ------------->               it was reached; or it cannot be, or is not any more
+    MET        ------------->               it was reached; or it cannot be, or is not any more: by who connected
                <-------------   ROSTER      who is in the exchanges that have this number (payload)
                <-------------   WORK        with the number of a roster; payload: a part of the parameters
     RESULT     ------------->               of a block, without a payload: others have its parts
                <-------------   ADD         these answers count (payload)
-    FAULT      ------------->               nothing came in time from that relay, or nothing that fits
+    FAULT      ------------->               nothing came in time from that relay, or nothing fits; or sending failed
     SUM        ------------->               a part of the sums (payload)
 
     relay                       relay

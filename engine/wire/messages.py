@@ -30,7 +30,7 @@ from engine.errors import ProtocolError
 from engine.system.processes import HOSTNAME_LIMIT, PLACE_LIMIT
 from engine.wire.fields import Rules, choice, count, duration, member, real, text
 
-VERSION = 4
+VERSION = 5
 HEADER_LIMIT = 1024  # bytes
 JOB_LIMIT = 1 << 20  # bytes of a job's description
 CHUNK_LIMIT = 1 << 20  # bytes of data in one message

@@ -75,7 +75,7 @@ def test_one_that_is_not_reached_and_two_that_lose_each_other(gradsum: Gradsum, 
             with relays(net):
                 heard(run, "exchange among 4 relays")
                 route(net, "add", ("n1",), ("n2",))
-                # The round that goes on is begun anew, unless others had done the share of the two that wait by then.
+                # By then others may have computed the shares of the two, so that no step has to be done again.
                 heard(run, "n1:.* cannot reach n2:|n2:.* cannot reach n1:")
                 route(net, "delete", ("n1",), ("n2",))
                 heard(run, "exchange among 4 relays")

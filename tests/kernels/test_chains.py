@@ -18,7 +18,7 @@ from tests.support.fma import chain, fma
 from tests.support.repository import ROOT
 
 pytest.importorskip("numba")
-from engine.kernels.with_numba import bias_gradient, matrix_gradient, multiply, total
+from engine.kernels.with_numba import bias_gradient, matrix_gradient, multiply, total, winograd_gradient, winograd_work
 from engine.kernels.with_numba.tile import VARIABLE, Tile, choose
 
 SPECIAL = np.array([0, -0.0, 1e-45, -1e-40, 3e38, -3e38, np.inf, 1, -1, 1e-20], np.float32)
@@ -79,9 +79,28 @@ def test_the_oracle_rounds_once() -> None:
     assert fma(x, np.array([2**-24], np.float32), np.array([one])) == np.float32(1 + 2**-23)
 
 
+def filters_gradient(C: int, O: int, N: int, microbatch: int) -> Array:  # noqa: E741
+    """Return the gradient of the filters of a convolution that puts out one row of two tiles."""
+    x, dy, ut, dx, dw = (
+        normal(6, 10, N * C),
+        normal(4, 8, N * O, seed=1),
+        normal(36, O, C),
+        normal(6, 10, N * C),
+        normal(3, 3, C, O),
+    )
+    work = np.empty(winograd_work((1, 2), N, C, O, microbatch), np.float32)
+    winograd_gradient(x, N, dy, (0, 0), np.empty((0, 0, 0), np.uint8), (4, 8), ut, dx, dw, microbatch, work)
+    return dw
+
+
 def digest_of_products() -> str:
     """Return a digest of products of ragged shapes: `python -m tests.kernels.test_chains` prints it."""
     digest = hashlib.sha256()
+    for _, M, N, O in SHAPES:  # noqa: E741
+        out = np.empty((M, O), np.float32)
+        matrix_gradient(normal(1, N, M), normal(1, N, O, seed=1), out, 3, np.empty(16 * M * O * 9, np.float32))
+        digest.update(out.tobytes())
+    digest.update(filters_gradient(22, 37, 50, 3).tobytes())
     for G, M, K, N in SHAPES:
         out = normal(G, M, N, seed=2)
         for more in (True, False):

@@ -53,8 +53,10 @@ def test_products(kernels: Backend, G: int, M: int, K: int, N: int, seed: int) -
 def test_matrix_gradient(kernels: Backend, T: int, N: int, M: int, O: int, microbatch: int, seed: int) -> None:  # noqa: E741
     a, b = normal(T, N, M, seed=seed), normal(T, N, O, seed=seed + 1)
     levels = (-(-N // microbatch)).bit_length()
-    (out, around), work = guarded(M, O), np.full(levels * O * max(M, 16), np.nan, np.float32)
+    (out, around), (work, beyond) = guarded(M, O), guarded(levels * O * max(M, 16))
     kernels.matrix_gradient(a, b, out, microbatch, work)
+    assert np.isnan(beyond[:32]).all()
+    assert np.isnan(beyond[-32:]).all()
     np.testing.assert_allclose(out, np.einsum("tnm,tno->mo", a.astype(float), b), rtol=0, atol=4e-5)
     assert np.isnan(around[:32]).all()
     assert np.isnan(around[-32:]).all()

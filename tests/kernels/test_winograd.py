@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from engine.compute.tree import evaluate_block
 from engine.kernels import Array, Backend
 from tests.support.backends import each_backend, normal, plane_with
 
@@ -147,20 +148,25 @@ def test_convolution_and_pool(
 
 
 @each_backend
-@pytest.mark.parametrize("size", [(4, 4), (11, 11)])
-def test_sums_of_micro_batches_are_added_in_pairs(kernels: Backend, size: tuple[int, int]) -> None:
-    """A filter's gradient of 27 samples in micro-batches of 4 is that of each, added as the tree over them does."""
-    site, no_route = Site(kernels, size, 27, 9, 40, 4), np.empty((0, 0, 0), np.uint8)
-    dy = normal(*size, 27 * 40)
+@pytest.mark.parametrize(
+    ("size", "N", "channels", "microbatch"),
+    [((4, 4), 27, (9, 40), 4), ((11, 11), 27, (9, 40), 4), ((4, 8), 50, (40, 45), 3)],  # the last in several pieces
+)
+def test_sums_of_micro_batches_are_added_in_pairs(
+    kernels: Backend, size: tuple[int, int], N: int, channels: tuple[int, int], microbatch: int
+) -> None:
+    """A filter's gradient is that of each micro-batch, added as the tree over them does."""
+    (C, O), no_route = channels, np.empty((0, 0, 0), np.uint8)  # noqa: E741
+    site, dy = Site(kernels, size, N, C, O, microbatch), normal(*size, N * O)
     found, _ = site.backward(dy, no_route, 0)
     parts = []
-    for first in range(0, 27, 4):
-        n = min(4, 27 - first)
-        part = Site(kernels, size, n, 9, 40, 4)
-        part.x = np.ascontiguousarray(site.x[:, :, first * 9 : (first + n) * 9])
-        parts.append(part.backward(np.ascontiguousarray(dy[:, :, first * 40 : (first + n) * 40]), no_route, 0)[0])
-    a, b, c, d, e, f, g = parts
-    assert found.tobytes() == (((a + b) + (c + d)) + ((e + f) + g)).tobytes()
+    for first in range(0, N, microbatch):
+        n = min(microbatch, N - first)
+        part = Site(kernels, size, n, C, O, microbatch)
+        part.x = np.ascontiguousarray(site.x[:, :, first * C : (first + n) * C])
+        parts.append(part.backward(np.ascontiguousarray(dy[:, :, first * O : (first + n) * O]), no_route, 0)[0])
+    pairs = evaluate_block((0, len(parts)), lambda block, _: parts[block[0]], lambda x, y: x + y)
+    assert found.tobytes() == pairs.tobytes()
 
 
 @each_backend

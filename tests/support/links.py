@@ -67,9 +67,9 @@ class ToyLinks:
         self._happened.append(said)
 
     def cut(self, *numbers: int) -> None:
-        """End connections; both ends notice."""
+        """End connections; the ends that made them notice."""
         for number in numbers:
             other = self.to.pop(number)
-            self.say(Met(number, False))
-            if other.to.pop(self.number, None):
-                other.say(Met(self.number, False))
+            other.to.pop(self.number, None)
+            dialer, dialled = (self, number) if number < self.number else (other, self.number)
+            dialer.say(Met(dialled, False))

@@ -9,7 +9,10 @@ ROSTER                              nothing: it says who is in the exchanges to 
 WORK with a part of the parameters  Send ARRIVED, Tell PART to all others; once theirs are there, it is as any WORK
 a block of the share                Tell PIECE to all others, keeping the own one
 ADD                                 Send SUM, once all pieces are there that count
+a PART or PIECE of the wrong size   Send FAULT
 time                                Send FAULT for those of whom nothing came in time
+
+Of another member it sends one FAULT a round at most.
 
 Nothing that another relay sends is used before it is checked, and each can fill but a bounded part of memory.
 """
@@ -89,6 +92,7 @@ class Exchange:
         self._early: defaultdict[int, list[Said]] = defaultdict(list)  # of rounds to come, by member
         self._whole: Whole | None = None
         self._for_parts, self._for_pieces = Patience(OF_MEMBER), Patience(OF_MEMBER)
+        self._at_fault: set[int] = set()  # those of whom a FAULT was sent in this round
 
     def seated(self, seat: relays.Seat) -> list[Action]:
         """Take the number that the coordinator gives."""
@@ -142,6 +146,7 @@ class Exchange:
             raise ProtocolError(f"WORK for the roster {work.roster}, but this relay is in {self._roster}")
         if self._round is None or self._round.number < work.round:
             self._round = _Round(work.round, work.total, self._members)
+            self._at_fault.clear()
 
     def _assemble(self, work: m.Work, payload: m.Frame) -> list[Action]:
         """Take the own part of the parameters, and pass it on."""
@@ -165,7 +170,7 @@ class Exchange:
         if isinstance(event, Met):
             return [Send(exchange.Met(self._session, event.number, int(event.reached)))] if self.number else []
         if isinstance(event, Unsent):
-            return [self._fault(event.number)] if self.number else []
+            return self._fault(event.number) if self.number else []
         message = event.message
         if not isinstance(message, exchange.Part | exchange.Piece) or message.session != self._session:
             return []
@@ -175,8 +180,10 @@ class Exchange:
             return self._of_round(message, event, self._round)
         return []
 
-    def _fault(self, number: int) -> Action:
-        return Send(exchange.Fault(self._session, number))
+    def _fault(self, *numbers: int) -> list[Action]:
+        new = sorted({*numbers} - self._at_fault)
+        self._at_fault.update(new)
+        return [Send(exchange.Fault(self._session, number)) for number in new]
 
     def look(self) -> list[Action]:
         """Tell of whom nothing has come in time."""
@@ -187,11 +194,11 @@ class Exchange:
         if self._round and self._for_pieces.over(self.now):
             late |= {number for _, number in self._round.missing}
             self._for_pieces.stop()
-        return [self._fault(number) for number in sorted(late - {self.number})]
+        return self._fault(*late - {self.number})
 
     def _of_round(self, message: exchange.Part | exchange.Piece, event: Said, current: _Round) -> list[Action]:
         if not self._fits(event, current):
-            return [self._fault(event.number)]
+            return self._fault(event.number)
         if isinstance(message, exchange.Piece):
             return self._piece(message, event, current)
         self._part(event)

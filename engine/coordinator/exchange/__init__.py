@@ -4,8 +4,9 @@ Parameters: each member passes its part on to all others. Sums: a member answers
 sends each of the others its part. Once every block is answered, each is told which answers count, adds its parts of
 these along the tree, and sends the sum up. So a link carries two vectors each way, however many machines there are.
 
-Whatever goes wrong, a round is given up and begun anew with whole vectors, as in a star; the bits are the same. Whoever
-was at fault is removed. `roster` says who the members are, `round` keeps what they sent, `exchanges` decides.
+Whatever goes wrong, a round is given up and done again with whole vectors, as in a star; the bits are the same. Whoever
+was at fault is left out for some rounds. `roster` says who the members are, `round` keeps what they sent, `exchanges`
+decides.
 """
 
 LEAST = 4  # members: up to three machines a star is as fast, and the machines' links carry half as much

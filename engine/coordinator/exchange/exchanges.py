@@ -1,7 +1,7 @@
 """Which rounds are exchanges, what members are sent, and when a round is given up."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from engine.compute.sums import Sums
 from engine.compute.tree import Block
@@ -31,6 +31,7 @@ class Exchanges:
         self._told: tuple[int, ...] = ()  # who is in the last one
         self._logged = 0  # members of the exchange that was logged last
         self._sent: dict[bytes, int] = {}  # the attempts of which members have not said that something arrived
+        self._last: Mapping[bytes, int] = {}  # members of the last exchange
         self._sums = Patience(OF_COORDINATOR)
         self._active: ActiveRound | None = None
 
@@ -50,6 +51,7 @@ class Exchanges:
         in_parts = all(given[one.peer].with_parameters for one in members)
         size = active.parameters.size
         active.exchange = ExchangeRound(self._made, members, active.work.total, size, in_parts)
+        self._last = active.exchange.members
         self._sent = {one.peer: given[one.peer].attempt for one in members if given[one.peer].with_parameters}
 
     def _log(self, members: int) -> None:
@@ -112,32 +114,37 @@ class Exchanges:
             active.done = True
 
     def met(self, peer: bytes, met: exchange.Met) -> set[bytes]:
-        """Note that a relay has a connection to another, or none; a round that needs it is given up.
+        """Note that a relay has a connection to another, or none; ProtocolError if it cannot know that.
 
-        Returns those that may be waiting for what belongs to an exchange that is over: others were quicker.
+        Returns as `fault` does.
         """
         self._roster.met(peer, met.number, bool(met.reached))
-        return set() if met.reached else self._part(peer, met.number, "cannot reach")
+        return set() if met.reached else self._separate(peer, met.number, "cannot reach")
 
     def fault(self, peer: bytes, fault: exchange.Fault) -> set[bytes]:
-        """Let two relays be in no exchange together for some rounds; give up a round that needs both.
+        """Let two members be in no exchange together for some rounds; give up a round that needs both.
 
-        Returns as `met` does.
+        Returns those that may be waiting for what belongs to an exchange that is over: others were quicker.
+        ProtocolError for a relay's fault of its own.
         """
-        if other := self._roster.peer(fault.number):
-            self._roster.leave_out(peer, other)
-        return self._part(peer, fault.number, "hears nothing from")
+        if fault.number == self._roster.number(peer):
+            raise ProtocolError("FAULT about the relay that sent it")
+        return self._separate(peer, fault.number, "had nothing in time, or nothing that fits, from")
 
-    def _part(self, peer: bytes, number: int, verb: str) -> set[bytes]:
-        other, going = self._roster.peer(number), self._going()
+    def _separate(self, peer: bytes, number: int, verb: str) -> set[bytes]:
+        """Do what `fault` says; `verb` is for the log."""
+        other = self._roster.peer(number)
         if other is None:
             return {peer}
         reason = f"{self._names.name(peer)} {verb} {self._names.name(other)}"
         logger.debug("%s", reason)
-        if going is None or not {peer, other} <= going.members.keys():
-            return {peer, other}
-        self.give_up(reason)
-        return set()
+        if not {peer, other} <= self._last.keys():
+            return {peer}
+        self._roster.leave_out(peer, other)
+        if self._going():
+            self.give_up(reason)
+            return set()
+        return {peer, other}
 
     def lose(self, peer: bytes, name: str) -> None:
         """Give the round up if a member is gone."""

@@ -3,21 +3,21 @@
 A newcomer connects to every relay that is already there, and reports which it reached; it becomes a member once it has
 reported on all of them. If two cannot reach each other, the one that fewer others can reach is left out, or the newer
 if they are equal, so a port that cannot be reached keeps nobody else out. One that was at fault, too slow as a rule, is
-left out for some rounds, and for twice as many each time; so is one of two if either heard nothing of the other.
+left out for some rounds, and for twice as many if it is at fault again soon after; so is one of two that failed each
+other.
 """
 
 import ipaddress
-from collections import Counter
-from collections.abc import Iterator, Set
 from dataclasses import dataclass, field
 from itertools import count
 
 from engine.coordinator.seating import check_place
+from engine.errors import ProtocolError
 from engine.wire.address import Address
 from engine.wire.relays import Place
 
 OUT = 100  # rounds that a relay is left out of after its first fault
-DOUBLINGS = 10
+MOST_OUT = OUT << 10
 
 
 @dataclass
@@ -33,6 +33,14 @@ class Candidate:
     apart: set[int] = field(default_factory=set)
 
 
+@dataclass(frozen=True)
+class _Pause:
+    """For `rounds`, before number `end`, a relay is left out, or one of two; it is remembered for as many after it."""
+
+    rounds: int
+    end: int
+
+
 class Roster:
     """Facts and rules, no socket."""
 
@@ -40,8 +48,8 @@ class Roster:
         self._numbers = count(1)
         self._there: dict[int, Candidate] = {}
         self._of: dict[bytes, Candidate] = {}
-        self._out: dict[frozenset[int], int] = {}  # a relay, or two of which one is left out, and for how many rounds
-        self._faults: Counter[frozenset[int]] = Counter()
+        self._pauses: dict[frozenset[int], _Pause] = {}
+        self._round = 0
         self._members: tuple[Candidate, ...] | None = ()  # None: to be found out
 
     def enter(self, peer: bytes, host: str, key: str, place: Place) -> tuple[int, list[Candidate]]:
@@ -63,13 +71,16 @@ class Roster:
         return made.number, near
 
     def met(self, peer: bytes, number: int, reached: bool) -> None:
-        """Note that a relay has, or has not, a connection to another one, if both are still there."""
+        """Note that a relay has, or has not, a connection to an older one, if both are still there.
+
+        ProtocolError if it was not to connect to that one.
+        """
         one, other = self._of.get(peer), self._there.get(number)
-        if one and other and one is not other:
+        if one and number >= one.number:
+            raise ProtocolError(f"MET about relay {number} from relay {one.number}, which was not to connect to it")
+        if one and other:
             one.unknown.discard(number)
-            other.unknown.discard(one.number)
             self._set_apart(one, other, not reached)
-            self._out.pop(frozenset((one.number, number)), None)
             self._members = None
 
     def _set_apart(self, one: Candidate, other: Candidate, apart: bool) -> None:
@@ -81,19 +92,22 @@ class Roster:
 
     def leave_out(self, *peers: bytes) -> None:
         """Let a relay that was at fault, or one of two, be in no exchange for some rounds."""
-        numbers = frozenset(self.number(peer) for peer in peers) - {0}
-        if len(numbers) == len(peers) and numbers not in self._out:
-            self._out[numbers] = OUT << min(self._faults[numbers], DOUBLINGS)
-            self._faults[numbers] += 1
-            self._members = None
+        numbers = frozenset(self.number(peer) for peer in peers)
+        before = self._pauses.get(numbers)
+        if 0 in numbers or (before and before.end > self._round):
+            return
+        rounds = min(2 * before.rounds, MOST_OUT) if before else OUT
+        self._pauses[numbers] = _Pause(rounds, self._round + rounds)
+        self._members = None
 
     def next_round(self) -> None:
         """Count a round that those who are left out are left out of."""
-        for numbers in list(self._out):
-            self._out[numbers] -= 1
-            if not self._out[numbers]:
-                del self._out[numbers]
+        self._round += 1
+        for numbers, pause in list(self._pauses.items()):
+            if pause.end == self._round:
                 self._members = None
+            elif pause.end + pause.rounds == self._round:
+                del self._pauses[numbers]
 
     def forget(self, peer: bytes) -> tuple[int, list[bytes]]:
         """Forget a relay that is gone; return its number, 0 if it had none, and who is to be told."""
@@ -104,9 +118,8 @@ class Roster:
         for other in self._there.values():
             other.unknown.discard(gone.number)
             other.apart.discard(gone.number)
-        for kept in (self._out, self._faults):
-            for numbers in [numbers for numbers in kept if gone.number in numbers]:
-                del kept[numbers]
+        for numbers in [numbers for numbers in self._pauses if gone.number in numbers]:
+            del self._pauses[numbers]
         self._members = None
         return gone.number, list(self._of)
 
@@ -127,24 +140,18 @@ class Roster:
         return self._members
 
     def _find_members(self) -> tuple[Candidate, ...]:
-        out = {numbers for numbers in self._out if len(numbers) == 1}
+        out = {numbers for numbers, pause in self._pauses.items() if pause.end > self._round}
         there = {one.number: one for one in self._there.values() if not one.unknown and {one.number} not in out}
         apart = {number: one.apart & there.keys() for number, one in there.items()}
-        for one, other in self._pairs_out(there.keys()):
-            apart[one].add(other)
-            apart[other].add(one)
+        for numbers in out:
+            if len(numbers) == 2 and numbers <= there.keys():
+                for number in numbers:
+                    apart[number] |= numbers - {number}
         while apart and any(apart.values()):
             worst = max(apart, key=lambda number: (len(apart[number]), number))
             for other in apart.pop(worst):
                 apart[other].discard(worst)
         return tuple(there[number] for number in sorted(apart))
-
-    def _pairs_out(self, numbers: Set[int]) -> Iterator[tuple[int, int]]:
-        """Yield the pairs among `numbers` of which one is left out."""
-        for pair in self._out:
-            if len(pair) == 2 and pair <= numbers:
-                one, other = pair
-                yield one, other
 
 
 def _is_loopback(one: Candidate) -> bool:

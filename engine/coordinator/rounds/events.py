@@ -35,7 +35,7 @@ class Resized:
 
 @dataclass(frozen=True)
 class Stranded:
-    """A worker waits for parameters that do not come: what it has of a round that is over it need not answer."""
+    """A worker may wait for parameters that do not come: what it has of a round that is over it need not answer."""
 
     worker: Worker
 

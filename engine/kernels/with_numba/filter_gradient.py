@@ -31,9 +31,10 @@ from engine.kernels.with_numba.waiting import sum_of
 from engine.system.caches import cache_size
 
 ROWS = choose().rows
-ROOM = cache_size(1) // 2  # bytes that the values of a tile may take, half transformed, and six products
-VECTORS = max(1, min(choose().vectors, ROOM // (4 * 24 * ROWS * LANES)))
-TILE = 24 * ROWS * VECTORS * LANES  # as many values
+# Of a tile there are, at a time, 18 values half transformed and six products for each of its own; they should take no
+# more than half of the first cache.
+VECTORS = max(1, min(choose().vectors, cache_size(1) // 2 // (4 * 24 * ROWS * LANES)))
+TILE = 24 * ROWS * VECTORS * LANES  # so many they are
 
 
 def columns(vectors: int, edge: bool = False) -> Any:
@@ -56,7 +57,8 @@ class _Tiles:
     """Emits the instructions of a tile; the fields after `edge` are LLVM's values.
 
     v [36, all_k, C], m [36, all_k, O] and u [36, C, O] have points so far apart; of all_k rows each micro-batch has K,
-    the last one what is left. A tile has `levels` sums in the stack; with 0 all tiles have the same place there.
+    the last one what remains; `left` columns are to be done. A tile has `levels` sums in the stack; with 0 all tiles
+    have the same place there.
     """
 
     b: Any
@@ -80,7 +82,7 @@ class _Tiles:
     all_k: Any
     C: Any
     O: Any  # noqa: E741
-    N: Any
+    left: Any
 
     @property
     def width(self) -> int:
@@ -113,14 +115,14 @@ class _Tiles:
 
     def _product(self, g: Any, row: Any, rows: int, at: Any, out: Any) -> None:
         """Emit the product of point g for the rows of v and m from `at` on."""
-        b, left = self.b, self.b.sub(self.all_k, at)
+        b, rest = self.b, self.b.sub(self.all_k, at)
         v = b.gep(self.v, [b.add(b.mul(g, self.v_point), b.add(b.mul(at, self.C), row))])
         m = b.gep(self.m, [b.add(b.mul(g, self.m_point), b.mul(at, self.O))])
         begin = b.gep(self.u, [b.add(b.mul(g, self.u_point), b.mul(row, self.O))])
-        K = b.select(b.icmp_signed("<", left, self.K), left, self.K)
+        K = b.select(b.icmp_signed("<", rest, self.K), rest, self.K)
         panel = Panel(
             *(b, self.vectors, LANES, self.edge, v, number(1), self.C, m, self.O),
-            *(out, number(self.width), number(rows), K, self.N, self.more, begin, self.O),
+            *(out, number(self.width), number(rows), K, self.left, self.more, begin, self.O),
         )
         panel.tile(number(0), rows)
 
@@ -129,8 +131,8 @@ class _Tiles:
         b, size = self.b, rows * self.width
         made = sum_of(b, place, self.last, sums, number(9 * size))
         start = made.place(b.gep(self.to, [b.mul(row, self.O)]))
-        tap, step = made.choose(b.mul(self.C, self.O), number(size)), made.choose(self.O, number(self.width))
-        lanes = Lanes(b, number(0), first_lanes(b, self.N) if self.edge else None)
+        tap, step = made.if_last(b.mul(self.C, self.O), number(size)), made.if_last(self.O, number(self.width))
+        lanes = Lanes(b, number(0), first_lanes(b, self.left) if self.edge else None)
         with loop(b, number(0), number(rows), 1) as i, loop(b, number(0), number(self.vectors), 1) as j:
             column = b.mul(j, number(LANES))
             there = b.add(b.mul(i, number(self.width)), column)
@@ -162,38 +164,39 @@ def filter_gradient(
     more: bool,
     channels: Size,
     tiles: int,
-    samples: tuple[int, int, int, int],
+    samples: tuple[int, int, int],
+    N: int,
     dw: Array,
     stack: Array,
     z: Array,
 ) -> None:
     """Set dw [3, 3, C, O] to the sums of the micro-batches of v and m, which have `tiles` rows a sample.
 
-    `channels` is (C, O), `samples` (number of the first, how many, those of a micro-batch, those of all calls): until
+    `channels` is (C, O), `samples` (number of the first, how many, those of a micro-batch), of N in all calls: until
     all are there, sums wait in the stack. Points of u are `apart(C, O)` values apart.
     """
-    (C, O), (first, n, microbatch, N) = channels, samples  # noqa: E741
-    count, last, number = (n + microbatch - 1) // microbatch, (N - 1) // microbatch, first // microbatch
-    depth, point, K, rows = 0 if n == N else levels(last + 1), apart(C, O), microbatch * tiles, n * tiles
+    (C, O), (first, n, microbatch) = channels, samples  # noqa: E741
+    count, last, place = (n + microbatch - 1) // microbatch, (N - 1) // microbatch, first // microbatch
+    depth, point, K, rows = 0 if n == N else levels(last), apart(C, O), microbatch * tiles, n * tiles
     o = 0
     while o < O:
         left = (O - o) // LANES
         x, y, w, scratch = pointer(v, 0), pointer(m, o), pointer(u, o), pointer(z, 0)
         to, sums = pointer(dw, o), pointer(stack, depth * 9 * C * o)
-        counts_ = v_point, m_point, point, depth, number, count, last, K, rows, C, O, O - o
+        numbers = v_point, m_point, point, depth, place, count, last, K, rows, C, O, O - o
         if left >= VECTORS:
-            whole(x, y, w, to, sums, scratch, more, counts_)
+            whole(x, y, w, to, sums, scratch, more, numbers)
         elif left:
-            single(x, y, w, to, sums, scratch, more, counts_)
+            single(x, y, w, to, sums, scratch, more, numbers)
         else:
-            edge(x, y, w, to, sums, scratch, more, counts_)
+            edge(x, y, w, to, sums, scratch, more, numbers)
         o += VECTORS * LANES if left >= VECTORS else LANES
 
 
 @inner
-def stacked(C: int, O: int, count: int) -> int:  # noqa: E741
-    """Return how many values the sums of `count` micro-batches take that wait for others: whole vectors."""
-    return levels(count) * 9 * C * ((O + LANES - 1) // LANES * LANES)
+def stacked(C: int, O: int, depth: int) -> int:  # noqa: E741
+    """Return how many values `depth` sums take that wait for others: whole vectors."""
+    return depth * 9 * C * ((O + LANES - 1) // LANES * LANES)
 
 
 @inner

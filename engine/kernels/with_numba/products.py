@@ -31,7 +31,7 @@ def multiply(a: Array, b: Array, out: Array, more: bool, work: Array) -> None:  
 @kernel
 def matrix_gradient(a: Array, b: Array, out: Array, microbatch: int, work: Array) -> None:
     T, N, M = a.shape
-    if T == 1:
+    if T == 1 and min(N, microbatch) <= DEPTH:
         weight_gradient(a.reshape(-1), b.reshape(-1), out.reshape(-1), (N, M, b.shape[2]), microbatch, work)
         return
     gradient(a.reshape(-1), 0, 0, b.reshape(-1), (1, T, N, M, b.shape[2]), out.reshape(-1), microbatch, work)

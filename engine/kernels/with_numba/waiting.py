@@ -1,4 +1,4 @@
-"""Sums over the micro-batches of a pass, as `pairs` has them, in LLVM's own language: one that is still in registers.
+"""What becomes of the sum of a micro-batch that is still in registers, in LLVM's own language; see `pairs`.
 
 Sums of earlier micro-batches that form a pair with it, which wait in a stack, are added before it is written.
 """
@@ -12,7 +12,7 @@ from engine.kernels.with_numba.vectors import BIT, Lanes, chains, number
 
 
 @dataclass(frozen=True)
-class Sum:
+class PairedSum:
     """A sum before which `waiting` others are in the `stack`, of `size` values each; it completes `pairs` of them.
 
     All are LLVM's values. `done`: it is the last one, and completes the sum of all.
@@ -25,13 +25,13 @@ class Sum:
     pairs: Any
     done: Any
 
-    def choose(self, last: Any, other: Any) -> Any:
-        """Return `last` for the last sum."""
+    def if_last(self, last: Any, other: Any) -> Any:
+        """Return `last` for the last sum, `other` for any other."""
         return self.builder.select(self.done, last, other)
 
     def place(self, out: Any) -> Any:
         """Return where it is to be written: to `out` if it is the last, else to the stack."""
-        return self.choose(out, self._level(self.builder.sub(self.waiting, self.pairs)))
+        return self.if_last(out, self._level(self.builder.sub(self.waiting, self.pairs)))
 
     def write(
         self, lanes: Lanes, values: list[Vector], to: Sequence[Any], places: Callable[[Any], Sequence[Any]]
@@ -60,8 +60,8 @@ class Sum:
         return self.builder.gep(self.stack, [self.builder.mul(level, self.size)])
 
 
-def sum_of(builder: Any, place: Any, last: Any, stack: Any, size: Any) -> Sum:
+def sum_of(builder: Any, place: Any, last: Any, stack: Any, size: Any) -> PairedSum:
     """Return the sum of micro-batch number `place`; `last` is the number of the last one."""
     waiting, done = builder.ctpop(place), builder.icmp_signed("==", place, last)
     completed = builder.cttz(builder.not_(place), BIT(0))
-    return Sum(builder, stack, size, waiting, builder.select(done, waiting, completed), done)
+    return PairedSum(builder, stack, size, waiting, builder.select(done, waiting, completed), done)

@@ -1,7 +1,7 @@
 """The gradient of a matrix of weights from rows of samples: a product of few terms for each micro-batch.
 
-A tile of it is done at a time, for all micro-batches, so that each writes but a sum that waits for others, which stays
-in the first cache.
+A tile of it is done at a time, for all micro-batches. Only sums that wait for others are written, and they stay in the
+first cache.
 """
 
 from dataclasses import dataclass
@@ -35,8 +35,8 @@ def columns(vectors: int, edge: bool = False) -> Any:
 class _Tiles:
     """Emits the instructions of a tile; the fields after `edge` are LLVM's values.
 
-    Of N rows of x [N, M] and y [N, O] each of `count` micro-batches has K, the last one what is left. `left` columns
-    of O are left to be done.
+    Of N rows of x [N, M] and y [N, O] each of `count` micro-batches has K, the last one what remains. `left` columns
+    are to be done.
     """
 
     b: Any
@@ -61,17 +61,17 @@ class _Tiles:
         with loop(b, number(0), self.count, 1) as i:
             made = sum_of(b, i, last, self.stack, b.mul(width, number(rows)))
             start = made.place(b.gep(self.to, [b.mul(row, self.O)]))
-            to = self._places(rows, made.choose(self.O, width), start)
+            to = self._places(rows, made.if_last(self.O, width), start)
             made.write(lanes, self._products(i, row, rows), to, partial(self._places, rows, width))
 
     def _products(self, i: Any, row: Any, rows: int) -> list[Vector]:
         """Return the products of micro-batch number i."""
         b, at = self.b, self.b.mul(i, self.K)
-        left = b.sub(self.N, at)
+        rest = b.sub(self.N, at)
         x, y = b.gep(self.x, [b.mul(at, self.M)]), b.gep(self.y, [b.mul(at, self.O)])
         panel = Panel(
             *(b, self.vectors, LANES, self.edge, x, number(1), self.M, y, self.O, self.to, self.O, number(rows)),
-            *(b.select(b.icmp_signed("<", left, self.K), left, self.K), self.left, None),
+            *(b.select(b.icmp_signed("<", rest, self.K), rest, self.K), self.left, None),
         )
         return [Vector(b, value) for value in panel.chains(row, rows)]
 

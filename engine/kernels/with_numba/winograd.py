@@ -11,6 +11,7 @@ from engine.kernels.table import Array, Place, Route, Size
 from engine.kernels.with_numba.filter_gradient import TILE, apart, filter_gradient, stacked
 from engine.kernels.with_numba.jit import inner, kernel, plain
 from engine.kernels.with_numba.microkernel import pointer
+from engine.kernels.with_numba.pairs import levels
 from engine.kernels.with_numba.pooling import repeat
 from engine.kernels.with_numba.products import product
 from engine.kernels.with_numba.rows import fold_back, put_out, take_in, transform
@@ -37,7 +38,8 @@ def flat(u: Array) -> Array:
 def winograd_work(tiles: Size, N: int, C: int, filters: int, microbatch: int) -> int:
     """Return how many values of scratch both passes take."""
     (t, s), n = tiles, max(plain(at_once)(tiles[1], C, filters), microbatch)
-    sums = plain(stacked)(C, filters, -(-N // microbatch)) + 36 * plain(apart)(C, filters)
+    waiting = plain(levels)(-(-N // microbatch) - 1)  # the last sum goes to its place at once
+    sums = plain(stacked)(C, filters, waiting) + 36 * plain(apart)(C, filters)
     rows = max(s * n, plain(rows_at_once)(t, s * microbatch, C, filters) * s * microbatch)
     return sums + plain(back)(s) + 2 * n * filters + 36 * (rows * (C + filters) + 2 * PAD)
 
@@ -100,7 +102,8 @@ def winograd_gradient(
     (_, O, C), t, s = ut.shape, (x.shape[0] - 2) // 4, (x.shape[1] - 2) // 4  # noqa: E741
     step = microbatch if t > 1 else max(1, at_once(s, C, O) // microbatch) * microbatch  # u is of one micro-batch
     point, filters, sums = apart(C, O), flat(ut), dw.reshape(-1)
-    stack, u = work, work[stacked(C, O, (N + microbatch - 1) // microbatch) :]
+    waiting = stacked(C, O, levels((N - 1) // microbatch))
+    stack, u = work[:waiting], work[waiting:]
     z, nothing = u[36 * point :], u[36 * point + back(s) :]
     rest = nothing[step * O :]
     dx[:2] = 0
@@ -117,8 +120,7 @@ def winograd_gradient(
                 for g in range(36):
                     product(v, g * v_point, 1, C, m, g * m_point, O, u, g * point, C, taken * M, O, top > 0)
             else:
-                some_of = (*samples, N)
-                filter_gradient(v, v_point, m, m_point, u, top > 0, (C, O), taken * s, some_of, sums, stack, z)
+                filter_gradient(v, v_point, m, m_point, u, top > 0, (C, O), taken * s, samples, N, sums, stack, z)
             if dx.size:
                 for g in range(36):  # v has served its purpose, and is in the cache
                     u_g = g * (filters.size // 36)

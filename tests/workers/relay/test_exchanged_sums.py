@@ -241,5 +241,9 @@ def test_it_tells_whom_it_reaches() -> None:
 
 
 def test_it_tells_whom_it_could_not_send_to() -> None:
-    assert member().handle(Unsent(2)) == [Send(exchange.Fault("s", 2))]
+    made = member()
+    assert made.handle(Unsent(2)) == [Send(exchange.Fault("s", 2))]
+    assert made.handle(Unsent(2)) == [], "once a round"
+    made.work(replace(WORK, round=2), None)
+    assert made.handle(Unsent(2)) == [Send(exchange.Fault("s", 2))]
     assert Exchange().handle(Unsent(2)) == []
