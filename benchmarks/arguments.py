@@ -4,7 +4,7 @@ import argparse
 
 
 def positive(text: str) -> int:
-    """Return a whole number above 0; ArgumentTypeError for anything else."""
+    """Return a positive integer; ArgumentTypeError for anything else."""
     if not text.isdecimal() or int(text) == 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a positive integer")
     return int(text)

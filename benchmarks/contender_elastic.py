@@ -28,7 +28,7 @@ def main() -> None:
     """Train until --steps are done, from the checkpoint if there is one."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--steps", type=positive, required=True)
-    parser.add_argument("--every", type=int, required=True)
+    parser.add_argument("--every", type=positive, required=True)
     parser.add_argument("--folder", type=Path, required=True)
     a = parser.parse_args()
     torch.set_num_threads(1)

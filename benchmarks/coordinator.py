@@ -179,7 +179,7 @@ def measure(count: int, steps: int, kind: str) -> dict[str, float]:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print a table, or JSON."""
     parser = argparse.ArgumentParser(prog="benchmarks.coordinator", description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--workers", type=int, nargs="+", default=[2, 16, 32], metavar="N", help="how many")
+    parser.add_argument("--workers", type=positive, nargs="+", default=[2, 16, 32], metavar="N", help="how many")
     parser.add_argument("--steps", type=positive, default=500, metavar="N", help="steps that are measured")
     parser.add_argument("--local", choices=("unix", "zmq"), default="unix", help="how workers are connected")
     parser.add_argument("--json", action="store_true", help="print one line of JSON")

@@ -105,7 +105,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", action="store_true", help="print one JSON object, no table")
     parser.add_argument("--rounds", type=positive, default=3, help="runs of each (%(default)s)")
-    parser.add_argument("--epochs", type=int, default=6, help="of a run (%(default)s)")
+    parser.add_argument("--epochs", type=positive, default=6, help="of a run (%(default)s)")
     parser.add_argument("--cores", type=positive, default=os.cpu_count(), help="of each (%(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="of the first round (%(default)s)")
     parser.add_argument("--contender", choices=CONTENDERS, help="one run of this one alone, as JSON")

@@ -128,7 +128,7 @@ def _take_turns(
 def main() -> int:
     """Fuzz and print; the exit code is 0 if all is well."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--messages", type=int, default=1_000_000)
+    parser.add_argument("--messages", type=positive, default=1_000_000)
     parser.add_argument("--steps", type=positive, default=1000)
     parser.add_argument("--pairs", type=positive, default=5)
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=list(KINDS), help="floods by themselves")

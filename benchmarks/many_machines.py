@@ -114,9 +114,9 @@ def simulated(count: int, processes: int, mbit: int, shape: Shape, microbatch: f
 def main() -> None:
     """Measure and simulate, and print what was found."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--machines", type=int, nargs="+", default=[2, 4, 8], help="besides the coordinator's")
-    parser.add_argument("--processes", type=int, default=2, help="of each")
-    parser.add_argument("--mbit", type=int, nargs="+", default=[100, 1000], help="of each link")
+    parser.add_argument("--machines", type=positive, nargs="+", default=[2, 4, 8], help="besides the coordinator's")
+    parser.add_argument("--processes", type=positive, default=2, help="of each")
+    parser.add_argument("--mbit", type=positive, nargs="+", default=[100, 1000], help="of each link")
     parser.add_argument("--shapes", choices=SHAPES, nargs="+", default=list(SHAPES))
     parser.add_argument("--steps", type=positive, default=30, help="of each measurement")
     parser.add_argument("--microbatch", type=float, default=0.5, help="milliseconds of one, for the simulation")

@@ -147,8 +147,8 @@ def fit(points: list[Point]) -> dict[str, float]:
 def main() -> None:
     """Measure, fit and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--parts", type=int, nargs="+", default=list(PARTS), help="of a vector, in a message each")
-    parser.add_argument("--messages", type=int, default=300, help="each way, of each size, in each round")
+    parser.add_argument("--parts", type=positive, nargs="+", default=list(PARTS), help="of a vector, in a message each")
+    parser.add_argument("--messages", type=positive, default=300, help="each way, of each size, in each round")
     parser.add_argument("--rounds", type=positive, default=5, help="by turns, of which the least counts")
     parser.add_argument("--json", action="store_true", help="print one line of JSON")
     a = parser.parse_args()

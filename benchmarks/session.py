@@ -14,7 +14,7 @@ def options(description: str | None) -> argparse.ArgumentParser:
     """Return a parser of the options that both have."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--batch-size", type=positive, nargs="+", default=[64], metavar="N", help="one after the other")
-    parser.add_argument("--images", type=int, default=9_600, help="for each batch size, after the warm-up")
+    parser.add_argument("--images", type=positive, default=9_600, help="for each batch size, after the warm-up")
     parser.add_argument("--forward", action="store_true", help="evaluate instead of training")
     parser.add_argument("--json", action="store_true", help="print a line of JSON for each batch size")
     return parser

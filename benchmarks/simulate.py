@@ -38,11 +38,13 @@ def measure(
 def main() -> int:
     """Print the table, or JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--machines", type=int, nargs="+", default=[1, 2, 4, 8, 16], help="how many (default: 1 to 16)")
-    parser.add_argument("--processes", type=int, default=16, help="of each machine (default: 16)")
+    parser.add_argument(
+        "--machines", type=positive, nargs="+", default=[1, 2, 4, 8, 16], help="how many (default: 1 to 16)"
+    )
+    parser.add_argument("--processes", type=positive, default=16, help="of each machine (default: 16)")
     parser.add_argument("--gigabits", type=float, nargs="+", default=[1.0], help="a second, of each link (default: 1)")
     parser.add_argument("--steps", type=positive, default=5, help="whose median is taken (default: 5)")
-    parser.add_argument("--warm", type=int, default=WARM, help=f"steps before these, at least 1 (default: {WARM})")
+    parser.add_argument("--warm", type=positive, default=WARM, help=f"steps before these, at least 1 (default: {WARM})")
     parser.add_argument("--microbatch", type=float, default=5.0, help="milliseconds of one micro-batch (default: 5)")
     parser.add_argument("--noise", type=float, default=0.05, help="deviation of that, as a fraction (default: 0.05)")
     parser.add_argument("--singles", action="store_true", help="also processes with a connection each")

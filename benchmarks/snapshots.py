@@ -187,7 +187,9 @@ def main() -> None:
     """Measure and print."""
     os.environ.update(ONE_THREAD)
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--snapshots", type=int, default=1000, help="in the database that is queried (1.25 MB each)")
+    parser.add_argument(
+        "--snapshots", type=positive, default=1000, help="in the database that is queried (1.25 MB each)"
+    )
     parser.add_argument("--rounds", type=positive, default=3)
     parser.add_argument("--steps", type=positive, default=STEPS, help="of each training (939: a whole run by default)")
     parser.add_argument("--workers", type=int, default=2)

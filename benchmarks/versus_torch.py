@@ -84,7 +84,7 @@ def main() -> None:
         "--batch-size", type=positive, nargs="+", default=[64, 256], metavar="N", help="default: 64 256"
     )
     parser.add_argument("--rounds", type=positive, default=5, help="sessions of each (default: 5)")
-    parser.add_argument("--images", type=int, default=9_600, help="a session, for each core (default: 9600)")
+    parser.add_argument("--images", type=positive, default=9_600, help="a session, for each core (default: 9600)")
     parser.add_argument(
         "--cores",
         type=positive,

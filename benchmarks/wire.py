@@ -212,7 +212,7 @@ def _draw_efficiency(axes: "Axes", constants: dict[str, float], colours: dict[in
 def main() -> None:
     """Measure, fit, print and draw."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--workers", type=int, nargs="+", default=[1, 2, 4])
+    parser.add_argument("--workers", type=positive, nargs="+", default=[1, 2, 4])
     parser.add_argument("--mbit", type=int, nargs="+", default=[100, 1000, 0], help="0: the link as it is")
     parser.add_argument("--steps", type=positive, default=30, help="steps of each measurement")
     parser.add_argument("--plot", type=Path)

@@ -85,6 +85,6 @@ def test_one_line_of_json_that_is_all(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("text", ["0", "-3", "two", "1.5", ""])
-def test_counts_are_above_0(text: str) -> None:
-    with pytest.raises(ArgumentTypeError, match="no whole number above 0"):
+def test_counts_are_positive(text: str) -> None:
+    with pytest.raises(ArgumentTypeError, match="is not a positive integer"):
         positive(text)

@@ -21,7 +21,7 @@ logger = logging.getLogger("gradsum.coordinator")
 
 
 class Exchanges:
-    """Told by the dispatcher what happens in a round, it marks one as spoilt that must be begun anew."""
+    """Told by the dispatcher what happens in a round, it marks one as spoilt that must be done again."""
 
     def __init__(self, peers: Peers, members: Membership) -> None:
         self._peers = peers
@@ -170,7 +170,7 @@ class Exchanges:
         return going is not None and bool(going.unsummed)
 
     def give_up(self, reason: str) -> None:
-        """Let the round be begun anew, with whole vectors, if it is an exchange that goes on."""
+        """Let the round be done again, with whole vectors, if it is an exchange that is not over."""
         if self._active and self._going():
             self._active.spoilt = reason
             self._sums.stop()

@@ -34,14 +34,14 @@ ROWS = choose().rows
 # Of a tile there are, at a time, 18 values half transformed and six products for each of its own; they should take no
 # more than half of the first cache.
 VECTORS = max(1, min(choose().vectors, cache_size(1) // 2 // (4 * 24 * ROWS * LANES)))
-TILE = 24 * ROWS * VECTORS * LANES  # so many they are
+TILE = 24 * ROWS * VECTORS * LANES  # how many these are
 
 
 def columns(vectors: int, edge: bool = False) -> Any:
-    """Return a function for compiled code: it does C rows of as many columns as `vectors` have, or the last N of O.
+    """Return a function for compiled code that computes C rows of as many columns as `vectors` have, or the last of O.
 
-    It does `count` micro-batches, the first of which has the number `first`. The number `last` completes the gradient,
-    which is written to `to` [3, 3, C, O]; sums that wait for others are in the `stack`.
+    It takes `count` micro-batches, the first of which is number `first`. Number `last` completes the gradient, which is
+    written to `to` [3, 3, C, O]; sums that wait for others are in the `stack`.
     """
 
     @emitted(*(FLOATS, FLOATS, FLOATS, FLOATS, FLOATS, FLOATS), FLAG, counts(12))
@@ -90,7 +90,7 @@ class _Tiles:
         return self.vectors * LANES
 
     def emit(self, row: Any, rows: int) -> None:
-        """Do `rows` rows from `row` on."""
+        """Emit the computation of `rows` rows from `row` on."""
         b = self.b
         sums = b.gep(self.stack, [b.mul(b.mul(row, self.levels), number(9 * self.width))])
         with loop(b, number(0), self.count, 1) as i:

@@ -25,7 +25,6 @@ VECTOR, BYTES, MASK = (ir.VectorType(kind, LANES) for kind in (FLOAT, BYTE, BIT)
 FLOATS = types.CPointer(types.float32)  # type: ignore[no-untyped-call]
 ROUTE = types.CPointer(types.uint8)  # type: ignore[no-untyped-call]
 COUNT, FLAG = types.int64, types.boolean
-ORDINARY = Parameter.POSITIONAL_OR_KEYWORD
 
 
 def emitted(*kinds: Any) -> Callable[[Callable[..., None]], Any]:
@@ -44,8 +43,10 @@ def emitted(*kinds: Any) -> Callable[[Callable[..., None]], Any]:
             return types.void(*kinds), generate
 
         compute.__name__ = emit.__name__
+        # numba learns from the signature how many arguments there are.
         names = ["context", *(f"argument{i}" for i in range(len(kinds)))]
-        compute.__signature__ = Signature([Parameter(name, ORDINARY) for name in names])  # type: ignore[attr-defined]  # numba counts
+        signature = Signature([Parameter(name, Parameter.POSITIONAL_OR_KEYWORD) for name in names])
+        compute.__signature__ = signature  # type: ignore[attr-defined]
         return intrinsic(compute)
 
     return decorate

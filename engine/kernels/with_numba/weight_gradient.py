@@ -21,7 +21,7 @@ PAIR = min(2, VECTORS)
 
 
 def columns(vectors: int, edge: bool = False) -> Any:
-    """Return a function for compiled code: it does M rows of as many columns as `vectors` have, or the last of O."""
+    """Return a function for compiled code that computes M rows of as many columns as `vectors` have, or the last."""
 
     @emitted(*(FLOATS, FLOATS, FLOATS, FLOATS), counts(6))
     def compute(b: Any, *arguments: Any) -> None:
@@ -54,7 +54,7 @@ class _Tiles:
     left: Any
 
     def emit(self, row: Any, rows: int) -> None:
-        """Do `rows` rows from `row` on."""
+        """Emit the computation of `rows` rows from `row` on."""
         b, last = self.b, self.b.sub(self.count, number(1))
         lanes = Lanes(b, number(0), first_lanes(b, self.left) if self.edge else None)
         width = self.left if self.edge else number(self.vectors * LANES)
