@@ -28,6 +28,8 @@ settings.load_profile("gradsum")
 
 def pytest_configure(config: pytest.Config) -> None:
     """Say where compiled kernels are before a test file imports any: from then on numba looks nowhere else."""
+    if not config.pluginmanager.hasplugin("cacheprovider"):
+        raise pytest.UsageError("compiled kernels are kept in pytest's cache: leave out -p no:cacheprovider")
     os.environ[VARIABLE] = str(config.cache.mkdir("kernels").parent)
 
 

@@ -51,7 +51,7 @@ def _run(arguments: argparse.Namespace) -> Quit:
     keys = keys_of(arguments)
     parent = Parent(arguments.address if arguments.clear else None) if arguments.tied else None
     tell = None if arguments.silent or is_local(arguments.address) else _tell
-    about: dict[str, Any] = {"once": arguments.once, "place": arguments.place}
+    about: dict[str, Any] = {"once": arguments.once, "place": arguments.place, "tell": tell}
     if arguments.relay:
         # A worker needs none of it.
         from workers.relay.group import LocalGroup  # noqa: PLC0415

@@ -33,6 +33,8 @@ logger = logging.getLogger("gradsum.workers")
 
 WAKE = 0.25  # seconds between checks of signals and the clock while nothing comes in
 
+JOINED, NEXT = "joined {} as {}", "the run is over; waiting for the next one"
+
 GONE = 30.0  # seconds of silence of a coordinator that sends a ping every 5 s
 
 
@@ -41,7 +43,8 @@ class Worker:
 
     It ends with its `parent`, if it has one, and when nothing has come in for `patience` seconds; with `once`, when the
     first run is over, too. `memory`: shared with the coordinator. `cpu` returns the processor seconds that this process
-    has used. `place`: what a launcher calls the place where it runs.
+    has used. `place`: what a launcher calls the place where it runs. `tell` is told when it has joined, and when it
+    waits for another run.
     """
 
     def __init__(
@@ -54,6 +57,7 @@ class Worker:
         cpu: Callable[[], float] = time.process_time,
         once: bool = False,
         place: str = "",
+        tell: Callable[[str], None] | None = None,
     ) -> None:
         self._endpoint = endpoint
         self._patience = patience
@@ -63,6 +67,7 @@ class Worker:
         self._cpu = cpu
         self._once = once
         self._place = place
+        self._tell = tell or logger.info
         self._numerics, self._libraries = fingerprint(), m.clip(libraries(), m.LIBRARIES_LIMIT)
         self._cpu_before = 0.0  # processor seconds reported in earlier sessions
         self._welcomed = False  # in an earlier session
@@ -165,6 +170,7 @@ class Worker:
                 case Leave():
                     if self._once:
                         return Quit("the run is over", 0)
+                    self._tell(NEXT)
                     self._begin(self._new_session())
                 case Quit():
                     return action
@@ -202,7 +208,7 @@ class Worker:
         """Be ready for shares of the job, whose data is here, and say so."""
         self._computation = Computation(asked.job, data, self._memory, self._clock)
         layout, proof = self._computation.layout, self._computation.prove(asked.nonce)
-        logger.info("ready for %s as %s", self._endpoint.address, self._session.name)
+        self._tell(JOINED.format(self._endpoint.address, self._session.name))
         self._perform_all(self._session.prepared(layout.digest, layout.size, proof))
 
     def _perform_all(self, actions: list[Action]) -> None:
@@ -221,12 +227,7 @@ class Worker:
         self._computation.fetch(work)
 
     def _answer(self, work: m.Work, answer: Answer) -> None:
-        sums, slot = answer.sums, m.NO_SLOT if answer.slot is None else answer.slot
-        loss, correct, cpu = float(sums.loss), int(sums.correct), self._cpu() - self._cpu_before
-        formed = (answer.place, answer.formed) if answer.formed else (m.NO_SLOT, 0)
-        result = m.Result(
-            work.session, work.round, work.attempt, *answer.block, loss, correct, answer.seconds, cpu, slot, *formed
-        )
+        sums, result = answer.sums, result_of(work, answer, self._cpu() - self._cpu_before)
         if sums.tally is not None:
             self._send(result, sums.tally.counts.astype(WIRE))
         else:
@@ -235,3 +236,13 @@ class Worker:
     def _send(self, message: m.Message, numbers: NDArray[Any] | None = None) -> None:
         # The bytes are copied: the transport may still be sending when the next block overwrites the vector.
         self._endpoint.send(m.encode(message, None if numbers is None else numbers.tobytes()))
+
+
+def result_of(work: m.Work, answer: Answer, cpu: float) -> m.Result:
+    """Return the message with an answer to `work`; `cpu`: the processor seconds that this worker has used."""
+    slot = m.NO_SLOT if answer.slot is None else answer.slot
+    formed = (answer.place, answer.formed) if answer.formed else (m.NO_SLOT, 0)
+    loss, correct = float(answer.sums.loss), int(answer.sums.correct)
+    return m.Result(
+        work.session, work.round, work.attempt, *answer.block, loss, correct, answer.seconds, cpu, slot, *formed
+    )

@@ -23,6 +23,8 @@ from tests.support.cluster import MODEL, Cluster, exists
 from tests.support.command import PATIENCE, PROGRAM, Gradsum, finish, start, wait_for_end
 from tests.support.fakes import FakeClock
 
+WAITS = "gradsum worker: the run is over; waiting for the next one"
+
 
 class Nobody:
     """No local workers to watch."""
@@ -38,6 +40,11 @@ class Nobody:
 
     def trust(self, host: str, pid: int) -> None:
         pass
+
+
+def without_name(line: str) -> str:
+    """Return what a worker says without its last word, which is its name."""
+    return line.rpartition(" ")[0]
 
 
 @pytest.fixture
@@ -56,7 +63,9 @@ def pool(
         process = start("worker", address, "--processes", 2)
     yield process
     process.terminate()
-    assert process.communicate(timeout=30)[1] == ""
+    said = process.communicate(timeout=30)[1].splitlines()
+    joined = f"gradsum worker: joined {address} as"
+    assert [line if line == WAITS else without_name(line) for line in said][:3] == [joined, WAITS, joined]
     assert process.returncode == 0
 
 
@@ -102,7 +111,11 @@ def test_one_that_is_killed_is_replaced_and_joins_in_mid_run(tidy: Path, address
         cluster.check(step)
     pool.send_signal(signal.SIGINT)
     said = pool.communicate(timeout=30)[1]
-    assert said == f"gradsum worker: process {before[0]} got signal 9; a new one is started\n"
+    lines = said.splitlines()
+    assert lines.count(f"gradsum worker: process {before[0]} got signal 9; a new one is started") == 1
+    assert {without_name(line) for line in lines if "signal 9" not in line and line != WAITS} == {
+        f"gradsum worker: joined {address} as"
+    }
     assert pool.returncode == 0
 
 
@@ -234,7 +247,8 @@ def test_the_key_and_the_end_come_by_standard_input(tidy: Path) -> None:
         cluster.coordinator.gather(2)
         cluster.check(1)
         working = pids(cluster)
-        assert process.communicate(timeout=PATIENCE)[1] == b""  # which closes the pipe
+        said = process.communicate(timeout=PATIENCE)[1].decode()  # which closes the pipe
+        assert [without_name(line) for line in said.splitlines()] == [f"gradsum worker: joined {listener.address} as"]
         assert wait_for_end(working) == []
         assert process.returncode == 0
 
@@ -243,5 +257,6 @@ def test_one_that_joined_once_leaves_at_the_end_of_the_run(tidy: Path, address: 
     process = start("worker", address, "--processes", 1, "--once")
     with run(address, 1) as cluster:
         cluster.check(1)
-    assert finish(process).err == ""
+        name = cluster.coordinator.workers()[0].name
+    assert finish(process).err == f"gradsum worker: joined {address} as {name}\n"
     assert process.returncode == 0

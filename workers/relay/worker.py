@@ -29,7 +29,7 @@ from workers.relay.links import Dial, Expect, Forget, Present, Tell, Unlink
 from workers.relay.relay import Relay
 from workers.relay.uplink import Uplink
 from workers.session import Prepare, Quit
-from workers.worker import WAKE, Worker
+from workers.worker import JOINED, NEXT, WAKE, Worker
 
 logger = logging.getLogger("gradsum.workers")
 
@@ -60,9 +60,10 @@ class RelayWorker(Worker):
         cpu: Callable[[], float] = time.process_time,
         once: bool = False,
         place: str = "",
+        tell: Callable[[str], None] | None = None,
         arbiter_for: Callable[[Job, Dataset], Judgement] = Arbiter,
     ) -> None:
-        super().__init__(uplink, patience, None, parent, clock, cpu, once, place)
+        super().__init__(uplink, patience, None, parent, clock, cpu, once, place, tell)
         self._uplink = uplink
         self._group = group
         self._arbiter_for = arbiter_for
@@ -136,7 +137,7 @@ class RelayWorker(Worker):
                 case relay.Over() if self._once:
                     return Quit("the run is over", 0)
                 case relay.Over():
-                    pass
+                    self._tell(NEXT)
                 case relay.Try() | relay.Join() | relay.Return() | relay.Admit():
                     self._change_above(action)
                 case Present() | Expect() | Dial() | Forget() | Tell() | Unlink():
@@ -208,7 +209,7 @@ class RelayWorker(Worker):
 
     def _prepared(self, asked: Prepare) -> None:
         layout, proof = asked.job.model.layout(), self._arbiter.prove(asked.nonce)
-        logger.info("prepared for %s as %s", self._endpoint.address, self._session.name)
+        self._tell(JOINED.format(self._endpoint.address, self._session.name))
         place = self._meeting_place()
         self._happened.append(Prepared(layout.digest, layout.size, proof, place.address, place.key))
 
