@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import FrameType
@@ -21,7 +22,7 @@ from engine.system.blas import ONE_THREAD
 from engine.system.collector import loading
 from engine.system.forks import own_process
 from engine.system.logs import configure_logging
-from engine.system.signals import NEAR_LIMIT, heard
+from engine.system.signals import NEAR_LIMIT, heard, interrupts_kept
 
 logger = logging.getLogger("gradsum.cli")
 UNUSABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG, errno.ELOOP)  # another name would do
@@ -120,17 +121,23 @@ def _refused(error: OSError) -> int:
 @contextlib.contextmanager
 def _terminable() -> Iterator[None]:
     """Let SIGTERM, and what cluster managers send before a time limit, do what Ctrl-C does, once."""
-    leaving = False
+    leaving, came = False, int(signal.SIGINT)
 
-    def interrupt(_number: int, _frame: FrameType | None) -> None:
-        nonlocal leaving
+    def interrupt(number: int, _frame: FrameType | None) -> None:
+        nonlocal leaving, came
         if not leaving:
-            leaving = True  # SIGXCPU comes every second: it must not disturb the tidying up
+            leaving, came = True, number  # SIGXCPU comes every second: it must not disturb the tidying up
             raise KeyboardInterrupt
+
+    def again() -> None:
+        nonlocal leaving
+        leaving = False
+        signal.pthread_kill(threading.main_thread().ident or 0, came)
 
     before = {number: signal.signal(number, interrupt) for number in heard((signal.SIGTERM, *NEAR_LIMIT))}
     try:
-        yield
+        with interrupts_kept(again):
+            yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

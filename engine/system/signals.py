@@ -1,6 +1,7 @@
 """Signals that end a run in good order: the training loop finishes its step, saves, and ends."""
 
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from engine.system.clock import MONOTONIC, Clock
 # What cluster managers send some time before they kill, and the kernel at the soft limit of processor time.
 NEAR_LIMIT = (signal.SIGUSR1, signal.SIGXCPU)
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, *NEAR_LIMIT)
+AFTER = 0.02  # seconds: by then Python is out of the callback
 TOGETHER = 0.3  # seconds: a shell, `timeout` or `uv run` may pass on a Ctrl-C that came from the terminal already
 
 
@@ -54,6 +56,30 @@ class Interrupt:
         elif number == signal.SIGINT and self._clock.now() - self._since >= TOGETHER and not self._leaving:
             self._leaving = True  # a third Ctrl-C must not disturb the tidying up
             raise KeyboardInterrupt
+
+
+@contextmanager
+def interrupts_kept(again: Callable[[], None]) -> Iterator[None]:
+    """Call `again`, in a thread of its own, a moment after Python has dropped a KeyboardInterrupt.
+
+    It drops what is raised in `__del__` and in callbacks of weak references, wherever a signal finds the process.
+    """
+    before, timers = sys.unraisablehook, list[threading.Timer]()
+
+    def hook(dropped: "sys.UnraisableHookArgs") -> None:
+        if isinstance(dropped.exc_value, KeyboardInterrupt):
+            timers.append(threading.Timer(AFTER, again))
+            timers[-1].start()
+        else:
+            before(dropped)
+
+    sys.unraisablehook = hook
+    try:
+        yield
+    finally:
+        sys.unraisablehook = before
+        for timer in timers:
+            timer.cancel()
 
 
 def heard(numbers: Iterable[signal.Signals]) -> list[signal.Signals]:

@@ -5,19 +5,22 @@ import os
 import shlex
 import signal
 import sqlite3
+import weakref
 from contextlib import closing
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
 
+from engine import cli
 from engine.checkpoint import load
 from engine.cli.exit_codes import INTERRUPTED
 from engine.coordinator.source import WorkerReport
 from engine.errors import InterruptedRoundError
 from engine.system import signals
 from engine.system.signals import NEAR_LIMIT, Interrupt
-from tests.support.command import SMALL, Gradsum, finish, save_data, start, wait_for, wait_for_end
+from tests.support.command import PATIENCE, SMALL, Gradsum, finish, save_data, start, wait_for, wait_for_end
 from tests.support.leaks import processes
 from tests.support.saboteur import Action, Sabotage
 
@@ -220,6 +223,20 @@ def test_before_anything_has_begun_there_is_nothing_to_save(tidy: Path, number: 
     if answer.out == "":
         assert answer.err.endswith("gradsum: interrupted\n")
         assert sorted(path.name for path in Path().iterdir()) == ["data.npz"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_whose_interrupt_python_drops_comes_again(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    def run(_: list[str]) -> int:
+        thing = Event()
+        gone = weakref.ref(thing, lambda _: os.kill(os.getpid(), number))  # what a handler raises here is dropped
+        del thing
+        assert gone() is None
+        Event().wait(PATIENCE)
+        return 0
+
+    monkeypatch.setattr(cli, "_run", run)
+    assert cli.main([]) == INTERRUPTED
 
 
 @pytest.mark.parametrize("workers", [0, 2])

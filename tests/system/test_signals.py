@@ -5,12 +5,22 @@ import signal
 import subprocess
 import sys
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
-from engine.system.signals import NEAR_LIMIT, SIGNALS, TOGETHER, Interrupt, near_limit_blocked, near_limit_ignored
+from engine.system import signals
+from engine.system.signals import (
+    NEAR_LIMIT,
+    SIGNALS,
+    TOGETHER,
+    Interrupt,
+    interrupts_kept,
+    near_limit_blocked,
+    near_limit_ignored,
+)
 from tests.support.fakes import FakeClock
 
 
@@ -123,3 +133,43 @@ def run_in_thread(function: Callable[[], None]) -> None:
     thread = threading.Thread(target=function)
     thread.start()
     thread.join()
+
+
+def drop(error: BaseException) -> None:
+    """Raise an error where Python drops it."""
+
+    def callback(_: object) -> None:
+        raise error
+
+    thing = threading.Event()
+    gone = weakref.ref(thing, callback)
+    del thing
+    assert gone() is None
+
+
+def test_an_interrupt_that_python_drops_is_kept_and_another_error_is_told_as_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    told: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda dropped: told.append(dropped.exc_value))
+    kept, other = threading.Event(), ValueError("other")
+    with interrupts_kept(kept.set):
+        drop(other)
+        assert not kept.is_set()
+        drop(KeyboardInterrupt())
+        assert kept.wait(30)
+    drop(KeyboardInterrupt())
+    assert [type(error) for error in told] == [ValueError, KeyboardInterrupt], "afterwards all is as before"
+
+
+def test_an_interrupt_that_comes_too_late_is_not_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(signals, "AFTER", 600.0)
+    kept = threading.Event()
+    before = set(threading.enumerate())
+    with interrupts_kept(kept.set):
+        drop(KeyboardInterrupt())
+        timers = set(threading.enumerate()) - before
+    for timer in timers:
+        timer.join()
+    assert timers
+    assert not kept.is_set()
