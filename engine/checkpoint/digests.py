@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 MOST = 32  # digests of a checkpoint
-LEAST = 16  # steps apart: one takes about a millisecond and a half for the letters network, a step nine
+LEAST = 64  # steps apart: for the letters network one takes half as long as a step
 OPTIMIZER = "optimizer."  # before the name of a tensor that is part of the optimizer's state
 Arrays = Mapping[str, NDArray[np.float32]]
 

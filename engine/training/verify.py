@@ -136,10 +136,8 @@ class _Comparing(Reporter):
         self._check(self._state.sha256() == state_sha256(self._end.parameters, self._end.optimizer), self._end.step)
 
     def step(self, report: StepReport, workers: list[WorkerReport]) -> None:
-        found: StateDigest | None = next(iter(self._state.digests[-1:]), None)
-        wanted = self._wanted.get(report.step)
-        if wanted:
-            self._check(found == wanted, report.step)
+        if wanted := self._wanted.get(report.step):
+            self._check(StateDigest(report.step, self._state.sha256(), report.loss) == wanted, report.step)
         self._shown.step(report, workers)
 
     def _check(self, same: bool, step: int) -> None:

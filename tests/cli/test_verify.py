@@ -12,6 +12,7 @@ from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
 import engine
+from engine.checkpoint import digests
 from tests.support.checkpoints import change_metadata, rewrite
 from tests.support.command import SMALL, Gradsum, save_data
 from tests.support.saboteur import Sabotage
@@ -26,6 +27,12 @@ KERNELS = ("--kernels", "numba" if find_spec("numba") else "exact")
 def no_choice(tidy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let options alone say which kernels compute: those of a checkpoint, where there are none."""
     monkeypatch.delenv("GRADSUM_BACKEND", raising=False)
+
+
+@pytest.fixture(autouse=True)
+def often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a short run have digests."""
+    monkeypatch.setattr(digests, "LEAST", 16)
 
 
 @pytest.fixture
@@ -61,15 +68,15 @@ def test_the_same_bits(gradsum: Gradsum) -> None:
 
 @pytest.mark.usefixtures("run")
 def test_other_bits(gradsum: Gradsum) -> None:
-    digests = said_by(NEWEST)["digests"]
-    assert [step for step, _, _ in digests] == [16, 32, 48, 64]
-    digests[1][2] += 2**-40
-    change_metadata(Path(NEWEST), digests=digests)
+    found = said_by(NEWEST)["digests"]
+    assert [step for step, _, _ in found] == [16, 32, 48, 64]
+    found[1][2] += 2**-40
+    change_metadata(Path(NEWEST), digests=found)
     answer = gradsum("verify", "out", "--workers", 0)
     assert (answer.code, answer.out.splitlines()[0]) == (1, "differs: other bits between step 16 and step 32")
     assert gradsum("verify", "out", "--workers", 0, "--from", EARLIER).code == 0, "what comes after is right"
-    digests[3][1] = "0" * 64
-    change_metadata(Path(NEWEST), digests=digests)
+    found[3][1] = "0" * 64
+    change_metadata(Path(NEWEST), digests=found)
     answer = gradsum("verify", "out", "--workers", 0, "--from", EARLIER, "--json")
     assert (answer.code, answer.json()["differs"]) == (1, [48, 64]), "it is not the state that the checkpoint names"
 
@@ -121,6 +128,16 @@ def test_ctrl_c(gradsum: Gradsum, sabotage: Sabotage) -> None:
     answer = gradsum("verify", "out", "--workers", 0)
     assert (answer.code, answer.out) == (130, "")
     assert "gradsum: interrupted" in answer.err
+
+
+@pytest.mark.usefixtures("run")
+def test_a_checkpoint_may_have_digests_of_other_steps(gradsum: Gradsum, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(digests, "LEAST", 64)
+    assert gradsum("verify", "out", "--workers", 0, "--quiet").out.startswith("verified: the same bits")
+    found = said_by(NEWEST)["digests"]
+    found[0][1] = "0" * 64
+    change_metadata(Path(NEWEST), digests=found)
+    assert "between step 0 and step 16" in gradsum("verify", "out", "--workers", 0, "--quiet").out
 
 
 def test_the_newest_step_of_a_resumed_run(gradsum: Gradsum) -> None:
