@@ -33,7 +33,7 @@ logger = logging.getLogger("gradsum.workers")
 
 WAKE = 0.25  # seconds between checks of signals and the clock while nothing comes in
 
-JOINED, NEXT = "joined {} as {}", "the run is over; waiting for the next one"
+READY, NEXT = "ready for {} as {}", "the run is over; waiting for the next one"
 
 GONE = 30.0  # seconds of silence of a coordinator that sends a ping every 5 s
 
@@ -43,7 +43,7 @@ class Worker:
 
     It ends with its `parent`, if it has one, and when nothing has come in for `patience` seconds; with `once`, when the
     first run is over, too. `memory`: shared with the coordinator. `cpu` returns the processor seconds that this process
-    has used. `place`: what a launcher calls the place where it runs. `tell` is told when it has joined, and when it
+    has used. `place`: what a launcher calls the place where it runs. `tell` is told when it is ready, and when it
     waits for another run.
     """
 
@@ -208,7 +208,7 @@ class Worker:
         """Be ready for shares of the job, whose data is here, and say so."""
         self._computation = Computation(asked.job, data, self._memory, self._clock)
         layout, proof = self._computation.layout, self._computation.prove(asked.nonce)
-        self._tell(JOINED.format(self._endpoint.address, self._session.name))
+        self._tell(READY.format(self._endpoint.address, self._session.name))
         self._perform_all(self._session.prepared(layout.digest, layout.size, proof))
 
     def _perform_all(self, actions: list[Action]) -> None:

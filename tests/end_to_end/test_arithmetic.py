@@ -77,7 +77,7 @@ def refused(process: "subprocess.Popen[str]") -> str:
     """Return why a worker was refused; it must have ended with exit code 1."""
     _, said = process.communicate(timeout=PATIENCE)
     assert process.returncode == 1
-    return str(said).strip().removeprefix("gradsum worker: the coordinator refused this worker: ")
+    return str(said).splitlines()[-1].removeprefix("gradsum worker: the coordinator refused this worker: ")
 
 
 def goes_on(command: list[str], run: "subprocess.Popen[str]", serial: str, reason: str) -> None:

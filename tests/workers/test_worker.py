@@ -159,15 +159,15 @@ def test_it_leaves_when_the_coordinator_is_silent(endpoint: FakeEndpoint) -> Non
     assert 60 < endpoint.clock.time - before < 61
 
 
-def test_it_says_that_it_has_joined_and_that_it_waits(endpoint: FakeEndpoint, job: Job) -> None:
+def test_it_says_that_it_is_ready_and_that_it_waits(endpoint: FakeEndpoint, job: Job) -> None:
     said: list[str] = []
     endpoint.script = [welcome(job), STOP, enough]
     assert Worker(endpoint, patience=60, clock=endpoint.clock, tell=said.append).run() == ENOUGH
-    assert said == ["joined ipc://x as me", "the run is over; waiting for the next one"]
+    assert said == ["ready for ipc://x as me", "the run is over; waiting for the next one"]
     once = FakeEndpoint()
     once.script = [welcome(job), STOP]
     assert Worker(once, patience=60, clock=once.clock, once=True, tell=said.append).run() == Quit("the run is over", 0)
-    assert said[2:] == ["joined ipc://x as me"]
+    assert said[2:] == ["ready for ipc://x as me"]
 
 
 def test_one_that_joined_once_does_not_wait_for_a_coordinator_that_is_gone(endpoint: FakeEndpoint, job: Job) -> None:

@@ -29,7 +29,7 @@ from workers.relay.links import Dial, Expect, Forget, Present, Tell, Unlink
 from workers.relay.relay import Relay
 from workers.relay.uplink import Uplink
 from workers.session import Prepare, Quit
-from workers.worker import JOINED, NEXT, WAKE, Worker
+from workers.worker import NEXT, READY, WAKE, Worker
 
 logger = logging.getLogger("gradsum.workers")
 
@@ -209,7 +209,7 @@ class RelayWorker(Worker):
 
     def _prepared(self, asked: Prepare) -> None:
         layout, proof = asked.job.model.layout(), self._arbiter.prove(asked.nonce)
-        self._tell(JOINED.format(self._endpoint.address, self._session.name))
+        self._tell(READY.format(self._endpoint.address, self._session.name))
         place = self._meeting_place()
         self._happened.append(Prepared(layout.digest, layout.size, proof, place.address, place.key))
 
