@@ -70,7 +70,7 @@ def test_a_worker_and_a_machine_are_killed_and_the_result_is_the_same(
 ) -> None:
     made, sshd = lab
     run = start(lab, "n1 n2:2 n3", "--workers", 4, "--steps", STEPS)
-    until(run, lambda: value(STEP) >= 10)
+    until(run, lambda: value(STEP) >= 10 and bool(made.pids("n1", "workers/__main__.py")))
     os.kill(made.pids("n1", "workers/__main__.py")[0], signal.SIGKILL)
     until(run, lambda: value("SELECT count(*) FROM workers WHERE host = 'n2'"))
     made.kill("n2")
