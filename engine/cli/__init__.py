@@ -6,7 +6,6 @@ import logging
 import os
 import signal
 import sys
-import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import FrameType
@@ -129,10 +128,10 @@ def _terminable() -> Iterator[None]:
             leaving, came = True, number  # SIGXCPU comes every second: it must not disturb the tidying up
             raise KeyboardInterrupt
 
-    def again() -> None:
+    def again() -> int:
         nonlocal leaving
         leaving = False
-        signal.pthread_kill(threading.main_thread().ident or 0, came)
+        return came
 
     before = {number: signal.signal(number, interrupt) for number in heard((signal.SIGTERM, *NEAR_LIMIT))}
     try:

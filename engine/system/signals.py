@@ -4,7 +4,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from types import FrameType
 from typing import Any, Self
 
@@ -31,6 +31,7 @@ class Interrupt:
         self._since = 0.0
         self._leaving = False
         self._before: dict[signal.Signals, Any] = {}
+        self._kept = ExitStack()
 
     @property
     def at_once(self) -> bool:
@@ -43,11 +44,17 @@ class Interrupt:
 
     def __enter__(self) -> Self:
         self._before = {number: signal.signal(number, self._handle) for number in heard(SIGNALS)}
+        self._kept.enter_context(interrupts_kept(self._again))
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._kept.close()
         for number, handler in self._before.items():
             signal.signal(number, handler)
+
+    def _again(self) -> int:
+        self._leaving = False
+        return signal.SIGINT
 
     def _handle(self, number: int, _: FrameType | None) -> None:
         if not self.requested:
@@ -59,16 +66,19 @@ class Interrupt:
 
 
 @contextmanager
-def interrupts_kept(again: Callable[[], None]) -> Iterator[None]:
-    """Call `again`, in a thread of its own, a moment after Python has dropped a KeyboardInterrupt.
+def interrupts_kept(again: Callable[[], int]) -> Iterator[None]:
+    """Send the main thread the signal that `again` names, a moment after Python has dropped a KeyboardInterrupt.
 
     It drops what is raised in `__del__` and in callbacks of weak references, wherever a signal finds the process.
     """
     before, timers = sys.unraisablehook, list[threading.Timer]()
 
+    def repeat() -> None:
+        signal.pthread_kill(threading.main_thread().ident or 0, again())
+
     def hook(dropped: "sys.UnraisableHookArgs") -> None:
         if isinstance(dropped.exc_value, KeyboardInterrupt):
-            timers.append(threading.Timer(AFTER, again))
+            timers.append(threading.Timer(AFTER, repeat))
             timers[-1].start()
         else:
             before(dropped)

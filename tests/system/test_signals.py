@@ -147,29 +147,56 @@ def drop(error: BaseException) -> None:
     assert gone() is None
 
 
+def send_where_it_is_dropped(number: int) -> None:
+    """Send this process a signal that finds it where Python drops what is raised."""
+    thing = threading.Event()
+    gone = weakref.ref(thing, lambda _: os.kill(os.getpid(), number))
+    del thing
+    assert gone() is None
+
+
+def wait_until(done: Callable[[], bool]) -> None:
+    for _ in range(3000):
+        if done():
+            return
+        threading.Event().wait(0.01)
+
+
 def test_an_interrupt_that_python_drops_is_kept_and_another_error_is_told_as_ever(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     told: list[object] = []
     monkeypatch.setattr(sys, "unraisablehook", lambda dropped: told.append(dropped.exc_value))
-    kept, other = threading.Event(), ValueError("other")
-    with interrupts_kept(kept.set):
-        drop(other)
-        assert not kept.is_set()
+    came: list[int] = []
+    signal.signal(signal.SIGUSR1, lambda number, _: came.append(number))
+    with interrupts_kept(lambda: signal.SIGUSR1):
+        drop(ValueError("other"))
         drop(KeyboardInterrupt())
-        assert kept.wait(30)
+        wait_until(lambda: bool(came))
+    assert came == [signal.SIGUSR1]
     drop(KeyboardInterrupt())
     assert [type(error) for error in told] == [ValueError, KeyboardInterrupt], "afterwards all is as before"
 
 
+def test_a_second_ctrl_c_whose_interrupt_python_drops_comes_again(clock: FakeClock) -> None:
+    with Interrupt(clock=clock) as interrupt:
+        os.kill(os.getpid(), signal.SIGINT)
+        clock.time += 2 * TOGETHER
+        with pytest.raises(KeyboardInterrupt):
+            send_where_it_is_dropped(signal.SIGINT)
+            threading.Event().wait(30)
+        assert interrupt.at_once
+
+
 def test_an_interrupt_that_comes_too_late_is_not_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(signals, "AFTER", 600.0)
-    kept = threading.Event()
+    came: list[int] = []
+    signal.signal(signal.SIGUSR1, lambda number, _: came.append(number))
     before = set(threading.enumerate())
-    with interrupts_kept(kept.set):
+    with interrupts_kept(lambda: signal.SIGUSR1):
         drop(KeyboardInterrupt())
         timers = set(threading.enumerate()) - before
     for timer in timers:
         timer.join()
     assert timers
-    assert not kept.is_set()
+    assert not came
