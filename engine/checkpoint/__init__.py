@@ -4,8 +4,8 @@ A parameter is a tensor by its own name ("c1.filter"), the optimizer's state by 
 ("optimizer.m.c1.filter"), so `safetensors.numpy.load_file` alone reads everything. The file's metadata holds `gradsum`
 ("checkpoint"), `format`, `step`, `metadata` (JSON) and `sha256` over step, metadata and tensors.
 
-A checkpoint appears under its name whole or not at all: it is written to a temporary file beside it, forced to disk,
-and renamed.
+A checkpoint appears under its name whole or not at all: it is written to a file without a name, forced to disk, and
+then given its name. On file systems without such files it is written to a temporary file beside it, and renamed.
 """
 
 from engine.checkpoint.content import Checkpoint, params_sha256

@@ -1,17 +1,21 @@
 """Files that appear under their name whole or not at all, and stay there when the power goes."""
 
+import contextlib
 import errno
 import mmap
 import os
 import re
 import secrets
+import sys
 import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import BinaryIO
 
 from engine.system.processes import exists
 
-# What write_atomically() writes to first: ".NAME.PID-RANDOM.tmp" beside the file. Only SIGKILL leaves one behind.
+# What write_atomically() writes to first where every file must have a name: ".NAME.PID-RANDOM.tmp" beside the file.
+# Only SIGKILL leaves one behind.
 TEMPORARY = re.compile(r"\.(?P<name>.+)\.(?P<pid>\d+)(?:-[0-9a-f]+)?\.tmp", re.DOTALL)
 NAME_PART = 50  # characters of the name, so that a long one does not become too long
 
@@ -29,16 +33,16 @@ def write_atomically(
     path = Path(os.path.realpath(path))
     pieces = [content] if isinstance(content, bytes) else content
     if path.exists() and not path.is_file():
-        _write(os.open(path, os.O_WRONLY), pieces)
+        with os.fdopen(os.open(path, os.O_WRONLY), "wb") as file:
+            _write(file, pieces)
         return
     temporary = path.with_name(f".{path.name[:NAME_PART]}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
     try:
-        _write(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), pieces, sync=True)
-        if new:
-            path.hardlink_to(temporary)  # which never replaces anything, as a rename would
-            sync_folder(path.parent)
-        else:
-            move_into_place(temporary, path)
+        with _open_new(temporary, mode) as file:
+            _write(file, pieces)
+            os.fsync(file.fileno())
+            _give_name(file.fileno(), temporary, path, new)
+        sync_folder(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -97,10 +101,34 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _write(descriptor: int, pieces: Iterable[bytes | memoryview], sync: bool = False) -> None:
-    with os.fdopen(descriptor, "wb") as file:
-        for piece in pieces:
-            file.write(piece)
-        file.flush()
-        if sync:
-            os.fsync(file.fileno())
+def _open_new(temporary: Path, mode: int) -> BinaryIO:
+    """Open a file that has no name yet, so that a kill leaves nothing; one called `temporary` where there are none."""
+    if sys.platform == "linux" and Path("/proc/self/fd").exists():
+        # Many file systems, NFS among them, have no such files; what else is wrong is wrong in the other way as well.
+        with contextlib.suppress(OSError):
+            return os.fdopen(os.open(temporary.parent, os.O_WRONLY | os.O_TMPFILE, mode), "wb")
+    return os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb")
+
+
+def _give_name(descriptor: int, temporary: Path, path: Path, new: bool) -> None:
+    """Call a file `path` that is called `temporary`, or nothing yet.
+
+    A link never replaces anything, a rename does: FileExistsError if it is `new` and `path` is there.
+    """
+    unnamed = not temporary.exists()
+    source = f"/proc/self/fd/{descriptor}" if unnamed else temporary
+    if unnamed or new:
+        try:
+            os.link(source, path, src_dir_fd=descriptor)  # the folder only makes it follow the link in /proc
+            return
+        except FileExistsError:
+            if new:
+                raise
+            os.link(source, temporary, src_dir_fd=descriptor)
+    temporary.replace(path)
+
+
+def _write(file: BinaryIO, pieces: Iterable[bytes | memoryview]) -> None:
+    for piece in pieces:
+        file.write(piece)
+    file.flush()

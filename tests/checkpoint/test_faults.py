@@ -25,15 +25,15 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-@pytest.mark.parametrize("call", ["fsync", "replace"])
+@pytest.mark.parametrize("call", ["fsync", "link"])
 def test_a_full_disk_leaves_the_earlier_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str) -> None:
     before = save(tmp_path, checkpoint(1))
 
-    def full(*_: object) -> None:
+    def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     with monkeypatch.context() as patch:
-        patch.setattr(os if call == "fsync" else Path, call, full)
+        patch.setattr(os, call, full)
         with pytest.raises(CheckpointError, match=r"step-00000002.* cannot be written: No space left on device"):
             save(tmp_path, checkpoint(2), keep=1)
     assert names(tmp_path) == [before.name]
@@ -92,8 +92,9 @@ def test_a_process_killed_in_mid_save_leaves_whole_checkpoints(tmp_path: Path, c
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert load(tmp_path).step == (3 if calls == 7 else 4)
-    left = [name for name in names(tmp_path) if name.startswith(".")]
-    assert len(left) == (1 if calls == 7 else 0)
+    assert not [name for name in names(tmp_path) if name.startswith(".")]
+    stale = tmp_path / ".step-00000004.safetensors.1999999999.tmp"  # what a file system leaves that needs names
+    stale.write_text("half")
     mine = tmp_path / f".step-00000009.safetensors.{os.getppid()}.tmp"
     mine.write_text("another process is writing it")
     save(tmp_path, Checkpoint(9, {}, {}, RunState("u")))

@@ -155,8 +155,6 @@ def test_nothing_is_left(tidy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyP
             coordinator.end(signal.SIGINT)
     assert shared() <= before
     assert servers or ROUNDS < 20, "it was never there"
-    for half in Path().glob("out*/.*.tmp"):  # a coordinator may have been killed while it wrote a checkpoint
-        half.unlink()
 
 
 def kill_of_exchange(victim: str, coordinator: Program, workers: list[Program], rng: random.Random) -> str:

@@ -18,8 +18,26 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-@pytest.mark.parametrize("content", [b"new", [b"n", memoryview(b"ew")], iter([b"new"])], ids=["bytes", "some", "iter"])
-def test_it_is_written_and_replaced(tmp_path: Path, content: bytes) -> None:
+OPEN = os.open
+
+
+def refuse_unnamed(path: str | Path, flags: int, mode: int = 0o777, **more: int | None) -> int:
+    """Open a file, as on a file system on which every file has a name."""
+    if flags & os.O_TMPFILE == os.O_TMPFILE:
+        raise OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP))
+    return OPEN(path, flags, mode, **more)
+
+
+@pytest.fixture(autouse=True, params=[False, True], ids=["without a name", "with a name"])
+def named(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Return whether a file has a name while it is written; each test is made both ways."""
+    if request.param:
+        monkeypatch.setattr(os, "open", refuse_unnamed)
+    return bool(request.param)
+
+
+@pytest.mark.parametrize("content", [b"new", [b"n", memoryview(b"ew")]], ids=["bytes", "some"])
+def test_it_is_written_and_replaced(tmp_path: Path, content: bytes | list[bytes | memoryview]) -> None:
     path = tmp_path / "a.toml"
     path.write_bytes(b"old, and longer")
     write_atomically(path, content)
@@ -63,6 +81,19 @@ def test_a_new_file_of_two_at_once_is_that_of_the_first(tmp_path: Path, monkeypa
     with pytest.raises(FileExistsError):
         write_atomically(path, b"mine", new=True)
     assert (path.read_bytes(), names(tmp_path)) == (b"of the other", ["keys"])
+
+
+def test_what_appears_in_the_meantime_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, fsync = tmp_path / "a", os.fsync
+
+    def slow(descriptor: int) -> None:
+        path.write_bytes(b"of the other")
+        fsync(descriptor)
+        monkeypatch.undo()
+
+    monkeypatch.setattr(os, "fsync", slow)
+    write_atomically(path, b"mine")
+    assert (path.read_bytes(), names(tmp_path)) == (b"mine", ["a"])
 
 
 def test_a_link_is_followed(tmp_path: Path) -> None:
@@ -149,6 +180,9 @@ import os, sys
 from pathlib import Path
 from engine.system.files import write_atomically
 real, left = os.fsync, int(sys.argv[2])
+if sys.argv[3] == "named":
+    from tests.system.test_files import refuse_unnamed
+    os.open = refuse_unnamed
 def fsync(descriptor):
     global left
     left -= 1
@@ -170,9 +204,9 @@ def test_a_disk_that_fills_up(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("call", "whole"), [(1, b"old"), (2, b"new" * 100_000)])
-def test_kill_9_in_the_middle_leaves_the_old_or_the_new(tmp_path: Path, call: int, whole: bytes) -> None:
+def test_kill_9_in_the_middle_leaves_the_old_or_the_new(tmp_path: Path, call: int, whole: bytes, named: bool) -> None:
     (tmp_path / "a").write_bytes(b"old")
-    command = [sys.executable, "-c", STOPPING, str(tmp_path / "a"), str(call)]
+    command = [sys.executable, "-c", STOPPING, str(tmp_path / "a"), str(call), "named" if named else "unnamed"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT) as child:
         assert child.stdout
         assert child.stdout.readline() == b"stopped\n"
@@ -180,8 +214,9 @@ def test_kill_9_in_the_middle_leaves_the_old_or_the_new(tmp_path: Path, call: in
         assert child.wait(10) == -signal.SIGKILL
     assert (tmp_path / "a").read_bytes() == whole
     left = [TEMPORARY.fullmatch(name) for name in names(tmp_path) if name != "a"]
-    assert [(found["name"], int(found["pid"])) for found in left if found] == ([("a", child.pid)] if call == 1 else [])
-    assert len(left) == (call == 1)
+    expected = [("a", child.pid)] if named and call == 1 else []
+    assert [(found["name"], int(found["pid"])) for found in left if found] == expected
+    assert len(left) == len(expected)
 
 
 def test_the_names_of_new_folders_are_on_disk_before_anything_is_in_them(
