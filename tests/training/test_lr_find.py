@@ -82,3 +82,21 @@ def test_the_command(gradsum: Gradsum) -> None:
     assert (wrong.code, wrong.err.count("\n")) == (2, 1)
     assert "from --low up to --high" in wrong.err
     assert gradsum("lr-find", "--picture", "found.txt").code == 2
+
+
+@pytest.mark.parametrize(
+    ("means", "said"),
+    [
+        ((4.0, 3.0, 2.0), "ask again with a higher --high"),
+        ((2.0, 3.0, 4.0), "ask again with a lower --low"),
+        ((3.0, 2.0, 4.0), None),
+    ],
+)
+def test_the_command_says_when_the_rates_were_all_too_low_or_too_high(
+    gradsum: Gradsum, monkeypatch: pytest.MonkeyPatch, means: tuple[float, ...], said: str | None
+) -> None:
+    found = LrFinding((0.1, 0.2, 0.4), means, means)
+    monkeypatch.setattr("engine.training.lr_find.lr_find", lambda **_: found)
+    answer = gradsum("lr-find", "--picture", "found.svg")
+    assert answer.code == 0
+    assert (said in answer.out) if said else ("ask again" not in answer.out)

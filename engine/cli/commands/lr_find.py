@@ -49,6 +49,9 @@ def run(arguments: argparse.Namespace) -> int:
         return INTERRUPTED
     _draw(found, picture)
     print(f"suggested   --lr {found.suggestion:.2g} (the loss was least at {found.least:.2g})")
+    for end, option in ((found.rates[0], "lower --low"), (found.rates[-1], "higher --high")):
+        if found.least == end:
+            print(f"            the loss may be less beyond the rates that were tried: ask again with a {option}")
     print(f"picture     {picture}")
     if as_json:
         print(json.dumps(_plain(found) | {"picture": str(picture)}))
