@@ -162,11 +162,11 @@ class Worker:
                 case Send(message, payload):
                     self._endpoint.send(m.encode(message, payload))
                 case Prepare():
-                    self._prepare(action)
+                    return self._prepare(action)
                 case Compute(work, parameters):
                     self._compute(work, parameters)
                 case Store(piece, total):
-                    self._store(piece, total)
+                    return self._store(piece, total)
                 case Leave():
                     if self._once:
                         return Quit("the run is over", 0)
@@ -191,8 +191,8 @@ class Worker:
             return self._perform(self._pending[0])
         return None
 
-    def _prepare(self, asked: Prepare) -> None:
-        """Get ready to work, or ask for the data that this takes."""
+    def _prepare(self, asked: Prepare) -> Quit | None:
+        """Get ready to work, or ask for the data that this takes; return why to leave, if that is impossible."""
         job = asked.job
         if self._pending is None or self._pending[0] is not asked:
             self._drop_pending()
@@ -200,26 +200,28 @@ class Worker:
         fetcher = self._pending[1]
         if data := fetcher.get():
             self._drop_pending()
-            self._set_up(asked, data)
-        elif fetcher.wanted is not None:
-            self._perform_all(self._session.fetch(fetcher.wanted))
+            return self._set_up(asked, data)
+        if fetcher.wanted is not None:
+            return self._perform_all(self._session.fetch(fetcher.wanted))
+        return None
 
-    def _set_up(self, asked: Prepare, data: Dataset) -> None:
+    def _set_up(self, asked: Prepare, data: Dataset) -> Quit | None:
         """Be ready for shares of the job, whose data is here, and say so."""
         self._computation = Computation(asked.job, data, self._memory, self._clock)
         layout, proof = self._computation.layout, self._computation.prove(asked.nonce)
         self._tell(READY.format(self._endpoint.address, self._session.name))
-        self._perform_all(self._session.prepared(layout.digest, layout.size, proof))
+        return self._perform_all(self._session.prepared(layout.digest, layout.size, proof))
 
-    def _perform_all(self, actions: list[Action]) -> None:
-        for action in actions:
-            self._perform(action)
+    def _perform_all(self, actions: list[Action]) -> Quit | None:
+        """Carry out actions one after the other, until one says why to leave."""
+        return next((quit_ for action in actions if (quit_ := self._perform(action))), None)
 
-    def _store(self, piece: m.Frame, total: int) -> None:
-        if self._pending:
-            asked, fetcher = self._pending
-            fetcher.put(piece, total)
-            self._prepare(asked)
+    def _store(self, piece: m.Frame, total: int) -> Quit | None:
+        if self._pending is None:
+            return None
+        asked, fetcher = self._pending
+        fetcher.put(piece, total)
+        return self._prepare(asked)
 
     def _compute(self, work: m.Work, parameters: Vector | None) -> None:
         for answer in self._computation.answers(work, parameters):

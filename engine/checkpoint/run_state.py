@@ -39,13 +39,14 @@ _KINDS: dict[str, type | tuple[type, ...]] = {
     "validation": dict,
     "best": dict,
     "waiting": dict,
+    "rates": dict,
     "digests": list,
 }
 
 # Left out where they say nothing, as in checkpoints of earlier versions.
 _ADDED = (
     *("background", "scaled", "columns", "targets", "size", "skip_unreadable", "picture_columns"),
-    *("values", "best_r2", "best", "waiting", "digests"),
+    *("values", "best_r2", "best", "waiting", "digests", "rates"),
 )
 
 
@@ -83,7 +84,8 @@ class RunState:
     `uuid` identifies the run, `name` is what a person called it. `model`, `settings`, `normalisation`, `validation`
     (the newest), `best` and `waiting` are plain data, understood by the classes of these names; `values` is the
     normalisation of targets that are values, None where there are classes. `elapsed` and `cpu` are seconds since the
-    run began. `digests` are of some of its steps, in order.
+    run began. `digests` are of some of its steps, in order. `rates` are those of `lr-find`, None where the settings say
+    what the learning rate is.
     """
 
     uuid: str | None = None
@@ -104,6 +106,7 @@ class RunState:
     best: Mapping[str, Any] | None = None
     waiting: Mapping[str, Any] | None = None
     digests: tuple[StateDigest, ...] = ()
+    rates: Mapping[str, Any] | None = None
 
     @property
     def target_column(self) -> str | None:

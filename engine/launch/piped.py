@@ -57,7 +57,7 @@ class _Running:
         """Start the process, if it is time to."""
         if self.refused or self._clock.now() < self._not_before:
             return
-        with self._log.open("ab") as log, near_limit_blocked():
+        with self._open_log() as log, near_limit_blocked():
             self._begin = log.tell()
             self._started = self._clock.now()
             try:
@@ -72,6 +72,14 @@ class _Running:
                 raise WorkersError(f"{self.task.command[0]} cannot be started: {error.strerror}") from None
         with contextlib.suppress(BrokenPipeError):  # it has ended, which is noticed at the next look
             os.write(self._pipe().fileno(), way_in)
+
+    def _open_log(self) -> BinaryIO:
+        """Open the file with what the process says; WorkersError if that is impossible."""
+        try:
+            return self._log.open("ab")
+        except OSError as error:
+            what = f"the log of {self.task.name}, {self._log},"
+            raise WorkersError(f"{what} cannot be opened: {error.strerror}") from None
 
     def check(self, judge: Judge) -> None:
         """Take note if the process has ended."""

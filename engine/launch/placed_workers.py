@@ -30,6 +30,7 @@ class PlacedWorkers:
         self._lock = Lock()
         self._places: list[Place] = []
         self._trouble = ""  # why the launcher cannot say how they are
+        self._fault: Exception | None = None  # what ended the thread
         self._shown = ""
         self._ends: dict[int, int] = {}  # of each place, as far as they were noted
         self._in_a_row = 0  # ends since a worker joined
@@ -59,7 +60,9 @@ class PlacedWorkers:
     def look(self) -> list[int]:
         """Tell what has changed; nobody is killed. WorkersError if it is hopeless."""
         with self._lock:
-            places, trouble = self._places, self._trouble
+            places, trouble, fault = self._places, self._trouble, self._fault
+        if fault:
+            raise fault
         for number, place in enumerate(places):
             new = place.ends - self._ends.get(number, 0)
             if new > 0:
@@ -101,6 +104,10 @@ class PlacedWorkers:
                 logger.warning("the launcher failed: %s", error)  # workers that are there go on
                 with self._lock:
                     self._trouble = str(error)
+            except Exception as error:  # noqa: BLE001 - whatever it is, the run is told, in its own thread
+                with self._lock:
+                    self._fault = error
+                return
             else:
                 with self._lock:
                     self._places, self._trouble = places, ""

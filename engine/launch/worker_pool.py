@@ -74,7 +74,9 @@ class WorkerPool:
                 self._start(number)
             while self._processes:
                 pid, status = os.wait()
-                process = self._processes.pop(pid)
+                process = self._processes.pop(pid, None)
+                if process is None:  # a child of the shell that this process was, or one that was adopted
+                    continue
                 process.popen.returncode = code = os.waitstatus_to_exitcode(status)
                 process.popen.communicate()  # to close the pipe
                 if code < 0 and not self._leaving:

@@ -25,12 +25,13 @@ class MedianRule:
         self._curves = [trial.curve for trial in earlier if trial.state is TrialStatus.FINISHED]
         self._active = 0 < least <= len(self._curves)
 
-    def __call__(self, epoch: float, best: float) -> StopReason | None:
-        """Return why a trial with this best score after `epoch` epochs is stopped, if it is."""
+    def __call__(self, epoch: float, best: float | None) -> StopReason | None:
+        """Return why a trial with this best score, None without any, after `epoch` epochs is stopped, if it is."""
         values = [value for curve in self._curves if (value := _value_at(curve, epoch)) is not None]
-        if not (self._active and values and best < (middle := median(values))):
+        if not (self._active and values and (best is None or best < median(values))):
             return None
-        text = f"pruned: {self._show(best)} at best, where the median of {len(values)} trials was {self._show(middle)}"
+        reached, middle = "no score yet" if best is None else f"{self._show(best)} at best", median(values)
+        text = f"pruned: {reached}, where the median of {len(values)} trials was {self._show(middle)}"
         return StopReason(StopKind.PRUNED, text)
 
 

@@ -18,6 +18,7 @@ from engine.errors import CheckpointError, DataError, SettingsError
 from engine.kernels.choose import AUTO
 from engine.kernels.environment import BACKEND
 from engine.nn.model import model_from
+from engine.nn.schedule import Rising
 from engine.settings import ENDS, TRAJECTORY, Settings
 from engine.training.reading import reading_of
 from engine.training.resume import continued_settings
@@ -107,9 +108,21 @@ def again(
         normalisation=dataset.train.normalisation(),
         db=folder / "records.db",
         folder=folder / "checkpoints",
+        rates=rates_of(stored),
         checkpoint=first and replace(first, run=replace(first.run, versions={})),  # which other bits would be, is seen
         values=Normalisation.of(dataset.train.targets.view(np.float32)) if dataset.train.has_values else None,
     )
+
+
+def rates_of(stored: RunState) -> Rising | None:
+    """Return the learning rates of a run of lr-find, None of any other; CheckpointError if they cannot be read."""
+    if stored.rates is None:
+        return None
+    try:
+        low, high, steps = (stored.rates[name] for name in ("low", "high", "steps"))
+        return Rising(float(low), float(high), int(steps))
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(f"the rates of lr-find in the checkpoint cannot be read: {error}") from None
 
 
 def _data(stored: RunState, given: object, progress: Progress) -> tuple[Dataset, str | None]:

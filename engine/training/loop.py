@@ -92,7 +92,6 @@ class Loop:
             seconds = clock.now() - began
             progress.seconds += seconds
             self.log.step(sums, samples, seconds, norm)
-            self.times.stepped()
             if progress.due(settings.validate_every):
                 self._validate()
             if self.due.now(progress):
@@ -114,6 +113,7 @@ class Loop:
         """
         pending = self.source.start(step, self.state.parameters, self._out)
         self.log.settle()  # what was left to do for the step before, while this one is computed
+        self.times.settled()
         self.state.optimizer.lr = rate
         sums = pending.result()
         checked = self._check.checked(step, sums, samples)

@@ -1,12 +1,12 @@
 """Finds a learning rate: in a short run it rises step by step, until the loss does (Smith 2017, section 3.3)."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Unpack
 
-from engine.errors import DivergedError, SettingsError
+from engine.errors import DivergedError, SettingsError, UsageError
 from engine.nn.model import Model
 from engine.nn.optimizers import Optimizer
 from engine.nn.optimizers.base import LEAST, MOST
@@ -51,12 +51,14 @@ class LrFinding:
 
     @property
     def least(self) -> float:
-        """The rate at which the mean loss was least."""
+        """The rate at which the mean loss was least; UsageError if no step was taken."""
+        if not self.means:
+            raise UsageError("lr-find was interrupted before its first step: there is no rate to suggest")
         return self.rates[self.means.index(min(self.means))]
 
     @property
     def suggestion(self) -> float:
-        """A learning rate to train with."""
+        """A learning rate to train with; UsageError if no step was taken."""
         return self.least / BELOW
 
 
@@ -74,8 +76,18 @@ class _Losses(Watching):
         self._mean = KEPT * self._mean + (1 - KEPT) * report.loss
         self.losses.append(report.loss)
         self.means.append(self._mean / (1 - KEPT ** len(self.losses)))  # as if it had not begun with 0
-        if self.means[-1] > FAR * min(self.means):
+        if far_above_least(self.means):
             self.stop("the loss has risen far above its least")
+
+
+def far_above_least(means: Sequence[float]) -> bool:
+    """Return whether the last of `means` is more than FAR times the least.
+
+    Where the least is not above 0, as an own loss may be, how far the means had fallen takes its place.
+    """
+    least = min(means)
+    span = least if least > 0 else max(means[0] - least, -least)
+    return means[-1] - least > (FAR - 1) * span
 
 
 def lr_find(

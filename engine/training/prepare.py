@@ -27,7 +27,7 @@ from engine.nn.own.metrics import check_metrics
 from engine.settings import Settings
 from engine.training.class_weights import class_weights
 from engine.training.reading import reading_of
-from engine.training.resume import check_continued, continued_settings
+from engine.training.resume import check_continued, check_rates, continued_settings
 from engine.training.run import OWN, Run
 from engine.training.snapshots import choose
 from engine.training.start import Start, read_start
@@ -68,7 +68,11 @@ def begin_or_resume(resume: Path | None, out: Path | None) -> tuple[Path | None,
 
 def choose_settings(given: Mapping[str, Any], earlier: Checkpoint | None = None) -> Settings:
     """Return the settings: what was given, over those of the checkpoint that is continued, over the defaults."""
-    settings = Settings.build(dict(given)) if earlier is None else continued_settings(earlier.run, given)
+    if earlier is None:
+        settings = Settings.build(dict(given))
+    else:
+        check_rates(earlier.run)
+        settings = continued_settings(earlier.run, given)
     settings = settings.resolved()
     settings.make_optimizer()
     return settings

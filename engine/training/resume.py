@@ -39,6 +39,15 @@ def continued_settings(stored: RunState, given: Mapping[str, Any]) -> Settings:
     return Settings.build(values | {name: value for name, value in given.items() if value is not None})
 
 
+def check_rates(stored: RunState) -> None:
+    """Raise CheckpointError for a run of lr-find: its rates lead nowhere beyond its end."""
+    if stored.rates:
+        raise CheckpointError(
+            "the checkpoint is of gradsum lr-find, which tried learning rates: it cannot be resumed; --from begins a "
+            "new run with its parameters"
+        )
+
+
 def check_continued(earlier: Checkpoint, digest: str, name: str, model: Model, last_step: int | None) -> None:
     """Raise CheckpointError unless data and model are those the run began with, SettingsError if nothing is left to do.
 

@@ -122,6 +122,7 @@ class Run:
             values=asdict(self.values) if self.values else None,
             versions=versions(),
             db=str(self.db.absolute()),
+            rates=asdict(self.rates) if self.rates else None,
         )
 
     def row(self) -> RunRow:

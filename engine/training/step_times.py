@@ -15,8 +15,8 @@ class StepTimes:
         self._progress, self._timing = progress, timing
         self._before: dict[str, float] = {}  # what the first ones took
 
-    def stepped(self) -> None:
-        """Take note of a step."""
+    def settled(self) -> None:
+        """Note that all of the steps so far is counted: images and seconds are of the same steps only then."""
         if self._progress.taken == WARM_UP:
             self._before = self._totals()
 

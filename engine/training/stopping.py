@@ -43,11 +43,11 @@ def saving(stop: StopReason, step: int) -> Iterator[None]:
         raise UnsavedError(f"interrupted after step {step}; not everything could be saved: {error}") from error
 
 
-# Given the epoch of a validation and the best score so far, says why the run is not worth continuing.
-Prune = Callable[[float, float], StopReason | None]
+# Given the epoch of a validation and the best score so far, None without any, says why the run is not worth continuing.
+Prune = Callable[[float, float | None], StopReason | None]
 
 
-def never(_epoch: float, _best: float) -> StopReason | None:
+def never(_epoch: float, _best: float | None) -> StopReason | None:
     """Prune no run."""
     return None
 
@@ -101,4 +101,4 @@ class Stopping:
         patience, stale = self.settings.patience, progress.waiting.stale
         if patience is not None and stale >= patience:
             return StopReason(StopKind.PATIENCE, f"{stale} validations in a row were no better")
-        return self.prune(progress.epoch, progress.best_score or 0.0)
+        return self.prune(progress.epoch, progress.best_score)

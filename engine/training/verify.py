@@ -10,9 +10,8 @@ from pathlib import Path
 
 from engine import checkpoint as checkpoints
 from engine.checkpoint import Checkpoint, StateDigest, state_sha256
-from engine.compute.validation import Validation
 from engine.coordinator.source import WorkerReport
-from engine.errors import DivergedError
+from engine.errors import DivergedError, UsageError
 from engine.nn.own.imports import Asked, importing
 from engine.records.status import RunStatus
 from engine.training.again import again, begins, settings_again
@@ -20,6 +19,8 @@ from engine.training.process import TrainingProcess
 from engine.training.reporter import Reporter, RunInfo, StepReport
 from engine.training.run import Run
 from engine.training.state import TrainingState, state_of
+from engine.training.stopping import StopKind
+from engine.training.watching import Watching
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,8 @@ def verify(
     for `train`; how many workers, and which kernels, changes no bit, but that numpy's verify what they have computed,
     and nothing else.
 
-    Raises a GradsumError if that cannot be compared: CheckpointError, DataError or UsageError; and KeyboardInterrupt.
+    Raises a GradsumError if that cannot be compared: CheckpointError, DataError or UsageError, as when the reporter
+    stops it; and KeyboardInterrupt.
     """
     end = checkpoints.load(checkpoint)
     first = None if start is None else checkpoints.load(start)
@@ -92,8 +94,12 @@ def _difference(
         if state.progress.step < (run.settings.steps or 0):
             process.claim(run.folder)
             process.open_records(run.db)
-            if process.carry_out(run, process.enter(run), state).state is RunStatus.INTERRUPTED:
+            result = process.carry_out(run, process.enter(run), state)
+            if result.state is RunStatus.INTERRUPTED:
                 raise KeyboardInterrupt
+            if result.stop is StopKind.REPORTER:
+                text = f"up to step {comparing.same}, the last one that was compared, the bits are the same"
+                raise UsageError(f"{result.reason} after step {result.steps}; {text}")
         comparing.end()
     except _DiffersError as found:
         return found.between
@@ -110,14 +116,14 @@ class _DiffersError(Exception):
         self.between = between
 
 
-class _Comparing(Reporter):
+class _Comparing(Watching):
     """Compares what a run is with what `end` says that it was, and passes on what there is to show.
 
     The methods raise _DiffersError for a difference, which ends the run.
     """
 
     def __init__(self, shown: Reporter, end: Checkpoint) -> None:
-        self._shown = shown
+        super().__init__(shown)
         self._end = end
         self._wanted = {digest.step: digest for digest in end.run.digests}
         self._begun = False
@@ -138,7 +144,7 @@ class _Comparing(Reporter):
     def step(self, report: StepReport, workers: list[WorkerReport]) -> None:
         if wanted := self._wanted.get(report.step):
             self._check(StateDigest(report.step, self._state.sha256(), report.loss) == wanted, report.step)
-        self._shown.step(report, workers)
+        super().step(report, workers)
 
     def _check(self, same: bool, step: int) -> None:
         if not same:
@@ -147,23 +153,8 @@ class _Comparing(Reporter):
 
     def started(self, info: RunInfo) -> None:
         self._begun = True
-        self._shown.started(info)
+        super().started(info)
 
     def notice(self, text: str) -> None:
         if self._begun:  # before that, only that earlier steps are not on record
-            self._shown.notice(text)
-
-    def status(self, text: str) -> None:
-        self._shown.status(text)
-
-    def converting(self, what: str, done: int, total: int) -> None:
-        self._shown.converting(what, done, total)
-
-    def validated(self, validation: Validation) -> None:
-        self._shown.validated(validation)
-
-    def interrupted(self) -> None:
-        self._shown.interrupted()
-
-    def ended(self) -> None:
-        self._shown.ended()
+            super().notice(text)

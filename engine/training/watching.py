@@ -6,10 +6,19 @@ from engine.training.reporter import Reporter, RunInfo, StepReport
 
 
 class Watching(Reporter):
-    """Passes everything on to `inner`; derive from it to see some of it as well."""
+    """Passes everything on to `inner`, whose wish to stop is its own; derive from it to see some of it as well."""
 
     def __init__(self, inner: Reporter) -> None:
         self._inner = inner
+
+    @property
+    def stop_reason(self) -> str | None:
+        """The reason for which `inner` is to stop."""
+        return self._inner.stop_reason
+
+    @stop_reason.setter
+    def stop_reason(self, reason: str | None) -> None:
+        self._inner.stop_reason = reason
 
     def status(self, text: str) -> None:
         """Pass it on."""
@@ -22,6 +31,14 @@ class Watching(Reporter):
     def listening(self, command: str) -> None:
         """Pass it on."""
         self._inner.listening(command)
+
+    def placed(self, text: str) -> None:
+        """Pass it on."""
+        self._inner.placed(text)
+
+    def waiting(self, text: str) -> None:
+        """Pass it on."""
+        self._inner.waiting(text)
 
     def started(self, info: RunInfo) -> None:
         """Pass it on."""

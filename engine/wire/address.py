@@ -14,7 +14,8 @@ from engine.errors import UsageError
 from engine.system.interfaces import interfaces, own_hosts
 
 EVERYWHERE = {"*": "0.0.0.0", "::": "::", "0.0.0.0": "0.0.0.0"}  # noqa: S104 - hosts that stand for every interface
-HOST = r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+)"
+LABEL = "[A-Za-z0-9_-]{1,63}"  # Python's getaddrinfo raises UnicodeError for an empty one, and for a longer one
+HOST = rf"(?:\[[0-9A-Fa-f:.]+\]|{LABEL}(?:\.{LABEL})*\.?)"
 LOCAL_PACKETS, LOCAL_ZEROMQ = "unix://", "ipc://"
 
 

@@ -33,7 +33,7 @@ from engine.wire.messages import Frame, Message
 from engine.wire.relays import ADDRESS_LIMIT, KEY, FromRelay
 
 NUMBER = np.dtype("<u4")  # of members, and of micro-batches, in payloads
-MOST_MICROBATCHES = 1 << 32  # in a round, so that each has such a number
+MOST_MICROBATCHES = (1 << 32) - 1  # in a round, so that where a block ends is such a number
 
 Answer = tuple[tuple[int, int], int]  # a block, and the number of the member that computed it
 

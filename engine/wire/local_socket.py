@@ -21,6 +21,7 @@ from engine.wire.strangers import STRANGERS
 
 logger = logging.getLogger("gradsum.wire")
 
+AGAIN = 1.0  # seconds until others are admitted, after one could not be
 MESSAGES_PER_POLL = 256  # one of each connection, so that none keeps the coordinator from the others
 CREDENTIALS = struct.Struct("3i")  # struct ucred: process, user, group
 NUMBER = struct.Struct("<Q")
@@ -65,6 +66,7 @@ class LocalSocket:
         self._largest = largest
         self._clock = clock
         self._made = 0  # connections
+        self._deaf_until: float | None = None  # when nobody can be admitted: until then nobody is
         self._connections: dict[int, LocalConnection] = {}  # by descriptor
         self._peers: dict[bytes, LocalConnection] = {}
         self._leaving: dict[bytes, LocalConnection] = {}
@@ -100,7 +102,9 @@ class LocalSocket:
         except BlockingIOError:  # it has ended already
             return
         except OSError as error:  # too many files are open, for example
-            logger.warning("a process of this machine cannot be admitted: %s", error)
+            logger.warning("a process of this machine cannot be admitted: %s; tried again in %g s", error, AGAIN)
+            self._epoll.unregister(self._listening)
+            self._deaf_until = self._clock.now() + AGAIN
             return
         accepted.setblocking(False)
         pid, user, _ = CREDENTIALS.unpack(accepted.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, CREDENTIALS.size))
@@ -144,6 +148,9 @@ class LocalSocket:
             packets.send(connection.socket, frames)
         except (BlockingIOError, ConnectionError):
             return False
+        except OSError as error:  # no room for a payload: too many files are open, or memory is short
+            logger.warning("process %d cannot be sent a message: %s", connection.pid, error)
+            return False
         return True
 
     def key(self, peer: bytes) -> str:  # noqa: ARG002
@@ -171,7 +178,10 @@ class LocalSocket:
             self._leaving[peer] = connection
 
     def check_limits(self) -> None:
-        """End the connections of those that were told to leave, and have not in time."""
+        """End the connections of those that were told to leave, and have not in time; admit others again."""
+        if self._deaf_until is not None and self._clock.now() >= self._deaf_until:
+            self._deaf_until = None
+            self._epoll.register(self._listening, select.EPOLLIN)
         for connection in list(self._leaving.values()):
             if connection.leave_by is not None and self._clock.now() > connection.leave_by:
                 self._end(connection)

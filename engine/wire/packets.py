@@ -36,7 +36,10 @@ def packet_socket() -> socket.socket:
 
 
 def send(connection: socket.socket, frames: Sequence[Frame]) -> None:
-    """Send a message of one or two frames; BlockingIOError if the queue is full, ConnectionError if it has ended."""
+    """Send a message of one or two frames.
+
+    BlockingIOError if the queue is full, ConnectionError if it has ended, OSError if there is no room for a payload.
+    """
     header = frames[0]
     if len(frames) == 1:
         connection.send(HEAD.pack(NO_PAYLOAD, len(header)) + header)

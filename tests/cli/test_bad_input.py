@@ -389,6 +389,7 @@ def test_data_of_another_shape(refused: Refused, trained: Path) -> None:
     [
         ([], 2, "required: ADDRESS"),
         (["nonsense"], 2, "'nonsense' is not an address"),
+        (["tcp://a..b:5555", "--insecure"], 2, "'tcp://a..b:5555' is not an address"),
         (["tcp://127.0.0.1:1", "--patience", "0.2"], 1, "nothing came from tcp://127.0.0.1:1 for 0.2 seconds"),
     ],
 )

@@ -1,5 +1,6 @@
 """Workers that a launcher places: what is told of them, when they are given up, and what a launcher does for that."""
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -30,7 +31,7 @@ class Scripted:
     noun = "jobs"
     remark = ""
 
-    def __init__(self, *views: list[Place] | WorkersError) -> None:
+    def __init__(self, *views: list[Place] | Exception) -> None:
         self.views = list(views)
         self.shown = 0
         self.closed = 0
@@ -44,7 +45,7 @@ class Scripted:
         self.shown += 1
         if self.shown > len(self.views):
             self.seen.set()
-        if isinstance(view, WorkersError):
+        if isinstance(view, Exception):
             raise view
         return view
 
@@ -118,6 +119,31 @@ def test_a_queue_that_does_not_answer_ends_nothing(tmp_path: Path) -> None:
     with placed(launcher, tmp_path) as (workers, shown, _):
         workers.look()
     assert shown == ["squeue did not answer"]
+
+
+def test_a_fault_of_the_launcher_ends_the_run(tmp_path: Path) -> None:
+    launcher = Scripted([], ZeroDivisionError("of ours"))
+    launcher.seen.set()  # nobody looks any more after the fault
+    with placed(launcher, tmp_path) as (workers, _, _):
+        workers._thread.join(20)
+        with pytest.raises(ZeroDivisionError, match="of ours"):
+            workers.look()
+
+
+def test_a_log_that_cannot_be_opened_is_a_trouble(tmp_path: Path) -> None:
+    folder = tmp_path / "logs"
+    folder.mkdir()
+    launcher = Piped("hosts", lambda _: [Task("a", "a", ["true"])], clock=(clock := FakeClock()))
+    launcher.start(join(folder))
+    launcher.look()
+    shutil.rmtree(folder)
+    try:
+        with pytest.raises(WorkersError, match=r"^the log of a, .*/logs/a.log, cannot be opened: No such file or dir"):
+            for _ in range(1000):
+                clock.time += 100
+                launcher.look()
+    finally:
+        launcher.close()
 
 
 def test_what_cannot_be_started_leaves_nothing(tmp_path: Path) -> None:

@@ -161,6 +161,13 @@ def test_when_told_to_leave_while_they_start_no_more_do(clock: FakeClock, how: s
     assert not any(map(exists, started))
 
 
+def test_children_that_are_no_workers_are_let_end(clock: FakeClock) -> None:
+    foreign = os.posix_spawn("/bin/true", ["true"], {})  # as a shell leaves one that becomes this process
+    os.waitid(os.P_PID, foreign, os.WEXITED | os.WNOWAIT)
+    assert WorkerPool(2, [], clock, lambda *_: LEAVES).run() == 0
+    assert not exists(foreign)
+
+
 @pytest.mark.parametrize("count", [1, 3])
 def test_workers_that_die_at_once_are_given_up(
     clock: FakeClock, capsys: pytest.CaptureFixture[str], count: int

@@ -38,6 +38,9 @@ def test_only_trials_that_finished_count_and_there_must_be_enough() -> None:
     earlier += [trial(3, [5.0], PRUNED), trial(4, [5.0], FAILED), trial(5, [5.0], RUNNING)]
     text = "pruned: 89.00 % at best, where the median of 2 trials was 90.00 %"
     assert MedianRule(earlier, 2)(1.0, 89.0) == StopReason(StopKind.PRUNED, text)
+    none = MedianRule(earlier, 2)(1.0, None)
+    assert none is not None
+    assert none.text == "pruned: no score yet, where the median of 2 trials was 90.00 %"
     assert MedianRule(earlier, 3)(1.0, 0.0) is None
     assert MedianRule(earlier, 0)(1.0, 0.0) is None, "0: never"
     assert MedianRule([], 1)(1.0, 0.0) is None

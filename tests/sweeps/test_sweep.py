@@ -437,15 +437,15 @@ def test_a_file_whose_name_is_no_unicode_is_a_comment_of_the_best_settings() -> 
 
 
 def test_best_settings_that_cannot_be_written_are_a_failure_of_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
-    rename = Path.replace
+    link = os.link
 
-    def full(path: Path, target: Path) -> Path:
+    def full(source: str, target: Path, **more: Any) -> None:
         if target.name == "best.toml":
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        return rename(path, target)
+        link(source, target, **more)
 
     with monkeypatch.context() as patch, pytest.raises(StorageError) as caught:
-        patch.setattr(Path, "replace", full)
+        patch.setattr(os, "link", full)
         engine.sweep(OVER, **SWEEP | {"trials": 1})
     assert str(caught.value) == "the best settings cannot be written to out/best.toml: No space left on device"
     assert caught.value.__notes__ == ["Resume with:\n  gradsum sweep --resume 1 --db r.db"]

@@ -30,6 +30,7 @@ from engine.training.run import Run
 from engine.training.snapshots import SnapshotRecorder, choose
 from engine.training.state import state_of
 from engine.training.step_log import StepLog
+from engine.training.step_times import WARM_UP
 from engine.training.stopping import StopKind, Stopping
 from tests.support.fakes import FakeClock
 
@@ -205,6 +206,16 @@ class Slow(Journal):
     def start(self, step: int, parameters: Vector, out: Vector) -> Pending:
         self._clock.time += self._seconds
         return super().start(step, parameters, out)
+
+
+@pytest.mark.parametrize("steps", [1, WARM_UP, WARM_UP + 1, WARM_UP + 2])
+@pytest.mark.parametrize("validate_every", [5, 1 << 30])
+def test_the_speed_is_that_of_whole_steps(steps: int, validate_every: int) -> None:
+    clock = FakeClock()
+    with loop_of(run_of(steps=steps, validate_every=validate_every), Slow(clock, 2.0), clock) as loop:
+        loop.train()
+    assert loop.times.images_per_second() == 4 / 2.0
+    assert loop.times.ms()["other"] == 2000
 
 
 @pytest.mark.parametrize(

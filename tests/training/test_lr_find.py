@@ -2,16 +2,18 @@
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import engine
-from engine.errors import SettingsError
+from engine.checkpoint import load, save
+from engine.errors import CheckpointError, SettingsError, UsageError
 from engine.nn.schedule import Rising
 from engine.records import list_runs
-from engine.training.lr_find import FAR, LrFinding, lr_find
+from engine.training.lr_find import FAR, LrFinding, far_above_least, lr_find
 from tests.support.command import Gradsum, save_data
 
 RUN: dict[str, Any] = {"batch_size": 4, "microbatch": 2, "workers": 0, "db": "r.db", "out": "out"}
@@ -34,6 +36,28 @@ def test_the_suggestion_is_a_tenth_of_the_rate_with_the_least_mean() -> None:
     assert found.suggestion == pytest.approx(0.04)
 
 
+def test_nothing_is_suggested_after_no_step() -> None:
+    with pytest.raises(UsageError, match="interrupted before its first step"):
+        _ = LrFinding((), (), (), interrupted=True).suggestion
+
+
+@pytest.mark.parametrize(
+    ("means", "far"),
+    [
+        ([2.0, 1.0, 3.9], False),
+        ([2.0, 1.0, 4.1], True),
+        ([-3.0, -4.0, -3.5], False),
+        ([-3.0, -4.0, 8.1], True),
+        ([3.0, -1.0, 10.9], False),
+        ([3.0, -1.0, 11.1], True),
+        ([0.5, 0.0, 0.1], False),
+        ([0.5, 0.0, 1.6], True),
+    ],
+)
+def test_how_far_is_far(means: list[float], far: bool) -> None:
+    assert far_above_least(means) == far
+
+
 def test_a_run_whose_rate_rises_until_the_loss_does() -> None:
     save_data()
     found = lr_find("mlp", "data.npz", low=1e-5, high=1e4, steps=60, optimizer="momentum", **RUN)
@@ -48,6 +72,26 @@ def test_a_run_whose_rate_rises_until_the_loss_does() -> None:
     assert run["name"] == "lr-find"
     again = lr_find("mlp", "data.npz", low=1e-5, high=1e4, steps=60, optimizer="momentum", **RUN | {"out": "again"})
     assert again == found
+
+
+def test_what_it_leaves_can_be_verified_and_begun_with_but_not_resumed() -> None:
+    save_data()
+    lr_find("mlp", "data.npz", steps=6, optimizer="sgd", **RUN)
+    verdict = engine.verify("out")
+    assert (verdict.step, verdict.differs) == (6, None)
+    with pytest.raises(CheckpointError, match="the checkpoint is of gradsum lr-find"):
+        engine.train(resume="out", steps=9, workers=0)
+    assert engine.train(data="data.npz", from_="out", **RUN | {"out": "new"}, steps=1).steps == 1
+
+
+@pytest.mark.parametrize("rates", [{"low": 1.0}, {"low": 1.0, "high": "x", "steps": 2}])
+def test_rates_that_cannot_be_read_are_refused(rates: dict[str, Any]) -> None:
+    save_data()
+    lr_find("mlp", "data.npz", steps=2, optimizer="sgd", **RUN)
+    found = load("out")
+    save(Path("other"), replace(found, run=replace(found.run, rates=rates)))
+    with pytest.raises(CheckpointError, match="the rates of lr-find in the checkpoint cannot be read"):
+        engine.verify("other")
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ def taken(seconds: list[float]) -> StepTimes:
         progress.images += 8
         progress.seconds += whole
         progress.optimizer_seconds += whole / 4
-        times.stepped()
+        times.settled()
     return times
 
 

@@ -70,9 +70,9 @@ def test_a_goal_that_is_reached_counts_over_a_signal_and_a_signal_over_time() ->
 
 
 def test_pruning_is_asked_with_the_epoch_and_the_best_after_a_validation_only() -> None:
-    asked: list[tuple[float, float]] = []
+    asked: list[tuple[float, float | None]] = []
 
-    def prune(epoch: float, best: float) -> StopReason | None:
+    def prune(epoch: float, best: float | None) -> StopReason | None:
         asked.append((epoch, best))
         return PRUNED if len(asked) > 1 else None
 

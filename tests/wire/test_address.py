@@ -16,6 +16,7 @@ from engine.wire.address import Address, coordinator_addresses, join, network_of
         ("tcp://[::1]:0", "::1", 0),
         ("tcp://*:65535", "*", 65535),
         ("tcp://node-7.lab_x:1", "node-7.lab_x", 1),
+        (f"tcp://{'x' * 63}.example.:1", f"{'x' * 63}.example.", 1),
     ],
 )
 def test_an_address(text: str, host: str, port: int) -> None:
@@ -24,7 +25,11 @@ def test_an_address(text: str, host: str, port: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "nonsense", "tcp://", "tcp://x", "tcp://x:", "tcp://x:65536", "tcp://x:1 ", "ipc:///x", "tcp://::1:5"]
+    "text",
+    [
+        *("", "nonsense", "tcp://", "tcp://x", "tcp://x:", "tcp://x:65536", "tcp://x:1 ", "ipc:///x", "tcp://::1:5"),
+        *("tcp://a..b:1", "tcp://.:1", f"tcp://{'x' * 64}:1", f"tcp://a.{'x' * 64}:1"),
+    ],
 )
 def test_what_is_not_an_address(text: str) -> None:
     with pytest.raises(UsageError, match=r"is not an address; try tcp://HOST:PORT, with a port from 0 to 65535"):

@@ -1,5 +1,8 @@
 """The coordinator's socket for processes of this machine: limits, and who is told to leave."""
 
+import errno
+import os
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,8 +10,8 @@ import pytest
 
 from engine.wire.connection_limits import PARTING, UNASKED
 from engine.wire.local_dialer import LocalDialer
-from engine.wire.local_socket import LocalSocket
-from engine.wire.packets import has_packets
+from engine.wire.local_socket import AGAIN, LocalSocket
+from engine.wire.packets import LARGEST_BEHIND, has_packets
 from tests.support.fakes import FakeClock
 
 pytestmark = pytest.mark.skipif(not has_packets(), reason="this system has no sockets of packets")
@@ -67,6 +70,39 @@ def test_one_that_reads_nothing_is_as_good_as_gone(bound: LocalSocket, dialer: L
     assert not all(bound.send(peer, [b"x"]) for _ in range(100_000))
     assert dialer.poll(0) == [b"x"]
     assert bound.send(peer, [b"x"])
+
+
+def test_without_descriptors_nobody_is_admitted_for_a_while(
+    bound: LocalSocket, clock: FakeClock, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def none_left(_: socket.socket) -> None:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    dialer = LocalDialer(bound.address, LARGEST)
+    dialer.poll(0)
+    with monkeypatch.context() as patch:
+        patch.setattr(socket.socket, "accept", none_left)
+        for _ in range(3):
+            assert bound.receive(0) == []
+            bound.check_limits()
+    assert len([record for record in caplog.records if "cannot be admitted: [Errno 24]" in record.getMessage()]) == 1
+    clock.time += AGAIN
+    bound.check_limits()
+    assert bound.receive(0) == []
+    assert bound.send(hello(bound, dialer), [b"x"])
+    dialer.close()
+
+
+def test_what_there_is_no_descriptor_for_is_not_sent(
+    bound: LocalSocket, dialer: LocalDialer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none_left(_: str) -> int:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    peer = hello(bound, dialer)
+    monkeypatch.setattr(os, "memfd_create", none_left)
+    assert not bound.send(peer, [b"header", bytes(LARGEST_BEHIND + 1)])
+    assert bound.send(peer, [b"header", b"small"])
 
 
 def test_each_poll_takes_one_message_of_each(bound: LocalSocket, dialer: LocalDialer) -> None:

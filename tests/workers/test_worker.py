@@ -178,6 +178,19 @@ def test_one_that_joined_once_does_not_wait_for_a_coordinator_that_is_gone(endpo
     assert 30 < endpoint.clock.time - before < 31
 
 
+def test_one_that_cannot_say_that_it_is_ready_leaves(endpoint: FakeEndpoint, job: Job) -> None:
+    def send(frames: Sequence[m.Frame]) -> None:
+        message, _ = m.decode(frames)
+        endpoint.said.append(message)
+        if isinstance(message, m.Ready):
+            raise OSError("no room")
+
+    endpoint.send = send  # type: ignore[method-assign]
+    endpoint.script = [welcome(job)]
+    assert work(endpoint) == Quit("OSError: no room", 1)
+    assert isinstance(endpoint.said[-1], m.Failed)
+
+
 def before_each_block(monkeypatch: pytest.MonkeyPatch, happens: Callable[[], None]) -> None:
     """Let something happen, from now on, before each block of training is computed."""
     compute = Evaluator.train_block
