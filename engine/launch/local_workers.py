@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Self
 
@@ -61,7 +62,6 @@ class LocalWorkers:
         self._by_pid: dict[int, WorkerProcess] = {}  # made anew when one is missing, and whenever one has ended
         try:
             self._fill()
-            self._pinning.keep_off()
         except BaseException:
             self.close()
             raise
@@ -76,6 +76,10 @@ class LocalWorkers:
     def pids(self) -> list[int]:
         """The process ids of the workers; not of those that are about to be forked."""
         return [process.pid for process in self._processes if process.pid]
+
+    def left_alone(self) -> AbstractContextManager[None]:
+        """Keep this thread, and those that it starts within the context, off the workers' processors, if it can be."""
+        return self._pinning.kept_off()
 
     def useful(self, pid: int) -> None:
         """Note that the worker with this process id has given an answer."""
@@ -118,7 +122,6 @@ class LocalWorkers:
             process.terminate()
         while self._processes:
             self._processes.pop().close(max(0.0, deadline - self._clock.now()))
-        self._pinning.release()
 
     def _find(self, host: str, pid: int) -> WorkerProcess | None:
         """Return our worker with this process id, if the process is on this machine."""

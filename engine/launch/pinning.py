@@ -2,7 +2,8 @@
 
 import contextlib
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from engine.system.cores import allowed, in_order, quota
@@ -43,9 +44,8 @@ class Pinning:
 
     def __init__(self, count: int, taken: Collection[int] | None = None) -> None:
         self._workers: list[int] = []
-        self._before: set[int] = set()
         if hasattr(os, "sched_setaffinity") and count and quota() is None:
-            self._before, cpus = allowed(), in_order()
+            cpus = in_order()
             taken = bound_elsewhere() if taken is None else taken
             self._workers = assign(count, cpus, taken)
             self._spare = {cpu for cpu in cpus if cpu not in self._workers and cpu not in taken}
@@ -60,12 +60,15 @@ class Pinning:
             with contextlib.suppress(ProcessLookupError):  # it has ended already, and will be replaced
                 os.sched_setaffinity(pid, {cpu})
 
-    def keep_off(self) -> None:
-        """Keep this thread, and those that it starts, off the workers' processors while there are others."""
-        if self._workers and self._spare:
-            os.sched_setaffinity(0, self._spare)
-
-    def release(self) -> None:
-        """Let this thread run where it could before."""
-        if self._before:
-            os.sched_setaffinity(0, self._before)
+    @contextmanager
+    def kept_off(self) -> Iterator[None]:
+        """Keep this thread, and those that it starts meanwhile, off the workers' processors while there are others."""
+        if not (self._workers and self._spare):
+            yield
+            return
+        before = allowed()
+        os.sched_setaffinity(0, self._spare)
+        try:
+            yield
+        finally:
+            os.sched_setaffinity(0, before)

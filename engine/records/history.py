@@ -60,12 +60,12 @@ def _step(row: Any) -> TrainingRow:
 def curves(
     connection: Connection, table: Literal["training", "validation"], run: int, most: int | None = None
 ) -> Curves:
-    """Return every column of `table` for `run` as float64 [steps], nan for NULL.
+    """Return every column of `table` that holds numbers, for `run`, as float64 [steps], nan for NULL.
 
     Where there are more than `most` steps, half as many with the one after each, evenly spread: neighbours tell how
     long a step took.
     """
-    names = [name for name in COLUMNS[table] if name != "startID"]
+    names = [name for name, (kind, _) in COLUMNS[table].items() if name != "startID" and kind != "TEXT"]
     sql = f"SELECT {readable(connection, table, names)} FROM {table} WHERE startID = ?"  # noqa: S608
     if most and (chosen := steps_with_rows(connection, table, run, most)):
         both = sorted({step + more for step in chosen[::2] for more in (0, 1)} | {chosen[-1]})

@@ -84,10 +84,24 @@ _R2 = Column("R²", lambda row: number(row["r2"], ".4f"))
 
 
 def validation_columns(rows: Sequence[Row]) -> tuple[Column, ...]:
-    """Return the columns of a table of these validations: percent correct, or R² where values are predicted."""
+    """Return the columns of a table of these validations: percent correct, or R² where values are predicted.
+
+    Metrics of one's own come last.
+    """
     score = _R2 if any(row["r2"] is not None for row in rows) else _CORRECT
     columns = [column or score for column in _VALIDATION]
-    return (*columns, _TOP) if any(row["topk"] for row in rows) else tuple(columns)
+    top = [_TOP] if any(row["topk"] for row in rows) else []
+    own = dict.fromkeys(name for row in rows for name in _metrics(row))
+    return (*columns, *top, *map(_metric, own))
+
+
+def _metrics(row: Row) -> dict[str, float | None]:
+    """Return the metrics of one's own in a validation, by name."""
+    return dict(json.loads(row["metrics"] or "{}"))
+
+
+def _metric(name: str) -> Column:
+    return Column(shown(name), lambda row: number(_metrics(row).get(name), ".6g"))
 
 
 CLASSES = (

@@ -144,17 +144,18 @@ def coordinator_for(
     reached while others are waited for.
     """
     keep_freed_memory()
-    coordinator = _coordinator(run, cluster, context, notice, known)
-    try:
-        own = 0 if cluster.launcher else run.settings.workers or 0
-        wanted = run.settings.min_workers or own or 1
-        coordinator.gather(min(own, wanted))
-        context.limit.start()
-        waiting = cluster.waiting(wanted, context.reporter)
-        coordinator.gather(wanted, waiting.look if waiting else None)
-        yield coordinator
-    finally:
-        coordinator.close()
+    with cluster.workers.left_alone():
+        coordinator = _coordinator(run, cluster, context, notice, known)
+        try:
+            own = 0 if cluster.launcher else run.settings.workers or 0
+            wanted = run.settings.min_workers or own or 1
+            coordinator.gather(min(own, wanted))
+            context.limit.start()
+            waiting = cluster.waiting(wanted, context.reporter)
+            coordinator.gather(wanted, waiting.look if waiting else None)
+            yield coordinator
+        finally:
+            coordinator.close()
 
 
 def _coordinator(

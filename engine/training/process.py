@@ -23,6 +23,7 @@ from engine.settings import Settings
 from engine.system.allocator import release_compiler
 from engine.system.blas import one_blas_thread
 from engine.system.clock import MONOTONIC, Clock, TimeLimit
+from engine.system.cores import limit as usable
 from engine.system.forks import may_fork
 from engine.system.signals import Interrupt
 from engine.system.terminal import ProgressLine
@@ -167,6 +168,7 @@ class TrainingProcess:
     def carry_out(self, run: Run, number: int, state: TrainingState, prune: Prune = never) -> Result:
         """Train the run that has this number in the records, from `state` on, and finish it there."""
         limit = TimeLimit(self._clock, run.settings.time_limit)
+        cores = usable()  # before this process keeps off its workers' processors
         self.reporter.stop_reason = None
         context = RunContext(self.reporter, self.interrupt, self._clock, limit)
         self.reporter.status("waiting for workers" if self._cluster else "compiling the network")
@@ -175,7 +177,7 @@ class TrainingProcess:
         with source_for(run, self._cluster, context, books.take, known) as source:
             release_compiler()
             loop = self._loop(run, state, source, books, context, prune)
-            self.reporter.started(info_of(run, number, loop))
+            self.reporter.started(info_of(run, number, loop, cores))
             log.info("run %d begins at step %d: %s on %s", number, state.progress.step, run.model_name, run.data.name)
             if changed := run.other_numerics():
                 books.take(Notice(NoticeKind.RESUMED, None, changed))

@@ -13,7 +13,7 @@ from engine.nn.parameters import Vector
 from engine.records import SIDE_FILE, Recorder, Totals
 from engine.records.status import RunStatus
 from engine.settings import Settings
-from engine.system.cores import Limit, limit
+from engine.system.cores import Limit
 from engine.training.history import History
 from engine.training.loop import Loop
 from engine.training.progress import Progress
@@ -23,10 +23,10 @@ from engine.training.snapshots import forecast
 from engine.training.stopping import StopKind, StopReason
 
 
-def info_of(run: Run, number: int, loop: Loop) -> RunInfo:
-    """Return what is known of a run that is about to take its first step."""
+def info_of(run: Run, number: int, loop: Loop, cores: Limit) -> RunInfo:
+    """Return what is known of a run that is about to take its first step, with so many `cores`."""
     progress = loop.state.progress
-    ours = use_of_cores(run.settings, limit(), os.cpu_count() or 1), REMARKS.get(choose().name), own_remark()
+    ours = use_of_cores(run.settings, cores, os.cpu_count() or 1), REMARKS.get(choose().name), own_remark()
     return RunInfo(
         run=number,
         model=run.model_name,

@@ -64,6 +64,12 @@ def test_the_example_of_the_documentation_runs(gradsum: Gradsum) -> None:
     assert f"% correct, kappa {kappa:.6g} (" in told.out
     rows = gradsum("show", 1, "--db", "r.db", "--json")
     assert json.loads(json.loads(rows.out)["validation"][-1]["metrics"]) == {"kappa": kappa}
+    assert f"{kappa:.6g}" in gradsum("show", 1, "--db", "r.db").out
+    assert gradsum("plot", "progress", "--run", 1, "--db", "r.db", "--out", "progress.png").code == 0
+    assert gradsum("plot", "workers", "--run", 2, "--db", "r.db", "--out", "workers.png").code == 0
+    page = gradsum("report", 1, "--db", "r.db", "--import", "mylayers", "--out", "page.html")
+    assert page.code == 0, page.err
+    assert ">kappa</th>" in Path("page.html").read_text()
     [table] = [gradsum("evaluate", "mine", "--import", "mylayers", "--by-class", "--json").json()["classes"]]
     seen = {name: np.array([row[name] for row in table]) for name in ("samples", "answers", "correct")}
     chance = (seen["samples"] * seen["answers"]).sum() / 12**2

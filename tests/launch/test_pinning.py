@@ -53,17 +53,14 @@ def test_workers_are_bound_and_the_coordinator_keeps_off(process: "subprocess.Po
     if len(before) < 2:
         pytest.skip("needs two cores")
     pinning = Pinning(1, taken=())
-    try:
-        pinning.pin(process.pid, 0)
-        bound = os.sched_getaffinity(process.pid)
-        if quota() is not None:
-            pytest.skip("a cgroup's quota: nothing is bound")
-        assert len(bound) == 1
-        assert bound <= bound_elsewhere()
-        pinning.keep_off()
+    pinning.pin(process.pid, 0)
+    bound = os.sched_getaffinity(process.pid)
+    if quota() is not None:
+        pytest.skip("a cgroup's quota: nothing is bound")
+    assert len(bound) == 1
+    assert bound <= bound_elsewhere()
+    with pinning.kept_off():
         assert not os.sched_getaffinity(0) & bound
-    finally:
-        pinning.release()
     assert os.sched_getaffinity(0) == before
 
 

@@ -32,6 +32,7 @@ from engine.errors import (
     SettingsError,
     WorkersError,
 )
+from engine.system.cores import usable_cores
 from engine.training.reporter import RunInfo, StepReport
 from tests.support.command import save_data
 from tests.support.repository import ROOT
@@ -108,6 +109,14 @@ def test_every_optimizer_learns_with_every_loss(data: engine.Dataset, optimizer:
     first, last = result.history[:19], result.history[-19:]
     assert np.mean([r.loss for r in last]) < 0.9 * np.mean([r.loss for r in first])
     assert np.mean([r.percent for r in last]) > np.mean([r.percent for r in first]) + 5
+
+
+def test_cores_are_those_that_the_run_was_given_not_those_that_its_workers_leave(data: engine.Dataset) -> None:
+    listener = Listener()
+    run(data, workers=1, steps=1, reporter=listener)
+    assert rows("SELECT cores FROM runs") == [(usable_cores(),)]
+    [info] = [one for one in listener.heard if isinstance(one, RunInfo)]
+    assert not [note for note in info.notes if "cores" in note]
 
 
 def test_the_target_ends_the_run(data: engine.Dataset) -> None:
