@@ -31,6 +31,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if not config.pluginmanager.hasplugin("cacheprovider"):
         raise pytest.UsageError("compiled kernels are kept in pytest's cache: leave out -p no:cacheprovider")
     os.environ[VARIABLE] = str(config.cache.mkdir("kernels").parent)
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # else the tests of ONNX files send what they do to onnxruntime's makers
 
 
 @pytest.hookimpl(wrapper=True)

@@ -12,7 +12,7 @@ from engine.bench.study import Row
 from engine.compute.fingerprint import fingerprint, libraries
 from engine.errors import UsageError
 from engine.system.cores import limit
-from engine.system.files import write_atomically
+from engine.system.files import make_folder, write_atomically
 from engine.system.processes import hostname
 
 FORMAT = 1
@@ -49,6 +49,7 @@ def default_path() -> Path:
 def save(path: Path, found: dict[str, Any]) -> None:
     """Write a study; UsageError if the file cannot be written."""
     try:
+        make_folder(path.parent)
         write_atomically(path, json.dumps(found, indent=1).encode() + b"\n")
     except OSError as error:
         raise UsageError(f"--save {path} cannot be written: {error.strerror}") from None

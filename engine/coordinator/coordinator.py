@@ -101,7 +101,7 @@ class Coordinator:
         active = self._training(step, parameters, np.empty_like(sums.gradient))
         active.twice, active.credited = True, bytearray(b"\1" * active.work.total)  # with the images
         right = self._gradient(active)
-        text = f"step {step}: every block was computed again, by two workers"
+        text = f"step {step}: every block was computed again, twice"
         if bits_of(right) == before:
             self._environment.notice(Notice(NoticeKind.CONFIRMED, None, f"{text}, with the same bits"))
             return None

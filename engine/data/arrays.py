@@ -57,7 +57,8 @@ class Part:
         if self.images.shape[0] != len(self.labels):
             raise DataError(f"{self.images.shape[0]} images but {len(self.labels)} labels: they must be as many")
         if not math.prod(self.images.shape):
-            raise DataError(f"no pixels: the images have the shape {list(self.images.shape)}; at least one is needed")
+            nothing = "no pixels" if self.images.shape[0] else "no images"
+            raise DataError(f"{nothing}: the images have the shape {list(self.images.shape)}; at least one is needed")
 
 
 def from_parts(name: str, parts: Sequence[Part], classes: Sequence[str] | None = None) -> Dataset:

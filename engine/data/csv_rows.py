@@ -75,7 +75,9 @@ def _faults_of(path: Path) -> Iterator[None]:
     except DataError as error:
         raise DataError(f"{path}: {error}") from None
     except UnicodeDecodeError as error:
-        raise DataError(f"{path}: not a text in UTF-8 ({error.reason} at byte {error.start})") from None
+        raise DataError(
+            f"{path}: not a text in UTF-8 ({error.reason} at byte {error.start}); save it as such"
+        ) from None
     except csv.Error as error:
         raise DataError(f"{path}: not a CSV file ({error})") from None
     except FileNotFoundError:

@@ -5,6 +5,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +29,7 @@ DRIFT = 5.0  # seconds that the clocks of this machine and of a file system may 
 
 def findings() -> Iterator[Finding]:
     """Look at one thing after the other."""
-    for look in (_arithmetic, _cores, _quota, _cache, _temporary, _locks, _memory, _descriptors, _clock):
+    for look in (_arithmetic, _cores, _quota, _cache, _temporary, _folder, _locks, _memory, _descriptors, _clock):
         try:
             yield look()
         except (GradsumError, OSError) as error:
@@ -62,22 +63,28 @@ def _quota() -> Finding:
 
 def _cache() -> Finding:
     folder = places.cache_folder()
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return _writable("cache", folder, places.VARIABLE)
+    with suppress(OSError):  # which the attempt to write explains
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return _writable("cache", folder, f"or set {places.VARIABLE} to another one")
 
 
 def _temporary() -> Finding:
-    return _writable("temporary", places.temporary_folder(), "TMPDIR")
+    return _writable("temporary", places.temporary_folder(), "or set TMPDIR to another one")
 
 
-def _writable(what: str, folder: Path, variable: str) -> Finding:
+def _folder() -> Finding:
+    return _writable("folder", Path.cwd(), "or name another one with --db and --out")
+
+
+def _writable(what: str, folder: Path, instead: str) -> Finding:
+    """Say whether files can be written to `folder`, and what to do `instead`."""
     try:
         tempfile.TemporaryFile(dir=folder).close()
     except OSError as error:
-        return Finding(what, False, f"{folder} cannot be written ({error.strerror}): set {variable} to one that can")
+        return Finding(what, False, f"{folder} cannot be written ({error.strerror}): make it so, {instead}")
     free = shutil.disk_usage(folder).free
     if free < ROOM:
-        return Finding(what, False, f"{folder} has only {size(free)} left: make room, or set {variable} to another one")
+        return Finding(what, False, f"{folder} has only {size(free)} left: make room, {instead}")
     return Finding(what, True, f"{folder}, {size(free)} free")
 
 

@@ -1,5 +1,6 @@
 """An ONNX file: the graph with its inputs, outputs and metadata, checked by onnx, and by onnxruntime if it is there."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -66,6 +67,8 @@ def _proto(network: Trained, graph: Graph) -> Any:
 
 def compare(network: Trained, content: bytes) -> Exported:
     """Return how far onnxruntime's logits are from ours, nothing without onnxruntime; GradsumError if it is too far."""
+    # From 1.32 on it sends what it is used for to its makers, and leaves files in the home and in $TMPDIR for that.
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     try:
         import onnxruntime  # noqa: PLC0415  optional
     except ImportError:

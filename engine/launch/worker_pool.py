@@ -52,6 +52,7 @@ class WorkerPool:
         self._command = command
         self._bind = bind or Pinning(count).pin
         self._leaving = False
+        self.interrupted = False  # whether Ctrl-C asked for the end
         self._early = 0  # workers in a row that ended by a signal before they settled
         self._processes: dict[int, _Process] = {}  # by process id
 
@@ -61,8 +62,8 @@ class WorkerPool:
         WorkersError if one cannot be started, or if one after another is ended by a signal soon after its start.
         """
         need_descriptors(SHARED + self._count, f"a pool of {self._count} workers")
-        for asked in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(asked, lambda *_: self._end())
+        signal.signal(signal.SIGTERM, lambda *_: self._end())
+        signal.signal(signal.SIGINT, lambda *_: self._interrupt())
         with near_limit_ignored():  # by the workers, too, which inherit that
             return self._wait()
 
@@ -123,6 +124,10 @@ class WorkerPool:
         self._processes[worker.pid] = _Process(number, worker, started)
         if self._leaving:  # since a moment ago, when this one was not yet among those that were told
             self._end()
+
+    def _interrupt(self) -> None:
+        self.interrupted = True
+        self._end()
 
     def _end(self) -> None:
         """Ask all workers to finish their share and leave."""

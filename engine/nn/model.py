@@ -177,8 +177,10 @@ def load_model(name: str, shape: Shape, outputs: int, values: bool = False) -> M
             makers = {"letters": letters, "mlp": mlp, "lenet": lenet, "resnet8": resnet8, "vgg7": vgg7}
             return replace(makers[name](shape, outputs), loss=loss)
         except ModelError as error:
-            hint = "; the built-in model for features is mlp" if len(shape) == 1 else ""
-            raise ModelError(f"{name}: {error}{hint}") from None
+            hint = "the built-in model for features is mlp"
+            if len(shape) > 1:
+                hint = "mlp, resnet8 and vgg7 take images of any size, and --size makes pictures larger"
+            raise ModelError(f"{name}: {error}; {hint}") from None
     path = Path(name)
     if not path.exists():
         raise ModelError(f"no model {name!r}: use {', '.join(BUILT_IN)}, or the path of a TOML file")

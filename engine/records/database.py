@@ -116,6 +116,7 @@ def prepare(connection: sqlite3.Connection, path: Path) -> None:
     connection.execute(f"PRAGMA journal_size_limit = {WAL_LIMIT}").fetchall()
     # FULL: what a commit wrote is still there after a power cut. It costs one fsync a batch of rows, in the writer.
     connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA temp_store = MEMORY")  # a full folder for temporary files would read as a full disk
     if version == VERSION:
         return
     with transaction(connection):

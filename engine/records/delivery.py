@@ -147,7 +147,7 @@ class Delivery:
     def _recover(self, connection: sqlite3.Connection, failure: _Failure, rows: int) -> None:
         """Record that the database is written again, and remove the side file, whose rows are in it now."""
         seconds = self._clock.now() - failure.since
-        text = f"database {self._path} is written again: {rows} rows had waited for {seconds:.0f} s"
+        text = f"database {self._path} is written again: {rows} row{'s' * (rows != 1)} had waited for {seconds:.0f} s"
         _log.warning("%s", text)
         if failure.told and self.run:
             with transaction(connection):

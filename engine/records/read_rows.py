@@ -46,7 +46,7 @@ class Run(TypedDict):
     folder: Annotated[str | None, "where its checkpoints are"]
     steps: Annotated[int | None, "steps done at the end"]
     epochs: Annotated[float | None, "epochs of training data seen at the end"]
-    train_loss: Annotated[float | None, "mean training loss at the end; NULL if not finite"]
+    train_loss: Annotated[float | None, "mean loss of a sample over the last (at most) 100 batches; NULL if not finite"]
     best_percent: Annotated[
         float | None,
         "best percent correct of any validation whose parameters were kept; NULL where values are predicted",

@@ -219,6 +219,7 @@ def _check(model: Model, data: Dataset, settings: Settings) -> None:
     check_fits(model, data.shape, data.outputs, data.train.has_values)
     check_imported(model)
     check_own(model)
+    _check_classes(data)
     if not data.train.has_values and model.classes <= MOST:
         check_metrics(model.classes)
     if settings.augment and data.train.has_features:
@@ -232,6 +233,14 @@ def _check(model: Model, data: Dataset, settings: Settings) -> None:
         )
     if settings.target and settings.target > 1 and data.measure is Measure.R2:
         raise SettingsError(f"target must be an R², at most 1, where values are predicted, got {settings.target:g}")
+
+
+def _check_classes(data: Dataset) -> None:
+    """Raise DataError if all that is trained with is of one class."""
+    targets = data.train.targets
+    if not data.train.has_values and targets.min() == targets.max():
+        all_, called = f"all {len(data.train)} {data.train.unit}", data.classes[int(targets[0])]
+        raise DataError(f"{data.name}: {all_} that are trained with are of class {called}: there is nothing to learn")
 
 
 def _check_shift(settings: Settings, data: Dataset) -> None:

@@ -1,12 +1,14 @@
 """`gradsum export`: which files, what it says of them, and what it refuses."""
 
 import json
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
 from safetensors.numpy import load_file
 
-from tests.support.command import SMALL, Gradsum, save_data
+from tests.support.command import PROGRAM, SMALL, Gradsum, save_data
 
 
 @pytest.fixture
@@ -38,6 +40,18 @@ def test_onnx_says_how_near_it_is(gradsum: Gradsum, sha: str) -> None:
     told = gradsum("export", "out", "--to", "onnx", "--json").json()
     assert (told["files"], told["params_sha256"], told["samples"]) == (["my_run.onnx"], sha, 64)
     assert told["difference"] <= 1e-4 * told["scale"]
+
+
+def test_onnxruntime_tells_nobody_and_leaves_nothing(sha: str, tmp_path: Path) -> None:
+    pytest.importorskip("onnx")
+    pytest.importorskip("onnxruntime")
+    places = {name: tmp_path / name for name in ("HOME", "TMPDIR", "XDG_CACHE_HOME")}
+    for place in places.values():
+        place.mkdir()
+    env = {name: value for name, value in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"}
+    env |= {name: str(place) for name, place in places.items()}
+    subprocess.run([*PROGRAM, "export", "out", "--to", "onnx"], env=env, check=True, stdout=subprocess.DEVNULL)
+    assert {name: list(place.iterdir()) for name, place in places.items()} == {name: [] for name in places}
 
 
 def test_what_is_refused(gradsum: Gradsum, sha: str) -> None:

@@ -91,7 +91,7 @@ def test_a_wrong_sum_without_a_culprit_makes_the_coordinator_wary() -> None:
     box.check(1)
     corrected = [n.text for n in box.notices if n.kind is NoticeKind.CORRECTED]
     assert corrected == [
-        "step 1: every block was computed again, by two workers: the gradient was wrong, and is now right; which "
+        "step 1: every block was computed again, twice: the gradient was wrong, and is now right; which "
         f"worker sent it is not known, so all blocks of the next {WARY} steps are computed twice"
     ]
     liar = box.workers[0]

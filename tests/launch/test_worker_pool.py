@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from engine.cli import main
+from engine.cli.exit_codes import INTERRUPTED
 from engine.compute.fingerprint import fingerprint
 from engine.coordinator.policy import Policy
 from engine.errors import WorkersError
@@ -117,7 +118,7 @@ def test_one_that_is_killed_is_replaced_and_joins_in_mid_run(tidy: Path, address
     assert {without_name(line) for line in lines if "signal 9" not in line and line != WAITS} == {
         f"gradsum worker: ready for {address} as"
     }
-    assert pool.returncode == 0
+    assert pool.returncode == INTERRUPTED
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
@@ -156,7 +157,9 @@ def test_when_told_to_leave_while_they_start_no_more_do(clock: FakeClock, how: s
         if number == 1:  # which has started a moment ago, and of which nobody knows yet
             os.kill(os.getpid(), how)
 
-    assert WorkerPool(4, [], clock, lambda *_: STAYS, pin).run() == 0
+    pool = WorkerPool(4, [], clock, lambda *_: STAYS, pin)
+    assert pool.run() == 0
+    assert pool.interrupted == (how is signal.SIGINT)
     assert len(started) == 2
     assert not any(map(exists, started))
 

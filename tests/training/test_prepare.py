@@ -86,6 +86,13 @@ def test_a_checkpoint_from_another_machine_goes_into_the_database_at_hand() -> N
         assert put_together(None, None, resume="out", db="given.db").db == Path("given.db")
 
 
+def test_samples_of_one_class_teach_nothing() -> None:
+    split = engine.Split(np.zeros((12, 4, 4, 1), np.uint8), np.ones(12, np.int32))
+    data = engine.Dataset("one", ("a", "b"), split, split)
+    with pytest.raises(DataError, match=r"^one: all 12 images that are trained with are of class b: there is nothing"):
+        put_together("mlp", data)
+
+
 def test_data_that_is_not_where_it_was_is_asked_for() -> None:
     run = put_together(steps=9)
     saved(run)

@@ -3,6 +3,7 @@
 import argparse
 
 from engine.cli.command import Command
+from engine.cli.exit_codes import INTERRUPTED
 from engine.cli.import_option import add_import_option, imported
 from engine.cli.kernel_options import add_kernel_options, chosen_kernels
 
@@ -28,7 +29,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Run the workers until they leave; return the worst of their exit codes."""
+    """Run the workers until they leave; return the worst of their exit codes, or that Ctrl-C was the reason."""
     from engine.errors import UsageError
     from engine.launch.lifeline import end_with_standard_input
     from engine.launch.worker_options import keys_of, words_of
@@ -49,7 +50,8 @@ def run(arguments: argparse.Namespace) -> int:
             pool = WorkerPool(count, words_of(arguments), way_in=way_in)
         if arguments.tied:
             end_with_standard_input()
-        return pool.run()
+        worst = pool.run()
+        return worst or (INTERRUPTED if pool.interrupted else 0)
 
 
 def anywhere(pid: int, number: int) -> None:

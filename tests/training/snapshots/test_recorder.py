@@ -197,7 +197,7 @@ def test_what_the_disk_cannot_take_is_skipped_and_counted(tmp_path: Path, monkey
                     taker.after(vector(step + 1))
                 assert taker.skipped == 95
             assert notices == []
-        assert notices == ["95 steps have no snapshot or statistics: the database could not keep up"]
+        assert notices == ["95 steps have no snapshot or statistics: the database did not take them in time"]
         with SnapshotRecorder(ALL, LAYOUT, records, notices.append) as taker:  # there is room again
             taker.before(101, vector(101), vector(1), 2)
             taker.after(vector(102))
