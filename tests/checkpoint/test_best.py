@@ -52,6 +52,15 @@ def test_where_the_newest_is_damaged_the_best_is_that_of_the_one_before(tmp_path
     assert steps(tmp_path) == [10, 41, 42, 43]
 
 
+def test_a_damaged_one_among_the_last_does_not_keep_the_next_from_being_saved(tmp_path: Path) -> None:
+    for step in (10, 20, 30):
+        path = saved(tmp_path, step, 10)
+    path.write_bytes(b"")
+    for step in (40, 50):
+        saved(tmp_path, step, 10)
+    assert steps(tmp_path) == [10, 30, 40, 50]
+
+
 def test_what_is_not_there_is_not_the_best(tmp_path: Path) -> None:
     path = saved(tmp_path, 10, None)
     with pytest.raises(CheckpointError, match="do not say which is the best: nothing was validated"):

@@ -102,3 +102,17 @@ def test_what_is_not_the_runs_own_stays(make: Callable[[], str]) -> None:
     with pytest.raises(CheckpointError, match=words):
         remove("out", "u1", DB)
     assert sorted(Path().rglob("*")) == before
+
+
+def test_a_folder_of_logs_goes_only_if_it_holds_nothing_else() -> None:
+    filled()
+    Path("out/logs").mkdir()
+    Path("out/logs/a.log").touch()
+    Path("out/logs/notes.txt").touch()
+    before = sorted(Path().rglob("*"))
+    with pytest.raises(CheckpointError, match="out holds 'logs' as well"):
+        remove("out", "u1", DB, ["logs"])
+    assert sorted(Path().rglob("*")) == before
+    Path("out/logs/notes.txt").unlink()
+    remove("out", "u1", DB, ["logs"])
+    assert not Path("out").exists()

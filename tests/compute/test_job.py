@@ -1,6 +1,8 @@
 """A job crosses the wire and comes back the same; anything else is refused, with what is wrong."""
 
 import copy
+import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,6 +12,7 @@ from hypothesis import strategies as st
 from engine.compute.job import Job, job_from
 from engine.data import Normalisation
 from engine.errors import ProtocolError
+from engine.nn.frozen import layer_of
 from engine.nn.layers import (
     AvgPool2d,
     Conv2d,
@@ -68,6 +71,11 @@ def test_a_job_on_features_with_values() -> None:
     assert across(job) == job
 
 
+def test_a_job_with_weights_and_frozen_layers() -> None:
+    job = replace(JOB, class_weights=(0.0, 2.0), frozen=(layer_of(next(iter(JOB.model.layout().specs))),))
+    assert across(job) == job
+
+
 @given(
     st.text(max_size=80),
     st.lists(
@@ -100,6 +108,9 @@ def test_a_job_with_any_numbers(
         ("microbatch", -1, "must be at least 1"),
         ("seed", -1, "job.seed at least 0"),
         ("seed", "1", "job.seed must be int"),
+        ("validation", 1.0, "job.validation must be at least 0 and below 1"),
+        ("validation", -0.1, "job.validation must be at least 0 and below 1"),
+        ("label_smoothing", 1.0, "job.label_smoothing must be at least 0 and below 1"),
         ("augment", 1, "augment must be true, false or text"),
         ("augment", "shfit", "no change is called"),
         ("normalisation", None, "cannot be understood"),
@@ -109,6 +120,12 @@ def test_a_job_with_any_numbers(
         ("model", {}, "cannot be understood"),
         ("model", {"layers": [{"type": "Unheard"}]}, "cannot be understood"),
         ("model", {"layers": [{"type": "Dense", "features": -1}]}, "cannot be understood"),
+        ("class_weights", [1.0], "class_weights must be 2 finite numbers"),
+        ("class_weights", [1.0, -1.0], "class_weights must be 2 finite numbers"),
+        ("class_weights", [1.0, math.inf], "class_weights must be 2 finite numbers"),
+        ("class_weights", [1.0, 1], "class_weights must be 2 finite numbers"),
+        ("frozen", ["no such layer"], "frozen must be names of layers"),
+        ("frozen", [1], "frozen must be names of layers"),
     ],
 )
 def test_a_job_that_is_wrong(name: str, value: object, said: str) -> None:

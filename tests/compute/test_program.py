@@ -214,3 +214,9 @@ def test_equal_pixels_tie_everywhere(kernels: Backend) -> None:
     # All pixels of c1 are equal, and so are the gradients of its nine taps: each is 0.5 times that of the bias.
     filters = c.program.layout.view(out, "c1.filter")
     np.testing.assert_allclose(filters, np.broadcast_to(bias * np.float32(0.5), filters.shape), rtol=1e-3, atol=1e-6)
+
+
+@pytest.mark.parametrize(("samples", "microbatch"), [(0, 4), (4, 0)])
+def test_a_program_for_less_than_one_sample_is_refused(samples: int, microbatch: int) -> None:
+    with pytest.raises(ValueError, match="at least 1 sample, got 0"):
+        compile_model(mlp(), microbatch, samples=samples)

@@ -92,6 +92,23 @@ def test_a_validation_as_plain_data(validation: Validation) -> None:
     assert Validation.from_dict(validation.asdict() | {"step": 3}) == validation
 
 
+@pytest.mark.parametrize(
+    "change",
+    [{"loss": None}, {"loss": "low"}, {"total": 0}, {"correct": 6}, {"correct": -1}, {"step": 3.0}, {"r2": "high"}],
+)
+def test_what_is_no_validation(change: dict[str, object]) -> None:
+    good = {"step": 3, "correct": 4, "total": 5, "loss": 0.5}
+    with pytest.raises(ValueError, match="a validation"):
+        Validation.from_dict(good | change)
+
+
+@pytest.mark.parametrize("name", ["step", "correct", "total", "loss"])
+def test_a_validation_with_something_missing(name: str) -> None:
+    good = {"step": 3, "correct": 4, "total": 5, "loss": 0.5}
+    with pytest.raises(ValueError, match="a validation of"):
+        Validation.from_dict({key: value for key, value in good.items() if key != name})
+
+
 def test_the_best_r2_is_the_highest_and_nan_is_never_the_best() -> None:
     none, low, high = (Validation(step, 0, 4, 1.0, r2) for step, r2 in ((1, math.nan), (2, -0.5), (3, 0.5)))
     assert not none.beats(None)

@@ -192,6 +192,23 @@ def test_workers_outlive_the_server_and_their_end_is_noticed(listener: Listener,
         assert child.forked.wait(PATIENCE) == UNKNOWN
 
 
+def test_a_server_that_has_ended_is_told_of_no_folder(server: ForkServer, tmp_path: Path) -> None:
+    os.kill(server.pid, signal.SIGKILL)
+    server.listen(PATIENCE)
+    server.leave(tmp_path)
+    assert tmp_path.exists()
+
+
+def test_a_worker_that_has_ended_and_is_not_reported_yet_can_be_told_to_end(server: ForkServer) -> None:
+    with subprocess.Popen(["true"]) as ended:
+        forked = Forked(server)
+        forked.started(ended.pid)
+    forked.terminate()
+    forked.kill()
+    forked.ended(0)
+    assert forked.wait() == 0
+
+
 def test_a_worker_that_is_killed_before_it_is_forked(server: ForkServer) -> None:
     os.kill(server.pid, signal.SIGSTOP)
     with Child(server, "nowhere") as child:
@@ -390,3 +407,23 @@ def test_a_program_that_runs_a_command_is_not_forked(arguments: str, count: int,
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     answer = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment, check=True)
     assert answer.stdout.count("forked") == count
+
+
+# Says how a fork ends that is left alone, and what it said.
+LEFT_ALONE = """
+import socket, tempfile
+from engine.launch.server_process import forked
+ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+with tempfile.TemporaryFile() as errors:
+    process = forked(theirs, errors)
+    theirs.close()
+    ours.close()
+    code = process.wait(60)
+    errors.seek(0)
+    print(code, errors.read())
+"""
+
+
+def test_a_fork_ends_as_the_server_and_never_goes_on_as_its_parent() -> None:
+    done = subprocess.run([sys.executable, "-c", LEFT_ALONE], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("0 b''\n", "")

@@ -189,3 +189,9 @@ def test_a_batch_job_that_is_not_cancelled_goes_back_into_the_queue(state: str, 
 
 def test_outside_of_a_job_nothing_is_queued() -> None:
     assert requeue({}, lambda *_: pytest.fail("Slurm was asked")) == ""
+
+
+def test_of_what_ssh_says_the_line_that_decides_is_told() -> None:
+    said = "Permission denied, please try again.\na: Permission denied (publickey).\nConnection to a closed."
+    _, text = judge(Task("a", "a", []), 255, said)
+    assert text.startswith("a: Permission denied (publickey). (")

@@ -76,3 +76,10 @@ def test_only_processes_with_memory_that_are_bound_to_one_core_count(tmp_path: P
         text = f"Name:\tx\nCpus_allowed_list:\t{cpus}\n" + ("VmSize:\t 5 kB\n" if memory else "")
         (tmp_path / str(pid) / "status").write_text(text)
     assert bound_elsewhere(tmp_path) == {2}
+
+
+def test_a_process_that_cannot_be_looked_at_any_more_is_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "1" / "status").mkdir(parents=True)  # it cannot be read
+    (tmp_path / "2").mkdir()
+    (tmp_path / "2" / "status").write_text("Cpus_allowed_list:\t3\nVmSize:\t 5 kB\n")
+    assert bound_elsewhere(tmp_path) == {3}

@@ -14,7 +14,9 @@ from engine.launch.launcher import Join, Place, State
 from engine.launch.piped import FIRST_WAIT, Piped, Task
 from engine.launch.placed_workers import FAILURES, PlacedWorkers, describe
 from engine.launch.slurm_jobs import FIRST_WAIT as FIRST_JOB_WAIT
+from engine.launch.slurm_jobs import LONGEST_WAIT as LONGEST_JOB_WAIT
 from engine.launch.slurm_jobs import SlurmJobs
+from tests.support.cluster import exists
 from tests.support.fakes import FakeClock
 
 KEY = b"server_public = 'x'\n"
@@ -185,6 +187,23 @@ def until_ended(launcher: Piped, ends: int) -> list[Place]:
             return places
 
 
+class Hasty(FakeClock):
+    """A clock by which a minute passes whenever it is read."""
+
+    def now(self) -> float:
+        self.time += 60.0
+        return self.time
+
+
+def test_a_command_that_stays_when_its_pipe_is_closed_is_ended(tmp_path: Path) -> None:
+    launcher = Piped("hosts", lambda _: [Task("a", "a", ["sh", "-c", "echo $$; exec sleep 1000"])], clock=Hasty())
+    launcher.start(join(tmp_path))
+    while not (said := (tmp_path / "a.log").read_text()).endswith("\n"):
+        pass
+    launcher.close()
+    assert not exists(int(said))
+
+
 def test_a_command_that_does_not_exist(tmp_path: Path) -> None:
     launcher = Piped("hosts", lambda _: [Task("a", "a", ["no-such-command"])])
     with pytest.raises(WorkersError, match="no-such-command cannot be started"):
@@ -282,3 +301,40 @@ def test_the_script_gives_each_job_its_workers(tmp_path: Path) -> None:
         )
         assert done.stdout.split()[-1] == str(processes)
     launcher.close()
+
+
+class SlowQueue(Queue):
+    """A Slurm in which one job takes a while to end."""
+
+    def say(self, *command: str, stdin: str = "") -> str:
+        said = super().say(*command, stdin=stdin)
+        if command[0] == "scancel":
+            self.rows["1_1"] = "COMPLETING|n1|None"
+        return said
+
+
+def test_the_end_waits_until_the_last_job_is_gone(tmp_path: Path) -> None:
+    queue, pauses = SlowQueue(), []
+
+    def pause(seconds: float) -> None:
+        pauses.append(seconds)
+        queue.rows = {"1_2": "CANCELLED|n2|None"}
+
+    launcher = SlurmJobs([], queue.say, 2, FakeClock(), pause)
+    launcher.start(join(tmp_path, 3))
+    launcher.close()
+    assert len(pauses) == 1
+
+
+def test_a_job_that_ends_again_and_again_waits_longer_each_time(tmp_path: Path) -> None:
+    queue, clock, waits = Queue(), FakeClock(), list[float]()
+    launcher = jobs(queue, clock)
+    launcher.start(join(tmp_path))
+    for number in range(1, 9):
+        queue.rows = {f"{number}_1": "FAILED|n1|NonZeroExitCode"}
+        began = clock.time
+        while len(queue.submitted) == number:
+            launcher.look()
+            clock.time += 0.5
+        waits.append(clock.time - 0.5 - began)
+    assert waits == [min(LONGEST_JOB_WAIT, FIRST_JOB_WAIT * 2**number) for number in range(8)]

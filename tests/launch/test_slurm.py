@@ -45,7 +45,7 @@ def test_an_allocation_that_may_end_with_a_node_is_told(tmp_path: Path) -> None:
         assert bool(mortality(two, lambda *_, line=line: f"#!/bin/sh\n{line}\n")) == told
 
 
-@pytest.mark.parametrize(("workers", "counts"), [(None, [16, 8]), (3, [2, 1]), (48, [24, 24])])
+@pytest.mark.parametrize(("workers", "counts"), [(None, [16, 8]), (3, [2, 1]), (24, [16, 8]), (48, [24, 24])])
 def test_inside_of_an_allocation_each_node_has_a_step(workers: int | None, counts: list[int]) -> None:
     assert isinstance(slurm([], INSIDE), Piped)
     join = Join("tcp://10.0.0.1:5000", b"", Path("logs"), workers)
@@ -55,3 +55,10 @@ def test_inside_of_an_allocation_each_node_has_a_step(workers: int | None, count
         assert {f"--nodelist={node}", f"--cpus-per-task={cores}", "--mem=1G"} <= set(task.command)
         assert f"--processes {count} " in task.command[-1]
         assert "SLURM_SRUN_COMM_HOST" in task.command[-1]
+
+
+def test_a_command_that_does_not_answer_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("srun").write_text("#!/bin/sh\nexec sleep 1000\n")
+    monkeypatch.setattr("engine.launch.slurm.ANSWER", 0.01)
+    with pytest.raises(WorkersError, match=r"^srun did not answer within 0.01 s$"):
+        said_by("srun")

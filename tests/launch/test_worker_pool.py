@@ -184,6 +184,11 @@ def test_workers_that_die_at_once_are_given_up(
     assert all(line.endswith("got signal 9; a new one is started") for line in replaced)
 
 
+def test_a_command_that_cannot_be_started_is_told(clock: FakeClock) -> None:
+    with pytest.raises(WorkersError, match=r"worker 1 of 2 cannot be started: .*No such file"):
+        WorkerPool(2, [], clock, lambda *_: ["/no/such/command"]).run()
+
+
 def test_the_others_leave_when_one_is_given_up(clock: FakeClock) -> None:
     started: list[int] = []
 

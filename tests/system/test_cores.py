@@ -154,3 +154,22 @@ def test_the_topology_is_read_in_both_spellings(tmp_path: Path) -> None:
         (folder / "physical_package_id").write_text("0\n")
     assert in_order(tmp_path) == [*cpus[::2], *cpus[1::2]]
     assert in_order(tmp_path / "nothing") == cpus
+
+
+def topology(root: Path, cpu: int, **files: int) -> None:
+    folder = root / f"sys/devices/system/cpu/cpu{cpu}/topology"
+    folder.mkdir(parents=True)
+    for name, number in files.items():
+        (folder / name).write_text(f"{number}\n")
+
+
+def test_the_order_is_that_of_what_the_system_tells_of_cores(tmp_path: Path) -> None:
+    cpus = sorted(allowed())
+    if len(cpus) < 2:
+        pytest.skip("needs two cores")
+    first, *others = cpus
+    topology(tmp_path / "one", first, physical_package_id=1)  # of the others nothing is known
+    assert in_order(tmp_path / "one") == [*others, first]
+    for cpu in cpus:
+        topology(tmp_path / "two", cpu, core_cpus_list=first, physical_package_id=-cpu % 1000)
+    assert in_order(tmp_path / "two") == cpus, "threads of one core"

@@ -111,8 +111,11 @@ def test_what_is_not_a_file_is_written_to(tmp_path: Path) -> None:
     write_atomically(tmp_path / "pipe", b"through")
     assert os.read(reader, 100) == b"through"
     os.close(reader)
-    write_atomically(Path("/dev/null"), b"gone")
-    assert Path("/dev/null").is_char_device()
+    ours, terminal = os.openpty()  # and not /dev/null, which a fault would replace
+    write_atomically(Path(os.ttyname(terminal)), b"gone")
+    assert os.read(ours, 100) == b"gone"
+    os.close(ours)
+    os.close(terminal)
     with pytest.raises(IsADirectoryError):
         write_atomically(tmp_path, b"")
     assert names(tmp_path) == ["pipe"]
@@ -238,3 +241,15 @@ def test_the_names_of_new_folders_are_on_disk_before_anything_is_in_them(
     with pytest.raises(FileExistsError):
         (tmp_path / "file").touch()
         make_folder(tmp_path / "file")
+
+
+def test_no_descriptor_stays_open(tmp_path: Path) -> None:
+    def open_now() -> int:
+        return len(list(Path("/proc/self/fd").iterdir()))
+
+    write_atomically(tmp_path / "a", b"1")
+    before = open_now()
+    for _ in range(3):
+        write_atomically(tmp_path / "a", b"2")
+        make_folder(tmp_path / "b" / "c")
+    assert open_now() <= before

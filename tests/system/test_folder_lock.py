@@ -56,6 +56,12 @@ def test_a_folder_that_is_deleted_meanwhile_is_another_one() -> None:
     assert Path("one/file").exists()
 
 
+def test_a_folder_that_is_deleted_in_the_end_is_not_missed() -> None:
+    with FolderLock(Path("one")) as lock:
+        Path("one").rmdir()
+    assert not lock.held
+
+
 @pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP, errno.EBADF])
 def test_a_file_system_without_locks_keeps_nobody_out_and_says_so(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     def refuse(*_: object) -> None:

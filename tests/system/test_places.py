@@ -103,3 +103,8 @@ def test_matplotlib_keeps_its_list_of_fonts_in_the_cache(monkeypatch: pytest.Mon
     monkeypatch.delenv("MPLCONFIGDIR")
     use_for_matplotlib()
     assert os.environ["MPLCONFIGDIR"] == "/a/matplotlib"
+
+
+def test_the_folder_for_temporary_files_stays_where_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", ".")
+    assert temporary_folder() == Path.cwd()

@@ -1,14 +1,18 @@
 """Where the parameters are while a network trains with local workers."""
 
 from contextlib import ExitStack
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from engine.coordinator.notices import Notice, NoticeKind
+from engine.launch.launcher import Join, Place
 from engine.launch.local_workers import LocalWorkers
+from engine.launch.placed_workers import PlacedWorkers
 from engine.nn.optimizers import Adam
 from engine.system.clock import MONOTONIC
-from engine.training.cluster import Cluster
+from engine.training.cluster import Cluster, noting
 from engine.training.computing import trained_in_place
 from engine.training.progress import Progress
 from engine.training.state import TrainingState
@@ -56,3 +60,33 @@ def test_without_shared_memory_they_stay_where_they_are(nowhere: Cluster | None)
     own = trained.parameters
     with trained_in_place(trained, nowhere):
         assert trained.parameters is own
+
+
+def test_a_launcher_hears_of_workers_that_join_and_the_run_of_places_that_end(tmp_path: Path) -> None:
+    class Nowhere:
+        noun, remark = "jobs", ""
+
+        def start(self, join: Join) -> None:
+            pass
+
+        def look(self) -> list[Place]:
+            return []
+
+        def close(self) -> None:
+            pass
+
+    class Placed(PlacedWorkers):
+        heard = 0
+
+        def joined(self) -> None:
+            self.heard += 1
+
+    placed, taken = Placed(Nowhere(), Join("tcp://10.0.0.1:5000", b"", tmp_path), print), list[Notice]()
+    take = noting(placed, taken.append)
+    for kind in NoticeKind:
+        take(Notice(kind, None, "x"))
+    assert placed.heard == 1
+    assert [notice.kind for notice in taken] == list(NoticeKind)
+    placed.note("job 7 ended")
+    assert taken[-1] == Notice(NoticeKind.ENDED, None, "job 7 ended")
+    placed.close()

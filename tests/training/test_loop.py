@@ -15,7 +15,7 @@ import engine
 from engine.checkpoint import load
 from engine.compute.sums import Sums
 from engine.coordinator.source import Pending, Timing, WorkerReport
-from engine.errors import DivergedError, InterruptedRoundError, UnsavedError
+from engine.errors import DivergedError, InterruptedRoundError, UnsavedError, WorkersError
 from engine.nn.parameters import Vector
 from engine.records import Recorder
 from engine.system.clock import TimeLimit
@@ -149,6 +149,19 @@ def test_a_step_is_recorded_while_the_next_is_computed() -> None:
         *("record 3", "report 3", "validate 3", "record validation 3", "secure"),
     ]
     assert load("out").step == 3
+
+
+def test_the_last_step_is_recorded_where_the_next_cannot_be_started() -> None:
+    class Hopeless(Journal):
+        def start(self, step: int, parameters: Vector, out: Vector) -> Pending:
+            if step == 2:
+                raise WorkersError("no worker is left")
+            return super().start(step, parameters, out)
+
+    journal = Hopeless()
+    with loop_of(run_of(steps=3), journal) as loop, pytest.raises(WorkersError, match="no worker is left"):
+        loop.train()
+    assert journal.heard == ["start 1", "result 1", "record 1", "report 1"]
 
 
 def test_sums_that_are_not_finite_are_verified_and_then_given_up() -> None:

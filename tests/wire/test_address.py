@@ -5,7 +5,7 @@ import ipaddress
 import pytest
 
 from engine.errors import UsageError
-from engine.system.interfaces import interfaces
+from engine.system.interfaces import Interface, interfaces
 from engine.wire.address import Address, coordinator_addresses, join, network_of, places_to_listen
 
 
@@ -109,3 +109,16 @@ def test_where_one_cannot_listen(text: str, said: str) -> None:
 )
 def test_what_counts_as_one_origin(host: str, network: str) -> None:
     assert network_of(host) == network
+
+
+def test_others_are_told_addresses_of_the_kind_that_is_listened_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.wire.address.own_hosts", lambda: ["10.0.0.1", "fd00::1", "172.17.0.1"])
+    assert Address("*", 1).hosts_for_others() == ["10.0.0.1", "172.17.0.1"]
+    assert Address("::", 1).hosts_for_others() == ["fd00::1"]
+    assert Address("box", 1).hosts_for_others() == ["box"]
+
+
+def test_of_an_interface_the_address_of_version_4_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    there = [Interface("eth0", "fd00::1"), Interface("eth1", "10.0.0.2"), Interface("eth0", "10.0.0.1")]
+    monkeypatch.setattr("engine.wire.address.interfaces", lambda: there)
+    assert places_to_listen("eth0:5000") == [Address("10.0.0.1", 5000)]

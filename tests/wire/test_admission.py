@@ -102,3 +102,15 @@ def test_many_addresses_and_keys_do_not_fill_memory() -> None:
         gate.admission.refuse(f"10.{number}", f"{number:x}")
     gate.use_up("10.0")  # long forgotten
     assert gate.entered(1000, f"10.{3 * REMEMBERED - 1}") == CONNECTIONS_AT_ONCE - COST_OF_REFUSAL
+
+
+def test_a_key_that_was_refused_before_many_others_is_forgotten() -> None:
+    gate = Gate()
+    gate.admission.refuse(HERE, KEY)
+    gate.admission.refuse(HERE, OTHER)
+    for number in range(REMEMBERED - 2):
+        gate.admission.refuse(HERE, f"{number:064x}")
+    assert not gate.admission.enter(THERE, KEY)
+    gate.admission.refuse(HERE, "cc" * 32)
+    assert gate.admission.enter(THERE, KEY)
+    assert not gate.admission.enter(THERE, OTHER)

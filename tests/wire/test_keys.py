@@ -143,3 +143,13 @@ def test_a_key_file_that_others_may_read_is_taken_where_that_is_allowed(caplog: 
         Keys.read(FILE, for_server=True)
     assert Keys.read(FILE, for_server=True, any_mode=True) == keys
     assert "the key file keys has mode 440: others than this user may read it" in caplog.text
+
+
+def test_where_no_file_can_be_made_or_one_is_it_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "key"
+    with pytest.raises(UsageError, match=r"the key file .*none/key cannot be written: No such file or directory"):
+        Keys.make().write(tmp_path / "none" / "key")
+    path.write_text("mine")
+    with pytest.raises(UsageError, match=r"the key file .*key cannot be written: File exists"):
+        Keys.make().write(path)
+    assert path.read_text() == "mine"

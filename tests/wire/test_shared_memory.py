@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from engine.errors import ProtocolError
 from engine.wire import messages as m
-from engine.wire.shared_memory import SLOTS, TOKEN, SharedMemory, read_token, shared_memory_for
+from engine.wire.shared_memory import PLACES, SLOTS, TOKEN, SharedMemory, read_token, shared_memory_for
 from tests.coordinator.test_coordinator import Box
 from tests.coordinator.test_peers import Gate
 from tests.support.fakes import MODEL, NUMERICS, ToyWorker
@@ -51,6 +51,19 @@ def test_what_one_side_writes_the_other_reads(shared_memory: SharedMemory) -> No
     assert [vector.tolist() for vector in written] == [[value] * SIZE for value in range(1, 1 + SLOTS * WORKERS)]
     assert shared_memory.read_only(1, 2).readonly
     assert bytes(shared_memory.read_only(1, 2)) == shared_memory.gradient(1, 2).tobytes()
+
+
+def test_a_worker_reads_vectors_of_any_worker_and_nothing_else(shared_memory: SharedMemory) -> None:
+    memory = WorkerMemory(shared_memory.descriptor, 0, WORKERS)
+    memory.open(SIZE)
+    for worker in range(WORKERS):
+        for place in range(PLACES):
+            shared_memory.gradient(worker, place)[:] = worker * PLACES + place
+            read = memory.gradient_of(worker, place + 1)
+            assert read is not None
+            assert (read == worker * PLACES + place).all()
+    for worker, slot in ((-1, 1), (WORKERS, 1), (0, 0), (0, PLACES + 1)):
+        assert memory.gradient_of(worker, slot) is None
 
 
 def test_vectors_are_aligned(shared_memory: SharedMemory) -> None:
@@ -190,3 +203,14 @@ def test_a_slot_the_worker_does_not_have_gets_it_refused(shared_memory: SharedMe
     box.endpoint.arrive(liar.peer, m.encode(result), 1.0)
     box.check(1)
     assert "slot 5 of shared memory" in liar.refused
+
+
+@pytest.mark.parametrize("audit", [0.0, 1.0])
+def test_workers_may_add_unless_their_answers_are_compared(shared_memory: SharedMemory, audit: float) -> None:
+    box = SharedMemoryBox(shared_memory, audit)
+    for number in range(WORKERS):
+        box.place(number, [])
+    box.gather()
+    box.check(1)
+    places = {work.sums for _, work in box.endpoint.sent if isinstance(work, m.Work)}
+    assert places == ({m.NO_SLOT} if audit else {SLOTS + 1})

@@ -35,5 +35,6 @@ def test_one_that_does_not_end_holds_nobody_up(caplog: pytest.LogCaptureFixture)
     context.released.set()
     for thread in threading.enumerate():
         if thread.name == "end of ZeroMQ":
+            assert thread.daemon, "the process could not end"
             thread.join()
     assert context.closed

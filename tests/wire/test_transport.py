@@ -147,15 +147,22 @@ def test_a_poll_without_a_message_ends(listener: Listener, dialer: WorkerEndpoin
     assert not listener.lost_connections()
 
 
-def test_a_flood_is_taken_in_pieces_and_in_order(listener: Listener, dialer: WorkerEndpoint) -> None:
+@pytest.mark.parametrize("trusted", [False, True])
+def test_a_flood_is_taken_in_pieces_and_in_order(listener: Listener, dialer: WorkerEndpoint, trusted: bool) -> None:
     total = 2 * MESSAGES_PER_POLL + 50
+    dialer.send([b"hello"])
+    (hello,) = receive(listener)
+    if trusted:
+        listener.trust(hello.peer)
 
     def send() -> None:
         for number in range(total):
             dialer.send([b"%d" % number])
 
-    sender = Thread(target=send)  # it may have to wait
+    sender = Thread(target=send)  # it may have to wait, as packets do
     sender.start()
+    if not listener.address.startswith("unix"):
+        sender.join()
     sizes: list[int] = []
     numbers: list[int] = []
     while len(numbers) < total:
@@ -283,6 +290,22 @@ def test_an_address_that_is_none(bad: str) -> None:
     with pytest.raises(SettingsError, match="is not an address to connect to"):
         Dialer(bad, LARGEST)
     assert_closed(before)
+
+
+def test_what_is_said_after_the_other_end_has_gone_is_never_heard(address: str) -> None:
+    with Listener(address, LARGEST) as listener:
+        dialer = dial(listener)
+    for _ in range(100):
+        dialer.send([b"for nobody"])
+        dialer.poll(0.001)
+    with Listener(address, LARGEST) as listener:
+        while not dialer.connected():
+            listener.poll(0.01)
+            dialer.poll(0.01)
+        dialer.send([b"for this one"])
+        (received,) = receive(listener)
+        assert frames(received) == [b"for this one"]
+    dialer.close()
 
 
 def test_what_is_said_without_a_connection_is_never_heard(address: str) -> None:

@@ -10,7 +10,7 @@ from engine.wire import Dialer, Listener
 from engine.wire.address import Address
 from engine.wire.keys import Keys
 from engine.wire.look import CURVE, NO_KEYS, SILENT, Look, look_at
-from engine.wire.unreached import INSECURE, NO_COORDINATOR, OTHER_KEY, PATIENCE
+from engine.wire.unreached import INSECURE, NO_COORDINATOR, NO_KEY, OTHER_KEY, PATIENCE, unwelcome
 from tests.support.fakes import FakeClock
 
 LARGEST = 1000
@@ -169,3 +169,21 @@ def test_something_else_listens_there(greeting: bytes) -> None:
                 connection.sendall(greeting)
         dialer.close()
     assert said == [f"no coordinator was reached yet, and it is tried on: tcp://127.0.0.1:{port}: {NO_COORDINATOR}"]
+
+
+def test_a_worker_is_unwelcome_where_none_may_admit_it() -> None:
+    keyless, keyed, silent = Look(mechanism=NO_KEYS), Look(mechanism=CURVE), Look(SILENT)
+    assert (unwelcome([keyless], True), unwelcome([keyed, keyed], False)) == (INSECURE, NO_KEY)
+    for looks, with_key in (([keyless, keyed], True), ([keyed, silent], False), ([keyed], True), ([keyless], False)):
+        assert not unwelcome(looks, with_key)
+
+
+def test_without_a_key_the_address_that_wants_one_is_told(listener: Listener) -> None:
+    clock, said = FakeClock(), list[str]()
+    port = port_of(listener)
+    dialer = Dialer(f"tcp://127.0.0.1,127.0.0.9:{port}", LARGEST, None, said.append, clock)
+    clock.time += PATIENCE
+    while not said:
+        both(listener, dialer)
+    dialer.close()
+    assert f"tcp://127.0.0.1:{port}: it {NO_KEY}; tcp://127.0.0.9:{port}: nothing listens there" in said[0]

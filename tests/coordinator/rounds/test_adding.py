@@ -294,3 +294,12 @@ def test_sampled_schedules(shared: SharedMemory) -> None:
             world.run(world.rng.randint(1, 24), world.rng.choice([0.0, 0.0, 0.0, 0.5]))
     assert fired.keys() >= EVERY_KIND
     assert LONGER == 1 or min(fired[kind] for kind in EVERY_KIND) >= 100, fired
+
+
+@pytest.mark.parametrize("adding", [True, False])
+def test_a_worker_has_room_for_sums_in_its_first_share_where_it_may_add(adding: bool) -> None:
+    work = m.Work("s", 1, 0, m.WorkKind.TRAIN, 1, 0, 0, 8, 1)
+    active = ActiveRound(work, PARAMETERS, Reduction(32, 4, None), adding=adding)
+    shares = [active.share(rounds.Assign(b"1", 1, 0, (start, start + 2), False), 0)[0] for start in (0, 4)]
+    assert [share.slot for share in shares] == [1, 2]
+    assert [share.sums for share in shares] == [SLOTS + 1 if adding else m.NO_SLOT, m.NO_SLOT]

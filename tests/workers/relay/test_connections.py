@@ -159,6 +159,13 @@ def test_an_address_that_there_cannot_be(stack: ExitStack, address: str) -> None
     assert one.seen == [Met(2, False)]
 
 
+def test_what_is_no_address_counts_at_once_as_not_reached(stack: ExitStack) -> None:
+    one = Machine(1, False, stack)
+    one.links.perform(Dial(2, "nonsense", ""))
+    one.look()
+    assert one.seen == [Met(2, False)]
+
+
 def test_one_that_speaks_nonsense_is_not_spoken_to_again(stack: ExitStack) -> None:
     one, other = (Machine(number, False, stack) for number in (1, 2))
     met(one, other)
@@ -190,3 +197,14 @@ def test_without_an_exchange_there_is_no_connection(stack: ExitStack) -> None:
     one.links.perform(Tell(2, PIECE, b"there"))
     one.look()
     assert one.seen == [Unsent(2)]
+
+
+def test_what_one_says_that_is_forgotten_is_not_heard(stack: ExitStack) -> None:
+    one, other = (Machine(number, False, stack) for number in (1, 2))
+    met(one, other)
+    other.links.perform(Forget(1))
+    one.links.perform(Tell(2, PIECE, b"there"))
+    while not other.shared.aside:
+        other.shared.poll(0.001)
+    other.look()
+    assert other.seen == []

@@ -247,3 +247,10 @@ def test_it_tells_whom_it_could_not_send_to() -> None:
     made.work(replace(WORK, round=2), None)
     assert made.handle(Unsent(2)) == [Send(exchange.Fault("s", 2))]
     assert Exchange().handle(Unsent(2)) == []
+
+
+def test_answers_that_count_in_an_earlier_round_do_not_in_this_one() -> None:
+    made = member()
+    made.work(replace(WORK, round=2), None)
+    assert made.told(exchange.Add("s", 1), exchange.pack_answers([((0, 1), 2)])) == []
+    assert made.handle(piece(round_=2)) == []

@@ -229,6 +229,12 @@ def test_it_stays_with_the_coordinator_that_says_so() -> None:
     assert box.tell(SEAT) == [], "it has not asked"
 
 
+def test_a_seat_of_another_session_is_none() -> None:
+    box = placing()
+    assert box.tell(Came(relays.Seat("t", "tcp://10.0.0.2:6", "ef" * 32)), Came(relays.Seat("t"))) == []
+    assert box.tell(SEAT) == [Try("tcp://10.0.0.2:6", "ef" * 32)]
+
+
 def test_it_stays_with_the_coordinator_where_the_other_cannot_be_reached() -> None:
     box = placing(invited=True)
     box.tell(SEAT)
