@@ -137,6 +137,12 @@ def _terminable() -> Iterator[None]:
     try:
         with interrupts_kept(again):
             yield
+    except RuntimeError as error:
+        if isinstance(
+            error.__cause__, KeyboardInterrupt
+        ):  # before 3.12 that is what Python makes of it in __set_name__
+            raise KeyboardInterrupt from error
+        raise
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

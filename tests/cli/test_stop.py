@@ -239,6 +239,28 @@ def test_a_signal_whose_interrupt_python_drops_comes_again(number: int, monkeypa
     assert cli.main([]) == INTERRUPTED
 
 
+def test_a_signal_while_a_class_is_made_is_one(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Field:
+        def __set_name__(self, owner: type, name: str) -> None:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    def run(_: list[str]) -> int:
+        type("Settings", (), {"field": Field()})
+        return 0
+
+    def fail(_: list[str]) -> int:
+        raise RuntimeError("ours")
+
+    monkeypatch.setattr(cli, "_run", run)
+    assert cli.main([]) == INTERRUPTED
+    assert capsys.readouterr().err == "gradsum: interrupted\n"
+    monkeypatch.setattr(cli, "_run", fail)
+    with pytest.raises(RuntimeError, match="ours"):
+        cli.main([])
+
+
 @pytest.mark.parametrize("workers", [0, 2])
 def test_ctrl_c_in_a_terminal_goes_to_the_whole_group(tidy: Path, gradsum: Gradsum, workers: int) -> None:
     process = start(*SMALL, "--steps", 1 << 30, *PLACES, "--workers", workers)
