@@ -45,7 +45,7 @@ class Job:
 
 
 def job_from(description: object) -> Job:
-    """Rebuild a job from `Job.describe()`; ProtocolError when it is none."""
+    """Rebuild a job from `Job.describe()`; ProtocolError when that is not one."""
     try:
         return _read(description)
     except RecursionError:  # in showing what was wrong

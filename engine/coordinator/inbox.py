@@ -6,7 +6,7 @@ from engine.compute.sums import bits_of
 from engine.coordinator import rounds
 from engine.coordinator.dispatcher import LOST, REFUSED, Dispatcher, EventSums
 from engine.coordinator.notices import NoticeKind
-from engine.coordinator.peers import LOOK, Peers
+from engine.coordinator.peers import LOOK, OfSession, Peers
 from engine.errors import ProtocolError, WorkerFailedError
 from engine.system.clock import Clock
 from engine.wire import Received, exchange, relays
@@ -61,9 +61,7 @@ class Inbox:
                 self._dispatcher.unasked(peer)
             case m.Arrived() if self._peers.has_joined(peer, message.session):
                 self._dispatcher.arrived(peer, message.attempt)
-            case m.Fetch() | m.Ready() | relays.FromRelay() | m.Result() | m.Arrived() | m.Failed() | m.Goodbye() if (
-                not self._peers.has_joined(peer, message.session)
-            ):
+            case _ if isinstance(message, OfSession) and not self._peers.has_joined(peer, message.session):
                 self._peers.redirect(peer, message)
                 self._dispatcher.unasked(peer)
             case m.Fetch():

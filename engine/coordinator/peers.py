@@ -25,7 +25,7 @@ OfSession = m.Fetch | m.Ready | relays.FromRelay | m.Result | m.Arrived | m.Fail
 
 
 class Peers:
-    """The only part of the coordinator that uses the endpoint, the supervisor and shared memory.
+    """With `RelayProcesses`, the only part of the coordinator that uses the endpoint, the supervisor and shared memory.
 
     A remote peer is not trusted. A process on this machine is known by the socket that it came by, so the supervisor is
     told of such a one only: that it is to be suspected, or trusted again.

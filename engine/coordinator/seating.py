@@ -56,7 +56,7 @@ class Seating:
         found = self._seats.get(above(seat))
         if found is None or place.joined or not found.address:
             return None
-        near = host == found.host or not ipaddress.ip_address(Address.parse(found.address).host).is_loopback
+        near = host == found.host or not Address.parse(found.address).is_loopback()
         return found if near else None
 
     def forget(self, peer: bytes) -> None:
@@ -73,7 +73,7 @@ class Seating:
 def check_place(place: Place) -> None:
     """Raise ProtocolError if there can be no such address or key."""
     if not re.fullmatch(f"([0-9a-f]{{{KEY}}})?", place.key):
-        raise ProtocolError("the key in PLACE is none")
+        raise ProtocolError(f"the key in PLACE is not a public key ({KEY} hex digits), got {place.key!r:.80}")
     try:
         ipaddress.ip_address(Address.parse(place.address).host)
     except (UsageError, ValueError):

@@ -4,17 +4,16 @@ import os
 import signal
 from threading import Thread
 
+STANDARD_INPUT = 0  # its descriptor
 PIECE = 4096  # bytes that are read, and dropped, at a time
 
 
-def end_with_standard_input(descriptor: int = 0) -> Thread:
-    """Send this process SIGTERM when `descriptor`, a pipe, ends; return the thread that waits for it."""
-    thread = Thread(target=_wait, args=(descriptor,), name="end with standard input", daemon=True)
-    thread.start()
-    return thread
+def end_with_standard_input() -> None:
+    """Send this process SIGTERM when its standard input, a pipe, ends."""
+    Thread(target=_wait, name="end with standard input", daemon=True).start()
 
 
-def _wait(descriptor: int) -> None:
-    while os.read(descriptor, PIECE):
+def _wait() -> None:
+    while os.read(STANDARD_INPUT, PIECE):
         pass
     os.kill(os.getpid(), signal.SIGTERM)

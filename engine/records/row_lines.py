@@ -31,7 +31,7 @@ def unpacked(content: bytes) -> list[Row]:
 
 
 def row_from(line: bytes) -> Row:
-    """Return the row in a line; ValueError if it is none."""
+    """Return the row in a line; ValueError if there is none."""
     found = json.loads(line)
     match found:
         case [str(table), [_, dict(values)]] if table == CHANGE and values.keys() <= COLUMNS[CHANGE].keys():

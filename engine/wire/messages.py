@@ -1,7 +1,7 @@
 """The wire format: every message that travels between coordinator and worker; `relays` and `exchange` have more.
 
 A message is one or two frames: a msgpack header of at most 1 KiB, `[VERSION, opcode, field, field, ...]`, and for some
-a payload: raw little-endian bytes, the msgpack description of a job, or UTF-8. ProtocolError if anything is wrong.
+a payload: raw little-endian bytes, msgpack (of a job, for example), or UTF-8. ProtocolError if anything is wrong.
 
     worker                      coordinator
     HELLO      ------------->               who I am, what my numbers depend on

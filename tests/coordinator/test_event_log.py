@@ -21,7 +21,7 @@ def broken_box(workers: int) -> Box:
     def broken() -> None:
         raise AssertionError("the idle are not those without a task")
 
-    box.scheduler.validate = broken  # type: ignore[method-assign]
+    box.scheduler.check = broken  # type: ignore[method-assign]
     return box
 
 

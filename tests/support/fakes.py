@@ -25,6 +25,7 @@ from engine.wire.connection_limits import UNASKED
 from engine.wire.shared_memory import SLOTS, SharedMemory, read_token
 from engine.wire.tracebacks import failed
 from tests.support.faults import WorkerFault
+from tests.support.invariants import broken
 from workers.addition import Additions
 from workers.shared_memory import WorkerMemory
 
@@ -148,8 +149,13 @@ class CheckedScheduler(Scheduler):
         out = super().handle(event, now)
         self._handled += 1
         if self._handled % self._every == 0:
-            self.validate()
+            self.check()
         return out
+
+    def check(self) -> None:
+        """Raise AssertionError if what the scheduler knows contradicts itself."""
+        if found := list(broken(self._assignments, self._round)):
+            raise AssertionError("; ".join(found))
 
 
 def replay(events: list[Entry]) -> None:

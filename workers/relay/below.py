@@ -26,12 +26,11 @@ from workers.relay.events import Summed
 class Below:
     """Computes one share after the other with the processes at the other end of the endpoint."""
 
-    def __init__(self, config: Config, environment: Environment, scheduler: rounds.Scheduler | None = None) -> None:
+    def __init__(self, config: Config, environment: Environment) -> None:
         self._config = config
         members = Membership()
         self._peers = Peers(config, environment, members)
-        scheduler = rounds.Scheduler(config.policy.leases) if scheduler is None else scheduler
-        self._dispatcher = Dispatcher(environment, scheduler, self._peers, members)
+        self._dispatcher = Dispatcher(environment, rounds.Scheduler(config.policy.leases), self._peers, members)
         self._inbox = Inbox(environment.clock, self._peers, self._dispatcher)
         self._sampler = Sampler(config.train_samples, config.job.batch_size, config.job.seed)
         self._out = config.job.model.layout().zeros()

@@ -100,7 +100,7 @@ class Exchanges:
         return False
 
     def sum(self, peer: bytes, message: exchange.Sum, payload: m.Frame | None, now: float) -> None:
-        """Take a member's part of the sums; the last one completes the round. ProtocolError if it is none."""
+        """Take a member's part of the sums; the last one completes the round. ProtocolError if that is not one."""
         active, going = self._active, self._going()
         if active is None or message.round > active.work.round:
             raise ProtocolError(f"SUM of round {message.round}, which has not begun")

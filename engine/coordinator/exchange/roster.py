@@ -7,7 +7,6 @@ left out for some rounds, and for twice as many if it is at fault again soon aft
 other.
 """
 
-import ipaddress
 from dataclasses import dataclass, field
 from itertools import count
 
@@ -62,7 +61,7 @@ class Roster:
         if bool(place.key) != bool(key):
             return 0, []
         made = Candidate(next(self._numbers), peer, host, place.address, place.key)
-        near = [one for one in self._there.values() if one.host == host or not _is_loopback(one)]
+        near = [one for one in self._there.values() if one.host == host or not Address.parse(one.address).is_loopback()]
         made.unknown = {one.number for one in near}
         for number in self._there.keys() - made.unknown:
             self._set_apart(made, self._there[number], True)
@@ -152,7 +151,3 @@ class Roster:
             for other in apart.pop(worst):
                 apart[other].discard(worst)
         return tuple(there[number] for number in sorted(apart))
-
-
-def _is_loopback(one: Candidate) -> bool:
-    return ipaddress.ip_address(Address.parse(one.address).host).is_loopback

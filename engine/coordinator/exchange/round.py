@@ -50,7 +50,7 @@ class ExchangeRound:
         return exchange.pack_answers(self._answers)
 
     def take(self, peer: bytes, payload: Frame | None) -> None:
-        """Take a member's part of the sums; ProtocolError if it is none, or was not asked for."""
+        """Take a member's part of the sums; ProtocolError if that is not one, or was not asked for."""
         own = self._parts[peer]
         width = own.stop - own.start
         if peer not in self.unsummed or payload is None or len(payload) != FLOAT.itemsize * width * len(self._vectors):

@@ -19,7 +19,6 @@ from dataclasses import replace
 from typing import assert_never
 
 from engine.compute.tree import Block
-from engine.coordinator.rounds import invariants
 from engine.coordinator.rounds.assignments import Assignments
 from engine.coordinator.rounds.events import (
     Accept,
@@ -95,11 +94,6 @@ class Scheduler:
     def questioned(self) -> bool:
         """Return whether two workers must agree on any block of the round."""
         return self._round is not None and bool(self._round.ballots)
-
-    def validate(self) -> None:
-        """Raise AssertionError if what the scheduler knows contradicts itself; for tests."""
-        if broken := list(invariants.broken(self._assignments, self._round)):
-            raise AssertionError("; ".join(broken))
 
     def _dispatch(self, event: Event, now: float) -> list[Instruction]:
         match event:

@@ -126,7 +126,7 @@ class SnapshotRecorder:
         self._thread.submit(self._write, look).add_done_callback(lambda future: self._written(look, future))
 
     def _written(self, look: _Look, future: "Future[None]") -> None:
-        """Let the vectors be used again. Runs in the thread."""
+        """Let the vectors be used again. Runs in either thread."""
         error = None if future.cancelled() else future.exception()
         if isinstance(error, RecordsError):
             self._skip(look.step, str(error))

@@ -6,10 +6,10 @@ import pytest
 
 from engine.coordinator.rounds import Assign, Audit, Begin, Leases
 from engine.coordinator.rounds.assignments import Assignments
-from engine.coordinator.rounds.invariants import broken
 from engine.coordinator.rounds.round import Round
 from engine.coordinator.rounds.voting import Ballot
 from engine.coordinator.rounds.worker import Task
+from tests.support.invariants import broken
 
 A, B, C = b"A", b"B", b"C"
 
