@@ -12,7 +12,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections import Counter
+from collections import Counter, deque
 from pathlib import Path
 from queue import Queue
 from subprocess import Popen
@@ -81,7 +81,11 @@ class Program:
     def end(self, number: signal.Signals) -> None:
         """End it by a signal, upon which nothing may be left of it."""
         self.process.send_signal(number)
-        self.process.wait(PATIENCE)
+        try:
+            self.process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            print(self.mark, Path(f"/proc/{self.process.pid}/status").read_text())  # which signals it handles
+            raise
         assert wait_for_end(processes(self.mark)) == []
         assert list(self.folder.iterdir()) == []
         self.folder.rmdir()
@@ -95,12 +99,14 @@ class Log(Thread):
         assert program.process.stderr is not None
         self._stream: IO[str] = program.process.stderr
         self._lines: Queue[str] = Queue()
+        self.last: deque[str] = deque(maxlen=50)
         self.start()
 
     def run(self) -> None:
         with self._stream:
             for line in self._stream:
                 self._lines.put(line)
+                self.last.append(line)
 
     def wait_for(self, *texts: str) -> None:
         """Wait for lines with these, in any order; each of all lines is looked at once. queue.Empty if none comes."""
@@ -204,6 +210,9 @@ def exchange_with_a_kill(number: int, starting: bool, rng: random.Random) -> str
             worker.end(signal.SIGTERM)
         if victim != "coordinator":
             coordinator.end(signal.SIGINT)
+    except BaseException:
+        print("".join(log.last))
+        raise
     finally:
         for program in (coordinator, *workers):
             program.kill()
