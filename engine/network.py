@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine import checkpoint as checkpoints
-from engine.compute.evaluator import TestSetEvaluator
+from engine.compute.evaluator import SplitEvaluator
 from engine.compute.predictor import CHUNK, Predictor
 from engine.compute.tree import microbatches
 from engine.compute.validation import Scorer, Validation
@@ -96,9 +96,9 @@ class Network:
         self.check_fits(data)
         asked = data.part(part)
         with one_blas_thread():
-            evaluator = TestSetEvaluator(self.model, self.normalisation, CHUNK, asked, self.values)
+            evaluator = SplitEvaluator(self.model, self.normalisation, CHUNK, asked, self.values)
             evaluator.prepare(self.parameters)
-            sums = evaluator.test_block((0, microbatches(len(asked), CHUNK)))
+            sums = evaluator.split_block((0, microbatches(len(asked), CHUNK)))
         return Scorer.of(asked, self.values).validation(0, sums)
 
     def save_onnx(self, path: Path | str) -> Exported:

@@ -60,7 +60,7 @@ class Computation:
                 slot, out = self._place(work.slot, number)
                 sums = self._evaluator.train_block(work.step, block, out)
             else:
-                slot, sums = None, self._evaluator.test_block(block)
+                slot, sums = None, self._evaluator.split_block(block)
             seconds, formed = self._clock.now() - began, 0
             if self._additions and slot is not None and place != m.NO_SLOT:
                 formed = self._additions.add_up(work, block, slot, place)

@@ -34,8 +34,8 @@ class _Samples(NamedTuple):
     rngs: list[Stream]
 
 
-class TestSetEvaluator:
-    """Evaluates blocks of a test set with the parameters it was last given, dropout and augmentation off.
+class SplitEvaluator:
+    """Evaluates blocks of a part of a data set with the parameters it was last given, dropout and augmentation off.
 
     `values` is the normalisation of targets that are values, None where they are labels; `options` and `frozen`
     (layers that are not trained) are for training.
@@ -46,7 +46,7 @@ class TestSetEvaluator:
         model: Model,
         normalisation: Normalisation,
         microbatch: int,
-        test: Split,
+        split: Split,
         values: Normalisation | None,
         options: LossOptions | None = None,
         frozen: Collection[str] = (),
@@ -55,7 +55,7 @@ class TestSetEvaluator:
         self._values = values
         self._normalise = normalisation.apply
         self._microbatch = microbatch
-        self._test = test
+        self._split = split
         self._workspace = Workspace()
         self._main = compile_model(model, microbatch, options=options, frozen=frozen, workspace=self._workspace)
         self._at_once = at_once(self._main)
@@ -65,12 +65,12 @@ class TestSetEvaluator:
         """Use these parameters (flat vector) until the next call; they are copied, unless they `stay` as they are."""
         self._main.prepare(parameters, stays)
 
-    def test_block(self, block: tree.Block) -> Sums:
-        """Return the sums over `block` of the test set."""
+    def split_block(self, block: tree.Block) -> Sums:
+        """Return the sums over `block` of the part."""
         size = self._microbatch
 
         def leaf(part: tree.Block, _: int) -> Sums:
-            inputs, targets = self._test.take(slice(part[0] * size, part[1] * size))
+            inputs, targets = self._split.take(slice(part[0] * size, part[1] * size))
             program = self._program(len(targets))
             loss, correct = program.evaluate(self._normalise(inputs), self._target(targets))
             tallied = self._values is None and self._model.classes <= MOST
@@ -95,8 +95,8 @@ class TestSetEvaluator:
         return self._programs[samples]
 
 
-class Evaluator(TestSetEvaluator):
-    """Evaluates blocks of a batch, or of the test set, with the parameters it was last given."""
+class Evaluator(SplitEvaluator):
+    """Evaluates blocks of a batch, or of the validation part, with the parameters it was last given."""
 
     def __init__(self, job: Job, data: Dataset) -> None:
         options = LossOptions(job.label_smoothing, job.class_weights)
@@ -125,8 +125,8 @@ class Evaluator(TestSetEvaluator):
         found = sha256()
         for step, number in self._of_each_length((step, self.batch_length(step)) for step in self._ends()):
             found.update(bits_of(self.train_block(step, (number, number + 1), gradient)).encode())
-        for _, number in self._of_each_length([(0, len(self._test))]):
-            found.update(bits_of(self.test_block((number, number + 1))).encode())
+        for _, number in self._of_each_length([(0, len(self._split))]):
+            found.update(bits_of(self.split_block((number, number + 1))).encode())
         return found.hexdigest()
 
     def _ends(self) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""How well a network does on a test set."""
+"""How well a network does on a part of a data set."""
 
 import math
 import operator
@@ -18,7 +18,7 @@ from engine.nn.own.metrics import measured
 
 @dataclass(frozen=True)
 class Validation:
-    """The test set evaluated with the parameters after `step`. `loss` is the mean of a sample.
+    """A part of a data set, evaluated with the parameters after `step`. `loss` is the mean of a sample.
 
     Where classes are named, `correct` of `total` are right. Where values are predicted, `r2` is R², nan if the test
     set's own values are all the same; then `correct` is 0. `tally` has the answers by class, None where there are too
@@ -82,9 +82,9 @@ class Validation:
 
 @dataclass(frozen=True)
 class Scorer:
-    """Turns sums over a test set into a validation.
+    """Turns sums over a part of a data set into a validation.
 
-    R² is 1 - SSE / SST over all values, each target in units of its training deviation. SST is about the test set's own
+    R² is 1 - SSE / SST over all values, each target in units of its training deviation. SST is about the part's own
     means; `spread` is SST as a mean loss: that of a network which predicts these means. None where classes are named.
     """
 
@@ -102,7 +102,7 @@ class Scorer:
         return cls(len(test), math.fsum(shares) / len(shares))
 
     def validation(self, step: int, sums: Sums) -> Validation:
-        """Return what `sums` over the whole test set with the parameters after `step` say."""
+        """Return what `sums` over the whole part with the parameters after `step` say."""
         loss = sums.loss / self.samples
         if self.spread is None:
             metrics = measured(sums.tally.confusion) if sums.tally else {}

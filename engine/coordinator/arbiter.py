@@ -34,7 +34,7 @@ class Arbiter:
         """Return the sums over `block` of the round that `work` belongs to."""
         self._evaluator.prepare(parameters)
         if work.kind is WorkKind.VALIDATE:
-            return self._evaluator.test_block(block)
+            return self._evaluator.split_block(block)
         return self._evaluator.train_block(work.step, block, self._job.model.layout().zeros())
 
 

@@ -27,7 +27,7 @@ class Config:
 
     job: Job
     train_samples: int
-    test_samples: int
+    validation_samples: int
     content: m.Frame
     session: str
     numerics: str

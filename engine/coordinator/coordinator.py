@@ -120,8 +120,8 @@ class Coordinator:
         return ActiveRound(self._work(m.WorkKind.TRAIN, step, step - 1, sums.total), parameters, sums)
 
     def validate(self, step: int, parameters: Vector) -> Sums:
-        """Return loss and correct answers over the whole test set, with the parameters after `step`."""
-        sums = Reduction(self._config.test_samples, self._config.job.microbatch, None, self._config.tallied)
+        """Return loss and correct answers over the whole validation part, with the parameters after `step`."""
+        sums = Reduction(self._config.validation_samples, self._config.job.microbatch, None, self._config.tallied)
         return self._finish(ActiveRound(self._work(m.WorkKind.VALIDATE, step, step, sums.total), parameters, sums))
 
     def _gradient(self, active: ActiveRound) -> Sums:

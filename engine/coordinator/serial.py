@@ -19,7 +19,7 @@ class Serial:
         self._evaluator = Evaluator(job, data)
         self.timing = Timing()
         self._microbatch = job.microbatch
-        self._test_size = len(data.validating)
+        self._validation_size = len(data.validating)
 
     def start(self, step: int, parameters: Vector, out: Vector) -> Pending:
         """Only remember what to compute: the result is computed when it is asked for."""
@@ -40,9 +40,9 @@ class Serial:
         return sums
 
     def validate(self, step: int, parameters: Vector) -> Sums:  # noqa: ARG002
-        """Return loss and correct answers over the whole test set."""
+        """Return loss and correct answers over the whole validation part."""
         self._evaluator.prepare(parameters, stays=True)
-        return self._evaluator.test_block((0, tree.microbatches(self._test_size, self._microbatch)))
+        return self._evaluator.split_block((0, tree.microbatches(self._validation_size, self._microbatch)))
 
     def workers(self) -> list[WorkerReport]:
         """Return nothing: there are no workers."""

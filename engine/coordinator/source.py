@@ -86,7 +86,7 @@ class Source(Protocol):
         """
 
     def validate(self, step: int, parameters: Vector) -> Sums:
-        """Return loss and correct answers over the whole test set, with the parameters after `step`."""
+        """Return loss and correct answers over the whole validation part, with the parameters after `step`."""
 
     def workers(self) -> list[WorkerReport]:
         """Return what each worker that is ready has done."""

@@ -29,11 +29,11 @@ class Task:
 
 
 # Given the exit code and last words, says whether it is of no use to try again, and what to tell people.
-Judge = Callable[[Task, int, str], tuple[bool, str]]
+ReasonOfEnd = Callable[[Task, int, str], tuple[bool, str]]
 
 
-def judge(_: Task, code: int, said: str) -> tuple[bool, str]:
-    """Judge an end by what `gradsum worker` says."""
+def reason_of_end(_: Task, code: int, said: str) -> tuple[bool, str]:
+    """Return whether an end is final, and why it came, by what `gradsum worker` said."""
     return is_final(code, said), said
 
 
@@ -81,13 +81,13 @@ class _Running:
             what = f"the log of {self.task.name}, {self._log},"
             raise WorkersError(f"{what} cannot be opened: {error.strerror}") from None
 
-    def check(self, judge: Judge) -> None:
+    def check(self, reason_of_end: ReasonOfEnd) -> None:
         """Take note if the process has ended."""
         if self.popen is None or (code := self.popen.poll()) is None:
             return
         self._pipe().close()
         self.popen = None
-        self.refused, said = judge(self.task, code, last_words(self._log, self._begin))
+        self.refused, said = reason_of_end(self.task, code, last_words(self._log, self._begin))
         self.ends += 1
         self.said = said or f"nothing; it ended with {describe_end(code)}"
         now = self._clock.now()
@@ -129,14 +129,14 @@ class Piped:
         self,
         noun: str,
         tasks: Callable[[Join], list[Task]],
-        judge: Judge = judge,
+        reason_of_end: ReasonOfEnd = reason_of_end,
         clock: Clock = MONOTONIC,
         remark: str = "",
     ) -> None:
         self.noun = noun
         self.remark = remark
         self.tasks = tasks
-        self._judge = judge
+        self._reason_of_end = reason_of_end
         self._clock = clock
         self._way_in = b""
         self._running: list[_Running] = []
@@ -151,7 +151,7 @@ class Piped:
     def look(self) -> list[Place]:
         """Start those again that ended, after a while."""
         for running in self._running:
-            running.check(self._judge)
+            running.check(self._reason_of_end)
             if running.popen is None:
                 running.start(self._way_in)
         return [running.place() for running in self._running]

@@ -42,7 +42,7 @@ def ssh(words: Sequence[str]) -> Piped:
     A word with a slash is a file: a host a line, # before remarks. SettingsError if there is no host, or it is none.
     """
     options, hosts = _read(words)
-    return Piped("hosts", lambda join: tasks(hosts, options, join), judge)
+    return Piped("hosts", lambda join: tasks(hosts, options, join), reason_of_end)
 
 
 def ssh_for_each(words: Sequence[str], count: int) -> list[list[str]]:
@@ -80,8 +80,8 @@ def _place(host: Host) -> str:
     return f"host {host.name}"[:PLACE_LIMIT]
 
 
-def judge(task: Task, code: int, said: str) -> tuple[bool, str]:
-    """Judge an end by what ssh says, or the worker."""
+def reason_of_end(task: Task, code: int, said: str) -> tuple[bool, str]:
+    """Return whether an end is final, and why it came, by what ssh said, or the worker."""
     if code == FAILED:
         for text, advice in NEVER.items():
             if text in said:

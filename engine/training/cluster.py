@@ -171,7 +171,7 @@ def _coordinator(
     config = Config(
         job=job,
         train_samples=len(run.data.train),
-        test_samples=len(run.data.validating),
+        validation_samples=len(run.data.validating),
         content=content,
         session=secrets.token_hex(16),
         numerics=fingerprint(),

@@ -48,7 +48,7 @@ class WorkKind(IntEnum):
     """What a share is to be evaluated for."""
 
     TRAIN = 0  # the batch of the step
-    VALIDATE = 1  # the test set
+    VALIDATE = 1  # the validation part
 
 
 @dataclass(frozen=True)

@@ -34,4 +34,4 @@ def test_dropout_acts_in_training_alone_and_each_time_in_the_same_way() -> None:
     plain, kept, dropping = evaluator(), evaluator(Dropout(0.0)), evaluator(Dropout(0.5))
     assert trained(plain) == trained(kept) != trained(dropping)
     assert trained(dropping) == trained(evaluator(Dropout(0.5)))
-    assert bits_of(plain.test_block((0, 2))) == bits_of(dropping.test_block((0, 2)))
+    assert bits_of(plain.split_block((0, 2))) == bits_of(dropping.split_block((0, 2)))

@@ -12,7 +12,7 @@ from engine.launch.launcher import Join, is_final, last_words, shared_out, shell
 from engine.launch.launchers import launcher_for, text_for_each
 from engine.launch.piped import Task
 from engine.launch.slurm import cores_of, cpus_of_nodes, requeue, said_by
-from engine.launch.ssh import Host, judge, ssh, tasks
+from engine.launch.ssh import Host, reason_of_end, ssh, tasks
 
 JOIN = Join("tcp://10.0.0.1,10.1.0.1:5000", b"server_public = 'x'\n", Path("logs"))
 
@@ -106,7 +106,7 @@ def test_options_of_ssh_are_passed_on(tmp_path: Path) -> None:
     ],
 )
 def test_what_ssh_and_the_worker_say_is_judged(code: int, said: str, never: bool, told: str) -> None:
-    final, text = judge(Task("a", "a", []), code, said)
+    final, text = reason_of_end(Task("a", "a", []), code, said)
     assert final == never
     assert told in text
 
@@ -193,5 +193,5 @@ def test_outside_of_a_job_nothing_is_queued() -> None:
 
 def test_of_what_ssh_says_the_line_that_decides_is_told() -> None:
     said = "Permission denied, please try again.\na: Permission denied (publickey).\nConnection to a closed."
-    _, text = judge(Task("a", "a", []), 255, said)
+    _, text = reason_of_end(Task("a", "a", []), 255, said)
     assert text.startswith("a: Permission denied (publickey). (")

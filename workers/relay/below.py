@@ -41,7 +41,7 @@ class Below:
     def begin(self, work: m.Work, parameters: Vector) -> None:
         """Begin the share of `work`, and return at once. ProtocolError if there is no such share."""
         job, training = self._config.job, work.kind is m.WorkKind.TRAIN
-        samples = len(self._sampler.indices(work.step)) if training else self._config.test_samples
+        samples = len(self._sampler.indices(work.step)) if training else self._config.validation_samples
         share = work.start, work.stop
         self._part = part = Part(samples, job.microbatch, self._out if training else None, share, self._config.tallied)
         if part.total != work.total:

@@ -24,7 +24,7 @@ import numpy as np
 
 from engine.compute import tree
 from engine.compute.sums import Adder, Sums
-from engine.coordinator.exchange.patience import OF_MEMBER, Patience
+from engine.coordinator.exchange.deadline import OF_MEMBER, AdaptiveDeadline
 from engine.errors import ProtocolError
 from engine.nn.parameters import Vector
 from engine.wire import exchange, relays
@@ -91,7 +91,7 @@ class Exchange:
         self._round: _Round | None = None
         self._early: defaultdict[int, list[Said]] = defaultdict(list)  # of rounds to come, by member
         self._whole: Whole | None = None
-        self._for_parts, self._for_pieces = Patience(OF_MEMBER), Patience(OF_MEMBER)
+        self._for_parts, self._for_pieces = AdaptiveDeadline(OF_MEMBER), AdaptiveDeadline(OF_MEMBER)
         self._at_fault: set[int] = set()  # those of whom a FAULT was sent in this round
 
     def seated(self, seat: relays.Seat) -> list[Action]:

@@ -34,7 +34,7 @@ from workers.worker import NEXT, READY, WAKE, Worker
 logger = logging.getLogger("gradsum.workers")
 
 
-class Judgement(Protocol):
+class BlockComputer(Protocol):
     """What this process computes itself: an `Arbiter`."""
 
     def prove(self, nonce: int) -> str:
@@ -61,7 +61,7 @@ class RelayWorker(Worker):
         once: bool = False,
         place: str = "",
         tell: Callable[[str], None] | None = None,
-        arbiter_for: Callable[[Job, Dataset], Judgement] = Arbiter,
+        arbiter_for: Callable[[Job, Dataset], BlockComputer] = Arbiter,
     ) -> None:
         super().__init__(uplink, patience, None, parent, clock, cpu, once, place, tell)
         self._uplink = uplink
@@ -185,7 +185,7 @@ class RelayWorker(Worker):
         config = Config(
             job=job,
             train_samples=len(data.train),
-            test_samples=len(data.validating),
+            validation_samples=len(data.validating),
             content=cache.content(job.data),
             session=self._session.id,  # another relay may change places without its processes' noticing
             numerics=self._numerics,

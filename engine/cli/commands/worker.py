@@ -31,7 +31,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Run the workers until they leave; return the worst of their exit codes, or that Ctrl-C was the reason."""
     from engine.errors import UsageError
-    from engine.launch.lifeline import end_with_standard_input
+    from engine.launch.standard_input import end_with_standard_input
     from engine.launch.worker_options import keys_of, words_of
     from engine.launch.worker_pool import WorkerPool
     from engine.system.cores import usable_cores

@@ -7,7 +7,7 @@ from engine.compute.sums import Sums
 from engine.compute.tree import Block
 from engine.coordinator.active_round import ActiveRound
 from engine.coordinator.exchange import LEAST
-from engine.coordinator.exchange.patience import OF_COORDINATOR, Patience
+from engine.coordinator.exchange.deadline import OF_COORDINATOR, AdaptiveDeadline
 from engine.coordinator.exchange.roster import Candidate
 from engine.coordinator.exchange.round import ExchangeRound
 from engine.coordinator.membership import Membership
@@ -32,7 +32,7 @@ class Exchanges:
         self._logged = 0  # members of the exchange that was logged last
         self._sent: dict[bytes, int] = {}  # the attempts of which members have not said that something arrived
         self._last: Mapping[bytes, int] = {}  # members of the last exchange
-        self._sums = Patience(OF_COORDINATOR)
+        self._sums = AdaptiveDeadline(OF_COORDINATOR)
         self._active: ActiveRound | None = None
 
     def form(self, active: ActiveRound, shares: Sequence[Assign], questioned: bool) -> None:
@@ -162,7 +162,7 @@ class Exchanges:
 
     def next_deadline(self) -> float | None:
         """Return when `look` may have something to do, at the earliest; None if never."""
-        return self._sums.deadline if self._going() else None
+        return self._sums.at if self._going() else None
 
     def expecting(self) -> bool:
         """Return whether members are expected to send sums."""

@@ -6,11 +6,11 @@ OF_MEMBER = 2.0  # seconds that a member waits for others at least, until it say
 OF_COORDINATOR = 4.0  # and the coordinator for members: longer, so that it first hears who hears nothing from whom
 
 
-class Patience:
-    """All times are in seconds; it lasts `least` at least."""
+class AdaptiveDeadline:
+    """When waiting has lasted too long, in seconds of a monotonic clock; it lasts `least` at least."""
 
     def __init__(self, least: float) -> None:
-        self.deadline: float | None = None  # None: nothing is waited for
+        self.at: float | None = None  # None: nothing is waited for
         self._least = least
         self._began = 0.0
         self._usual: float | None = None
@@ -18,19 +18,19 @@ class Patience:
     def begin(self, now: float) -> None:
         """Wait from now on."""
         self._began = now
-        self.deadline = now + (FIRST if self._usual is None else max(self._least, FACTOR * self._usual))
+        self.at = now + (FIRST if self._usual is None else max(self._least, FACTOR * self._usual))
 
     def over(self, now: float) -> bool:
         """Return whether that has lasted too long."""
-        return self.deadline is not None and now >= self.deadline
+        return self.at is not None and now >= self.at
 
     def end(self, now: float) -> None:
         """Note that all has come, if it was waited for."""
-        if self.deadline is not None:
+        if self.at is not None:
             took = now - self._began
             self._usual = took if self._usual is None else max(took, 0.9 * self._usual)
-            self.deadline = None
+            self.at = None
 
     def stop(self) -> None:
         """Wait no longer."""
-        self.deadline = None
+        self.at = None
