@@ -27,7 +27,7 @@ OF_EXCHANGE = (
 )
 SHAPES: tuple[Shape, ...] = ("star", "tree", "exchange")
 PARTING = ("relay lost", "member lost", "inner relay lost", "link cut")
-AGAIN = {"is gone": "gone", "cannot reach": "unreached", "had nothing in time": "unheard", "sent no sums": "late"}
+AGAIN = {"has left": "gone", "cannot reach": "unreached", "had nothing in time": "unheard", "sent no sums": "late"}
 
 
 def run(schedules: int, costs: Costs, seed: int = 1) -> Counter[str]:

@@ -20,7 +20,7 @@ class _Timed(Reporter):
     def started(self, *_: object) -> None:
         print("ready", flush=True)
         if not sys.stdin.readline():
-            raise SystemExit(1)  # whoever started this is gone
+            raise SystemExit(1)  # the process that started this has ended
 
     def step(self, report: StepReport, *_: object) -> None:
         self.last = MONOTONIC.now()

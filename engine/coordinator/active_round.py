@@ -19,8 +19,8 @@ class ActiveRound:
     """`work` is the message of each share but for what differs; `busy` has the seconds that each worker computed.
 
     `twice`: two workers must agree on every block. `adding`: workers that share memory may form sums. `may_exchange`:
-    relays may send each other parts of vectors, which they do if there is an `exchange`. `spoilt`: why it must be begun
-    anew, without. `credited`: of which micro-batches somebody has been credited with the images. `expelled`: names of
+    relays may send each other parts of vectors, which they do if there is an `exchange`. `spoilt`: why it must begin
+    again, without. `credited`: of which micro-batches somebody has been credited with the images. `expelled`: names of
     workers that sent wrong bits. `counted`: who did what for which block.
     """
 
@@ -49,7 +49,7 @@ class ActiveRound:
 
     def renew(self, number: int) -> None:
         """Become round `number`, of which nothing has been given out."""
-        self.work, self.sums = replace(self.work, round=number), self.sums.anew()
+        self.work, self.sums = replace(self.work, round=number), self.sums.emptied()
         self.exchange, self.spoilt, self.shared_out = None, "", False
         self._slots.clear()
         self._given = bytearray(self.work.total)
@@ -90,7 +90,7 @@ class ActiveRound:
         return m.Work(w.session, w.round, assign.attempt, w.kind, *own), payload
 
     def _exchange_of(self, worker: bytes) -> ExchangeRound | None:
-        """Return the exchange that a worker is a member of, if that goes on."""
+        """Return the exchange that a worker is a member of, if that continues."""
         return self.exchange if self.exchange and not self.spoilt and worker in self.exchange.members else None
 
     def _payload(self, worker: bytes) -> m.Frame:

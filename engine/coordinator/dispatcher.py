@@ -61,7 +61,7 @@ class Dispatcher:
     def begin(self, active: ActiveRound, begin: rounds.Begin) -> None:
         """Give the workers their shares of a round."""
         self.active = active
-        active.began = active.began or self._clock.now()  # it may be begun anew
+        active.began = active.began or self._clock.now()  # it may begin again
         self._peers.publish(begin.version, active.parameters)
         self.put(begin)
         self.work_off()

@@ -74,7 +74,7 @@ class Outbox:
         self._deadlines.pop(peer, None)
 
     def forget(self, peer: bytes) -> None:
-        """Drop what is there for a worker that is gone."""
+        """Drop what is there for a worker that has left."""
         self.forget_sent(peer)
         self._ready = [one for one in self._ready if one.peer != peer]
         self._waiting = deque(one for one in self._waiting if one.peer != peer)

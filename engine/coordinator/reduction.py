@@ -65,7 +65,7 @@ class Reduction:
         self._tree = tree.TreeSum(self.total, adder, self._formed)
         self.seconds = 0.0  # spent on adding up
 
-    def anew(self) -> "Reduction":
+    def emptied(self) -> "Reduction":
         """Return the same with nothing counted; this one is not to be used any more."""
         return Reduction(self._samples, self._microbatch, self._out, self._tallied)
 

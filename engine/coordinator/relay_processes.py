@@ -48,7 +48,7 @@ class RelayProcesses:
             self._endpoint.send(peer, m.encode(meet))
 
     def forget(self, peer: bytes) -> None:
-        """Let others have the seat of a relay that is gone, and know that it is."""
+        """Let others have the seat of a relay that has left, and know that it has."""
         self.seating.forget(peer)
         number, others = self.roster.forget(peer)
         for other in others:

@@ -60,7 +60,7 @@ class Seating:
         return found if near else None
 
     def forget(self, peer: bytes) -> None:
-        """Let others have the seat of a relay that is gone."""
+        """Let others have the seat of a relay that has left."""
         seat = self._of.pop(peer, None)
         if seat is not None:
             del self._seats[seat]

@@ -29,7 +29,7 @@ spec:
   selector: {{job-name: {name}}}
   ports: [{{name: coordinator, port: {port}}}]
 ---
-# Records and checkpoints: a preempted coordinator goes on from there. All pods are alike, so it is for many nodes.
+# Records and checkpoints: a preempted coordinator continues from there. All pods are alike, so it is for many nodes.
 apiVersion: v1
 kind: PersistentVolumeClaim
 metadata: {{name: {name}}}

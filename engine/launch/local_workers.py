@@ -59,7 +59,7 @@ class LocalWorkers:
         self._failed = 0  # workers in a row that exited without an answer
         self._pinning = Pinning(count)
         self._processes: list[WorkerProcess] = []
-        self._by_pid: dict[int, WorkerProcess] = {}  # made anew when one is missing, and whenever one has ended
+        self._by_pid: dict[int, WorkerProcess] = {}  # made again when one is missing, and whenever one has ended
         try:
             self._fill()
         except BaseException:

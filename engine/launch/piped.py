@@ -82,7 +82,7 @@ class _Running:
             raise WorkersError(f"{what} cannot be opened: {error.strerror}") from None
 
     def check(self, reason_of_end: ReasonOfEnd) -> None:
-        """Take note if the process has ended."""
+        """Note whether the process has ended, and when to start it again."""
         if self.popen is None or (code := self.popen.poll()) is None:
             return
         self._pipe().close()

@@ -45,7 +45,7 @@ class PlacedWorkers:
         self._thread.start()
 
     def joined(self) -> None:
-        """Note that a worker has joined: what ends from now on is counted anew."""
+        """Note that a worker has joined: what ends from now on is counted from 0."""
         self._in_a_row = 0
 
     def useful(self, pid: int) -> None:

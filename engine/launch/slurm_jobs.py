@@ -105,7 +105,7 @@ class SlurmJobs:
         return {name: (state, node, reason) for name, state, node, reason in rows}
 
     def _update(self, slot: _Slot, row: tuple[str, str, str] | None) -> None:
-        """Take note of how the job of a slot is."""
+        """Note how the job of a slot is."""
         name, before = f"{slot.job}_{slot.number}", _of(slot)
         if row is None:
             slot.missed += 1

@@ -55,7 +55,7 @@ def _add_topology(parser: argparse.ArgumentParser) -> None:
         default=TOPOLOGIES[0],
         help="how this relay is connected where there are many. exchange: with each other one, and each adds up one "
         "part of the gradients of all; tree: it joins another, or others join it, as the coordinator says; star: with "
-        "the coordinator alone, and it listens for nobody (default: %(default)s)",
+        "the coordinator alone, and it does not listen (default: %(default)s)",
     )
 
 

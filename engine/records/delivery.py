@@ -156,7 +156,7 @@ class Delivery:
         if self.run and self.run.folder:
             try:
                 side_file.remove(self.run.folder)
-            except OSError as error:  # read in once more, it changes nothing
+            except OSError as error:  # read in again, it changes nothing
                 _log.warning("%s", error)
         self._failure = None
 
@@ -201,7 +201,7 @@ class Delivery:
         if failure.locked and self._clock.now() - failure.since < self._pace.patience:
             return
         failure.told = True
-        text = f"{failure.error}; training goes on, and rows wait in memory and beside the checkpoints"
+        text = f"{failure.error}; training continues, and rows wait in memory and beside the checkpoints"
         _log.error("%s", text)
         self._backlog.add(self._event("unwritten", text))
         self.news.append(text)

@@ -1,6 +1,6 @@
 """Keeps the write-ahead log small, and finds out why it grows where that cannot be done.
 
-SQLite starts the log anew once all of it is in the database and nobody reads it. A program that leaves a transaction
+SQLite starts the log again once all of it is in the database and nobody reads it. A program that leaves a transaction
 open reads the log from the moment at which it began, and until it ends the log only grows.
 """
 

@@ -62,7 +62,7 @@ class OpenDatabase:
 
 
 def _open_again(path: Path, run: RunOwner) -> sqlite3.Connection:
-    """Return a connection to a database that is there and has the run; it is never made anew."""
+    """Return a connection to a database that is there and has the run; it is never made again."""
     if not path.exists():
         raise GoneError
     connection = connect(path, "rw", timeout=1.0)

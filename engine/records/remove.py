@@ -31,7 +31,7 @@ def silent(what: str, count: int) -> None:
 
 
 def remove_runs(path: Path | str, runs: Sequence[int], force: bool = False, progress: Progress = silent) -> int:
-    """Delete the runs with these startIDs from the database `path`, and return the bytes of what they had on record.
+    """Delete the runs with these startIDs from the database `path`, and return the bytes of their records.
 
     The file stays as large as it is: later runs take their space. Nothing is deleted, and RecordsError raised, when one
     of them is running. Where that cannot be known, because it ran on another machine or in another container, `force`

@@ -1,4 +1,4 @@
-"""Puts the run of a checkpoint together again, from what the checkpoint says of it, to be computed once more."""
+"""Puts the run of a checkpoint together again, from what the checkpoint says of it, to be computed again."""
 
 import os
 from dataclasses import replace

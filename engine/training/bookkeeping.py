@@ -79,7 +79,7 @@ class WorkerRows:
         self._room = max(0, most - len(known))
         self._own: set[str] = set()  # who is there and has a row
         number = 1 + sum(name.startswith(OTHERS) for name in known)
-        self._others = OTHERS if number == 1 else f"{OTHERS}#{number}"  # those of an earlier sitting are closed
+        self._others = OTHERS if number == 1 else f"{OTHERS}#{number}"  # those of an earlier session are closed
         self._gone = _Total()  # of those who share a row
         self._there: set[str] = set()  # who shares the row, and is there
         self._first: str | None = None  # when the first of those joined

@@ -154,7 +154,7 @@ class TrainingProcess:
         return number
 
     def _say_what_is_missing(self, run: Run) -> None:
-        """Say, if the run that was just entered is not new, that its earlier steps are on record elsewhere."""
+        """Say, if the run that was just entered is not new, that its earlier steps are recorded elsewhere."""
         if run.checkpoint is None:
             return
         before = run.checkpoint.run.db

@@ -172,7 +172,7 @@ class Reporter:
     def stop(self, reason: str = "the reporter stopped it") -> None:
         """End the run after the step that is being computed, as if it had been its last: validated, saved, finished.
 
-        `reason` is put on record.
+        `reason` is recorded.
         """
         self.stop_reason = reason
 

@@ -1,4 +1,4 @@
-"""Where a run is put on record, and where its checkpoints go."""
+"""Where a run is recorded, and where its checkpoints go."""
 
 import os
 import time

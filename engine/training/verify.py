@@ -156,5 +156,5 @@ class _Comparing(Watching):
         super().started(info)
 
     def notice(self, text: str) -> None:
-        if self._begun:  # before that, only that earlier steps are not on record
+        if self._begun:  # before that, only that earlier steps are not recorded
             super().notice(text)

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 @dataclass
 class Waiting:
-    """Counts validations that are due by `validate_every`; those at the end of a sitting do not count.
+    """Counts validations that are due by `validate_every`; those at the end of a session do not count.
 
     So a run that was stopped and resumed counts as one that was not. `best` is the best score, `stale` how many
     validations in a row were no better, `flat` how many of these came since the learning rate was last reduced, and

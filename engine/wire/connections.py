@@ -26,7 +26,7 @@ class Happened:
 
 
 class Connections:
-    """Connections under the key of `pair`; one that is lost is made anew until it is closed.
+    """Connections under the key of `pair`; one that is lost is made again until it is closed.
 
     A message with more than `largest` bytes of payload ends its connection.
     """

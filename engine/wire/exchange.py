@@ -6,7 +6,7 @@ are in the order of a roster, and the vector is cut into as many parts, the firs
     relay                       coordinator
                <-------------   SEAT        (of `relays`) your number
                <-------------   INVITE      (of `relays`) the relay with this number and key will connect to you
-               <-------------   MEET        connect to that relay; or, without an address, it is gone
+               <-------------   MEET        connect to that relay; or, without an address, it has left
     MET        ------------->               it was reached; or it cannot be, or is not any more: by who connected
                <-------------   ROSTER      who is in the exchanges that have this number (payload)
                <-------------   WORK        with the number of a roster; payload: a part of the parameters
@@ -46,7 +46,7 @@ class ToMember:
 
 @dataclass(frozen=True)
 class Meet(ToMember, Message):
-    """Connect to the relay `number` at `address`, with the public key `key`, in hex; without an address: it is gone."""
+    """Connect to the relay `number` at `address`, of public key `key` (hex); without an address: it has left."""
 
     opcode: ClassVar[int] = 19
     session: str = text(32)

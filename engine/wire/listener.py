@@ -73,7 +73,7 @@ class Listener:
         return bound.address
 
     def watch(self, sources: "Callable[[], Sequence[zmq.Socket[bytes]]]") -> None:
-        """Let `poll` return also when one of what `sources` returns, each time anew, can be read."""
+        """Let `poll` return also when one of what `sources` returns, asked each time, can be read."""
         self._sources = sources
 
     def _register(self, sources: "Sequence[zmq.Socket[bytes]]") -> zmq.Poller:

@@ -58,7 +58,7 @@ class Group(Protocol):
     def open(self, size: int) -> Workplace:
         """Return where they meet the relay, for a model of `size` parameters. WorkersError if they cannot be started.
 
-        They are started when that is first asked for, and anew when the size is another.
+        They are started when that is first asked for, and again when the size is another.
         """
 
     def close(self) -> None:

@@ -58,7 +58,7 @@ class Dial:
 
 @dataclass(frozen=True)
 class Forget:
-    """The relay `number` is gone."""
+    """The relay `number` has left."""
 
     number: int
 

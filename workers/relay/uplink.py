@@ -108,7 +108,7 @@ class Uplinks:
             while (frames := self._home.poll(0.0)) is not None:
                 found.append(Told(m.decode(frames)[0]))
             if self._other.lost() or self._other.unwelcome:
-                logger.info("the relay at %s is gone", self._other.address)
+                logger.info("the relay at %s has left", self._other.address)
                 self.back()
         if self._above.connected() or self._returned:
             found.append(Connected(self._above is self._home))

@@ -29,7 +29,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--on",
         metavar="TEXT",
-        help="where workers run, as of gradsum train; each run places them anew (default: here)",
+        help="where workers run, as of gradsum train; each run places them again (default: here)",
     )
     parser.add_argument(
         "--bind",

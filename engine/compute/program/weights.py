@@ -41,7 +41,7 @@ class WinogradFilter:
         self.renew()
 
     def renew(self) -> None:
-        """Take note that the filter has changed."""
+        """Transform the filter again before it is used: it has changed."""
         self._stale, self._stale_turned = True, self._turned is not None
 
     @property
@@ -82,7 +82,7 @@ class FilterBlocks:
         self.renew()
 
     def renew(self) -> None:
-        """Take note that the filter has changed."""
+        """Transform the filter again before it is used: it has changed."""
         self._stale = [True, True]
 
     @property

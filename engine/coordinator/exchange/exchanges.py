@@ -147,10 +147,10 @@ class Exchanges:
         return {peer, other}
 
     def lose(self, peer: bytes, name: str) -> None:
-        """Give the round up if a member is gone."""
+        """Give the round up if a member has left."""
         self._sent.pop(peer, None)
         if (going := self._going()) and peer in going.members:
-            self.give_up(f"{name} is gone")
+            self.give_up(f"{name} has left")
 
     def look(self, now: float) -> None:
         """Give the round up if a member has not sent its sums in time."""
@@ -176,6 +176,6 @@ class Exchanges:
             self._sums.stop()
 
     def _going(self) -> ExchangeRound | None:
-        """Return the exchange that goes on."""
+        """Return the exchange that continues."""
         active = self._active
         return active.exchange if active and not active.done and not active.spoilt else None

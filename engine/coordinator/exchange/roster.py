@@ -109,7 +109,7 @@ class Roster:
                 del self._pauses[numbers]
 
     def forget(self, peer: bytes) -> tuple[int, list[bytes]]:
-        """Forget a relay that is gone; return its number, 0 if it had none, and who is to be told."""
+        """Forget a relay that has left; return its number, 0 if it had none, and who is to be told."""
         gone = self._of.pop(peer, None)
         if gone is None:
             return 0, []
