@@ -10,6 +10,7 @@ The public names are those of the package `engine`, which can be imported as wel
 used.
 """
 
+import signal
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -47,9 +48,12 @@ if not TYPE_CHECKING:  # type checkers have the import above, and would take it 
 def main() -> int:
     """Run the command line, as `gradsum` and `python -m gradsum` do, and return the exit code."""
     try:
-        from engine.cli import main as run  # noqa: PLC0415
+        from engine.system.signals import interrupts_kept  # noqa: PLC0415
 
-        return run()
+        with interrupts_kept(lambda: signal.SIGINT):  # Python calls back from imports, too
+            from engine.cli import main as run  # noqa: PLC0415
+
+            return run()
     except KeyboardInterrupt:  # while engine.cli is loading, or outside of its own handler
         print("gradsum: interrupted", file=sys.stderr)
         return 130

@@ -3,12 +3,15 @@
 import ast
 import os
 import re
+import signal
 import subprocess
 import sys
+import weakref
 from collections.abc import Callable
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
+from threading import Event
 
 import pytest
 
@@ -109,6 +112,19 @@ def test_ctrl_c_before_the_command_line_is_there(
     monkeypatch.setattr("engine.cli.main", stop)
     assert gradsum.main() == 130
     assert capsys.readouterr().err == "gradsum: interrupted\n"
+
+
+def test_ctrl_c_that_python_drops_before_the_command_line_is_there_comes_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    def run() -> int:
+        thing = Event()
+        gone = weakref.ref(thing, lambda _: os.kill(os.getpid(), signal.SIGINT))  # what is raised here is dropped
+        del thing
+        assert gone() is None
+        Event().wait(60)
+        return 0
+
+    monkeypatch.setattr("engine.cli.main", run)
+    assert gradsum.main() == 130
 
 
 def test_nothing_is_logged_unless_asked_for() -> None:

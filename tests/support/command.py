@@ -19,7 +19,7 @@ SMALL = ("train", "--data", "data.npz", "--model", "mlp", "--workers", 0, "--bat
 
 # Root may write anywhere; without its capabilities it is a person like any other.
 PLAIN_PERSON = ["setpriv", "--bounding-set", "-all", "--inh-caps", "-all"] if os.geteuid() == 0 else []
-PROGRAM = [sys.executable, "-c", "import sys; from engine.cli import main; sys.exit(main())"]
+PROGRAM = [sys.executable, "-c", "import sys; from gradsum import main; sys.exit(main())"]  # as the installed command
 
 
 class Answer(NamedTuple):
