@@ -77,7 +77,7 @@ def from_parts(name: str, parts: Sequence[Part], classes: Sequence[str] | None =
     chosen = [(part, np.arange(len(part.labels))) for part in parts[: len(labels)]]
     if len(parts) == 1:
         held = hold_out(labels[0])
-        notes.append(said(held))
+        notes.append(said(held, labels[0]))
         chosen = [(parts[0], np.flatnonzero(~held)), (parts[0], np.flatnonzero(held))]
         labels = [labels[0][~held], labels[0][held]]
     scale = scale_for((block for part, numbers in chosen for block in _blocks(part, numbers)), "images")

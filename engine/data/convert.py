@@ -116,8 +116,9 @@ class _Conversion:
         """Return the numbers of each part by its name, and what to tell of them."""
         counts = self._collection.counts
         if len(counts) == 1:
-            held = hold_out(self._collection.labels[kept])
-            return {"train": kept[~held], "test": kept[held]}, [said(held)]
+            labels = self._collection.labels[kept]
+            held = hold_out(labels)
+            return {"train": kept[~held], "test": kept[held]}, [said(held, labels)]
         cuts = np.split(kept, np.searchsorted(kept, np.cumsum(counts)[:-1]))
         if not all(map(len, cuts)):
             raise self._refusal()

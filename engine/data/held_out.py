@@ -34,6 +34,12 @@ def hold_out(labels: NDArray[np.int32], fraction: float = SIXTH, seed: int = TES
     return held
 
 
-def said(held: NDArray[np.bool_]) -> str:
-    """Tell a person what was held out."""
-    return f"held out a sixth of each class for testing: {held.sum():,} of {len(held):,}, the same ones every time"
+def said(held: NDArray[np.bool_], labels: NDArray[np.int32] | None) -> str:
+    """Tell a person what was held out; `labels`: as `hold_out` had them, None where there are no classes."""
+    of = "the rows" if labels is None else "each class"
+    text = f"held out a sixth of {of} for testing: {held.sum():,} of {len(held):,}, the same ones every time"
+    single = 0 if labels is None else int((np.bincount(labels) == 1).sum())
+    if not single:
+        return text
+    which = "the class that has a single sample" if single == 1 else f"the {single} classes that have a single sample"
+    return f"{text}; none of {which}"

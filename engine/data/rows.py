@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.data.dataset import Dataset, made_of
-from engine.data.held_out import hold_out
+from engine.data.held_out import hold_out, said
 from engine.data.labels import AnyArray, flat_labels, numbered
 from engine.data.parts import part_names
 from engine.data.split import Split, Targets
@@ -125,10 +125,10 @@ def _parts(features: NDArray[np.float32], targets: Sequence[Targets]) -> tuple[d
     if len(only) < 2:
         raise DataError("a single row cannot be cut into a training and a test part")
     is_label = only.dtype == np.int32
-    held = hold_out(only.view(np.int32) if is_label else np.zeros(len(only), np.int32))
-    of = "of each class" if is_label else "of the rows"
-    note = f"held out a sixth {of} for testing: {held.sum():,} of {len(held):,}, the same ones every time"
-    return {"train": Split(features[~held], only[~held]), "test": Split(features[held], only[held])}, (note,)
+    labels = only.view(np.int32) if is_label else None
+    held = hold_out(np.zeros(len(only), np.int32) if labels is None else labels)
+    parts = {"train": Split(features[~held], only[~held]), "test": Split(features[held], only[held])}
+    return parts, (said(held, labels),)
 
 
 def _made(name: str, classes: tuple[str, ...], parts: dict[str, Split], rows: Rows, notes: tuple[str, ...]) -> Dataset:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 import engine
 from engine.data import Dataset, Split, cache, load
-from engine.data.held_out import hold_out
+from engine.data.held_out import hold_out, said
 from engine.errors import DataError
 
 RNG = np.random.default_rng(11)
@@ -43,6 +43,19 @@ def test_one_part_is_cut_the_same_way_every_time() -> None:
     assert sorted(one.test.labels) == [0, 1, 2]
     assert cache.store(one) == cache.store(two)
     assert "held out a sixth of each class for testing: 3 of 12, the same ones every time" in one.notes
+
+
+@pytest.mark.parametrize(
+    ("labels", "more"),
+    [
+        ([0] * 6 + [1] * 6, ""),
+        ([0] * 6 + [1], "; none of the class that has a single sample"),
+        ([0] * 6 + [1, 3], "; none of the 2 classes that have a single sample"),
+    ],
+)
+def test_it_is_said_of_which_classes_nothing_could_be_held_out(labels: list[int], more: str) -> None:
+    given = np.array(labels, np.int32)
+    assert said(hold_out(given), given).endswith("the same ones every time" + more)
 
 
 def test_what_is_held_out_is_balanced_and_depends_on_nothing_but_labels() -> None:

@@ -110,7 +110,10 @@ def test_without_a_second_part_a_sixth_of_each_class_is_held_out() -> None:
     assert np.bincount(one.train.labels).tolist() == [10, 10, 1, 1]
     assert np.bincount(one.test.labels).tolist() == [2, 2, 1]
     assert np.array_equal(one.test.images, two.test.images)
-    assert note(one, "held out") == ("held out a sixth of each class for testing: 5 of 27, the same ones every time")
+    assert note(one, "held out") == (
+        "held out a sixth of each class for testing: 5 of 27, the same ones every time; none of the class that has a "
+        "single sample"
+    )
     assert np.sort(np.concatenate([one.train.images, one.test.images])[:, 0, 0, 0]).size == 27
 
 
