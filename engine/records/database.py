@@ -33,7 +33,7 @@ _ADVICE = {
     "SQLITE_PERM": "cannot be written; change the permissions or name another file",
     "SQLITE_CANTOPEN": "cannot be opened, or nothing can be written beside it; change the permissions of the folder",
     "SQLITE_FULL": "cannot grow: the disk is full; make room",
-    "SQLITE_IOERR": "cannot be read or written; is the disk full or gone?",
+    "SQLITE_IOERR": "cannot be read or written; is the disk full or gone, or may files not grow (ulimit -f)?",
     "SQLITE_BUSY": f"was locked by another program for {PATIENCE:.0f} s; end its transaction",
 }
 

@@ -29,8 +29,8 @@ def _refused(descriptor: int) -> str:
         fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         return f"locks ({error.strerror})"
+    os.ftruncate(descriptor, mmap.PAGESIZE)  # where that fails, the disk is full or files may not grow
     try:
-        os.ftruncate(descriptor, mmap.PAGESIZE)
         mmap.mmap(descriptor, mmap.PAGESIZE).close()
     except OSError as error:
         return f"shared memory maps ({error.strerror})"

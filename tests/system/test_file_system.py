@@ -89,3 +89,12 @@ def test_a_file_is_mapped_privately(monkeypatch: pytest.MonkeyPatch) -> None:
     Path("f").write_bytes(b"")
     with pytest.raises(ValueError, match="empty"):
         mapped(Path("f"))
+
+
+@pytest.mark.parametrize("number", [errno.EFBIG, errno.ENOSPC, errno.EDQUOT])
+def test_of_a_disk_that_takes_no_page_nothing_is_said_nor_kept(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "ftruncate", refuse(number))
+        assert lacking(Path()) == ""
+    monkeypatch.setattr(fcntl, "lockf", refuse(errno.ENOLCK))
+    assert lacking(Path()).startswith("locks")
