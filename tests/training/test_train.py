@@ -111,6 +111,16 @@ def test_every_optimizer_learns_with_every_loss(data: engine.Dataset, optimizer:
     assert np.mean([r.percent for r in last]) > np.mean([r.percent for r in first]) + 5
 
 
+def test_processor_time_counts_on_where_a_run_is_resumed(data: engine.Dataset) -> None:
+    run(data, steps=3)
+    [(first, total)] = rows("SELECT max(cputime), (SELECT cpu_seconds FROM runs) FROM training")
+    assert 0 < first <= total
+    engine.train(data=data, resume="out", workers=0, steps=5)
+    times = [cpu for (cpu,) in rows("SELECT cputime FROM training ORDER BY batchno")]
+    assert times == sorted(times)
+    assert times[3] > first
+
+
 def test_cores_are_those_that_the_run_was_given_not_those_that_its_workers_leave(data: engine.Dataset) -> None:
     listener = Listener()
     run(data, workers=1, steps=1, reporter=listener)
