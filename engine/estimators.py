@@ -28,6 +28,7 @@ except ImportError as error:
     ) from None
 
 MEASURED = 256  # samples of training on which the network is validated, for nothing is held out
+OWN_ARGUMENTS = {"optimizer", "db", "out", "reporter"}  # of `train`, which are no settings
 NO_RECORDS = {"snapshot_first": 0, "snapshot_every": 0, "statistics_every": 0}
 
 
@@ -83,6 +84,8 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
         data = Dataset("arrays", classes, part, part.only(np.arange(min(len(part), MEASURED))))
         seed = int(check_random_state(self.random_state).randint(1 << 31))
         plain = {"lr": self.lr, "epochs": self.epochs, "batch_size": self.batch_size, "workers": self.workers}
+        if taken := OWN_ARGUMENTS & (self.options or {}).keys():
+            raise SettingsError(f"options holds {min(taken)}, which is not one of the settings: see the arguments")
         options: dict[str, Any] = ({} if self.db else NO_RECORDS) | plain | {"seed": seed} | (self.options or {})
         with TemporaryDirectory() as folder:
             db, out = self.db or Path(folder) / "r.db", self.out or Path(folder) / "checkpoints"
@@ -109,20 +112,24 @@ class GradsumClassifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
         """Train on samples with their labels [N]; ValueError for fewer than two classes."""
         samples, labels = self._samples_and(X, y)
         check_classification_targets(labels)
-        self.classes_, numbers = np.unique(labels, return_inverse=True)
-        if len(self.classes_) < 2:
-            raise ValueError(f"{type(self).__name__} needs at least 2 classes, got 1 class: {self.classes_[0]!r}")
-        names = tuple(str(name) for name in self.classes_)
-        return self._fit(samples, numbers.astype(np.int32), names)
+        classes, numbers = np.unique(labels, return_inverse=True)
+        if len(classes) < 2:
+            raise ValueError(f"{type(self).__name__} needs at least 2 classes, got 1 class: {classes[0]!r}")
+        self._fit(samples, numbers.astype(np.int32), tuple(str(name) for name in classes))
+        self.classes_ = classes  # only now: they are those of the network
+        return self
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Return how probable each class is, [N, classes], in the order of `classes_`."""
         samples = self._samples(X)  # says it, where nothing was fitted
-        return self.network_.probabilities(samples)
+        found = self.network_.probabilities(samples)
+        found[found.sum(axis=1) == 0] = 1  # of a network trained on squared error, whose outputs need not sum to 1
+        shares: NDArray[np.float64] = found / found.sum(axis=1, keepdims=True)
+        return shares
 
     def predict(self, X: Any) -> NDArray[Any]:
         """Return the likeliest label of each sample, [N]."""
-        best = self.predict_proba(X).argmax(axis=1)
+        best = self.network_.logits(self._samples(X))[:, : len(self.classes_)].argmax(axis=1)
         likeliest: NDArray[Any] = self.classes_[best]
         return likeliest
 

@@ -25,7 +25,7 @@ from engine.system.blas import one_blas_thread
 Asked = Any  # an array, a picture (path, bytes or Pillow image), or a list of pictures
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Network:
     """Answers questions about samples as they are in a data set, not normalised.
 
@@ -61,7 +61,7 @@ class Network:
         outputs = self.logits(inputs)
         if self.values is not None:
             return self.restored(outputs)
-        best: NDArray[np.int64] = np.argmax(outputs, axis=1)
+        best: NDArray[np.int64] = np.argmax(outputs[:, : len(self.classes)], axis=1)
         return best
 
     def labels(self, inputs: Asked) -> list[str]:
@@ -139,9 +139,9 @@ class Network:
     def _checked(self, inputs: Asked) -> Inputs:
         shape = self.model.shape
         if len(shape) == 1:
-            return self._checked_features(np.asarray(inputs))
+            return self._checked_features(_array(inputs))
         samples = read_asked(inputs, (shape[0], shape[1], shape[2]), self.manner)
-        samples = np.asarray(inputs) if samples is None else samples
+        samples = _array(inputs) if samples is None else samples
         if samples.dtype != np.uint8:
             raise DataError(f"images must be uint8, as in a data set, got {samples.dtype}")
         if samples.ndim == 3:
@@ -164,6 +164,13 @@ class Network:
             called = self.columns[column] if self.columns else column
             raise DataError(f"feature {called} of row {row} is {rows[row, column]}: all must be finite, below 3.4e38")
         return samples
+
+
+def _array(inputs: Asked) -> NDArray[Any]:
+    try:
+        return np.asarray(inputs)
+    except ValueError:
+        raise DataError("the samples are not all of one kind and size") from None
 
 
 def probabilities_of(logits: NDArray[np.float32], loss: str) -> NDArray[np.float64]:

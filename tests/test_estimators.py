@@ -16,7 +16,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import check_estimator
 
-from engine import Dense, Flatten, GradsumClassifier, GradsumRegressor, Model, load_network
+from engine import Dense, Flatten, GradsumClassifier, GradsumRegressor, Model, Relu, load_network
+from engine.errors import SettingsError
 from tests.support.repository import ROOT
 
 QUICK: dict[str, Any] = {"epochs": 3, "random_state": 0}
@@ -97,3 +98,26 @@ def test_scikit_learn_is_not_imported_for_others() -> None:
 @pytest.mark.parametrize("kind", [GradsumClassifier, GradsumRegressor])
 def test_scikit_learn_accepts_it(kind: Any) -> None:
     check_estimator(kind())  # no failure is expected
+
+
+def test_the_likeliest_is_that_of_the_outputs_also_of_a_network_trained_on_squared_error() -> None:
+    rng = np.random.default_rng(0)
+    X, y = rng.random((300, 4)).astype(np.float32), rng.integers(0, 10, 300)
+    model = Model((Dense(64), Relu(), Dense(10)), (4,), loss="mean_squared_error")
+    fitted = GradsumClassifier(model, epochs=2, lr=0.05, random_state=0).fit(X, y)
+    asked = rng.normal(size=(500, 4)).astype(np.float32) * 2
+    assert fitted.predict(asked).tolist() == [int(name) for name in fitted.network_.labels(asked)]
+    assert np.allclose(fitted.predict_proba(asked).sum(axis=1), 1)
+
+
+def test_a_fit_that_fails_changes_nothing_and_arguments_are_no_options() -> None:
+    X, y = np.random.default_rng(0).random((60, 4)), np.arange(60) % 2
+    fitted = GradsumClassifier("mlp", **QUICK).fit(X, y)
+    before = fitted.predict(X)
+    fitted.set_params(optimizer="nonsense")
+    with pytest.raises(SettingsError):
+        fitted.fit(X, np.array(["cat", "dog"])[y])
+    assert np.array_equal(fitted.predict(X), before)
+    fitted.set_params(optimizer="adam", options={"reporter": None})
+    with pytest.raises(SettingsError, match="options holds reporter, which is not one of the settings"):
+        fitted.fit(X, y)

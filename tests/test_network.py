@@ -217,3 +217,10 @@ def test_pictures_are_seen_as_in_training() -> None:
     net = replace(network(), manner=Manner((200,), scaled=True))
     clear = Image.new("LA", (12, 10), (0, 0))
     assert np.array_equal(net.logits(clear), net.logits(np.full((1, 6, 5), 200, np.uint8)))
+
+
+def test_what_is_predicted_is_always_a_class() -> None:
+    net = network()
+    fewer = replace(net, classes=net.classes[:1])
+    assert set(fewer.predict(pictures(9, 6, 5)).tolist()) == {0}
+    assert set(fewer.labels(pictures(9, 6, 5))) == {net.classes[0]}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -77,7 +78,7 @@ class Dataset:
         Which samples that are is fixed: a part of each class, where there are classes. No input is copied. Raises
         DataError for a fraction of 1 or more, if there is a validation part already, or if nothing can be held out.
         """
-        if not (isinstance(fraction, float | int) and 0 <= fraction < 1):
+        if not (isinstance(fraction, Real) and 0 <= fraction < 1):
             raise DataError(f"the fraction to be held out must be at least 0 and below 1, got {fraction!r:.60}")
         if not fraction:
             return self
@@ -134,8 +135,8 @@ class Dataset:
         for number in np.flatnonzero(train.min(axis=0) == train.max(axis=0)):
             called = self.targets[number] if self.targets else number
             raise DataError(
-                f"{self.name}: target {called} is {train[0, number]:g} in every row that is trained with: there is "
-                "nothing to learn; choose another target"
+                f"{self.name}: target {called} is {train[0, number]:g} in every row that is trained with, once "
+                "rounded to float32: there is nothing to learn; choose another target, or subtract an offset"
             )
 
     def __repr__(self) -> str:

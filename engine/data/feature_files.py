@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from engine.data.csv_rows import CsvTable
 from engine.data.dataset import Dataset
 from engine.data.parquet_rows import ParquetTable
+from engine.data.reading import DAMAGED
 from engine.data.rows import finite_float32, from_rows
 from engine.data.tabular import Table, holds_pictures, rows_of
 from engine.errors import DataError
@@ -46,6 +47,8 @@ def read_features(path: Path, count: int, columns: Sequence[str]) -> NDArray[np.
         missing = [name for name in names if name not in table.names]
         if missing:
             raise DataError(f"no column {missing[0]!r}, which the network was trained with; it has {_listed(table)}")
+        if twice := next((name for name in names if list(table.names).count(name) > 1), None):
+            raise DataError(f"two columns are called {twice}; each needs a name of its own")
         if len(names) != count:
             raise DataError(f"{len(names)} columns, but the network takes {count} features")
         values = np.stack([table.numbers(name) for name in names], axis=1)
@@ -63,8 +66,11 @@ def _read_array(path: Path, count: int, columns: Sequence[str]) -> NDArray[np.fl
         array = np.load(path, allow_pickle=False)
     except FileNotFoundError:
         raise DataError(f"there is no file {path}") from None
-    except (OSError, ValueError, EOFError) as error:
+    except DAMAGED as error:
         raise DataError(f"not a readable array ({error})") from None
+    if not isinstance(array, np.ndarray):
+        array.close()
+        raise DataError("it is an .npz archive, not one array")
     rows = array[None] if array.ndim == 1 else array
     if rows.ndim != 2 or rows.shape[1] != count or not len(rows):
         raise DataError(f"it holds {array.dtype} {list(array.shape)}; the network takes numbers [N, {count}]")

@@ -13,6 +13,7 @@ from engine.data.parts import part_names
 from engine.errors import DataError
 
 MOST_CLASSES = 1 << 16
+MOST_LABEL = float(1 << 63)
 AnyArray = NDArray[np.generic]
 
 
@@ -33,15 +34,27 @@ def flat_labels(labels: object, what: str = "labels") -> AnyArray:
     if array.dtype.kind == "O":
         array = _of_objects(array, what)
     if array.dtype.kind == "S":
-        array = np.char.decode(array.astype(np.bytes_), "utf-8", "replace")
+        try:
+            array = np.char.decode(array.astype(np.bytes_), "utf-8")
+        except UnicodeDecodeError:
+            raise DataError(f"{what} are bytes, but not in UTF-8; give them as words") from None
     if array.dtype.kind == "f":
-        wrong = np.flatnonzero(~(np.isfinite(array) & (array == np.rint(array))))
+        wrong = np.flatnonzero(~(np.isfinite(array) & (array == np.rint(array)) & (np.abs(array) < MOST_LABEL)))
         if len(wrong):
             raise DataError(f"{what}: {array[wrong[0]]} at index {wrong[0]} is not a class: whole numbers or words are")
         array = array.astype(np.int64)
     if array.dtype.kind not in "biuU":
         raise DataError(f"{what} are {array.dtype}; they must be whole numbers or words")
     return array
+
+
+def of_one_type(parts: Sequence[AnyArray]) -> list[AnyArray]:
+    """Return the labels of several parts in one type: numpy would make floats of int64 and uint64 together."""
+    if len({part.dtype for part in parts}) == 1 or any(part.dtype.kind not in "biu" for part in parts):
+        return list(parts)
+    if any(part.size and int(part.max()) > np.iinfo(np.int64).max for part in parts):
+        raise DataError("labels are too large; give them as words")
+    return [part.astype(np.int64) for part in parts]
 
 
 def of_texts(texts: Sequence[str]) -> AnyArray:

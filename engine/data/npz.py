@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import lzma
 import zipfile
 import zlib
 from pathlib import Path
@@ -14,13 +15,14 @@ from engine.data.dataset import Dataset
 from engine.data.folder import checked, count_classes
 from engine.data.held_out import TESTING
 from engine.data.labels import AnyArray, flat_labels, numbered
+from engine.data.reading import DAMAGED as DAMAGED_ARRAY
 from engine.data.scale import Block, scale_for
 from engine.data.split import Split
 from engine.errors import DataError
 from engine.kernels.streams import Purpose, Stream
 
 # What numpy and zipfile raise for damaged archives; RuntimeError for encrypted ones and unknown ways of compression.
-DAMAGED = (OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
+DAMAGED = (*DAMAGED_ARRAY, RuntimeError, zipfile.BadZipFile, zlib.error, lzma.LZMAError)
 _KEYS = (
     ("train_images", "train_labels", "test_images", "test_labels"),
     ("x_train", "y_train", "x_test", "y_test"),
@@ -41,8 +43,8 @@ def load_npz(path: Path) -> Dataset:
     if keys is None:
         wanted = "; or ".join(", ".join(keys) for keys in _KEYS)
         raise DataError(f"{path}: has the keys {', '.join(sorted(arrays)) or '(none)'}, but wanted are {wanted}")
-    given = [str(c) for c in np.ravel(arrays["classes"])] if "classes" in arrays else None
     try:
+        given = _texts(arrays["classes"]) if "classes" in arrays else None
         images, notes = _images([arrays[key] for key in keys[::2]], " and ".join(keys[::2]))
         names, labels = _labels([flat_labels(arrays[key], key) for key in keys[1::2]], given)
     except DataError as error:
@@ -72,6 +74,13 @@ def _labels(
         if part.size and not 0 <= int(part.min()) <= int(part.max()) <= np.iinfo(np.int32).max:
             raise DataError(f"labels run from {part.min()} to {part.max()}; they count from 0")
     return tuple(classes) if classes else None, [part.astype(np.int32) for part in labels]
+
+
+def _texts(classes: AnyArray) -> list[str]:
+    names: list[str] = flat_labels(np.ravel(classes), "classes").astype(str).tolist()
+    if len(set(names)) < len(names):
+        raise DataError("two classes have the same name; each needs its own")
+    return names
 
 
 def _read_npz(path: Path) -> dict[str, NDArray[np.generic]]:

@@ -14,7 +14,7 @@ from engine.data.collection import Options, labelled
 from engine.data.columns import Columns, find_columns
 from engine.data.convert import opened
 from engine.data.dataset import Dataset
-from engine.data.labels import AnyArray, flat_labels
+from engine.data.labels import AnyArray, flat_labels, of_one_type
 from engine.data.parts import in_parts, part_named, part_names
 from engine.data.picture import strict
 from engine.data.row_arrays import joined, pair_rows
@@ -59,7 +59,7 @@ def from_objects(
     labels = [part.labels() for part in parts]
     pictures = _Objects(parts, [len(some) for some in labels])
     counts = [len(some) for some in labels]
-    collection = labelled(name or "pictures", pictures, np.concatenate(labels), counts, known, notes)
+    collection = labelled(name or "pictures", pictures, np.concatenate(of_one_type(labels)), counts, known, notes)
     with strict():
         return opened(collection, options)
 
@@ -79,6 +79,8 @@ def _parts(source: Any, columns: Columns | None) -> tuple[list[_Samples], list[s
 
 
 def _part(value: Any, columns: Columns | None) -> _Samples:
+    if isinstance(value, tuple) and any(hasattr(one, "toarray") for one in value):
+        raise DataError("X or y is a sparse matrix: give X.toarray()")
     if isinstance(value, tuple) and len(value) == 2 and _are_labels(value[1]):
         return _Pair(*value)
     if not hasattr(value, "__len__") or not hasattr(value, "__getitem__") or isinstance(value, str | bytes):
@@ -95,9 +97,11 @@ def _are_labels(value: Any) -> bool:
         return 1 <= len(value.shape) <= 2
     if not isinstance(value, list | tuple) or not value:
         return False
-    column = isinstance(value, list) and isinstance(value[0], list | tuple) and len(value[0]) == 1
-    first = value[0][0] if column else value[0]  # a tuple of lists is (X, y)
-    return isinstance(first, str | int | float | np.generic) or getattr(first, "shape", None) == ()
+    row = isinstance(value, list) and isinstance(value[0], list | tuple) and len(value[0]) > 0
+    if row and all(isinstance(number, float | np.floating) for number in value[0]):  # values [N, T]
+        return True
+    first = value[0][0] if row and len(value[0]) == 1 else value[0]  # a tuple of lists is (X, y)
+    return isinstance(first, str | bytes | int | float | np.generic) or getattr(first, "shape", None) == ()
 
 
 def _is_array(image: object) -> bool:
@@ -209,6 +213,8 @@ class _Stacked:
             image: Block = np.asarray(self._samples.image(number))
         except ValueError as error:
             raise DataError(f"image {number} is not an array ({error})") from None
+        except OSError as error:  # of the data set that was given
+            raise DataError(f"image {number} cannot be read ({error})") from None
         if number and image.shape != self._shape:
             raise DataError(f"image {number} is {list(image.shape)}, image 0 is {list(self._shape)}: one size for all")
         return image

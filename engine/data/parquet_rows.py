@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+import re
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,15 @@ from numpy.typing import NDArray
 from engine.data.labels import AnyArray, flat_labels
 from engine.data.rows import CLASSIFICATION, REGRESSION
 from engine.errors import DataError
+
+
+def _index_of_pandas(metadata: Mapping[bytes, bytes]) -> set[str]:
+    """Return the columns that hold the index of a data frame: it numbers rows, and is not a feature."""
+    try:
+        found = json.loads(metadata.get(b"pandas", b"{}")).get("index_columns", [])
+    except (ValueError, AttributeError):
+        return set()
+    return {name for name in found if isinstance(name, str) and re.fullmatch(r"__index_level_\d+__", name)}
 
 
 class ParquetTable:
@@ -29,7 +40,8 @@ class ParquetTable:
         self._types: Any = types
         try:
             schema = parquet.read_schema(path)
-            self.names: Sequence[str] = schema.names
+            index = _index_of_pandas(schema.metadata or {})
+            self.names: Sequence[str] = [name for name in schema.names if name not in index]
             self._kinds: dict[str, Any] = {field.name: field.type for field in schema}
         except FileNotFoundError:
             raise DataError(f"there is no file {path}") from None
@@ -68,7 +80,7 @@ class ParquetTable:
                 f"column {name} is of type {self._kinds[name]}, not of numbers: leave the column out, or code it as "
                 "numbers"
             )
-        column = self._column(name).cast("float64")
+        column = self._column(name).cast("float64", safe=False)  # whole numbers are rounded, as in a CSV file
         values: NDArray[np.float64] = column.to_numpy()
         return values
 

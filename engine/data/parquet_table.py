@@ -54,6 +54,8 @@ def read_parquet(files: Sequence[Path], name: str, chosen: Columns | None) -> Co
     try:
         ends = np.cumsum(of_parts)
         counts = [sum(map(len, labels[end - files : end])) for files, end in zip(of_parts, ends, strict=True)]
+        if not all(counts):
+            raise DataError("a part has no rows; remove its files, or fill them")
         return labelled(name, pictures, np.concatenate(labels), counts, tables[0].class_names(), notes)
     except DataError as error:
         raise DataError(f"{files[0]}: {error}") from None
@@ -67,14 +69,16 @@ class _Table:
     """One file, its columns found."""
 
     def __init__(self, path: Path, chosen: Columns | None) -> None:
-        from pyarrow import ArrowException  # noqa: PLC0415  an extra
+        from pyarrow import ArrowException, types  # noqa: PLC0415  an extra
         from pyarrow.parquet import ParquetFile  # noqa: PLC0415  an extra
 
         self.path = path
         self.broken = (ArrowException, OSError)
         try:
             self._file: Any = ParquetFile(path, buffer_size=_BUFFER, pre_buffer=False)
-            self._image, self._label = find_columns(self._file.schema_arrow.names, chosen)
+            schema = self._file.schema_arrow
+            self.image, self._label = find_columns(schema.names, chosen)
+            self.names_files = types.is_string(schema.field(self.image).type)
         except DataError as error:
             raise DataError(f"{path}: {error}") from None
         except self.broken as error:
@@ -103,7 +107,7 @@ class _Table:
     def pictures(self) -> Iterator[Encoded]:
         """Yield the pictures of all rows."""
         try:
-            for batch in self._file.iter_batches(_ROWS, columns=[self._image]):
+            for batch in self._file.iter_batches(_ROWS, columns=[self.image]):
                 for cell in batch.column(0):
                     yield self._picture(cell.as_py())
         except self.broken as error:
@@ -119,7 +123,7 @@ class _Table:
             return cell
         if cell is None:
             return b""  # which will be listed among the pictures that cannot be read
-        raise DataError(f"{self.path}: the column {self._image} holds {type(cell).__name__}, not pictures")
+        raise DataError(f"{self.path}: the column {self.image} holds {type(cell).__name__}, not pictures")
 
     def _damaged(self, error: Exception) -> DataError:
         return DataError(f"{self.path}: not a readable parquet file ({error})")
@@ -149,8 +153,11 @@ class _Rows:
                 chosen = zip(table.pictures(), wanted[start:end], strict=True)
                 yield from (picture for picture, is_wanted in chosen if is_wanted)
 
-    def state(self) -> Iterator[str]:
-        """Yield path, size and time of change of each file."""
+    def state(self) -> Iterator[str] | None:
+        """Return path, column, size and time of change of each file; None if they name pictures in other files."""
+        return None if any(table.names_files for table in self._tables) else self._states()
+
+    def _states(self) -> Iterator[str]:
         for table in self._tables:
             status = table.path.stat()
-            yield f"{table.path}\0{status.st_size}\0{status.st_mtime_ns}"
+            yield f"{table.path}\0{table.image}\0{status.st_size}\0{status.st_mtime_ns}"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+import stat
 import struct
 import warnings
 from collections.abc import Iterator
@@ -140,6 +142,8 @@ def _opened(source: Encoded) -> Iterator[Image]:
             _check_frames(source)
             yield source
             return
+        if isinstance(source, str) and stat.S_ISFIFO(os.stat(source).st_mode):  # noqa: PTH116  as the paths are
+            raise DataError("is a pipe, not a file")
         file = io.BytesIO(source) if isinstance(source, bytes) else source
         with Image.open(file, formats=_formats()) as image:
             _check_frames(image)

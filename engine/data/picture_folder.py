@@ -143,20 +143,28 @@ def _notes(found: list[_Part], classes: list[str], used: list[str]) -> list[str]
 
 
 def _folders(path: Path) -> list[str]:
-    return sorted(entry.name for entry in _entries(path) if entry.is_dir() and not entry.name.startswith("."))
+    return sorted(name for name, is_folder in _entries(path) if is_folder and not name.startswith("."))
 
 
 def _loose(path: Path) -> list[str]:
     """Return the files that lie in no folder."""
-    return sorted(entry.name for entry in _entries(path) if entry.is_file() and not _made_by_system(entry.name))
+    return sorted(name for name, is_folder in _entries(path) if is_folder is False and not _made_by_system(name))
 
 
-def _entries(path: Path) -> list[os.DirEntry[str]]:
+def _entries(path: Path) -> list[tuple[str, bool | None]]:
+    """Return what is in a folder: names, with whether each is a folder; None if it is no file either."""
     try:
         with os.scandir(path) as entries:
-            return list(entries)
+            return [(entry.name, _is_folder(entry)) for entry in entries]
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror})") from error
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool | None:
+    try:
+        return entry.is_dir() or (False if entry.is_file() else None)
+    except OSError:  # a link that leads to itself
+        return None
 
 
 def _files(folder: Path) -> Iterator[str]:

@@ -22,7 +22,10 @@ if TYPE_CHECKING:
     from engine.data.picture import Encoded
 
 # What numpy raises for damaged arrays.
-DAMAGED = (OSError, ValueError, SyntaxError, EOFError, TypeError, LookupError, TokenError, struct.error)
+DAMAGED = (
+    *(OSError, ValueError, SyntaxError, EOFError, TypeError, LookupError, TokenError, struct.error),
+    *(OverflowError, MemoryError),  # where a header promises more than there can be
+)
 
 
 @dataclass(frozen=True)

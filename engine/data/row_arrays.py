@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.data.labels import AnyArray, flat_labels
+from engine.data.labels import AnyArray, flat_labels, of_one_type
 from engine.data.parts import part_names
 from engine.data.rows import Rows
 from engine.errors import DataError
@@ -44,12 +44,15 @@ def joined(parts: Sequence[Rows]) -> Rows:
         kinds = {first.targets.dtype.kind, other.targets.dtype.kind}
         if len(kinds) > 1 and "U" in kinds:
             raise DataError("some targets are words, others numbers; both parts must have the same")
+        if len(kinds) > 1 and "f" in kinds:
+            raise DataError("some targets are floats, others whole numbers; both parts must have the same")
     for part in parts:
         if len(part.features) != len(part.targets):
             raise DataError(f"{len(part.features)} rows but {len(part.targets)} targets: they must be as many")
     if not rest:
         return first
-    features, targets = (np.concatenate([getattr(p, name) for p in parts]) for name in ("features", "targets"))
+    features = np.concatenate([part.features for part in parts])
+    targets = np.concatenate(of_one_type([part.targets for part in parts]))
 
     counts = tuple(len(part.features) for part in parts)
     starts = np.cumsum([0, *counts])
@@ -72,7 +75,7 @@ def _numbers(features: Any, columns: tuple[str, ...]) -> AnyArray:
     try:
         array: AnyArray = np.asarray(features)
     except ValueError:
-        lengths = sorted({len(row) for row in features})
+        lengths = sorted({len(row) if hasattr(row, "__len__") else 1 for row in features})
         raise DataError(f"rows of features differ in length, from {lengths[0]} to {lengths[-1]}") from None
     if array.dtype.kind in "OUS":
         array = _of_objects(array, columns)
@@ -85,11 +88,20 @@ def _of_objects(array: AnyArray, columns: tuple[str, ...]) -> AnyArray:
     """Return an array of Python objects as numbers; DataError names the first that is none, None being missing."""
     numbers = np.empty(array.shape, np.float64)
     for (row, column), value in np.ndenumerate(array):
-        if isinstance(value, str | bytes) or (value is not None and not np.isscalar(value)):
+        try:
+            numbers[row, column] = np.nan if value is None else _float(value)
+        except (TypeError, ValueError, OverflowError):
             called = columns[column] if columns else column
-            raise DataError(f"row {row}, column {called} is {value!r:.60}, not a number: features are numbers only")
-        numbers[row, column] = np.nan if value is None else float(value)
+            raise DataError(
+                f"row {row}, column {called} is {value!r:.60}, not a number: features are numbers only"
+            ) from None
     return numbers
+
+
+def _float(value: Any) -> float:
+    if isinstance(value, str | bytes) or not np.isscalar(value):
+        raise TypeError
+    return float(value)  # type: ignore[arg-type]
 
 
 def _targets(targets: Any) -> AnyArray:

@@ -34,19 +34,25 @@ def scale_for(blocks: Iterable[Block], what: str) -> Scale:
     whole numbers from 0 to 255. False and True are 0 and 255. DataError for everything else, with what to do.
     """
     low, high, whole = np.inf, -np.inf, True
-    kind = "u"
+    kinds: set[str] = set()  # "b" for False and True, "f" for floats, "i" for whole numbers
+    bytes_only = True
     for block in blocks:
         kind = block.dtype.kind
         if kind not in "biuf":
             raise DataError(f"{what} are {block.dtype}; they must be numbers, such as uint8 from 0 to 255")
-        if block.dtype == np.uint8:
-            return Scale(1)
-        if block.size:
-            low, high = min(low, float(block.min())), max(high, float(block.max()))
-            if not np.isfinite(low) or not np.isfinite(high):
+        kinds.add("i" if kind == "u" else kind)
+        if len(kinds) > 1:
+            raise DataError(f"{what} are of several types, such as whole numbers and floats; give all as the same")
+        bytes_only = bytes_only and block.dtype == np.uint8
+        if block.size and not bytes_only:
+            least, most = float(block.min()), float(block.max())
+            if not (np.isfinite(least) and np.isfinite(most)):
                 raise DataError(f"{what} hold values that are not finite (nan or inf); replace them first")
+            low, high = min(low, least), max(high, most)
             whole = whole and (kind != "f" or bool((block == np.rint(block.astype(np.float64))).all()))
-    if kind == "b" or (kind == "f" and low >= 0 and high <= 1):
+    if bytes_only:
+        return Scale(1)
+    if kinds == {"b"} or (kinds == {"f"} and low >= 0 and high <= 1):
         return Scale(255, "values from 0 to 1 are multiplied by 255 and rounded")
     if low >= 0 and high <= 255 and whole:
         return Scale(1, "values from 0 to 255 are kept as they are")

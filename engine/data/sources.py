@@ -105,6 +105,8 @@ def _load_text(source: str, options: Options, folders: Sequence[Path] | None) ->
         from engine.data.letters import cached_letters  # noqa: PLC0415  reads a font package
 
         return cached_letters()
+    if not source:
+        raise DataError("the name or path of the data is empty")
     path = expanded(source)
     if path.is_dir():
         return _load_directory(path, options)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,7 @@ from engine.errors import DataError
 
 Targets = NDArray[np.int32] | NDArray[np.float32]
 Numbers = NDArray[np.int64]
+Array = TypeVar("Array", bound=NDArray[Any])
 _BLOCK = 1 << 20  # values looked at a time
 
 
@@ -23,8 +25,8 @@ class Split:
     """
 
     def __init__(self, inputs: Inputs, targets: Targets) -> None:
-        self._inputs = inputs
-        self._targets = targets
+        self._inputs = _native(inputs)
+        self._targets = _native(targets)
         self._rows: Numbers | None = None  # of `_inputs`, where this is only some of them
         self._check()
 
@@ -126,6 +128,11 @@ class Split:
         if self.has_values:
             raise DataError("these samples have values to be predicted, not classes")
         return self._targets.view(np.int32)
+
+
+def _native(array: Array) -> Array:
+    """Return an array whose bytes are in this machine's order, as all that is computed here takes them to be."""
+    return array if array.dtype.isnative else cast(Array, array.astype(array.dtype.newbyteorder("=")))
 
 
 def _check_finite(array: Inputs | Targets, what: str) -> None:

@@ -140,6 +140,8 @@ def as_target(cells: Sequence[str], name: str, task: str | None, row: Callable[[
     numeric = [bool(_NUMBER.fullmatch(cell)) for cell in cells]
     if labels.dtype.kind != "U" or task == CLASSIFICATION or not any(numeric):
         return labels
+    if all(re.fullmatch("[-+]?[0-9]+", cell) for cell in cells):  # 007, or more digits than an integer has
+        return labels
     if all(numeric):
         return as_numbers(cells, name, row, "values to be predicted")
     if any(number and not re.fullmatch("-?[0-9]+", cell) for number, cell in zip(numeric, cells, strict=True)):
