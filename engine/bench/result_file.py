@@ -16,7 +16,7 @@ from engine.system.files import make_folder, write_atomically
 from engine.system.processes import hostname
 
 FORMAT = 1
-KEY = ("study", "microbatch", "workers")
+KEY = ("study", "batch", "microbatch", "workers")
 
 
 def machine() -> dict[str, Any]:
@@ -64,8 +64,8 @@ def result(
     return about | what | {"machines": machines, "rows": list(rows)}
 
 
-def load(path: Path) -> dict[str, Any]:
-    """Read a study; UsageError if the file is not one."""
+def load(path: Path, model: str | None, data: str | None) -> dict[str, Any]:
+    """Read a study of `model` on `data`; UsageError if the file is not one."""
     try:
         found = json.loads(path.read_bytes())
         if found["format"] != FORMAT or not all(isinstance(row[key], int) for row in found["rows"] for key in KEY):
@@ -74,8 +74,11 @@ def load(path: Path) -> dict[str, Any]:
             raise ValueError
     except OSError as error:
         raise UsageError(f"--compare {path} cannot be read: {error.strerror}") from None
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise UsageError(f"--compare {path} is not a result of gradsum bench") from None
+    if (found.get("model"), found.get("data")) != (model, data):
+        what = f"{found.get('model') or 'the usual model'} on {found.get('data') or 'letters'}"
+        raise UsageError(f"--compare {path} is of {what!s:.200}: measure the same to compare")
     return dict(found)
 
 

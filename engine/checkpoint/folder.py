@@ -9,6 +9,7 @@ from pathlib import Path
 from shlex import quote
 
 from engine.checkpoint.content import Checkpoint, Owner, UnusableError, best_step_of, owner_of, pack, read
+from engine.checkpoint.held import held
 from engine.errors import CheckpointError
 from engine.system.files import TEMPORARY, make_folder, remove_stale, write_atomically
 
@@ -164,12 +165,18 @@ def remove(folder: Path | str, run: str, db: Path, others: Collection[str] = ())
     """Remove `folder` with the checkpoints of the run with uuid `run` that `db` has; return their bytes.
 
     Files called as one of `others` go, too, and folders called so that hold nothing but logs. Raises CheckpointError,
-    and removes nothing, when it is not there, is a link, holds anything else, or when the newest of them says that it
-    is another run's, or that its records are in another database: this one is a copy, then, or that one a continuation.
+    and removes nothing, when it is not there, is a link, holds anything else, when another process trains into it, or
+    when the newest of them says that it is another run's, or that its records are in another database: this one is a
+    copy, then, or that one a continuation.
     """
     folder = Path(folder)
     if folder.is_symlink() or not folder.is_dir():
         raise CheckpointError(f"{folder} is {'a link' if folder.is_symlink() else 'not there'}")
+    with held(folder):  # a run that continues elsewhere may not have saved anything there yet
+        return _remove(folder, run, db, others)
+
+
+def _remove(folder: Path, run: str, db: Path, others: Collection[str]) -> int:
     numbered = _numbered(folder)
     owner = _owner(numbered)
     if owner is None:

@@ -1,6 +1,7 @@
 """Options and checks that the commands that make pictures share."""
 
 import argparse
+import os
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
@@ -37,9 +38,10 @@ def check_writable(path: Path, option: str, example: str) -> None:
         raise SettingsError(f"{option} {path} is a folder; name a file in it, such as {path / example}")
     made: list[Path] = []
     try:
-        made += (place for place in (path, *path.parents) if not place.exists())
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.open("ab").close()
+        real = Path(os.path.realpath(path))  # a link is followed, and stays
+        made += (place for place in (real, *real.parents) if not place.exists())
+        real.parent.mkdir(parents=True, exist_ok=True)
+        real.open("ab").close()
     except OSError as error:
         raise SettingsError(f"{option} {path} cannot be written: {error.strerror}") from None
     finally:

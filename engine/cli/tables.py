@@ -30,12 +30,19 @@ def print_json(data: object) -> None:
     print(json.dumps(_finite(data), indent=2))
 
 
+def print_json_line(data: object) -> None:
+    """Print `data` as one line of JSON, with null for numbers that JSON lacks."""
+    print(json.dumps(_finite(data), allow_nan=False))
+
+
 def _finite(data: object) -> object:
     """Return `data` with None for every inf and nan in it."""
     if isinstance(data, Mapping):
         return {name: _finite(value) for name, value in data.items()}
     if isinstance(data, list | tuple):
         return [_finite(value) for value in data]
+    if isinstance(data, bytes):  # in a database that others have written to
+        return data.hex()
     return None if isinstance(data, float) and not math.isfinite(data) else data
 
 

@@ -75,7 +75,7 @@ def read_in(connection: sqlite3.Connection, number: int, uuid: str, folder: Path
         while piece := list(islice(rows, PIECE)):
             insert(connection, [Row(row.table, (number, *row.values[1:])) for row in piece], again=True)
             some = True
-    except RecordsError as error:
+    except (RecordsError, sqlite3.IntegrityError, sqlite3.ProgrammingError, OverflowError) as error:
         _log.error("%s", error)
         note(connection, number, "missing", str(error))
     return some

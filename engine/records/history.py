@@ -68,7 +68,8 @@ def curves(
     names = [name for name, (kind, _) in COLUMNS[table].items() if name != "startID" and kind != "TEXT"]
     sql = f"SELECT {readable(connection, table, names)} FROM {table} WHERE startID = ?"  # noqa: S608
     if most and (chosen := steps_with_rows(connection, table, run, most)):
-        both = sorted({step + more for step in chosen[::2] for more in (0, 1)} | {chosen[-1]})
+        also = _validated(connection, run) if table == "training" else []
+        both = sorted({step + more for step in chosen[::2] for more in (0, 1)} | {chosen[-1], *also})
         rows = [row for step in both for row in connection.execute(f"{sql} AND batchno = ?", (run, step))]
         return dict(zip(names, np.array([tuple(row) for row in rows], np.float64).T, strict=True))
     cursor = connection.execute(f"{sql} ORDER BY batchno", (run,))
@@ -77,6 +78,11 @@ def curves(
     while rows := cursor.fetchmany(PAGE_ROWS):
         pages.append(np.array([tuple(row) for row in rows], np.float64))
     return dict(zip(names, np.concatenate(pages).T, strict=True))
+
+
+def _validated(connection: Connection, run: int) -> list[int]:
+    """Return the steps with a validation: the rows of training that tell when it began."""
+    return [step for (step,) in connection.execute("SELECT batchno FROM validation WHERE startID = ?", (run,))]
 
 
 def validations(connection: Connection, run: int) -> list[Validation]:

@@ -187,6 +187,6 @@ def _parsed(text: str | None) -> dict[str, Any]:
     """Return the JSON object in `text`, empty when there is none."""
     try:
         data = json.loads(text or "{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return data if isinstance(data, dict) else {}

@@ -22,8 +22,11 @@ def shown(value: object) -> str:
 
 
 def number(value: float | None, form: str) -> str:
-    """Return `value` in the format `form`, "-" for None."""
-    return "-" if value is None else format(value, form)
+    """Return `value` in the format `form`, "-" for None; as it is, if that is no number."""
+    try:
+        return "-" if value is None else format(value, form)
+    except (TypeError, ValueError):
+        return shown(value)
 
 
 def when(moment: str | float | None) -> tuple[str, ...]:
@@ -31,7 +34,7 @@ def when(moment: str | float | None) -> tuple[str, ...]:
     try:
         parsed = datetime.fromtimestamp(moment) if isinstance(moment, float) else datetime.fromisoformat(moment or "")
         local = parsed.astimezone()
-    except (ValueError, OverflowError, OSError):
+    except (TypeError, ValueError, OverflowError, OSError):
         return (shown(moment),)
     return local.strftime("%Y-%m-%d"), local.strftime("%H:%M:%S")
 
@@ -71,7 +74,7 @@ class Column(NamedTuple):
 
 
 _VALIDATION = (
-    Column("step", lambda row: f"{row['batchno']:,}"),
+    Column("step", lambda row: number(row["batchno"], ",")),
     Column("epoch", lambda row: number(row["epoch"], ".2f")),
     None,
     Column("mean loss", lambda row: number(row["avgloss"], ".4f")),
@@ -88,7 +91,7 @@ def validation_columns(rows: Sequence[Row]) -> tuple[Column, ...]:
 
     Metrics of one's own come last.
     """
-    score = _R2 if any(row["r2"] is not None for row in rows) else _CORRECT
+    score = _CORRECT if not rows or any(row["corperc"] is not None for row in rows) else _R2
     columns = [column or score for column in _VALIDATION]
     top = [_TOP] if any(row["topk"] for row in rows) else []
     own = dict.fromkeys(name for row in rows for name in _metrics(row))
@@ -96,8 +99,13 @@ def validation_columns(rows: Sequence[Row]) -> tuple[Column, ...]:
 
 
 def _metrics(row: Row) -> dict[str, float | None]:
-    """Return the metrics of one's own in a validation, by name."""
-    return dict(json.loads(row["metrics"] or "{}"))
+    """Return the metrics of one's own in a validation, by name; none where they cannot be read."""
+    try:
+        found = json.loads(row["metrics"] or "{}")
+    except (ValueError, RecursionError):
+        return {}
+    known = found.items() if isinstance(found, dict) else ()
+    return {name: value for name, value in known if value is None or isinstance(value, int | float)}
 
 
 def _metric(name: str) -> Column:

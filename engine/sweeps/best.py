@@ -22,6 +22,8 @@ def write_settings(path: Path, run: Run, step: int, said: str) -> None:
     settings = run.settings.asdict()
     names = (*TRAJECTORY, "validate_every")
     options = {name: settings[name] for name in names if settings[name] is not None} | {"steps": step}
+    reading = {name: value for name, value in run.reading.given().items() if name != "classes"}
+    options |= {name: list(value) if isinstance(value, tuple) else value for name, value in reading.items()}
     comments = [said]
     for what, source in (("model", None if run.model_name == OWN else run.model_name), ("data", run.source)):
         if source is None:

@@ -1,7 +1,7 @@
 """What a sweep tries: for each setting some values, or a range. Data only."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
 from typing import Any
@@ -77,8 +77,19 @@ def written(given: Mapping[str, str | Sequence[Value]]) -> dict[str, str]:
             raise SettingsError(f"over {option!r:.60}: that {what}{hint} There are {', '.join(NAMES)}")
         if name in over:
             raise SettingsError(f"over {name}: it is given twice; give all its values together, {name}=a,b,c")
-        over[name] = values if isinstance(values, str) else ",".join(_text(value) for value in values)
+        over[name] = values if isinstance(values, str) else _joined(name, values)
     return over
+
+
+def _joined(name: str, values: Any) -> str:
+    if not isinstance(values, Iterable):
+        raise SettingsError(f"over {name}: give values as a sequence or as text, got {values!r:.60}")
+    texts = [_text(value) for value in values]
+    if odd := next((text for text in texts if "," in text), None):
+        raise SettingsError(
+            f"over {name}: {odd!r:.60} has a comma, which separates values, so it cannot be one of several"
+        )
+    return ",".join(texts)
 
 
 def ends(dimension: Dimension) -> tuple[Value, ...]:

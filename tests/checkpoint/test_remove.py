@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.checkpoint import Checkpoint, RunState, remove, save
+from engine.checkpoint import Checkpoint, RunState, held, remove, save
 from engine.errors import CheckpointError
 
 DB = Path("r.db")
@@ -25,6 +25,13 @@ def test_the_folder_goes_with_all_checkpoints_and_what_a_killed_save_left() -> N
     Path("out/.step-00000003.safetensors.99.tmp").write_bytes(b"12345")
     assert remove("out", "u1", DB) == size + 5
     assert list(Path().iterdir()) == []
+
+
+def test_a_folder_into_which_a_process_trains_stays() -> None:
+    filled()
+    with held(Path("out")), pytest.raises(CheckpointError, match="another process is training into out"):
+        remove("out", "u1", DB)
+    assert len(list(Path("out").glob("step-*"))) > 0
 
 
 def test_a_damaged_checkpoint_among_good_ones_is_no_hindrance() -> None:

@@ -266,7 +266,18 @@ def test_the_result_is_kept_and_compared(gradsum: Gradsum, calls: Calls) -> None
     assert [row["before"] for row in rows] == ["2.00", ""]
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": 1, "rows": [{}]}', '{"format": 2, "rows": []}'])
+def test_other_studies_are_not_compared_with(gradsum: Gradsum, calls: Calls) -> None:
+    assert gradsum("bench", "--workers", 2, "--batch-size", 64, "--rounds", 1, "--save", "a.json").code == 0
+    calls.clear()
+    answer = gradsum("bench", "--model", "mlp", "--compare", "a.json")
+    assert (answer.code, answer.out, calls) == (2, "", [])
+    said = "--compare a.json is of the usual model on letters: measure the same to compare"
+    assert answer.err == f"gradsum: {said}\n"
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[" * 200_000, "[]", "{}", '{"format": 1, "rows": [{}]}', '{"format": 2, "rows": []}']
+)
 def test_what_is_no_result_is_not_compared_with(gradsum: Gradsum, calls: Calls, text: str) -> None:
     Path("a.json").write_text(text)
     answer = gradsum("bench", "--compare", "a.json")

@@ -170,6 +170,13 @@ def test_a_folder_with_the_name_of_a_picture(gradsum: Gradsum, db: Path) -> None
     assert "--out a.svg is a folder" in answer.err
 
 
+def test_a_link_to_a_picture_that_is_not_there_yet_stays_one(gradsum: Gradsum, db: Path) -> None:
+    Path("link.png").symlink_to("target.png")
+    assert gradsum("plot", "progress", "--run", 1, "--db", db, "--out", "link.png").code == 0
+    assert Path("link.png").is_symlink()
+    assert Path("target.png").stat().st_size > 1000
+
+
 def test_a_place_where_nothing_can_be_written(gradsum: Gradsum, db: Path) -> None:
     Path("file").write_text("")
     answer = gradsum("plot", "progress", "--run", 1, "-o", "file/a.png")

@@ -94,7 +94,7 @@ def test_only_snapshots(gradsum: Gradsum, trained: list[Path]) -> None:
     for wrong in (("--keep-every", 2), ("--snapshots", "--keep-every", -1)):
         refused = gradsum("rm", 1, "--db", "r.db", *wrong)
         assert (refused.code, refused.out) == (2, "")
-        assert "give a number above 0, and --snapshots" in refused.err
+        assert "give a number from 1 to 9223372036854775807, and --snapshots" in refused.err
 
 
 def test_nothing_is_deleted_where_one_cannot_be(gradsum: Gradsum, trained: list[Path]) -> None:

@@ -1,11 +1,18 @@
 """Tables of features from the command line: train, look at the records, evaluate, predict, sweep."""
 
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 
+import engine
+from engine.cli.commands.evaluate import root_mean_squared_errors
+from engine.cli.tables import print_json_line
 from engine.records import list_runs
 from engine.system.places import cache_folder
 from tests.support.command import Gradsum
@@ -23,6 +30,37 @@ def table(path: Path, target: str, values: object) -> None:
 @pytest.fixture(autouse=True)
 def homes() -> None:
     table(Path("homes.csv"), "price", PRICE.tolist())
+
+
+def test_answers_that_are_no_numbers_are_null_in_json(
+    gradsum: Gradsum, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = ("train", "--data", "homes.csv", "--workers", "0", "--steps", "20", "--out", "out", "--quiet")
+    assert gradsum(*run).code == 0
+    monkeypatch.setattr(engine.Network, "logits", lambda _, inputs: np.full((len(inputs), 1), np.nan, np.float32))
+    told = json.loads(gradsum("predict", "out", "homes.csv", "--json").out, parse_constant=pytest.fail)
+    assert told[0] == {"row": "homes.csv[0]", "values": {"price": None}}
+    print_json_line({"loss": float("inf"), "more": (1.0, float("nan"))})
+    assert capsys.readouterr().out == '{"loss": null, "more": [1.0, null]}\n'
+
+
+def test_a_run_without_a_validation_is_drawn_as_what_it_is(gradsum: Gradsum) -> None:
+    run = ("train", "--data", "homes.csv", "--workers", "0", "--steps", "20", "--quiet", "--db", "r.db")
+    for number in (1, 2):
+        assert gradsum(*run, "--out", f"out{number}").code == 0
+    with closing(sqlite3.connect("r.db")) as connection, connection:
+        connection.execute("DELETE FROM validation WHERE startID = 2")
+        connection.execute("UPDATE validation SET r2 = NULL")
+    for which in (("1", "2"), ("2",)):
+        drawn = gradsum("plot", "progress", "--run", *which, "--db", "r.db", "--out", "p.png")
+        assert drawn.code == 0, drawn.err
+    assert "% correct" not in gradsum("show", "1", "--db", "r.db").out
+
+
+def test_errors_are_averaged_in_float64() -> None:
+    network: Any = SimpleNamespace(values=1, predict=lambda inputs: inputs)
+    part: Any = SimpleNamespace(inputs=np.full((2_000_000, 2), 1e20, np.float32), targets=np.zeros((), np.float32))
+    assert root_mean_squared_errors(network, part) == pytest.approx([1e20, 1e20], rel=1e-6)
 
 
 def test_a_table_from_beginning_to_end(gradsum: Gradsum) -> None:

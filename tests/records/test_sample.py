@@ -9,8 +9,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.records import HistogramRow, Recorder, RunRow, Snapshot, TrainingRow, history, places, reading, snapshots
+from engine.records import (
+    HistogramRow,
+    Recorder,
+    RunRow,
+    Snapshot,
+    TrainingRow,
+    ValidationRow,
+    history,
+    places,
+    reading,
+    snapshots,
+)
 from engine.records.sample import steps_with_rows
+from engine.reports.plots import workers
 
 RUN = RunRow("m", "d", "sgd", 1, 1, 1, 1, 1)
 PLACE = places({"fc1.bias": (9,)})["fc1.bias"]
@@ -59,6 +71,18 @@ def test_curves_have_neighbours_which_tell_how_long_a_step_took(path: Path) -> N
         for name, values in some.items():
             assert np.array_equal(values, whole[name][steps - 1], equal_nan=True)
         assert history.curves(connection, "training", 1, 3001)["batchno"].tolist() == whole["batchno"].tolist()
+
+
+def test_the_beginning_of_each_validation_is_there(path: Path) -> None:
+    with Recorder(path) as records:
+        records.resume(RUN.uuid or "", 3000)
+        for step in range(100, 3001, 100):
+            records.validation(ValidationRow(step, step / 7, 1e9 + step, step + 0.5, step + 0.5, 50, 0.1))
+    with reading(path) as connection:
+        training, validation = (history.curves(connection, table, 1, 100) for table in ("training", "validation"))
+    spans = workers.validations_of(training, validation, 1e9)
+    assert len(spans) == 30
+    assert all(end - began == pytest.approx(0.5) for began, end in spans)
 
 
 def test_snapshots_and_histograms(path: Path) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from engine.data import Measure
-from engine.reports.text import machines, shown, size
+from engine.reports.text import machines, number, shown, size, validation_columns, when
 
 
 @pytest.mark.parametrize(
@@ -31,6 +31,17 @@ def test_values(value: object, text: str) -> None:
 
 def test_scores_have_their_unit() -> None:
     assert (Measure.PERCENT.text(97.5), Measure.R2.text(0.99512)) == ("97.50 % correct", "R² 0.9951")
+
+
+@pytest.mark.parametrize("metrics", ["oops", "[1]", "[" * 100_000, '{"a": "b"}', None])
+def test_metrics_that_cannot_be_read_are_left_out(metrics: str | None) -> None:
+    row = {"r2": None, "corperc": 50.0, "topk": None, "metrics": metrics}
+    assert [column.heading for column in validation_columns([row])][-1] == "CPU seconds"
+
+
+def test_what_others_wrote_into_a_database_is_shown_as_it_is() -> None:
+    assert number("abc", ".2f") == "abc"  # type: ignore[arg-type]
+    assert when(b"abc") == ("b'abc'",)  # type: ignore[arg-type]
 
 
 def test_machines_and_processes_are_told_of_where_there_are_relays() -> None:

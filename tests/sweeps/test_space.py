@@ -91,6 +91,19 @@ def test_what_cannot_be_written(name: str, text: str, message: str) -> None:
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"freeze": ["c1,c2", "c3"]}, "over freeze: 'c1,c2' has a comma, which separates values"),
+        ({"augment": ["shift=2,flip", False]}, "over augment: 'shift=2,flip' has a comma"),
+        ({"lr": 0.1}, "over lr: give values as a sequence or as text, got 0.1"),
+    ],
+)
+def test_what_cannot_be_one_of_several_values(values: Any, said: str) -> None:
+    with pytest.raises(SettingsError, match=said):
+        written(values)
+
+
 def test_a_setting_is_given_once_and_there_is_one() -> None:
     with pytest.raises(SettingsError, match="over batch_size: it is given twice"):
         written({"batch_size": "1", "batch-size": "2"})

@@ -12,6 +12,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import engine
@@ -432,6 +433,20 @@ def test_a_file_whose_name_is_no_unicode_is_a_comment_of_the_best_settings() -> 
     assert "\n# The name of the model is not Unicode: give it with --model.\n" in text
     assert "\n# The name of the data is not Unicode: give it with --data.\n" in text
     again = engine.train(*names, **tomllib.loads(text), workers=0, db="again.db")
+    assert result.checkpoint
+    assert again.params_sha256 == params_sha256(load(result.checkpoint).parameters)
+
+
+def test_the_best_settings_say_how_the_data_is_read() -> None:
+    rng = np.random.default_rng(0)
+    rows_ = "".join(f"{a},{b},{a > 0.5:d},{b > 0.5:d}\n" for a, b in rng.random((90, 2)))
+    Path("two.csv").write_text("a,b,first,second\n" + rows_)
+    given = SWEEP | {"model": "mlp", "data": "two.csv", "target_column": "first"}
+    result = engine.sweep({"lr": "0.01,0.02"}, **given)
+    assert result.config
+    settings = tomllib.loads(result.config.read_text())
+    assert settings["target_column"] == "first"
+    again = engine.train(**settings, workers=0, db="again.db")
     assert result.checkpoint
     assert again.params_sha256 == params_sha256(load(result.checkpoint).parameters)
 

@@ -76,7 +76,7 @@ def _bench(arguments: argparse.Namespace) -> int:
 
     counts = sorted({0, *(arguments.workers or _up_to(usable_cores()))})
     _check(counts, arguments)
-    before = result_file.load(arguments.compare) if arguments.compare else None
+    before = result_file.load(arguments.compare, arguments.model, arguments.data) if arguments.compare else None
     watch = Watch(lambda command: print(join_with(command), file=sys.stderr, flush=True))
     with Interrupt() as interrupt, TemporaryDirectory(prefix="gradsum-bench-") as folder:
         key = None if arguments.insecure else arguments.key or f"{folder}/key"

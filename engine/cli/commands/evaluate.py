@@ -1,7 +1,6 @@
 """`gradsum evaluate`: measure a trained network on a part of a data set."""
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -11,7 +10,7 @@ from engine.cli.command import Command
 from engine.cli.import_option import add_import_option, imported
 from engine.cli.kernel_options import add_kernel_options, chosen_kernels
 from engine.cli.read_options import add_read_options, chosen_options
-from engine.cli.tables import print_rows
+from engine.cli.tables import print_json_line, print_rows
 from engine.errors import DataError, UsageError
 
 COUNTS = ("samples", "answers", "correct")
@@ -71,7 +70,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
         print(f"gradsum: {text}", file=sys.stderr)
     if arguments.json:
         told = {"data": data.name, "generated": data.generated, "part": part} | validation.asdict()
-        print(json.dumps(told | ({"classes": classes} if classes else {})))
+        print_json_line(told | ({"classes": classes} if classes else {}))
         return 0
     kind = "generated " if data.generated else ""
     of = f"{validation.total} rows of" if network.values else f"{validation.correct} of {validation.total}"
@@ -156,7 +155,7 @@ def root_mean_squared_errors(network: "Network", part: "Split") -> list[float]:
 
     if network.values is None:
         return []
-    errors = network.predict(part.inputs) - part.targets
+    errors = network.predict(part.inputs).astype(np.float64) - part.targets
     return [float(error) for error in np.sqrt(np.square(errors).mean(axis=0))]
 
 

@@ -1,7 +1,6 @@
 """`gradsum predict`: classify images, or predict from features."""
 
 import argparse
-import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +10,7 @@ from engine.cli.arguments import add_checkpoint, chosen_checkpoint
 from engine.cli.command import Command
 from engine.cli.import_option import add_import_option, imported
 from engine.cli.kernel_options import add_kernel_options, chosen_kernels
+from engine.cli.tables import print_json_line
 from engine.errors import DataError
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def _predict(arguments: argparse.Namespace) -> int:
     told = _classes(names, outputs, network) if network.values is None else _values(names, outputs, network)
     what = "row" if len(network.model.shape) == 1 else "image"
     if arguments.json:
-        print(json.dumps([{what: name, **answer} for name, answer, _ in told]))
+        print_json_line([{what: name, **answer} for name, answer, _ in told])
     else:
         for name, _, text in told:
             print(f"{name}  {text}")

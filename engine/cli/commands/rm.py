@@ -12,6 +12,8 @@ from engine.records import SIDE_FILE, Run, find_run, give_back, list_runs, look,
 from engine.reports.text import shown, size
 from engine.system.terminal import ProgressLine
 
+MOST = (1 << 63) - 1  # the largest number that SQLite has
+
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the command."""
@@ -43,8 +45,8 @@ def run(arguments: argparse.Namespace) -> int:
 
     Raises RecordsError, and deletes nothing, if a run does not exist or is running, or the database is locked.
     """
-    if arguments.keep_every < 0 or (arguments.keep_every and not arguments.snapshots):
-        raise SettingsError(f"--keep-every {arguments.keep_every}: give a number above 0, and --snapshots")
+    if not 0 <= arguments.keep_every <= MOST or (arguments.keep_every and not arguments.snapshots):
+        raise SettingsError(f"--keep-every {arguments.keep_every}: give a number from 1 to {MOST}, and --snapshots")
     if not (arguments.runs or arguments.vacuum):
         raise SettingsError("name the runs to delete, or give --vacuum")
     look(arguments.db)

@@ -52,7 +52,7 @@ def draw(courses: Sequence[Course], against: str = "batch") -> Figure:
     for course in courses:
         if not len(course.training["batchno"]):
             raise RecordsError(f"run {course.run['startID']} has no steps to plot yet")
-    scores = {"r2" if np.isfinite(course.validation["r2"]).any() else "corperc" for course in courses}
+    scores = {_score(course) for course in courses}
     if len(scores) > 1:
         raise RecordsError("some of the runs count percent correct, others R²: draw them apart")
     [score] = scores
@@ -80,6 +80,12 @@ def draw(courses: Sequence[Course], against: str = "batch") -> Figure:
         percent_axis(below)
     _legends(above, below, courses)
     return figure
+
+
+def _score(course: Course) -> str:
+    """Return the column of what says how good a run is: no batch has a percentage where values are predicted."""
+    percent = any(np.isfinite(curves["corperc"]).any() for curves in (course.training, course.validation))
+    return "corperc" if percent else "r2"
 
 
 def _curve(
@@ -118,7 +124,7 @@ def _legends(above: Axes, below: Axes, courses: Sequence[Course]) -> None:
 def _r2_limits(courses: Sequence[Course]) -> tuple[float, float]:
     """Return the ends of an axis for R²: 1 is the best, and what is far below 0 says no more than 0 does."""
     found = np.concatenate([course.validation["r2"] for course in courses])
-    return max(-0.5, min(0.0, float(np.nanmin(found)))) - 0.02, 1.02
+    return max(-0.5, float(np.min(found, initial=0.0, where=np.isfinite(found)))) - 0.02, 1.02
 
 
 def _all_positive(courses: Sequence[Course]) -> bool:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.coordinator.exchange import patience
+from engine.coordinator.exchange import deadline
 from engine.coordinator.exchange.roster import OUT
 from engine.wire import exchange
 from engine.wire import messages as m
@@ -159,7 +159,7 @@ def test_one_that_does_not_hear_the_others_is_out_for_some_rounds() -> None:
     before = tree.clock.time
     tree.check(2)
     assert "had nothing in time" in again(tree)[0]
-    assert patience.OF_MEMBER <= tree.clock.time - before < patience.OF_COORDINATOR
+    assert deadline.OF_MEMBER <= tree.clock.time - before < deadline.OF_COORDINATOR
     tree.coordinator.wait()
     for relay in tree.endpoint.relays:
         relay.links.faulty = lambda number, message: False
@@ -232,7 +232,7 @@ def test_one_that_is_frozen_is_out() -> None:
     before = tree.clock.time
     tree.check(2)
     assert "had nothing in time" in again(tree)[0]
-    assert tree.clock.time - before < patience.OF_COORDINATOR + 20.0
+    assert tree.clock.time - before < deadline.OF_COORDINATOR + 20.0
     tree.check(4)
     assert again(tree)[1:] == []
     tree.endpoint.relays.append(frozen)
@@ -251,7 +251,7 @@ def test_one_that_sends_no_sums_is_out() -> None:
     before = tree.clock.time
     tree.finish(2, pending)
     assert "sent no sums in time" in again(tree)[0]
-    assert patience.OF_COORDINATOR <= tree.clock.time - before < patience.OF_COORDINATOR + 2.0
+    assert deadline.OF_COORDINATOR <= tree.clock.time - before < deadline.OF_COORDINATOR + 2.0
     tree.endpoint.relays.append(frozen)
     assert sent(tree, 4)[exchange.Add] == MACHINES - 1
 
