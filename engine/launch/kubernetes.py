@@ -11,7 +11,7 @@ MANIFEST = """\
 # The key was made for this manifest: whoever has it can join the run. Keep it as you keep other secrets.
 apiVersion: v1
 kind: Secret
-metadata: {{name: {name}}}
+metadata: {{name: "{name}"}}
 type: Opaque
 stringData:
   coordinator: |
@@ -22,24 +22,24 @@ stringData:
 # Gives the coordinator the name {name}-0.{name}.
 apiVersion: v1
 kind: Service
-metadata: {{name: {name}}}
+metadata: {{name: "{name}"}}
 spec:
   clusterIP: None
   publishNotReadyAddresses: true
-  selector: {{job-name: {name}}}
+  selector: {{job-name: "{name}"}}
   ports: [{{name: coordinator, port: {port}}}]
 ---
 # Records and checkpoints: a preempted coordinator continues from there. All pods are alike, so it is for many nodes.
 apiVersion: v1
 kind: PersistentVolumeClaim
-metadata: {{name: {name}}}
+metadata: {{name: "{name}"}}
 spec:
   accessModes: [ReadWriteMany]
   resources: {{requests: {{storage: 10Gi}}}}
 ---
 apiVersion: batch/v1
 kind: Job
-metadata: {{name: {name}}}
+metadata: {{name: "{name}"}}
 spec:
   completionMode: Indexed
   completions: {pods}
@@ -53,17 +53,17 @@ spec:
   template:
     spec:
       restartPolicy: Never
-      subdomain: {name}
+      subdomain: "{name}"
       terminationGracePeriodSeconds: 60
       securityContext: {{runAsNonRoot: true, runAsUser: 1000, fsGroup: 1000}}
       topologySpreadConstraints:
         - maxSkew: 1
           topologyKey: kubernetes.io/hostname
           whenUnsatisfiable: ScheduleAnyway
-          labelSelector: {{matchLabels: {{job-name: {name}}}}}
+          labelSelector: {{matchLabels: {{job-name: "{name}"}}}}
       containers:
         - name: gradsum
-          image: {image}
+          image: "{image}"
           env: [{{name: GRADSUM_CACHE, value: /cache}}]
           command: [sh, -c]
           args:
@@ -83,8 +83,8 @@ spec:
             - {{name: runs, mountPath: /runs}}
             - {{name: cache, mountPath: /cache}}
       volumes:
-        - {{name: keys, secret: {{secretName: {name}, defaultMode: 0440}}}}
-        - {{name: runs, persistentVolumeClaim: {{claimName: {name}}}}}
+        - {{name: keys, secret: {{secretName: "{name}", defaultMode: 0440}}}}
+        - {{name: runs, persistentVolumeClaim: {{claimName: "{name}"}}}}
         - {{name: cache, emptyDir: {{}}}}
 """
 MEMORY = (512, 256)  # megabytes of a pod, and more for each process

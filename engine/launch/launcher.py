@@ -61,8 +61,8 @@ class Join:
     def words(self, key: str, processes: int | None, place: str = "") -> list[str]:
         """Return the arguments of `gradsum` for a worker at `place` whose key is at `key`."""
         words = ["worker", self.address, "--patience", str(PATIENCE)]
-        words += ["--key", key] if self.way_in else ["--insecure"]
-        words += ["--place", place] if place else []
+        words += [f"--key={key}"] if self.way_in else ["--insecure"]
+        words += [f"--place={place}"] if place else []
         words += ["--import", ",".join(str(one.path) for one in modules)] if (modules := imported()) else []
         words += ["--kernels", kernels] if (kernels := os.environ.get(BACKEND)) else []
         return [*words, "--processes", str(processes)] if processes else words

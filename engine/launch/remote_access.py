@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.errors import WorkersError
-from engine.nn.own.imports import imported
+from engine.nn.own.imports import Imported, imported
 from engine.settings import Settings
 from engine.wire import Listener
 from engine.wire.address import Address, join, places_to_listen
@@ -42,8 +42,14 @@ class RemoteAccess:
     def command(self, address: str) -> str:
         """Return the command to run on another machine to join at `address`, which `listen` returned."""
         key = f"--key {shlex.quote(str(self.file))}" if self.file else "--insecure"
-        own = ",".join(module.name for module in imported())
+        own = ",".join(_named(module) for module in imported())
         return f"gradsum worker {address} {key}" + (f" --import {own}" if own else "")
+
+
+def _named(module: Imported) -> str:
+    """Return a module's name if that is one for Python's import, else the name of its file."""
+    words = module.name.split(".")
+    return module.name if all(word.isidentifier() for word in words) else shlex.quote(module.path.name)
 
 
 def remote_access_for(settings: Settings, folder: Path) -> RemoteAccess | None:

@@ -5,6 +5,7 @@ Only what Slurm has had since 20.11 is used. Options are passed on as they are.
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
@@ -15,6 +16,7 @@ from engine.launch.piped import Piped, Task
 from engine.launch.slurm_jobs import SlurmJobs
 
 ANSWER = 60.0  # seconds that Slurm's commands may take
+PARTITION = ("-p", "--partition")
 CORES = re.compile(r"(?:-c|--cpus-per-task=?)(\d*)")
 COUNTED = re.compile(r"(\d+)(?:\(x(\d+)\))?")  # 16(x2),8 in SLURM_JOB_CPUS_PER_NODE
 NO_KILL = re.compile(r"^#SBATCH\b.*\s(?:--no-kill|-k)(?:\s|$)", re.MULTILINE)
@@ -59,13 +61,17 @@ def cores_of(words: Sequence[str]) -> int | None:
 
 def _smallest_node(words: Sequence[str]) -> int:
     """Return how many CPUs the smallest node has that jobs with the options `words` may get."""
-    partition = [
-        word if "=" in word or len(word) > 2 else f"{word}{''.join(words[number + 1 : number + 2])}"
-        for number, word in enumerate(words)
-        if word.startswith(("-p", "--partition"))
-    ]
+    partition = [_with_value(words[number:]) for number, word in enumerate(words) if word.startswith(PARTITION)]
     cpus = re.findall(r"\d+", said_by("sinfo", "--noheader", "--format=%c", *partition[-1:]))
     return max(1, min(map(int, cpus), default=1))
+
+
+def _with_value(words: Sequence[str]) -> str:
+    """Return the first of `words`, an option, with the next as its value if it has none."""
+    option, value = words[0], "".join(words[1:2])
+    if option not in PARTITION:
+        return option
+    return f"{option}={value}" if option.startswith("--") else option + value
 
 
 def cpus_of_nodes(text: str) -> list[int]:
@@ -117,7 +123,7 @@ def _step(options: Sequence[str], node: str, cores: int, words: Sequence[str]) -
     script = shell_command([*words, "--tied"])
     address = words[1]
     better = address.replace("tcp://", f"tcp://${{SLURM_SRUN_COMM_HOST:+{SRUN_HOST},}}", 1)
-    return [*srun, "sh", "-c", script.replace(address, f'"{better}"', 1)]
+    return [*srun, "sh", "-c", script.replace(shlex.quote(address), f'"{better}"', 1)]
 
 
 def requeue(environment: Mapping[str, str] = os.environ, say: Callable[..., str] = said_by) -> str:

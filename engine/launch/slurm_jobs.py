@@ -87,15 +87,19 @@ class SlurmJobs:
 
     def close(self) -> None:
         """Cancel the jobs, and wait until they are gone."""
-        if not self._submitted:
-            return
+        try:
+            if self._submitted:
+                self._cancel()
+        finally:
+            if self._key:  # a way into the run
+                self._key.unlink(missing_ok=True)
+
+    def _cancel(self) -> None:
         self._say("scancel", f"--name={self._name}")
         until = self._clock.now() + END
         while self._clock.now() < until and any(row[0] in (*LIVE, *UP) for row in self._rows().values()):
             self._pause(0.5)
         self._submitted = False
-        if self._key:
-            self._key.unlink(missing_ok=True)
 
     def _rows(self) -> dict[str, tuple[str, str, str]]:
         """Return state, node and reason of the jobs in the queue, by id."""

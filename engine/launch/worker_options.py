@@ -72,8 +72,8 @@ def keys_of(arguments: argparse.Namespace) -> Keys | None:
 def words_of(arguments: argparse.Namespace) -> list[str]:
     """Return the words of a command line that give the same options."""
     words = [arguments.address, "--patience", repr(arguments.patience)]
-    words += ["--key", str(arguments.key)] if arguments.key else []
+    words += [f"--key={arguments.key}"] if arguments.key else []
     words += ["--key-mode", arguments.key_mode] if arguments.key_mode != KEY_MODES[0] else []
-    words += ["--place", arguments.place] if arguments.place else []
+    words += [f"--place={arguments.place}"] if arguments.place else []
     words += ["--topology", arguments.topology] if arguments.topology != TOPOLOGIES[0] else []
     return [*words, *(f"--{name}" for name in ("insecure", "tied", "once") if getattr(arguments, name))]

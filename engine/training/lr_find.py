@@ -9,8 +9,8 @@ from typing import Any, Unpack
 from engine.errors import DivergedError, SettingsError, UsageError
 from engine.nn.model import Model
 from engine.nn.optimizers import Optimizer
-from engine.nn.optimizers.base import LEAST, MOST
 from engine.nn.own.imports import Asked, importing
+from engine.nn.parameters import LEAST, MOST
 from engine.nn.schedule import Rising
 from engine.settings import SettingsDict, settings_of
 from engine.training.defaults import LR_HIGH, LR_LOW, LR_STEPS

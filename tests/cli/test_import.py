@@ -74,6 +74,8 @@ def test_what_is_refused(gradsum: Gradsum, trained: str) -> None:
         ([checkpoint], "is a checkpoint already: use it as it is"),
         (["net.safetensors", "--model", "resnet8"], "net.safetensors does not fit the model: missing: c1.filter"),
         (["net.safetensors", "--mean", "a"], "--mean must be numbers with commas between, got 'a'"),
+        (["net.safetensors", "--classes", "a,a,b"], "--classes must be names that differ, none of them empty"),
+        (["net.safetensors", "--classes", "a,,b"], "--classes must be names that differ, none of them empty"),
         (["net.safetensors", "-o", "out"], "out holds checkpoints of another run"),
         (["net.safetensors", "--shape", 0, "--model", "mlp"], "a model's shape is"),
     ):

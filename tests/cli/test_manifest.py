@@ -73,6 +73,8 @@ def test_the_keys_are_new_and_those_of_workers_have_no_secret(gradsum: Gradsum) 
         (["--cores", 0], "--cores must be from 1 to 4096, got 0"),
         (["--name", "My run"], "--name must be a name as Kubernetes has them"),
         (["--image", "a b"], "--image must be the name of an image"),
+        (["--image", "foo:"], "--image must be the name of an image"),
+        (["--options", '--data "a\nb"'], "--options must be one line of printable text"),
         (["--options", "'"], "No closing quotation"),
         (["--options", "--data mnist --import"], "--import: expected one argument"),
     ],

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -132,6 +133,61 @@ def test_wrong_code_is_one_line_with_its_place(gradsum: Gradsum) -> None:
     assert told.err.startswith(f"gradsum: {path}:10: backward of own1: its gradient of x is wrong: it gives ")
     assert told.err.count("\n") == 1
     assert not Path("out").exists()
+
+
+def test_the_commands_that_a_run_prints_name_the_module(gradsum: Gradsum) -> None:
+    save_data()
+    write("my-own.py", LAYER)
+    write("own.toml", OWN_MODEL)
+    place = ("--out", "out", "--db", "r.db", "--validation", 0.2)
+    run = (*SMALL[:3], *SMALL[5:], "--model", "own.toml", "--steps", 4, *place, "--import", "my-own.py")
+    told = gradsum(*run, "--quiet")
+    assert told.code == 0, told.err
+    [line] = [line for line in told.out.splitlines() if line.startswith("test ")]
+    assert gradsum(*shlex.split(line)[2:]).code == 0
+
+
+@pytest.mark.parametrize(
+    ("spec", "said"),
+    [
+        ('"b", 3, 1', r"b must have a shape of whole numbers above 0, such as \(3,\), got 3"),
+        ('"b", (2.5,), 1', "b must have a shape of whole numbers above 0"),
+        ('"b", (0,), 1', "b must have a shape of whole numbers above 0"),
+        ('"b", (3,), 0', "b must have a fan_in that is a whole number above 0, got 0"),
+        ('"b", (3,), "x"', "b must have a fan_in that is a whole number above 0, got 'x'"),
+        ('"b", (3,), 1, initial=float("nan")', "b must have an initial value that is a finite float32, got nan"),
+        ('"b", (3,), 1, initial=1e300', "b must have an initial value that is a finite float32"),
+        ('"b b", (3,), 1', "the names of parameters must be words that differ, got 'b b'"),
+        ('"b", (3,), 1), gradsum.Spec("b", (1,), 1', "the names of parameters must be words that differ, got 'b'"),
+    ],
+)
+def test_parameters_that_cannot_be_are_one_line(gradsum: Gradsum, spec: str, said: str) -> None:
+    save_data()
+    write("own.toml", OWN_MODEL)
+    method = f"    def parameters(self, shape):\n        return [gradsum.Spec({spec})]\n\n    def forward"
+    write("wrong.py", LAYER.replace("    def forward", method))
+    told = gradsum(*RUN, "--import", "wrong")
+    assert (told.code, told.out, told.err.count("\n")) == (2, "", 1), told.err
+    assert re.search(said, told.err), told.err
+
+
+def test_a_shape_may_be_a_list_and_a_default_may_be_made(gradsum: Gradsum) -> None:
+    save_data()
+    write("own.toml", OWN_MODEL)
+    method = """    taps: tuple = field(default_factory=lambda: (1, 2))
+
+    def parameters(self, shape):
+        return gradsum.Spec("b", [shape[-1]], 1, initial=1.0)
+
+    def forward(self, x, b):
+        return x * b, x
+
+    def backward(self, dy, x, b):
+        return dy * b, {"b": (dy * x).sum(axis=0)}
+"""
+    head, _ = LAYER.split("    def forward")
+    write("fine.py", "from dataclasses import field\n" + head + method)
+    assert gradsum(*RUN, "--import", "fine").code == 0
 
 
 def test_code_that_fails_later_is_one_line_too(gradsum: Gradsum) -> None:

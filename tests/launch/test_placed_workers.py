@@ -303,6 +303,25 @@ def test_the_script_gives_each_job_its_workers(tmp_path: Path) -> None:
     launcher.close()
 
 
+@pytest.mark.parametrize("refused", ["sbatch", "scancel"])
+def test_the_key_goes_whatever_slurm_refuses(tmp_path: Path, refused: str) -> None:
+    queue = Queue()
+
+    def say(*command: str, stdin: str = "") -> str:
+        if command[0] == refused:
+            raise WorkersError(f"{refused}: error: invalid")
+        return queue.say(*command, stdin=stdin)
+
+    launcher = SlurmJobs([], say, 2, FakeClock(), lambda seconds: None)
+    with pytest.raises(WorkersError, match="invalid"):
+        try:
+            launcher.start(join(tmp_path))
+            assert list(tmp_path.glob("*.key"))
+        finally:
+            launcher.close()
+    assert not list(tmp_path.glob("*.key"))
+
+
 class SlowQueue(Queue):
     """A Slurm in which one job takes a while to end."""
 

@@ -2,11 +2,14 @@
 
 import socket
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
 from engine.errors import WorkersError
-from engine.launch.remote_access import remote_access_for
+from engine.launch.remote_access import _named, remote_access_for
+from engine.nn.own.imports import Imported
 from engine.settings import Settings
 from engine.wire import Listener
 
@@ -47,3 +50,15 @@ def test_workers_that_are_placed_join_anywhere(tmp_path: Path) -> None:
     assert access is not None
     assert [str(place) for place in access.places] == ["tcp://*:0"]
     assert remote_access_for(Settings(on="here"), tmp_path) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "said"),
+    [
+        ("my.layers", "layers.py", "my.layers"),
+        ("my-own", "my-own.py", "my-own.py"),
+        ("my own", "my own.py", "'my own.py'"),
+    ],
+)
+def test_the_command_names_a_module_as_it_can_be_imported_there(name: str, path: str, said: str) -> None:
+    assert _named(cast(Imported, SimpleNamespace(name=name, path=Path("/home/me") / path))) == said

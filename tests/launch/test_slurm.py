@@ -1,5 +1,7 @@
 """What is made of Slurm's answers; the commands are scripts here, real ones in tests/end_to_end/test_slurm.py."""
 
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -7,7 +9,7 @@ import pytest
 from engine.errors import WorkersError
 from engine.launch.launcher import Join
 from engine.launch.piped import Piped
-from engine.launch.slurm import mortality, said_by, slurm, steps
+from engine.launch.slurm import _smallest_node, mortality, said_by, slurm, steps
 
 INSIDE = {"SLURM_JOB_ID": "7", "SLURM_JOB_NODELIST": "n[1-2]", "SLURM_JOB_CPUS_PER_NODE": "16,8"}
 
@@ -55,6 +57,35 @@ def test_inside_of_an_allocation_each_node_has_a_step(workers: int | None, count
         assert {f"--nodelist={node}", f"--cpus-per-task={cores}", "--mem=1G"} <= set(task.command)
         assert f"--processes {count} " in task.command[-1]
         assert "SLURM_SRUN_COMM_HOST" in task.command[-1]
+
+
+@pytest.mark.parametrize("host", ["10.0.0.1", "[fd00::7]"])
+def test_a_step_joins_by_the_address_that_srun_has_first(host: str) -> None:
+    [task, _] = steps([], INSIDE, Join(f"tcp://{host}:5000", b"", Path("logs"), 2))
+    shown = task.command[-1].replace("exec gradsum", "echo").split(" worker ")[-1]
+    said = subprocess.run(
+        ["sh", "-c", f"echo {shown}"],
+        env=os.environ | {"SLURM_SRUN_COMM_HOST": "10.9.9.9"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert said.stdout.split()[0] == f"tcp://10.9.9.9,{host}:5000"
+
+
+@pytest.mark.parametrize("words", [["-p", "cpu"], ["-pcpu"], ["--partition=cpu"], ["--partition", "cpu"]])
+def test_the_cores_of_a_partition_are_asked_for_however_it_is_written(
+    monkeypatch: pytest.MonkeyPatch, words: list[str]
+) -> None:
+    asked: list[str] = []
+
+    def said(*command: str) -> str:
+        asked.extend(command)
+        return "8\n4"
+
+    monkeypatch.setattr("engine.launch.slurm.said_by", said)
+    assert _smallest_node(["--mem=1G", *words, "-t", "5"]) == 4
+    assert asked[-1] in ("-pcpu", "--partition=cpu")
 
 
 def test_a_command_that_does_not_answer_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

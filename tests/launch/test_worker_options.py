@@ -24,6 +24,7 @@ def parse(words: list[str], patience: float = 600.0) -> argparse.Namespace:
     ["--key", "-", "--tied", "--once"],
     ["--key", "k", "--key-mode", "any"],
     ["--place", "job 21_3"],
+    ["--place=-x", "--key=-k"],
 ])  # fmt: skip
 def test_words_mean_the_same_again(options: list[str]) -> None:
     given = parse(["tcp://127.0.0.1:1", *options])

@@ -38,6 +38,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print one line of JSON")
 
 
+def _names(text: str) -> tuple[str, ...]:
+    names = tuple(text.split(","))
+    if "" in names or len(set(names)) < len(names):
+        raise SettingsError(f"--classes must be names that differ, none of them empty, got {text!r:.60}")
+    return names
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Write the checkpoint and print where it is."""
     from engine.checkpoint import params_sha256, save
@@ -47,7 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
     asked = Asked(
         arguments.model,
         tuple(arguments.shape),
-        tuple(arguments.classes.split(",")) if arguments.classes else (),
+        _names(arguments.classes) if arguments.classes else (),
         _numbers("mean", arguments.mean),
         _numbers("deviation", arguments.deviation),
     )

@@ -38,8 +38,10 @@ def run(arguments: argparse.Namespace) -> int:
             raise UsageError(f"--{option} must be from 1 to {MOST}, got {value}")
     if not re.fullmatch(r"[a-z]([a-z0-9-]{0,40}[a-z0-9])?", arguments.name):
         raise UsageError(f"--name must be a name as Kubernetes has them, such as my-run, got {arguments.name!r:.60}")
-    if not re.fullmatch(r"[\w./:@-]+", arguments.image):
+    if not re.fullmatch(r"[\w./:@-]*\w", arguments.image):
         raise UsageError(f"--image must be the name of an image, got {arguments.image!r:.60}")
+    if not arguments.options.isprintable():
+        raise UsageError("--options must be one line of printable text")
     try:
         for_workers = shlex.join(_shared(shlex.split(arguments.options)))
     except ValueError as error:

@@ -43,7 +43,7 @@ def train_with(given: Mapping[str, Any], quiet: bool, as_json: bool) -> int:
     finally:
         reporter.ended()
     with near_limit_ignored():  # SIGXCPU comes again every second
-        _print_summary(result)
+        _print_summary(result, given.get("import_"))
         if as_json:
             print(json.dumps(result.asdict()))
     if result.state == "interrupted" and given.get("or_begin"):
@@ -61,13 +61,13 @@ def _begin_again(result: "Result") -> None:
         print(done, flush=True)
 
 
-def _print_summary(result: "Result") -> None:
+def _print_summary(result: "Result", own: str | None) -> None:
     from engine.reports.text import size
 
-    seen = result.validation
+    seen, more = result.validation, f" --import {shlex.quote(own)}" if own else ""
     if result.state == "interrupted":
         folder = shlex.quote(str(result.checkpoint.parent))
-        print(f"Interrupted after step {result.steps}. Resume with:\n  gradsum train --resume {folder}")
+        print(f"Interrupted after step {result.steps}. Resume with:\n  gradsum train --resume {folder}{more}")
     elif not result.steps_taken:
         print(f"No step was taken: {result.reason}. Give more --steps, --epochs, --time-limit or --target to continue.")
     if seen is not None:
@@ -87,7 +87,7 @@ def _print_summary(result: "Result") -> None:
     if seen is not None and result.parts.test is None:
         print("test        none: what was chosen by is not a test (--validation 0.1 leaves a part to test with)")
     elif seen is not None:
-        print(f"test        gradsum evaluate {shlex.quote(str(result.checkpoint.parent))} --best --part test")
+        print(f"test        gradsum evaluate {shlex.quote(str(result.checkpoint.parent))} --best --part test{more}")
 
 
 COMMAND = Command(

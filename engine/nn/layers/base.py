@@ -125,6 +125,6 @@ def layer_from(description: object, depth: int = 0) -> Layer:
             near = hint(str(name), names)
             raise ModelError(f"{kind} has no {name!r:.60}" + (near or "; it has " + ", ".join(names)))
     for f in fields(known):
-        if f.default is MISSING and f.name not in given:
+        if f.default is MISSING and f.default_factory is MISSING and f.name not in given:
             raise ModelError(f"{kind} needs {f.name!r}")
     return known.build(given, depth)

@@ -1,12 +1,11 @@
 """Normalisation of each sample by itself."""
 
 from dataclasses import dataclass, field
-from math import isfinite
 from typing import ClassVar
 
 from engine.errors import ModelError
 from engine.nn.layers.base import Layer, Shape, need_positive
-from engine.nn.parameters import Spec
+from engine.nn.parameters import LEAST, MOST, Spec
 
 
 @dataclass(frozen=True)
@@ -21,8 +20,8 @@ class Norm(Layer):
 
     def __post_init__(self) -> None:
         kind, value = type(self).__name__, self.epsilon
-        if isinstance(value, bool) or not isinstance(value, int | float) or not (value > 0 and isfinite(value)):
-            raise ModelError(f"{kind}: epsilon must be above 0, got {value!r:.60}")
+        if isinstance(value, bool) or not isinstance(value, int | float) or not LEAST <= value <= MOST:
+            raise ModelError(f"{kind}: epsilon must be above 0, in the range of float32, got {value!r:.60}")
 
     def parts(self) -> int:
         """Return the number of groups."""

@@ -12,12 +12,11 @@ import numpy as np
 
 from engine.errors import SettingsError
 from engine.kernels.rounding import check_rounding
-from engine.nn.parameters import Vector, aligned
+from engine.nn.parameters import LEAST, MOST, Vector, aligned
 
 if TYPE_CHECKING:
     from engine.kernels import Backend
 
-LEAST, MOST = float(np.finfo(np.float32).tiny), float(np.finfo(np.float32).max)
 PIECE = 1 << 16  # values of scratch: small enough to stay in cache, large enough for few calls
 
 

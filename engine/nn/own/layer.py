@@ -1,7 +1,7 @@
 """Layers that a person wrote, forward and backward in numpy."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import wraps
 from typing import Any, ClassVar, Self, dataclass_transform
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from engine.errors import ModelError, OwnCodeError
 from engine.nn.layers.base import REGISTRY, Layer, Shape
 from engine.nn.own.blame import blaming, line_of
-from engine.nn.parameters import Spec
+from engine.nn.parameters import MOST, Spec
 
 Numbers = NDArray[Any]
 Gradients = Numbers | tuple[Numbers, dict[str, Numbers]]  # that of x, and those of parameters by name
@@ -126,4 +126,22 @@ def _as_specs(what: str, result: Any) -> tuple[Spec, ...]:
     found = [result] if isinstance(result, Spec) else result
     if not isinstance(found, list | tuple) or not all(isinstance(spec, Spec) and not spec.axes for spec in found):
         raise OwnCodeError(f"{what} must return gradsum.Spec(name, shape, fan_in), or several, got {result!r:.60}")
-    return tuple(found)
+    checked: list[Spec] = []
+    for spec in found:
+        if not isinstance(spec.name, str) or not spec.name.isidentifier() or spec.name in (one.name for one in checked):
+            raise OwnCodeError(f"{what}: the names of parameters must be words that differ, got {spec.name!r:.60}")
+        checked.append(_as_spec(f"{what}: {spec.name}", spec))
+    return tuple(checked)
+
+
+def _as_spec(what: str, spec: Spec) -> Spec:
+    """Return `spec` with a tuple for its shape; OwnCodeError if an array cannot be so."""
+    whole = (int, np.integer)
+    if not isinstance(spec.shape, list | tuple) or not all(isinstance(n, whole) and n > 0 for n in spec.shape):
+        raise OwnCodeError(f"{what} must have a shape of whole numbers above 0, such as (3,), got {spec.shape!r:.60}")
+    if not isinstance(spec.fan_in, whole) or spec.fan_in < 1:
+        raise OwnCodeError(f"{what} must have a fan_in that is a whole number above 0, got {spec.fan_in!r:.60}")
+    initial = spec.initial
+    if initial is not None and not (isinstance(initial, int | float | np.number) and abs(float(initial)) <= MOST):
+        raise OwnCodeError(f"{what} must have an initial value that is a finite float32, got {initial!r:.60}")
+    return replace(spec, shape=tuple(int(n) for n in spec.shape))
