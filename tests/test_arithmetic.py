@@ -36,7 +36,7 @@ ALLOWED = {
     ("engine.kernels.circle", "(-1) ** k"): "whole numbers",
     ("engine.data.axes", "side ** 2"): "whole numbers",
     ("engine.data.held_out", "held.sum"): "counts",
-    ("engine.data.rows", "held.sum"): "counts",
+    ("engine.data.held_out", "(np.bincount(labels) == 1).sum"): "counts",
     ("engine.data.normalisation", "values.sum"): "whole numbers far below 2^53",
     ("engine.data.normalisation", "values @ values"): "whole numbers far below 2^53",
     ("engine.data.survey", "(pixels[..., 0] * visible).sum"): "whole numbers",
