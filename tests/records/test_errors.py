@@ -229,7 +229,7 @@ def test_waiting_for_a_lock_is_logged(
         with closing(sqlite3.connect(path, isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
             flush.start()
-            flush.join(0.5)
+            flush.join(0.2)
             assert flush.is_alive()
             other.execute("COMMIT")
         flush.join(10)
