@@ -129,7 +129,8 @@ class GradsumClassifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
 
     def predict(self, X: Any) -> NDArray[Any]:
         """Return the likeliest label of each sample, [N]."""
-        best = self.network_.logits(self._samples(X))[:, : len(self.classes_)].argmax(axis=1)
+        samples = self._samples(X)
+        best = self.network_.logits(samples)[:, : len(self.classes_)].argmax(axis=1)
         likeliest: NDArray[Any] = self.classes_[best]
         return likeliest
 
