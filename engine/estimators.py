@@ -28,7 +28,7 @@ except ImportError as error:
     ) from None
 
 MEASURED = 256  # samples of training on which the network is validated, for nothing is held out
-OWN_ARGUMENTS = {"optimizer", "db", "out", "reporter"}  # of `train`, which are no settings
+OWN_ARGUMENTS = {"optimizer", "db", "out", "reporter"}  # arguments of `train` that are not settings
 NO_RECORDS = {"snapshot_first": 0, "snapshot_every": 0, "statistics_every": 0}
 
 

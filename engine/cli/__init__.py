@@ -138,9 +138,8 @@ def _terminable() -> Iterator[None]:
         with interrupts_kept(again):
             yield
     except RuntimeError as error:
-        if isinstance(
-            error.__cause__, KeyboardInterrupt
-        ):  # before 3.12 that is what Python makes of it in __set_name__
+        # Before 3.12 Python makes a RuntimeError of what is raised in __set_name__.
+        if isinstance(error.__cause__, KeyboardInterrupt):
             raise KeyboardInterrupt from error
         raise
     finally:

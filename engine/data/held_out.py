@@ -35,7 +35,7 @@ def hold_out(labels: NDArray[np.int32], fraction: float = SIXTH, seed: int = TES
 
 
 def said(held: NDArray[np.bool_], labels: NDArray[np.int32] | None) -> str:
-    """Tell a person what was held out; `labels`: as `hold_out` had them, None where there are no classes."""
+    """Return a note on what was held out; `labels` are those given to `hold_out`, None without classes."""
     of = "the rows" if labels is None else "each class"
     text = f"held out a sixth of {of} for testing: {held.sum():,} of {len(held):,}, the same ones every time"
     single = 0 if labels is None else int((np.bincount(labels) == 1).sum())

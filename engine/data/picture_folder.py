@@ -152,7 +152,7 @@ def _loose(path: Path) -> list[str]:
 
 
 def _entries(path: Path) -> list[tuple[str, bool | None]]:
-    """Return what is in a folder: names, with whether each is a folder; None if it is no file either."""
+    """Return the name of each entry, and whether it is a folder (True), a file (False) or neither (None)."""
     try:
         with os.scandir(path) as entries:
             return [(entry.name, _is_folder(entry)) for entry in entries]

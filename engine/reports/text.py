@@ -22,7 +22,7 @@ def shown(value: object) -> str:
 
 
 def number(value: float | None, form: str) -> str:
-    """Return `value` in the format `form`, "-" for None; as it is, if that is no number."""
+    """Return `value` in the format `form`, "-" for None; unchanged if it is not a number."""
     try:
         return "-" if value is None else format(value, form)
     except (TypeError, ValueError):

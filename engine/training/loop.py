@@ -145,7 +145,7 @@ class Loop:
             self.log.happened("reduced", text)
 
     def _try_to_save(self) -> bool:
-        """Save as `save` does; if that is impossible, say so and return False: training continues."""
+        """Save as `save` does; if that fails, report it and return False, so that training continues."""
         try:
             self.save()
         except StorageError as error:

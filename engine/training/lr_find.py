@@ -53,7 +53,7 @@ class LrFinding:
     def least(self) -> float:
         """The rate at which the mean loss was least; UsageError if no step was taken."""
         if not self.means:
-            raise UsageError("lr-find was interrupted before its first step: there is no rate to suggest")
+            raise UsageError("lr-find was interrupted before its first step, so it cannot suggest a rate")
         return self.rates[self.means.index(min(self.means))]
 
     @property

@@ -38,7 +38,8 @@ def packet_socket() -> socket.socket:
 def send(connection: socket.socket, frames: Sequence[Frame]) -> None:
     """Send a message of one or two frames.
 
-    BlockingIOError if the queue is full, ConnectionError if it has ended, OSError if there is no room for a payload.
+    Raises BlockingIOError if the queue is full, ConnectionError if the connection has ended, and OSError if no file can
+    be made for the payload.
     """
     header = frames[0]
     if len(frames) == 1:
