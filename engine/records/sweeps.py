@@ -111,7 +111,19 @@ def read_trials(path: Path | str, sweep: int, number: int | None = None) -> dict
 def _sweep(row: sqlite3.Row) -> SweepRow:
     there = set(row.keys())  # an earlier version's table may not have all columns
     values: dict[str, Any] = {name: row[name] for name in SweepRow.__dataclass_fields__ if name in there}
-    return SweepRow(**values | {name: json.loads(values.get(name) or "{}") for name in _JSON})
+    what = f"sweep {row['sweep']}"
+    return SweepRow(**values | {name: _parsed(what, name, values.get(name) or "{}") for name in _JSON})
+
+
+def _parsed(what: str, column: str, text: Any) -> dict[str, Any]:
+    """Return the JSON object in `text`; RecordsError if there is none, naming whose column it is."""
+    try:
+        found = json.loads(text)
+    except (TypeError, ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise RecordsError(f"{what}: the database has for its {column} no JSON object, but {text!r:.60}")
+    return found
 
 
 def _score(row: Validation) -> float:
@@ -125,4 +137,8 @@ def _trial(connection: sqlite3.Connection, row: Sequence[Any]) -> TrialRecord:
     found = validations(connection, row[TrialRow._fields.index("startID")])
     curve = tuple(Point(v["epoch"], v["batchno"], _score(v)) for v in found)
     trial = TrialRow._make(values)
+    what = f"trial {trial.number} of sweep {trial.sweep}"
+    _parsed(what, "parameters", trial.parameters)
+    if trial.state not in set(TrialStatus):
+        raise RecordsError(f"{what} has an unknown state in the database: {trial.state!a:.60}")
     return TrialRecord(trial._replace(state=TrialStatus(trial.state)), curve, reason, digest, steps or 0)

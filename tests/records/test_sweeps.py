@@ -1,6 +1,7 @@
 """Sweeps and trials: what is written is read, an older database takes them, a deleted run takes its trial along."""
 
 import os
+import re
 import sqlite3
 from contextlib import closing
 from dataclasses import replace
@@ -115,3 +116,21 @@ def test_a_sweep_is_idle_unless_another_process_runs_a_trial() -> None:
         connection.execute("UPDATE runs SET pid = ?, process = NULL WHERE startID = 2", (os.getppid(),))
     with pytest.raises(RecordsError, match=rf"sweep 1 .* is still running: trial 2, process {os.getppid()}; stop it"):
         check_idle(DB, 1)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("sweeps SET over = 'lr=1'", "sweep 1: the database has for its over no JSON object, but 'lr=1'"),
+        ("sweeps SET settings = '[1]'", "sweep 1: the database has for its settings no JSON object, but '[1]'"),
+        ("trials SET parameters = ''", "trial 1 of sweep 1: the database has for its parameters no JSON object"),
+        ("trials SET state = 'done'", "trial 1 of sweep 1 has an unknown state in the database: 'done'"),
+    ],
+)
+def test_what_somebody_else_wrote_is_refused_in_words(change: str, message: str) -> None:
+    write()
+    with closing(sqlite3.connect(DB)) as connection, connection:
+        connection.execute("PRAGMA ignore_check_constraints = ON")
+        connection.execute(f"UPDATE {change}")
+    with pytest.raises(RecordsError, match=re.escape(message)):
+        read_trials(DB, find_sweep(DB, "1")[0])
