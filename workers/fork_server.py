@@ -27,8 +27,8 @@ from engine.launch.fork_server import MAX_DESCRIPTORS, PACKET, Request
 from engine.system.allocator import release_compiler
 from engine.system.descriptors import keep
 from engine.system.forks import threads
+from engine.system.processes import signal_when_parent_ends
 from workers.command import main
-from workers.parent import PR_SET_PDEATHSIG
 
 PR_SET_NAME = 15  # <linux/prctl.h>
 
@@ -37,7 +37,7 @@ def serve(descriptor: int) -> int:
     """Fork workers as asked by the other end of the socket `descriptor`, until that is closed."""
     _call_it("gradsum-forks")
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # where it is ignored, nobody can say how a worker ended
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGCONT)  # a frozen process cannot see that a socket has closed
+    signal_when_parent_ends(signal.SIGCONT)  # a frozen process cannot see that a socket has closed
     with socket.socket(fileno=descriptor) as control:
         _load()
         _serve(control)

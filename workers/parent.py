@@ -1,17 +1,15 @@
 """Ties a worker to the process that started it: when that one ends, even by kill -9, so does the worker."""
 
 import contextlib
-import ctypes
 import os
 import signal
-import sys
 from pathlib import Path
 
 from engine.launch.rendezvous import LOCKED
+from engine.system.processes import signal_when_parent_ends
 from engine.wire.address import is_local, path_of_local
 
 STDIN = 0
-PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 
 
 class Parent:
@@ -30,8 +28,7 @@ class Parent:
         A frozen process cannot see that a pipe has closed, so the kernel is asked to wake it when the parent ends.
         """
         os.set_blocking(self.descriptor, False)
-        if sys.platform == "linux":
-            ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGCONT)
+        signal_when_parent_ends(signal.SIGCONT)
 
     def ended(self) -> bool:
         """Return whether the parent has ended."""

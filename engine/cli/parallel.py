@@ -1,10 +1,8 @@
 """Work that is divided among processes which are forked from this one, one a core."""
 
-import ctypes
 import multiprocessing
 import os
 import signal
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -12,8 +10,8 @@ from typing import TypeVar
 
 from engine.errors import GradsumError
 from engine.system.cores import usable_cores
+from engine.system.processes import signal_when_parent_ends
 
-PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -41,7 +39,6 @@ def _begin(parent: int) -> None:
     """Leave Ctrl-C to the parent, and end when it ends, even by kill -9."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:  # it ended before it could be named
-            os._exit(1)
+    signal_when_parent_ends(signal.SIGKILL)
+    if os.getppid() != parent:  # it has already ended, so that no signal will come
+        os._exit(1)

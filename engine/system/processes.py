@@ -1,13 +1,17 @@
 """This machine and what can be known about the processes on it."""
 
 import contextlib
+import ctypes
 import os
 import platform
+import signal
+import sys
 from pathlib import Path
 from typing import Final
 
 HOSTNAME_LIMIT: Final = 64  # characters of a host name in messages and records; Linux allows no longer ones
 PLACE_LIMIT: Final = 40  # characters of what a launcher calls the place where a worker runs
+_PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 _STATE, _START = 0, 19  # fields of /proc/PID/stat, counted after the command name
 
 
@@ -63,6 +67,12 @@ def alive(host: str | None, pid: int | None, process: str | None) -> bool | None
         return now == process if namespace == mine.rpartition(" ")[0] else None
     # Either this machine has restarted since, or the process runs on another machine of the same name.
     return False if here else None
+
+
+def signal_when_parent_ends(number: signal.Signals) -> None:
+    """Have the kernel send this process the signal `number` when its parent ends, even by kill -9; Linux only."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, number)
 
 
 def schedule_as_batch() -> None:
