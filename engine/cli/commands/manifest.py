@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from engine.cli.command import Command
 
 IMAGE = "gradsum:latest"
-MOST = 4096  # processes
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -31,11 +30,12 @@ def run(arguments: argparse.Namespace) -> int:
     """Print the manifest, with keys of its own."""
     from engine.errors import UsageError
     from engine.launch.kubernetes import Pods, manifest
+    from engine.settings.workers import MAX_WORKERS
     from engine.wire.keys import Keys
 
     for option in ("workers", "cores"):
-        if not 1 <= (value := getattr(arguments, option)) <= MOST:
-            raise UsageError(f"--{option} must be from 1 to {MOST}, got {value}")
+        if not 1 <= (value := getattr(arguments, option)) <= MAX_WORKERS:
+            raise UsageError(f"--{option} must be from 1 to {MAX_WORKERS}, got {value}")
     if not re.fullmatch(r"[a-z]([a-z0-9-]{0,40}[a-z0-9])?", arguments.name):
         raise UsageError(f"--name must be a name as Kubernetes has them, such as my-run, got {arguments.name!r:.60}")
     if not re.fullmatch(r"[\w./:@-]*\w", arguments.image):

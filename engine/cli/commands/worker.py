@@ -8,7 +8,6 @@ from engine.cli.import_option import add_import_option, imported
 from engine.cli.kernel_options import add_kernel_options, chosen_kernels
 
 PATIENCE = 600.0  # seconds
-MOST = 4096  # processes
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -36,10 +35,11 @@ def run(arguments: argparse.Namespace) -> int:
     from engine.launch.worker_pool import WorkerPool
     from engine.system.cores import usable_cores
     from engine.system.descriptors import need_for_relay
+    from engine.wire.messages import MOST_PROCESSES
 
     count = usable_cores() if arguments.processes is None else arguments.processes
-    if not 1 <= count <= MOST:
-        raise UsageError(f"--processes must be from 1 to {MOST}, got {count}")
+    if not 1 <= count <= MOST_PROCESSES:
+        raise UsageError(f"--processes must be from 1 to {MOST_PROCESSES}, got {count}")
     keys = keys_of(arguments)  # an error is reported here once, not by every process
     with imported(arguments), chosen_kernels(arguments):
         way_in = keys.way_in() if keys and str(arguments.key) == "-" else b""
