@@ -18,7 +18,6 @@ from engine.wire.shared_memory import PLACES, SLOTS
 
 LOOK = 0.25  # seconds between looks at the local workers while nothing comes in
 PING = 5.0  # seconds between messages that tell idle workers that the coordinator is alive
-REASON = 600  # characters of a reason for a refusal
 KEY_SHOWN = 16  # characters of a public key by which a worker is known to people
 
 OfSession = m.Fetch | m.Ready | relays.FromRelay | m.Result | m.Arrived | m.Failed | m.Goodbye  # what a worker says
@@ -135,7 +134,7 @@ class Peers:
         self._turn_away(peer, reason)
 
     def _turn_away(self, peer: bytes, reason: str, forever: bool = False) -> None:
-        self.send(peer, m.Refuse(m.clip(reason, REASON)))
+        self.send(peer, m.Refuse(m.clip(reason, m.REFUSAL_LIMIT)))
         self._endpoint.refuse(peer, forever)
 
     def floods(self, peer: bytes) -> bool:

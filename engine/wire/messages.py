@@ -36,6 +36,8 @@ JOB_LIMIT = 1 << 20  # bytes of a job's description
 CHUNK_LIMIT = 1 << 20  # bytes of data in one message
 MOST_PROCESSES = 4096  # of a relay
 LIBRARIES_LIMIT = 160  # characters of what a worker's kernels are made by
+REFUSAL_LIMIT = 600  # characters of why a worker may not join
+REASON_LIMIT = 200  # characters of why a worker leaves, or a run is over
 ERROR_LIMIT = 700  # characters of an exception without its traceback
 NO_SLOT = 0  # on the wire, of a vector that is not in shared memory; slots count from 1
 
@@ -104,7 +106,7 @@ class Refuse(Message):
     """The worker may not join, or said something wrong."""
 
     opcode: ClassVar[int] = 3
-    reason: str = text(600)
+    reason: str = text(REFUSAL_LIMIT)
 
 
 @dataclass(frozen=True)
@@ -191,7 +193,7 @@ class Goodbye(Message):
 
     opcode: ClassVar[int] = 9
     session: str = text(32)
-    reason: str = text(200)
+    reason: str = text(REASON_LIMIT)
 
 
 @dataclass(frozen=True)
@@ -200,7 +202,7 @@ class Stop(Message):
 
     opcode: ClassVar[int] = 10
     session: str = text(32)
-    reason: str = text(200)
+    reason: str = text(REASON_LIMIT)
 
 
 @dataclass(frozen=True)

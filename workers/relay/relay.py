@@ -232,7 +232,7 @@ class Relay:
         return [session.Send(self._staff.introduction(name, self._session.id)) for name in names]
 
     def _process_left(self, name: str, reason: str) -> list[Action]:
-        gone = self._staff.drop(name, self._session.id, m.clip(reason, 200))
+        gone = self._staff.drop(name, self._session.id, m.clip(reason, m.REASON_LIMIT))
         if not self._ready:
             return []
         self._left.append(gone)

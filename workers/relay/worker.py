@@ -83,7 +83,7 @@ class RelayWorker(Worker):
             return self._fail(error)
         except WorkersError as error:
             if self._session.id:
-                self._send(m.Goodbye(self._session.id, m.clip(str(error), 200)))
+                self._send(m.Goodbye(self._session.id, m.clip(str(error), m.REASON_LIMIT)))
             return Quit(str(error), 1)
 
     def turn(self) -> Quit | None:
