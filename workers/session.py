@@ -22,6 +22,7 @@ from engine.compute.job import Job, job_from
 from engine.errors import ProtocolError
 from engine.nn.parameters import Vector
 from engine.wire import messages as m
+from engine.wire.shared_memory import FLOAT
 
 
 @dataclass(frozen=True)
@@ -153,4 +154,4 @@ class Session:
             raise ProtocolError(f"parameters of {len(payload)} bytes, expected {4 * self._size}")
         self._version = work.version
         arrived = m.Arrived(work.session, work.round, work.attempt)
-        return [Send(arrived), Compute(work, np.frombuffer(payload, "<f4"))]
+        return [Send(arrived), Compute(work, np.frombuffer(payload, FLOAT))]

@@ -8,13 +8,12 @@ from engine.compute.fingerprint import own_difference
 from engine.coordinator.config import Config, Environment
 from engine.coordinator.membership import Member, Membership
 from engine.coordinator.notices import Notice, NoticeKind
-from engine.coordinator.reduction import FLOAT
 from engine.coordinator.relay_processes import RelayProcesses
 from engine.errors import ProtocolError
 from engine.nn.parameters import Vector
 from engine.wire import Received, relays
 from engine.wire import messages as m
-from engine.wire.shared_memory import PLACES, SLOTS
+from engine.wire.shared_memory import FLOAT, PLACES, SLOTS
 
 LOOK = 0.25  # seconds between looks at the local workers while nothing comes in
 PING = 5.0  # seconds between messages that tell idle workers that the coordinator is alive

@@ -27,8 +27,7 @@ from engine.compute.tally import WIRE, Tally, size_of
 from engine.errors import ProtocolError
 from engine.nn.parameters import Vector
 from engine.wire import messages as m
-
-FLOAT = np.dtype("<f4")  # of gradients in messages and shared memory
+from engine.wire.shared_memory import FLOAT
 
 
 class _Formed:

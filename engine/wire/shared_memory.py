@@ -24,6 +24,7 @@ import numpy as np
 from engine.kernels.table import Counts
 from engine.nn.parameters import Vector
 
+FLOAT = np.dtype("<f4")  # of vectors, here and in messages
 SLOTS = 4  # gradients of a worker in one round; further blocks go by socket
 SUMS = 6  # sums that a worker may form in one round
 PLACES = SLOTS + SUMS  # vectors of a worker
@@ -92,7 +93,7 @@ class SharedMemory:
         os.close(self.descriptor)
 
     def _vector(self, number: int) -> Vector:
-        return np.frombuffer(self._memory, np.float32, self._size, self._start + number * self._stride)
+        return np.frombuffer(self._memory, FLOAT, self._size, self._start + number * self._stride)
 
 
 def read_token(descriptor: int, worker: int) -> str:

@@ -29,11 +29,11 @@ from engine.errors import ProtocolError
 from engine.nn.parameters import Vector
 from engine.wire import exchange, relays
 from engine.wire import messages as m
+from engine.wire.shared_memory import FLOAT
 from workers.relay.links import Dial, Expect, Forget, LinkAction, LinkEvent, Met, Present, Said, Tell, Unsent
 from workers.session import Send
 
 MOST = 64  # pieces of one member for one round
-FLOAT = np.dtype("<f4")
 
 Action = LinkAction | Send
 Key = tuple[tree.Block, int]  # a block, and whose answer it is

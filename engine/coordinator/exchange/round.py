@@ -8,11 +8,11 @@ import numpy as np
 from engine.compute import tree
 from engine.compute.sums import Sums, add
 from engine.coordinator.exchange.roster import Candidate
-from engine.coordinator.reduction import FLOAT
 from engine.errors import ProtocolError
 from engine.nn.parameters import Vector
 from engine.wire import exchange
 from engine.wire.messages import Frame
+from engine.wire.shared_memory import FLOAT
 
 
 class ExchangeRound:
