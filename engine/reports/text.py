@@ -39,6 +39,11 @@ def when(moment: str | float | None) -> tuple[str, ...]:
     return local.strftime("%Y-%m-%d"), local.strftime("%H:%M:%S")
 
 
+def data_name(name: str, generated: bool) -> str:
+    """Return what a data set is called: "mnist", or "generated letters" where a program made its samples."""
+    return f"generated {name}" if generated else name
+
+
 def size(count: float) -> str:
     """Return a number of bytes in decimal units."""
     if count < 1000:

@@ -54,7 +54,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     from engine.checkpoint import load as load_checkpoint
     from engine.compute.tally import MOST
     from engine.network import network_from
-    from engine.reports.text import CLASSES
+    from engine.reports.text import CLASSES, data_name
 
     path = chosen_checkpoint(arguments)
     checkpoint = load_checkpoint(path)
@@ -72,9 +72,8 @@ def _evaluate(arguments: argparse.Namespace) -> int:
         told = {"data": data.name, "generated": data.generated, "part": part} | validation.asdict()
         print_json_line(told | ({"classes": classes} if classes else {}))
         return 0
-    kind = "generated " if data.generated else ""
     of = f"{validation.total} rows of" if network.values else f"{validation.correct} of {validation.total}"
-    print(f"{validation.text()} ({of} {kind}{data.name}, {part} part)")
+    print(f"{validation.text()} ({of} {data_name(data.name, data.generated)}, {part} part)")
     print(f"mean loss {validation.loss:.4f}")
     for name, error in zip(target_names(network), root_mean_squared_errors(network, data.part(part)), strict=True):
         print(f"root mean squared error of {name} {error:.6g}")

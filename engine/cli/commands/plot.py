@@ -128,6 +128,7 @@ def _confusion(arguments: argparse.Namespace) -> "Drawing":
     from engine.cli.commands.evaluate import data_for
     from engine.network import network_from
     from engine.reports.plots import confusion
+    from engine.reports.text import data_name
 
     path = chosen_checkpoint(arguments)
     checkpoint = load(path)
@@ -137,9 +138,8 @@ def _confusion(arguments: argparse.Namespace) -> "Drawing":
     classes = (*data.classes, *network.classes[len(data.classes) :])
     part = data.validating
     found = confusion.answers(network.probabilities(part.inputs, len(classes)), part.labels)
-    kind = "generated " if data.generated else ""
     name = path.resolve().stem
-    title = f"{name} (step {checkpoint.step}) on {kind}{data.name}"
+    title = f"{name} (step {checkpoint.step}) on {data_name(data.name, data.generated)}"
     return confusion.draw(found, confusion.images_of(part), classes, title), f"confusion-{name}"
 
 

@@ -62,7 +62,7 @@ def _begin_again(result: "Result") -> None:
 
 
 def _print_summary(result: "Result", own: str | None) -> None:
-    from engine.reports.text import size
+    from engine.reports.text import data_name, size
 
     seen, more = result.validation, f" --import {shlex.quote(own)}" if own else ""
     if result.state == "interrupted":
@@ -71,7 +71,7 @@ def _print_summary(result: "Result", own: str | None) -> None:
     elif not result.steps_taken:
         print(f"No step was taken: {result.reason}. Give more --steps, --epochs, --time-limit or --target to continue.")
     if seen is not None:
-        data = f"generated {result.data}" if result.generated else result.data
+        data = data_name(result.data, result.generated)
         what = f"{seen.correct} of {seen.total} {data}" if seen.r2 is None else f"{seen.total} rows of {data}"
         print(f"{seen.text()} ({what}) after {seen.step} steps")
     who = f"{result.workers or 'no'} worker" + "s" * (result.workers != 1)

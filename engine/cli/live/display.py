@@ -4,6 +4,7 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING
 
+from engine.reports.text import data_name
 from engine.training.reporter import Reporter, RunInfo, StepReport
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ RECENT = 100  # batches whose mean loss and % correct are shown: single ones jum
 
 def describe(info: RunInfo) -> str:
     """Return a line about a run that starts, one on the parts of its data, and one for each note on how it was read."""
-    data = f"generated {info.data}" if info.generated else info.data
+    data = data_name(info.data, info.generated)
     workers = f"{info.workers} worker{'s' * (info.workers > 1)}" if info.workers else "this process"
     text = f"run {info.run}: {info.model} ({info.parameters:,} parameters) on {info.train_samples:,} {data}, {workers}"
     text += f", from step {info.step}" if info.step else ""

@@ -7,7 +7,7 @@ from engine.records import Event, Run, RunRecord, Validation, Worker
 from engine.reports.groups import best_checkpoint, groups
 from engine.reports.page.document import Section
 from engine.reports.page.html import Html, join, pairs, picture, remark, table, tag, text
-from engine.reports.text import EVENTS, duration, number, shown, validation_columns, when, worker_columns
+from engine.reports.text import EVENTS, data_name, duration, number, shown, validation_columns, when, worker_columns
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ def header(run: Run) -> Html:
 
 def _task(run: Run) -> str:
     """Return one line on what was trained on what, and how."""
-    data = f"generated {shown(run['data'])}" if run["generated"] else shown(run["data"])
+    data = data_name(shown(run["data"]), run["generated"])
     count = run["workers"]
     who = f"{count} worker processes" if count and count > 1 else "1 worker process" if count else "one process"
     return f"{shown(run['model'])} on {data}: {shown(run['optimizer'])}, learning rate {run['lr']:g}, {who}"

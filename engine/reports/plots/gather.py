@@ -14,8 +14,7 @@ from matplotlib.figure import Figure
 from engine.errors import RecordsError
 from engine.records import Run, history, reading, run_in, snapshots
 from engine.records.history import Connection
-from engine.reports.plots import classes, filters, histogram, kernel, layers, progress, workers
-from engine.reports.plots.titles import literal
+from engine.reports.plots import classes, filters, histogram, kernel, layers, progress, titles, workers
 
 Drawing = tuple[Figure, str]
 # More than these are not seen in a picture of some 1,000 points across, and take long to read and to draw.
@@ -50,8 +49,7 @@ def draw_classes(db: Path, wanted: str | None) -> Drawing:
         rows = history.classes(connection, number)
     if not rows:
         raise RecordsError(f"run {number} has no counts of its classes: it predicts values, or was not validated")
-    kind = "generated " if run["generated"] else ""
-    title = f"run {number}, step {rows[0]['batchno']}, {kind}{literal(run['data'])}"
+    title = f"run {number}, step {rows[0]['batchno']}, {titles.data(run)}"
     return classes.draw(rows, title), f"classes-{number}"
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from engine.records import Run
-from engine.reports.text import shown
+from engine.reports.text import data_name, shown
 
 
 def literal(text: str) -> str:
@@ -16,8 +16,12 @@ def literal(text: str) -> str:
 
 def task(run: Run) -> str:
     """Return what was learned: "letters on generated letters"."""
-    kind = "generated " if run["generated"] else ""
-    return f"{literal(run['model'])} on {kind}{literal(run['data'])}"
+    return f"{literal(run['model'])} on {data(run)}"
+
+
+def data(run: Run) -> str:
+    """Return what it was learned from: "generated letters"."""
+    return data_name(literal(run["data"]), run["generated"])
 
 
 def method(run: Run) -> str:
