@@ -9,9 +9,9 @@ from typing import Any
 from engine.cli import read_options
 from engine.cli.import_option import add_import_option
 from engine.errors import SettingsError
-from engine.settings import DATA, FILES, FORMER_NAMES, LENGTH, OPTIMIZER, SCHEDULE, TRAINING, Settings
+from engine.settings import DATA, FILES, LENGTH, OPTIMIZER, SCHEDULE, TRAINING, Settings
 from engine.settings.workers import WorkersSettings
-from engine.system.spelling import hint
+from engine.system.spelling import FORMER_NAMES, hint
 from engine.system.toml import read_toml
 from engine.training.defaults import DEFAULT_DB
 

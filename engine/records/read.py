@@ -20,6 +20,7 @@ from engine.records.schema import COLUMNS
 from engine.records.status import RunStatus
 from engine.system.file_system import lacking
 from engine.system.processes import alive
+from engine.system.spelling import FORMER_NAMES
 
 # A run that was killed, or still runs, has no totals yet: take them from its rows, by key, as there may be many. Speed
 # is that of its last 50 steps.
@@ -52,7 +53,6 @@ _STAND_INS = {
     "images_per_second": "speed",
 }
 KILLED = "its process was killed or crashed"
-FORMER_SETTINGS = {"mailbox": "shared_memory"}  # what settings were called in runs of earlier versions
 
 
 @contextmanager
@@ -173,7 +173,7 @@ def _run(row: dict[str, Any], path: Path) -> Run:
         found = row.pop(stand_in)
         if row.get(column) is None or row["state"] == RunStatus.RUNNING:
             row[column] = found
-    row["settings"] = {FORMER_SETTINGS.get(name, name): value for name, value in _parsed(row["settings"]).items()}
+    row["settings"] = {FORMER_NAMES.get(name, name): value for name, value in _parsed(row["settings"]).items()}
     row["versions"] = _parsed(row["versions"])
     row["snapshot_schedule"] = _parsed(row["snapshot_schedule"])
     row["generated"] = bool(row["generated"])

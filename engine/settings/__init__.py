@@ -2,14 +2,13 @@
 
 from engine.settings.field import DATA, FILES, LENGTH, OPTIMIZER, SCHEDULE, TRAINING
 from engine.settings.given import given_settings, settings_of
-from engine.settings.settings import ENDS, FORMER_NAMES, TRAJECTORY, Settings, SettingsDict
+from engine.settings.settings import ENDS, TRAJECTORY, Settings, SettingsDict
 from engine.settings.training import default_microbatch
 
 __all__ = [
     "DATA",
     "ENDS",
     "FILES",
-    "FORMER_NAMES",
     "LENGTH",
     "OPTIMIZER",
     "SCHEDULE",

@@ -15,9 +15,7 @@ from engine.settings.training import TrainingDict, TrainingSettings, default_mic
 from engine.settings.workers import WorkersDict, WorkersSettings
 from engine.system.cores import usable_cores
 from engine.system.ranges import check_value
-from engine.system.spelling import hint
-
-FORMER_NAMES = {"mailbox": "shared_memory"}  # in checkpoints, configuration files and commands of earlier versions
+from engine.system.spelling import FORMER_NAMES, hint
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,9 @@
-"""Finds the name that was probably meant: a misspelt one, or what other programs call the same thing."""
+"""Finds the name that was probably meant: a misspelt one, a former one, or what other programs call the same thing."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+FORMER_NAMES = {"mailbox": "shared_memory"}  # of settings: in records, checkpoints, files and commands of old versions
 # What other programs call our options; a name may stand for several, of which a command has one.
 OTHER_NAMES = {
     "data": "dataset data-dir data-path datadir train-data",

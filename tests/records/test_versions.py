@@ -18,7 +18,6 @@ from engine.records import (
     find_sweep,
     history,
     list_runs,
-    read,
     read_run,
     read_trials,
     reading,
@@ -26,7 +25,6 @@ from engine.records import (
     snapshots,
 )
 from engine.records.schema import COLUMNS, INDEXES, VERSION
-from engine.settings import FORMER_NAMES
 from tests.records.test_snapshots import KERNEL, RUN, noise, snapshot
 
 FOURTH = Path(__file__).parent / "version_4.sql"
@@ -87,7 +85,6 @@ def test_settings_are_read_by_their_present_names(tmp_path: Path) -> None:
     settings = list_runs(fourth(tmp_path / "r.db"))[0]["settings"]
     assert settings["shared_memory"] is True
     assert "mailbox" not in settings
-    assert read.FORMER_SETTINGS == FORMER_NAMES, "records may not import settings"
 
 
 def test_a_database_of_the_fourth_version_becomes_like_a_new_one_and_keeps_its_rows(tmp_path: Path) -> None:
