@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from pathlib import Path
-from typing import Protocol
+from typing import IO, Protocol
 
 from engine.kernels.environment import BACKEND
 from engine.nn.own.imports import imported
@@ -106,12 +106,17 @@ def shared_out(count: int, places: Sequence[int]) -> list[int]:
     return given
 
 
+def tail(file: IO[bytes], begin: int = 0) -> str:
+    """Return the last `TAIL` bytes of a log as text, but nothing before the byte `begin`."""
+    file.seek(max(begin, file.seek(0, os.SEEK_END) - TAIL))
+    return file.read(TAIL).decode(errors="replace").strip()
+
+
 def last_words(log: Path, begin: int = 0) -> str:
     """Return the last lines of a log, from the byte `begin` on."""
     try:
         with log.open("rb") as file:
-            file.seek(max(begin, file.seek(0, 2) - TAIL))
-            return file.read(TAIL).decode(errors="replace").strip()
+            return tail(file, begin)
     except OSError as error:
         return f"({log} cannot be read: {error.strerror})"
 

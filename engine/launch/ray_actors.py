@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from engine.errors import SettingsError, WorkersError
-from engine.launch.launcher import TAIL, Join, Place, State, shell_command
+from engine.launch.launcher import Join, Place, State, shell_command, tail
 
 CORES = 1  # of an actor: Ray spreads them, and workers on one node share nothing that a larger one would save
 ANSWER = 2.0  # seconds in which an actor that is up says how it is
@@ -30,8 +30,7 @@ class _Pipe:
         code = self._popen.poll()
         if code is None:
             return os.uname().nodename, None, ""
-        self._said.seek(max(0, self._said.seek(0, os.SEEK_END) - TAIL))
-        return os.uname().nodename, code, self._said.read().decode(errors="replace").strip()
+        return os.uname().nodename, code, tail(self._said)
 
     def leave(self) -> None:
         """Close the pipe, and wait for the end."""

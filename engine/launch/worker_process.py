@@ -9,13 +9,12 @@ from collections.abc import Callable, Sequence
 
 from engine.launch.command import worker_command, worker_environment
 from engine.launch.fork_server import Forked, ForkServer
+from engine.launch.launcher import tail
 from engine.launch.pinning import Pinning
 from engine.system.logs import VARIABLE
 from engine.system.signals import near_limit_blocked
 
 logger = logging.getLogger("gradsum.launch")
-
-TAIL = 2000  # bytes of its standard error that are worth quoting: the last ones
 
 
 class WorkerProcess:
@@ -84,8 +83,7 @@ class WorkerProcess:
         except subprocess.TimeoutExpired:
             self.kill()
         with self._errors as errors:
-            errors.seek(max(0, errors.seek(0, os.SEEK_END) - TAIL))
-            said = errors.read(TAIL).decode(errors="replace").strip()
+            said = tail(errors)
         return describe_end(self._process.wait()), said
 
     def _close_pipe(self) -> None:
