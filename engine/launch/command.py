@@ -4,7 +4,7 @@ import os
 import sys
 from pathlib import Path
 
-from engine.system import places
+from engine.system import logs, places
 from engine.system.blas import ONE_THREAD
 
 START = Path(__file__).resolve().parents[2] / "workers" / "__main__.py"
@@ -22,3 +22,13 @@ def worker_command(*arguments: str) -> list[str]:
 def worker_environment() -> dict[str, str]:
     """Return this process's environment with one BLAS thread, and with the cache that this process uses."""
     return os.environ | ONE_THREAD | {places.VARIABLE: str(places.cache_folder())}
+
+
+def local_environment() -> dict[str, str]:
+    """Return the same for a worker whose standard error is kept in a file, to be quoted when it fails: it logs nothing.
+
+    The file would grow for as long as the run lasts, and the log be quoted as an error.
+    """
+    environment = worker_environment()
+    environment.pop(logs.VARIABLE, None)
+    return environment

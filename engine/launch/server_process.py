@@ -11,9 +11,8 @@ import traceback
 from collections.abc import Callable
 from typing import IO, NoReturn, Protocol
 
-from engine.launch.command import START, worker_command, worker_environment
+from engine.launch.command import START, local_environment, worker_command
 from engine.system.descriptors import keep, readable
-from engine.system.logs import VARIABLE
 from engine.system.signals import NEAR_LIMIT, SIGNALS, blocked, handled, near_limit_blocked
 
 OPTION = "--fork-server"  # followed by the number of the descriptor that it listens on
@@ -39,7 +38,7 @@ def executed(
         return subprocess.Popen(
             command(OPTION, str(control.fileno())),
             pass_fds=[control.fileno()],
-            env=_environment(),
+            env=local_environment(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=errors,
@@ -103,7 +102,7 @@ def _serve(control: socket.socket, errors: IO[bytes], before: set[int]) -> NoRet
         keep([null, null, errors.fileno(), control.fileno()], [0, 1, 2, place])
         sys.stdin, sys.stdout = open(0, closefd=False), open(1, "w", closefd=False)  # noqa: SIM115 - they stay
         sys.stderr = open(2, "w", buffering=1, errors="backslashreplace", closefd=False)  # noqa: SIM115
-        environment = _environment()
+        environment = local_environment()
         os.environ.clear()
         os.environ.update(environment)
         sys.argv = [str(START), OPTION, str(place)]
@@ -114,9 +113,3 @@ def _serve(control: socket.socket, errors: IO[bytes], before: set[int]) -> NoRet
         traceback.print_exc()
     finally:
         os._exit(code)
-
-
-def _environment() -> dict[str, str]:
-    environment = worker_environment()
-    environment.pop(VARIABLE, None)  # as in WorkerProcess
-    return environment

@@ -7,11 +7,10 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Sequence
 
-from engine.launch.command import worker_command, worker_environment
+from engine.launch.command import local_environment, worker_command
 from engine.launch.fork_server import Forked, ForkServer
 from engine.launch.launcher import tail
 from engine.launch.pinning import Pinning
-from engine.system.logs import VARIABLE
 from engine.system.signals import near_limit_blocked
 
 logger = logging.getLogger("gradsum.launch")
@@ -94,13 +93,11 @@ class WorkerProcess:
 
 def _start(command: list[str], standard: tuple[int, int], inherited: Sequence[int]) -> "subprocess.Popen[bytes]":
     """Start a process with these descriptors as standard input and error."""
-    environment = worker_environment()
-    environment.pop(VARIABLE, None)  # the file would grow for as long as the run lasts, and be quoted as an error
     with near_limit_blocked():
         return subprocess.Popen(
             command,
             pass_fds=inherited,
-            env=environment,
+            env=local_environment(),
             stdin=standard[0],
             stdout=subprocess.DEVNULL,
             stderr=standard[1],
