@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from engine.cli.parallel import in_parallel
 from engine.errors import CheckpointError, DataError, StorageError, UsageError
 from engine.records import Run, reading, snapshots
+from engine.reports.groups import scores
 from engine.reports.page import Picture, Pictures
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def pictures(db: Path, run: Run, say: Say) -> Pictures:
     from engine.reports.plots import gather
 
     number, name = run["startID"], str(run["startID"])
-    what = "loss and percent correct" if run["best_r2"] is None else "loss and R²"
+    what = "loss and R²" if scores(run).r2 else "loss and percent correct"
     single = [
         Task("what is taken for what", partial(_draw_mistakes, run)),
         Task(what, partial(gather.draw_progress, db, [name], "batch")),

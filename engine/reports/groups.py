@@ -1,11 +1,12 @@
-"""What is known of a run, in the groups in which people look at it."""
+"""What is known of a run, as people look at it: its scores, and its columns in groups."""
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from engine.checkpoint import kept
 from engine.records import Run
+from engine.reports.text import number
 
 _RESULTS = (
     "state",
@@ -52,6 +53,30 @@ _PLACE = (
     "command",
     "folder",
 )
+
+
+class Scores(NamedTuple):
+    """How a run did in its best validation and in its last one: percent correct, or `r2`. None where there was none."""
+
+    r2: bool
+    best: float | None
+    last: float | None
+
+    @property
+    def name(self) -> str:
+        """What the scores are called."""
+        return "R²" if self.r2 else "% correct"
+
+    def cell(self, score: float | None) -> str:
+        """Return a score without its unit, "-" for None."""
+        return number(score, ".4f" if self.r2 else ".2f")
+
+
+def scores(run: Run) -> Scores:
+    """Return the scores of a run: percent correct, or R² where values are predicted."""
+    if run["best_r2"] is None:
+        return Scores(False, run["best_percent"], run["last_percent"])
+    return Scores(True, run["best_r2"], run["last_r2"])
 
 
 def best_checkpoint(run: Run) -> Path | None:

@@ -7,7 +7,7 @@ from engine.cli.arguments import add_database
 from engine.cli.command import Command
 from engine.cli.tables import STYLES, add_forms, console, print_csv, print_json, table
 from engine.records import COLUMNS, Run, list_runs, look
-from engine.reports.groups import best_checkpoint
+from engine.reports.groups import best_checkpoint, scores
 from engine.reports.text import number, shown, when
 
 _WIDE = 120  # columns from which on a run takes one line
@@ -74,14 +74,15 @@ def _print_table(runs: list[Run]) -> None:
 
 
 def _best(run: Run) -> str:
-    """Return the best percent correct, or R², with a star if the network that had it is gone."""
-    score = number(run["best_percent"], ".2f") if run["best_r2"] is None else f"R² {run['best_r2']:.4f}"
+    """Return the best score, with a star if the network that had it is gone."""
+    found = scores(run)
+    score = f"{'R² ' if found.r2 else ''}{found.cell(found.best)}"
     return score if run["best_step"] is None or best_checkpoint(run) else f"{score}*"
 
 
 def _last(run: Run) -> str:
-    """Return the last percent correct, or R²."""
-    return number(run["last_percent"], ".2f") if run["last_r2"] is None else f"{run['last_r2']:.4f}"
+    found = scores(run)
+    return found.cell(found.last)
 
 
 def _cells(run: Run) -> dict[str, tuple[str, ...]]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from engine.records import Event, Run, RunRecord, Validation, Worker
-from engine.reports.groups import best_checkpoint, groups
+from engine.reports.groups import best_checkpoint, groups, scores
 from engine.reports.page.document import Section
 from engine.reports.page.html import Html, join, pairs, picture, remark, table, tag, text
 from engine.reports.text import EVENTS, data_name, duration, number, shown, validation_columns, when, worker_columns
@@ -64,13 +64,10 @@ def results(run: Run) -> Section:
 
 
 def _scores(run: Run) -> dict[str, str]:
-    """Return the best and the last score: percent correct, or R² where values are predicted."""
-    what, form, best, last = "% correct", ".2f", run["best_percent"], run["last_percent"]
-    if run["best_r2"] is not None:
-        what, form, best, last = "R²", ".4f", run["best_r2"], run["last_r2"]
-    step = run["best_step"]
+    """Return the best and the last score, by what they are."""
+    found, step = scores(run), run["best_step"]
     which = f", after step {step:,}" + ("" if best_checkpoint(run) else ", not kept") if step else ""
-    return {f"best {what}{which}": number(best, form), f"last {what}": number(last, form)}
+    return {f"best {found.name}{which}": found.cell(found.best), f"last {found.name}": found.cell(found.last)}
 
 
 def progress(curves: Picture, rows: Sequence[Validation]) -> Section:
