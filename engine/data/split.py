@@ -95,6 +95,10 @@ class Split:
         """Measure the inputs."""
         return Normalisation.of(self._inputs, self._rows)
 
+    def target_normalisation(self) -> Normalisation | None:
+        """Measure the targets; None where they are labels."""
+        return Normalisation.of(self.targets.view(np.float32)) if self.has_values else None
+
     @property
     def has_features(self) -> bool:
         """Whether inputs are features rather than images."""

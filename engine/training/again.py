@@ -6,11 +6,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from engine.checkpoint import Checkpoint, RunState
 from engine.compute.fingerprint import fingerprint
-from engine.data import Dataset, Normalisation, load
+from engine.data import Dataset, load
 from engine.data.cache import store
 from engine.data.collection import Progress
 from engine.data.sources import full_path, is_there
@@ -110,7 +108,7 @@ def again(
         folder=folder / "checkpoints",
         rates=rates_of(stored),
         checkpoint=first and replace(first, run=replace(first.run, versions={})),  # which other bits would be, is seen
-        values=Normalisation.of(dataset.train.targets.view(np.float32)) if dataset.train.has_values else None,
+        values=dataset.train.target_normalisation(),
     )
 
 

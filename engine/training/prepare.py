@@ -6,13 +6,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from engine import checkpoint as checkpoints
 from engine.checkpoint import Checkpoint, RunState
 from engine.compute.evaluator import NO_AUGMENTATION
 from engine.compute.tally import MOST
-from engine.data import Dataset, Measure, Normalisation, load
+from engine.data import Dataset, Measure, load
 from engine.data.augmentation import augmentation_of
 from engine.data.cache import store
 from engine.data.collection import Progress
@@ -116,7 +114,7 @@ def prepare(
         name=called,
         reading=reading,
         match=start.match(model.layout()) if start else None,
-        values=Normalisation.of(dataset.train.targets.view(np.float32)) if dataset.train.has_values else None,
+        values=dataset.train.target_normalisation(),
     )
 
 
