@@ -43,6 +43,12 @@ def kernels_fingerprint() -> str:
     return f"{_program()}; {arithmetic}"
 
 
+def differences(theirs: str, ours: str) -> tuple[str, str]:
+    """Return those parts of each fingerprint, between semicolons, that the other does not have."""
+    a, b = (line.split("; ") for line in (theirs, ours))
+    return "; ".join(part for part in a if part not in b), "; ".join(part for part in b if part not in a)
+
+
 def own_difference(theirs: str, ours: str) -> str:
     """Return how the own code of a worker differs from ours, by both fingerprints, and what to do; empty if not."""
     parts = ([part[len(OWN) :] for part in line.split("; ") if part.startswith(OWN)] for line in (theirs, ours))

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from engine.compute.fingerprint import own_difference
+from engine.compute.fingerprint import differences, own_difference
 from engine.coordinator.config import Config, Environment
 from engine.coordinator.membership import Member, Membership
 from engine.coordinator.notices import Notice, NoticeKind
@@ -64,8 +64,8 @@ class Peers:
         if self._endpoint.is_local(peer):
             self._supervisor.trust(hello.host, hello.pid)
         if hello.numerics != self._numerics:
-            theirs, ours = different(hello.numerics, self._numerics)
-            more = different(hello.libraries, self._libraries)
+            theirs, ours = differences(hello.numerics, self._numerics)
+            more = differences(hello.libraries, self._libraries)
             reason = f"it would compute different bits, with {_and(theirs, more[0])} (here: {_and(ours, more[1])})"
             reason = own_difference(hello.numerics, self._numerics) or reason
             self._differs(peer, f"{hello.host}:{hello.pid}", reason)
@@ -100,7 +100,7 @@ class Peers:
         if ready.schema != self._schema:
             raise ProtocolError(f"its parameters have layout {ready.schema}, expected {self._schema}")
         if ready.proof != self._proof:
-            theirs, ours = different(member.libraries, self._libraries)
+            theirs, ours = differences(member.libraries, self._libraries)
             with_ = f", with {theirs} (here: {ours})" if theirs or ours else ", with the same libraries and processor"
             self._differs(peer, member.name, f"it computes different bits of this job{with_}")
             return None
@@ -220,12 +220,6 @@ class Peers:
         """Tell all workers that the run is over."""
         for peer in self._members.peers():
             self.send(peer, m.Stop(self._session, "the run is over"))
-
-
-def different(theirs: str, ours: str) -> tuple[str, str]:
-    """Return those of the parts of both lines, between semicolons, that the other has not."""
-    a, b = (line.split("; ") for line in (theirs, ours))
-    return "; ".join(part for part in a if part not in b), "; ".join(part for part in b if part not in a)
 
 
 def _and(*parts: str) -> str:

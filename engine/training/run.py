@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.checkpoint import Checkpoint, DataState, RunState
-from engine.compute.fingerprint import fingerprint, libraries
+from engine.compute.fingerprint import differences, fingerprint, libraries
 from engine.compute.job import Job
 from engine.compute.validation import Scorer
 from engine.data import Dataset, Normalisation, Sampler, Usage
@@ -168,10 +168,7 @@ class Run:
         there = self.checkpoint.run.versions.get(NUMERICS) if self.checkpoint else None
         if there in (None, here):
             return ""
-        was, now = (
-            "; ".join(part for part in one.split("; ") if part not in other.split("; "))
-            for one, other in ((there, here), (here, there))
-        )
+        was, now = differences(there, here)
         return f"continuing, but results will not be bit-identical to those without a stop (was {was}, now {now})"
 
 
