@@ -18,8 +18,9 @@ from engine.errors import GradsumError
 from engine.kernels import choose
 from engine.reports.text import size
 from engine.system import cores, places
-from engine.system.descriptors import descriptor_limit, raise_descriptor_limit
+from engine.system.descriptors import descriptor_limit, raise_descriptor_limit, relayed_within
 from engine.system.file_system import lacking
+from engine.system.files import check_writable
 from engine.wire.shared_memory import shared_memory_for
 
 ROOM = 1 << 30  # bytes that should be free in the cache
@@ -79,7 +80,7 @@ def _folder() -> Finding:
 def _writable(what: str, folder: Path, instead: str) -> Finding:
     """Say whether files can be written to `folder`, and what to do `instead`."""
     try:
-        tempfile.TemporaryFile(dir=folder).close()
+        check_writable(folder)
     except OSError as error:
         return Finding(what, False, f"{folder} cannot be written ({error.strerror}): make it so, {instead}")
     free = shutil.disk_usage(folder).free
@@ -108,7 +109,7 @@ def _descriptors() -> Finding:
     raise_descriptor_limit()
     limit = descriptor_limit()
     if limit < DESCRIPTORS:
-        text = f"only {limit} files may be open, enough for {max(0, limit - 48) // 5} workers: ulimit -n {DESCRIPTORS}"
+        text = f"only {limit} files may be open, enough for {relayed_within(limit)} workers: ulimit -n {DESCRIPTORS}"
         return Finding("descriptors", False, text)
     return Finding("descriptors", True, f"{limit} files may be open")
 

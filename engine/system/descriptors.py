@@ -47,6 +47,11 @@ def need_for_relay(processes: int) -> None:
     need_descriptors(RELAY + RELAYED * processes, f"a relay with {processes} processes")
 
 
+def relayed_within(limit: int) -> int:
+    """Return how many processes a relay can have with `limit` file descriptors: for each as many as a coordinator."""
+    return max(0, limit - RELAY) // RELAYED
+
+
 def readable(descriptor: int, timeout: float | None, or_writable: bool = False) -> bool:
     """Wait up to `timeout` seconds (None: for good) until something can be read, or what was written to is closed.
 
