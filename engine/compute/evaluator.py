@@ -10,7 +10,7 @@ from engine.compute import tree
 from engine.compute.job import Job
 from engine.compute.program import Program, Workspace, compile_model
 from engine.compute.sums import Sums, add, bits_of
-from engine.compute.tally import MOST, Tally
+from engine.compute.tally import MAX_TALLIED, Tally
 from engine.data import Dataset, Normalisation, Sampler, Split, Targets, augment, stream
 from engine.data.augmentation import augmentation_of
 from engine.errors import DataError
@@ -73,7 +73,7 @@ class SplitEvaluator:
             inputs, targets = self._split.take(slice(part[0] * size, part[1] * size))
             program = self._program(len(targets))
             loss, correct = program.evaluate(self._normalise(inputs), self._target(targets))
-            tallied = self._values is None and self._model.classes <= MOST
+            tallied = self._values is None and self._model.classes <= MAX_TALLIED
             return Sums(loss, correct, tally=Tally.of(program.outputs, targets.view(np.int32)) if tallied else None)
 
         return tree.evaluate_block(block, leaf, add, self._at_once)

@@ -4,7 +4,7 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from engine.compute.tally import MOST
+from engine.compute.tally import MAX_TALLIED
 from engine.data import Normalisation
 from engine.data.augmentation import augmentation_of
 from engine.errors import GradsumError, ProtocolError
@@ -37,7 +37,7 @@ class Job:
     @property
     def tallied(self) -> int:
         """How many outputs the tally of a validation has; 0: there is none."""
-        return self.model.classes if self.values is None and self.model.classes <= MOST else 0
+        return self.model.classes if self.values is None and self.model.classes <= MAX_TALLIED else 0
 
     def describe(self) -> dict[str, Any]:
         """Return plain data from which `job_from` rebuilds the job."""

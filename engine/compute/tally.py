@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Counts = NDArray[np.int64]
-MOST = 128  # outputs; the counts of more would be larger than gradients
+MAX_TALLIED = 128  # outputs; the counts of more would be larger than gradients
 WIRE = np.dtype("<u4")
 
 

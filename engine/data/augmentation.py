@@ -11,7 +11,7 @@ from engine.system.spelling import hint
 
 EXAMPLE = "shift=2,flip,rotate=10,crop,noise=5"
 CROP = 0.2
-MOST = 4096  # pixels of shift, or of noise
+MAX_PIXELS = 4096  # pixels of shift, or of noise
 
 
 @dataclass(frozen=True)
@@ -53,8 +53,8 @@ def _wrong(asked: str, why: str) -> SettingsError:
 
 
 def _whole(name: str, text: str | None, asked: str) -> int:
-    if text is None or not re.fullmatch(r"[0-9]{1,4}", text) or not 1 <= int(text) <= MOST:
-        raise _wrong(asked, f"{name} wants a whole number from 1 to {MOST}, {name}=2")
+    if text is None or not re.fullmatch(r"[0-9]{1,4}", text) or not 1 <= int(text) <= MAX_PIXELS:
+        raise _wrong(asked, f"{name} wants a whole number from 1 to {MAX_PIXELS}, {name}=2")
     return int(text)
 
 

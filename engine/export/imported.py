@@ -16,7 +16,7 @@ from engine.export.torch_names import own_names
 from engine.export.trained import LISTS, TABLES
 from engine.nn.loss_options import SQUARED_ERROR
 from engine.nn.model import Model, load_model, model_from
-from engine.nn.parameters import LEAST, MOST, Layout
+from engine.nn.parameters import FLOAT_MAX, FLOAT_MIN, Layout
 
 SHAPE, CLASSES = (28, 28, 1), 26  # where nothing else says it, as for `gradsum inspect`
 LARGEST_BYTE = 255.0
@@ -133,12 +133,12 @@ def _normalisation(model: Model, asked: Asked, said: Mapping[str, Any]) -> dict[
         return given
     size, unit = model.shape[-1], LARGEST_BYTE if len(model.shape) == 3 else 1.0
     mean, deviation = asked.mean or (0.0,), asked.deviation or (1.0,)
-    for name, numbers, least in (("mean", mean, -np.inf), ("deviation", deviation, LEAST)):
+    for name, numbers, least in (("mean", mean, -np.inf), ("deviation", deviation, FLOAT_MIN)):
         if len(numbers) not in (1, size):
             raise SettingsError(f"--{name} must be one number, or {size} with commas between, got {len(numbers)}")
-        if not all(abs(number) <= MOST for number in numbers) or min(numbers) < least:  # nan is not
-            above = f" and at least {LEAST:.3g}" if least > 0 else ""
-            raise SettingsError(f"--{name} must be at most {MOST:.3g}{above}, the range of float32, got {numbers}")
+        if not all(abs(number) <= FLOAT_MAX for number in numbers) or min(numbers) < least:  # nan is not
+            above = f" and at least {FLOAT_MIN:.3g}" if least > 0 else ""
+            raise SettingsError(f"--{name} must be at most {FLOAT_MAX:.3g}{above}, the range of float32, got {numbers}")
         if unit != 1 and max(numbers) > 1:
             raise SettingsError(f"--{name} is that of pixels from 0 to 1, got {max(numbers):g}: divide it by 255")
     return {

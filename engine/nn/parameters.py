@@ -17,7 +17,7 @@ from engine.kernels import choose
 from engine.kernels.streams import Purpose, Stream
 
 Vector = NDArray[np.float32]
-LEAST, MOST = float(np.finfo(np.float32).tiny), float(np.finfo(np.float32).max)  # above 0, in full precision
+FLOAT_MIN, FLOAT_MAX = float(np.finfo(np.float32).tiny), float(np.finfo(np.float32).max)  # above 0, in full precision
 ALIGNMENT = 64  # bytes: one cache line, one AVX-512 register
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.compute.fingerprint import fingerprint, libraries
-from engine.compute.tally import MOST, WIRE, size_of
+from engine.compute.tally import MAX_TALLIED, WIRE, size_of
 from engine.coordinator.arbiter import Arbiter, timed_proof
 from engine.coordinator.config import Config, Environment
 from engine.coordinator.coordinator import Coordinator
@@ -38,7 +38,7 @@ from engine.wire.relays import CREDITS_LIMIT
 from engine.wire.shared_memory import SharedMemory, shared_memory_for
 from engine.wire.tracebacks import TRACEBACK_LIMIT
 
-TALLY_LIMIT = WIRE.itemsize * size_of(MOST)  # bytes
+TALLY_LIMIT = WIRE.itemsize * size_of(MAX_TALLIED)  # bytes
 # File descriptors: of a run that has workers (database, checkpoint, sockets, threads); and of each worker: a pipe, its
 # standard error, what tells of its end, its connection, and one more since only a quarter may be strangers.
 SHARED, PER_WORKER = 32, 5

@@ -10,7 +10,7 @@ from engine.errors import DivergedError, SettingsError, UsageError
 from engine.nn.model import Model
 from engine.nn.optimizers import Optimizer
 from engine.nn.own.imports import Asked, importing
-from engine.nn.parameters import LEAST, MOST
+from engine.nn.parameters import FLOAT_MAX, FLOAT_MIN
 from engine.nn.schedule import Rising
 from engine.settings import SettingsDict, settings_of
 from engine.training.defaults import LR_HIGH, LR_LOW, LR_STEPS
@@ -143,7 +143,7 @@ def _rising(settings: Mapping[str, Any], low: float, high: float) -> Rising:
     for name in FIXED:
         if settings.get(name):
             raise SettingsError(f"lr-find tries learning rates in one short run: leave --{name.replace('_', '-')} out")
-    if not (math.isfinite(high) and LEAST <= low < high <= MOST):
+    if not (math.isfinite(high) and FLOAT_MIN <= low < high <= FLOAT_MAX):
         raise SettingsError(f"lr-find goes from --low up to --high, both above 0, got {low:g} and {high:g}")
     steps = settings.get("steps") or LR_STEPS
     if steps < 2:

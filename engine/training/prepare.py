@@ -9,7 +9,7 @@ from typing import Any
 from engine import checkpoint as checkpoints
 from engine.checkpoint import Checkpoint, RunState
 from engine.compute.evaluator import NO_AUGMENTATION
-from engine.compute.tally import MOST
+from engine.compute.tally import MAX_TALLIED
 from engine.data import Dataset, Measure, load
 from engine.data.augmentation import augmentation_of
 from engine.data.cache import store
@@ -218,7 +218,7 @@ def _check(model: Model, data: Dataset, settings: Settings) -> None:
     check_imported(model)
     check_own(model)
     _check_classes(data)
-    if not data.train.has_values and model.classes <= MOST:
+    if not data.train.has_values and model.classes <= MAX_TALLIED:
         check_metrics(model.classes)
     if settings.augment and data.train.has_features:
         raise SettingsError(NO_AUGMENTATION)

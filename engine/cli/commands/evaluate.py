@@ -52,7 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _evaluate(arguments: argparse.Namespace) -> int:
     from engine.checkpoint import load as load_checkpoint
-    from engine.compute.tally import MOST
+    from engine.compute.tally import MAX_TALLIED
     from engine.network import network_from
     from engine.reports.text import CLASSES, data_name
 
@@ -61,8 +61,8 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     network = network_from(checkpoint, path)
     data = data_for(checkpoint, network, arguments)
     part: str = arguments.part
-    if arguments.by_class and (network.values is not None or network.model.classes > MOST):
-        raise UsageError(f"--by-class is for networks with classes, at most {MOST} outputs")
+    if arguments.by_class and (network.values is not None or network.model.classes > MAX_TALLIED):
+        raise UsageError(f"--by-class is for networks with classes, at most {MAX_TALLIED} outputs")
     validation = network.evaluate(data, part)
     classes = class_rows(validation, network.classes) if arguments.by_class else []
     if part == "test" and data.validation is None and _is_trained_on(checkpoint, arguments.data):

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from engine.errors import ModelError
 from engine.nn.layers.base import Layer, Shape, need_positive
-from engine.nn.parameters import LEAST, MOST, Spec
+from engine.nn.parameters import FLOAT_MAX, FLOAT_MIN, Spec
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Norm(Layer):
 
     def __post_init__(self) -> None:
         kind, value = type(self).__name__, self.epsilon
-        if isinstance(value, bool) or not isinstance(value, int | float) or not LEAST <= value <= MOST:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not FLOAT_MIN <= value <= FLOAT_MAX:
             raise ModelError(f"{kind}: epsilon must be above 0, in the range of float32, got {value!r:.60}")
 
     def parts(self) -> int:

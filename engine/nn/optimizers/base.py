@@ -12,7 +12,7 @@ import numpy as np
 
 from engine.errors import SettingsError
 from engine.kernels.rounding import check_rounding
-from engine.nn.parameters import LEAST, MOST, Vector, aligned
+from engine.nn.parameters import FLOAT_MAX, FLOAT_MIN, Vector, aligned
 
 if TYPE_CHECKING:
     from engine.kernels import Backend
@@ -35,9 +35,9 @@ class Optimizer(ABC):
     def __post_init__(self) -> None:
         above_zero(self, "lr")
         value = _number(self, "weight_decay")
-        if not 0 <= value <= MOST:
+        if not 0 <= value <= FLOAT_MAX:
             kind = type(self).__name__
-            raise SettingsError(f"{kind}: weight_decay must be from 0 to {MOST:.3g}, got {value!r}")
+            raise SettingsError(f"{kind}: weight_decay must be from 0 to {FLOAT_MAX:.3g}, got {value!r}")
 
     @abstractmethod
     def start(self, size: int, backend: Backend | None = None, decayed: Sequence[slice] | None = None) -> State:
@@ -129,10 +129,10 @@ def above_zero(settings: Optimizer, *names: str) -> None:
     """Raise SettingsError unless every named setting is a number above 0 that float32, the type of all vectors, has."""
     for name in names:
         value = _number(settings, name)
-        if not LEAST <= value <= MOST:
+        if not FLOAT_MIN <= value <= FLOAT_MAX:
             kind = type(settings).__name__
             raise SettingsError(
-                f"{kind}: {name} must be from {LEAST:.3g} to {MOST:.3g}, the range of float32, got {value!r}"
+                f"{kind}: {name} must be from {FLOAT_MIN:.3g} to {FLOAT_MAX:.3g}, the range of float32, got {value!r}"
             )
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from engine.errors import ModelError, OwnCodeError
 from engine.nn.layers.base import REGISTRY, Layer, Shape
 from engine.nn.own.blame import blaming, line_of
-from engine.nn.parameters import MOST, Spec
+from engine.nn.parameters import FLOAT_MAX, Spec
 
 Numbers = NDArray[Any]
 Gradients = Numbers | tuple[Numbers, dict[str, Numbers]]  # that of x, and those of parameters by name
@@ -142,6 +142,6 @@ def _as_spec(what: str, spec: Spec) -> Spec:
     if not isinstance(spec.fan_in, whole) or spec.fan_in < 1:
         raise OwnCodeError(f"{what} must have a fan_in that is a whole number above 0, got {spec.fan_in!r:.60}")
     initial = spec.initial
-    if initial is not None and not (isinstance(initial, int | float | np.number) and abs(float(initial)) <= MOST):
+    if initial is not None and not (isinstance(initial, int | float | np.number) and abs(float(initial)) <= FLOAT_MAX):
         raise OwnCodeError(f"{what} must have an initial value that is a finite float32, got {initial!r:.60}")
     return replace(spec, shape=tuple(int(n) for n in spec.shape))
