@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-MOST = 32  # digests of a checkpoint
-LEAST = 64  # steps apart: for the letters network one takes half as long as a step
+MAX_DIGESTS = 32  # digests of a checkpoint
+MIN_INTERVAL = 64  # steps apart: for the letters network one takes half as long as a step
 OPTIMIZER = "optimizer."  # before the name of a tensor that is part of the optimizer's state
 Arrays = Mapping[str, NDArray[np.float32]]
 
@@ -23,11 +23,11 @@ class StateDigest(NamedTuple):
 
 
 def interval(last: int) -> int:
-    """Return how many steps apart the digests are that a checkpoint of step `last` has: LEAST times a power of two.
+    """Return how many steps apart the digests of a checkpoint of step `last` are: MIN_INTERVAL times a power of two.
 
-    There are at most MOST, so every second one goes each time the number of steps has doubled.
+    There are at most MAX_DIGESTS, so every second one goes each time the number of steps has doubled.
     """
-    return LEAST << (max(0, last - 1) // (LEAST * MOST)).bit_length()
+    return MIN_INTERVAL << (max(0, last - 1) // (MIN_INTERVAL * MAX_DIGESTS)).bit_length()
 
 
 def thinned(digests: Iterable[StateDigest], last: int) -> tuple[StateDigest, ...]:

@@ -11,8 +11,8 @@ from engine.coordinator.source import WorkerReport
 logger = logging.getLogger("gradsum.coordinator")
 
 STRANGER = "stranger"  # what a peer is called that has not been welcomed
-FIRST = 10  # notices of one kind about one worker that are passed on
-MOST = 1000  # notices of one kind that are passed on in a run
+MAX_PER_WORKER = 10  # notices of one kind about one worker that are passed on
+MAX_NOTICES = 1000  # notices of one kind that are passed on in a run
 
 
 class NoticeKind(StrEnum):
@@ -103,9 +103,9 @@ class NoticeLimit:
         if had_joined and self._passed[NoticeKind.JOINED, worker]:
             return True
         key = notice.kind, STRANGER if worker.startswith(f"{STRANGER} ") else worker
-        if self._kinds[notice.kind] >= MOST or had_joined:
+        if self._kinds[notice.kind] >= MAX_NOTICES or had_joined:
             self._more[notice.kind, None] += 1
-        elif self._passed[key] < FIRST:
+        elif self._passed[key] < MAX_PER_WORKER:
             self._kinds[notice.kind] += 1
             self._passed[key] += 1
             return True

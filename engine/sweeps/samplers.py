@@ -6,7 +6,7 @@ from typing import Protocol
 
 from engine.errors import SettingsError
 from engine.kernels.streams import Purpose, Stream
-from engine.sweeps.space import LOG, MOST, Choice, Dimension, Parameters, Space, Value
+from engine.sweeps.space import LOG, MAX_VALUES, Choice, Dimension, Parameters, Space, Value
 from engine.sweeps.trial import Trial
 
 SAMPLERS = ("grid", "random", "tpe")
@@ -90,7 +90,7 @@ def _values(name: str, dimension: Dimension) -> Sequence[Value]:
     """Return all values of a dimension; SettingsError where they are not finitely many."""
     if isinstance(dimension, Choice):
         return dimension.values
-    if not dimension.integer or dimension.log or dimension.high - dimension.low >= MOST:
+    if not dimension.integer or dimension.log or dimension.high - dimension.low >= MAX_VALUES:
         text = f"{dimension.low:.12g}:{dimension.high:.12g}" + (f":{LOG}" if dimension.log else "")
         raise SettingsError(f"over {name}: a grid needs to know how many values of {text} to try: {name}={text}:5")
     return range(int(dimension.low), int(dimension.high) + 1)

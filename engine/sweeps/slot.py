@@ -12,7 +12,7 @@ from engine.sweeps.plan import Plan
 from engine.sweeps.pruning import MedianRule
 from engine.sweeps.side_by_side import OneOfSeveral
 from engine.sweeps.trial import Trial
-from engine.training.process import AT_ONCE, TrainingProcess
+from engine.training.process import ABORTS, TrainingProcess
 from engine.training.run import Run
 from engine.training.state import TrainingState, state_of
 from engine.training.stopping import StopKind
@@ -46,7 +46,7 @@ class Slot:
         except DivergedError as error:
             self._records.finish(RunStatus.FAILED, f"{type(error).__name__}: {error}")
             ending = TrialStatus.FAILED
-        except AT_ONCE:
+        except ABORTS:
             with suppress(RecordsError):  # if it is they that failed, the trial stays "running"
                 self._records.trial(row._replace(state=TrialStatus.INTERRUPTED))
             raise

@@ -15,7 +15,7 @@ MODEL = "model"
 # What the result of a run depends on, but for what it is measured with: trials would not compare.
 NAMES = (MODEL, *(name for name in TRAJECTORY if name != "validation"))
 LOG = "log"
-MOST = 100_000  # values of one setting
+MAX_VALUES = 100_000  # values of one setting
 KINDS: dict[str, type] = {MODEL: str} | {f.name: f.metadata["kind"] for f in fields(Settings)}
 SWITCHES = {f.name for f in fields(Settings) if f.metadata.get("switch")}
 
@@ -149,8 +149,8 @@ def _range(name: str, text: str) -> Dimension:
 
 def _spread(name: str, over: Range, count: int) -> Choice:
     """Return `count` values from one end of a range to the other; of whole numbers there may be fewer."""
-    if not 2 <= count <= MOST:
-        raise SettingsError(f"over {name}: {count} values of a range; there must be from 2 to {MOST}")
+    if not 2 <= count <= MAX_VALUES:
+        raise SettingsError(f"over {name}: {count} values of a range; there must be from 2 to {MAX_VALUES}")
     values = [float(x) for x in (np.geomspace if over.log else np.linspace)(over.low, over.high, count)]
     inner = [round(x) for x in values[1:-1]] if over.integer else values[1:-1]
     return Choice(tuple(dict.fromkeys([over.low, *inner, over.high])))

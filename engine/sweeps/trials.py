@@ -19,7 +19,7 @@ from engine.sweeps.side_by_side import Told, executor_for, tell
 from engine.sweeps.slot import Slot, trial_of
 from engine.sweeps.trial import OVER, Trial, ranked
 from engine.training.defaults import DEFAULT_DB
-from engine.training.process import AT_ONCE, TrainingProcess
+from engine.training.process import ABORTS, TrainingProcess
 
 log = logging.getLogger("gradsum.sweeps")
 
@@ -68,7 +68,7 @@ class Trials:
                     self._interrupt.request("word that the sweep ends")  # the executor waits for the others
                     raise
             return self._result()
-        except AT_ONCE as error:
+        except ABORTS as error:
             command = resuming(self._number, self._plan.row.name, self._plan.base.db)
             error.add_note(f"Resume with:\n  {command}")
             raise

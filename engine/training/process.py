@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from engine.training.cluster import Cluster
 
 # What ends a run in the middle of things: they say which checkpoint there is.
-AT_ONCE = (KeyboardInterrupt, WorkersError, WorkerFailedError, StorageError, UnsavedError)
+ABORTS = (KeyboardInterrupt, WorkersError, WorkerFailedError, StorageError, UnsavedError)
 log = logging.getLogger("gradsum.training")
 
 

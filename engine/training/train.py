@@ -16,7 +16,7 @@ from engine.settings import Settings, SettingsDict, given_settings
 from engine.system.collector import loading
 from engine.system.terminal import ProgressLine
 from engine.training.prepare import Request, begin_or_resume, choose_settings, prepare
-from engine.training.process import AT_ONCE, TrainingProcess
+from engine.training.process import ABORTS, TrainingProcess
 from engine.training.reporter import Reporter, Result
 from engine.training.run import Run
 from engine.training.state import state_of
@@ -89,5 +89,5 @@ def train_request(request: Request, given: Reporter | None, change: Callable[[Ru
         process.claim(run.folder)
         process.open_records(run.db)
         number = process.enter(run)
-        with checkpoints.hinted(run.folder, run.last_step(), *AT_ONCE), run_in_progress():
+        with checkpoints.hinted(run.folder, run.last_step(), *ABORTS), run_in_progress():
             return process.carry_out(run, number, state)

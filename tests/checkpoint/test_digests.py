@@ -8,23 +8,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.checkpoint import StateDigest, state_sha256
-from engine.checkpoint.digests import LEAST, MOST, digests_from, interval, thinned
+from engine.checkpoint.digests import MAX_DIGESTS, MIN_INTERVAL, digests_from, interval, thinned
 
 
 @given(last=st.integers(1, 1 << 40), more=st.integers(0, 1 << 40))
 def test_they_are_few_and_which_depends_on_the_step_alone(last: int, more: int) -> None:
     apart = interval(last)
-    assert last // apart <= MOST
-    assert apart == LEAST or last // apart >= MOST // 2
+    assert last // apart <= MAX_DIGESTS
+    assert apart == MIN_INTERVAL or last // apart >= MAX_DIGESTS // 2
     assert interval(last + more) % apart == 0, "what is left out is not wanted later"
 
 
 def test_a_list_that_grows_is_the_list_of_its_last_step() -> None:
     kept: tuple[StateDigest, ...] = ()
-    for step in range(LEAST, 5 * LEAST * MOST // 2, LEAST):
+    for step in range(MIN_INTERVAL, 5 * MIN_INTERVAL * MAX_DIGESTS // 2, MIN_INTERVAL):
         if step % interval(step) == 0:
             kept = *thinned(kept, step), StateDigest(step, "0" * 64, 1.0)
-        wanted = [k for k in range(LEAST, step + 1, LEAST) if k % interval(step) == 0]
+        wanted = [k for k in range(MIN_INTERVAL, step + 1, MIN_INTERVAL) if k % interval(step) == 0]
         assert [digest.step for digest in thinned(kept, step)] == wanted
 
 

@@ -32,7 +32,7 @@ def no_choice(tidy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def often(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a short run have digests."""
-    monkeypatch.setattr(digests, "LEAST", 16)
+    monkeypatch.setattr(digests, "MIN_INTERVAL", 16)
 
 
 @pytest.fixture
@@ -132,7 +132,7 @@ def test_ctrl_c(gradsum: Gradsum, sabotage: Sabotage) -> None:
 
 @pytest.mark.usefixtures("run")
 def test_a_checkpoint_may_have_digests_of_other_steps(gradsum: Gradsum, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(digests, "LEAST", 64)
+    monkeypatch.setattr(digests, "MIN_INTERVAL", 64)
     assert gradsum("verify", "out", "--workers", 0, "--quiet").out.startswith("verified: the same bits")
     found = said_by(NEWEST)["digests"]
     found[0][1] = "0" * 64

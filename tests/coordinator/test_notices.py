@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.coordinator.notices import FIRST, GONE, MOST, STRANGER, Notice, NoticeKind, NoticeLimit
+from engine.coordinator.notices import GONE, MAX_NOTICES, MAX_PER_WORKER, STRANGER, Notice, NoticeKind, NoticeLimit
 from engine.coordinator.rounds import IgnoreReason
 from engine.coordinator.source import WorkerReport
 from engine.records import Recorder
@@ -29,7 +29,7 @@ def tally(taken: list[Notice]) -> NoticeLimit:
 
 
 def test_a_few_notices_are_passed_on_as_they_are(tally: NoticeLimit, taken: list[Notice]) -> None:
-    notices = [Notice(NoticeKind.LATE, "a", f"{i}") for i in range(FIRST)] + [
+    notices = [Notice(NoticeKind.LATE, "a", f"{i}") for i in range(MAX_PER_WORKER)] + [
         Notice(NoticeKind.LATE, "b", "x"),
         Notice(NoticeKind.LAPSED, "a", "y"),
     ]
@@ -43,49 +43,49 @@ def test_of_a_flood_the_first_are_passed_on_and_the_rest_is_counted(tally: Notic
     for i in range(500):
         tally.take(Notice(NoticeKind.REPEATED, "a", f"{i}"))
         tally.take(Notice(NoticeKind.UNASKED, "a", f"{i}"))
-    assert len(taken) == 2 * FIRST
+    assert len(taken) == 2 * MAX_PER_WORKER
     tally.sum_up()
     tally.sum_up()
-    assert taken[2 * FIRST :] == [
-        Notice(k, "a", f"{500 - FIRST} more of these") for k in (NoticeKind.REPEATED, NoticeKind.UNASKED)
+    assert taken[2 * MAX_PER_WORKER :] == [
+        Notice(k, "a", f"{500 - MAX_PER_WORKER} more of these") for k in (NoticeKind.REPEATED, NoticeKind.UNASKED)
     ]
 
 
 def test_what_a_worker_did_is_summed_up_when_it_leaves(tally: NoticeLimit, taken: list[Notice]) -> None:
     tally.take(Notice(NoticeKind.JOINED, "a", "", REPORT))
-    for i in range(FIRST + 3):
+    for i in range(MAX_PER_WORKER + 3):
         tally.take(Notice(NoticeKind.LATE, "a", f"{i}"))
     left = Notice(NoticeKind.LEFT, "a", "tired", REPORT)
     tally.take(left)
-    assert taken[1 + FIRST :] == [Notice(NoticeKind.LATE, "a", "3 more of these"), left]
+    assert taken[1 + MAX_PER_WORKER :] == [Notice(NoticeKind.LATE, "a", "3 more of these"), left]
     tally.take(Notice(NoticeKind.LATE, "a", "again"))
     assert taken[-1].text == "again", "a new worker of the same name"
     assert tally._passed.total() == 1, "nothing is kept of those who left"
 
 
 def test_strangers_count_as_one(tally: NoticeLimit, taken: list[Notice]) -> None:
-    for i in range(5 * FIRST):
+    for i in range(5 * MAX_PER_WORKER):
         tally.take(Notice(NoticeKind.BAD_MESSAGE, f"{STRANGER} {i:x}", "what?"))
     tally.sum_up()
-    assert Counter(n.worker == STRANGER for n in taken) == {False: FIRST, True: 1}
-    assert taken[-1].text == f"{4 * FIRST} more of these"
+    assert Counter(n.worker == STRANGER for n in taken) == {False: MAX_PER_WORKER, True: 1}
+    assert taken[-1].text == f"{4 * MAX_PER_WORKER} more of these"
 
 
 def test_a_flood_from_ever_new_workers_is_counted_too(tally: NoticeLimit, taken: list[Notice]) -> None:
-    for i in range(MOST + 500):
+    for i in range(MAX_NOTICES + 500):
         tally.take(Notice(NoticeKind.REFUSED, f"box:{i}", "other numbers"))
     tally.sum_up()
-    assert len(taken) == MOST + 1
+    assert len(taken) == MAX_NOTICES + 1
     assert taken[-1] == Notice(NoticeKind.REFUSED, None, "500 more of these")
 
 
 @pytest.mark.parametrize("end", GONE)
 def test_joining_leaving_and_waiting_are_always_told(tally: NoticeLimit, taken: list[Notice], end: NoticeKind) -> None:
-    for _ in range(5 * FIRST):
+    for _ in range(5 * MAX_PER_WORKER):
         tally.take(Notice(NoticeKind.JOINED, "a", "", REPORT))
         tally.take(Notice(NoticeKind.WAITING, None, ""))
         tally.take(Notice(end, "a", "", REPORT))
-    assert len(taken) == 15 * FIRST
+    assert len(taken) == 15 * MAX_PER_WORKER
 
 
 @pytest.mark.parametrize("end", GONE)
@@ -98,17 +98,17 @@ def test_a_flood_of_workers_that_come_and_go_is_counted_and_who_was_there_before
         tally.take(Notice(end, f"box:7#{i}", "it started again", REPORT))
     tally.take(Notice(end, "first", "the end", REPORT))
     kinds = Counter(notice.kind for notice in taken)
-    assert kinds == {NoticeKind.JOINED: MOST, end: MOST}
+    assert kinds == {NoticeKind.JOINED: MAX_NOTICES, end: MAX_NOTICES}
     assert {n.worker for n in taken if n.kind is NoticeKind.JOINED} == {n.worker for n in taken if n.kind is end}
     tally.sum_up()
-    more = f"{20_001 - MOST} more of these"
-    assert taken[2 * MOST :] == [Notice(NoticeKind.JOINED, None, more), Notice(end, None, more)]
+    more = f"{20_001 - MAX_NOTICES} more of these"
+    assert taken[2 * MAX_NOTICES :] == [Notice(NoticeKind.JOINED, None, more), Notice(end, None, more)]
 
 
 def test_what_passes_is_logged_by_its_importance(tally: NoticeLimit, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     tally.take(Notice(NoticeKind.JOINED, "a", "pid 7 on box", REPORT))
-    for i in range(FIRST + 2):
+    for i in range(MAX_PER_WORKER + 2):
         tally.take(Notice(NoticeKind.BAD_MESSAGE, "a", f"{i}"))
     tally.take(Notice(NoticeKind.WAITING, None, "0 of 1 workers are there"))
     tally.take(
@@ -119,9 +119,9 @@ def test_what_passes_is_logged_by_its_importance(tally: NoticeLimit, caplog: pyt
     said = [(record.levelname, record.getMessage()) for record in caplog.records]
     assert {record.name for record in caplog.records} == {"gradsum.coordinator"}
     assert said[0] == ("INFO", "worker a joined: pid 7 on box")
-    assert said[1 : 1 + FIRST] == [("WARNING", f"worker a bad message: {i}") for i in range(FIRST)]
+    assert said[1 : 1 + MAX_PER_WORKER] == [("WARNING", f"worker a bad message: {i}") for i in range(MAX_PER_WORKER)]
     traceback = "    Traceback\n      File x\\x1b\n    ValueError: \N{SNOWMAN}"
-    assert said[1 + FIRST :] == [
+    assert said[1 + MAX_PER_WORKER :] == [
         ("WARNING", "waiting: 0 of 1 workers are there"),
         ("WARNING", "worker a bad message: 2 more of these"),
         ("WARNING", f"worker a lost: it failed: \\x1b[2J\\nx\n{traceback}"),

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.coordinator.notices import MOST, Notice, NoticeKind
+from engine.coordinator.notices import MAX_NOTICES, Notice, NoticeKind
 from engine.coordinator.source import WorkerReport
 from engine.records import Recorder, RunRow, TrainingRow, WorkerRow, read_run
 from engine.training.bookkeeping import MOST_ROWS, OTHERS, Bookkeeping, WorkerRows
@@ -64,7 +64,7 @@ def test_after_any_number_of_joins_every_row_is_closed_and_every_join_is_in_an_e
     for kind, total in ((NoticeKind.JOINED, 4001), (NoticeKind.LOST, 4000)):
         texts = [text for known, text in told if known == kind]
         more = [int(text.split()[0]) for text in texts if text.endswith(" more of these")]
-        assert len(texts) <= MOST + 9
+        assert len(texts) <= MAX_NOTICES + 9
         assert len(texts) - len(more) + sum(more) == total, "before the end, too: it may be killed"
     books.close([worker(0, 20_000)])
     records.flush()

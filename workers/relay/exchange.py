@@ -33,7 +33,7 @@ from engine.wire.shared_memory import FLOAT
 from workers.relay.links import Dial, Expect, Forget, LinkAction, LinkEvent, Met, Present, Said, Tell, Unsent
 from workers.session import Send
 
-MOST = 64  # pieces of one member for one round
+MAX_PIECES = 64  # pieces of one member for one round
 
 Action = LinkAction | Send
 Key = tuple[tree.Block, int]  # a block, and whose answer it is
@@ -208,7 +208,7 @@ class Exchange:
         """Keep what is of a round to come, as much as one vector of each member, or a few small parts."""
         kept = self._early[event.number]
         size = sum(len(one.payload or b"") for one in [*kept, event])
-        if len(kept) < MOST and size <= FLOAT.itemsize * self.size:
+        if len(kept) < MAX_PIECES and size <= FLOAT.itemsize * self.size:
             kept.append(event)
 
     def _fits(self, event: Said, current: _Round) -> bool:
@@ -251,7 +251,7 @@ class Exchange:
         if (block, event.number) in current.pieces or not tree.is_block(block, current.total):
             return []
         current.kept[event.number] += 1
-        if current.kept[event.number] > MOST:
+        if current.kept[event.number] > MAX_PIECES:
             return []
         return self._put((block, event.number), np.frombuffer(event.payload or b"", FLOAT), current)
 

@@ -12,7 +12,7 @@ from engine.records import SIDE_FILE, Run, find_run, give_back, list_runs, look,
 from engine.reports.text import shown, size
 from engine.system.terminal import ProgressLine
 
-MOST = (1 << 63) - 1  # the largest number that SQLite has
+SQLITE_MAX = (1 << 63) - 1  # the largest number that SQLite has
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -45,8 +45,10 @@ def run(arguments: argparse.Namespace) -> int:
 
     Raises RecordsError, and deletes nothing, if a run does not exist or is running, or the database is locked.
     """
-    if not 0 <= arguments.keep_every <= MOST or (arguments.keep_every and not arguments.snapshots):
-        raise SettingsError(f"--keep-every {arguments.keep_every}: give a number from 1 to {MOST}, and --snapshots")
+    if not 0 <= arguments.keep_every <= SQLITE_MAX or (arguments.keep_every and not arguments.snapshots):
+        raise SettingsError(
+            f"--keep-every {arguments.keep_every}: give a number from 1 to {SQLITE_MAX}, and --snapshots"
+        )
     if not (arguments.runs or arguments.vacuum):
         raise SettingsError("name the runs to delete, or give --vacuum")
     look(arguments.db)

@@ -9,4 +9,4 @@ was at fault is left out for some rounds. `roster` says who the members are, `ro
 decides.
 """
 
-LEAST = 4  # members: up to three machines a star is as fast, and the machines' links carry half as much
+MIN_MEMBERS = 4  # members: up to three machines a star is as fast, and the machines' links carry half as much

@@ -1,6 +1,6 @@
 """How long to wait for what all members of an exchange are to send."""
 
-FIRST = 30.0  # seconds, while it is not known how long it takes
+FIRST_DEADLINE = 30.0  # seconds, while it is not known how long it takes
 FACTOR = 8.0  # times as long as it took before
 OF_MEMBER = 2.0  # seconds that a member waits for others at least, until it says that it hears nothing from them
 OF_COORDINATOR = 4.0  # and the coordinator for members: longer, so that it first hears who hears nothing from whom
@@ -18,7 +18,7 @@ class AdaptiveDeadline:
     def begin(self, now: float) -> None:
         """Wait from now on."""
         self._began = now
-        self.at = now + (FIRST if self._usual is None else max(self._least, FACTOR * self._usual))
+        self.at = now + (FIRST_DEADLINE if self._usual is None else max(self._least, FACTOR * self._usual))
 
     def over(self, now: float) -> bool:
         """Return whether that has lasted too long."""

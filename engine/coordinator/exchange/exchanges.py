@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from engine.compute.sums import Sums
 from engine.compute.tree import Block
 from engine.coordinator.active_round import ActiveRound
-from engine.coordinator.exchange import LEAST
+from engine.coordinator.exchange import MIN_MEMBERS
 from engine.coordinator.exchange.deadline import OF_COORDINATOR, AdaptiveDeadline
 from engine.coordinator.exchange.roster import Candidate
 from engine.coordinator.exchange.round import ExchangeRound
@@ -42,7 +42,7 @@ class Exchanges:
         self._roster.next_round()
         given = {assign.worker: assign for assign in shares}
         members = [one for one in self._roster.members() if one.peer in given]
-        fits = LEAST <= len(members) <= active.parameters.size and active.work.total <= exchange.MOST_MICROBATCHES
+        fits = MIN_MEMBERS <= len(members) <= active.parameters.size and active.work.total <= exchange.MOST_MICROBATCHES
         if not active.may_exchange or questioned or not fits:
             self._log(0)
             return

@@ -16,7 +16,7 @@ from engine.reports.plots.style import COLOURS, GREY, new_figure, unit_of_time
 
 Floats = NDArray[np.float64]
 Spans = list[tuple[float, float]]  # begin and end
-MOST = 64  # workers that are shown
+MAX_SHOWN = 64  # workers that are shown
 _MARKS = {
     "lapsed": ("v", COLOURS[4]),
     "refused": ("X", COLOURS[1]),
@@ -116,12 +116,12 @@ def draw(
     validations = validations_of(training, validation, began)
     steps = steps_of(training, validation, began)
     end = float(max([training["time"][-1] - began, *(b for _, b in validations)]))
-    stays = stays_of(rows[:MOST], validations, began, end)
+    stays = stays_of(rows[:MAX_SHOWN], validations, began, end)
     divisor, unit = unit_of_time(max([end, *(stay.went for stay in stays)]))
     tall = 0.32 * len(stays)
     heading = titles.title(run)
-    if len(rows) > MOST:
-        heading += f"\nthe first {MOST} of {len(rows)} workers"
+    if len(rows) > MAX_SHOWN:
+        heading += f"\nthe first {MAX_SHOWN} of {len(rows)} workers"
     figure = new_figure(8, 3.6 + 2 * tall + (1.2 if stays else 0), heading)
     if stays:
         use, there, timeline = figure.subplots(3, 1, height_ratios=[tall + 0.5, tall + 0.5, 2.6])

@@ -17,7 +17,7 @@ from engine.coordinator.exchange.round import ExchangeRound
 from engine.errors import ProtocolError
 from engine.wire import exchange, relays
 from engine.wire import messages as m
-from workers.relay.exchange import MOST, Exchange
+from workers.relay.exchange import MAX_PIECES, Exchange
 from workers.relay.links import Met, Present, Said, Tell, Unsent
 from workers.session import Send
 
@@ -176,10 +176,10 @@ def test_what_others_can_let_it_keep_is_bounded() -> None:
     assert sum(len(one.payload or b"") for one in kept) <= 4 * SIZE
     work = replace(WORK, round=3, total=1 << 20)
     made.work(work, None)
-    for start in range(10 * MOST):
+    for start in range(10 * MAX_PIECES):
         made.handle(piece(round_=3, block=(start, start + 1)))
     assert made._round is not None
-    assert len(made._round.pieces) == MOST
+    assert len(made._round.pieces) == MAX_PIECES
 
 
 def test_only_what_counts_is_added_and_only_in_its_round() -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.coordinator.notices import MOST
+from engine.coordinator.notices import MAX_NOTICES
 from engine.wire import messages as m
 from engine.wire import relays
 from tests.support.faults import HARMLESS, WorkerFault
@@ -32,9 +32,9 @@ def test_any_number_of_relays_with_any_number_of_processes(shape: tuple[int, ...
 def test_every_process_is_made_known_however_many_there_were() -> None:
     """More than there are notices of one kind, which only limit what is printed."""
     tree = Tree()
-    tree.relay("relay", *[()] * (MOST + 10))
-    tree.coordinator.gather(MOST + 10)
-    assert len(tree.coordinator.workers()) == MOST + 11
+    tree.relay("relay", *[()] * (MAX_NOTICES + 10))
+    tree.coordinator.gather(MAX_NOTICES + 10)
+    assert len(tree.coordinator.workers()) == MAX_NOTICES + 11
 
 
 def test_a_share_that_cannot_be_cut_evenly_does_not_make_a_relay_slow() -> None:
