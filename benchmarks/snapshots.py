@@ -148,9 +148,9 @@ def share(found: dict[str, Any]) -> dict[str, float]:
     """
     from engine.nn.model import letters
     from engine.settings import Settings
-    from engine.training.snapshots import choose
+    from engine.training.snapshots import schedule_for
 
-    choice = choose(Settings(), letters().layout())
+    choice = schedule_for(Settings(), letters().layout())
     steps = range(1, found["steps"] + 1)
     counts = {
         "snapshot": sum(map(choice.snapshot_at, steps)),

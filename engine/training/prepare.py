@@ -27,7 +27,7 @@ from engine.training.class_weights import class_weights
 from engine.training.reading import reading_of
 from engine.training.resume import check_continued, check_rates, continued_settings
 from engine.training.run import OWN, Run
-from engine.training.snapshots import choose
+from engine.training.snapshots import schedule_for
 from engine.training.start import Start, read_start
 from engine.training.storage import check_folder, database_for, folder_for
 
@@ -93,7 +93,7 @@ def prepare(
     settings = settings.planned(len(dataset.train))
     model = _choose_model(request.model, stored, dataset, settings, start)
     _check(model, dataset, settings)
-    choose(settings, model.layout())
+    schedule_for(settings, model.layout())
     digest = store(whole)
     if earlier is not None:
         check_continued(earlier, digest, dataset.name, model, settings.last_step(len(dataset.train)))
@@ -134,7 +134,7 @@ def variant(base: Run, identity: str, settings: Settings, model: Model, model_na
     settings = settings.planned(len(base.data.train))
     chosen = model.with_dropout(settings.dropout) if settings.dropout else model
     _check(chosen, base.data, settings)
-    choose(settings, chosen.layout())
+    schedule_for(settings, chosen.layout())
     check_folder(folder, identity)
     earlier = checkpoints.load(folder) if checkpoints.has_any(folder) else None
     return replace(

@@ -13,8 +13,7 @@ from engine.compute.precompile import is_compiled
 from engine.coordinator.notices import Notice, NoticeKind
 from engine.coordinator.source import Source
 from engine.errors import GradsumError, StorageError, UnsavedError, WorkerFailedError, WorkersError
-from engine.kernels import choose as choose_kernels
-from engine.kernels import using
+from engine.kernels import choose, using
 from engine.launch.compilers import compile_all
 from engine.nn.own.imports import imported
 from engine.records import EventRow, Recorder
@@ -35,7 +34,7 @@ from engine.training.loop import Loop
 from engine.training.reporter import Reporter, Result
 from engine.training.result import info_of, result_of, totals_of
 from engine.training.run import Run
-from engine.training.snapshots import SnapshotRecorder, choose
+from engine.training.snapshots import SnapshotRecorder, schedule_for
 from engine.training.state import TrainingState
 from engine.training.step_log import StepLog
 from engine.training.stopping import Prune, Stopping, never, saving
@@ -103,7 +102,7 @@ class TrainingProcess:
     def use_kernels(self, settings: Settings) -> None:
         """Compute with the kernels that `settings` name, here and in all workers; SettingsError if there are none."""
         self._stack.enter_context(using(settings.kernels, settings.allow_slow))
-        choose_kernels()
+        choose()
 
     def compile_kernels(self) -> None:
         """Compile every kernel where that has not been done, so that no worker has to."""
@@ -199,7 +198,7 @@ class TrainingProcess:
         context: RunContext,
         prune: Prune,
     ) -> Loop:
-        schedule = choose(run.settings, state.layout)
+        schedule = schedule_for(run.settings, state.layout)
         return Loop(
             run=run,
             state=state,

@@ -27,7 +27,7 @@ from engine.training.loop import Loop
 from engine.training.prepare import Request, choose_settings, prepare
 from engine.training.reporter import Reporter, StepReport
 from engine.training.run import Run
-from engine.training.snapshots import SnapshotRecorder, choose
+from engine.training.snapshots import SnapshotRecorder, schedule_for
 from engine.training.state import state_of
 from engine.training.step_log import StepLog
 from engine.training.step_times import WARM_UP
@@ -122,7 +122,7 @@ def loop_of(
     clock, interrupt = clock or FakeClock(), Interrupt()
     context = RunContext(journal, interrupt, clock, TimeLimit(clock, None))
     state, kept = state_of(run), cast(Recorder, records or NoRecords(journal))
-    with SnapshotRecorder(choose(run.settings, state.layout), state.layout, kept, journal.notice) as snapshots:
+    with SnapshotRecorder(schedule_for(run.settings, state.layout), state.layout, kept, journal.notice) as snapshots:
         yield Loop(
             run=run,
             state=state,

@@ -6,6 +6,6 @@ the disk is slow, steps are skipped and counted, and training continues.
 
 from engine.training.snapshots.forecast import forecast
 from engine.training.snapshots.recorder import SnapshotRecorder
-from engine.training.snapshots.schedule import SnapshotSchedule, choose
+from engine.training.snapshots.schedule import SnapshotSchedule, schedule_for
 
-__all__ = ["SnapshotRecorder", "SnapshotSchedule", "choose", "forecast"]
+__all__ = ["SnapshotRecorder", "SnapshotSchedule", "forecast", "schedule_for"]

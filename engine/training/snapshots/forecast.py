@@ -3,7 +3,7 @@
 from engine.nn.parameters import Layout
 from engine.reports.text import size
 from engine.settings import Settings
-from engine.training.snapshots.schedule import bytes_of, choose
+from engine.training.snapshots.schedule import bytes_of, schedule_for
 
 
 def forecast(settings: Settings, layout: Layout, last_step: int | None, room: int) -> tuple[str, ...]:
@@ -11,7 +11,7 @@ def forecast(settings: Settings, layout: Layout, last_step: int | None, room: in
 
     `last_step` is None if the run has no known end; `room` is in bytes.
     """
-    schedule = choose(settings, layout)
+    schedule = schedule_for(settings, layout)
     one, every = bytes_of(schedule, layout), settings.snapshot_every or 0
     budget = f"--snapshot-budget {settings.snapshot_budget}"
     if schedule.later is None and not settings.snapshot_budget and every:

@@ -58,7 +58,7 @@ def _divides(every: int, step: int) -> bool:
     return every > 0 and step % every == 0
 
 
-def choose(settings: Settings, layout: Layout) -> SnapshotSchedule:
+def schedule_for(settings: Settings, layout: Layout) -> SnapshotSchedule:
     """Return what the settings, which are resolved, ask for; SettingsError for a layer that the model does not have."""
     names = frozenset(layout.specs)
     if settings.snapshot_layers is not None:

@@ -22,7 +22,7 @@ from engine.errors import DivergedError, RecordsError, SettingsError
 from engine.nn.parameters import Layout, Spec
 from engine.records import Recorder, RunRow, reading, snapshots
 from engine.settings import Settings
-from engine.training.snapshots import SnapshotRecorder, SnapshotSchedule, choose
+from engine.training.snapshots import SnapshotRecorder, SnapshotSchedule, schedule_for
 from engine.training.snapshots import recorder as module
 from tests.support.command import Gradsum, save_data
 
@@ -156,7 +156,7 @@ def test_an_unknown_layer_is_bad_usage(gradsum: Gradsum) -> None:
 @given(st.integers(0, 40), st.integers(0, 9), st.integers(0, 9))
 def test_which_steps(first: int, every: int, measured: int) -> None:
     given = Settings(snapshot_first=first, snapshot_every=every, statistics_every=measured, snapshot_budget=0)
-    choice = choose(given, LAYOUT)
+    choice = schedule_for(given, LAYOUT)
     multiples = range(every, 100, every) if every else ()
     assert [s for s in range(1, 100) if choice.snapshot_at(s)] == sorted({*range(1, first + 1), *multiples})
     assert [s for s in range(1, 100) if choice.statistics_at(s)] == list(
@@ -168,9 +168,9 @@ def test_which_steps(first: int, every: int, measured: int) -> None:
 
 @pytest.mark.parametrize(("text", "bad"), [("", "''"), ("c1,", "''"), ("c1.filter", "'c1.filter'"), ("C1", "'C1'")])
 def test_layers_are_named_exactly(text: str, bad: str) -> None:
-    assert choose(Settings(snapshot_layers=" c1 "), LAYOUT).names == set(LAYOUT.specs)
+    assert schedule_for(Settings(snapshot_layers=" c1 "), LAYOUT).names == set(LAYOUT.specs)
     with pytest.raises(SettingsError, match=f"no layer {bad} with parameters in this model; there are c1$"):
-        choose(Settings(snapshot_layers=text), LAYOUT)
+        schedule_for(Settings(snapshot_layers=text), LAYOUT)
 
 
 # --- a slow disk, and faults ---

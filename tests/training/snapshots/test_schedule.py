@@ -16,7 +16,7 @@ from engine.data.letters import letters
 from engine.nn.model import load_model
 from engine.nn.parameters import Layout, Spec
 from engine.settings import Settings
-from engine.training.snapshots import SnapshotSchedule, choose, forecast
+from engine.training.snapshots import SnapshotSchedule, forecast, schedule_for
 from engine.training.snapshots.schedule import MEGABYTE, bytes_of
 
 LAYOUT = Layout({"fc1.weights": Spec("weights", (900, 20), 20, (1, 0)), "fc1.bias": Spec("bias", (900,), 20)})
@@ -93,7 +93,7 @@ def test_a_run_that_is_resumed_anywhere_has_kept_the_same(
 @given(st.integers(0, 2000), st.integers(1, 50), st.integers(1, 90))
 def test_the_budget_becomes_a_number(first: int, every: int, budget: int) -> None:
     settings = Settings(snapshot_first=first, snapshot_every=every, snapshot_budget=budget)
-    schedule = choose(settings.resolved(), LAYOUT)
+    schedule = schedule_for(settings.resolved(), LAYOUT)
     assert schedule.later is not None
     one, number = bytes_of(schedule, LAYOUT), schedule.first + schedule.later
     assert one > 2 * 4 * LAYOUT.size
@@ -103,7 +103,7 @@ def test_the_budget_becomes_a_number(first: int, every: int, budget: int) -> Non
 
 def test_a_model_that_is_too_large_for_the_budget_has_no_snapshots() -> None:
     huge = Layout({"fc1.weights": Spec("weights", (9000, 9000), 20, (1, 0))})
-    schedule = choose(Settings().resolved(), huge)
+    schedule = schedule_for(Settings().resolved(), huge)
     assert not schedule.snapshots
     assert not any(map(schedule.snapshot_at, range(1, 500)))
     assert forecast(Settings().resolved(), huge, 500, 1) == (
@@ -113,13 +113,13 @@ def test_a_model_that_is_too_large_for_the_budget_has_no_snapshots() -> None:
 
 def test_a_budget_is_the_default_and_an_interval_by_hand_keeps_all() -> None:
     layout = load_model("mlp", (28, 28, 1), 26).layout()
-    default = choose(Settings().resolved(), layout)
+    default = schedule_for(Settings().resolved(), layout)
     assert (default.first, default.every) == (32, 32)
     assert default.later is not None
     assert 100 < default.later < 256
     by_hand = Settings(snapshot_every=32).resolved()
-    assert choose(by_hand, layout).later is None
-    assert choose(Settings(snapshot_every=32, snapshot_budget=256).resolved(), layout) == default
+    assert schedule_for(by_hand, layout).later is None
+    assert schedule_for(Settings(snapshot_every=32, snapshot_budget=256).resolved(), layout) == default
     assert forecast(Settings().resolved(), layout, 10**6, 1) == ()
     [note] = forecast(by_hand, layout, 64_000, 3 * 10**9)
     assert (
@@ -150,7 +150,7 @@ STEPS = "SELECT DISTINCT batchno FROM {} ORDER BY 1"
 
 def test_a_training_keeps_just_these_and_so_does_one_that_is_resumed(data: engine.Dataset) -> None:
     run(data, steps=150, db="whole.db", out="whole")
-    schedule = choose(Settings(**LIMITED).resolved(), MODEL.layout())
+    schedule = schedule_for(Settings(**LIMITED).resolved(), MODEL.layout())
     expected = [(step,) for step in sorted(kept(schedule, 150))]
     assert schedule.interval(50) < schedule.interval(90) == schedule.interval(150)
     run(data, steps=90, checkpoint_every=50)
@@ -170,7 +170,7 @@ def test_a_smaller_budget_of_a_resumed_run_deletes_what_is_too_much(data: engine
     run(data, steps=60, snapshot_budget=0)
     assert len(rows(STEPS.format("snapshots"))) == 4 + 28
     engine.train(data=data, resume="out", workers=0, steps=70, snapshot_budget=2)
-    schedule = choose(Settings(**LIMITED | {"snapshot_budget": 2}).resolved(), MODEL.layout())
+    schedule = schedule_for(Settings(**LIMITED | {"snapshot_budget": 2}).resolved(), MODEL.layout())
     assert rows(STEPS.format("snapshots")) == [(step,) for step in sorted(kept(schedule, 70))]
     engine.train(data=data, resume="out", workers=0, steps=80, snapshot_every=1)
     assert [step for (step,) in rows(STEPS.format("snapshots"))][-10:] == list(range(71, 81)), "by hand all are kept"
