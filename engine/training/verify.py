@@ -1,6 +1,6 @@
-"""Trains again what a checkpoint says was trained, and finds where other bits come out, if anywhere.
+"""Repeats the training that led to a checkpoint, and finds where other bits come out, if anywhere.
 
-The very loop that trains does it, in a temporary folder: what belongs to a step is written once.
+The loop that trains does it, in a temporary folder.
 """
 
 import tempfile
@@ -14,9 +14,9 @@ from engine.coordinator.source import WorkerReport
 from engine.errors import DivergedError, UsageError
 from engine.nn.own.imports import Asked, importing
 from engine.records.status import RunStatus
-from engine.training.again import again, begins, settings_again
 from engine.training.process import TrainingProcess
 from engine.training.reporter import Reporter, RunInfo, StepReport
+from engine.training.rerun import check_start, rerun, rerun_settings
 from engine.training.run import Run
 from engine.training.state import TrainingState, state_of
 from engine.training.stopping import StopKind
@@ -58,18 +58,18 @@ def verify(
 ) -> Verdict:
     """Compute the steps of a checkpoint again, and return whether the same bits come out.
 
-    `checkpoint`: a file, or a folder: its newest. `start`: an earlier checkpoint of the run, to begin there instead of
-    at step 0. `data`: the data of the run, where it is not found by itself. `workers`, `kernels` and `import_` are as
-    for `train`; how many workers, and which kernels, changes no bit, but that numpy's verify what they have computed,
-    and nothing else.
+    `checkpoint`: a file, or a folder, of which the newest is taken. `start`: an earlier checkpoint of the run, to begin
+    there instead of at step 0. `data`: the data of the run, where it is not found by itself. `workers`, `kernels` and
+    `import_` are as for `train`. Neither the number of workers nor the kernels change a bit, except that numpy kernels
+    verify only what numpy kernels computed, and only they can.
 
-    Raises a GradsumError if that cannot be compared: CheckpointError, DataError or UsageError, as when the reporter
-    stops it; and KeyboardInterrupt.
+    Raises a GradsumError if the bits cannot be compared: CheckpointError, DataError, or UsageError, for example when
+    the reporter stops the run; and KeyboardInterrupt.
     """
     end = checkpoints.load(checkpoint)
     first = None if start is None else checkpoints.load(start)
-    settings = settings_again(end, workers, kernels, allow_slow)
-    begins(first, end)
+    settings = rerun_settings(end, workers, kernels, allow_slow)
+    check_start(first, end)
     comparing = _Comparing(reporter or Reporter(), end)
     with ExitStack() as stack:
         stack.enter_context(importing(import_))
@@ -79,7 +79,7 @@ def verify(
         process.compile_kernels()
         process.start_workers(settings)
         comparing.status("preparing data and model")
-        run = again(end, first, settings, data, folder, process.converting)
+        run = rerun(end, first, settings, data, folder, process.converting)
         state = state_of(run)
         differs = _difference(process, run, state, comparing)
     return Verdict(comparing.start, end.step, settings.workers or 0, state.sha256(), differs)

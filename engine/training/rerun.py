@@ -1,4 +1,4 @@
-"""Puts the run of a checkpoint together again, from what the checkpoint says of it, to be computed again."""
+"""The run of a checkpoint, put together from what the checkpoint says of it, to be computed a second time."""
 
 import os
 from dataclasses import replace
@@ -22,17 +22,26 @@ from engine.training.reading import reading_of
 from engine.training.resume import continued_settings
 from engine.training.run import KERNELS, NUMERICS, OWN, Run
 
-# Nobody joins, and nothing is audited: whoever computes, the bits are compared. Nothing is kept but what these need.
-ALONE: dict[str, Any] = {"bind": None, "key": None, "insecure": False, "min_workers": None, "audit": 0.0}
-LITTLE: dict[str, Any] = {"snapshot_first": 0, "snapshot_every": 0, "statistics_every": 0, "checkpoint_every": 1 << 40}
+# No worker joins from outside, nothing is audited, and nothing is recorded that the comparison does not need.
+REPLACED: dict[str, Any] = {
+    "bind": None,
+    "key": None,
+    "insecure": False,
+    "min_workers": None,
+    "audit": 0.0,
+    "snapshot_first": 0,
+    "snapshot_every": 0,
+    "statistics_every": 0,
+    "checkpoint_every": 1 << 40,
+}
 NUMPY = "numpy"
 
 
-def settings_again(end: Checkpoint, workers: int | None, kernels: str | None, allow_slow: bool) -> Settings:
+def rerun_settings(end: Checkpoint, workers: int | None, kernels: str | None, allow_slow: bool) -> Settings:
     """Return the settings of the run, with these workers and kernels, to end at the step of `end`.
 
     Raises CheckpointError for a checkpoint of another version of this program, SettingsError for kernels that have
-    other bits than those of the run whatever happens.
+    other bits than those of the run in any case.
     """
     Settings(workers=workers, kernels=kernels, allow_slow=allow_slow)
     before = continued_settings(end.run, {})
@@ -44,7 +53,7 @@ def settings_again(end: Checkpoint, workers: int | None, kernels: str | None, al
         )
     chosen = _kernels(end.run, kernels)
     ends: dict[str, Any] = dict.fromkeys(ENDS) | {"steps": max(end.step, 1)}
-    return replace(before, **ALONE, **LITTLE, **ends, workers=workers, kernels=chosen, allow_slow=allow_slow).resolved()
+    return replace(before, **REPLACED, **ends, workers=workers, kernels=chosen, allow_slow=allow_slow).resolved()
 
 
 def _program(numerics: str) -> str:
@@ -66,7 +75,7 @@ def _kernels(run: RunState, asked: str | None) -> str:
     return asked
 
 
-def begins(first: Checkpoint | None, end: Checkpoint) -> None:
+def check_start(first: Checkpoint | None, end: Checkpoint) -> None:
     """Raise CheckpointError unless `first`, None for the beginning of the run, is an earlier checkpoint of `end`'s."""
     if first is None:
         return
@@ -79,12 +88,12 @@ def begins(first: Checkpoint | None, end: Checkpoint) -> None:
             raise CheckpointError(f"--from was trained with another {name.replace('_', '-')}; name one of the same run")
 
 
-def again(
+def rerun(
     end: Checkpoint, first: Checkpoint | None, settings: Settings, data: object, folder: Path, progress: Progress
 ) -> Run:
     """Return the run of `end`, to be continued from `first`, with `settings`; it writes to `folder` and nowhere else.
 
-    Raises DataError or SettingsError if the data of the run is not to be had. `progress` is as for `load`.
+    Raises DataError or SettingsError if the data of the run cannot be found. `progress` is as for `load`.
     """
     stored = end.run
     dataset, source = _data(stored, data, progress)
