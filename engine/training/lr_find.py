@@ -14,11 +14,11 @@ from engine.nn.parameters import FLOAT_MAX, FLOAT_MIN
 from engine.nn.schedule import Rising
 from engine.settings import SettingsDict, settings_of
 from engine.training.defaults import LR_HIGH, LR_LOW, LR_STEPS
+from engine.training.forwarding import ForwardingReporter
 from engine.training.prepare import Request
 from engine.training.reporter import Reporter
 from engine.training.run import Run
 from engine.training.train import train_request
-from engine.training.watching import Watching
 
 FAR = 4.0  # times the least loss: there the run ends
 BELOW = 10.0  # the suggestion is the rate with the least loss, divided by this
@@ -62,7 +62,7 @@ class LrFinding:
         return self.least / BELOW
 
 
-class _Losses(Watching):
+class _Losses(ForwardingReporter):
     """Keeps the losses, and ends the run when they have risen far above the least."""
 
     def __init__(self, inner: Reporter) -> None:

@@ -14,13 +14,13 @@ from engine.coordinator.source import WorkerReport
 from engine.errors import DivergedError, UsageError
 from engine.nn.own.imports import Asked, importing
 from engine.records.status import RunStatus
+from engine.training.forwarding import ForwardingReporter
 from engine.training.process import TrainingProcess
 from engine.training.reporter import Reporter, RunInfo, StepReport
 from engine.training.rerun import check_start, rerun, rerun_settings
 from engine.training.run import Run
 from engine.training.state import TrainingState, state_of
 from engine.training.stopping import StopKind
-from engine.training.watching import Watching
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ class _DiffersError(Exception):
         self.between = between
 
 
-class _Comparing(Watching):
+class _Comparing(ForwardingReporter):
     """Compares what a run is with what `end` says that it was, and passes on what there is to show.
 
     The methods raise _DiffersError for a difference, which ends the run.

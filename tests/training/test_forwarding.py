@@ -1,4 +1,4 @@
-"""Reporters that look over another one's shoulder: all is passed on, and the other one's wish to stop is heard."""
+"""Reporters that pass everything on to another one, and stop when it asks for that."""
 
 import inspect
 from typing import Any
@@ -8,8 +8,8 @@ import pytest
 import engine
 from engine.coordinator.source import WorkerReport
 from engine.errors import UsageError
+from engine.training.forwarding import ForwardingReporter
 from engine.training.reporter import Reporter, StepReport
-from engine.training.watching import Watching
 from tests.support.command import save_data
 
 RUN: dict[str, Any] = {"batch_size": 4, "microbatch": 2, "workers": 0, "db": "r.db", "out": "out"}
@@ -30,7 +30,7 @@ def test_everything_is_passed_on(event: str) -> None:
     setattr(inner, event, lambda *given: heard.append(given))
     count = len(inspect.signature(getattr(Reporter, event)).parameters) - 1
     given = tuple(range(count))
-    getattr(Watching(inner), event)(*given)
+    getattr(ForwardingReporter(inner), event)(*given)
     assert heard == [given]
 
 

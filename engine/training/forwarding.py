@@ -1,12 +1,12 @@
-"""A reporter that looks over another one's shoulder."""
+"""A reporter that passes everything on to another one."""
 
 from engine.compute.validation import Validation
 from engine.coordinator.source import WorkerReport
 from engine.training.reporter import Reporter, RunInfo, StepReport
 
 
-class Watching(Reporter):
-    """Passes everything on to `inner`, whose wish to stop is its own; derive from it to see some of it as well."""
+class ForwardingReporter(Reporter):
+    """Passes every event on to `inner`, whose reason to stop it shares. A subclass overrides the events it needs."""
 
     def __init__(self, inner: Reporter) -> None:
         self._inner = inner
