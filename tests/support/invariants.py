@@ -9,7 +9,7 @@ from engine.compute.tree import Block
 from engine.coordinator.rounds.assignments import Assignments
 from engine.coordinator.rounds.events import Worker
 from engine.coordinator.rounds.round import Round
-from engine.coordinator.rounds.voting import Ballot
+from engine.coordinator.rounds.voting import AGREE, Ballot
 from engine.coordinator.rounds.worker import Task
 
 
@@ -101,7 +101,7 @@ def _ballot(
         yield f"a worker that has left has a vote on block {block}"
     if ballot.votes.keys() & expected:
         yield f"a worker that has voted on block {block} is asked again"
-    if ballot.decided():
+    if any(ballot.agreed(bits) >= AGREE for bits in ballot.votes.values()):
         yield f"block {block} is decided, but not counted"
     if block in current.copies:
         yield f"block {block} is in question and has copies"

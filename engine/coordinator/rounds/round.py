@@ -26,7 +26,7 @@ class Round:
         self.ballots: dict[Block, Ballot] = {}  # blocks in question
         self.wanting: dict[Block, None] = {}  # those on which another opinion is wanted, so that few are looked at
         self.copies: dict[Block, int] = {}  # how many have a block besides the one whose share it is in
-        self.voice: Callable[[Worker], Hashable] = itself  # whose opinion a worker's is, as in `Ballot`
+        self.voter: Callable[[Worker], Hashable] = itself  # as in `Ballot`
         self._audit = begin.audit
         self.start, self.stop = begin.part or (0, begin.total)  # of it is to be computed
 
@@ -43,7 +43,7 @@ class Round:
                 self.waiting.append(tree.cover(low, min(low + cap, stop), self.total))
         self.missing = {block for share in self.waiting for block in share}
         if self._audit:
-            self.ballots = {block: Ballot(self.voice) for block in sorted(self.missing) if self._audit.chooses(block)}
+            self.ballots = {block: Ballot(self.voter) for block in sorted(self.missing) if self._audit.chooses(block)}
             self.wanting = dict.fromkeys(self.ballots)
         self.planned = True
         return cut
@@ -177,7 +177,7 @@ class Round:
     def put_in_question(self, block: Block, asked: set[Worker]) -> None:
         """Require that two workers agree on `block`, which those in `asked` have."""
         self.copies.pop(block, None)
-        self.ballots[block] = Ballot(self.voice, asked=asked)
+        self.ballots[block] = Ballot(self.voter, asked=asked)
         self._reconsider(block)
         self._keep_waiting(lambda waiting: waiting != block)
 

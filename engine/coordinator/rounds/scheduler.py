@@ -221,7 +221,7 @@ class Scheduler:
         a whole micro-batch, are the last.
         """
         if self._assignments.on_several_machines():
-            current.voice = self._assignments.machine
+            current.voter = self._assignments.machine
         speeds, all_known = self._assignments.speeds()
         cap = current.cap if all_known else min(current.cap, UNTRIED)
         relays = self._assignments.idle_relays()

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from engine.compute.tree import Block
 
-AGREE = 2  # voices whose bits must be the same
+AGREE = 2  # voters whose bits must be the same
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Audit:
 
 
 def itself(worker: bytes) -> Hashable:
-    """Return whose opinion a worker's is where all are on one machine: its own."""
+    """Return who votes with a worker's answer where all are on one machine: the worker."""
     return worker
 
 
@@ -34,36 +34,32 @@ def itself(worker: bytes) -> Hashable:
 class Ballot:
     """What is known about a block in question. `votes`: bits by worker; `asked`: those expected to answer in time.
 
-    `voice`: whose opinion a worker's is. Where there are workers on several machines it is the machine's: what is wrong
-    with one may be wrong for all workers on it.
+    `voter` names whoever votes with a worker's answer: the worker itself or, where workers are on several machines, its
+    machine, as what is wrong with a machine may be wrong for all workers on it.
     """
 
-    voice: Callable[[bytes], Hashable] = itself
+    voter: Callable[[bytes], Hashable] = itself
     votes: dict[bytes, str] = field(default_factory=dict)
     asked: set[bytes] = field(default_factory=set)
     arbitrated: bool = False  # the coordinator computes it
 
     def wanted(self) -> int:
-        """Return how many more workers must be asked so that two voices may agree; 0 or less if none."""
+        """Return how many more workers must be asked so that two voters may agree; 0 or less if none."""
         if self.arbitrated:
             return 0
-        agreed = max((self._agreed(bits) for bits in set(self.votes.values())), default=0)
-        return AGREE - agreed - len(self._voices(self.asked) - self._voices(self.votes))
+        agreed = max((self.agreed(bits) for bits in set(self.votes.values())), default=0)
+        return AGREE - agreed - len(self._voters(self.asked) - self._voters(self.votes))
 
     def may_ask(self, worker: bytes) -> bool:
-        """Return whether the worker's opinion would be a new one."""
-        voice = self.voice(worker)
-        return voice not in self._voices(self.votes) and voice not in self._voices(self.asked)
+        """Return whether nobody who votes with this worker has voted or been asked."""
+        voter = self.voter(worker)
+        return voter not in self._voters(self.votes) and voter not in self._voters(self.asked)
 
     def vote(self, worker: bytes, bits: str) -> bool:
         """Add the opinion of a worker; return whether its bits are now decided to be right."""
         self.asked.discard(worker)
         self.votes[worker] = bits
-        return self._agreed(bits) >= AGREE
-
-    def decided(self) -> bool:
-        """Return whether two voices agree."""
-        return any(self._agreed(bits) >= AGREE for bits in self.votes.values())
+        return self.agreed(bits) >= AGREE
 
     def against(self, bits: str) -> list[bytes]:
         """Return the workers that sent other bits."""
@@ -73,9 +69,9 @@ class Ballot:
         """Return a worker that sent these bits, if there is one."""
         return next((worker for worker, other in self.votes.items() if other == bits), None)
 
-    def _agreed(self, bits: str) -> int:
-        """Return how many voices are for `bits`."""
-        return len(self._voices(worker for worker, other in self.votes.items() if other == bits))
+    def agreed(self, bits: str) -> int:
+        """Return how many voters are for `bits`."""
+        return len(self._voters(worker for worker, other in self.votes.items() if other == bits))
 
-    def _voices(self, workers: Iterable[bytes]) -> set[Hashable]:
-        return {self.voice(worker) for worker in workers}
+    def _voters(self, workers: Iterable[bytes]) -> set[Hashable]:
+        return {self.voter(worker) for worker in workers}

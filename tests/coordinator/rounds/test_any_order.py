@@ -133,17 +133,17 @@ class AnyOrder(RuleBasedStateMachine):
         """Do as the coordinator does: compute the block, and tell the result at once."""
         assert block in accepted(self.feed(Arbitrated(self.begun.round, block, TRUTH)))
 
-    def voice(self, worker: bytes) -> str | bytes:
+    def voter(self, worker: bytes) -> str | bytes:
         """Return whose opinion a worker's is: that of its machine if there were several when the round was cut."""
         return self.machines[worker] if self.apart else worker
 
-    def voices(self, block: Block, bits: str | None = None) -> set[str | bytes]:
+    def voters(self, block: Block, bits: str | None = None) -> set[str | bytes]:
         """Return whose opinions on a block there are, or those that are `bits`."""
-        return {self.voice(w) for w, said in self.votes.get(block, {}).items() if bits is None or said == bits}
+        return {self.voter(w) for w, said in self.votes.get(block, {}).items() if bits is None or said == bits}
 
     def may_say(self, worker: bytes, block: Block) -> bool:
         """Tell whether the opinion of a worker on a block would be a new one."""
-        return self.voice(worker) not in self.voices(block)
+        return self.voter(worker) not in self.voters(block)
 
     def assigned(self, assign: Assign) -> None:
         assert assign.worker in self.holds, "assigned to the gone"
@@ -223,7 +223,7 @@ class AnyOrder(RuleBasedStateMachine):
             assert self.rounds.in_question(block) or not finite, "the bits would not have been sent along"
             voted = self.votes.setdefault(block, {})
             voted[worker] = bits
-            decided = len(self.voices(block, bits)) > 1
+            decided = len(self.voters(block, bits)) > 1
         out = self.feed(event)
         assert (block in accepted(out)) == decided
         assert (Ignore(worker, IgnoreReason.NOT_FINITE, block) in out) == (not finite)
