@@ -51,7 +51,7 @@ from workers.relay.events import (
 from workers.relay.exchange import Action as ExchangeAction
 from workers.relay.exchange import Exchange
 from workers.relay.links import Met, Said, Unlink, Unsent
-from workers.relay.staff import Staff
+from workers.relay.ready_processes import ReadyProcesses
 from workers.session import Session
 
 MOVES = "it joins another relay"
@@ -72,7 +72,7 @@ class Relay:
 
     def __init__(self, processes: int, tree: bool = False) -> None:
         self._wanted, self._tree = processes, tree
-        self._session, self._staff, self._exchange = Session(), Staff(), Exchange()
+        self._session, self._processes, self._exchange = Session(), ReadyProcesses(), Exchange()
         self._serves = ""  # the session that the processes below are prepared for
         self._prepared: Prepared | None = None
         self._ready = False  # READY was sent
@@ -100,7 +100,7 @@ class Relay:
             case Prepared():
                 self._prepared = event
             case ProcessJoined():
-                self._staff.add(event, now)
+                self._processes.add(event, now)
                 if self._ready:
                     return self._introduced(event.name)
             case ProcessLeft(name, reason):
@@ -132,7 +132,7 @@ class Relay:
 
     def _connected(self, home: bool) -> list[Action]:
         self._home = home
-        if self._away and not self._staff.there:
+        if self._away and not self._processes.there:
             return []  # it greets when it has processes again
         return self._greet()
 
@@ -207,13 +207,13 @@ class Relay:
         return changed
 
     def _close(self) -> list[Action]:
-        self._staff = Staff(given=self._staff.given)
+        self._processes = ReadyProcesses(given=self._processes.given)
         self._serves = ""
         return [Close()]
 
     def _when_enough(self, now: float) -> list[Action]:
         """Say that work may come, once the processes are there, or after a while those that are."""
-        if not self._staff.enough(self._wanted, now):
+        if not self._processes.enough(self._wanted, now):
             return []
         if self._away:
             return self._greet()
@@ -225,18 +225,18 @@ class Relay:
             place = relays.Place(self._session.id, done.address, done.key, self._joined, int(self._tree))
             return [session.Send(place)]
         self._ready, self._exchange.size = True, done.size
-        ready = self._session.prepared(done.schema, done.size, done.proof, self._staff.computing())
-        return [*ready, *self._introduced(*self._staff.there)]
+        ready = self._session.prepared(done.schema, done.size, done.proof, self._processes.computing())
+        return [*ready, *self._introduced(*self._processes.there)]
 
     def _introduced(self, *names: str) -> list[Action]:
-        return [session.Send(self._staff.introduction(name, self._session.id)) for name in names]
+        return [session.Send(self._processes.introduction(name, self._session.id)) for name in names]
 
     def _process_left(self, name: str, reason: str) -> list[Action]:
-        gone = self._staff.drop(name, self._session.id, m.clip(reason, m.REASON_LIMIT))
+        gone = self._processes.drop(name, self._session.id, m.clip(reason, m.REASON_LIMIT))
         if not self._ready:
             return []
         self._left.append(gone)
-        if self._staff.there:
+        if self._processes.there:
             return [] if self._share else self._tell_left()
         told = self._tell_left()
         self._ready, self._away, self._share, self._prepared = False, True, None, None
@@ -245,7 +245,7 @@ class Relay:
     def _tell_left(self) -> list[Action]:
         left, self._left = self._left, []
         if left:
-            self._staff.forget_gone()
+            self._processes.forget_gone()
         return [session.Send(message) for message in left]
 
     def _summed(self, event: Summed) -> list[Action]:
@@ -253,7 +253,7 @@ class Relay:
         if share is None or event.block not in share.blocks:
             return []
         share.blocks.remove(event.block)
-        work, numbers = share.work, self._staff.numbers
+        work, numbers = share.work, self._processes.numbers
         parts = [part._replace(number=numbers[name]) for name, part in event.parts.items() if name in numbers]
         credit = relays.Credit(work.session, work.round, work.attempt, *event.block)
         out: list[Action] = [session.Send(credit, relays.pack_credits(parts))] if parts else []

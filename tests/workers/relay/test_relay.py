@@ -35,8 +35,8 @@ from workers.relay.events import (
     Tried,
     Try,
 )
+from workers.relay.ready_processes import GATHER
 from workers.relay.relay import MOVES, NOBODY, Relay
-from workers.relay.staff import GATHER
 from workers.session import Leave, Prepare, Quit, Send
 
 LAYOUT = MODEL.layout()
