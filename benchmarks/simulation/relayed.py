@@ -12,7 +12,7 @@ from benchmarks.simulation.network import Link, Network, Path
 from benchmarks.simulation.processes import OPCODE, Process, Socket, size_of
 from engine.wire import messages as m
 from workers.relay.events import Connected, Told, Tried
-from workers.relay.group import Workplace
+from workers.relay.group import OpenGroup
 from workers.relay.links import Links, NoLinks, Unlink
 from workers.relay.worker import RelayWorker
 
@@ -86,9 +86,9 @@ class RelayedMachine:
         self._tick()
 
     # What a group is to the relay.
-    def open(self, size: int) -> Workplace:
+    def open(self, size: int) -> OpenGroup:
         self.fill()
-        return Workplace(self.socket, self.links, Nobody(self.fill), None, self._place)
+        return OpenGroup(self.socket, self.links, Nobody(self.fill), None, self._place)
 
     def fill(self) -> None:
         """Start the processes that are missing."""

@@ -131,10 +131,10 @@ class Reduction:
         return sums
 
 
-class Part(Reduction):
+class ShareReduction(Reduction):
     """The sums of a share of a round: of each of the fewest blocks that together are the share.
 
-    Blocks outside of it never come, so the adding stops there by itself.
+    Blocks outside the share never come, so nothing beyond these blocks is added.
     """
 
     def __init__(self, samples: int, microbatch: int, out: Vector | None, share: tree.Block, tallied: int = 0) -> None:

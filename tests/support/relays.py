@@ -36,7 +36,7 @@ from tests.support.fakes import (
 from tests.support.faults import WorkerFault
 from tests.support.links import ToyLinks
 from workers.relay.events import Connected, Told, Tried
-from workers.relay.group import Workplace
+from workers.relay.group import OpenGroup
 from workers.relay.worker import RelayWorker
 from workers.session import Quit
 
@@ -108,7 +108,7 @@ class ToyGroup:
         self._opened = False
         self.closed = False
 
-    def open(self, size: int) -> Workplace:
+    def open(self, size: int) -> OpenGroup:
         assert size == MODEL.layout().size
         if not self._opened:
             for script in self._scripts:
@@ -116,7 +116,7 @@ class ToyGroup:
         self._opened = True
         key = sha256(self.address.encode()).hexdigest() if self.address else ""
         supervisor, invited = FakeSupervisor(self._replace), self.endpoint.invited
-        return Workplace(self.endpoint, self.links, supervisor, None, self.address, key, invited)
+        return OpenGroup(self.endpoint, self.links, supervisor, None, self.address, key, invited)
 
     def _replace(self) -> None:
         local = self.endpoint.workers.keys() - self.endpoint.remote

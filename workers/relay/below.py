@@ -13,7 +13,7 @@ from engine.coordinator.dispatcher import Dispatcher
 from engine.coordinator.inbox import Inbox
 from engine.coordinator.membership import Done, Membership
 from engine.coordinator.peers import Peers
-from engine.coordinator.reduction import Part
+from engine.coordinator.reduction import ShareReduction
 from engine.data import Sampler
 from engine.errors import ProtocolError
 from engine.nn.parameters import Vector
@@ -35,7 +35,7 @@ class Below:
         self._sampler = Sampler(config.train_samples, config.job.batch_size, config.job.seed)
         self._out = config.job.model.layout().zeros()
         self._number = 0
-        self._part: Part | None = None
+        self._part: ShareReduction | None = None
         self._contributions: list[tuple[Block, Done]] = []
 
     def begin(self, work: m.Work, parameters: Vector) -> None:
@@ -43,7 +43,9 @@ class Below:
         job, training = self._config.job, work.kind is m.WorkKind.TRAIN
         samples = len(self._sampler.indices(work.step)) if training else self._config.validation_samples
         share = work.start, work.stop
-        self._part = part = Part(samples, job.microbatch, self._out if training else None, share, self._config.tallied)
+        self._part = part = ShareReduction(
+            samples, job.microbatch, self._out if training else None, share, self._config.tallied
+        )
         if part.total != work.total:
             raise ProtocolError(f"a round of {work.total} micro-batches, but there are {part.total}")
         self._number += 1

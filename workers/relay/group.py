@@ -28,11 +28,11 @@ logger = logging.getLogger("gradsum.workers")
 
 
 @dataclass(frozen=True)
-class Workplace:
-    """Where the processes meet the relay.
+class OpenGroup:
+    """The processes of a relay once they are started: how they are reached, supervised and share memory.
 
-    Other relays can reach it at `address`, with the public key `key`, in hex ("": without keys), once their own public
-    key is among the `invited`; nobody can where `address` is "". `links`: to those with which it exchanges vectors.
+    `address`: where other relays reach this one ("": nowhere), by the public key `key` in hex ("": without keys), once
+    their own public key is among the `invited`. `links`: the connections to relays with which it exchanges vectors.
     """
 
     endpoint: Endpoint
@@ -55,10 +55,10 @@ class Group(Protocol):
     def tree(self) -> bool:
         """Whether the relay joins others, or they join it, rather than exchange parts of vectors."""
 
-    def open(self, size: int) -> Workplace:
-        """Return where they meet the relay, for a model of `size` parameters. WorkersError if they cannot be started.
+    def open(self, size: int) -> OpenGroup:
+        """Return the processes, started for a model of `size` parameters. WorkersError if they cannot be started.
 
-        They are started when that is first asked for, and again when the size is another.
+        The first call starts them, and one with another size starts them again.
         """
 
     def close(self) -> None:
@@ -82,15 +82,15 @@ class LocalGroup:
         self._size: int | None = None
         self._opened = ExitStack()
 
-    def open(self, size: int) -> Workplace:
-        """Return where they meet the relay, as `Group.open` says."""
+    def open(self, size: int) -> OpenGroup:
+        """Return the processes, as `Group.open` says."""
         if size != self._size:
             # The places of vectors in shared memory depend on the size, and one of the processes may still write there.
             self._opened.close()
-            self._workplace, self._size = self._start(size), size
-        return self._workplace
+            self._open_group, self._size = self._start(size), size
+        return self._open_group
 
-    def _start(self, size: int) -> Workplace:
+    def _start(self, size: int) -> OpenGroup:
         enter = self._opened.enter_context
         folder, memory = enter(rendezvous_folder()), enter(shared_memory_for(self.count, True))
         if memory:
@@ -104,10 +104,10 @@ class LocalGroup:
         self._opened.callback(listener.see_off)
         others = self._bind(listener, keys)
         key = keys.server_public.hex() if keys else ""
-        return Workplace(endpoint, links, workers, memory, others, key, invited)
+        return OpenGroup(endpoint, links, workers, memory, others, key, invited)
 
     def _link(self, listener: Listener, invited: set[str], largest: int) -> tuple[Links, Endpoint]:
-        """Return the connections to others, and the end at which the processes come in."""
+        """Return the connections to other relays, and the endpoint of the processes."""
         if self._topology != "exchange":
             listener.watch(lambda: self._uplink.sources)
             return NoLinks(), listener

@@ -24,7 +24,7 @@ from workers.parent import Parent
 from workers.relay import events as relay
 from workers.relay.below import Below
 from workers.relay.events import Came, Connected, Prepared, ProcessJoined, ProcessLeft, Tick
-from workers.relay.group import Group, Workplace
+from workers.relay.group import Group, OpenGroup
 from workers.relay.links import Dial, Expect, Forget, Present, Tell, Unlink
 from workers.relay.relay import Relay
 from workers.relay.uplink import Uplink
@@ -69,7 +69,7 @@ class RelayWorker(Worker):
         self._arbiter_for = arbiter_for
         self._relay = Relay(group.count, group.tree)
         self._below: Below | None = None
-        self._workplace: Workplace | None = None
+        self._open_group: OpenGroup | None = None
         self._happened: list[relay.Event] = []  # that the relay has not been told
         self._notices = NoticeLimit(_print_unusual)
         self._heard = clock.now()
@@ -108,7 +108,7 @@ class RelayWorker(Worker):
         if self._below is None:
             return self._endpoint.poll(WAKE)
         self._below.wait()
-        self._happened += self._meeting_place().links.events()
+        self._happened += self._opened().links.events()
         self._happened += self._below.summed()
         return self._endpoint.poll(0.0)
 
@@ -141,7 +141,7 @@ class RelayWorker(Worker):
                 case relay.Try() | relay.Join() | relay.Return() | relay.Admit():
                     self._change_above(action)
                 case Present() | Expect() | Dial() | Forget() | Tell() | Unlink():
-                    self._meeting_place().links.perform(action)
+                    self._opened().links.perform(action)
                 case _:
                     return super()._perform(action)
         except (ProtocolError, WorkersError):
@@ -159,12 +159,12 @@ class RelayWorker(Worker):
             case relay.Return():
                 self._uplink.back()
             case relay.Admit(key):
-                self._meeting_place().invited.add(key)
+                self._opened().invited.add(key)
 
-    def _meeting_place(self) -> Workplace:
-        if self._workplace is None:
-            raise RuntimeError("the processes have no place to meet")
-        return self._workplace
+    def _opened(self) -> OpenGroup:
+        if self._open_group is None:
+            raise RuntimeError("the group of processes is not open")
+        return self._open_group
 
     def _computing(self) -> Below:
         if self._below is None:
@@ -181,7 +181,7 @@ class RelayWorker(Worker):
         job, data, nonce = asked.job, data.hold_out(asked.job.validation), secrets.randbelow(1 << 53)
         self._arbiter = self._arbiter_for(job, data)
         proof, leases = timed_proof(self._arbiter.prove, nonce, self._clock)
-        self._workplace = workplace = self._group.open(job.model.layout().size)
+        self._open_group = group = self._group.open(job.model.layout().size)
         config = Config(
             job=job,
             train_samples=len(data.train),
@@ -196,13 +196,13 @@ class RelayWorker(Worker):
             tallied=job.tallied,
         )
         environment = Environment(
-            endpoint=workplace.endpoint,
-            supervisor=workplace.supervisor,
+            endpoint=group.endpoint,
+            supervisor=group.supervisor,
             clock=self._clock,
             notice=self._note,
             interrupted=lambda: False,
             arbiter=self._arbiter,
-            shared_memory=workplace.shared_memory,
+            shared_memory=group.shared_memory,
         )
         self._below = Below(config, environment)
         self._prepared(asked)
@@ -210,7 +210,7 @@ class RelayWorker(Worker):
     def _prepared(self, asked: Prepare) -> None:
         layout, proof = asked.job.model.layout(), self._arbiter.prove(asked.nonce)
         self._tell(READY.format(self._endpoint.address, self._session.name))
-        place = self._meeting_place()
+        place = self._opened()
         self._happened.append(Prepared(layout.digest, layout.size, proof, place.address, place.key))
 
     def _note(self, notice: Notice) -> None:
