@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # A plain path, which editors and type checkers can follow.
 EDITABLE := --config-settings editable_mode=compat
 
-# Tests start hundreds of processes; without bytecode each would compile every module of gradsum anew, for 0.3 s.
+# Tests start hundreds of processes; without bytecode each would compile every module of gradsum again, for 0.3 s.
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: train test coverage check mutants clean

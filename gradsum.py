@@ -39,7 +39,7 @@ def _import_engine() -> ModuleType:
 
 _engine = _import_engine()
 __version__: str = _engine.__version__
-if not TYPE_CHECKING:  # type checkers have the import above, and would take it that every name exists
+if not TYPE_CHECKING:  # type checkers use the import above; with __getattr__ they would accept any name
     __all__ = _engine.__all__
     __getattr__ = _engine.__getattr__
     __dir__ = _engine.__dir__

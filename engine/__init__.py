@@ -102,9 +102,9 @@ _NAMES_IN = {
 }
 _HOME = {name: module for module, names in _NAMES_IN.items() for name in names}
 
-getLogger("gradsum").addHandler(NullHandler())  # quiet unless the program that imports us wants to hear
+getLogger("gradsum").addHandler(NullHandler())  # silent unless the program that imports gradsum configures logging
 
-if not TYPE_CHECKING:  # type checkers have the imports above, and would take it that every name exists
+if not TYPE_CHECKING:  # type checkers use the imports above; with __getattr__ they would accept any name
     # The estimators need scikit-learn; `from gradsum import *` must work without it.
     _MISSING = () if find_spec("sklearn") else _NAMES_IN["engine.estimators"]
     __all__ = sorted(_HOME.keys() - {*_MISSING})  # noqa: PLE0605 - one table is enough

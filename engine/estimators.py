@@ -121,7 +121,7 @@ class GradsumClassifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Return how probable each class is, [N, classes], in the order of `classes_`."""
-        samples = self._samples(X)  # says it, where nothing was fitted
+        samples = self._samples(X)  # raises NotFittedError first
         found = self.network_.probabilities(samples)
         found[found.sum(axis=1) == 0] = 1  # of a network trained on squared error, whose outputs need not sum to 1
         shares: NDArray[np.float64] = found / found.sum(axis=1, keepdims=True)

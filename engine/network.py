@@ -67,14 +67,14 @@ class Network:
     def labels(self, inputs: Asked) -> list[str]:
         """Return the name of the most likely class of each sample; DataError where values are predicted."""
         if self.values is not None:
-            raise DataError("the network was trained to say values, not classes")
+            raise DataError("the network was trained to predict values, not classes")
         best = self.logits(inputs)[:, : len(self.classes)].argmax(axis=1)
         return [self.classes[number] for number in best]
 
     def restored(self, outputs: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return outputs as values in the units of the training set; DataError if the network names classes."""
         if self.values is None:
-            raise DataError("the network was trained to say classes, not values")
+            raise DataError("the network was trained to predict classes, not values")
         return self.values.undo(outputs)
 
     def probabilities(self, inputs: Asked, outputs: int | None = None) -> NDArray[np.float64]:
@@ -133,7 +133,7 @@ class Network:
         """Raise ModelError if the network cannot be asked about the samples of `data`."""
         if data.train.has_values != (self.values is not None):
             learned, there = ("classes", "values") if self.values is None else ("values", "classes")
-            raise ModelError(f"the network was trained to say {learned}, the data has {there}")
+            raise ModelError(f"the network was trained to predict {learned}, but the data has {there}")
         check_fits(self.model, data.shape, data.outputs, data.train.has_values)
 
     def _checked(self, inputs: Asked) -> Inputs:

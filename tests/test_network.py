@@ -50,10 +50,10 @@ def test_logits_are_those_of_the_reference(n: int) -> None:
 
 
 def test_a_network_of_classes_has_no_values() -> None:
-    with pytest.raises(DataError, match="was trained to say classes, not values"):
+    with pytest.raises(DataError, match="was trained to predict classes, not values"):
         network().restored(np.zeros((1, 3), np.float32))
     part = Split(pictures(3, 6, 5)[..., None], np.arange(3, dtype=np.float32)[:, None])
-    with pytest.raises(ModelError, match="was trained to say classes, the data has values"):
+    with pytest.raises(ModelError, match="was trained to predict classes, but the data has values"):
         network().check_fits(Dataset("d", (), part, part))
 
 

@@ -99,9 +99,9 @@ class Dispatcher:
         return min((one for one in deadlines if one is not None), default=None)
 
     def unasked(self, peer: bytes) -> None:
-        """Note a message of a peer that nobody asked for; one that sends too many is expelled."""
+        """Note an unrequested message of a peer; one that sends too many is expelled."""
         if self._peers.floods(peer):
-            self.expel(peer, NoticeKind.FLOOD, "it sent too many messages that nobody asked for")
+            self.expel(peer, NoticeKind.FLOOD, "it sent too many unrequested messages")
 
     def work_off(self) -> None:
         """Give the scheduler all events there are, and carry out what it says, which may lead to further events.

@@ -29,7 +29,7 @@ class NoticeKind(StrEnum):
     DOUBLED = "doubled"
     UNASKED = "unasked"
     BAD_MESSAGE = "bad message"
-    FLOOD = "flood"  # it sent too much that nobody asked for, and was expelled
+    FLOOD = "flood"  # it sent too many unrequested messages, and was expelled
     NOT_FINITE = "not finite"
     DIFFERS = "differs"
     AUDIT = "audit"

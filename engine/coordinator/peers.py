@@ -137,7 +137,7 @@ class Peers:
         self._endpoint.refuse(peer, forever)
 
     def floods(self, peer: bytes) -> bool:
-        """Note a message that nobody asked for; return whether there are too many of these."""
+        """Note an unrequested message; return whether there are too many of these."""
         return self._endpoint.floods(peer)
 
     def trust(self, peer: bytes) -> None:

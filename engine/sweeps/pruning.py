@@ -16,8 +16,7 @@ class MedianRule:
     This is the median stopping rule of Golovin et al., "Google Vizier: A Service for Black-Box Optimization" (KDD
     2017), section 3.2.2, with the value at the point in place of the running average up to it, which lags behind where
     curves rise. Only earlier trials that finished count, and nothing is stopped before there are `least` of them; 0:
-    nothing ever is. Where batches differ in size points are compared by epoch: the others' last validation until then.
-
+    nothing ever is. Where batches differ in size, points are compared by epoch, with the last validation of the others.
     """
 
     def __init__(self, earlier: Iterable[Trial], least: int, measure: Measure = Measure.PERCENT) -> None:

@@ -23,8 +23,7 @@ from engine.training.process import ABORTS, TrainingProcess
 
 log = logging.getLogger("gradsum.sweeps")
 
-
-TELL = 0.1  # seconds after which what was reported is told
+TELL = 0.1  # seconds between reports to the reporter
 
 
 class Trials:

@@ -1,6 +1,6 @@
-"""The log: one logger per room ("gradsum.wire", "gradsum.launch", ...), silent unless somebody wants to hear.
+"""The log: one logger per room ("gradsum.wire", "gradsum.launch", ...), silent unless it is configured.
 
-A program that imports gradsum configures them with Python's `logging`; a person sets GRADSUM_LOG.
+A program that imports gradsum configures the loggers with Python's `logging`; a user of the commands sets GRADSUM_LOG.
 """
 
 import logging

@@ -33,7 +33,8 @@ class AbsentWorkers:
             return f"{text} If so, {_firewall(places)}. `gradsum doctor {self._address}` tells more there"
         if not ready:
             came = "1 connection" if seen == 1 else f"{seen} connections"
-            return f"{came} came in, but no worker joined yet: has it the key of this run? Its own words say more"
+            text = f"{came} came in, but no worker joined yet: does it have the key of this run?"
+            return f"{text} The output of the worker says more"
         return "Start more, or give a smaller --min-workers"
 
 

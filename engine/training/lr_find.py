@@ -106,8 +106,8 @@ def lr_find(
     """Train with a learning rate that rises from `low` to `high` in `steps` steps (default: 100), and suggest one.
 
     The run ends early when the loss is far above its least. `model`, `data`, `db`, `out`, `import_` and `options` are
-    as in `train`; it is recorded as a run called lr-find. Raises as `train` does, but where the loss is not finite at
-    last.
+    as in `train`; it is recorded as a run called lr-find. Raises as `train` does, but not
+    for a loss that is no longer finite.
     """
     given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
     if optimizer is not None:

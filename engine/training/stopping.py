@@ -52,7 +52,7 @@ def never(_epoch: float, _best: float | None) -> StopReason | None:
     return None
 
 
-def nobody() -> None:
+def not_asked() -> None:
     """Ask for no stop."""
     return
 
@@ -69,7 +69,7 @@ class Stopping:
     interrupt: Interrupt
     limit: TimeLimit
     prune: Prune = never
-    asked: Callable[[], str | None] = nobody
+    asked: Callable[[], str | None] = not_asked
 
     def reason(self, progress: Progress) -> StopReason | None:
         """Return why there should be no further step, if so."""

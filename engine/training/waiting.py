@@ -45,7 +45,7 @@ class Waiting:
             best = None if stored["best"] is None else float(stored["best"])
             counts = [operator.index(stored[name]) for name in ("stale", "flat", "reductions")]
         except (KeyError, TypeError, ValueError) as error:
-            raise ValueError(f"a wait of {dict(stored)!r:.80}") from error
+            raise ValueError(f"these are not the counters of a wait: {dict(stored)!r:.80}") from error
         if min(counts) < 0:
-            raise ValueError(f"a wait of {dict(stored)!r:.80}")
+            raise ValueError(f"these are not the counters of a wait: {dict(stored)!r:.80}")
         return cls(best, *counts)

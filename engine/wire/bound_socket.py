@@ -161,7 +161,7 @@ class BoundSocket:
             connection.unasked = max(0, connection.unasked - 1)
 
     def floods(self, peer: bytes) -> bool:
-        """Note a message of `peer` that nobody asked for; return whether these are too many."""
+        """Note an unrequested message of `peer`; return whether these are too many."""
         connection = self._limits.of(peer)
         if connection is None:
             return False

@@ -26,7 +26,7 @@ CONNECTIONS = 8192
 AT_ONE_ADDRESS = 1024
 QUEUED_MESSAGES = 4  # whole messages of a connection that may wait to be taken; the rest waits at the sender
 READ_AHEAD = 1 << 16  # bytes that ZeroMQ may have read beyond these messages
-UNASKED = 64  # messages that nobody asked for, less the answers that counted; one more is a flood
+UNASKED = 64  # unrequested messages, less the answers that counted; one more is a flood
 PARTING = 1.0  # seconds that a peer has to leave when it was told to
 CHECK_EVERY = 0.1  # seconds between checks of how much has come in
 
@@ -41,7 +41,7 @@ class Connection:
     peer: bytes | None = None
     key: str = ""
     proved: bool = False  # whether an answer of its peer counted
-    unasked: int = 0  # messages that nobody asked for, less the answers that counted
+    unasked: int = 0  # unrequested messages, less the answers that counted
     leave_by: float | None = None  # when it is ended, because its peer was told to leave
     heard: bool = False  # whether a message was taken since the last check
     told: bool = False  # whether something was sent since a message was taken

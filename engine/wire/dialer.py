@@ -22,8 +22,9 @@ EXPELLED = "has expelled this worker"
 
 
 class Dialer:
-    """A worker's end: connects to one coordinator, with `keys` only to the one that has them, and under
-    a key of its own: that of `pair`, or a new one.
+    """A worker's end of the connection to one coordinator; with `keys`, to one that proves that it has them.
+
+    Its own key is that of `pair`, or a new one.
 
     `address` may name several hosts of the coordinator. All are tried at once, and the first that answers, and with
     `keys` proves itself, is the one; when its connection is lost, all are tried again. `tell` is told, once, why nobody

@@ -37,7 +37,7 @@ class Endpoint(Protocol):
         """Note that an answer of `peer` counted: it is no stranger any more."""
 
     def floods(self, peer: bytes) -> bool:
-        """Note a message of `peer` that nobody asked for; return whether these are too many."""
+        """Note an unrequested message of `peer`; return whether these are too many."""
 
     def refuse(self, peer: bytes, forever: bool = False) -> None:
         """Let `peer`, which was told to leave, not come back at once, or never; its connection ends in a moment."""

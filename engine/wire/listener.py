@@ -166,7 +166,7 @@ class Listener:
         self._sockets[peer[0]].trust(peer)
 
     def floods(self, peer: bytes) -> bool:
-        """Note a message of `peer` that nobody asked for; return whether these are too many."""
+        """Note an unrequested message of `peer`; return whether these are too many."""
         return self._sockets[peer[0]].floods(peer)
 
     def refuse(self, peer: bytes, forever: bool = False) -> None:

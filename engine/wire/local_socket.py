@@ -35,7 +35,7 @@ class LocalConnection:
     peer: bytes
     pid: int
     heard: bool = False
-    unasked: int = 0  # messages that nobody asked for, less the answers that counted
+    unasked: int = 0  # unrequested messages, less the answers that counted
     leave_by: float | None = None  # when it is ended, because its peer was told to leave
 
 
@@ -163,7 +163,7 @@ class LocalSocket:
             connection.unasked = max(0, connection.unasked - 1)
 
     def floods(self, peer: bytes) -> bool:
-        """Note a message of `peer` that nobody asked for; return whether these are too many."""
+        """Note an unrequested message of `peer`; return whether these are too many."""
         connection = self._peers.get(peer)
         if connection is None:
             return False

@@ -71,5 +71,5 @@ def test_labels_are_names_of_the_likeliest_classes() -> None:
     assert net.labels(images) == [("a", "b", "c")[k] for k in net.probabilities(images).argmax(1)]
     assert set(replace(net, classes=("a",)).labels(images)) == {"a"}, "an output without a name is no answer"
     scale = Normalisation((0.0,) * 3, (1.0,) * 3)
-    with pytest.raises(DataError, match="was trained to say values, not classes"):
+    with pytest.raises(DataError, match="was trained to predict values, not classes"):
         network(replace(MODEL, loss=SQUARED_ERROR), classes=(), values=scale).labels(images)

@@ -41,7 +41,7 @@ def test_why_nobody_comes() -> None:
         with socket.create_connection(("127.0.0.1", Address.parse(listener.address).port)):
             while not listener.accepted():
                 listener.poll(0.01)
-            assert "1 connection came in, but no worker joined yet: has it the key of this run?" in wait(listener, 0)
+            assert "1 connection came in, but no worker joined yet: does it have the key" in wait(listener, 0)
             assert "Start more, or give a smaller --min-workers" in wait(listener, 1)
 
 

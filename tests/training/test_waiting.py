@@ -44,7 +44,7 @@ def test_counts_are_those_of_a_look_back(scores: list[float], plateau: int) -> N
     "stored", [{}, {"best": "x", "stale": 0, "flat": 0, "reductions": 0}, Waiting(1.0, -1).asdict(), {"best": 1.0}]
 )
 def test_what_is_no_wait(stored: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="a wait of"):
+    with pytest.raises(ValueError, match="not the counters of a wait"):
         Waiting.from_dict(stored)
 
 
