@@ -22,7 +22,7 @@ from engine.nn.model import Model, check_fits, model_from
 from engine.nn.parameters import Vector
 from engine.system.blas import one_blas_thread
 
-Asked = Any  # an array, a picture (path, bytes or Pillow image), or a list of pictures
+Samples = Any  # an array, a picture (path, bytes or Pillow image), or a list of pictures
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,11 +49,11 @@ class Network:
     def __post_init__(self) -> None:
         object.__setattr__(self, "_predictor", Predictor(self.model, self.normalisation))
 
-    def logits(self, inputs: Asked) -> NDArray[np.float32]:
+    def logits(self, inputs: Samples) -> NDArray[np.float32]:
         """Return the outputs of the last layer, float32 [N, outputs]; DataError if samples do not suit the model."""
         return self._predictor.logits(self.parameters, self._checked(inputs))
 
-    def predict(self, inputs: Asked) -> NDArray[np.int64] | NDArray[np.float64]:
+    def predict(self, inputs: Samples) -> NDArray[np.int64] | NDArray[np.float64]:
         """Return the number of the most likely class of each sample, int64 [N].
 
         Where values are predicted, return these in the units of the training set, float64 [N, T].
@@ -64,7 +64,7 @@ class Network:
         best: NDArray[np.int64] = np.argmax(outputs[:, : len(self.classes)], axis=1)
         return best
 
-    def labels(self, inputs: Asked) -> list[str]:
+    def labels(self, inputs: Samples) -> list[str]:
         """Return the name of the most likely class of each sample; DataError where values are predicted."""
         if self.values is not None:
             raise DataError("the network was trained to predict values, not classes")
@@ -77,7 +77,7 @@ class Network:
             raise DataError("the network was trained to predict classes, not values")
         return self.values.undo(outputs)
 
-    def probabilities(self, inputs: Asked, outputs: int | None = None) -> NDArray[np.float64]:
+    def probabilities(self, inputs: Samples, outputs: int | None = None) -> NDArray[np.float64]:
         """Return how probable each class is, float64 [N, outputs]; `outputs`: how many count, by default the classes.
 
         A model may have more outputs than classes, and a data set more classes than the network was trained on.
@@ -136,7 +136,7 @@ class Network:
             raise ModelError(f"the network was trained to predict {learned}, but the data has {there}")
         check_fits(self.model, data.shape, data.outputs, data.train.has_values)
 
-    def _checked(self, inputs: Asked) -> Inputs:
+    def _checked(self, inputs: Samples) -> Inputs:
         shape = self.model.shape
         if len(shape) == 1:
             return self._checked_features(_array(inputs))
@@ -166,7 +166,7 @@ class Network:
         return samples
 
 
-def _array(inputs: Asked) -> NDArray[Any]:
+def _array(inputs: Samples) -> NDArray[Any]:
     try:
         return np.asarray(inputs)
     except ValueError:

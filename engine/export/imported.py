@@ -24,8 +24,8 @@ SHOWN = 8  # names in a list
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What a person says of the network; None and () stand for what was not said, which the file may say.
+class ImportOptions:
+    """The options of `gradsum import`; None and () stand for options that were not given, which the file may hold.
 
     `model` is the path of a TOML file or the name of a built-in model. `mean` and `deviation` are those of each
     channel, of pixels from 0 to 1, or of each feature; a single one is that of all.
@@ -38,7 +38,7 @@ class Asked:
     deviation: tuple[float, ...] = ()
 
 
-def import_file(path: Path, asked: Asked) -> Checkpoint:
+def import_file(path: Path, asked: ImportOptions) -> Checkpoint:
     """Return a checkpoint, of step 0, of the parameters in a safetensors file.
 
     Arrays may have our names or PyTorch's. What `asked` leaves open is read from the metadata of a file that
@@ -89,7 +89,7 @@ def _said(path: Path) -> dict[str, Any]:
     return said
 
 
-def _model(path: Path, asked: Asked, said: Mapping[str, Any]) -> Model:
+def _model(path: Path, asked: ImportOptions, said: Mapping[str, Any]) -> Model:
     if asked.model is not None:
         shape = asked.shape or tuple(said.get("shape", SHAPE))
         outputs = len(asked.classes) or len(said.get("classes", ())) or CLASSES
@@ -126,7 +126,7 @@ def _fitting(path: Path, layout: Layout) -> dict[str, NDArray[np.float32]]:
     return found
 
 
-def _normalisation(model: Model, asked: Asked, said: Mapping[str, Any]) -> dict[str, list[float]]:
+def _normalisation(model: Model, asked: ImportOptions, said: Mapping[str, Any]) -> dict[str, list[float]]:
     """Return the normalisation of bytes or features as plain data; SettingsError for one that cannot be."""
     if not asked.mean and not asked.deviation and "normalisation" in said:
         given: dict[str, list[float]] = said["normalisation"]

@@ -10,7 +10,7 @@ from typing import Unpack
 from engine.data.read_options import ReadOptions
 from engine.nn.model import Model
 from engine.nn.optimizers import Optimizer
-from engine.nn.own.imports import Asked, importing
+from engine.nn.own.imports import Modules, importing
 from engine.settings import Settings, SettingsDict, given_settings
 from engine.sweeps.plan import Plan, SweepRequest, begin_sweep, resume_sweep
 from engine.sweeps.report import SweepReporter, SweepResult
@@ -43,7 +43,7 @@ def sweep(
     classes: Sequence[str] | None = None,
     target_column: str | None = None,
     task: str | None = None,
-    import_: Asked = None,
+    import_: Modules = None,
     reporter: SweepReporter | None = None,
     **options: Unpack[SettingsDict],
 ) -> SweepResult:

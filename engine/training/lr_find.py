@@ -9,7 +9,7 @@ from typing import Any, Unpack
 from engine.errors import DivergedError, SettingsError, UsageError
 from engine.nn.model import Model
 from engine.nn.optimizers import Optimizer
-from engine.nn.own.imports import Asked, importing
+from engine.nn.own.imports import Modules, importing
 from engine.nn.parameters import FLOAT_MAX, FLOAT_MIN
 from engine.nn.schedule import Rising
 from engine.settings import SettingsDict, settings_of
@@ -99,7 +99,7 @@ def lr_find(
     optimizer: Optimizer | str | None = None,
     db: Path | str | None = None,
     out: Path | str | None = None,
-    import_: Asked = None,
+    import_: Modules = None,
     reporter: Reporter | None = None,
     **options: Unpack[SettingsDict],
 ) -> LrFinding:

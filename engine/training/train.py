@@ -11,7 +11,7 @@ from engine.data.read_options import ReadOptions
 from engine.errors import run_in_progress
 from engine.nn.model import Model
 from engine.nn.optimizers import Optimizer
-from engine.nn.own.imports import Asked, importing
+from engine.nn.own.imports import Modules, importing
 from engine.settings import Settings, SettingsDict, given_settings
 from engine.system.collector import loading
 from engine.system.terminal import ProgressLine
@@ -40,7 +40,7 @@ def train(
     classes: Sequence[str] | None = None,
     target_column: str | None = None,
     task: str | None = None,
-    import_: Asked = None,
+    import_: Modules = None,
     reporter: Reporter | None = None,
     **options: Unpack[SettingsDict],
 ) -> Result:

@@ -12,7 +12,7 @@ from engine import checkpoint as checkpoints
 from engine.checkpoint import Checkpoint, StateDigest, state_sha256
 from engine.coordinator.source import WorkerReport
 from engine.errors import DivergedError, UsageError
-from engine.nn.own.imports import Asked, importing
+from engine.nn.own.imports import Modules, importing
 from engine.records.status import RunStatus
 from engine.training.forwarding import ForwardingReporter
 from engine.training.process import TrainingProcess
@@ -53,7 +53,7 @@ def verify(
     workers: int | None = None,
     kernels: str | None = None,
     allow_slow: bool = False,
-    import_: Asked = None,
+    import_: Modules = None,
     reporter: Reporter | None = None,
 ) -> Verdict:
     """Compute the steps of a checkpoint again, and return whether the same bits come out.

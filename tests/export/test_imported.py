@@ -12,7 +12,7 @@ from safetensors.numpy import save_file
 
 from engine.data import Normalisation
 from engine.errors import CheckpointError, GradsumError, ModelError, SettingsError, UsageError
-from engine.export.imported import Asked, import_file
+from engine.export.imported import ImportOptions, import_file
 from engine.export.torch_names import torch_name
 from engine.network import Network, network_from
 from engine.nn.layers import Conv2d, Dense, Flatten, Relu
@@ -36,7 +36,7 @@ features = 5
 
 
 def imported(**asked: Any) -> Network:
-    return network_from(import_file(FILE, Asked(**asked)), FILE)
+    return network_from(import_file(FILE, ImportOptions(**asked)), FILE)
 
 
 def arrays(**changes: Any) -> dict[str, np.ndarray[Any, Any]]:

@@ -48,10 +48,10 @@ def _names(text: str) -> tuple[str, ...]:
 def run(arguments: argparse.Namespace) -> int:
     """Write the checkpoint and print where it is."""
     from engine.checkpoint import params_sha256, save
-    from engine.export.imported import Asked, import_file
+    from engine.export.imported import ImportOptions, import_file
     from engine.network import network_from
 
-    asked = Asked(
+    asked = ImportOptions(
         arguments.model,
         tuple(arguments.shape),
         _names(arguments.classes) if arguments.classes else (),

@@ -8,7 +8,7 @@ from engine.compute.tree import Block
 from engine.coordinator.active_round import ActiveRound
 from engine.coordinator.exchange import MIN_MEMBERS
 from engine.coordinator.exchange.deadline import OF_COORDINATOR, AdaptiveDeadline
-from engine.coordinator.exchange.roster import Candidate
+from engine.coordinator.exchange.roster import RosterEntry
 from engine.coordinator.exchange.round import ExchangeRound
 from engine.coordinator.membership import Membership
 from engine.coordinator.peers import Peers
@@ -59,7 +59,7 @@ class Exchanges:
             self._logged = members
             logger.debug("exchange among %d relays", members)
 
-    def _tell(self, session: str, members: Sequence[Candidate]) -> None:
+    def _tell(self, session: str, members: Sequence[RosterEntry]) -> None:
         """Tell members who they are, if that has changed."""
         numbers = tuple(one.number for one in members)
         if numbers != self._told:

@@ -20,8 +20,11 @@ MOST_OUT = OUT << 10
 
 
 @dataclass
-class Candidate:
-    """A relay that others can reach at `address`. `unknown`: of whom it has not told; `apart`: whom it cannot reach."""
+class RosterEntry:
+    """A relay that others can reach at `address`.
+
+    `unknown`: relays of which it has yet to report whether it reaches them; `apart`: those it does not reach.
+    """
 
     number: int
     peer: bytes
@@ -41,17 +44,17 @@ class _Pause:
 
 
 class Roster:
-    """Facts and rules, no socket."""
+    """Which relays can be members of an exchange: what is known of them, and rules; no socket."""
 
     def __init__(self) -> None:
         self._numbers = count(1)
-        self._there: dict[int, Candidate] = {}
-        self._of: dict[bytes, Candidate] = {}
+        self._there: dict[int, RosterEntry] = {}
+        self._of: dict[bytes, RosterEntry] = {}
         self._pauses: dict[frozenset[int], _Pause] = {}
         self._round = 0
-        self._members: tuple[Candidate, ...] | None = ()  # None: to be found out
+        self._members: tuple[RosterEntry, ...] | None = ()  # None: to be found out
 
-    def enter(self, peer: bytes, host: str, key: str, place: Place) -> tuple[int, list[Candidate]]:
+    def enter(self, peer: bytes, host: str, key: str, place: Place) -> tuple[int, list[RosterEntry]]:
         """Take in a relay of the public `key`; return its number, and whom it is to connect to.
 
         The number is 0 if it can be in no exchange. ProtocolError if it can have no such address or key.
@@ -60,7 +63,7 @@ class Roster:
         check_place(place)
         if bool(place.key) != bool(key):
             return 0, []
-        made = Candidate(next(self._numbers), peer, host, place.address, place.key)
+        made = RosterEntry(next(self._numbers), peer, host, place.address, place.key)
         near = [one for one in self._there.values() if one.host == host or not Address.parse(one.address).is_loopback()]
         made.unknown = {one.number for one in near}
         for number in self._there.keys() - made.unknown:
@@ -82,7 +85,7 @@ class Roster:
             self._set_apart(one, other, not reached)
             self._members = None
 
-    def _set_apart(self, one: Candidate, other: Candidate, apart: bool) -> None:
+    def _set_apart(self, one: RosterEntry, other: RosterEntry, apart: bool) -> None:
         for a, b in ((one, other), (other, one)):
             if apart:
                 a.apart.add(b.number)
@@ -132,13 +135,13 @@ class Roster:
         one = self._there.get(number)
         return one.peer if one else None
 
-    def members(self) -> tuple[Candidate, ...]:
+    def members(self) -> tuple[RosterEntry, ...]:
         """Return those that can all reach each other, in the order of their numbers."""
         if self._members is None:
             self._members = self._find_members()
         return self._members
 
-    def _find_members(self) -> tuple[Candidate, ...]:
+    def _find_members(self) -> tuple[RosterEntry, ...]:
         out = {numbers for numbers, pause in self._pauses.items() if pause.end > self._round}
         there = {one.number: one for one in self._there.values() if not one.unknown and {one.number} not in out}
         apart = {number: one.apart & there.keys() for number, one in there.items()}

@@ -7,7 +7,7 @@ import numpy as np
 
 from engine.compute import tree
 from engine.compute.sums import Sums, add
-from engine.coordinator.exchange.roster import Candidate
+from engine.coordinator.exchange.roster import RosterEntry
 from engine.errors import ProtocolError
 from engine.nn.parameters import Vector
 from engine.wire import exchange
@@ -21,7 +21,7 @@ class ExchangeRound:
     `in_parts`: so are the parameters sent; else each member has them, or is sent all of them.
     """
 
-    def __init__(self, roster: int, members: Sequence[Candidate], total: int, size: int, in_parts: bool) -> None:
+    def __init__(self, roster: int, members: Sequence[RosterEntry], total: int, size: int, in_parts: bool) -> None:
         self.roster = roster
         self.members = {one.peer: one.number for one in members}  # in the order of their parts
         self.in_parts = in_parts

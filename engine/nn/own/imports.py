@@ -14,7 +14,7 @@ from engine.nn.own.blame import OURS, blaming
 from engine.nn.own.source import Source, locate
 
 VARIABLE = "GRADSUM_IMPORT"
-Asked = str | Path | ModuleType | Sequence[str | Path | ModuleType] | None
+Modules = str | Path | ModuleType | Sequence[str | Path | ModuleType] | None  # what `import_` takes
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ IMPORTED: dict[Path, Imported] = {}
 
 
 @contextmanager
-def importing(asked: Asked = None) -> Iterator[None]:
+def importing(asked: Modules = None) -> Iterator[None]:
     """Import modules, and let this process and those that it starts have them within the block.
 
     Text is one or several names or paths, with commas between them. None leaves it to the environment, of which the

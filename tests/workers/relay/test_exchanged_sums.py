@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from engine.compute import tree
 from engine.compute.sums import Adder, Sums, bits_of
-from engine.coordinator.exchange.roster import Candidate
+from engine.coordinator.exchange.roster import RosterEntry
 from engine.coordinator.exchange.round import ExchangeRound
 from engine.errors import ProtocolError
 from engine.wire import exchange, relays
@@ -61,8 +61,8 @@ class Mesh:
         self.do(number, [*self.members[number].work(work, payload)])
 
 
-def candidates(count: int) -> list[Candidate]:
-    return [Candidate(number, b"%d" % number, "box", "", "") for number in range(1, count + 1)]
+def entries(count: int) -> list[RosterEntry]:
+    return [RosterEntry(number, b"%d" % number, "box", "", "") for number in range(1, count + 1)]
 
 
 @given(
@@ -82,7 +82,7 @@ def test_sums_are_those_of_one_tree(total: int, count: int, size: int, cuts: set
     for block in blocks:
         direct.put(block, Sums(float(block[0]), 1, gradients[block].copy()))
 
-    mesh, made = Mesh(count, size, rng), ExchangeRound(1, candidates(count), total, size, True)
+    mesh, made = Mesh(count, size, rng), ExchangeRound(1, entries(count), total, size, True)
     parameters = numbers.standard_normal(size).astype(np.float32)
     work = replace(WORK, total=total)
     for number in rng.sample(sorted(mesh.members), count):
