@@ -15,56 +15,56 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 T = TypeVar("T")
-Told = SimpleQueue[Callable[[], None]]  # what a reporter is to be told, in the thread that it is called in
+Calls = SimpleQueue[Callable[[], None]]  # of a reporter, to be made in the thread that it belongs to
 
 
-def tell(told: Told) -> None:
-    """Tell what has come in."""
+def run_calls(calls: Calls) -> None:
+    """Make the calls that are waiting."""
     while True:
         try:
-            told.get_nowait()()
+            calls.get_nowait()()
         except Empty:
             return
 
 
-class OneOfSeveral(Reporter):
-    """Passes on to `reporter` what somebody may have to see to, and whom that is about; `told` takes it.
+class ConcurrentReporter(Reporter):
+    """Puts into `calls` what `reporter` must show of one of several runs: anything that a person may have to act on.
 
-    What else happens in several runs at a time would be of no use without a place of its own for each.
+    `who` names the run's workers. Other events of concurrent runs would be of no use without a place for each.
     """
 
-    def __init__(self, who: str, reporter: SweepReporter, told: Told) -> None:
+    def __init__(self, who: str, reporter: SweepReporter, calls: Calls) -> None:
         self.who = who
         self._reporter = reporter
-        self._told = told
+        self._calls = calls
 
     def listening(self, command: str) -> None:
         """See Reporter."""
-        self._told.put(partial(self._reporter.listening, command))
+        self._calls.put(partial(self._reporter.listening, command))
 
     def placed(self, text: str) -> None:
         """See Reporter."""
-        self._told.put(partial(self._reporter.placed, f"{self.who}: {text}" if text else ""))
+        self._calls.put(partial(self._reporter.placed, f"{self.who}: {text}" if text else ""))
 
     def waiting(self, text: str) -> None:
         """See Reporter."""
-        self._told.put(partial(self._reporter.waiting, f"{self.who}: {text}"))
+        self._calls.put(partial(self._reporter.waiting, f"{self.who}: {text}"))
 
     def notice(self, text: str) -> None:
         """See Reporter."""
-        self._told.put(partial(self._reporter.notice, f"{self.who}: {text}"))
+        self._calls.put(partial(self._reporter.notice, f"{self.who}: {text}"))
 
 
-class _Here(Executor):
-    """Does what is submitted in this thread, so that a signal interrupts it."""
+class _InThisThread(Executor):
+    """Carries out submitted work in this thread, so that a signal interrupts it."""
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        """Return what has been done."""
+        """Return the result, already there."""
         future: Future[T] = Future()
         future.set_result(fn(*args, **kwargs))
         return future
 
 
 def executor_for(count: int) -> Executor:
-    """Return what carries out `count` trials at a time."""
-    return ThreadPoolExecutor(count, "trial") if count > 1 else _Here()
+    """Return the executor of `count` trials at a time."""
+    return ThreadPoolExecutor(count, "trial") if count > 1 else _InThisThread()

@@ -10,7 +10,7 @@ from engine.records import Recorder, TrialRecord, TrialRow, read_trials
 from engine.records.status import RunStatus, TrialStatus
 from engine.sweeps.plan import Plan
 from engine.sweeps.pruning import MedianRule
-from engine.sweeps.side_by_side import OneOfSeveral
+from engine.sweeps.side_by_side import ConcurrentReporter
 from engine.sweeps.trial import Trial
 from engine.training.process import ABORTS, TrainingProcess
 from engine.training.run import Run
@@ -29,7 +29,7 @@ class Slot:
 
     def begin(self, trial: Trial, known: Mapping[int, TrialRecord]) -> tuple[Trial, Run, TrainingState]:
         """Enter a trial in the records, or what is left of it; return it with its run and where that stands."""
-        if isinstance(self._process.reporter, OneOfSeveral):
+        if isinstance(self._process.reporter, ConcurrentReporter):
             self._process.reporter.who = f"trial {trial.number}"
         run = self._run_of(trial, known)
         state = state_of(run)

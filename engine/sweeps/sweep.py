@@ -14,7 +14,7 @@ from engine.nn.own.imports import Modules, importing
 from engine.settings import Settings, SettingsDict, given_settings
 from engine.sweeps.plan import Plan, SweepRequest, begin_sweep, resume_sweep
 from engine.sweeps.report import SweepReporter, SweepResult
-from engine.sweeps.side_by_side import OneOfSeveral, Told, tell
+from engine.sweeps.side_by_side import Calls, ConcurrentReporter, run_calls
 from engine.sweeps.space import Value
 from engine.sweeps.trials import Trials
 from engine.system.terminal import ProgressLine
@@ -79,16 +79,16 @@ def _sweep(request: SweepRequest, given: SweepReporter | None) -> SweepResult:
         sampler = plan.sampler()
         process.use_kernels(plan.base.settings)
         process.compile_kernels()
-        told = Told()
+        calls = Calls()
         with ExitStack() as stack:
-            processes = _processes(plan, process, reporter, told, stack)
-            tell(told)
+            processes = _processes(plan, process, reporter, calls, stack)
+            run_calls(calls)
             ready = [(one, one.open_records(plan.base.db)) for one in processes]
-            return Trials(plan, sampler, ready, reporter, told).run()
+            return Trials(plan, sampler, ready, reporter, calls).run()
 
 
 def _processes(
-    plan: Plan, process: TrainingProcess, reporter: SweepReporter, told: Told, stack: ExitStack
+    plan: Plan, process: TrainingProcess, reporter: SweepReporter, calls: Calls, stack: ExitStack
 ) -> list[TrainingProcess]:
     """Start the workers and return whose they are: `process`, or others beside it for several trials at a time."""
     sizes = frozenset(one.layout().size for one in plan.models.values())
@@ -98,7 +98,7 @@ def _processes(
         return [process]
     found = []
     for number, on in enumerate(plan.on_each(), 1):
-        own = OneOfSeveral(f"workers {number}", reporter, told)
+        own = ConcurrentReporter(f"workers {number}", reporter, calls)
         found.append(stack.enter_context(TrainingProcess(own, beside=process)))
         found[-1].start_workers(replace(settings, on=on), sizes, folder / f"workers-{number}")
     return found

@@ -15,7 +15,7 @@ from engine.sweeps.plan import Plan
 from engine.sweeps.pruning import MedianRule
 from engine.sweeps.report import SweepReporter, SweepResult
 from engine.sweeps.samplers import Sampler
-from engine.sweeps.side_by_side import Told, executor_for, tell
+from engine.sweeps.side_by_side import Calls, executor_for, run_calls
 from engine.sweeps.slot import Slot, trial_of
 from engine.sweeps.trial import OVER, Trial, ranked
 from engine.training.defaults import DEFAULT_DB
@@ -29,7 +29,7 @@ TELL = 0.1  # seconds between reports to the reporter
 class Trials:
     """The trials of a sweep: those that are over are read, the others carried out.
 
-    `processes` have workers each, as many as trials are carried out at a time, and what writes their records. `told`:
+    `processes` have workers each, as many as trials are carried out at a time, and what writes their records. `calls`:
     what these report meanwhile.
     """
 
@@ -39,14 +39,14 @@ class Trials:
         sampler: Sampler,
         processes: Sequence[tuple[TrainingProcess, Recorder]],
         reporter: SweepReporter,
-        told: Told,
+        calls: Calls,
     ) -> None:
         self._plan = plan
         self._sampler = sampler
         self._records = records = processes[0][1]
         self._interrupt = processes[0][0].interrupt
         self._reporter = reporter
-        self._told = told
+        self._calls = calls
         self._number = records.begin_sweep(plan.row) if plan.number is None else plan.number
         if plan.number is not None:
             records.extend_sweep(plan.number, plan.row.trials)
@@ -126,7 +126,7 @@ class Trials:
     def _wait(self) -> None:
         """Wait a moment, or until a trial is over; tell what was reported meanwhile."""
         done = wait(self._running, TELL, FIRST_COMPLETED).done
-        tell(self._told)
+        run_calls(self._calls)
         for future in done:
             slot, _ = self._running.pop(future)
             self._end(future.result())
