@@ -67,14 +67,6 @@ def read_labels(path: Path) -> NDArray[np.uint8]:
     return array
 
 
-def write_idx(path: Path, array: NDArray[np.uint8]) -> None:
-    """Write a uint8 array of 1 to 4 dimensions as IDX, gzipped if `path` ends in .gz; the same bytes every time."""
-    if array.dtype != np.uint8 or not 1 <= array.ndim <= 4:
-        raise DataError(f"{path}: IDX is written from uint8 of 1 to 4 dimensions, not {array.dtype} {array.shape}")
-    content = bytes([0, 0, _UBYTE, array.ndim]) + struct.pack(f">{array.ndim}I", *array.shape) + array.tobytes()
-    path.write_bytes(gzip.compress(content, mtime=0) if path.suffix == ".gz" else content)
-
-
 def _parse(path: Path, file: BinaryIO, most: int) -> NDArray[np.uint8]:
     """Read header and elements from `file`, which can hold at most `most` bytes."""
     shape = _header(path, file)

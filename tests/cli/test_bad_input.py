@@ -12,9 +12,9 @@ import pytest
 from PIL import Image
 from safetensors.numpy import save_file
 
-from engine.data.idx import write_idx
 from engine.nn.optimizers import OPTIMIZERS
 from tests.support.command import PATIENCE, SMALL, Answer, Gradsum, finish, save_data, start
+from tests.support.idx import write_idx
 
 NAMES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
 Refused = Callable[..., Answer]

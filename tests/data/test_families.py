@@ -8,8 +8,8 @@ import pytest
 
 from engine.data import load
 from engine.data.families import FAMILIES
-from engine.data.idx import write_idx
 from engine.errors import DataError
+from tests.support.idx import write_idx
 
 SPLITS = ("balanced", "byclass", "bymerge", "digits", "letters", "mnist")
 KINDS = ("images-idx3-ubyte", "labels-idx1-ubyte")

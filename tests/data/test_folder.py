@@ -7,10 +7,10 @@ import pytest
 from numpy.typing import NDArray
 
 from engine.data.folder import load_folder
-from engine.data.idx import write_idx
 from engine.data.idx_files import STANDARD_NAMES
 from engine.data.npz import load_npz
 from engine.errors import DataError
+from tests.support.idx import write_idx
 
 TRAIN = np.random.default_rng(1).integers(0, 256, (6, 4, 5), np.uint8)
 TEST = np.random.default_rng(2).integers(0, 256, (3, 4, 5), np.uint8)

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
 
-from engine.data.idx import read_idx, read_images, read_labels, write_idx
+from engine.data.idx import read_idx, read_images, read_labels
 from engine.errors import DataError
+from tests.support.idx import write_idx
 
 HEADER = b"\0\0\x08\x02" + struct.pack(">II", 2, 3)
 SAMPLE = HEADER + bytes(range(6))
@@ -119,8 +120,3 @@ def test_missing_files_and_folders_are_named(tmp_path: Path) -> None:
     for path in (tmp_path / "nothing", tmp_path):
         with pytest.raises(DataError, match="cannot be read"):
             read_idx(path)
-
-
-def test_only_bytes_are_written(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="uint8 of 1 to 4 dimensions"):
-        write_idx(tmp_path / "x", np.zeros(3, np.float32))

@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from engine.data import Dataset, cache, load
-from engine.data.idx import write_idx
 from engine.data.natural import natural
 from engine.errors import DataError
+from tests.support.idx import write_idx
 
 RNG = np.random.default_rng(5)
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from engine.data import NAMES, load
-from engine.data.idx import write_idx
 from engine.data.idx_files import STANDARD_NAMES
 from engine.data.named import search_folders
 from engine.errors import DataError
+from tests.support.idx import write_idx
 
 
 @pytest.fixture
