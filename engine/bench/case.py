@@ -33,11 +33,6 @@ class Case:
     microbatch: int
     workers: int
 
-    @property
-    def microbatches(self) -> int:
-        """How many micro-batches a batch has: more workers have nothing to do."""
-        return -(-self.batch // self.microbatch)
-
     def steps(self, samples: int) -> int:
         """Return how many steps a run over about so many samples has."""
         return WARM_UP + max(samples // self.batch, LEAST_STEPS)

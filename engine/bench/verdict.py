@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 
 from engine.bench.study import Row
+from engine.compute.tree import microbatches
 
-LEVEL = 1.02  # a ratio below which a greater number of workers is not worth its name
+LEVEL = 1.02  # a ratio below which a greater number of workers is not worth having
 LINKS = {"1 Gbit/s": 125e6, "10 Gbit/s": 1.25e9}  # bytes per second
 OVERLAP = 0.8  # of the time that parameters and gradients take on a link; the rest passes while others compute
 
@@ -37,7 +38,7 @@ def _verdict(rows: Sequence[Row], cores: int) -> str:
 
 
 def _why_no_more(best: Row, rows: Sequence[Row], cores: int) -> str:
-    if best["workers"] >= -(-best["batch"] // best["microbatch"]):
+    if best["workers"] >= microbatches(best["batch"], best["microbatch"]):
         return "; more would have no micro-batch to work on"
     if any(row["workers"] > best["workers"] for row in rows if row["microbatch"] == best["microbatch"]):
         return "; more were not faster"
@@ -60,11 +61,9 @@ def second_machine(rows: Sequence[Row]) -> list[str]:
 
 
 def _with_second_machine(row: Row, link: float) -> float:
-    """Return the predicted speed of twice the processes, half of them behind a link of so many bytes/s, to that of
-    `row`.
-    """
+    """Return how many times as fast as `row` twice the processes are, half of them behind a link of so many bytes/s."""
     workers = max(row["workers"], 1)
     step = row["batch"] / row["images_per_second"]
-    micro = -(-row["batch"] // row["microbatch"])
+    micro = microbatches(row["batch"], row["microbatch"])
     saved = row["compute"] / 1000 * (1 - -(-micro // (2 * workers)) / -(-micro // workers))
     return float(step / (step - saved + OVERLAP * 2 * workers * 4 * row["parameters"] / link))

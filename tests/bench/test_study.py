@@ -63,4 +63,4 @@ def test_the_micro_batch_of_a_study_is_the_default_of_its_batch() -> None:
 
 def test_a_run_has_some_steps_however_large_a_batch_is() -> None:
     case = Case(64, 64, 16, 2)
-    assert (case.steps(640), case.steps(6400), case.microbatches) == (WARM_UP + LEAST_STEPS, WARM_UP + 100, 4)
+    assert (case.steps(640), case.steps(6400)) == (WARM_UP + LEAST_STEPS, WARM_UP + 100)
