@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.data.csv_rows import CsvTable
+from engine.data.csv_features import CsvTable
 from engine.data.dataset import Dataset
 from engine.data.parquet_rows import ParquetTable
 from engine.data.reading import DAMAGED

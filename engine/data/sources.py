@@ -15,7 +15,7 @@ from typing import Any
 
 from engine.data.collection import Options, Progress, size_option
 from engine.data.convert import opened
-from engine.data.csv_table import read_csv
+from engine.data.csv_pictures import read_csv
 from engine.data.dataset import Dataset
 from engine.data.families import FAMILIES
 from engine.data.feature_files import READERS, load_features
