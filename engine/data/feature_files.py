@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from engine.data.csv_features import CsvTable
 from engine.data.dataset import Dataset
-from engine.data.parquet_rows import ParquetTable
+from engine.data.parquet_features import ParquetTable
 from engine.data.reading import DAMAGED
 from engine.data.rows import finite_float32, from_rows
 from engine.data.tabular import Table, holds_pictures, rows_of

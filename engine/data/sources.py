@@ -23,7 +23,7 @@ from engine.data.idx_files import sets_in
 from engine.data.named import load_idx, load_named, search_folders
 from engine.data.npz import load_npz
 from engine.data.objects import from_objects
-from engine.data.parquet_table import parquet_files, read_parquet
+from engine.data.parquet_pictures import parquet_files, read_parquet
 from engine.data.picture import strict
 from engine.data.picture_folder import find
 from engine.errors import DataError
