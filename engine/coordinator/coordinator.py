@@ -24,7 +24,7 @@ from engine.nn.parameters import Vector
 from engine.wire import messages as m
 from engine.wire.shared_memory import NODES
 
-WARY = 100  # rounds in which every block is computed twice, after one in which a wrong gradient had no culprit
+DOUBLED = 100  # rounds in which every block is computed twice, after one in which a wrong gradient had no culprit
 VALIDATION_CAP = 32  # micro-batches in a share of a validation: small enough that the fast wait little for the slow
 
 
@@ -109,8 +109,8 @@ class Coordinator:
         if active.expelled:
             text += f"; wrong bits came from {', '.join(active.expelled)}"
         else:
-            self._twice = WARY
-            text += f"; which worker sent it is not known, so all blocks of the next {WARY} steps are computed twice"
+            self._twice = DOUBLED
+            text += f"; which worker sent it is not known, so all blocks of the next {DOUBLED} steps are computed twice"
         self._environment.notice(Notice(NoticeKind.CORRECTED, None, text))
         return right
 
@@ -146,8 +146,8 @@ class Coordinator:
         begin = rounds.Begin(work.round, work.total, work.version, cap, audit, recalled=recalled)
         self._explained(partial(self._dispatcher.begin, active, begin))
 
-    def _begin_anew(self, active: ActiveRound) -> None:
-        """Take a step again with whole vectors: something went wrong in its exchange."""
+    def _restart(self, active: ActiveRound) -> None:
+        """Repeat a step with whole vectors, after something went wrong in its exchange."""
         text = f"step {active.work.step} is done again with whole vectors: {active.spoilt}"
         self._environment.notice(Notice(NoticeKind.AGAIN, None, text))
         recalled = tuple(active.exchange.members) if active.exchange else ()
@@ -158,21 +158,21 @@ class Coordinator:
     def _finish(self, active: ActiveRound) -> Sums:
         """Wait until a round is complete, and return its sums; begin it first if there were too few workers before."""
         if self._dispatcher.active is not active:
-            self._muster()
+            self._wait_for_workers()
             self._begin(active)
         while not active.done:
             self.wait()
             if active.done:
                 break
             if active.spoilt:
-                self._begin_anew(active)
+                self._restart(active)
             self._gate.needed(self._scheduler.processes(), 1)
             if self._environment.interrupted() and not self._dispatcher.expecting():
                 raise InterruptedRoundError
         self._dispatcher.active = None
         return active.sums.result()
 
-    def _muster(self) -> None:
+    def _wait_for_workers(self) -> None:
         """Wait until there are enough workers for a round."""
         while self._gate.needed(self._scheduler.processes(), self._config.policy.least):
             self.wait()

@@ -64,7 +64,7 @@ class Dispatcher:
         active.began = active.began or self._clock.now()  # it may begin again
         self._peers.publish(begin.version, active.parameters)
         self.put(begin)
-        self.work_off()
+        self.handle_events()
 
     def put(self, event: rounds.Event, answer: EventSums | None = None) -> None:
         """Add an event to the queue."""
@@ -103,7 +103,7 @@ class Dispatcher:
         if self._peers.floods(peer):
             self.expel(peer, NoticeKind.FLOOD, "it sent too many unrequested messages")
 
-    def work_off(self) -> None:
+    def handle_events(self) -> None:
         """Give the scheduler all events there are, and carry out what it says, which may lead to further events.
 
         A loop and not a call from within `_carry_out`: when a thousand workers are lost at once, each loss shows in

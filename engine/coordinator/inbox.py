@@ -32,7 +32,7 @@ class Inbox:
         received = self._peers.poll(timeout)
         for one in received:
             self._receive(one)
-            self._dispatcher.work_off()
+            self._dispatcher.handle_events()
         lost = self._peers.unreachable()
         for peer in lost:
             self._dispatcher.lose(peer, LOST)
@@ -40,7 +40,7 @@ class Inbox:
         if looked:
             self._dispatcher.put(rounds.Tick())
         if looked or lost:  # else all that came in has been worked off
-            self._dispatcher.work_off()
+            self._dispatcher.handle_events()
 
     def _receive(self, received: Received) -> None:
         """Take one message from a peer; a peer that sends a bad one is refused and lost."""

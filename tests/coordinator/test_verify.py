@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from engine.compute import tree
-from engine.coordinator.coordinator import WARY
+from engine.coordinator.coordinator import DOUBLED
 from engine.coordinator.notices import NoticeKind
 from engine.coordinator.rounds import Accept, Arbitrate, Arbitrated, Begin, Complete, Event, Instruction
 from engine.wire import messages as m
@@ -92,7 +92,7 @@ def test_a_wrong_sum_without_a_culprit_makes_the_coordinator_wary() -> None:
     corrected = [n.text for n in box.notices if n.kind is NoticeKind.CORRECTED]
     assert corrected == [
         "step 1: every block was computed again, twice: the gradient was wrong, and is now right; which "
-        f"worker sent it is not known, so all blocks of the next {WARY} steps are computed twice"
+        f"worker sent it is not known, so all blocks of the next {DOUBLED} steps are computed twice"
     ]
     liar = box.workers[0]
     step = 1
@@ -107,12 +107,12 @@ def test_a_wrong_sum_without_a_culprit_makes_the_coordinator_wary() -> None:
 def test_it_is_wary_for_a_while() -> None:
     box = Box([HUGE], [])
     box.gather()
-    for step in range(1, WARY + 3):
+    for step in range(1, DOUBLED + 3):
         box.check(step)
     rounds = {message.round for _, message in box.endpoint.sent if isinstance(message, m.Work)}
     twice = [number for number in sorted(rounds) if {len(peers) for peers in opinions(box, number).values()} == {2}]
-    assert twice == list(range(2, WARY + 3))
-    assert max(rounds) == WARY + 3
+    assert twice == list(range(2, DOUBLED + 3))
+    assert max(rounds) == DOUBLED + 3
 
 
 @pytest.mark.parametrize("workers", [1, 2, 3])

@@ -99,7 +99,7 @@ class RelayWorker(Worker):
             self._happened.append(Came(*m.decode(frames)))
             self._heard = self._clock.now()
             frames = self._endpoint.poll(0.0)
-        if quit_ := self._retry() or self._work_off():
+        if quit_ := self._retry() or self._handle_events():
             return quit_
         return self._silent_since(self._heard)
 
@@ -112,7 +112,7 @@ class RelayWorker(Worker):
         self._happened += self._below.summed()
         return self._endpoint.poll(0.0)
 
-    def _work_off(self) -> Quit | None:
+    def _handle_events(self) -> Quit | None:
         """Tell the relay what has happened, and do what it says, upon which more may have happened."""
         self._happened.append(Tick())
         while self._happened:
