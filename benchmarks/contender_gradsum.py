@@ -40,7 +40,7 @@ def forward(images: int) -> dict[str, float]:
     import engine
     from engine.data import Normalisation
     from engine.network import Network
-    from engine.nn.model import letters
+    from engine.nn.built_in import letters
 
     data = engine.load_data("letters")
     model = letters()

@@ -28,7 +28,7 @@ from engine.coordinator.policy import Policy
 from engine.data import Normalisation
 from engine.kernels import choose
 from engine.launch.rendezvous import SOCKET, rendezvous_folder
-from engine.nn.model import letters
+from engine.nn.built_in import letters
 from engine.nn.optimizers import Adam
 from engine.nn.parameters import norm
 from engine.system.clock import MONOTONIC

@@ -21,7 +21,7 @@ from benchmarks.arguments import positive
 from engine.compute.program import OperationInfo, compile_model
 from engine.compute.program.operations import Operation
 from engine.kernels import choose
-from engine.nn.model import letters
+from engine.nn.built_in import letters
 
 MICROBATCHES = (4, 8, 16, 32)
 BATCH = 64  # samples a step, computed together; parameters are prepared once a step

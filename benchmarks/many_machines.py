@@ -27,7 +27,7 @@ from benchmarks.network import possible
 from benchmarks.simulate import GIGABIT, WARM
 from benchmarks.simulation.machines import Cluster, Shape
 from benchmarks.simulation.model import Costs, without_keys
-from engine.nn.model import mlp
+from engine.nn.built_in import mlp
 from engine.system.blas import ONE_THREAD
 from tests.support.chaos.arena import TELLING
 from tests.support.machines import Machines, machines

@@ -40,7 +40,7 @@ def fill(path: Path, snapshots: int, snapshot: bool) -> dict[str, float]:
     """Take so many steps, with snapshots or else statistics, of the letters network; return what one costs."""
     import numpy as np
 
-    from engine.nn.model import letters
+    from engine.nn.built_in import letters
     from engine.records import Recorder, RunRow
     from engine.training.snapshots import SnapshotRecorder, SnapshotSchedule
 
@@ -146,7 +146,7 @@ def share(found: dict[str, Any]) -> dict[str, float]:
 
     It is counted from what one takes, as other processes change the CPU time of whole runs by more than that.
     """
-    from engine.nn.model import letters
+    from engine.nn.built_in import letters
     from engine.settings import Settings
     from engine.training.snapshots import schedule_for
 

@@ -21,7 +21,7 @@ import numpy as np
 from benchmarks.arguments import positive
 from engine.compute.program import compile_model
 from engine.kernels import Array, choose
-from engine.nn.model import letters
+from engine.nn.built_in import letters
 from engine.nn.optimizers import Adam
 
 MICROBATCHES = (4, 8, 16, 32)

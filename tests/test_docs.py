@@ -10,7 +10,7 @@ import engine
 from engine.cli.commands import SUMMARIES
 from engine.cli.exit_codes import BROKEN_PIPE, INTERRUPTED
 from engine.errors import GradsumError
-from engine.nn.model import load_model
+from engine.nn.built_in import load_model
 from engine.records import COLUMNS, VIEWS
 from engine.sweeps.space import NAMES
 from tests.support.doc_tables import MARKED, PAGES, actions, blocks, parser_of, parsers, rendered

@@ -14,8 +14,9 @@ from engine.checkpoint.tensors import header_of, kinds_of, tensors_of
 from engine.errors import CheckpointError, SettingsError, UsageError
 from engine.export.torch_names import own_names
 from engine.export.trained import LISTS, TABLES
+from engine.nn.built_in import load_model
 from engine.nn.loss_options import SQUARED_ERROR
-from engine.nn.model import Model, load_model, model_from
+from engine.nn.model import Model, model_from
 from engine.nn.parameters import FLOAT_MAX, FLOAT_MIN, Layout
 
 SHAPE, CLASSES = (28, 28, 1), 26  # where nothing else says it, as for `gradsum inspect`

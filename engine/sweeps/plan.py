@@ -10,7 +10,8 @@ from engine.data.collection import Progress
 from engine.data.read_options import ReadOptions
 from engine.errors import SettingsError, UsageError
 from engine.launch.launchers import text_for_each
-from engine.nn.model import BUILT_IN, Model, load_model, model_from
+from engine.nn.built_in import BUILT_IN, load_model
+from engine.nn.model import Model, model_from
 from engine.nn.optimizers import OPTIMIZERS
 from engine.records import SweepRow, check_idle, find_sweep
 from engine.settings.workers import WorkersSettings

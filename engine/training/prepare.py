@@ -17,9 +17,10 @@ from engine.data.collection import Progress
 from engine.data.read_options import ReadOptions
 from engine.data.sources import full_path, is_there
 from engine.errors import DataError, SettingsError
+from engine.nn.built_in import default_name, load_model
 from engine.nn.frozen import frozen_layers
 from engine.nn.loss_options import CROSS_ENTROPY
-from engine.nn.model import Model, check_fits, default_name, load_model, model_from
+from engine.nn.model import Model, check_fits, model_from
 from engine.nn.own.check import check_imported, check_own
 from engine.nn.own.metrics import check_metrics
 from engine.settings import Settings

@@ -33,7 +33,7 @@ from engine.checkpoint import (
 )
 from engine.checkpoint.content import Owner, owner_of
 from engine.errors import CheckpointError
-from engine.nn.model import letters
+from engine.nn.built_in import letters
 from tests.support.checkpoints import change_metadata, rewrite
 from tests.support.command import PLAIN_PERSON
 from tests.support.repository import ROOT

@@ -6,8 +6,9 @@ import pytest
 from engine.compute.program import compile_model
 from engine.errors import SettingsError
 from engine.kernels import Backend
+from engine.nn.built_in import lenet, letters, mlp, resnet8
 from engine.nn.frozen import frozen_layers, trained_parts
-from engine.nn.model import Model, lenet, letters, mlp, resnet8
+from engine.nn.model import Model
 from engine.nn.parameters import Vector
 from tests.support.backends import each_backend, normal
 

@@ -15,6 +15,7 @@ from engine.data import stream
 from engine.errors import ModelError
 from engine.kernels import Backend
 from engine.kernels.streams import Stream
+from engine.nn.built_in import letters, resnet8, vgg7
 from engine.nn.layers import (
     AvgPool2d,
     Conv2d,
@@ -30,7 +31,7 @@ from engine.nn.layers import (
     Sigmoid,
     Tanh,
 )
-from engine.nn.model import Model, letters, resnet8, vgg7
+from engine.nn.model import Model
 from engine.nn.parameters import Vector
 from tests.support.backends import BACKENDS, each_backend
 from tests.support.programs import Case, case

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from engine.compute.job import Job, job_from
 from engine.data import Normalisation
 from engine.errors import ProtocolError
+from engine.nn.built_in import lenet, letters, mlp
 from engine.nn.frozen import layer_of
 from engine.nn.layers import (
     AvgPool2d,
@@ -27,7 +28,7 @@ from engine.nn.layers import (
     Residual,
 )
 from engine.nn.loss_options import SQUARED_ERROR
-from engine.nn.model import Model, lenet, letters, mlp
+from engine.nn.model import Model
 from engine.wire import messages as m
 from tests.support.fakes import JOB
 

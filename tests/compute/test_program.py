@@ -12,6 +12,7 @@ from engine.compute.tree import evaluate_block
 from engine.data import stream
 from engine.errors import ModelError
 from engine.kernels import Backend
+from engine.nn.built_in import lenet, letters, mlp, resnet8, vgg7
 from engine.nn.layers import (
     AvgPool2d,
     Conv2d,
@@ -32,7 +33,7 @@ from engine.nn.layers import (
     Tanh,
 )
 from engine.nn.loss_options import LOSSES
-from engine.nn.model import Model, lenet, letters, mlp, resnet8, vgg7
+from engine.nn.model import Model
 from tests.support.backends import BACKENDS, each_backend
 from tests.support.programs import case, check_against_reference
 from tests.support.reference import forward

@@ -10,9 +10,10 @@ from engine.compute.program import Workspace, compile_model
 from engine.data import stream
 from engine.errors import DataError, ModelError
 from engine.kernels import Backend, choose, numpy_backend
+from engine.nn.built_in import lenet, letters, mlp
 from engine.nn.layers import Conv2d, Dense, Dropout, Flatten, Layer, Shape
 from engine.nn.layers.base import REGISTRY
-from engine.nn.model import Model, lenet, letters, mlp
+from engine.nn.model import Model
 from tests.support.backends import BACKENDS, each_backend, normal
 from tests.support.programs import Case, case
 

@@ -14,9 +14,10 @@ from engine.compute.validation import Scorer, Validation
 from engine.data import Measure, Normalisation, Split
 from engine.errors import DataError
 from engine.kernels import Backend
+from engine.nn.built_in import mlp
 from engine.nn.layers import Dense, Gelu
 from engine.nn.loss_options import SQUARED_ERROR
-from engine.nn.model import Model, mlp
+from engine.nn.model import Model
 from tests.support.backends import each_backend, ints, normal
 from tests.support.programs import case, check_against_reference
 from tests.support.reference import gradients

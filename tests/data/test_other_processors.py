@@ -12,7 +12,7 @@ import pytest
 from engine.data import Normalisation, Sampler, augment, stream
 from engine.data.letters import generate
 from engine.kernels import exact
-from engine.nn.model import lenet
+from engine.nn.built_in import lenet
 from tests.support.repository import ROOT
 
 

@@ -11,7 +11,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from engine.data import load
-from engine.nn.model import BUILT_IN
+from engine.nn.built_in import BUILT_IN
 from tests.support.aarch64 import Machine
 
 pytestmark = [pytest.mark.check, pytest.mark.computes, pytest.mark.timeout(3600)]

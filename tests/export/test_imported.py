@@ -15,9 +15,10 @@ from engine.errors import CheckpointError, GradsumError, ModelError, SettingsErr
 from engine.export.imported import ImportOptions, import_file
 from engine.export.torch_names import torch_name
 from engine.network import Network, network_from
+from engine.nn.built_in import letters, mlp
 from engine.nn.layers import Conv2d, Dense, Flatten, Relu
 from engine.nn.loss_options import SQUARED_ERROR
-from engine.nn.model import Model, letters, mlp
+from engine.nn.model import Model
 from tests.support.networks import EVERY_LAYER, network, random_models, samples
 
 FILE = Path("net.safetensors")

@@ -12,9 +12,10 @@ from hypothesis import given, settings
 from engine.data import Normalisation
 from engine.errors import GradsumError, ModelError, StorageError
 from engine.network import Network
+from engine.nn.built_in import lenet, letters, mlp, resnet8, vgg7
 from engine.nn.layers import REGISTRY, Conv2d, Dense, Dropout, Flatten
 from engine.nn.loss_options import SQUARED_ERROR
-from engine.nn.model import Model, lenet, letters, mlp, resnet8, vgg7
+from engine.nn.model import Model
 from tests.support.networks import EVERY_LAYER, Twice, network, random_models, samples
 
 onnx = pytest.importorskip("onnx")

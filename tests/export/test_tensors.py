@@ -16,9 +16,10 @@ from engine.data import Normalisation
 from engine.errors import ModelError, StorageError, UsageError
 from engine.export.torch_names import torch_layer, torch_name
 from engine.network import Network
+from engine.nn.built_in import lenet, letters, mlp, resnet8, vgg7
 from engine.nn.layers import Dense, Flatten
 from engine.nn.loss_options import SQUARED_ERROR
-from engine.nn.model import Model, lenet, letters, mlp, resnet8, vgg7
+from engine.nn.model import Model
 from tests.support.networks import EVERY_LAYER, Twice, network, random_models, samples
 
 BUILT_IN = (letters(), mlp(), lenet(), resnet8((13, 16, 3)), vgg7((13, 16, 3)), mlp((7,), 3), EVERY_LAYER)

@@ -14,6 +14,7 @@ from engine.data import stream
 from engine.kernels import Array, Backend
 from engine.kernels import exact as exactly
 from engine.kernels.exact.products import fma, multiply
+from engine.nn.built_in import lenet, letters, mlp
 from engine.nn.layers import (
     AvgPool2d,
     Conv2d,
@@ -26,7 +27,7 @@ from engine.nn.layers import (
     Silu,
     Tanh,
 )
-from engine.nn.model import Model, lenet, letters, mlp
+from engine.nn.model import Model
 from tests.support.backends import BACKENDS, floats, normal
 from tests.support.programs import case
 

@@ -7,8 +7,9 @@ import msgpack
 import pytest
 
 from engine.errors import ModelError
+from engine.nn.built_in import BUILT_IN, lenet, letters, load_model, mlp, resnet8, vgg7
 from engine.nn.layers import Conv2d, Dense, Dropout, Flatten, Gelu, GlobalAvgPool, Layer, MaxPool2d, Relu, Residual
-from engine.nn.model import BUILT_IN, Model, check_fits, lenet, letters, load_model, mlp, model_from, resnet8, vgg7
+from engine.nn.model import Model, check_fits, model_from
 
 FILE = """
 loss = "mean_squared_error"

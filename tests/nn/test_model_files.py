@@ -9,9 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from engine.errors import ModelError
+from engine.nn.built_in import load_model
 from engine.nn.layers import REGISTRY
 from engine.nn.loss_options import LOSSES
-from engine.nn.model import load_model
 from tests.support.tools import LONGER
 
 SHAPE, CLASSES = (9, 9, 1), 3

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from engine.errors import RecordsError
-from engine.nn.model import letters
+from engine.nn.built_in import letters
 from engine.records import (
     HistogramRow,
     Recorder,

@@ -42,7 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _inspect(arguments: argparse.Namespace) -> int:
     from engine.compute.program import compile_model
     from engine.kernels import choose
-    from engine.nn.model import load_model
+    from engine.nn.built_in import load_model
     from engine.nn.own.check import check_own
     from engine.settings import Settings
 

@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from engine.errors import RecordsError
-from engine.nn.model import letters
+from engine.nn.built_in import letters
 from engine.records import (
     ClassRow,
     EventRow,

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import engine
 from engine.data.letters import letters
-from engine.nn.model import load_model
+from engine.nn.built_in import load_model
 from engine.nn.parameters import Layout, Spec
 from engine.settings import Settings
 from engine.training.snapshots import SnapshotSchedule, forecast, schedule_for
