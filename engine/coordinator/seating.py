@@ -56,8 +56,7 @@ class Seating:
         found = self._seats.get(above(seat))
         if found is None or place.joined or not found.address:
             return None
-        near = host == found.host or not Address.parse(found.address).is_loopback()
-        return found if near else None
+        return found if may_reach(host, found.host, found.address) else None
 
     def forget(self, peer: bytes) -> None:
         """Let others have the seat of a relay that has left."""
@@ -78,3 +77,8 @@ def check_place(place: Place) -> None:
         ipaddress.ip_address(Address.parse(place.address).host)
     except (UsageError, ValueError):
         raise ProtocolError(f"{place.address!r} in PLACE is not an address in numbers") from None
+
+
+def may_reach(host: str, other: str, address: str) -> bool:
+    """Return whether a relay on `host` may reach the `address` of one on `other`: a loopback one is for one host."""
+    return host == other or not Address.parse(address).is_loopback()

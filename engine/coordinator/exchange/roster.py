@@ -10,9 +10,8 @@ other.
 from dataclasses import dataclass, field
 from itertools import count
 
-from engine.coordinator.seating import check_place
+from engine.coordinator.seating import check_place, may_reach
 from engine.errors import ProtocolError
-from engine.wire.address import Address
 from engine.wire.relays import Place
 
 OUT = 100  # rounds that a relay is left out of after its first fault
@@ -64,7 +63,7 @@ class Roster:
         if bool(place.key) != bool(key):
             return 0, []
         made = RosterEntry(next(self._numbers), peer, host, place.address, place.key)
-        near = [one for one in self._there.values() if one.host == host or not Address.parse(one.address).is_loopback()]
+        near = [one for one in self._there.values() if may_reach(host, one.host, one.address)]
         made.unknown = {one.number for one in near}
         for number in self._there.keys() - made.unknown:
             self._set_apart(made, self._there[number], True)
