@@ -122,6 +122,11 @@ def path_of_local(address: str) -> str:
     return address.partition("://")[2]
 
 
+def path_or_port(address: str) -> str | int:
+    """Return the path of a local address, the port of any other."""
+    return path_of_local(address) if is_local(address) else int(address.rpartition(":")[2])
+
+
 def network_of(host: str) -> str:
     """Return what counts as one origin: an IPv4 address, or the 64 bits of an IPv6 address that one site has."""
     try:

@@ -7,6 +7,7 @@ import zmq
 
 from engine.errors import WorkersError
 from engine.system.clock import MONOTONIC, Clock
+from engine.wire.address import is_local, path_or_port
 from engine.wire.admission import Admission
 from engine.wire.connection_limits import HANDSHAKE, QUEUED_MESSAGES, UNASKED, Connection, ConnectionLimits
 from engine.wire.endpoint import Received
@@ -42,7 +43,7 @@ class BoundSocket:
         clock: Clock = MONOTONIC,
     ) -> None:
         self.mark = mark
-        self.local = not address.startswith("tcp://")
+        self.local = is_local(address)
         self.accepted = 0  # connections that came in, whoever made them
         self.lost = False  # whether a connection of a known peer has ended; set back by the listener
         self._largest = largest + HEADER_LIMIT
@@ -59,8 +60,7 @@ class BoundSocket:
             self._close_sockets()
             raise WorkersError(f"cannot listen at {address}: {error}") from None
         self.address = self.socket.getsockopt_string(zmq.LAST_ENDPOINT)
-        place = self.address.removeprefix("ipc://") if self.local else int(self.address.rpartition(":")[2])
-        self._limits = ConnectionLimits(place, self._largest, clock)
+        self._limits = ConnectionLimits(path_or_port(self.address), self._largest, clock)
 
     def _configure(self, largest: int, keys: Keys | None) -> None:
         configure(self.socket, largest)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import zmq
 
 from engine.errors import SettingsError, UsageError
-from engine.wire.address import Address
+from engine.wire.address import Address, is_local, path_or_port
 from engine.wire.keys import Keys, Pair
 from engine.wire.messages import Frame
 from engine.wire.sockets import EVENT, LINGER, beat, configure
@@ -85,13 +85,11 @@ class Candidate:
         """End the connection that is left after `close`, unless its descriptor is of another file by now."""
         if self._descriptor is None:
             return
-        local = self.address.startswith("ipc://")
-        place = self.address.removeprefix("ipc://") if local else int(self.address.rpartition(":")[2])
-        family = socket.AF_UNIX if local else socket.AF_INET
+        family = socket.AF_UNIX if is_local(self.address) else socket.AF_INET
         with contextlib.suppress(OSError):
             connection = socket.socket(family, socket.SOCK_STREAM, 0, fileno=self._descriptor)
             try:
-                if place_of(connection.getpeername()) == place:
+                if place_of(connection.getpeername()) == path_or_port(self.address):
                     abort(connection)
             finally:
                 connection.detach()
