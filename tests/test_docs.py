@@ -160,7 +160,7 @@ def paths() -> set[str]:
     return found
 
 
-@pytest.mark.parametrize("page", [DOCS / "architecture.md", DOCS / "glossary.md", ROOT / "CONTRIBUTING.md"])
+@pytest.mark.parametrize("page", [DOCS / "architecture.md", ROOT / "CONTRIBUTING.md"])
 def test_every_path_in_the_pages_for_developers_exists(page: Path) -> None:
     text = re.sub(r"\]\([^)]*\)", "", TEXTS[page])  # the targets of links are relative to the page
     said = set(re.findall(r"(?<![\w/.<])[a-z][\w./-]*(?:\.py|\.md|\.cfg|/)(?![\w/])", text))
@@ -171,9 +171,8 @@ def test_every_path_in_the_pages_for_developers_exists(page: Path) -> None:
 
 
 def test_every_name_in_the_pages_for_developers_exists() -> None:
-    """That is, constants, classes and private functions; of the glossary's second table those of now."""
-    now = [cells[1] for cells in rows(text_of("glossary.md").split("## Names before and now")[1])]
-    said = re.findall(r"`(?:\w+\.)?(\w*[A-Z_]\w*)`", " ".join([text_of("architecture.md"), *now]))
+    """That is, constants, classes and private functions."""
+    said = re.findall(r"`(?:\w+\.)?(\w*[A-Z_]\w*)`", text_of("architecture.md"))
     files = [path for folder in ("engine", "workers", "tests") for path in (ROOT / folder).rglob("*.py")]
     sources = " ".join(path.read_text(encoding="utf-8") for path in files if path.name != "test_docs.py")
     there = set(re.findall(r"\w+", sources))
