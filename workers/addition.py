@@ -1,7 +1,7 @@
-"""Adding up by workers: who finishes the second of two sibling blocks forms the sum of both, and so on up the tree.
+"""Adding up by workers: the one that finishes the second of two sibling blocks forms their sum, and so on up the tree.
 
-Where the sum of a node is, once it is there, stands in the node's word, with the round: whoever reads the word sees the
-sum (`Backend.publish`, `Backend.look`). Two that finish in the same moment may both form a sum, or neither: nothing
+A word for each node says where its sum is, once there is one, and in which round: a worker that reads the word sees the
+sum (`Backend.publish`, `Backend.look`). Two that finish at the same moment may both form a sum, or neither: nothing
 depends on it, as the coordinator adds what it is not told of. Sums are formed in places that nothing else is written
 to in the round, since others may be reading; and what is read after its round is over counts for nothing.
 """

@@ -145,7 +145,7 @@ def noted(key: str, folder: Path | None = None) -> str | None:
     try:
         return _key_path(key, folder).read_text("ascii")
     except (OSError, UnicodeDecodeError):
-        return None  # whatever is wrong with it, doing again what it saves puts it right
+        return None  # what it would have saved is done again, which replaces it
 
 
 def remembered(key: str, folder: Path | None = None) -> str | None:
@@ -154,7 +154,7 @@ def remembered(key: str, folder: Path | None = None) -> str | None:
         digest = noted(key, folder)
         return digest if digest and path_of(digest, folder).exists() else None
     except (OSError, DataError):
-        return None  # whatever is wrong with the note, making the data set again puts it right
+        return None  # the data set is made again, which replaces the note
 
 
 def _key_path(key: str, folder: Path | None) -> Path:

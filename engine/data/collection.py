@@ -100,7 +100,7 @@ class Files:
         return str(self._root / self._names[number])
 
     def read(self, numbers: NDArray[np.int64]) -> Iterator[Encoded]:
-        """Yield the paths: whoever decodes a picture opens its file."""
+        """Yield the paths: the process that decodes a picture opens its file."""
         for number in numbers:
             yield self.name(int(number))
 

@@ -33,8 +33,8 @@ def load_features(path: Path, target: str | None, task: str | None) -> Dataset |
 def read_features(path: Path, count: int, columns: Sequence[str]) -> NDArray[np.float32]:
     """Return the rows of a .csv, .tsv, .parquet or .npy file as float32 [N, count].
 
-    Of a table those of `columns` are read, whatever their order and whatever else is there, or if these have no names
-    all. Raises DataError if they are not there, or not finite numbers.
+    Of a table, the columns named `columns` are read, in that order; all columns if `columns` is empty. Raises
+    DataError if one is missing, or holds anything but finite numbers.
     """
     ending = path.suffix.lower()
     try:

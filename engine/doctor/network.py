@@ -25,7 +25,7 @@ def findings(address: str, keys: Keys | None) -> Iterator[Finding]:
         try:
             numeric.append(one.numeric())
         except UsageError as error:
-            names.append(Finding("name", False, f"{error}; try its number, or ask whoever runs the network"))
+            names.append(Finding("name", False, f"{error}; try its IP address, or ask the network administrator"))
         else:
             names.append(Finding("name", True, f"{one.host} is {numeric[-1].host}"))
     looks = look_at(numeric)

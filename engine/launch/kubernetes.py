@@ -8,7 +8,7 @@ from engine.wire.keys import Keys
 PORT = 5555
 MANIFEST = """\
 # gradsum on Kubernetes (1.33 or later, for successPolicy): kubectl apply -f THIS; kubectl logs -f job/{name}
-# The key was made for this manifest: whoever has it can join the run. Keep it as you keep other secrets.
+# The key was made for this manifest: anyone who has it can join the run. Keep it as you keep other secrets.
 apiVersion: v1
 kind: Secret
 metadata: {{name: "{name}"}}

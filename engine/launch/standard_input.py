@@ -1,4 +1,4 @@
-"""Ties this process to whoever holds the other end of its standard input: `gradsum worker --tied`."""
+"""Ties this process to the one that holds the other end of its standard input: `gradsum worker --tied`."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""Time as an argument: whatever measures time takes a `Clock`, so that tests can set it by hand."""
+"""Time as an argument: anything that measures time takes a `Clock`, so that tests can set it by hand."""
 
 import time
 from typing import Final, Protocol

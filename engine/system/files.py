@@ -25,8 +25,9 @@ def write_atomically(
 ) -> None:
     """Write `content` to `path`, and return when it is on disk under that name.
 
-    Raises OSError, and then whatever was there still is. `mode` is what umask is taken from. `new`: FileExistsError if
-    there is something. A link is followed; what is not a file, such as /dev/stdout, is written to as it is.
+    Raises OSError, and then leaves a file that was there as it is. `mode` is what umask is taken from. `new`:
+    FileExistsError if there is something. A link is followed; what is not a file, such as /dev/stdout, is written to as
+    it is.
     """
     if new and os.path.lexists(path):
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))

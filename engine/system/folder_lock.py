@@ -20,8 +20,8 @@ _log = logging.getLogger("gradsum.system")
 class FolderLock:
     """While entered, `folder`, made if missing, is this process's; BlockingIOError if it is another's.
 
-    Only processes that ask are kept out. `held` is False where the file system has no locks: then nobody is. What was
-    made and is empty in the end is removed. OSError if the folder cannot be made or opened.
+    Only processes that ask are kept out. `held` is False where the file system has no locks: then none are. A
+    folder that was made and is empty at the end is removed. OSError if the folder cannot be made or opened.
     """
 
     def __init__(self, folder: Path) -> None:

@@ -23,7 +23,7 @@ def own_process(own: bool = True) -> Iterator[None]:
 
 
 def may_fork() -> bool:
-    """Return whether a process forked from this one can go on as its worker: it is our own, and has a single thread."""
+    """Return whether a process forked from this one can be its worker: this one is our own, and has a single thread."""
     return any(_own) and has_descriptors_of_processes() and threads() == 1
 
 

@@ -1,4 +1,4 @@
-"""What is written to a terminal, or to whoever reads in its place."""
+"""What is written to a terminal, or to a file or program in its place."""
 
 import contextlib
 import os

@@ -84,7 +84,7 @@ class Cluster:
         return self.listener
 
     def _place(self, launcher: Launcher, access: RemoteAccess, reporter: Reporter, folder: Path) -> None:
-        """Let the launcher place workers; in the end they are gone."""
+        """Let the launcher place workers, which end with the cluster."""
         if launcher.remark:
             reporter.notice(launcher.remark)
         way_in = access.keys.way_in() if access.keys else b""

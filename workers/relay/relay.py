@@ -1,7 +1,7 @@
 """What a relay does when something happens: a state machine without sockets, clocks or files.
 
 It stands between the session above (`workers.session`) and a round below (`engine.coordinator.rounds`), neither of
-which waits for the other: a share is begun below, and whatever comes from above meanwhile is dealt with at once.
+which waits for the other: a share is begun below, and anything that comes from above meanwhile is dealt with at once.
 
 state       event                           action
 greeting    WELCOME                         Prepare; Close before it, if the processes work for another session

@@ -233,6 +233,6 @@ class RelayWorker(Worker):
 
 
 def _print_unusual(notice: Notice) -> None:
-    """Tell whoever started the relay what is unusual."""
+    """Print what is unusual, for the person who started the relay."""
     if notice.kind not in ROUTINE and not (notice.report and notice.kind in GONE):
         print(f"gradsum worker: process {notice.worker or ''} {notice.kind}: {notice.text}", file=sys.stderr)

@@ -34,8 +34,8 @@ def itself(worker: bytes) -> Hashable:
 class Ballot:
     """What is known about a block in question. `votes`: bits by worker; `asked`: those expected to answer in time.
 
-    `voter` names whoever votes with a worker's answer: the worker itself or, where workers are on several machines, its
-    machine, as what is wrong with a machine may be wrong for all workers on it.
+    `voter` returns the voter of a worker's answer: the worker itself or, where workers are on several machines, its
+    machine, since a fault of the machine may affect all workers on it.
     """
 
     voter: Callable[[bytes], Hashable] = itself
