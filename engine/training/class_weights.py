@@ -4,9 +4,9 @@ import numpy as np
 
 from engine.data import Dataset
 from engine.errors import SettingsError
+from engine.wire.messages import MAX_ITEMS
 
 BALANCED = "balanced"
-MAX_CLASSES = 4096  # classes; all weights are in one message
 HEAVIEST = 1e6  # of the numbers that may be given; losses much larger are not finite in float32
 
 
@@ -20,8 +20,8 @@ def class_weights(text: str | None, data: Dataset, outputs: int) -> tuple[float,
         return ()
     if data.train.has_values:
         raise SettingsError("class-weights are for classes; this data has values to be predicted: leave them out")
-    if outputs > MAX_CLASSES:
-        raise SettingsError(f"class-weights are for at most {MAX_CLASSES} classes, the model has {outputs} outputs")
+    if outputs > MAX_ITEMS:  # all weights are one list in the job
+        raise SettingsError(f"class-weights are for at most {MAX_ITEMS} classes, the model has {outputs} outputs")
     weights = _balanced(data) if text.strip() == BALANCED else _numbers(text, len(data.classes))
     return (*weights, *[1.0] * (outputs - len(weights)))
 

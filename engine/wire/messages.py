@@ -34,7 +34,8 @@ VERSION = 5
 HEADER_LIMIT = 1024  # bytes
 JOB_LIMIT = 1 << 20  # bytes of a job's description
 CHUNK_LIMIT = 1 << 20  # bytes of data in one message
-MOST_PROCESSES = 4096  # of a relay
+MAX_ITEMS = 4096  # of a list or a table in plain data
+MOST_PROCESSES = MAX_ITEMS  # of a relay, whose credits are one list
 LIBRARIES_LIMIT = 160  # characters of what a worker's kernels are made by
 REFUSAL_LIMIT = 600  # characters of why a worker may not join
 REASON_LIMIT = 200  # characters of why a worker leaves, or a run is over
@@ -291,8 +292,8 @@ def unpack(data: Frame) -> Any:
             max_str_len=min(limit, JOB_LIMIT),
             max_bin_len=0,
             max_ext_len=0,
-            max_array_len=4096,
-            max_map_len=4096,
+            max_array_len=MAX_ITEMS,
+            max_map_len=MAX_ITEMS,
         )
     except (ValueError, RecursionError, msgpack.UnpackException) as error:
         raise ProtocolError(f"not valid msgpack: {error}") from None
