@@ -87,7 +87,7 @@ class Inbox:
     def _from_relay(self, peer: bytes, message: relays.FromRelay, payload: m.Frame | None) -> None:
         match message:
             case relays.Place():
-                self._peers.processes.seat(peer, message)
+                self._peers.links.seat(peer, message)
             case exchange.Met():
                 for stranded in self._dispatcher.exchanges.met(peer, message):
                     self._dispatcher.put(rounds.Stranded(stranded))

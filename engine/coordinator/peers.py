@@ -8,6 +8,7 @@ from engine.compute.fingerprint import differences, own_difference
 from engine.coordinator.config import Config, Environment
 from engine.coordinator.membership import Member, Membership
 from engine.coordinator.notices import Notice, NoticeKind
+from engine.coordinator.relay_links import RelayLinks
 from engine.coordinator.relay_processes import RelayProcesses
 from engine.errors import ProtocolError
 from engine.nn.parameters import Vector
@@ -23,7 +24,7 @@ OfSession = m.Fetch | m.Ready | relays.FromRelay | m.Result | m.Arrived | m.Fail
 
 
 class Peers:
-    """With `RelayProcesses`, the only part of the coordinator that uses the endpoint, the supervisor and shared memory.
+    """With `RelayLinks`, the only part of the coordinator that uses the endpoint, the supervisor and shared memory.
 
     A remote peer is not trusted. A process on this machine is known by the socket that it came by, so the supervisor is
     told of such a one only: that it is to be suspected, or trusted again.
@@ -41,7 +42,8 @@ class Peers:
         self._notice = environment.notice
         self._shared_memory = environment.shared_memory
         self._members = members
-        self.processes = RelayProcesses(config.session, environment, members)
+        self.links = RelayLinks(config.session, environment, members)
+        self.processes = RelayProcesses(environment, members)
         self._in_memory: int | None = None  # version of the parameters in shared memory
         if self._shared_memory:
             self._shared_memory.words()[:] = 0  # what an earlier session said there
@@ -150,7 +152,7 @@ class Peers:
         member = self._members.drop(peer)
         if member and member.seated and not member.ready and kind is NoticeKind.LEFT:
             return  # to join another relay
-        self.processes.forget(peer)
+        self.links.forget(peer)
         if member:
             self.processes.part(member, kind, reason)
             # A worker that was never ready did not join: it gets no row, only this event.
@@ -187,7 +189,7 @@ class Peers:
             return []
         self._pinged = now
         ping = m.Ping(self._session)
-        peers = dict.fromkeys([*self._members.peers(), *self.processes.seating.peers()])
+        peers = dict.fromkeys([*self._members.peers(), *self.links.seating.peers()])
         return [peer for peer in peers if not self.send(peer, ping)]
 
     def publish(self, version: int, parameters: Vector) -> None:

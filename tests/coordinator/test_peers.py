@@ -175,13 +175,13 @@ def test_one_that_is_refused_comes_back_later_and_one_that_is_expelled_never() -
 def test_only_who_was_greeted_and_is_not_ready_may_ask_for_a_place() -> None:
     gate, place = Gate(), relays.Place("s", "tcp://10.0.0.1:5000", "ab" * 32)
     with pytest.raises(ProtocolError, match="PLACE from a worker that is ready, or twice"):
-        gate.peers.processes.seat(b"a", place)
+        gate.peers.links.seat(b"a", place)
     gate.answer(b"a")
-    gate.peers.processes.seat(b"a", place)
+    gate.peers.links.seat(b"a", place)
     assert gate.wire.sent[-1][1] == relays.Seat("s")
     gate.peers.admit(b"a", READY)
     with pytest.raises(ProtocolError, match="PLACE from a worker that is ready, or twice"):
-        gate.peers.processes.seat(b"a", place)
+        gate.peers.links.seat(b"a", place)
 
 
 def test_a_worker_of_another_machine_is_known_by_its_key() -> None:

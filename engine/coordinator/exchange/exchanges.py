@@ -26,7 +26,7 @@ class Exchanges:
     def __init__(self, peers: Peers, members: Membership) -> None:
         self._peers = peers
         self._names = members
-        self._roster = peers.processes.roster
+        self._roster = peers.links.roster
         self._made = 0  # rosters
         self._told: tuple[int, ...] = ()  # who is in the last one
         self._logged = 0  # members of the exchange that was logged last
