@@ -47,11 +47,11 @@ def matrix(found: Answers, classes: int) -> NDArray[np.int64]:
     return counts
 
 
-def worst(found: Answers, most: int = MISTAKES) -> NDArray[np.int64]:
-    """Return the numbers of the wrongly read images, first those with the least probability for the truth."""
+def worst(found: Answers) -> NDArray[np.int64]:
+    """Return the numbers of the `MISTAKES` wrongly read images with the least probability for the truth."""
     wrong = np.flatnonzero(found.said != found.truth)
     order: NDArray[np.int64] = wrong[np.lexsort((wrong, -found.sure[wrong], found.fair[wrong]))]
-    return order[:most]
+    return order[:MISTAKES]
 
 
 def images_of(test: Split) -> NDArray[np.uint8] | None:

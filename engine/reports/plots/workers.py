@@ -195,13 +195,13 @@ def _timeline(axes: Axes, steps: Steps, validations: Spans, divisor: float) -> N
     _shade(axes, validations, divisor)
     if not len(x):
         return
-    middle, most = float(np.median(steps.milliseconds)), float(np.percentile(steps.milliseconds, 99))
-    axes.axhline(middle, color=COLOURS[1], linewidth=1)
+    median, p99 = float(np.median(steps.milliseconds)), float(np.percentile(steps.milliseconds, 99))
+    axes.axhline(median, color=COLOURS[1], linewidth=1)
     rate = f"{np.median(steps.rate):,.0f} images/s"
-    axes.set_title(f"median step {middle:.1f} ms ({rate}), 99th percentile {most:.1f} ms; grey: validation")
-    axes.set(ylabel="step [ms]", ylim=(0, 1.6 * most))
-    beyond = steps.milliseconds > 1.6 * most
-    axes.plot(x[beyond], np.full(beyond.sum(), 1.57 * most), "^", color=COLOURS[1], markersize=4)
+    axes.set_title(f"median step {median:.1f} ms ({rate}), 99th percentile {p99:.1f} ms; grey: validation")
+    axes.set(ylabel="step [ms]", ylim=(0, 1.6 * p99))
+    beyond = steps.milliseconds > 1.6 * p99
+    axes.plot(x[beyond], np.full(beyond.sum(), 1.57 * p99), "^", color=COLOURS[1], markersize=4)
 
 
 def _shade(axes: Axes, validations: Spans, divisor: float) -> None:
