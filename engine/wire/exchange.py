@@ -28,7 +28,7 @@ from typing import ClassVar
 import numpy as np
 
 from engine.errors import ProtocolError
-from engine.wire.fields import count, text
+from engine.wire.fields import count, session_id, text
 from engine.wire.messages import Frame, Message
 from engine.wire.relays import ADDRESS_LIMIT, KEY, FromRelay
 
@@ -49,7 +49,7 @@ class Meet(ToMember, Message):
     """Connect to the relay `number` at `address`, of public key `key` (hex); without an address: it has left."""
 
     opcode: ClassVar[int] = 19
-    session: str = text(32)
+    session: str = session_id()
     number: int = count()
     address: str = text(ADDRESS_LIMIT, default="")
     key: str = text(KEY, default="")
@@ -60,7 +60,7 @@ class Met(FromRelay, Message):
     """There is a connection to the relay `number`, if it was `reached`; otherwise there is none, or none any more."""
 
     opcode: ClassVar[int] = 20
-    session: str = text(32)
+    session: str = session_id()
     number: int = count()
     reached: int = count(1)
 
@@ -70,7 +70,7 @@ class Fault(FromRelay, Message):
     """Nothing came in time from the relay `number`, or nothing that fits, or it could not be sent to."""
 
     opcode: ClassVar[int] = 27
-    session: str = text(32)
+    session: str = session_id()
     number: int = count()
 
 
@@ -79,7 +79,7 @@ class Roster(ToMember, Message):
     """From now on this is the roster `roster`; payload: the numbers of its members, as `pack_members`."""
 
     opcode: ClassVar[int] = 21
-    session: str = text(32)
+    session: str = session_id()
     roster: int = count()
 
 
@@ -88,7 +88,7 @@ class Add(ToMember, Message):
     """All blocks of the round have been answered; payload: the answers that count, as `pack_answers`."""
 
     opcode: ClassVar[int] = 22
-    session: str = text(32)
+    session: str = session_id()
     round: int = count()
 
 
@@ -97,7 +97,7 @@ class Sum(FromRelay, Message):
     """The sender's part (payload) of the gradient of each block that those of ADD make, in order, one after another."""
 
     opcode: ClassVar[int] = 23
-    session: str = text(32)
+    session: str = session_id()
     round: int = count()
 
 
@@ -106,7 +106,7 @@ class Link(Message):
     """The sender is the relay `number`."""
 
     opcode: ClassVar[int] = 24
-    session: str = text(32)
+    session: str = session_id()
     number: int = count()
 
 
@@ -115,7 +115,7 @@ class Part(Message):
     """The sender's part of the parameters of a round (payload)."""
 
     opcode: ClassVar[int] = 25
-    session: str = text(32)
+    session: str = session_id()
     round: int = count()
 
 
@@ -124,7 +124,7 @@ class Piece(Message):
     """The part of the gradient of a block that the receiver adds up (payload)."""
 
     opcode: ClassVar[int] = 26
-    session: str = text(32)
+    session: str = session_id()
     round: int = count()
     start: int = count()
     stop: int = count()

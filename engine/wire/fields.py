@@ -11,6 +11,7 @@ from engine.errors import ProtocolError
 
 COUNT_LIMIT = (1 << 53) - 1
 SECONDS_LIMIT = 1e12
+SESSION_LIMIT = 32  # characters
 
 
 def count(limit: int = COUNT_LIMIT, **default: Any) -> Any:
@@ -21,6 +22,11 @@ def count(limit: int = COUNT_LIMIT, **default: Any) -> Any:
 def text(limit: int, **default: Any) -> Any:
     """Return a field that holds at most `limit` characters."""
     return field(metadata={"type": str, "limit": limit}, **default)
+
+
+def session_id() -> Any:
+    """Return a field that holds the id of a session."""
+    return text(SESSION_LIMIT)
 
 
 def real() -> Any:

@@ -28,7 +28,7 @@ import msgpack
 
 from engine.errors import ProtocolError
 from engine.system.processes import HOSTNAME_LIMIT, PLACE_LIMIT
-from engine.wire.fields import Rules, choice, count, duration, member, real, text
+from engine.wire.fields import Rules, choice, count, duration, member, real, session_id, text
 
 VERSION = 5
 HEADER_LIMIT = 1024  # bytes
@@ -97,7 +97,7 @@ class Welcome(Message):
     """The worker may join `session` as `name`; the payload describes the job. `nonce`: of which READY has a proof."""
 
     opcode: ClassVar[int] = 2
-    session: str = text(32)
+    session: str = session_id()
     name: str = text(96)
     nonce: int = count(default=0)
 
@@ -115,7 +115,7 @@ class Ready(Message):
     """`schema`: digest of the worker's layout; `proof`: of what it makes of the nonce; `processes`: of a relay."""
 
     opcode: ClassVar[int] = 4
-    session: str = text(32)
+    session: str = session_id()
     schema: str = text(64)
     proof: str = text(64, default="")
     processes: int = count(MOST_PROCESSES, default=1)
@@ -132,7 +132,7 @@ class Work(Message):
     """
 
     opcode: ClassVar[int] = 5
-    session: str = text(32)
+    session: str = session_id()
     round: int = count()
     attempt: int = count()
     kind: WorkKind = choice(WorkKind)  # noqa: RUF009 - a field, as those around it
@@ -157,7 +157,7 @@ class Result(Message):
     """
 
     opcode: ClassVar[int] = 6
-    session: str = text(32)
+    session: str = session_id()
     round: int = count()
     attempt: int = count()
     start: int = count()
@@ -176,7 +176,7 @@ class Failed(Message):
     """The worker could not do its work; `error` is the last line of the traceback, which is the payload, in UTF-8."""
 
     opcode: ClassVar[int] = 7
-    session: str = text(32)
+    session: str = session_id()
     error: str = text(ERROR_LIMIT)
 
 
@@ -185,7 +185,7 @@ class Ping(Message):
     """Sent to find out whether a worker is still connected."""
 
     opcode: ClassVar[int] = 8
-    session: str = text(32)
+    session: str = session_id()
 
 
 @dataclass(frozen=True)
@@ -193,7 +193,7 @@ class Goodbye(Message):
     """The worker leaves."""
 
     opcode: ClassVar[int] = 9
-    session: str = text(32)
+    session: str = session_id()
     reason: str = text(REASON_LIMIT)
 
 
@@ -202,7 +202,7 @@ class Stop(Message):
     """The run is over."""
 
     opcode: ClassVar[int] = 10
-    session: str = text(32)
+    session: str = session_id()
     reason: str = text(REASON_LIMIT)
 
 
@@ -211,7 +211,7 @@ class Fetch(Message):
     """The worker needs the job's data and has the first `offset` bytes."""
 
     opcode: ClassVar[int] = 11
-    session: str = text(32)
+    session: str = session_id()
     offset: int = count()
 
 
@@ -220,7 +220,7 @@ class Chunk(Message):
     """The data from `offset` on, at most `CHUNK_LIMIT` bytes (payload), of a file of `total` bytes."""
 
     opcode: ClassVar[int] = 12
-    session: str = text(32)
+    session: str = session_id()
     offset: int = count()
     total: int = count()
 
@@ -230,7 +230,7 @@ class Arrived(Message):
     """The parameters that came with a WORK have arrived."""
 
     opcode: ClassVar[int] = 18
-    session: str = text(32)
+    session: str = session_id()
     round: int = count()
     attempt: int = count()
 

@@ -16,7 +16,7 @@ from typing import ClassVar, NamedTuple
 
 from engine.errors import ProtocolError
 from engine.system.processes import HOSTNAME_LIMIT
-from engine.wire.fields import COUNT_LIMIT, SECONDS_LIMIT, count, text
+from engine.wire.fields import COUNT_LIMIT, SECONDS_LIMIT, count, session_id, text
 from engine.wire.messages import MOST_PROCESSES, Frame, Message, pack, unpack
 
 ADDRESS_LIMIT = 100  # characters
@@ -40,7 +40,7 @@ class Process(FromRelay, Message):
     """
 
     opcode: ClassVar[int] = 13
-    session: str = text(32)
+    session: str = session_id()
     number: int = count()
     pid: int = count(1 << 32)
     reason: str = text(200, default="")
@@ -58,7 +58,7 @@ class Place(FromRelay, Message):
     """
 
     opcode: ClassVar[int] = 15
-    session: str = text(32)
+    session: str = session_id()
     address: str = text(ADDRESS_LIMIT)
     key: str = text(KEY)
     joined: int = count(MOST_PROCESSES, default=0)
@@ -73,7 +73,7 @@ class Seat(Message):
     """
 
     opcode: ClassVar[int] = 16
-    session: str = text(32)
+    session: str = session_id()
     address: str = text(ADDRESS_LIMIT, default="")
     key: str = text(KEY, default="")
     number: int = count(default=0)
@@ -84,7 +84,7 @@ class Invite(Message):
     """The relay with the public key `key`, in hex, is going to join this one; with a `number`: to connect to it."""
 
     opcode: ClassVar[int] = 17
-    session: str = text(32)
+    session: str = session_id()
     key: str = text(KEY)
     number: int = count(default=0)
 
@@ -94,7 +94,7 @@ class Credit(FromRelay, Message):
     """Which processes of a relay computed the block of the RESULT that comes next; payload: as `pack_credits`."""
 
     opcode: ClassVar[int] = 14
-    session: str = text(32)
+    session: str = session_id()
     round: int = count()
     attempt: int = count()
     start: int = count()
