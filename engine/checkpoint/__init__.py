@@ -10,7 +10,19 @@ then given its name. On file systems without such files it is written to a tempo
 
 from engine.checkpoint.content import Checkpoint, params_sha256
 from engine.checkpoint.digests import StateDigest, state_sha256
-from engine.checkpoint.folder import CheckpointWarning, best, has_any, hinted, kept, load, newest, prepare, remove, save
+from engine.checkpoint.folder import (
+    CheckpointWarning,
+    best,
+    has_any,
+    hinted,
+    kept,
+    later_steps,
+    load,
+    newest,
+    prepare,
+    remove,
+    save,
+)
 from engine.checkpoint.held import held
 from engine.checkpoint.run_state import DataState, RunState
 
@@ -25,6 +37,7 @@ __all__ = [
     "held",
     "hinted",
     "kept",
+    "later_steps",
     "load",
     "newest",
     "params_sha256",

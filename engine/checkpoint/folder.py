@@ -34,7 +34,7 @@ def save(folder: Path | str, checkpoint: Checkpoint, keep: int = 3) -> Path:
     if keep < 1 or not 0 <= checkpoint.step < 10**18:
         raise CheckpointError(f"step {checkpoint.step} with keep={keep} cannot be saved: step >= 0 and keep >= 1")
     content = pack(checkpoint)
-    prepare(folder, checkpoint.run.uuid)
+    _check_owner(_open(folder), checkpoint.run.uuid)
     path = folder / _name(checkpoint.step)
     with _explained(path):
         remove_stale(folder, lambda name: bool(_NAME.fullmatch(name)))
@@ -51,21 +51,43 @@ def save(folder: Path | str, checkpoint: Checkpoint, keep: int = 3) -> Path:
 def prepare(folder: Path | str, run: str | None = None) -> None:
     """Make `folder` for the checkpoints of the run with uuid `run`; call it before the work begins.
 
-    Raises CheckpointError when it cannot be made or written, or holds the checkpoints of another run, which would be
-    removed one after the other.
+    Raises CheckpointError when it cannot be made or written, or holds checkpoints that are not known to be of this run:
+    they would be removed one after the other.
     """
-    folder = Path(folder)
+    numbered = _open(Path(folder))
+    if _check_owner(numbered, run) is None and numbered:
+        raise CheckpointError(
+            f"{folder} holds checkpoints that cannot be read ({numbered[0].name}), perhaps of another run; choose "
+            "another folder"
+        )
+
+
+def _open(folder: Path) -> list[Path]:
+    """Make `folder` if it is not there, and return the checkpoints in it; CheckpointError if it cannot be written."""
     try:
         make_folder(folder)
     except OSError as error:
         raise CheckpointError(f"the folder {folder} for checkpoints cannot be made: {error.strerror}") from None
     if not os.access(folder, os.W_OK | os.X_OK):
         raise CheckpointError(f"the folder {folder} for checkpoints cannot be written; choose another one")
-    numbered = _numbered(folder)
+    return _numbered(folder)
+
+
+def _check_owner(numbered: list[Path], run: str | None) -> Owner | None:
+    """Return whose the checkpoints of a folder are, as far as they say; CheckpointError if not the run's."""
     owner = _owner(numbered)
     if owner and owner.run != run:
-        newest_there = numbered[0].name
-        raise CheckpointError(f"{folder} holds checkpoints of another run ({newest_there}); choose another folder")
+        newest_there = numbered[0]
+        raise CheckpointError(
+            f"{newest_there.parent} holds checkpoints of another run ({newest_there.name}); choose another folder"
+        )
+    return owner
+
+
+def later_steps(folder: Path | str, step: int) -> list[int]:
+    """Return the steps after `step` of which `folder` has checkpoints, in order; none if there is no folder."""
+    folder = Path(folder)
+    return sorted(found for path in _numbered(folder) if (found := _step(path)) > step) if folder.is_dir() else []
 
 
 def has_any(folder: Path | str) -> bool:
@@ -142,23 +164,28 @@ def kept(folder: Path | str, step: int, run: str | None) -> Path | None:
 
 
 @contextmanager
-def hinted(folder: Path, last_step: int | None, *endings: type[BaseException]) -> Iterator[None]:
-    """Let exceptions of these kinds say, in a note, how to resume from the newest checkpoint in `folder`, if any.
+def hinted(folder: Path, run: str, last_step: int | None, *endings: type[BaseException]) -> Iterator[None]:
+    """Let exceptions of these kinds say, in a note, how to resume `run` from its newest checkpoint in `folder`, if any.
 
     If it is that of the `last_step`, nothing is left to do, and they say where it is.
     """
     try:
         yield
     except endings as error:
-        with suppress(CheckpointError):
-            path = newest(folder)
-            step, command = _step(path), f"gradsum train --resume {quote(str(folder))}"
+        with suppress(CheckpointError, StopIteration):
+            path = next(path for path in _numbered(folder) if kept(folder, _step(path), run))
+            step, command = _step(path), f"gradsum train --resume {quote(_not_an_option(folder))}"
             error.add_note(
                 f"All {step} steps are done; the last checkpoint is {path}"
                 if last_step is not None and step >= last_step
                 else f"Resume from the checkpoint of step {step} with:\n  {command}"
             )
         raise
+
+
+def _not_an_option(folder: Path) -> str:
+    """Return the folder as the value of an option: a dash at its beginning would make it an option itself."""
+    return f"./{folder}" if str(folder).startswith("-") else str(folder)
 
 
 def remove(folder: Path | str, run: str, db: Path, others: Collection[str] = ()) -> int:

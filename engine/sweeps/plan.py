@@ -68,7 +68,11 @@ class Plan:
         settings = choose_settings({**self.given, **chosen})
         identity = uuid.uuid5(uuid.UUID(self.row.uuid), str(number)).hex
         label = str(parameters.get(MODEL, self.row.model))
-        return variant(self.base, identity, settings, self.models[label], label, self.base.folder / f"trial-{number}")
+        return variant(self.base, identity, settings, self.models[label], label, self.folder(number))
+
+    def folder(self, number: int) -> Path:
+        """Return the folder of the checkpoints of trial `number`."""
+        return self.base.folder / f"trial-{number}"
 
     def check(self) -> None:
         """Raise UsageError if some trial could not be carried out, before anything is written.

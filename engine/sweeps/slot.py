@@ -31,9 +31,9 @@ class Slot:
         """Enter a trial in the records, or what is left of it; return it with its run and where that stands."""
         if isinstance(self._process.reporter, ConcurrentReporter):
             self._process.reporter.who = f"trial {trial.number}"
+        self._process.claim(self._plan.folder(trial.number))
         run = self._run_of(trial, known)
         state = state_of(run)
-        self._process.claim(run.folder)
         begun = replace(trial, run=self._process.enter(run))
         self._records.trial(self._row(begun))
         return begun, run, state

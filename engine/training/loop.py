@@ -159,6 +159,7 @@ class Loop:
         if saved := self.checkpoints.saved:
             return saved
         self.due.tried(self.state.progress.step)
+        self.snapshots.settle()
         self.log.secure()  # no row of a saved step may be missing
         return self.checkpoints.write()
 

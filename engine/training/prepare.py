@@ -26,7 +26,7 @@ from engine.nn.own.metrics import check_metrics
 from engine.settings import Settings
 from engine.training.class_weights import class_weights
 from engine.training.reading import reading_of
-from engine.training.resume import check_continued, check_rates, continued_settings
+from engine.training.resume import check_end, check_rates, check_same, continued_settings
 from engine.training.run import OWN, Run
 from engine.training.snapshots import schedule_for
 from engine.training.start import Start, read_start
@@ -97,9 +97,11 @@ def prepare(
     schedule_for(settings, model.layout())
     digest = store(whole)
     if earlier is not None:
-        check_continued(earlier, digest, dataset.name, model, settings.last_step(len(dataset.train)))
+        check_same(stored, digest, dataset.name, model)
     identity = stored.uuid or uuid.uuid4().hex
     db, folder = _places(request, stored.db, identity)
+    if earlier is not None:
+        check_end(settings.last_step(len(dataset.train)), earlier, db)
     return Run(
         uuid=identity,
         settings=settings,

@@ -73,6 +73,7 @@ class TrainingProcess:
         self._clock = clock
         self._stack = ExitStack()
         self._cluster: Cluster | None = None
+        self._claimed: Path | None = None
 
     def __enter__(self) -> Self:
         self._folder = self._stack.enter_context(ExitStack())  # left last: closing the records may write to the folder
@@ -131,11 +132,15 @@ class TrainingProcess:
 
         Raises CheckpointError if one trains into it already.
         """
+        if folder == self._claimed:
+            return
+        self._claimed = None
         self._folder.close()
         if not self._folder.enter_context(checkpoints.held(folder)):
             self.reporter.notice(
                 f"{folder} is on a file system without locks: make sure that no other process trains into it"
             )
+        self._claimed = folder
 
     def open_records(self, db: Path) -> Recorder:
         """Open the database, and return what writes it."""
@@ -150,7 +155,17 @@ class TrainingProcess:
         if number is None:
             number = self._records.begin(row, step)
             self._say_what_is_missing(run)
+        self._say_what_goes(run, step)
         return number
+
+    def _say_what_goes(self, run: Run, step: int) -> None:
+        """Say, if the run continues from a checkpoint that is not its newest, that the later ones will be removed."""
+        if run.checkpoint is None or not (later := checkpoints.later_steps(run.folder, step)):
+            return
+        text = f"run {run.uuid[:6]} goes back to step {step}: its rows of later steps are deleted, and what is in"
+        text += f" {run.folder} of the steps {later[0]} to {later[-1]} once there is a new checkpoint"
+        self._records.event(EventRow(NoticeKind.RESUMED, text, step))
+        self.reporter.notice(shown(text))
 
     def _say_what_is_missing(self, run: Run) -> None:
         """Say, if the run that was just entered is not new, that its earlier steps are recorded elsewhere."""

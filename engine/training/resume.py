@@ -1,11 +1,14 @@
 """What a run that is continued from a checkpoint may change, and what it may not."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from engine.checkpoint import Checkpoint, RunState
 from engine.errors import CheckpointError, SettingsError
 from engine.nn.model import Model
+from engine.records import list_runs
+from engine.records.status import RunStatus
 from engine.settings import ENDS, TRAJECTORY, Settings
 
 
@@ -48,23 +51,24 @@ def check_rates(stored: RunState) -> None:
         )
 
 
-def check_continued(earlier: Checkpoint, digest: str, name: str, model: Model, last_step: int | None) -> None:
-    """Raise CheckpointError unless data and model are those the run began with, SettingsError if nothing is left to do.
+def check_end(last_step: int | None, earlier: Checkpoint, db: Path) -> None:
+    """Raise SettingsError if a run has nothing left to do, not even its last validation, or to be recorded as finished.
 
-    `digest` and `name` are those of the data.
+    `db` are its records: a process that was killed after it had saved the last step leaves them open.
     """
-    check_same(earlier.run, digest, name, model)
-    check_end(last_step, earlier)
-
-
-def check_end(last_step: int | None, earlier: Checkpoint) -> None:
-    """Raise SettingsError if a run has nothing left to do, not even its last validation."""
     validated = (earlier.run.validation or {}).get("step")
-    if last_step is not None and earlier.step >= last_step and validated == earlier.step:
+    if last_step is None or earlier.step < last_step or validated != earlier.step:
+        return
+    if not _is_open(db, earlier.run.uuid):
         raise SettingsError(
             f"the run is already at step {earlier.step} and ends at step {last_step}; steps and epochs count from the "
             "start of the run: give more --steps or --epochs to continue"
         )
+
+
+def _is_open(db: Path, uuid: str | None) -> bool:
+    """Return whether the database `db` has a run with this uuid that it does not call finished."""
+    return db.is_file() and any(run["uuid"] == uuid and run["state"] is not RunStatus.FINISHED for run in list_runs(db))
 
 
 def check_same(stored: RunState, digest: str, name: str, model: Model) -> None:

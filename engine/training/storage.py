@@ -2,7 +2,7 @@
 
 import os
 import time
-from contextlib import suppress
+from contextlib import nullcontext
 from pathlib import Path
 
 from engine import checkpoint as checkpoints
@@ -23,21 +23,25 @@ def database_for(given: Path | None, recorded: str | None) -> Path:
 
 def folder_for(resume: Path | None, db: Path, identity: str) -> Path:
     """Return the folder of the checkpoints: where they were, or a new one in the folder that `db` has for them."""
-    if resume is not None:
-        return resume if resume.is_dir() else resume.parent
+    if known := known_folder(None, resume):
+        return known
     return _beside(db) / f"{time.strftime('%Y%m%d-%H%M%S')}-{identity[:6]}"
+
+
+def known_folder(out: Path | None, resume: Path | None) -> Path | None:
+    """Return the folder of the checkpoints where it is known before anything is read; None where it is not."""
+    if out is None and resume is not None and resume.exists():
+        return resume if resume.is_dir() else resume.parent
+    return out
 
 
 def check_folder(folder: Path, identity: str) -> None:
     """Raise CheckpointError if checkpoints of the run cannot go to `folder`.
 
-    What had to be made is removed again: if something else is wrong, nothing is left behind.
+    If it had to be made it is removed again: if something else is wrong, nothing is left behind.
     """
-    made = [path for path in (folder, *folder.parents) if not path.exists()]
-    checkpoints.prepare(folder, identity)
-    with suppress(OSError):  # another process may have put something there since
-        for path in made:
-            path.rmdir()
+    with nullcontext() if folder.exists() else checkpoints.held(folder):
+        checkpoints.prepare(folder, identity)
 
 
 def _beside(db: Path) -> Path:

@@ -20,6 +20,7 @@ from engine.training.process import ABORTS, TrainingProcess
 from engine.training.reporter import Reporter, Result
 from engine.training.run import Run
 from engine.training.state import state_of
+from engine.training.storage import known_folder
 
 
 def train(
@@ -72,6 +73,8 @@ def train_request(request: Request, given: Reporter | None, change: Callable[[Ru
     """Train as was asked for; `change` may change the run that comes of it."""
     reporter = given or Reporter()
     with ProgressLine(None if given else sys.stderr) as line, TrainingProcess(reporter, line=line) as process:
+        if place := known_folder(request.out, request.resume):
+            process.claim(place)  # before anything is read there, which another process may be about to change
         earlier = None if request.resume is None else checkpoints.load(request.resume)
         settings = choose_settings(request.settings, earlier)
         with loading():
@@ -89,5 +92,6 @@ def train_request(request: Request, given: Reporter | None, change: Callable[[Ru
         process.claim(run.folder)
         process.open_records(run.db)
         number = process.enter(run)
-        with checkpoints.hinted(run.folder, run.last_step(), *ABORTS), run_in_progress():
+        endings = () if run.rates else ABORTS  # those of lr-find cannot be resumed
+        with checkpoints.hinted(run.folder, run.uuid, run.last_step(), *endings), run_in_progress():
             return process.carry_out(run, number, state)

@@ -24,6 +24,8 @@ from engine.checkpoint import (
     CheckpointWarning,
     DataState,
     RunState,
+    hinted,
+    later_steps,
     load,
     newest,
     params_sha256,
@@ -124,6 +126,35 @@ def test_a_folder_belongs_to_one_run(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(CheckpointError, match="file for checkpoints cannot be made"):
         prepare(tmp_path / "file")
+
+
+def test_a_hint_is_for_the_newest_checkpoint_of_the_run_itself(tmp_path: Path) -> None:
+    def hint(run: str, last_step: int | None = None) -> list[str]:
+        with pytest.raises(KeyboardInterrupt) as caught, hinted(tmp_path, run, last_step, KeyboardInterrupt):
+            raise KeyboardInterrupt
+        return getattr(caught.value, "__notes__", [])
+
+    assert hint("u1") == []
+    save(tmp_path, checkpoint(10))
+    save(tmp_path, checkpoint(20)).write_bytes(b"")
+    assert hint("u2") == []
+    assert hint("u1") == [f"Resume from the checkpoint of step 10 with:\n  gradsum train --resume {tmp_path}"]
+    assert hint("u1", 10) == [f"All 10 steps are done; the last checkpoint is {tmp_path / 'step-00000010.safetensors'}"]
+
+
+def test_a_hint_is_a_command_that_can_be_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    save(Path("-out"), checkpoint())
+    with pytest.raises(KeyboardInterrupt) as caught, hinted(Path("-out"), "u1", None, KeyboardInterrupt):
+        raise KeyboardInterrupt
+    assert caught.value.__notes__[0].endswith("gradsum train --resume ./-out")
+
+
+def test_later_steps_are_those_that_going_on_from_an_earlier_one_removes(tmp_path: Path) -> None:
+    for step in (10, 20, 30):
+        save(tmp_path, checkpoint(step))
+    assert later_steps(tmp_path, 10) == [20, 30]
+    assert later_steps(tmp_path, 30) == later_steps(tmp_path / "none", 0) == []
 
 
 def damage(path: Path, kind: str) -> None:
@@ -264,9 +295,18 @@ def test_any_step_that_has_a_name_is_saved(tmp_path: Path, step: int) -> None:
     assert load(tmp_path).step == step
 
 
+def test_checkpoints_that_cannot_be_read_may_be_another_runs(tmp_path: Path) -> None:
+    """A run that began there would remove them one after the other; one whose own are damaged goes on."""
+    damaged = save(tmp_path, checkpoint(10, "u2"))
+    damaged.write_bytes(damaged.read_bytes()[:-1])
+    with pytest.raises(CheckpointError, match=r"cannot be read \(step-00000010.safetensors\), perhaps of another run"):
+        prepare(tmp_path, "u1")
+    save(tmp_path, checkpoint(20))
+    prepare(tmp_path, "u1")
+
+
 def test_a_foreign_file_under_the_name_of_a_checkpoint_belongs_to_no_run(tmp_path: Path) -> None:
     save_file(arrays(0), tmp_path / "step-00000001.safetensors")
-    prepare(tmp_path, "u1")
     with pytest.raises(CheckpointError, match="holds no good checkpoint"):
         remove(tmp_path, "u1", tmp_path / "r.db")
     assert names(tmp_path) == ["step-00000001.safetensors"]

@@ -18,6 +18,7 @@ from engine.training.run import Run
 from tests.support.checkpoints import change_metadata
 from tests.support.command import save_data
 
+NO_DB = Path("none.db")
 MLP = engine.Model((engine.Flatten(), engine.Dense(4), engine.Relu(), engine.Dense(3)), shape=(8, 8, 1))
 
 
@@ -234,12 +235,12 @@ def test_what_a_checkpoint_does_not_say_has_a_default() -> None:
 def test_a_run_that_has_nothing_left_to_do() -> None:
     seen = {"step": 5, "correct": 1, "total": 2, "loss": 0.5}
     earlier = Checkpoint(5, {}, {}, RunState(validation=seen))
-    check_end(None, earlier)
-    check_end(6, earlier)
-    check_end(5, replace(earlier, run=RunState(validation=seen | {"step": 4})))
-    check_end(5, replace(earlier, run=RunState()))
+    check_end(None, earlier, NO_DB)
+    check_end(6, earlier, NO_DB)
+    check_end(5, replace(earlier, run=RunState(validation=seen | {"step": 4})), NO_DB)
+    check_end(5, replace(earlier, run=RunState()), NO_DB)
     with pytest.raises(SettingsError, match=r"already at step 5 and ends at step 5; .* give more --steps or --epochs"):
-        check_end(5, earlier)
+        check_end(5, earlier, NO_DB)
     folder = saved(put_together(steps=5), validation=seen)
     with pytest.raises(SettingsError, match="already at step 5"):
         put_together(None, None, resume=folder)

@@ -7,6 +7,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,7 @@ import numpy as np
 import pytest
 
 import engine
+from engine.checkpoint import held
 from engine.checkpoint import load as load_checkpoint
 from engine.checkpoint import save as save_checkpoint
 from engine.compute.sums import Sums
@@ -33,7 +35,9 @@ from engine.errors import (
     WorkersError,
 )
 from engine.system.cores import usable_cores
+from engine.training.checkpoint_writer import CheckpointWriter
 from engine.training.reporter import RunInfo, StepReport
+from engine.training.snapshots import SnapshotRecorder
 from tests.support.command import save_data
 from tests.support.repository import ROOT
 
@@ -47,8 +51,8 @@ def data() -> engine.Dataset:
 
 
 def run(data: engine.Dataset, **options: Any) -> engine.Result:
-    given: dict[str, Any] = {"workers": 0, "batch_size": 32, "db": "records.db", "out": "out"} | options
-    return engine.train(MLP, data, **given)
+    given: dict[str, Any] = {"model": MLP, "workers": 0, "batch_size": 32, "db": "records.db", "out": "out"} | options
+    return engine.train(data=data, **given)
 
 
 class Listener(engine.Reporter):
@@ -384,3 +388,80 @@ def test_a_folder_that_takes_no_last_checkpoint_fails_the_run(data: engine.Datas
     assert caught.value.exit_code == 1
     assert CheckpointError.exit_code == 2
     assert hasattr(caught.value, "__notes__"), "there is a checkpoint to resume from"
+
+
+def test_a_run_that_was_killed_after_its_last_checkpoint_is_finished_when_it_is_resumed(data: engine.Dataset) -> None:
+    first = run(data, steps=6)
+    connection = sqlite3.connect("records.db", isolation_level=None)
+    connection.execute("UPDATE runs SET state = 'interrupted', reason = 'killed', finished = NULL")
+    connection.close()
+    again = engine.train(data=data, resume="out", workers=0)
+    assert (again.state, again.steps, again.params_sha256) == ("finished", 6, first.params_sha256)
+    assert rows("SELECT count(*), min(state), count(finished) FROM runs") == [(1, "finished", 1)]
+    with pytest.raises(SettingsError, match="already at step 6"):
+        engine.train(data=data, resume="out", workers=0)
+
+
+def test_who_goes_back_is_told_what_goes(data: engine.Dataset) -> None:
+    class Hearing(engine.Reporter):
+        def __init__(self) -> None:
+            self.notices: list[str] = []
+
+        def notice(self, text: str) -> None:
+            self.notices.append(text)
+
+    first = run(data, steps=6, checkpoint_every=2)
+    hearing = Hearing()
+    engine.train(data=data, resume="out/step-00000002.safetensors", workers=0, steps=3, reporter=hearing)
+    goes = "its rows of later steps are deleted, and what is in out of the steps 4 to 6 once there is a new checkpoint"
+    [uuid] = {uuid for (uuid,) in rows("SELECT uuid FROM runs")}
+    assert hearing.notices == [f"run {uuid[:6]} goes back to step 2: {goes}"]
+    assert rows("SELECT batchno, text FROM events WHERE kind = 'resumed'") == [(2, hearing.notices[0])]
+    assert first.steps == 6
+    assert sorted(path.name for path in Path("out").iterdir()) == [
+        "step-00000002.safetensors",
+        "step-00000003.safetensors",
+    ]
+
+
+def test_what_another_process_trains_is_not_even_read(data: engine.Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Read before, it might be changed by the other one, which is about to end, and then be taken for the newest."""
+    run(data, steps=2)
+    monkeypatch.setattr("engine.checkpoint.load", lambda _: pytest.fail("it is read"))
+    with held(Path("out")), pytest.raises(CheckpointError, match="another process is training into out"):
+        engine.train(data=data, resume="out", workers=0, steps=4)
+    with held(Path("out")), pytest.raises(CheckpointError, match="another process is training into out"):
+        engine.train(data=data, resume="out/step-00000002.safetensors", workers=0, steps=4)
+
+
+def test_a_run_that_cannot_begin_leaves_no_folder(data: engine.Dataset) -> None:
+    with pytest.raises(ModelError):
+        run(data, model="none.toml")
+    assert not Path("out").exists()
+
+
+def test_a_checkpoint_has_the_snapshots_of_all_steps_before_it(
+    data: engine.Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of later steps are repeated when a run that was killed is resumed; of earlier ones there would be none."""
+    asked, written, saved = threading.Event(), list[int](), list[int]()
+    settle, write, save = SnapshotRecorder.settle, SnapshotRecorder._write, CheckpointWriter.write
+
+    def settling(self: SnapshotRecorder) -> None:
+        asked.set()
+        settle(self)
+
+    def writing(self: SnapshotRecorder, look: Any) -> None:
+        assert asked.wait(10)
+        write(self, look)
+        written.append(look.step)
+
+    def saving(self: CheckpointWriter) -> Path:
+        saved.append(max(written, default=0))
+        return save(self)
+
+    monkeypatch.setattr(SnapshotRecorder, "settle", settling)
+    monkeypatch.setattr(SnapshotRecorder, "_write", writing)
+    monkeypatch.setattr(CheckpointWriter, "write", saving)
+    run(data, steps=4, checkpoint_every=2, snapshot_every=1, validate_every=100)
+    assert saved[0] == 2

@@ -1,7 +1,7 @@
 """The hook of the training loop, and the thread behind it."""
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass
 from threading import Lock
@@ -62,6 +62,7 @@ class SnapshotRecorder:
         self._open: _Look | None = None
         self._interval: int | None = None  # what the snapshots in the records have been thinned to
         self._thread = ThreadPoolExecutor(1, "snapshots")
+        self._last: Future[None] | None = None
         self._fault: BaseException | None = None
         records.snapshot_schedule(choice.asdict())
 
@@ -99,6 +100,10 @@ class SnapshotRecorder:
             np.copyto(look.after, parameters)
             self._hand_over(look)
 
+    def settle(self) -> None:
+        """Wait until all that was looked at so far has been given to the records."""
+        wait([self._last] if self._last else [])
+
     def __enter__(self) -> Self:
         return self
 
@@ -123,7 +128,8 @@ class SnapshotRecorder:
         return _Look(self._layout.zeros(), self._layout.zeros(), self._layout.zeros())
 
     def _hand_over(self, look: _Look) -> None:
-        self._thread.submit(self._write, look).add_done_callback(lambda future: self._written(look, future))
+        self._last = self._thread.submit(self._write, look)
+        self._last.add_done_callback(lambda future: self._written(look, future))
 
     def _written(self, look: _Look, future: "Future[None]") -> None:
         """Let the vectors be used again. Runs in either thread."""
