@@ -15,6 +15,7 @@ from engine.compute.tree import microbatches
 from engine.compute.validation import Scorer, Validation
 from engine.data import Dataset, Inputs, Normalisation
 from engine.data.reading import Manner, read_asked
+from engine.data.row_arrays import of_objects
 from engine.errors import CheckpointError, DataError, GradsumError, ModelError, SettingsError
 from engine.export import Exported, tensors
 from engine.nn.loss_options import SQUARED_ERROR
@@ -153,6 +154,8 @@ class Network:
 
     def _checked_features(self, rows: NDArray[Any]) -> NDArray[np.float32]:
         [features] = self.model.shape
+        if rows.dtype.kind == "O" and rows.ndim == 2:
+            rows = of_objects(rows, self.columns)
         if rows.dtype.kind not in "biuf" or rows.ndim != 2 or rows.shape[1] != features:
             raise DataError(
                 f"the model takes rows of features, numbers [N, {features}], got {rows.dtype} {list(rows.shape)}"

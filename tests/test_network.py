@@ -224,3 +224,12 @@ def test_what_is_predicted_is_always_a_class() -> None:
     fewer = replace(net, classes=net.classes[:1])
     assert set(fewer.predict(pictures(9, 6, 5)).tolist()) == {0}
     assert set(fewer.labels(pictures(9, 6, 5))) == {net.classes[0]}
+
+
+def test_rows_of_objects_are_taken_as_training_takes_them() -> None:
+    model = engine.Model((engine.Dense(3),), shape=(2,))
+    net = Network(model, model.layout().zeros() + 1, Normalisation((0.0, 0.0), (1.0, 1.0)), ("a", "b", "c"))
+    rows = np.array([[1.5, True], [2, 0.5]], object)
+    assert np.array_equal(net.logits(rows), net.logits(np.array([[1.5, 1], [2, 0.5]])))
+    with pytest.raises(DataError, match="row 1, column 0 is 'x', not a number"):
+        net.logits(np.array([[1.5, True], ["x", 0.5]], object))

@@ -1,8 +1,6 @@
 """Outputs of a trained model for any number of samples, in any thread: compiled once, and kept."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from threading import Lock
+from contextlib import nullcontext
 from typing import NamedTuple
 
 import numpy as np
@@ -11,23 +9,13 @@ from numpy.typing import NDArray
 from engine.compute.program import Program, compile_model
 from engine.data import Inputs, Normalisation
 from engine.kernels import Backend, choose
+from engine.kernels.rounding import check_rounding
 from engine.nn.model import Model
 from engine.nn.own.check import own_layers
 from engine.nn.parameters import Vector
 from engine.system.blas import one_blas_thread
 
 CHUNK = 16  # samples evaluated at a time
-_one_at_a_time = Lock()  # the number of BLAS threads is the whole process's
-
-
-@contextmanager
-def _alone(with_blas: bool) -> Iterator[None]:
-    """Let BLAS, if it is used, have one thread, and no other thread of ours use it meanwhile."""
-    if not with_blas:
-        yield
-        return
-    with _one_at_a_time, one_blas_thread():
-        yield
 
 
 class _Programs(NamedTuple):
@@ -54,10 +42,11 @@ class Predictor:
 
         A sample's do not depend on what comes with it. Where they would, each is computed by itself: bits of BLAS may
         depend on the place of a row in a matrix (of OpenBLAS with AVX2 they do), those of a person's own layers on
-        anything.
+        anything. GradsumError as `check_rounding` does.
         """
+        check_rounding()
         backend = choose()
-        with _alone(backend.own_bits):
+        with one_blas_thread() if backend.own_bits else nullcontext():
             programs = self._take(backend, parameters)
             out = self._outputs(programs, samples, backend.own_bits or any(own_layers(self._model)))
             self._free.append(programs)

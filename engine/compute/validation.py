@@ -53,8 +53,13 @@ class Validation:
         return ", ".join([self.measure.text(self.score), *(f"{name} {x:.6g}" for name, x in self.metrics.items())])
 
     def beats(self, other: "Validation | None") -> bool:
-        """Return whether this one is better than an earlier one; of equal ones the first stays; nan beats none."""
-        return not math.isnan(self.score) and (other is None or self.score > other.score)
+        """Return whether this one is better than an earlier one; of equal ones the first stays.
+
+        One whose score or loss is nan beats none: the parameters have run away.
+        """
+        if math.isnan(self.score) or math.isnan(self.loss):
+            return False
+        return other is None or self.score > other.score
 
     def asdict(self) -> dict[str, Any]:
         """Return plain data; None for an R² that is nan."""

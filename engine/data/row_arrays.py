@@ -78,13 +78,13 @@ def _numbers(features: Any, columns: tuple[str, ...]) -> AnyArray:
         lengths = sorted({len(row) if hasattr(row, "__len__") else 1 for row in features})
         raise DataError(f"rows of features differ in length, from {lengths[0]} to {lengths[-1]}") from None
     if array.dtype.kind in "OUS":
-        array = _of_objects(array, columns)
+        array = of_objects(array, columns)
     if array.dtype.kind not in "biuf":
         raise DataError(f"features are {array.dtype}; they must be numbers")
     return array
 
 
-def _of_objects(array: AnyArray, columns: tuple[str, ...]) -> AnyArray:
+def of_objects(array: AnyArray, columns: tuple[str, ...]) -> AnyArray:
     """Return an array of Python objects as numbers; DataError names the first that is none, None being missing."""
     numbers = np.empty(array.shape, np.float64)
     for (row, column), value in np.ndenumerate(array):

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import isnan
 from pathlib import Path
 
 import numpy as np
 
 from engine.compute.validation import Validation
-from engine.coordinator.notices import Notice
+from engine.coordinator.notices import Notice, NoticeKind
 from engine.coordinator.source import Source
 from engine.errors import DivergedError, InterruptedRoundError, StorageError
 from engine.nn.parameters import Vector
@@ -131,6 +132,9 @@ class Loop:
         best = progress.best
         progress.validated(validation)
         self.log.validated(validation)
+        if isnan(validation.loss):
+            text = f"the loss of the validation after step {progress.step} is nan: the parameters have run away"
+            self.log.happened(NoticeKind.NOT_FINITE, f"{text}; try a lower learning rate")
         if progress.due(self.run.settings.validate_every):
             self._wait(validation)
         if progress.best is validation and not self._try_to_save():

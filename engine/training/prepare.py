@@ -16,7 +16,7 @@ from engine.data.cache import store
 from engine.data.collection import Progress
 from engine.data.read_options import ReadOptions
 from engine.data.sources import full_path, is_there
-from engine.errors import DataError, SettingsError
+from engine.errors import DataError, ModelError, SettingsError
 from engine.nn.built_in import default_name, load_model
 from engine.nn.frozen import frozen_layers
 from engine.nn.loss_options import CROSS_ENTROPY
@@ -26,7 +26,7 @@ from engine.nn.own.metrics import check_metrics
 from engine.settings import Settings
 from engine.training.class_weights import class_weights
 from engine.training.reading import reading_of
-from engine.training.resume import check_end, check_rates, check_same, continued_settings
+from engine.training.resume import check_continued, check_rates, continued_settings
 from engine.training.run import OWN, Run
 from engine.training.snapshots import schedule_for
 from engine.training.start import Start, read_start
@@ -96,12 +96,10 @@ def prepare(
     _check(model, dataset, settings)
     schedule_for(settings, model.layout())
     digest = store(whole)
-    if earlier is not None:
-        check_same(stored, digest, dataset.name, model)
     identity = stored.uuid or uuid.uuid4().hex
-    db, folder = _places(request, stored.db, identity)
+    db = database_for(request.db, stored.db)
     if earlier is not None:
-        check_end(settings.last_step(len(dataset.train)), earlier, db)
+        check_continued(earlier, digest, dataset.name, model, settings.last_step(len(dataset.train)), db)
     return Run(
         uuid=identity,
         settings=settings,
@@ -112,7 +110,7 @@ def prepare(
         digest=digest,
         normalisation=dataset.train.normalisation(),
         db=db,
-        folder=folder,
+        folder=_folder(request, db, identity),
         checkpoint=earlier,
         name=called,
         reading=reading,
@@ -121,12 +119,11 @@ def prepare(
     )
 
 
-def _places(request: Request, recorded: str | None, identity: str) -> tuple[Path, Path]:
-    """Return the database and the folder of checkpoints; CheckpointError if they cannot go there."""
-    db = database_for(request.db, recorded)
+def _folder(request: Request, db: Path, identity: str) -> Path:
+    """Return the folder of the checkpoints; CheckpointError if they cannot go there."""
     folder = request.out or folder_for(request.resume, db, identity)
     check_folder(folder, identity)
-    return db, folder
+    return folder
 
 
 def variant(base: Run, identity: str, settings: Settings, model: Model, model_name: str, folder: Path) -> Run:
@@ -218,6 +215,8 @@ def _name_of(model: Model | str | Path | None, data: Dataset, start: Start | Non
 def _check(model: Model, data: Dataset, settings: Settings) -> None:
     """Raise the GradsumError that says why the model, or a setting, does not suit the data."""
     check_fits(model, data.shape, data.outputs, data.train.has_values)
+    if not model.layout().size:
+        raise ModelError("no layer of the model has parameters: there is nothing to train")
     check_imported(model)
     check_own(model)
     _check_classes(data)

@@ -51,6 +51,15 @@ def check_rates(stored: RunState) -> None:
         )
 
 
+def check_continued(earlier: Checkpoint, digest: str, name: str, model: Model, last_step: int | None, db: Path) -> None:
+    """Raise CheckpointError unless data and model are those the run began with, SettingsError if nothing is left to do.
+
+    `digest` and `name` are those of the data, `db` has the records.
+    """
+    check_same(earlier.run, digest, name, model)
+    check_end(last_step, earlier, db)
+
+
 def check_end(last_step: int | None, earlier: Checkpoint, db: Path) -> None:
     """Raise SettingsError if a run has nothing left to do, not even its last validation, or to be recorded as finished.
 

@@ -153,3 +153,12 @@ def test_groups_share_the_gradients_between_their_steps() -> None:
     )
     values = 4 * (2 * 28 * 28 + 13 * 13 * 32 + 2 * 6 * 6 * 64 + 3 * 2 * 2 * 128)  # and gradients behind c2
     assert many - few < 64 * (values + 4 * 13 * 13 * 32)
+
+
+@each_backend
+def test_a_smaller_last_group_may_want_more_scratch_than_a_whole_one(kernels: Backend) -> None:
+    """Patches of fewer samples are taken from more channels at a time."""
+    steps = Conv2d(16, 5), Relu(), MaxPool2d(), Conv2d(32, 5, stride=2), Relu(), GlobalAvgPool(), Dense(10)
+    model = Model(steps, (28, 28, 1))
+    main = compile_model(model, 8, kernels)
+    assert [compile_model(model, 8, like=main, samples=N).samples for N in range(1, 33)] == list(range(1, 33))

@@ -11,7 +11,7 @@ import pytest
 
 from engine.compute.program import compile_model
 from engine.data import Normalisation
-from engine.errors import DataError
+from engine.errors import DataError, GradsumError
 from engine.network import Network
 from engine.nn.layers import Conv2d, Dense, Flatten, MaxPool2d
 from engine.nn.loss_options import SQUARED_ERROR
@@ -73,3 +73,17 @@ def test_labels_are_names_of_the_likeliest_classes() -> None:
     scale = Normalisation((0.0,) * 3, (1.0,) * 3)
     with pytest.raises(DataError, match="was trained to predict values, not classes"):
         network(replace(MODEL, loss=SQUARED_ERROR), classes=(), values=scale).labels(images)
+
+
+def test_a_library_that_changed_the_arithmetic_is_noticed_by_programs_that_are_kept(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    net = network(MODEL)
+    net.logits(samples(MODEL, 1))
+
+    def changed() -> None:
+        raise GradsumError("flush-to-zero")
+
+    monkeypatch.setattr("engine.compute.predictor.check_rounding", changed)
+    with pytest.raises(GradsumError, match="flush-to-zero"):
+        net.logits(samples(MODEL, 1))

@@ -118,3 +118,10 @@ def test_the_best_r2_is_the_highest_and_nan_is_never_the_best() -> None:
     assert not low.beats(high)
     assert not none.beats(low)
     assert not replace(high, step=4).beats(high), "of equal ones the first stays"
+
+
+def test_a_loss_that_is_nan_is_never_the_best_whatever_the_score() -> None:
+    bad, good = (Validation(step, 0, 4, loss) for step, loss in ((1, math.nan), (2, 1.0)))
+    assert not bad.beats(None)
+    assert not replace(bad, correct=4).beats(good)
+    assert good.beats(None)

@@ -58,6 +58,19 @@ def test_pool_and_gradient(kernels: Backend, H: int, W: int, L: int, size: int, 
 
 
 @each_backend
+@pytest.mark.parametrize(("size", "number"), [(16, np.uint8), (17, np.uint16), (256, np.uint16), (257, np.uint32)])
+def test_the_last_place_of_a_large_window(kernels: Backend, size: int, number: type[np.unsignedinteger[Any]]) -> None:
+    x = np.zeros((size, size, 1), np.float32)
+    x[-1, -1] = 1
+    y, route = np.zeros((1, 1, 1), np.float32), np.empty((1, 1, 1), number)
+    kernels.max_pool(x, y, (0, 0), route, size, np.empty_like(route))
+    assert route.item() == size**2 - 1
+    dx = np.empty_like(x)
+    kernels.max_pool_gradient(np.full_like(y, 3), (0, 0), route, dx, size, np.empty(route.shape, bool))
+    assert np.array_equal(dx, 3 * x)
+
+
+@each_backend
 @pytest.mark.parametrize("bad", range(4))
 def test_nan_wins(kernels: Backend, bad: int) -> None:
     x = np.zeros((2, 2, 1), np.float32)

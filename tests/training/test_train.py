@@ -1,6 +1,7 @@
 """`engine.train` from Python: when it stops, what it writes, what it says when the numbers run away."""
 
 import logging
+import math
 import os
 import shutil
 import signal
@@ -465,3 +466,18 @@ def test_a_checkpoint_has_the_snapshots_of_all_steps_before_it(
     monkeypatch.setattr(CheckpointWriter, "write", saving)
     run(data, steps=4, checkpoint_every=2, snapshot_every=1, validate_every=100)
     assert saved[0] == 2
+
+
+def test_a_model_without_parameters_has_nothing_to_learn(data: engine.Dataset) -> None:
+    with pytest.raises(ModelError, match="no layer of the model has parameters: there is nothing to train"):
+        run(letters(60, 26, 1), model=engine.Model((engine.Flatten(), engine.Relu()), shape=(28, 28, 1)), steps=1)
+
+
+def test_a_validation_that_is_not_a_number_is_said_and_never_the_best(data: engine.Dataset) -> None:
+    """The last step has no next one in which the run would be found to have diverged."""
+    result = run(data, steps=1, lr=1e30, optimizer="rmsprop")
+    assert result.validation is not None
+    assert math.isnan(result.validation.loss)
+    assert result.best is None
+    [(step, text)] = rows("SELECT batchno, text FROM events WHERE kind = 'not finite'")
+    assert (step, text[:51]) == (1, "the loss of the validation after step 1 is nan: the")

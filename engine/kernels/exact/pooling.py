@@ -12,18 +12,18 @@ def max_pool(x: Array, y: Array, place: Place, route: Route, size: int, work: Ro
     best = inside(y, place, *route.shape)
     np.copyto(best, x[::size, ::size])
     route.fill(0)
-    for number in range(1, size * size):
-        phase = x[number // size :: size, number % size :: size]
+    for a, b in np.ndindex(min(size, x.shape[0]), min(size, x.shape[1])):
+        phase = x[a::size, b::size]
         rows, columns = phase.shape[:2]
-        challenge(best[:rows, :columns], route[:rows, :columns], phase, number)
+        challenge(best[:rows, :columns], route[:rows, :columns], phase, a * size + b)
 
 
 def max_pool_gradient(dy: Array, place: Place, route: Route, dx: Array, size: int, work: Mask) -> None:  # noqa: ARG001
     d = inside(dy, place, *route.shape)
-    for number in range(size * size):
-        phase = dx[number // size :: size, number % size :: size]
+    for a, b in np.ndindex(min(size, dx.shape[0]), min(size, dx.shape[1])):
+        phase = dx[a::size, b::size]
         rows, columns = phase.shape[:2]
-        np.copyto(phase, np.where(route[:rows, :columns] == number, d[:rows, :columns], ZERO))
+        np.copyto(phase, np.where(route[:rows, :columns] == a * size + b, d[:rows, :columns], ZERO))
 
 
 def pool_phases(phases: Array, bias: Array, y: Array, place: Place, route: Route, size: Size) -> None:

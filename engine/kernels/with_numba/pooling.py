@@ -39,7 +39,7 @@ def challenge(best: Array, won: Route, x: Array, number: int) -> None:
 
     All is read before anything is chosen: without AVX-512 a loop that reads one or the other is not vectorised.
     """
-    mark = np.uint8(number)
+    mark = won.dtype.type(number)
     for k in range(best.size):
         value, held, before = x[k], best[k], won[k]
         better = (value > held) | (value != value)  # noqa: PLR0124 - NaN

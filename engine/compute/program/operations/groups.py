@@ -47,9 +47,15 @@ class Groups(Operation):
 
     @classmethod
     def scratch_shapes(cls, step: Step, N: int, microbatch: int, backend: Backend) -> list[tuple[int, ...]]:
-        """Return the shape of the scratch that the neediest of the steps wants for a group."""
-        size = min(N, group_size(step.branches[0], microbatch))
-        return [(scratch_of(step.branches[0], size, microbatch, backend),)]
+        """Return the shape of the scratch that the neediest of the steps wants for a group.
+
+        The last group may be smaller, and want more all the same: a kernel that takes fewer samples may take more of
+        each at a time.
+        """
+        [steps] = step.branches
+        size = group_size(steps, microbatch)
+        sizes = {min(N, size), N % size or size}
+        return [(max(scratch_of(steps, samples, microbatch, backend) for samples in sizes),)]
 
     def parts(self) -> list[Operation]:
         """Return the operations of all groups, all of a step before those of the next."""
