@@ -324,7 +324,7 @@ def test_a_file_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (0, limit[1]))
     try:
-        with pytest.raises(CheckpointError, match=rf"checkpoint {re.escape(str(path))} cannot be read"):
+        with pytest.raises(CheckpointError, match=rf"{re.escape(str(path))} cannot be read: Too many open files"):
             load(path)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, limit)
