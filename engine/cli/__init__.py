@@ -37,9 +37,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     streams.accept_any_text()
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        configure_logging()
         # A program that calls this with arguments is not ours.
-        with own_process(arguments is None), _terminable(), streams.plain_warnings():
+        with own_process(arguments is None), _terminable(), streams.forgiving_error(), streams.plain_warnings():
+            configure_logging()
             return _run(given)
     except GradsumError as error:
         logger.debug("where the error came from", exc_info=True)

@@ -4,9 +4,12 @@ import codecs
 import contextlib
 import io
 import os
+import stat
 import sys
 import warnings
 from collections.abc import Iterator
+
+from engine.system.terminal import forgiving
 
 
 def fill_descriptors() -> None:
@@ -39,9 +42,36 @@ def flush() -> None:
         sys.stdout.flush()
 
 
+@contextlib.contextmanager
+def saved(interrupted: bool) -> Iterator[None]:
+    """Print what there is to say of a run that is over; one that was `interrupted` ends, whatever its terminal does.
+
+    It may be closed, or stopped by Ctrl-S.
+    """
+    with contextlib.ExitStack() as stack:
+        if interrupted and isinstance(sys.stdout, io.TextIOWrapper) and _is_device(sys.stdout):
+            stack.enter_context(contextlib.redirect_stdout(forgiving(sys.stdout)))
+        yield
+
+
+def _is_device(stream: io.TextIOWrapper) -> bool:
+    """Whether `stream` is a terminal, or was one before that was closed: `isatty` does not say so any more."""
+    try:
+        return stat.S_ISCHR(os.fstat(stream.fileno()).st_mode)
+    except OSError:  # it is in memory
+        return False
+
+
 def discard() -> None:
     """Send standard output nowhere: its reader has left, and Python would complain again at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+@contextlib.contextmanager
+def forgiving_error() -> Iterator[None]:
+    """Let all that is written to standard error, warnings and the log as well, wait for no reader."""
+    with contextlib.redirect_stderr(forgiving(sys.stderr)) if sys.stderr else contextlib.nullcontext():
+        yield
 
 
 @contextlib.contextmanager
@@ -57,5 +87,6 @@ def plain_warnings() -> Iterator[None]:
 
 def complain(text: str, error: BaseException | None = None) -> None:
     """Print `text` and the notes of `error` to standard error, if anyone still reads it."""
-    with contextlib.suppress(OSError):
-        print(text, *getattr(error, "__notes__", ()), sep="\n", file=sys.stderr)
+    lines = [text, *getattr(error, "__notes__", ())]
+    if stream := sys.stderr or sys.stdout:
+        forgiving(stream).write("\n".join(lines) + "\n")

@@ -62,6 +62,13 @@ def readable(descriptor: int, timeout: float | None, or_writable: bool = False) 
     return bool(poll.poll(None if timeout is None else math.ceil(1000 * timeout)))
 
 
+def writable(descriptor: int, timeout: float) -> bool:
+    """Wait up to `timeout` seconds until something can be written, or there is nobody left to read it."""
+    poll = select.poll()
+    poll.register(descriptor, select.POLLOUT)
+    return bool(poll.poll(math.ceil(1000 * timeout)))
+
+
 def keep(descriptors: Sequence[int], numbers: Sequence[int]) -> None:
     """Give each of the descriptors its number, and close all others of this process."""
     # First out of the way, as one may have the number that another is to have.

@@ -1,6 +1,12 @@
 """One line in a terminal, and nothing elsewhere."""
 
+import fcntl
 import io
+import os
+import pty
+import select
+import termios
+from collections.abc import Iterator
 
 import pytest
 
@@ -58,3 +64,67 @@ def test_a_reader_who_has_left_is_no_error() -> None:
     with ProgressLine(Gone()) as line:
         line.say("one")
     forgiving(Gone()).write("two")
+
+
+class Piped(io.TextIOWrapper):
+    live = False
+
+    def isatty(self) -> bool:
+        return self.live
+
+
+@pytest.fixture
+def unread() -> Iterator[tuple[int, Piped]]:
+    """Yield what could be read, and a stream to write to, which has little room."""
+    theirs, ours = os.pipe()
+    if hasattr(fcntl, "F_SETPIPE_SZ"):
+        fcntl.fcntl(ours, fcntl.F_SETPIPE_SZ, 4096)
+    with os.fdopen(theirs, "rb", buffering=0) as reader, Piped(os.fdopen(ours, "wb"), encoding="ascii") as stream:
+        yield reader.fileno(), stream
+
+
+def everything(descriptor: int) -> str:
+    """Read all there is now."""
+    read, poll = b"", select.poll()
+    poll.register(descriptor, select.POLLIN)
+    while poll.poll(0):
+        read += os.read(descriptor, 1 << 16)
+    return read.decode()
+
+
+def seen_in_the_end(unread: tuple[int, Piped]) -> list[str]:
+    """Print 200 numbers, of which most find no reader, then four more, and return the lines that are read."""
+    descriptor, stream = unread
+    patient, text = forgiving(stream, patience=0), "x" * 1000
+    for number in range(200):
+        print(number, text, file=patient, flush=True)
+    seen = everything(descriptor)
+    for number in range(200, 204):
+        print(number, text, file=patient, flush=True)
+        seen += everything(descriptor)
+    return [line.removesuffix(text).strip() for line in seen.splitlines()]
+
+
+def test_who_reads_nothing_holds_nothing_up_and_hears_later_what_was_left_out(unread: tuple[int, Piped]) -> None:
+    lines = seen_in_the_end(unread)
+    shown = lines.index("200") - 1
+    assert 0 < shown < 200
+    assert lines[:shown] == [str(number) for number in range(shown)]
+    assert lines[shown] == f"{200 - shown} messages were not shown here, since nobody read them"
+    assert lines[shown + 1 : shown + 3] == ["200", "201"]
+
+
+def test_a_terminal_that_is_drawn_again_is_not_told_what_was_left_out(unread: tuple[int, Piped]) -> None:
+    unread[1].live = True
+    lines = seen_in_the_end(unread)
+    assert lines == [*map(str, range(lines.index("200"))), *lines[lines.index("200") :]]
+
+
+def test_a_terminal_after_ctrl_s_holds_nothing_up() -> None:
+    theirs, ours = pty.openpty()
+    termios.tcflow(ours, termios.TCOOFF)
+    with os.fdopen(theirs, "rb", buffering=0), os.fdopen(ours, "w") as stream:
+        patient = forgiving(stream, patience=0)
+        print("one", file=patient, flush=True)
+        print("two", file=patient, flush=True)
+        assert not everything(theirs)

@@ -6,6 +6,7 @@ import shlex
 import sys
 from typing import TYPE_CHECKING
 
+from engine.cli import streams
 from engine.cli.command import Command
 from engine.cli.exit_codes import INTERRUPTED
 from engine.cli.run_options import add_settings, given_options
@@ -74,7 +75,7 @@ def run(arguments: argparse.Namespace) -> int:
         result = sweep(over or None, reporter=reporter, **own, **given)
     finally:
         reporter.sweep_ended()
-    with near_limit_ignored():  # SIGXCPU comes again every second
+    with streams.saved(result.state == "interrupted"), near_limit_ignored():  # SIGXCPU comes again every second
         _print_summary(result)
         if as_json:
             print(json.dumps(result.asdict()))

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from engine.cli import streams
 from engine.cli.command import Command
 from engine.cli.exit_codes import INTERRUPTED
 from engine.cli.run_options import TEXTS, add_run_options, given_options
@@ -42,7 +43,7 @@ def train_with(given: Mapping[str, Any], quiet: bool, as_json: bool) -> int:
         result = train(reporter=reporter, **given)
     finally:
         reporter.ended()
-    with near_limit_ignored():  # SIGXCPU comes again every second
+    with streams.saved(result.state == "interrupted"), near_limit_ignored():  # SIGXCPU comes again every second
         _print_summary(result, given.get("import_"))
         if as_json:
             print(json.dumps(result.asdict()))
