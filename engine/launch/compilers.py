@@ -17,14 +17,16 @@ from engine.system.cores import usable_cores
 from engine.system.files import check_writable
 from engine.system.places import kernels_folder, unwritable
 
+ASK = 0.25  # seconds after which `progress` is told again where nothing happens
+
 
 def compile_all(progress: Callable[[int, int], object], processes: int | None = None) -> None:
     """Compile the kernels, which takes half a minute of one core, and remember it; by default, a process a core.
 
     Where no process can be started, as under an emulator of another processor, this one compiles.
 
-    `progress` is told how many calls of how many are done; what it raises ends all processes. SettingsError if the
-    cache cannot be written; GradsumError if a process fails, with its last words.
+    `progress` is told how many calls of how many are done, and again while nothing happens; what it raises ends all
+    processes. SettingsError if the cache cannot be written; GradsumError if a process fails, with its last words.
     """
     folder = kernels_folder()
     with _refused():
@@ -55,7 +57,10 @@ def _compile(waiting: list[str], processes: int, progress: Callable[[int, int], 
             started.take(waiting)
             selector.register(started.output, selectors.EVENT_READ, started)
         while selector.get_map():
-            for key, _ in selector.select():
+            ready = selector.select(ASK)
+            if not ready:
+                progress(done, total)  # which says whether to go on, also while none of them says anything
+            for key, _ in ready:
                 said = key.data.said()
                 if not said:
                     selector.unregister(key.fileobj)

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 from subprocess import PIPE
+from typing import Any
 
 import pytest
 
@@ -33,7 +34,7 @@ def test_progress_comes_to_its_end_and_the_mark_is_left(
     monkeypatch.setenv(places.VARIABLE, str(Path("cache").absolute()))
     seen: list[tuple[int, int]] = []
     compile_all(lambda done, total: seen.append((done, total)), processes)
-    assert seen == sorted(set(seen))
+    assert seen == sorted(seen)
     assert seen[-1] == (count(), count())
     assert mark().exists()
 
@@ -47,6 +48,23 @@ def test_what_the_caller_raises_ends_them(tidy: Path, monkeypatch: pytest.Monkey
     with pytest.raises(_StopError):
         compile_all(stop, 2)
     assert not mark().exists()  # and `tidy` sees that no process is left
+
+
+def test_frozen_ones_are_ended_as_well(tidy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(places.VARIABLE, str(Path("cache").absolute()))
+    begin = subprocess.Popen
+
+    def frozen(*arguments: Any, **options: Any) -> "subprocess.Popen[bytes]":
+        process = begin(*arguments, **options)
+        process.send_signal(signal.SIGSTOP)
+        return process
+
+    def stop(done: int, total: int) -> None:
+        raise _StopError
+
+    monkeypatch.setattr(subprocess, "Popen", frozen)
+    with pytest.raises(_StopError):
+        compile_all(stop, 2)
 
 
 def test_one_that_fails_is_a_clear_error(tidy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
