@@ -3,7 +3,9 @@
 import contextlib
 import json
 import logging
+import math
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -15,13 +17,15 @@ from pathlib import Path
 from typing import IO
 
 from engine.launch.server_process import ServerProcess, executed, forked
-from engine.system.clock import MONOTONIC
+from engine.system.clock import MONOTONIC, Clock
 from engine.system.descriptors import readable
 from engine.system.forks import has_descriptors_of_processes, may_fork
 
 PACKET = 1 << 16  # bytes of a request
 MAX_DESCRIPTORS = 8  # that come with it
 GRACE = 5.0  # seconds that the server has to end in
+ANSWER = 30.0  # seconds that it has to fork a worker in, all that it loads before included
+REPORT = 1.0  # seconds that it has to report in that a worker has ended
 UNKNOWN = 1  # the exit code of a worker whose end nobody saw
 
 logger = logging.getLogger("gradsum.launch")
@@ -42,11 +46,18 @@ class Request:
 class ForkServer:
     """The server, which is starting; it takes requests meanwhile. OSError if it cannot be started.
 
-    `start` starts it, with a descriptor that it listens on, and one for its standard error.
+    `start` starts it, with a descriptor that it listens on, and one for its standard error. It may be frozen at any
+    time; nothing waits for it for good.
     """
 
-    def __init__(self, start: Callable[[socket.socket, IO[bytes]], ServerProcess] = executed) -> None:
+    def __init__(
+        self,
+        start: Callable[[socket.socket, IO[bytes]], ServerProcess] = executed,
+        clock: Clock = MONOTONIC,
+    ) -> None:
         self.gone = False
+        self.silent = False  # it has not reported an end in time, and said nothing since
+        self.clock = clock
         self._forked: dict[int, Forked] = {}  # by number of the request
         self._running: dict[int, Forked] = {}  # by process id
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the server
@@ -68,17 +79,21 @@ class ForkServer:
         numbers. `cpu`: the processor it is bound to.
         """
         request = Request(len(self._forked), words, inherited, cpu)
-        forked = self._forked[request.number] = Forked(self)
+        forked = self._forked[request.number] = Forked(self, self.clock.now())
         packet = json.dumps(asdict(request)).encode()
         while True:
             # A server that waits for its answers to be taken would take no request.
             self.listen(0)
             if self.gone:
                 raise OSError("the process that forks workers has ended")
-            with contextlib.suppress(BlockingIOError):
+            try:
                 socket.send_fds(self._control, [packet], [*standard, *inherited], socket.MSG_DONTWAIT)
                 return forked
-            readable(self._control.fileno(), None, or_writable=True)
+            except BlockingIOError:
+                if not readable(self._control.fileno(), ANSWER, or_writable=True):
+                    self.kill()
+            except ConnectionError:
+                self.gone = True
 
     def listen(self, timeout: float | None) -> None:
         """Take in what the server says; wait up to `timeout` seconds for it if there is nothing."""
@@ -91,12 +106,21 @@ class ForkServer:
             if not packet:
                 self.gone = True
                 return
+            self.silent = False
             said = json.loads(packet)
             if "started" in said:
                 forked = self._running[said["started"]] = self._forked[said["number"]]
                 forked.started(said["started"])
             else:
                 self._running.pop(said["ended"]).ended(said["code"])
+
+    def wait_also(self, process: int, timeout: float | None) -> None:
+        """Wait up to `timeout` seconds until it says something, or a process has ended, of which this descriptor is."""
+        poll = select.poll()
+        poll.register(process, select.POLLIN)
+        if not self.gone:
+            poll.register(self._control, select.POLLIN)
+        poll.poll(None if timeout is None else math.ceil(1000 * timeout))
 
     @property
     def pid(self) -> int:
@@ -130,8 +154,10 @@ class ForkServer:
 class Forked:
     """A worker that the server forks, or will fork, with the methods of `subprocess.Popen` that are needed here."""
 
-    def __init__(self, server: ForkServer) -> None:
+    def __init__(self, server: ForkServer, asked: float) -> None:
         self._server = server
+        self._asked = asked
+        self._over_since: float | None = None  # it has ended, and the server has not said so yet
         self._process: int | None = None  # a descriptor of it
         self.returncode: int | None = None
         self.pid = 0  # until it is known
@@ -153,21 +179,38 @@ class Forked:
     def poll(self) -> int | None:
         """Return its exit code, None while it runs."""
         self._server.listen(0)
-        if self.returncode is None and self._server.gone and self._is_over(0):
+        if self.returncode is None and self._is_lost():
             self.ended(UNKNOWN)
         return self.returncode
 
+    def _is_lost(self) -> bool:
+        """Return whether it has ended, or was never begun, and nobody will say how."""
+        now = self._server.clock.now()
+        if not self.pid:
+            if now - self._asked >= ANSWER and not self._server.gone:
+                self._server.kill()
+            return self._server.gone
+        if self._process is not None and not readable(self._process, 0):
+            return False
+        if self._over_since is None:
+            self._over_since = now
+        overdue = now - self._over_since >= REPORT
+        self._server.silent = self._server.silent or overdue
+        return self._server.gone or self._server.silent
+
     def wait(self, timeout: float | None = None) -> int:
         """Return its exit code; subprocess.TimeoutExpired if it does not end within `timeout` seconds."""
-        end = None if timeout is None else MONOTONIC.now() + timeout
+        end = math.inf if timeout is None else self._server.clock.now() + timeout
         while (code := self.poll()) is None:
-            left = None if end is None else end - MONOTONIC.now()
-            if left is not None and left <= 0:
+            now = self._server.clock.now()
+            if now >= end:
                 raise subprocess.TimeoutExpired("worker", timeout or 0.0)
-            if self._server.gone:
-                self._is_over(left)
-            else:
-                self._server.listen(left)
+            if not self.pid:
+                self._server.listen(min(end, self._asked + ANSWER) - now)
+            elif self._over_since is not None:
+                self._server.listen(min(end, self._over_since + REPORT) - now)
+            elif self._process is not None:
+                self._server.wait_also(self._process, None if end == math.inf else end - now)
         return code
 
     def terminate(self) -> None:
@@ -185,10 +228,6 @@ class Forked:
         if self._process is not None:
             with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(self._process, number)
-
-    def _is_over(self, timeout: float | None) -> bool:
-        """Wait for its end, and return whether it has ended, or never begun."""
-        return self._process is None or readable(self._process, timeout)
 
 
 @contextmanager

@@ -42,8 +42,9 @@ class WorkerProcess:
         try:
             standard = stdin, self._errors.fileno()
             self._process: subprocess.Popen[bytes] | Forked
-            if server and not server.gone:
-                self._process = server.fork(words, standard, inherited, pinning.cpu(number))
+            forked = _forked(server, words, standard, inherited, pinning.cpu(number))
+            if forked:
+                self._process = forked
             else:
                 self._process = _start(command(*words), standard, inherited)
                 pinning.pin(self._process.pid, number)
@@ -89,6 +90,24 @@ class WorkerProcess:
         if self._pipe is not None:
             os.close(self._pipe)
             self._pipe = None
+
+
+def _forked(
+    server: ForkServer | None,
+    words: Sequence[str],
+    standard: tuple[int, int],
+    inherited: Sequence[int],
+    cpu: int | None,
+) -> Forked | None:
+    """Ask the server for a worker; None where there is no server, or none any more."""
+    if server is None or server.gone:
+        return None
+    try:
+        return server.fork(words, standard, inherited, cpu)
+    except OSError:
+        if server.gone:
+            return None
+        raise
 
 
 def _start(command: list[str], standard: tuple[int, int], inherited: Sequence[int]) -> "subprocess.Popen[bytes]":

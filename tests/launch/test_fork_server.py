@@ -14,13 +14,14 @@ from typing import Any, Self
 
 import pytest
 
-from engine.launch.fork_server import UNKNOWN, Forked, ForkServer, fork_server
+from engine.launch.fork_server import ANSWER, REPORT, UNKNOWN, Forked, ForkServer, fork_server
 from engine.launch.local_workers import LocalWorkers
 from engine.launch.rendezvous import SOCKET, rendezvous_folder
 from engine.launch.server_process import executed
 from engine.wire import Listener
+from tests.support.clocks import LeapingClock
 from tests.support.cluster import descriptors, exists
-from tests.support.command import PATIENCE
+from tests.support.command import PATIENCE, wait_for_end
 from tests.support.repository import ROOT
 
 pytestmark = [
@@ -201,7 +202,7 @@ def test_a_server_that_has_ended_is_told_of_no_folder(server: ForkServer, tmp_pa
 
 def test_a_worker_that_has_ended_and_is_not_reported_yet_can_be_told_to_end(server: ForkServer) -> None:
     with subprocess.Popen(["true"]) as ended:
-        forked = Forked(server)
+        forked = Forked(server, 0.0)
         forked.started(ended.pid)
     forked.terminate()
     forked.kill()
@@ -215,6 +216,35 @@ def test_a_worker_that_is_killed_before_it_is_forked(server: ForkServer) -> None
         assert child.forked.poll() is None
         child.forked.kill()
         assert child.forked.wait(PATIENCE) == UNKNOWN
+
+
+def test_a_frozen_server_reports_no_end_and_nobody_waits_for_it(listener: Listener) -> None:
+    clock = LeapingClock()
+    server = ForkServer(clock=clock)
+    try:
+        with joined(listener, server) as one, joined(listener, server) as other:
+            os.kill(server.pid, signal.SIGSTOP)
+            for child in (one, other):
+                child.forked.kill()
+            assert wait_for_end([one.forked.pid, other.forked.pid]) == []
+            assert one.forked.poll() is None
+            clock.leap += REPORT
+            assert one.forked.wait() == other.forked.wait(0) == UNKNOWN
+            os.kill(server.pid, signal.SIGCONT)
+            server.listen(PATIENCE)
+            assert not server.silent
+    finally:
+        server.close()
+
+
+def test_a_server_that_does_not_answer_is_given_up(server: ForkServer) -> None:
+    server.clock = clock = LeapingClock()
+    os.kill(server.pid, signal.SIGSTOP)
+    with Child(server, "nowhere") as child:
+        assert child.forked.poll() is None
+        clock.leap += ANSWER
+        assert child.forked.wait() == UNKNOWN
+        assert server.gone
 
 
 def test_more_requests_than_fit_into_the_socket(server: ForkServer) -> None:
@@ -235,9 +265,14 @@ def test_a_server_with_a_thread_forks_nothing(listener: Listener) -> None:
         server.close()
 
 
-def test_without_the_server_workers_are_processes_as_elsewhere(listener: Listener, server: ForkServer) -> None:
+@pytest.mark.parametrize("known", [True, False])
+def test_without_the_server_workers_are_processes_as_elsewhere(
+    listener: Listener, server: ForkServer, known: bool
+) -> None:
     os.kill(server.pid, signal.SIGKILL)
-    server.listen(PATIENCE)
+    assert wait_for_end([server.pid]) == []
+    if known:
+        server.listen(PATIENCE)
     with LocalWorkers(listener.address, 1, server=server) as workers:
         hear(listener)
         assert "--fork-server" not in Path(f"/proc/{workers.pids[0]}/cmdline").read_text()
