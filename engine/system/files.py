@@ -6,6 +6,7 @@ import mmap
 import os
 import re
 import secrets
+import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterable
@@ -94,10 +95,13 @@ def remove_stale(folder: Path, ours: Callable[[str], bool]) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Return when the names in `folder` are on disk."""
+    """Return when the names in `folder` are on disk, or at once where the file system cannot say when that is."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
     finally:
         os.close(descriptor)
 
@@ -107,14 +111,15 @@ def _open_new(temporary: Path, mode: int) -> BinaryIO:
     if sys.platform == "linux" and Path("/proc/self/fd").exists():
         # Many file systems, NFS among them, have no such files; what else is wrong is wrong in the other way as well.
         with contextlib.suppress(OSError):
-            return os.fdopen(os.open(temporary.parent, os.O_WRONLY | os.O_TMPFILE, mode), "wb")
+            return os.fdopen(os.open(temporary.parent, os.O_RDWR | os.O_TMPFILE, mode), "wb")
     return os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb")
 
 
 def _give_name(descriptor: int, temporary: Path, path: Path, new: bool) -> None:
     """Call a file `path` that is called `temporary`, or nothing yet.
 
-    A link never replaces anything, a rename does: FileExistsError if it is `new` and `path` is there.
+    A link never replaces anything, a rename does: FileExistsError if it is `new` and `path` is there. Some file systems
+    have no links, or none to files without a name.
     """
     unnamed = not temporary.exists()
     source = f"/proc/self/fd/{descriptor}" if unnamed else temporary
@@ -122,11 +127,30 @@ def _give_name(descriptor: int, temporary: Path, path: Path, new: bool) -> None:
         try:
             os.link(source, path, src_dir_fd=descriptor)  # the folder only makes it follow the link in /proc
             return
-        except FileExistsError:
-            if new:
+        except OSError as error:
+            if new and isinstance(error, FileExistsError):
                 raise
+    if unnamed:
+        try:
             os.link(source, temporary, src_dir_fd=descriptor)
+        except OSError:
+            _copy(descriptor, temporary)
+    if new:
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))  # ours from now on
     temporary.replace(path)
+
+
+def _copy(descriptor: int, path: Path) -> None:
+    """Write what is in an open file into one that is called `path`, and return when it is on disk."""
+    mode = os.fstat(descriptor).st_mode & 0o777
+    with (
+        os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file,
+        os.fdopen(descriptor, "rb", closefd=False) as content,
+    ):
+        content.seek(0)
+        shutil.copyfileobj(content, file)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _write(file: BinaryIO, pieces: Iterable[bytes | memoryview]) -> None:

@@ -96,6 +96,45 @@ def test_what_appears_in_the_meantime_is_replaced(tmp_path: Path, monkeypatch: p
     assert (path.read_bytes(), names(tmp_path)) == (b"mine", ["a"])
 
 
+@pytest.mark.parametrize("code", [errno.EPERM, errno.ENOENT, errno.EXDEV, errno.EOPNOTSUPP])
+@pytest.mark.parametrize("new", [False, True])
+def test_a_file_system_without_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, new: bool) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(os, "link", refuse)
+    path, content = tmp_path / "a", [b"x" * 100_000, b"y"]
+    write_atomically(path, iter(content), mode=0o640, new=new)
+    assert (path.read_bytes(), names(tmp_path)) == (b"".join(content), ["a"])
+    assert path.stat().st_mode & 0o777 == 0o640
+    if new:
+        with pytest.raises(FileExistsError):
+            write_atomically(path, b"another", new=True)
+    else:
+        write_atomically(path, b"another")
+    assert (path.read_bytes() == b"another", names(tmp_path)) == (not new, ["a"])
+
+
+@pytest.mark.parametrize("code", [errno.EINVAL, errno.ENOTSUP, errno.EIO])
+def test_a_file_system_that_cannot_say_when_names_are_on_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    fsync = os.fsync
+
+    def refuse(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(code, os.strerror(code))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    if code == errno.EIO:  # which means that they are not
+        with pytest.raises(OSError, match=os.strerror(code)):
+            write_atomically(tmp_path / "a", b"1")
+    else:
+        write_atomically(tmp_path / "a", b"1")
+    assert (tmp_path / "a").read_bytes() == b"1"
+
+
 def test_a_link_is_followed(tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "link").symlink_to("elsewhere/file")
