@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -54,14 +54,14 @@ class Recorder:
     program's, or a newer version's.
     """
 
-    def __init__(self, path: Path | str, pace: Pace = DEFAULT_PACE) -> None:
-        """`pace`: of waiting for a database that takes nothing."""
+    def __init__(self, path: Path | str, pace: Pace = DEFAULT_PACE, ask: Callable[[], None] = lambda: None) -> None:
+        """`pace`: of waiting for a database that takes nothing. What `ask` raises ends a wait for an answer of it."""
         self.path = Path(path)
-        self._writer = WriterThread(self.path, pace)
+        self._writer = WriterThread(self.path, pace, ask)
         self._run: RunOwner | None = None
         try:
             remove_files(self._writer.call(catch_up))
-        except RecordsError:
+        except BaseException:
             self._writer.close()
             raise
 

@@ -4,7 +4,7 @@ import logging
 import sqlite3
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,6 +17,7 @@ from engine.system.clock import MONOTONIC
 T = TypeVar("T")
 BATCH_SECONDS = 0.5  # the longest that a row waits before it is written
 BATCH_ROWS = 2_000  # or this many rows, whichever comes first
+ASK = 0.5  # seconds between two questions whether to wait on
 LIMIT_ROWS = 20_000  # the queue's bound: a few MB
 
 DEFAULT_PACE = Pace()
@@ -29,12 +30,14 @@ class WriterThread:
 
     Raises RecordsError when the database cannot be opened. What becomes of rows that it cannot take later is up to
     `Delivery`. After a fault in the thread every `put`, `call` and `close` raises it; nothing ever waits for a thread
-    that has ended.
+    that has ended. `ask` is called now and then while another program keeps the database locked; what it raises ends
+    the wait.
     """
 
-    def __init__(self, path: Path, pace: Pace = DEFAULT_PACE) -> None:
+    def __init__(self, path: Path, pace: Pace = DEFAULT_PACE, ask: Callable[[], None] = lambda: None) -> None:
         self._path = path
         self._pace = pace
+        self._ask = ask
         self._lock = threading.Lock()
         self._work_came = threading.Condition(self._lock)  # there is something to write, soon or now
         self._queue_taken = threading.Condition(self._lock)  # there is room again
@@ -46,7 +49,13 @@ class WriterThread:
         # A daemon: a program that ends without close() must not hang for its last half second of rows.
         self._thread = threading.Thread(target=self._run, args=(opened, pace), name="records", daemon=True)
         self._thread.start()
-        self._delivery = opened.result()
+        try:
+            while not wait([opened], ASK).done:
+                ask()
+            self._delivery = opened.result()
+        except BaseException:
+            self._let_end()  # as soon as it can: it may be waiting for a lock
+            raise
 
     def put(self, table: str, values: tuple[Any, ...]) -> None:
         """Queue one row of `table`. Waits only while the queue is full; no row is dropped."""
@@ -64,10 +73,10 @@ class WriterThread:
         """Run `work` in a transaction of its own after all rows queued before; return its result once committed.
 
         A RecordsError that `work` raises undoes its transaction and is raised here; the thread continues. RecordsError
-        as well if the database takes nothing: at once, unless it has been locked for less than `patience` seconds; None
-        leaves that to the pace.
+        as well if the database takes nothing: at once, unless it has been locked for less than `patience` seconds. None
+        leaves that to the pace, and to who is asked.
         """
-        limit = self._pace.patience if patience is None else patience
+        limit, ask = (self._pace.patience, self._ask) if patience is None else (patience, lambda: None)
         while True:
             try:
                 answer: T = self._answer(Work(work, patient=True))
@@ -75,6 +84,7 @@ class WriterThread:
             except LockedError as error:
                 if MONOTONIC.now() - error.since >= limit:
                     raise
+                ask()
 
     def call_or(self, work: Callable[[sqlite3.Connection], T], otherwise: Callable[[], T]) -> T:
         """Run `work` as `call` does; while the database takes nothing, run `otherwise` in the thread."""
@@ -104,12 +114,15 @@ class WriterThread:
 
     def close(self) -> None:
         """Write what is queued and end the thread. RecordsError if anything could neither be written nor saved."""
-        with self._lock:
-            self._closing = True
-            self._work_came.notify()
+        self._let_end()
         self._thread.join()
         if self._error:
             raise RecordsError(str(self._error)) from self._error
+
+    def _let_end(self) -> None:
+        with self._lock:
+            self._closing = True
+            self._work_came.notify()
 
     def _check(self) -> None:
         """Raise what went wrong in the thread; a new error each time, for each has its own traceback."""

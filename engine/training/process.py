@@ -97,6 +97,9 @@ class TrainingProcess:
             self._line.say(f"gradsum: {what}, {done:,} of {total:,}")
         else:
             self._line.clear()
+        self._stop_if_asked()
+
+    def _stop_if_asked(self) -> None:
         if self.interrupt.requested:
             raise KeyboardInterrupt
 
@@ -143,8 +146,8 @@ class TrainingProcess:
         self._claimed = folder
 
     def open_records(self, db: Path) -> Recorder:
-        """Open the database, and return what writes it."""
-        self._records = self._stack.enter_context(Recorder(db))
+        """Open the database, and return what writes it; KeyboardInterrupt if the run is to end while it is locked."""
+        self._records = self._stack.enter_context(Recorder(db, ask=self._stop_if_asked))
         return self._records
 
     def enter(self, run: Run) -> int:

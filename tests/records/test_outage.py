@@ -5,6 +5,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -15,7 +16,7 @@ import pytest
 from engine.errors import RecordsError
 from engine.records import SIDE_FILE, EventRow, Pace, Recorder, RunRow, RunStatus, TrainingRow, list_runs, look
 from engine.records.side_file import read
-from tests.support.command import PLAIN_PERSON
+from tests.support.command import PATIENCE, PLAIN_PERSON
 from tests.support.repository import ROOT
 
 QUICK = Pace(wait=0.01, pause=0.01, longest_pause=0.02, patience=0.05)
@@ -84,6 +85,55 @@ def test_rows_wait_while_another_program_holds_the_database() -> None:
         assert steps() == [1, 2, 3, 4]
         assert [kind for (kind,) in query("SELECT kind FROM events")] == ["unwritten", "written"]
         assert records.size()
+
+
+class _StopError(Exception):
+    pass
+
+
+def stop() -> None:
+    raise _StopError
+
+
+def wait_for_threads() -> None:
+    for thread in [thread for thread in threading.enumerate() if thread.name == "records"]:
+        thread.join(PATIENCE)
+        assert not thread.is_alive()
+
+
+def test_who_is_asked_can_end_the_wait_for_an_answer() -> None:
+    asked: list[str] = []
+
+    def ask() -> None:
+        asked.append("once")
+        if len(asked) > 1:
+            stop()
+
+    with Recorder(DB, Pace(0.01, 0.01, 0.02), ask) as records:
+        records.begin(RUN)
+        with locked(), pytest.raises(_StopError):
+            records.flush()
+        assert len(asked) == 2
+        with locked():
+            records.training(step(1))
+            records.secure()
+        records.flush()
+        assert steps() == [1]
+
+
+def test_who_stops_while_another_program_holds_the_database_leaves_nothing_open() -> None:
+    Recorder(DB).close()
+    with locked(), pytest.raises(_StopError):
+        Recorder(DB, Pace(wait=0.01), stop)
+    wait_for_threads()
+
+
+def test_who_stops_while_the_database_cannot_be_opened_leaves_nothing_open() -> None:
+    with closing(sqlite3.connect(DB, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(_StopError):
+            Recorder(DB, ask=stop)
+    wait_for_threads()
 
 
 def test_a_short_lock_is_not_worth_a_word() -> None:
