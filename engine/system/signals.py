@@ -1,5 +1,6 @@
 """Signals that end a run in good order: the training loop finishes its step, saves, and ends."""
 
+import os
 import signal
 import sys
 import threading
@@ -14,11 +15,15 @@ from engine.system.clock import MONOTONIC, Clock
 NEAR_LIMIT = (signal.SIGUSR1, signal.SIGXCPU)
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, *NEAR_LIMIT)
 AFTER = 0.02  # seconds: by then Python is out of the callback
+STUCK = 5.0  # seconds after which tidying up is taken to have come to a stop
 TOGETHER = 0.3  # seconds: a shell, `timeout` or `uv run` may pass on a Ctrl-C that came from the terminal already
 
 
 class Interrupt:
     """While entered, turns the first signal into `requested`; Ctrl-C after that raises KeyboardInterrupt, once.
+
+    One that comes long after that ends the process: what is being tidied up may wait for a lock that the interruption
+    left taken.
 
     `tell` is called at the first signal, in the middle of whatever the process is doing. A signal that was ignored
     (`nohup`) stays ignored. Outside of the main thread Python can handle no signals, and this does nothing.
@@ -30,6 +35,7 @@ class Interrupt:
         self._clock = clock
         self._since = 0.0
         self._leaving = False
+        self._left = 0.0
         self._before: dict[signal.Signals, Any] = {}
         self._kept = ExitStack()
 
@@ -60,9 +66,12 @@ class Interrupt:
         if not self.requested:
             self.requested, self._since = signal.Signals(number).name, self._clock.now()
             self._tell()
-        elif number == signal.SIGINT and self._clock.now() - self._since >= TOGETHER and not self._leaving:
-            self._leaving = True  # a third Ctrl-C must not disturb the tidying up
-            raise KeyboardInterrupt
+        elif number == signal.SIGINT and (now := self._clock.now()) - self._since >= TOGETHER:
+            if not self._leaving:
+                self._leaving, self._left = True, now  # a third Ctrl-C must not disturb the tidying up
+                raise KeyboardInterrupt
+            if now - self._left >= STUCK:
+                os._exit(128 + number)
 
 
 @contextmanager

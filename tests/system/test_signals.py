@@ -15,6 +15,7 @@ from engine.system import signals
 from engine.system.signals import (
     NEAR_LIMIT,
     SIGNALS,
+    STUCK,
     TOGETHER,
     Interrupt,
     interrupts_kept,
@@ -53,15 +54,23 @@ def test_the_first_signal_is_a_wish(number: signal.Signals, clock: FakeClock) ->
     assert signal.getsignal(number) is signal.default_int_handler
 
 
-def test_a_second_ctrl_c_interrupts_and_a_third_does_not_disturb(clock: FakeClock) -> None:
+def test_a_second_ctrl_c_interrupts_and_a_third_disturbs_only_what_has_come_to_a_stop(
+    clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    codes: list[int] = []
+    monkeypatch.setattr(os, "_exit", codes.append)
     with Interrupt(clock=clock) as wish:
         send(signal.SIGTERM)
         clock.time += 2 * TOGETHER
         with pytest.raises(KeyboardInterrupt):
             send(signal.SIGINT)
-        clock.time += 10
+        clock.time += STUCK / 2
         send(signal.SIGINT)
-        assert wish.requested == "SIGTERM"
+        clock.time += STUCK / 2
+        send(signal.SIGTERM)
+        assert (wish.requested, codes) == ("SIGTERM", [])
+        send(signal.SIGINT)
+        assert codes == [130]
 
 
 def test_the_same_ctrl_c_may_come_twice(clock: FakeClock) -> None:
