@@ -10,21 +10,41 @@ The public names are those of the package `engine`, which can be imported as wel
 used.
 """
 
-import signal
 import sys
-from pathlib import Path
-from types import ModuleType
-from typing import TYPE_CHECKING
 
+TYPE_CHECKING = False  # type checkers take it for True; nothing else is imported before interruptions are noted
 if TYPE_CHECKING:
+    from types import ModuleType
+
     from engine import *  # noqa: F403 - exactly the public names
 
 
-def _import_engine() -> ModuleType:
+class _Interruptions:
+    """Within this context, an interruption that Python drops, as it calls back from imports, is raised at the end."""
+
+    def __enter__(self) -> None:
+        self._before, self._came = sys.unraisablehook, False
+        sys.unraisablehook = self._note
+
+    def __exit__(self, *_: object) -> None:
+        sys.unraisablehook = self._before
+        if self._came:
+            raise KeyboardInterrupt
+
+    def _note(self, dropped: "sys.UnraisableHookArgs") -> None:
+        if isinstance(dropped.exc_value, KeyboardInterrupt):
+            self._came = True
+        else:
+            self._before(dropped)
+
+
+def _import_engine() -> "ModuleType":
     """Import the package `engine` that was installed with this one, although another may come first on `sys.path`.
 
     Once it is imported, its modules are found by its own path. ImportError if another `engine` was imported before.
     """
+    from pathlib import Path  # noqa: PLC0415
+
     root = Path(__file__).resolve().parent
     sys.path.insert(0, str(root))
     try:
@@ -37,7 +57,8 @@ def _import_engine() -> ModuleType:
     return engine
 
 
-_engine = _import_engine()
+with _Interruptions():
+    _engine = _import_engine()
 __version__: str = _engine.__version__
 if not TYPE_CHECKING:  # type checkers use the import above; with __getattr__ they would accept any name
     __all__ = _engine.__all__
@@ -48,9 +69,12 @@ if not TYPE_CHECKING:  # type checkers use the import above; with __getattr__ th
 def main() -> int:
     """Run the command line, as `gradsum` and `python -m gradsum` do, and return the exit code."""
     try:
-        from engine.system.signals import interrupts_kept  # noqa: PLC0415
+        with _Interruptions():
+            import signal  # noqa: PLC0415
 
-        with interrupts_kept(lambda: signal.SIGINT):  # Python calls back from imports, too
+            from engine.system.signals import interrupts_kept  # noqa: PLC0415
+
+        with interrupts_kept(lambda: signal.SIGINT):
             from engine.cli import main as run  # noqa: PLC0415
 
             return run()

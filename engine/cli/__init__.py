@@ -119,12 +119,16 @@ def _refused(error: OSError) -> int:
 
 @contextlib.contextmanager
 def _terminable() -> Iterator[None]:
-    """Let SIGTERM, and what cluster managers send before a time limit, do what Ctrl-C does, once."""
+    """Let SIGTERM, and what cluster managers send before a time limit, do what Ctrl-C does, once.
+
+    What fails after that is the interruption, too: where it comes in the middle of an import, some modules and Python
+    itself make another error of it.
+    """
     leaving, came = False, int(signal.SIGINT)
 
     def interrupt(number: int, _frame: FrameType | None) -> None:
         nonlocal leaving, came
-        if not leaving:
+        if not leaving or number == signal.SIGINT:
             leaving, came = True, number  # SIGXCPU comes every second: it must not disturb the tidying up
             raise KeyboardInterrupt
 
@@ -133,13 +137,16 @@ def _terminable() -> Iterator[None]:
         leaving = False
         return came
 
-    before = {number: signal.signal(number, interrupt) for number in heard((signal.SIGTERM, *NEAR_LIMIT))}
+    before = {
+        number: signal.signal(number, interrupt) for number in heard((signal.SIGINT, signal.SIGTERM, *NEAR_LIMIT))
+    }
     try:
         with interrupts_kept(again):
             yield
-    except RuntimeError as error:
-        # Before 3.12 Python makes a RuntimeError of what is raised in __set_name__.
-        if isinstance(error.__cause__, KeyboardInterrupt):
+    except GradsumError:
+        raise
+    except Exception as error:
+        if leaving:
             raise KeyboardInterrupt from error
         raise
     finally:

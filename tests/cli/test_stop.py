@@ -5,6 +5,8 @@ import os
 import shlex
 import signal
 import sqlite3
+import subprocess
+import sys
 import weakref
 from contextlib import closing
 from pathlib import Path
@@ -22,6 +24,7 @@ from engine.system import signals
 from engine.system.signals import NEAR_LIMIT, Interrupt
 from tests.support.command import PATIENCE, SMALL, Gradsum, finish, save_data, start, wait_for, wait_for_end
 from tests.support.leaks import processes
+from tests.support.repository import ROOT
 from tests.support.saboteur import Action, Sabotage
 
 PLACES = ("--db", "r.db", "--out", "out")
@@ -237,6 +240,52 @@ def test_a_signal_whose_interrupt_python_drops_comes_again(number: int, monkeypa
 
     monkeypatch.setattr(cli, "_run", run)
     assert cli.main([]) == INTERRUPTED
+
+
+def test_a_signal_of_which_an_import_makes_an_error_is_one(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run(_: list[str]) -> int:
+        try:
+            os.kill(os.getpid(), signal.SIGINT)
+        except KeyboardInterrupt:
+            raise ImportError("Importing the numpy C-extensions failed") from None
+        return 0
+
+    monkeypatch.setattr(cli, "_run", run)
+    assert cli.main([]) == INTERRUPTED
+    assert capsys.readouterr().err == "gradsum: interrupted\n"
+
+
+# Interrupts the import of a module where Python drops it.
+DROPPING = """
+import sys, weakref
+class Finder:
+    def find_spec(self, name, *_):
+        if name == {name!r}:
+            def callback(_):
+                raise KeyboardInterrupt
+            thing = Finder()
+            gone = weakref.ref(thing, callback)
+            del thing
+sys.meta_path.insert(0, Finder())
+hook = sys.unraisablehook
+try:
+    from gradsum import main
+except KeyboardInterrupt:
+    print(sys.unraisablehook is hook)
+else:
+    sys.exit(main())
+"""
+
+
+@pytest.mark.parametrize(("name", "answer"), [("engine", (0, "True\n", "")), ("signal", None), ("engine.cli", None)])
+def test_an_interruption_that_python_drops_while_it_imports_us_is_one(
+    name: str, answer: tuple[int, str, str] | None
+) -> None:
+    command = [sys.executable, "-c", DROPPING.format(name=name), "--version"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False, timeout=PATIENCE)
+    assert (done.returncode, done.stdout, done.stderr) == (answer or (INTERRUPTED, "", "gradsum: interrupted\n"))
 
 
 def test_a_signal_while_a_class_is_made_is_one(
