@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Unpack
 
@@ -72,7 +73,11 @@ def _unchanged(run: Run) -> Run:
 def train_request(request: Request, given: Reporter | None, change: Callable[[Run], Run] = _unchanged) -> Result:
     """Train as was asked for; `change` may change the run that comes of it."""
     reporter = given or Reporter()
-    with ProgressLine(None if given else sys.stderr) as line, TrainingProcess(reporter, line=line) as process:
+    with (
+        ExitStack() as hint,
+        ProgressLine(None if given else sys.stderr) as line,
+        TrainingProcess(reporter, line=line) as process,
+    ):
         if place := known_folder(request.out, request.resume):
             process.claim(place)  # before anything is read there, which another process may be about to change
         earlier = None if request.resume is None else checkpoints.load(request.resume)
@@ -92,6 +97,8 @@ def train_request(request: Request, given: Reporter | None, change: Callable[[Ru
         process.claim(run.folder)
         process.open_records(run.db)
         number = process.enter(run)
-        endings = () if run.rates else ABORTS  # those of lr-find cannot be resumed
-        with checkpoints.hinted(run.folder, run.uuid, run.last_step(), *endings), run_in_progress():
+        if run.rates is None:  # a run of lr-find cannot be resumed
+            # Left last, for what ends the run while all is closed, too.
+            hint.enter_context(checkpoints.hinted(run.folder, run.uuid, run.last_step(), *ABORTS))
+        with run_in_progress():
             return process.carry_out(run, number, state)

@@ -20,6 +20,7 @@ from engine.checkpoint import load
 from engine.cli.exit_codes import INTERRUPTED
 from engine.coordinator.source import WorkerReport
 from engine.errors import InterruptedRoundError
+from engine.launch.local_workers import LocalWorkers
 from engine.system import signals
 from engine.system.signals import NEAR_LIMIT, Interrupt
 from tests.support.command import PATIENCE, SMALL, Gradsum, finish, save_data, start, wait_for, wait_for_end
@@ -178,6 +179,24 @@ def test_a_second_ctrl_c_before_there_is_a_checkpoint(
     sabotage("validating", send(signal.SIGINT, signal.SIGINT))
     stopped = gradsum(*SMALL, *STEPS, *PLACES)
     assert (stopped.code, stopped.out, stopped.err) == (INTERRUPTED, "", "gradsum: interrupted\n")
+
+
+def test_a_second_ctrl_c_while_workers_are_closed_says_where_the_run_is(
+    gradsum: Gradsum, sabotage: Sabotage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    close = LocalWorkers.close
+
+    def interrupted(workers: LocalWorkers) -> None:
+        close(workers)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(LocalWorkers, "close", interrupted)
+    sabotage("validating", send(signal.SIGINT))
+    stopped = gradsum(*SMALL, *STEPS, *PLACES, "--workers", 1, "--quiet")
+    assert stopped.code == INTERRUPTED
+    said, hint, command = stopped.err.splitlines()
+    assert (said, command) == ("gradsum: interrupted", "  gradsum train --resume out")
+    assert hint.startswith("Resume from the checkpoint of step ")
 
 
 def test_signals_are_one_wish_two_ctrl_c_an_order_and_more_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
