@@ -91,10 +91,24 @@ def test_only_snapshots(gradsum: Gradsum, trained: list[Path]) -> None:
         assert (snapshots.steps(connection, 1), snapshots.steps(connection, 2)) == ([], [2, 4])
     assert numbers() == [1, 2]
     assert all(folder.exists() for folder in trained)
-    for wrong in (("--keep-every", 2), ("--snapshots", "--keep-every", -1)):
-        refused = gradsum("rm", 1, "--db", "r.db", *wrong)
-        assert (refused.code, refused.out) == (2, "")
-        assert "give a number from 1 to 9223372036854775807, and --snapshots" in refused.err
+
+
+@pytest.mark.parametrize("wrong", [0, -1, 1 << 63])
+@pytest.mark.parametrize("snapshots", [(), ("--snapshots",)])
+def test_a_number_of_which_no_step_is_a_multiple_deletes_nothing(
+    gradsum: Gradsum, trained: list[Path], wrong: int, snapshots: tuple[str, ...]
+) -> None:
+    refused = gradsum("rm", 1, "--db", "r.db", *snapshots, "--keep-every", wrong)
+    assert (refused.code, refused.out) == (2, "")
+    assert f"--keep-every must be from 1 to 9223372036854775807, got {wrong}" in refused.err
+    assert (numbers(), trained[0].exists()) == ([1, 2], True)
+
+
+def test_what_is_said_of_snapshots_alone_deletes_no_run(gradsum: Gradsum, trained: list[Path]) -> None:
+    refused = gradsum("rm", 1, "--db", "r.db", "--keep-every", 2)
+    assert (refused.code, refused.out) == (2, "")
+    assert "--keep-every says which snapshots stay: also give --snapshots" in refused.err
+    assert (numbers(), trained[0].exists()) == ([1, 2], True)
 
 
 def test_nothing_is_deleted_where_one_cannot_be(gradsum: Gradsum, trained: list[Path]) -> None:

@@ -24,9 +24,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="delete no run, but what takes the most room of it: snapshots, histograms and statistics",
     )
-    parser.add_argument(
-        "--keep-every", type=int, default=0, metavar="N", help="of --snapshots, keep those of every Nth step"
-    )
+    parser.add_argument("--keep-every", type=int, metavar="N", help="of --snapshots, keep those of every Nth step")
     parser.add_argument(
         "--vacuum",
         action="store_true",
@@ -45,10 +43,8 @@ def run(arguments: argparse.Namespace) -> int:
 
     Raises RecordsError, and deletes nothing, if a run does not exist or is running, or the database is locked.
     """
-    if not 0 <= arguments.keep_every <= SQLITE_MAX or (arguments.keep_every and not arguments.snapshots):
-        raise SettingsError(
-            f"--keep-every {arguments.keep_every}: give a number from 1 to {SQLITE_MAX}, and --snapshots"
-        )
+    if arguments.keep_every is not None:
+        _check_keep_every(arguments.keep_every, arguments)
     if not (arguments.runs or arguments.vacuum):
         raise SettingsError("name the runs to delete, or give --vacuum")
     look(arguments.db)
@@ -68,6 +64,14 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _check_keep_every(every: int, arguments: argparse.Namespace) -> None:
+    """Raise SettingsError unless every Nth step can be kept: otherwise whole runs would go that were to keep some."""
+    if not 1 <= every <= SQLITE_MAX:
+        raise SettingsError(f"--keep-every must be from 1 to {SQLITE_MAX}, got {every}")
+    if not arguments.snapshots:
+        raise SettingsError("--keep-every says which snapshots stay: also give --snapshots")
+
+
 def _delete(runs: list[int], arguments: argparse.Namespace) -> str:
     """Delete the runs, or their snapshots, and return in words what that was."""
     which = f"run{'s' * (len(runs) > 1)} {', '.join(map(str, runs))}"
@@ -75,7 +79,7 @@ def _delete(runs: list[int], arguments: argparse.Namespace) -> str:
         counted = _Counted(line)
         if arguments.snapshots:
             which = f"snapshots and statistics of {which}"
-            taken = remove_snapshots(arguments.db, runs, arguments.force, arguments.keep_every, counted.take)
+            taken = remove_snapshots(arguments.db, runs, arguments.force, arguments.keep_every or 0, counted.take)
         else:
             taken = remove_runs(arguments.db, runs, arguments.force, counted.take)
     return f"{which} from {arguments.db}: {size(taken)}"
