@@ -45,11 +45,13 @@ def import_file(path: Path, asked: ImportOptions) -> Checkpoint:
     Arrays may have our names or PyTorch's. What `asked` leaves open is read from the metadata of a file that
     `gradsum export` wrote, or else is as in PyTorch: bytes are divided by 255, and classes have numbers.
     Raises CheckpointError if the file cannot be read or its arrays are not those of the model, with a list of what
-    does not fit; ModelError for a model that cannot be, SettingsError for a normalisation or classes that cannot be,
-    and UsageError if no model is given.
+    does not fit; ModelError for a model that cannot be, SettingsError for a normalisation, classes or a shape
+    that cannot be, and UsageError if no model is given.
     """
     said = _said(path)
     model = _model(path, asked, said)
+    if asked.shape and asked.shape != model.shape:
+        raise SettingsError(f"--shape {_words(asked.shape)}: the model says {_words(model.shape)}; leave --shape out")
     arrays = _fitting(path, model.layout())
     classes = asked.classes or tuple(said.get("classes", ()))
     values = None if asked.classes else said.get("values")
@@ -57,8 +59,9 @@ def import_file(path: Path, asked: ImportOptions) -> Checkpoint:
         values = {"mean": [0.0] * model.classes, "deviation": [1.0] * model.classes}
     if not classes and values is None:
         classes = tuple(str(number) for number in range(model.classes))
-    if len(classes) > model.classes:
-        raise SettingsError(f"{len(classes)} classes are named, the model has {model.classes} outputs")
+    if len(classes) > model.classes or (asked.classes and len(classes) < model.classes):
+        names = "a name is" if len(classes) == 1 else f"{len(classes)} names are"
+        raise SettingsError(f"{names} given for classes, the model has {model.classes} outputs: name each of them")
     columns, targets = (tuple(said.get(name, ())) for name in ("columns", "targets"))
     run = RunState(
         uuid=params_sha256(arrays)[:32],  # importing it twice gives one checkpoint
@@ -146,6 +149,10 @@ def _normalisation(model: Model, asked: ImportOptions, said: Mapping[str, Any]) 
         "mean": [unit * number for number in mean * (size // len(mean))],
         "deviation": [unit * number for number in deviation * (size // len(deviation))],
     }
+
+
+def _words(shape: tuple[int, ...]) -> str:
+    return " ".join(map(str, shape))
 
 
 def _listed(names: list[str]) -> str:

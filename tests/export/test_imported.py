@@ -75,6 +75,18 @@ def test_values_and_names_come_back() -> None:
     check_back(network(model, classes=(), values=scale, columns=("a", "b", "ü"), targets=("x", "y")))
 
 
+def test_a_file_that_says_its_shape_has_no_other() -> None:
+    network(EVERY_LAYER).save_safetensors(FILE)
+    assert imported(shape=EVERY_LAYER.shape).model == EVERY_LAYER
+    with pytest.raises(SettingsError, match="--shape 3: the model says "):
+        imported(shape=(3,))
+
+
+def test_only_classes_that_are_given_have_to_be_all() -> None:
+    network(EVERY_LAYER, classes=("a",)).save_safetensors(FILE)
+    assert imported().classes == ("a",)
+
+
 @settings(max_examples=25)
 @given(random_models)
 def test_random_networks_come_back(model: Model) -> None:
@@ -93,9 +105,9 @@ def test_a_network_of_others_is_as_in_pytorch(toml: str) -> None:
 
 def test_pixels_are_normalised_as_asked(toml: str) -> None:
     save_file(arrays(), FILE)
-    net = imported(model=toml, mean=(0.5,), deviation=(0.25, 0.5), classes=("a", "b"))
+    net = imported(model=toml, mean=(0.5,), deviation=(0.25, 0.5), classes=tuple("abcde"))
     assert net.normalisation == Normalisation((127.5, 127.5), (63.75, 127.5))
-    assert net.classes == ("a", "b")
+    assert net.classes == tuple("abcde")
 
 
 def test_torch_answers_as_the_imported_network_does() -> None:
@@ -159,7 +171,10 @@ MEAN = r"--mean must be at most 3\.4e\+38, the range of float32, got"
 @pytest.mark.parametrize(("asked", "error", "said"), [
     ({}, UsageError, "does not say of which model: also give --model"),
     ({"model": "none.toml"}, ModelError, "no model 'none.toml'"),
-    ({"model": "net.toml", "classes": tuple("abcdef")}, SettingsError, "6 classes are named, the model has 5 outputs"),
+    ({"model": "net.toml", "classes": tuple("abcdef")}, SettingsError, "6 names are given for classes, the model"),
+    ({"model": "net.toml", "classes": tuple("abcd")}, SettingsError, "has 5 outputs: name each of them"),
+    ({"model": "net.toml", "classes": ("a",)}, SettingsError, "a name is given for classes, the model has 5 outputs"),
+    ({"model": "net.toml", "shape": (3,)}, SettingsError, "--shape 3: the model says 4 4 2; leave --shape out"),
     ({"model": "net.toml", "mean": (0.0, 0.0, 0.0)}, SettingsError, "--mean must be one number, or 2 with commas"),
     ({"model": "net.toml", "mean": (33.0,)}, SettingsError, "--mean is that of pixels from 0 to 1, got 33"),
     ({"model": "net.toml", "deviation": (0.0,)}, SettingsError, DEVIATION),

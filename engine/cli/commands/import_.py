@@ -23,9 +23,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         metavar="N",
         default=(),
-        help="H W C of images, or the number of features, if the TOML file does not say it (default: 28 28 1)",
+        help="H W C of images, or the number of features, if neither FILE nor the TOML file says it (default: 28 28 1)",
     )
-    parser.add_argument("--classes", metavar="NAMES", help="names, with commas between (default: 0,1,...)")
+    parser.add_argument(
+        "--classes", metavar="NAMES", help="a name for every output, with commas between (default: 0,1,...)"
+    )
     parser.add_argument(
         "--mean",
         metavar="NUMBERS",
