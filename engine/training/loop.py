@@ -168,13 +168,19 @@ class Loop:
         return self.checkpoints.write()
 
     def _diverged(self, step: int, loss: float, gradient: Vector) -> DivergedError:
-        """Save what was good before `step`, and return what to raise."""
+        """Save the parameters before `step`, and return what to raise.
+
+        They are finite, but may be so large already that outputs are not: so the best checkpoint is named, too.
+        """
         layout, parameters = self.state.layout, self.state.parameters
         layer = first_not_finite(self.run, step, layout, parameters, gradient)
-        good = "nothing is saved"
+        kept = "nothing is saved"
         if np.isfinite(parameters).all() and self._try_to_save():
-            good = f"the last good checkpoint is {self.save()}"
+            kept = f"the parameters before it are in {self.save()}"
+        best = self.state.progress.best
+        if best and best.step < step - 1 and np.isfinite(best.loss):
+            kept += f", and the best validation is that of the checkpoint of step {best.step}"
         return DivergedError(
-            f"step {step}: the loss is {loss:g}; the first values that are not finite are in {layer}; {good}; "
+            f"step {step}: the loss is {loss:g}; the first values that are not finite are in {layer}; {kept}; "
             f"try a learning rate below {self.state.optimizer.lr:g}"
         )

@@ -169,12 +169,24 @@ def test_sums_that_are_not_finite_are_verified_and_then_given_up() -> None:
     journal.sums = Sums(float("nan"), 0)
     with loop_of(run_of(steps=3), journal) as loop:
         before = loop.state.parameters.copy()
-        with pytest.raises(DivergedError, match=r"step 1: the loss is nan; .* are in the loss; the last good"):
+        with pytest.raises(DivergedError, match=r"step 1: the loss is nan; .* are in the loss; the parameters"):
             loop.train()
     doubt = "not finite step 1: the loss or the gradient is not finite"
     assert journal.heard == ["start 1", "result 1", doubt, "verify 1", "secure"]
     assert loop.state.parameters.tobytes() == before.tobytes()
     assert load("out").step == 0
+
+
+def test_a_run_that_diverges_names_what_it_keeps_and_the_best() -> None:
+    class Diverging(Journal):
+        def start(self, step: int, parameters: Vector, out: Vector) -> Pending:
+            self.sums = Sums(float("nan") if step == 3 else 0.5, 1)
+            return super().start(step, parameters, out)
+
+    with loop_of(run_of(steps=5, validate_every=1), Diverging()) as loop, pytest.raises(DivergedError) as caught:
+        loop.train()
+    kept = "the parameters before it are in out/step-00000002.safetensors"
+    assert f"; {kept}, and the best validation is that of the checkpoint of step 1; try" in str(caught.value)
 
 
 def test_a_round_that_was_given_up_for_no_reason_is_a_fault_of_ours() -> None:
