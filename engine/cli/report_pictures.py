@@ -103,7 +103,6 @@ def _draw_mistakes(run: Run) -> "Drawing":
     from engine.data.cache import open_cached
     from engine.network import network_from
     from engine.reports.plots import confusion
-    from engine.reports.text import data_name
 
     if not run["folder"] or not run["data_digest"]:
         raise CheckpointError("the location of its checkpoints or its data was not recorded")
@@ -115,5 +114,5 @@ def _draw_mistakes(run: Run) -> "Drawing":
     data = open_cached(run["data_digest"]).hold_out(run["settings"].get("validation", 0.0))
     part = data.validating
     found = confusion.answers(network.probabilities(part.inputs), part.labels)
-    title = f"step {checkpoint.step} on {data_name(data.name, data.generated)}"
+    title = f"step {checkpoint.step} on {confusion.part_of(data)}"
     return confusion.draw(found, confusion.images_of(part), network.classes, title), "confusion"

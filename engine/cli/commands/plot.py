@@ -128,7 +128,6 @@ def _confusion(arguments: argparse.Namespace) -> "Drawing":
     from engine.cli.commands.evaluate import data_for
     from engine.network import network_from
     from engine.reports.plots import confusion
-    from engine.reports.text import data_name
 
     path = chosen_checkpoint(arguments)
     checkpoint = load(path)
@@ -139,7 +138,7 @@ def _confusion(arguments: argparse.Namespace) -> "Drawing":
     part = data.validating
     found = confusion.answers(network.probabilities(part.inputs, len(classes)), part.labels)
     name = path.resolve().stem
-    title = f"{name} (step {checkpoint.step}) on {data_name(data.name, data.generated)}"
+    title = f"{name} (step {checkpoint.step}) on {confusion.part_of(data)}"
     return confusion.draw(found, confusion.images_of(part), classes, title), f"confusion-{name}"
 
 

@@ -10,11 +10,13 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure, SubFigure
 from numpy.typing import NDArray
 
-from engine.data import Split
+from engine.data import Dataset, Split
 from engine.reports.plots.style import GREY, new_figure
 from engine.reports.plots.titles import literal
+from engine.reports.text import data_name
 
 MISTAKES = 24  # images shown at most
+NOTHING = -1  # what was said by outputs that are not finite: no class
 _COLUMNS = 4
 _WRITTEN = 40  # up to so many classes there is room to write the numbers
 
@@ -23,7 +25,8 @@ _WRITTEN = 40  # up to so many classes there is room to write the numbers
 class Answers:
     """What was said of N images: `truth` [N] and `said` [N] are numbers of classes.
 
-    `sure` [N] is the probability that was given to what was said, `fair` [N] the one that the truth got.
+    `sure` [N] is the probability that was given to what was said, `fair` [N] the one that the truth got. Where the
+    outputs are not finite, NOTHING was said, and both are 0.
     """
 
     truth: NDArray[np.int64]
@@ -35,16 +38,26 @@ class Answers:
 def answers(chances: NDArray[np.float64], labels: NDArray[np.int32]) -> Answers:
     """Return what probabilities [N, classes] say, where `labels` [N] are true."""
     truth = labels.astype(np.int64)
-    said = chances.argmax(axis=1)
+    finite = np.isfinite(chances)
+    whole = np.logical_and.reduce(finite, axis=1)  # of nan, argmax would make an answer, which may even be right
+    chances = np.where(finite, chances, 0)
+    likeliest = chances.argmax(axis=1)
     rows = np.arange(len(labels))
-    return Answers(truth, said, chances[rows, said], chances[rows, truth])
+    return Answers(truth, np.where(whole, likeliest, NOTHING), chances[rows, likeliest], chances[rows, truth])
 
 
 def matrix(found: Answers, classes: int) -> NDArray[np.int64]:
     """Return how many images of class i were taken for class j: int64 [classes, classes]."""
     counts = np.zeros((classes, classes), np.int64)
-    np.add.at(counts, (found.truth, found.said), 1)
+    whole = found.said != NOTHING
+    np.add.at(counts, (found.truth[whole], found.said[whole]), 1)
     return counts
+
+
+def part_of(data: Dataset) -> str:
+    """Return in words which part is drawn: the one that is chosen by, of this data set."""
+    part = "test" if data.validation is None else "validation"
+    return f"the {part} part of {data_name(data.name, data.generated)}"
 
 
 def worst(found: Answers) -> NDArray[np.int64]:
@@ -54,13 +67,13 @@ def worst(found: Answers) -> NDArray[np.int64]:
     return order[:MISTAKES]
 
 
-def images_of(test: Split) -> NDArray[np.uint8] | None:
-    """Return the images of a test part; None if it has features."""
-    return None if test.has_features else test.images
+def images_of(part: Split) -> NDArray[np.uint8] | None:
+    """Return the images of a part; None if it has features."""
+    return None if part.has_features else part.images
 
 
 def draw(found: Answers, images: NDArray[np.uint8] | None, classes: Sequence[str], title: str) -> Figure:
-    """Return the picture for test images, uint8 [N, H, W, C], whose classes have these names.
+    """Return the picture for images, uint8 [N, H, W, C], whose classes have these names.
 
     Without images there are only numbers. Images with 3 or 4 channels are shown in colour, of others the mean over the
     channels.
@@ -68,17 +81,21 @@ def draw(found: Answers, images: NDArray[np.uint8] | None, classes: Sequence[str
     classes = [literal(name) for name in classes]
     right = int((found.said == found.truth).sum())
     total = len(found.truth)
-    figure = new_figure(12.5, 7.2, f"{literal(title)}: {right:,} of {total:,} right ({100 * right / total:.2f} %)")
+    score = f"{right:,} of {total:,} right ({100 * right / total:.2f} %)"
+    if silent := int((found.said == NOTHING).sum()):
+        score += f", {silent:,} without an answer (nan)"
+    figure = new_figure(12.5, 7.2, f"{literal(title)}: {score}")
     ratios = [1.0] if images is None else [1.45, 1]
     left, *side = figure.subfigures(1, len(ratios), width_ratios=ratios, squeeze=False)[0]
-    _draw_matrix(left, matrix(found, len(classes)), classes)
+    _draw_matrix(left, found, classes)
     if images is not None:
         _draw_worst(side[0], found, images, classes)
     return figure
 
 
-def _draw_matrix(part: SubFigure, counts: NDArray[np.int64], classes: Sequence[str]) -> None:
+def _draw_matrix(part: SubFigure, found: Answers, classes: Sequence[str]) -> None:
     """Draw the mistakes in colour; on the diagonal what was read rightly, which would outshine them."""
+    counts = matrix(found, len(classes))
     axes = part.subplots()
     diagonal = np.eye(len(counts), dtype=bool)
     wrong = np.where(diagonal, 0, counts)
@@ -94,18 +111,18 @@ def _draw_matrix(part: SubFigure, counts: NDArray[np.int64], classes: Sequence[s
     axes.tick_params(which="both", length=0)
     axes.set(xlabel="said", ylabel="true", title="number of mistakes; on the diagonal, percent read rightly")
     if len(classes) <= _WRITTEN:
-        _write_numbers(axes, counts, norm)
+        _write_numbers(axes, counts, np.bincount(found.truth, minlength=len(classes)), norm)
     else:
         part.colorbar(colours, ax=axes, shrink=0.6, label="mistakes", pad=0.02)
 
 
-def _write_numbers(axes: Axes, counts: NDArray[np.int64], norm: LogNorm) -> None:
-    """Write into each cell its number of mistakes, on the diagonal the percentage read rightly."""
+def _write_numbers(axes: Axes, counts: NDArray[np.int64], samples: NDArray[np.int64], norm: LogNorm) -> None:
+    """Write into each cell its number of mistakes, on the diagonal the percentage read rightly of all `samples`."""
     size = min(9.5, 215 / len(counts))
     for i, row in enumerate(counts):
         for j, count in enumerate(row):
             if i == j:
-                text = f"{100 * count / row.sum():.0f}" if row.sum() else "-"
+                text = f"{100 * count / samples[i]:.0f}" if samples[i] else "-"
                 axes.text(j, i, text, ha="center", va="center", fontsize=size)
             elif count:
                 colour = "white" if norm(count) > 0.6 else "black"
@@ -123,5 +140,7 @@ def _draw_worst(part: SubFigure, found: Answers, images: NDArray[np.uint8], clas
     for axes, number in zip(grid.flat, chosen, strict=False):
         image = images[number]
         axes.imshow(image if image.shape[-1] in (3, 4) else image.mean(axis=-1), cmap="gray", vmin=0, vmax=255)
-        said, truth = classes[found.said[number]], classes[found.truth[number]]
-        axes.set_title(f"said {said} ({100 * found.sure[number]:.0f} %)\ntrue {truth}", fontsize=8, pad=2)
+        said = "nothing (nan)"
+        if found.said[number] != NOTHING:
+            said = f"{classes[found.said[number]]} ({100 * found.sure[number]:.0f} %)"
+        axes.set_title(f"said {said}\ntrue {classes[found.truth[number]]}", fontsize=8, pad=2)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
+from engine.data import Dataset, Split
 from engine.reports.plots import confusion, filters, histogram, kernel, layers, workers
 from engine.reports.plots.progress import smoothed
 from engine.reports.plots.style import limit_of, unit_of_time
@@ -98,6 +99,14 @@ def test_the_confusion_matrix_counts_pairs() -> None:
     assert {(i, j): int(counts[i, j]) for i in range(5) for j in range(5) if counts[i, j]} == dict(pairs)
     np.testing.assert_array_equal(found.fair, [row[label] for row, label in zip(chances, labels, strict=True)])
     np.testing.assert_array_equal(found.sure, chances.max(axis=1))
+
+
+def test_the_part_that_is_drawn_is_named() -> None:
+    rng = np.random.default_rng(1)
+    images, labels = rng.integers(0, 256, (20, 2, 2, 1), np.uint8), np.arange(20, dtype=np.int32) % 2
+    data = Dataset("made up", ("a", "b"), Split(images, labels), Split(images[:4], labels[:4]))
+    assert confusion.part_of(data) == "the test part of made up"
+    assert confusion.part_of(data.hold_out(0.2)) == "the validation part of made up"
 
 
 def test_the_worst_mistake_is_the_one_that_gave_the_truth_least(monkeypatch: pytest.MonkeyPatch) -> None:

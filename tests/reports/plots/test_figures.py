@@ -388,6 +388,16 @@ def test_a_confusion_matrix() -> None:
     assert not any(axes.images for axes in rest)
 
 
+def test_outputs_that_are_nan_are_wrong_and_said_to_be() -> None:
+    chances = np.array([[np.nan] * 2, [np.nan] * 2, [0.9, 0.1], [0.2, 0.8]])
+    found = confusion.answers(chances, np.array([0, 1, 0, 1], np.int32))
+    figure = confusion.draw(found, np.zeros((4, 4, 4, 1), np.uint8), ("x", "y"), "a network")
+    assert title(figure) == "a network: 2 of 4 right (50.00 %), 2 without an answer (nan)"
+    matrix, first, *_ = figure.axes
+    assert {(text.get_position(), text.get_text()) for text in matrix.texts} == {((0, 0), "50"), ((1, 1), "50")}
+    assert first.get_title() == "said nothing (nan)\ntrue x"
+
+
 def test_many_classes_and_no_mistake_and_colours() -> None:
     classes = [f"class {k}" for k in range(50)]
     labels = np.arange(50, dtype=np.int32)
