@@ -1,6 +1,6 @@
 """What the figures come to, in a sentence or two for each size of a batch."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from engine.bench.study import Row
 from engine.compute.tree import microbatches
@@ -13,6 +13,12 @@ OVERLAP = 0.8  # of the time that parameters and gradients take on a link; the r
 def verdicts(rows: Sequence[Row], cores: int) -> list[str]:
     """Return what is best here for each study, and why more workers would not help."""
     return [_verdict([row for row in rows if row["study"] == study], cores) for study in _studies(rows)]
+
+
+def elsewhere(machines: Mapping[str, int]) -> list[str]:
+    """Return on which machines workers computed; nothing if the study ended before any did."""
+    where = ", ".join(f"{count} on {name}" for name, count in machines.items())
+    return [f"workers elsewhere: {where}"] if where else []
 
 
 def _studies(rows: Sequence[Row]) -> list[int]:
@@ -29,8 +35,11 @@ def _best(rows: Sequence[Row]) -> Row:
 def _verdict(rows: Sequence[Row], cores: int) -> str:
     best = _best(rows)
     what = f"best here for batch {best['study']}"
-    if len({row["microbatch"] for row in rows}) > 1:
+    several = len({row["microbatch"] for row in rows}) > 1
+    if several:
         what += f": micro-batch {best['microbatch']}"
+    if not any(row["workers"] for row in rows):  # also where a study was interrupted early
+        return f"{what}; no workers were tried" if several else f"for batch {best['study']} no workers were tried"
     if not best["workers"]:
         return f"{what}: no workers; more processes cost more than they bring"
     who = f"{best['workers']} worker{'s' * (best['workers'] > 1)}"

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from engine.bench.verdict import second_machine, verdicts
+from engine.bench.verdict import elsewhere, second_machine, verdicts
 
 
 def row(workers: int, rate: float, batch: int = 64, microbatch: int = 16, compute: float = 10.0) -> dict[str, Any]:
@@ -33,8 +33,17 @@ def test_a_sentence_for_each_batch_and_the_best_micro_batch() -> None:
     rows = [row(0, 1000), row(2, 1500), row(0, 1000, microbatch=8), row(2, 1600, microbatch=8), row(0, 900, 256)]
     assert verdicts(rows, 2) == [
         "best here for batch 64: micro-batch 8: 2 workers, 1.6 times as fast as none; more would have to share cores",
-        "best here for batch 256: no workers; more processes cost more than they bring",
+        "for batch 256 no workers were tried",
     ]
+
+
+def test_of_workers_that_were_not_tried_nothing_is_said() -> None:
+    assert verdicts([row(0, 1000)], 2) == ["for batch 64 no workers were tried"]
+    assert verdicts([row(0, 1000), row(0, 1100, microbatch=8)], 2) == [
+        "best here for batch 64: micro-batch 8; no workers were tried"
+    ]
+    assert elsewhere({}) == []
+    assert elsewhere({"a": 2, "b": 1}) == ["workers elsewhere: 2 on a, 1 on b"]
 
 
 def test_a_second_machine_halves_what_is_computed_and_adds_what_is_sent() -> None:

@@ -125,7 +125,7 @@ def _tell(
 ) -> None:
     """Print the rows and what they come to, draw them, and keep them."""
     from engine.bench import result_file
-    from engine.bench.verdict import second_machine, verdicts
+    from engine.bench.verdict import elsewhere, second_machine, verdicts
 
     found = result_file.result(subject, rows, machines, weak=arguments.weak, complete=complete)
     if arguments.json:
@@ -135,7 +135,7 @@ def _tell(
         show(rows)
         more = second_machine(rows)
         if subject.bind:
-            more = ["workers elsewhere: " + ", ".join(f"{count} on {name}" for name, count in machines.items())]
+            more = elsewhere(machines)
         print("", *verdicts(rows, found["cores"]), *more, sep="\n")
     out = sys.stderr if arguments.json else sys.stdout
     path = arguments.save or result_file.default_path()
