@@ -69,7 +69,11 @@ def console() -> "Console":
     """Return the console of standard output: as wide as the terminal, or very wide if it is piped."""
     from rich.console import Console  # slow to import, and not needed for JSON and CSV
 
-    return Console(width=None if sys.stdout.isatty() else _PIPED, highlight=False, soft_wrap=False)
+    class Ours(Console):
+        def on_broken_pipe(self) -> None:  # rich would end the process, with exit code 1
+            raise BrokenPipeError
+
+    return Ours(width=None if sys.stdout.isatty() else _PIPED, highlight=False, soft_wrap=False)
 
 
 def table() -> "Table":

@@ -2,13 +2,13 @@
 
 import argparse
 import json
-import sys
 from dataclasses import asdict
 from math import prod
 from typing import TYPE_CHECKING, Any
 
 from engine.cli.command import Command
 from engine.cli.import_option import add_import_option, imported
+from engine.cli.tables import console
 
 if TYPE_CHECKING:
     from engine.compute.program import OperationInfo
@@ -67,7 +67,6 @@ def moved(operation: "OperationInfo") -> int:
 
 def _print_table(operations: "list[OperationInfo]") -> None:
     """Print a table that fits into 80 columns for the built-in models; in full if the output is piped."""
-    from rich.console import Console
     from rich.table import Table
 
     table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
@@ -79,7 +78,7 @@ def _print_table(operations: "list[OperationInfo]") -> None:
         shapes = ["x".join(map(str, shape)) for shape in (o.input, o.output)]
         numbers: list[Any] = [f"{o.parameters:,}", f"{o.flops_forward / 1e6:.3f}", f"{o.flops_backward / 1e6:.3f}"]
         table.add_row(o.name, o.kernel, *shapes, *numbers, f"{moved(o) / 1e3:.1f}", str(o.chunk))
-    Console(width=None if sys.stdout.isatty() else 1000).print(table)
+    console().print(table)
 
 
 COMMAND = Command(
