@@ -48,4 +48,6 @@ def _beside(db: Path) -> Path:
     """Return `x` for x.db. The default database has a folder of its own already."""
     if db.absolute() == DEFAULT_DB.absolute():
         return db.parent
+    if not db.name:  # "." or "/": a folder, as is said when it is opened
+        return db
     return db.with_suffix("") if db.suffix else db.with_name(f"{db.name}-checkpoints")

@@ -66,6 +66,7 @@ def test_the_defaults() -> None:
         (".hidden", ".hidden-checkpoints"),
         ("gradsum.db", "gradsum"),
         ("runs/gradsum.db", "runs"),
+        (".", "."),
     ],
 )
 def test_each_database_but_the_default_has_a_folder_for_its_checkpoints(db: str, folder: str) -> None:
