@@ -9,13 +9,14 @@ from typing import Any, NoReturn
 from engine.system.spelling import hint
 
 MARGIN = 2  # columns that argparse leaves free at the right
+NARROWEST = 20  # columns: where a terminal says that it has fewer, lines are longer than it is wide
 
 
 class Parser(argparse.ArgumentParser):
     """Takes whole option names only: an abbreviation would change its meaning when an option is added."""
 
     def __init__(self, prog: str, description: str = "", examples: Sequence[str] = (), **more: Any) -> None:
-        width = shutil.get_terminal_size().columns - MARGIN
+        width = max(shutil.get_terminal_size().columns - MARGIN, NARROWEST)
         super().__init__(
             prog,
             description=textwrap.fill(description, width),

@@ -31,6 +31,16 @@ def test_the_overview_fits_one_screen(gradsum: Gradsum, arguments: tuple[str, ..
         assert any(line.split(maxsplit=1) == [name, summary] for line in lines)
 
 
+@pytest.mark.parametrize("columns", ["1", "2", "3"])
+def test_a_terminal_may_be_as_narrow_as_it_likes(
+    gradsum: Gradsum, monkeypatch: pytest.MonkeyPatch, columns: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    answer = gradsum("train", "--help")
+    assert (answer.code, answer.err) == (0, "")
+    assert "--batch-size" in answer.out
+
+
 @pytest.mark.parametrize("name", SUMMARIES)
 def test_every_command_has_its_name_and_examples_that_it_understands(gradsum: Gradsum, name: str) -> None:
     command = load(name)
