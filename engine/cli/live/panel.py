@@ -139,16 +139,17 @@ class Panel(Display):
             row.add_row(ProgressBar(total=1.0, completed=done), f"{100 * done:.0f} %", f"{clock} left")
         return row
 
-    def _facts(self, info: RunInfo) -> list[tuple[str, str]]:
-        """Return the rows of the panel."""
+    def _facts(self, info: RunInfo) -> list[tuple[str, Text]]:
+        """Return the rows of the panel. What launchers and workers say, such as [::1], is no markup."""
         report = self._report
         if report is None:
             return []
         (loss, percent), n = self._means, len(self._recent)
-        facts = [
+        mean = Text.assemble(f"{loss:.4f}", (f" mean of {n} batches" if n > 1 else "", "dim"))
+        facts: list[tuple[str, str | Text]] = [
             ("epoch", f"{report.epoch:.2f}"),
             ("step", f"{report.step:,}" + (f" of {info.last_step:,}" if info.last_step else "")),
-            ("loss", f"{loss:.4f}" + (f" [dim]mean of {n} batches[/dim]" if n > 1 else "")),
+            ("loss", mean),
             *([] if math.isnan(percent) else [("correct", f"{percent:.1f} %")]),
             (f"{self.unit}/s", f"{report.images_per_second:,.0f}"),
         ]
@@ -157,7 +158,7 @@ class Panel(Display):
             facts.append(("elsewhere", self._placed))
         if seen := self._validation:
             facts.append(("validation", f"{_named(seen)} after step {seen.step:,}"))
-        return facts
+        return [(name, text if isinstance(text, Text) else Text(text)) for name, text in facts]
 
     def _workers_facts(self) -> list[tuple[str, str]]:
         """Return the rows about those that compute."""

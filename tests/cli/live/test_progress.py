@@ -216,6 +216,17 @@ def test_the_panel_says_what_is_going_on() -> None:
     panel.ended()
 
 
+@pytest.mark.parametrize("said", ["waits for 1 worker ([fe80::1] refuses)", "[/dev] is full"])
+def test_what_a_launcher_says_is_no_markup(said: str) -> None:
+    stream = Terminal()
+    panel = reporter_for(stream, quiet=False)
+    panel.started(info())
+    panel.step(step(1), [])
+    panel.placed(said)
+    panel.ended()
+    assert said in stream.text()
+
+
 def test_the_panel_is_gone_in_the_end_and_the_cursor_back() -> None:
     stream = Terminal()
     panel = reporter_for(stream, quiet=False)
