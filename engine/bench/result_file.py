@@ -52,7 +52,7 @@ def save(path: Path, found: dict[str, Any]) -> None:
         make_folder(path.parent)
         write_atomically(path, json.dumps(found, indent=1).encode() + b"\n")
     except OSError as error:
-        raise UsageError(f"--save {path} cannot be written: {error.strerror}") from None
+        raise UsageError(f"the result {path} cannot be written: {error.strerror}") from None
 
 
 def result(

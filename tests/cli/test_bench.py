@@ -1,6 +1,7 @@
 """`gradsum bench`: one small real study, and the arithmetic of its table and picture on figures that are given."""
 
 import argparse
+import errno
 import json
 import signal
 import socket
@@ -18,6 +19,7 @@ from engine.bench.measure import side_by_side
 from engine.cli.exit_codes import INTERRUPTED
 from engine.cli.picture_options import check_place
 from engine.errors import WorkersError
+from engine.records import Recorder
 from engine.reports.plots import speedup, style
 from engine.system.cores import usable_cores
 from engine.system.processes import hostname
@@ -180,6 +182,7 @@ def test_what_is_drawn() -> None:
         ("--bind tcp://*:5555 --workers 1 --key a --insecure", "--insecure needs no --key: give one of them"),
         ("--key a", "--key is for workers elsewhere: give --bind"),
         ("--insecure", "--insecure is for workers elsewhere: give --bind"),
+        ("--save a.pdf", "--save a.pdf must end in .json; .pdf is another"),
         ("--plot a.doc", "--plot a.doc: a picture ends in .png, .svg, .pdf; .doc is not one"),
         ("--plot /proc/nowhere/a.png", "--plot /proc/nowhere/a.png cannot be written: No such file"),
     ],
@@ -190,6 +193,38 @@ def test_bad_usage_is_said_before_anything_is_measured(gradsum: Gradsum, calls: 
     assert said in answer.err
     assert len(answer.err.splitlines()) == 1
     assert list(Path().iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["r.db", "r.json"])
+def test_a_database_is_not_replaced(gradsum: Gradsum, calls: Calls, name: str) -> None:
+    with Recorder(name):
+        pass
+    answer = gradsum("bench", "--save", name)
+    assert (answer.code, answer.out, calls) == (2, "", [])
+    assert answer.err == f"gradsum: --save {name} would replace a database; name another file\n"
+
+
+def test_a_folder_that_cannot_be_written_is_told_before_anything_is_measured(
+    gradsum: Gradsum, calls: Calls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.bench.result_file.default_path", lambda: Path("/proc/bench.json"))
+    answer = gradsum("bench", "--workers", 1)
+    assert (answer.code, answer.out, calls) == (2, "", [])
+    assert answer.err.startswith("gradsum: the result /proc/bench.json cannot be written: ")
+
+
+def test_a_result_that_cannot_be_kept_any_more_is_drawn_all_the_same(
+    gradsum: Gradsum, calls: Calls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("engine.bench.result_file.write_atomically", full)
+    answer = gradsum("bench", "--workers", 1, "--rounds", 1, "--plot", "a.png", "--save", "a.json")
+    assert (answer.code, answer.err.splitlines()[-1]) == (
+        (2, "gradsum: the result a.json cannot be written: No space left on device")
+    )
+    assert Path("a.png").exists()
 
 
 def test_a_picture_without_matplotlib(gradsum: Gradsum, calls: Calls, monkeypatch: pytest.MonkeyPatch) -> None:

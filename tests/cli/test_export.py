@@ -57,9 +57,13 @@ def test_onnxruntime_tells_nobody_and_leaves_nothing(sha: str, tmp_path: Path) -
 def test_what_is_refused(gradsum: Gradsum, sha: str) -> None:
     [checkpoint] = Path("out").glob("step-*.safetensors")
     before = checkpoint.read_bytes()
+    Path("other.safetensors").write_bytes(before)
     for arguments, said in (
         (["out", "--to", "safetensors", "-o", str(checkpoint)], "is the checkpoint itself"),
         (["out", "--to", "torch", "-o", str(checkpoint.with_suffix(".py"))], "is the checkpoint itself"),
+        (["out", "--to", "safetensors", "-o", "other.safetensors"], "other.safetensors would replace a checkpoint"),
+        (["out", "--to", "torch", "-o", "other.py"], "--out other.safetensors would replace a checkpoint"),
+        (["out", "--to", "onnx", "-o", "r.db"], "--out r.db would replace a database"),
         (["out", "--to", "torch", "-o", "out"], "out is a folder; name a file in it"),
         (["out", "--to", "torch", "-o", "net.pt"], "must end in .py or .safetensors"),
         (["out", "--to", "safetensors", "-o", "no/net"], "no/net cannot be written: No such file"),

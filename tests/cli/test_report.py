@@ -173,10 +173,15 @@ def test_where_a_page_cannot_go(gradsum: Gradsum, monkeypatch: pytest.MonkeyPatc
     save_data()
     assert gradsum(*SMALL, "--steps", 1, "--db", "r.db", "--quiet").code == 0
     before = Path("r.db").read_bytes()
+    Path("other.db").write_bytes(before)
+    [checkpoint] = Path().rglob("step-*.safetensors")
     for path, words in (
         (".", "the page . is a folder; name a file in it"),
         ("no/page.html", "the page no/page.html cannot be written: the folder"),
         ("r.db", "r.db is the database itself; name another file"),
+        ("other.db", "the page other.db would replace a database; name another file"),
+        (checkpoint, f"the page {checkpoint} would replace a checkpoint; name another file"),
+        ("page.pdf", "the page page.pdf must end in .html; .pdf is another"),
         ("/dev/full", "the page /dev/full cannot be written: No space left"),
     ):
         answer = gradsum("report", 1, "--db", "r.db", "-o", path)

@@ -12,6 +12,7 @@ from engine.cli.command import Command
 from engine.cli.exit_codes import INTERRUPTED
 from engine.cli.import_option import add_import_option, imported
 from engine.cli.kernel_options import add_kernel_options, chosen_kernels
+from engine.cli.out_files import check_ending, check_spared
 from engine.cli.picture_options import check_place, check_writable, need_matplotlib
 from engine.system.signals import Interrupt
 
@@ -54,7 +55,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     add_import_option(parser)
     add_kernel_options(parser)
-    parser.add_argument("--save", type=Path, metavar="FILE", help="keep the result, as JSON (default: bench-TIME.json)")
+    parser.add_argument("--save", type=Path, metavar="FILE", help="the result, a .json file (default: bench-TIME.json)")
     parser.add_argument("--compare", type=Path, metavar="FILE", help="show images/s against those of an earlier result")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw the speed-ups (PNG, SVG or PDF)")
     parser.add_argument("--json", action="store_true", help="print one line of JSON")
@@ -138,9 +139,6 @@ def _tell(
             more = elsewhere(machines)
         print("", *verdicts(rows, found["cores"]), *more, sep="\n")
     out = sys.stderr if arguments.json else sys.stdout
-    path = arguments.save or result_file.default_path()
-    result_file.save(path, found)
-    print(f"result  {path}", file=out)
     if arguments.plot and any(row["workers"] for row in rows):
         from engine.reports.plots import speedup, style
 
@@ -148,6 +146,9 @@ def _tell(
             what = Path(subject.model or "letters").stem
             style.save(speedup.draw(rows, what=what, weak=arguments.weak, cores=found["cores"]), arguments.plot)
         print(f"plot    {arguments.plot}", file=out)
+    path = arguments.save or result_file.default_path()
+    result_file.save(path, found)  # last: what can fail by now, such as for a full disk, costs nothing else
+    print(f"result  {path}", file=out)
 
 
 def _machine(facts: dict[str, Any]) -> str:
@@ -178,11 +179,22 @@ def _check(counts: list[int], arguments: argparse.Namespace) -> None:
         launcher_for(arguments.on)
     if arguments.plot and not any(counts):
         raise SettingsError("--plot draws speed-up against workers: give --workers a number above 0")
-    if arguments.save:
-        check_writable(arguments.save, "--save", "bench.json")
+    _check_place(arguments.save)
     if arguments.plot:
         check_place(arguments.plot, "--plot")
         need_matplotlib()
+
+
+def _check_place(save: Path | None) -> None:
+    """Raise SettingsError unless the result can be kept."""
+    from engine.bench import result_file
+
+    if save is None:
+        check_writable(result_file.default_path(), "the result", "bench.json")
+        return
+    check_writable(save, "--save", "bench.json")
+    check_spared(save, "--save")
+    check_ending(save, ".json", "--save")
 
 
 def _check_elsewhere(counts: list[int], arguments: argparse.Namespace) -> None:

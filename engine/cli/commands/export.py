@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from engine.cli.arguments import add_checkpoint, chosen_checkpoint
 from engine.cli.command import Command
 from engine.cli.import_option import add_import_option, imported
+from engine.cli.out_files import check_spared
 from engine.errors import UsageError
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def _export(arguments: argparse.Namespace) -> int:
     checkpoint = load(path)
     network = network_from(checkpoint, path)
     out: Path = arguments.out or Path(_name(checkpoint.run) + ENDINGS[arguments.to])
-    _check(out, newest(path) if path.is_dir() else path)
+    _check(out, newest(path) if path.is_dir() else path, arguments.to)
     save = {"onnx": network.save_onnx, "torch": network.save_torch, "safetensors": network.save_safetensors}
     done = save[arguments.to](out)
     if arguments.json:
@@ -63,13 +64,16 @@ def _name(run: "RunState") -> str:
     return re.sub(r"\W+", "_", run.name or Path(run.model_name or "").stem) or "network"
 
 
-def _check(out: Path, checkpoint: Path) -> None:
+def _check(out: Path, checkpoint: Path, kind: str) -> None:
     """Raise UsageError if a file cannot or should not be written to `out`."""
     if out.is_dir():
         raise UsageError(f"{out} is a folder; name a file in it, such as {out / 'network.onnx'}")
     for place in (out, out.with_suffix(ENDINGS["safetensors"])):
         if place.exists() and place.samefile(checkpoint):
             raise UsageError(f"{place} is the checkpoint itself; name another file with --out")
+    check_spared(out, "--out")
+    if kind == "torch":
+        check_spared(out.with_suffix(ENDINGS["safetensors"]), "--out")
 
 
 def _plain(done: "Exported") -> dict[str, object]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from engine.cli.arguments import add_run
 from engine.cli.command import Command
 from engine.cli.import_option import add_import_option, imported
+from engine.cli.out_files import check_ending, check_spared
 from engine.cli.picture_options import check_spares, need_matplotlib
 from engine.errors import SettingsError
 from engine.reports.text import size
@@ -19,7 +20,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the command."""
     add_run(parser, "the run to write about")
     add_import_option(parser)
-    parser.add_argument("-o", "--out", type=Path, metavar="FILE", help="the page (default: run-NUMBER.html)")
+    text = "the page, an .html file (default: run-NUMBER.html)"
+    parser.add_argument("-o", "--out", type=Path, metavar="FILE", help=text)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -57,6 +59,8 @@ def _check(path: Path, db: Path) -> None:
     if not path.absolute().parent.is_dir():
         raise SettingsError(f"the page {path} cannot be written: the folder {path.absolute().parent} does not exist")
     check_spares(path, db, "database")
+    check_spared(path, "the page")
+    check_ending(path, ".html", "the page")
 
 
 COMMAND = Command(
