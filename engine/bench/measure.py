@@ -37,22 +37,38 @@ ALONE = Path(__file__).with_name("alone.py")
 class Watch(Reporter):
     """Notes the size of the network, who computed, and interruptions, which `train` itself would only report.
 
-    One for all runs of a study. `tell` is given the command with which workers elsewhere join, once.
+    One for all runs of a study. `tell` is given the command with which workers elsewhere join, and `say` for whom a run
+    waits and what is unusual; each once, since every run of a study would say the same.
     """
 
     parameters = 0
     interruptions = 0
 
-    def __init__(self, tell: Callable[[str], None] = lambda command: None) -> None:  # noqa: ARG005
-        self._tell = tell
-        self._told = ""
+    def __init__(
+        self,
+        tell: Callable[[str], None] = lambda command: None,  # noqa: ARG005
+        say: Callable[[str], None] = lambda text: None,  # noqa: ARG005
+    ) -> None:
+        self._tell, self._say = tell, say
+        self._said: set[str] = set()
         self.machines: dict[str, int] = {}  # processes that computed last, by the name of their machine
 
     def listening(self, command: str) -> None:
         """Tell the command, unless that was done."""
-        if command != self._told:
-            self._told = command
-            self._tell(command)
+        self._once(self._tell, command)
+
+    def waiting(self, text: str) -> None:
+        """Say for whom a run waits."""
+        self._once(self._say, text)
+
+    def notice(self, text: str) -> None:
+        """Say what is unusual, such as a worker that was lost."""
+        self._once(self._say, text)
+
+    def _once(self, tell: Callable[[str], None], text: str) -> None:
+        if text not in self._said:
+            self._said.add(text)
+            tell(text)
 
     def started(self, info: RunInfo) -> None:
         """Note the size of the network."""

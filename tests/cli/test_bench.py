@@ -362,6 +362,20 @@ def test_workers_elsewhere_are_measured_and_their_machines_named(tidy: Path) -> 
     assert found["rows"][1]["machine"] is None, "nothing is known of what other machines allow"
 
 
+def test_what_a_run_waits_for_is_said_once(gradsum: Gradsum, monkeypatch: pytest.MonkeyPatch) -> None:
+    def train(*_: object, reporter: Reporter, min_workers: int = 0, **__: object) -> argparse.Namespace:
+        if min_workers:
+            reporter.waiting("still waiting: 0 of 1 workers are there")
+            reporter.notice("w1 left")
+        return argparse.Namespace(images_per_second=100.0, step_ms=dict.fromkeys(PARTS, 1.0), workers=min_workers)
+
+    monkeypatch.setattr("engine.bench.measure.train", train)
+    answer = gradsum("bench", *STUDY, "--bind", "tcp://127.0.0.1:5555", "--workers", 1, "--insecure")
+    assert answer.code == 0
+    for said in ("still waiting: 0 of 1 workers are there", "w1 left"):
+        assert answer.err.splitlines().count(said) == 1
+
+
 def test_more_workers_elsewhere_than_are_measured(gradsum: Gradsum, monkeypatch: pytest.MonkeyPatch) -> None:
     def train(*_: object, min_workers: int = 0, **__: object) -> argparse.Namespace:
         return argparse.Namespace(images_per_second=100.0, step_ms=dict.fromkeys(PARTS, 1.0), workers=3 * min_workers)

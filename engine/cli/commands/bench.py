@@ -78,7 +78,7 @@ def _bench(arguments: argparse.Namespace) -> int:
     counts = sorted({0, *(arguments.workers or _up_to(usable_cores()))})
     _check(counts, arguments)
     before = result_file.load(arguments.compare, arguments.model, arguments.data) if arguments.compare else None
-    watch = Watch(lambda command: print(join_with(command), file=sys.stderr, flush=True))
+    watch = Watch(lambda command: _say(join_with(command)), _say)
     with Interrupt() as interrupt, TemporaryDirectory(prefix="gradsum-bench-") as folder:
         key = None if arguments.insecure else arguments.key or f"{folder}/key"
         subject = Subject(arguments.model, arguments.data, arguments.on, arguments.bind, arguments.bind and key)
@@ -92,6 +92,10 @@ def _bench(arguments: argparse.Namespace) -> int:
     if not complete:
         print("gradsum: interrupted", file=sys.stderr)
     return 0 if complete else INTERRUPTED
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)  # as it is now: a bar that is shown has another
 
 
 def _study(
