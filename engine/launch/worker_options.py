@@ -21,13 +21,7 @@ def add_worker_options(parser: argparse.ArgumentParser, patience: float) -> None
     parser.add_argument(
         "--key", type=Path, metavar="FILE", help="the coordinator's key file, or a copy of it; - is standard input"
     )
-    parser.add_argument(
-        "--key-mode",
-        choices=KEY_MODES,
-        default=KEY_MODES[0],
-        metavar="|".join(KEY_MODES),
-        help="any: others may be able to read the key file, as where Kubernetes mounts a secret (default: %(default)s)",
-    )
+    add_key_mode(parser)
     parser.add_argument("--insecure", action="store_true", help="join another machine without keys")
     parser.add_argument("--tied", action="store_true", help="end when standard input, a pipe, ends")
     parser.add_argument(
@@ -45,6 +39,17 @@ def add_worker_options(parser: argparse.ArgumentParser, patience: float) -> None
         default=patience,
         metavar="SECONDS",
         help=f"leave when nothing comes from a coordinator for this long (default: {patience:g})",
+    )
+
+
+def add_key_mode(parser: argparse.ArgumentParser) -> None:
+    """Declare the option that says who may read the key file."""
+    parser.add_argument(
+        "--key-mode",
+        choices=KEY_MODES,
+        default=KEY_MODES[0],
+        metavar="|".join(KEY_MODES),
+        help="any: others may be able to read the key file, as where Kubernetes mounts a secret (default: %(default)s)",
     )
 
 

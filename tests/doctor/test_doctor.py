@@ -101,6 +101,14 @@ def test_another_key_and_none(gradsum: Gradsum, coordinator: str) -> None:
     assert "wants a key" in wants[1]
 
 
+def test_a_key_that_others_may_read_is_taken_where_that_is_asked(gradsum: Gradsum, coordinator: str) -> None:
+    Path("key").chmod(0o644)
+    answer = gradsum("doctor", coordinator, "--key", "key")
+    assert answer.code == 2
+    assert "chmod 600 it (--key-mode any, " in answer.err
+    assert lines(gradsum("doctor", coordinator, "--key", "key", "--key-mode", "any").out)["key"][0] == "good"
+
+
 def test_nobody_listens_and_nobody_is_known(gradsum: Gradsum) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
@@ -116,6 +124,7 @@ def test_nobody_listens_and_nobody_is_known(gradsum: Gradsum) -> None:
     ("words", "said"),
     [
         (["--key", "key"], "are for the coordinator at an ADDRESS"),
+        (["tcp://127.0.0.1:5", "--key-mode", "any"], "--key-mode is for a key file: also give --key FILE"),
         (["nonsense"], "'nonsense' is not an address"),
         (["tcp://10.0.0.1:5"], "is on another machine: copy the key file"),
         (["tcp://10.0.0.1:5", "--key", "none"], "the key file none cannot be read"),

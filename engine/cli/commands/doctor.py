@@ -8,6 +8,8 @@ from engine.cli.command import Command
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the command."""
+    from engine.launch.worker_options import add_key_mode
+
     parser.add_argument(
         "address",
         nargs="?",
@@ -15,6 +17,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="of a coordinator, as for gradsum worker: is it reached?",
     )
     parser.add_argument("--key", type=Path, metavar="FILE", help="its key file, or - for standard input")
+    add_key_mode(parser)
     parser.add_argument("--insecure", action="store_true", help="it takes no keys")
 
 
@@ -22,11 +25,15 @@ def run(arguments: argparse.Namespace) -> int:
     """Print a line for each thing that was looked at; return 1 if something is not good."""
     from engine.doctor import machine, network
     from engine.errors import UsageError
-    from engine.wire.keys import keys_to_join
+    from engine.wire.keys import KEY_MODES, keys_to_join
 
     if arguments.address is None and (arguments.key or arguments.insecure):
         raise UsageError("--key and --insecure are for the coordinator at an ADDRESS: give it, too")
-    keys = keys_to_join(arguments.address, arguments.key, arguments.insecure) if arguments.address else None
+    if arguments.key is None and arguments.key_mode != KEY_MODES[0]:
+        raise UsageError("--key-mode is for a key file: also give --key FILE")
+    any_mode, keys = arguments.key_mode == "any", None
+    if arguments.address:
+        keys = keys_to_join(arguments.address, arguments.key, arguments.insecure, any_mode)
     bad = 0
     looks = [machine.findings()] + ([network.findings(arguments.address, keys)] if arguments.address else [])
     for look in looks:
