@@ -2,12 +2,13 @@
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import astuple
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from engine.bench.case import Subject
+from engine.bench.case import Case, Subject
 from engine.bench.study import Row
 from engine.compute.fingerprint import fingerprint, libraries
 from engine.errors import UsageError
@@ -17,6 +18,8 @@ from engine.system.processes import hostname
 
 FORMAT = 1
 KEY = ("study", "batch", "microbatch", "workers")
+USUAL = "letters"  # the data, and the model for it, where none are named
+MACHINE = ("host", "processor", "cores")  # where one of them differs, so may the figures
 
 
 def machine() -> dict[str, Any]:
@@ -68,6 +71,10 @@ def load(path: Path, model: str | None, data: str | None) -> dict[str, Any]:
     """Read a study of `model` on `data`; UsageError if the file is not one."""
     try:
         found = json.loads(path.read_bytes())
+        if isinstance(found["format"], int) and found["format"] != FORMAT:
+            raise UsageError(
+                f"--compare {path} has format {found['format']}, and this version reads {FORMAT}: measure again"
+            )
         if found["format"] != FORMAT or not all(isinstance(row[key], int) for row in found["rows"] for key in KEY):
             raise ValueError
         if not all(row["images_per_second"] > 0 for row in found["rows"]):
@@ -76,10 +83,29 @@ def load(path: Path, model: str | None, data: str | None) -> dict[str, Any]:
         raise UsageError(f"--compare {path} cannot be read: {error.strerror}") from None
     except (ValueError, KeyError, TypeError, RecursionError):
         raise UsageError(f"--compare {path} is not a result of gradsum bench") from None
-    if (found.get("model"), found.get("data")) != (model, data):
+    if _named(found.get("model"), found.get("data")) != _named(model, data):
         what = f"{found.get('model') or 'the usual model'} on {found.get('data') or 'letters'}"
         raise UsageError(f"--compare {path} is of {what!s:.200}: measure the same to compare")
     return dict(found)
+
+
+def _named(model: object, data: object) -> tuple[object, object]:
+    """Return the names of what was measured, with those of the usual ones; for other data the model is not known."""
+    data = data or USUAL
+    return model or (USUAL if data == USUAL else None), data
+
+
+def remarks(before: dict[str, Any], cases: Collection[Case]) -> list[str]:
+    """Return what stands in the way of comparing these cases with those of an earlier study."""
+    found = []
+    if not {tuple(row[key] for key in KEY) for row in before["rows"]} & {astuple(case) for case in cases}:
+        found.append("nothing can be compared: it has no such batch, micro-batch and number of workers")
+    here, there = machine(), before.get("machine")
+    there = there if isinstance(there, dict) else {}
+    for name in MACHINE:
+        if there.get(name) != here[name]:
+            found.append(f"it is of another machine: {name} {there.get(name)!s:.60}, here {here[name]}")
+    return found
 
 
 def compared(rows: Sequence[Row], before: dict[str, Any]) -> None:

@@ -310,9 +310,36 @@ def test_other_studies_are_not_compared_with(gradsum: Gradsum, calls: Calls) -> 
     assert answer.err == f"gradsum: {said}\n"
 
 
-@pytest.mark.parametrize(
-    "text", ["", "[" * 200_000, "[]", "{}", '{"format": 1, "rows": [{}]}', '{"format": 2, "rows": []}']
-)
+def test_what_makes_a_comparison_doubtful_is_said_first(gradsum: Gradsum, calls: Calls) -> None:
+    study = ("bench", "--workers", 1, "--rounds", 1, "--compare", "a.json")
+    assert gradsum(*study[:-2], "--batch-size", 8, "--save", "a.json").code == 0
+    assert "--compare" not in gradsum(*study, "--batch-size", 8).err
+    answer = gradsum(*study, "--batch-size", 16)
+    said = "--compare a.json: nothing can be compared: it has no such batch, micro-batch and number of workers"
+    assert answer.err.splitlines()[0] == said
+    found = json.loads(Path("a.json").read_text())
+    Path("a.json").write_text(json.dumps(found | {"machine": found["machine"] | {"processor": "Z80"}}))
+    answer = gradsum(*study, "--batch-size", 8)
+    assert answer.err.startswith("--compare a.json: it is of another machine: processor Z80, here ")
+    assert all(row["before"] for row in table(answer)), "it is compared all the same"
+
+
+def test_the_usual_ones_may_be_named(gradsum: Gradsum, calls: Calls) -> None:
+    study = ("bench", "--workers", 1, "--rounds", 1, "--batch-size", 8)
+    assert gradsum(*study, "--save", "a.json").code == 0
+    for named in (("--model", "letters"), ("--data", "letters"), ("--model", "letters", "--data", "letters")):
+        assert gradsum(*study, *named, "--compare", "a.json", "--save", "b.json").code == 0
+        assert gradsum(*study, "--compare", "b.json").code == 0
+
+
+def test_a_result_of_another_version(gradsum: Gradsum, calls: Calls) -> None:
+    Path("a.json").write_text('{"format": 2, "rows": []}')
+    answer = gradsum("bench", "--compare", "a.json")
+    assert (answer.code, answer.out, calls) == (2, "", [])
+    assert answer.err == "gradsum: --compare a.json has format 2, and this version reads 1: measure again\n"
+
+
+@pytest.mark.parametrize("text", ["", "[" * 200_000, "[]", "{}", '{"format": 1, "rows": [{}]}', '{"format": "2"}'])
 def test_what_is_no_result_is_not_compared_with(gradsum: Gradsum, calls: Calls, text: str) -> None:
     Path("a.json").write_text(text)
     answer = gradsum("bench", "--compare", "a.json")

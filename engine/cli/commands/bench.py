@@ -83,6 +83,8 @@ def _bench(arguments: argparse.Namespace) -> int:
         key = None if arguments.insecure else arguments.key or f"{folder}/key"
         subject = Subject(arguments.model, arguments.data, arguments.on, arguments.bind, arguments.bind and key)
         study = _study(subject, counts, arguments, interrupt, watch)
+        for remark in result_file.remarks(before, {due.case for due in study.plan}) if before else ():
+            _say(f"--compare {arguments.compare}: {remark}")
         complete = follow(study, sys.stderr, interrupt)
     rows = study.rows()
     if before:
