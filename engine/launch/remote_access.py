@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.errors import WorkersError
+from engine.errors import UsageError, WorkersError
 from engine.nn.own.imports import Imported, imported
 from engine.settings import Settings
+from engine.system.interfaces import interfaces
 from engine.wire import Listener
-from engine.wire.address import Address, join, places_to_listen
+from engine.wire.address import EVERYWHERE, Address, join, places_to_listen
 from engine.wire.keys import Keys
 
 ANYWHERE = "tcp://*:0"  # where to listen if workers are placed elsewhere
@@ -26,12 +27,13 @@ class RemoteAccess:
     def listen(self, listener: Listener) -> str:
         """Listen at the first place that is free; return the address, with all our hosts, for workers elsewhere.
 
-        WorkersError if none is.
+        WorkersError if none is, UsageError if their host is another machine's.
         """
         for place in self.places:
             try:
                 bound = listener.bind(str(place.numeric()), self.keys)
             except WorkersError:
+                _check_own(place)
                 if len(self.places) == 1:
                     raise
             else:
@@ -44,6 +46,18 @@ class RemoteAccess:
         key = f"--key {shlex.quote(str(self.file))}" if self.file else "--insecure"
         own = ",".join(_named(module) for module in imported())
         return f"gradsum worker {address} {key}" + (f" --import {own}" if own else "")
+
+
+def _check_own(place: Address) -> None:
+    """Raise UsageError for a host, where it could not be listened, that no network interface of this machine has."""
+    host, own = place.numeric().host, interfaces()
+    if place.host in EVERYWHERE or "%" in host or place.is_loopback() or host in {one.host for one in own}:
+        return
+    raise UsageError(
+        f"cannot listen at {place}: this machine has no such address, but "
+        f"{', '.join(f'{one.host} ({one.name})' for one in own)}; "
+        f"tcp://*:{place.port} is all of them"
+    )
 
 
 def _named(module: Imported) -> str:

@@ -58,7 +58,8 @@ class BoundSocket:
             self.socket.bind(address)
         except zmq.ZMQError as error:
             self._close_sockets()
-            raise WorkersError(f"cannot listen at {address}: {error}") from None
+            why = zmq.strerror(error.errno) if error.errno else error  # its own text has the address again
+            raise WorkersError(f"cannot listen at {address}: {why}") from None
         self.address = self.socket.getsockopt_string(zmq.LAST_ENDPOINT)
         self._limits = ConnectionLimits(path_or_port(self.address), self._largest, clock)
 

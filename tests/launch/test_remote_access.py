@@ -7,7 +7,7 @@ from typing import cast
 
 import pytest
 
-from engine.errors import WorkersError
+from engine.errors import UsageError, WorkersError
 from engine.launch.remote_access import _named, remote_access_for
 from engine.nn.own.imports import Imported
 from engine.settings import Settings
@@ -43,6 +43,28 @@ def test_a_range_without_a_free_port(tmp_path: Path) -> None:
                 WorkersError, match=f"tcp://127.0.0.1:{port} to {port + 1}: no port of the range is free"
             ):
                 access.listen(listener)
+
+
+@pytest.mark.parametrize("ports", ["5000", "5000-5002"])
+def test_the_address_of_another_machine(tmp_path: Path, ports: str) -> None:
+    access = remote_access_for(Settings(bind=f"tcp://192.0.2.7:{ports}"), tmp_path)
+    assert access is not None
+    with Listener("tcp://127.0.0.1:0", 1000) as listener, pytest.raises(UsageError) as caught:
+        access.listen(listener)
+    said = str(caught.value)
+    assert said.startswith("cannot listen at tcp://192.0.2.7:5000: this machine has no such address, but ")
+    assert said.endswith("; tcp://*:5000 is all of them")
+    assert "127.0.0.1 (lo)" in said
+
+
+def test_an_address_that_is_taken_is_named_once(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken, Listener("tcp://127.0.0.1:0", 1000) as listener:
+        address = f"tcp://127.0.0.1:{taken.getsockname()[1]}"
+        access = remote_access_for(Settings(bind=address), tmp_path)
+        assert access is not None
+        with pytest.raises(WorkersError) as caught:
+            access.listen(listener)
+    assert str(caught.value) == f"cannot listen at {address}: Address already in use"
 
 
 def test_workers_that_are_placed_join_anywhere(tmp_path: Path) -> None:
