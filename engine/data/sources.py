@@ -116,10 +116,10 @@ def _load_text(source: str, options: Options, folders: Sequence[Path] | None) ->
         options.check_unused(source)
         return load_idx(path.parent, sets_in(path.parent), path.name)
     close = difflib.get_close_matches(source.lower(), NAMES, n=1)
-    hint = f"did you mean {close[0]}? " if close else ""
+    near = f"; did you mean {close[0]}? It" if close else "; it"
     raise DataError(
-        f"no data set {source!r}: {hint}It must be one of {', '.join(NAMES)}, or the path of a folder of pictures or "
-        "of IDX files, or of a .csv, .parquet or .npz file"
+        f"no data set, file or folder {source!r}{near} must be one of {', '.join(NAMES)}, or the path of a folder of "
+        "pictures or of IDX files, or of a .csv, .parquet or .npz file"
     )
 
 

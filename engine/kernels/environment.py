@@ -4,8 +4,18 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from engine.errors import SettingsError
+
 BACKEND = "GRADSUM_BACKEND"
 SLOW = "GRADSUM_ALLOW_SLOW"  # "1": a processor without fused multiply-add may compute
+
+
+def slow_allowed() -> bool:
+    """Return whether the environment lets such a processor compute; SettingsError for what is neither yes nor no."""
+    text = os.environ.get(SLOW) or "0"
+    if text not in ("0", "1"):
+        raise SettingsError(f"{SLOW} must be 1, or 0 as if it were not set, got {text!r:.60}")
+    return text == "1"
 
 
 @contextmanager

@@ -22,6 +22,7 @@ from engine.nn.layers import (
 )
 from engine.nn.loss_options import CROSS_ENTROPY, SQUARED_ERROR
 from engine.nn.model import Model, model_from
+from engine.system.spelling import hint
 from engine.system.toml import read_toml
 
 
@@ -91,13 +92,14 @@ def load_model(name: str, shape: Shape, outputs: int, values: bool = False) -> M
         try:
             return replace(BUILT_IN[name](shape, outputs), loss=loss)
         except ModelError as error:
-            hint = "the built-in model for features is mlp"
+            advice = "the built-in model for features is mlp"
             if len(shape) > 1:
-                hint = "mlp, resnet8 and vgg7 take images of any size, and --size makes pictures larger"
-            raise ModelError(f"{name}: {error}; {hint}") from None
+                advice = "mlp, resnet8 and vgg7 take images of any size, and --size makes pictures larger"
+            raise ModelError(f"{name}: {error}; {advice}") from None
     path = Path(name)
     if not path.exists():
-        raise ModelError(f"no model {name!r}: use {', '.join(BUILT_IN)}, or the path of a TOML file")
+        near = hint(name, BUILT_IN)
+        raise ModelError(f"no model or file {name!r}: use {', '.join(BUILT_IN)}, or the path of a TOML file{near}")
     read = read_toml(path, ModelError, str(path))
     try:
         return model_from({"shape": list(shape), "loss": loss} | read)

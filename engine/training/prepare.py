@@ -10,13 +10,14 @@ from engine import checkpoint as checkpoints
 from engine.checkpoint import Checkpoint, RunState
 from engine.compute.evaluator import NO_AUGMENTATION
 from engine.compute.tally import MAX_TALLIED
-from engine.data import Dataset, Measure, load
+from engine.data import Dataset, Measure, cache_limit, load
 from engine.data.augmentation import augmentation_of
 from engine.data.cache import store
 from engine.data.collection import Progress
 from engine.data.read_options import ReadOptions
 from engine.data.sources import full_path, is_there
 from engine.errors import DataError, ModelError, SettingsError
+from engine.kernels.environment import slow_allowed
 from engine.nn.built_in import default_name, load_model
 from engine.nn.frozen import frozen_layers
 from engine.nn.loss_options import CROSS_ENTROPY
@@ -66,7 +67,12 @@ def begin_or_resume(resume: Path | None, out: Path | None) -> tuple[Path | None,
 
 
 def choose_settings(given: Mapping[str, Any], earlier: Checkpoint | None = None) -> Settings:
-    """Return the settings: what was given, over those of the checkpoint that is continued, over the defaults."""
+    """Return the settings: what was given, over those of the checkpoint that is continued, over the defaults.
+
+    SettingsError also for variables of the environment that are only read later: not before much was done for nothing.
+    """
+    cache_limit.limit()
+    slow_allowed()
     if earlier is None:
         settings = Settings.build(dict(given))
     else:

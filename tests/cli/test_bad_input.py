@@ -83,9 +83,9 @@ def trained(gradsum: Gradsum) -> Path:
         ("train --dropout 1", ("dropout must be a number of at least 0 and below 1, got 1",)),
         ("train --beta1 1", ("beta1 must be a number of at least 0 and below 1, got 1",)),
         ("train --optimizer adma", (f"optimizer must be one of {', '.join(OPTIMIZERS)}, got 'adma'",)),
-        ("train --data leters", ("no data set 'leters'", "did you mean letters?", "emnist-letters")),
-        ("train --data missing.npz", ("no data set 'missing.npz'",)),
-        ("train --model nosuch --data data.npz", ("no model 'nosuch'", "letters, mlp, lenet, resnet8, vgg7")),
+        ("train --data leters", ("no data set, file or folder 'leters'", "did you mean letters?", "emnist-letters")),
+        ("train --data missing.npz", ("no data set, file or folder 'missing.npz'",)),
+        ("train --model nosuch --data data.npz", ("no model or file 'nosuch'", "letters, mlp, lenet, resnet8, vgg7")),
         ("train --config missing.toml", ("missing.toml cannot be read: No such file",)),
         ("train --config .", ("--config . cannot be read: Is a directory",)),
         ("train --resume nowhere", ("there is no checkpoint file nowhere",)),
@@ -106,6 +106,20 @@ def trained(gradsum: Gradsum) -> Path:
 def test_arguments(refused: Refused, arguments: str, texts: tuple[str, ...]) -> None:
     save_data()
     refused(*arguments.split(), texts=texts)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("GRADSUM_CACHE_GB", "x", "GRADSUM_CACHE_GB must be a number of gigabytes, 0 or more, got 'x'"),
+        ("GRADSUM_ALLOW_SLOW", "maybe", "GRADSUM_ALLOW_SLOW must be 1, or 0 as if it were not set, got 'maybe'"),
+    ],
+)
+def test_the_environment_is_looked_at_first(
+    refused: Refused, monkeypatch: pytest.MonkeyPatch, name: str, value: str, said: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    refused("train", "--data", "missing.npz", texts=(said,))
 
 
 def test_data_that_is_not_on_the_machine(refused: Refused, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -110,7 +110,7 @@ def test_built_in_models_fit_the_shape_and_the_classes(gradsum: Gradsum, name: s
     ("arguments", "said"),
     [
         ("", "required: MODEL"),
-        ("lettres", "no model 'lettres': use letters, mlp, lenet"),
+        ("lettres", "no model or file 'lettres': use letters, mlp, lenet"),
         ("letters --microbatch 0", "microbatch must be a whole number from 1 to 4096, got 0"),
         ("letters --microbatch 99999999999", "microbatch must be a whole number from 1 to 4096, got 99999999999"),
         ("letters --classes 0", "features must be a whole number from 1 to 1048576, got 0"),

@@ -79,7 +79,7 @@ def test_of_all_six_in_one_folder_one_is_chosen() -> None:
         load("gzip")
     for split in SPLITS:
         assert load(f"gzip/emnist-{split}").name == f"emnist-{split}"
-    with pytest.raises(DataError, match="no data set 'gzip/emnist-byclas'"):
+    with pytest.raises(DataError, match="no data set, file or folder 'gzip/emnist-byclas'"):
         load("gzip/emnist-byclas")
 
 

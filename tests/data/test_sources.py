@@ -97,12 +97,12 @@ def test_debian_has_fashion(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("name", "meant"), [("leters", "letters"), ("MNIST", "mnist"), ("fashion_mnist", "fashion-")])
 def test_a_misspelt_name_is_put_right(name: str, meant: str) -> None:
-    with pytest.raises(DataError, match=f"no data set '{name}': did you mean {meant}"):
+    with pytest.raises(DataError, match=f"no data set, file or folder '{name}'; did you mean {meant}"):
         load(name)
 
 
 def test_a_strange_name_gets_the_list() -> None:
-    with pytest.raises(DataError, match="no data set 'qqq': It must be one of letters, mnist,"):
+    with pytest.raises(DataError, match="no data set, file or folder 'qqq'; it must be one of letters, mnist,"):
         load("qqq")
 
 

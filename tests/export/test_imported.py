@@ -170,7 +170,7 @@ MEAN = r"--mean must be at most 3\.4e\+38, the range of float32, got"
 
 @pytest.mark.parametrize(("asked", "error", "said"), [
     ({}, UsageError, "does not say of which model: also give --model"),
-    ({"model": "none.toml"}, ModelError, "no model 'none.toml'"),
+    ({"model": "none.toml"}, ModelError, "no model or file 'none.toml'"),
     ({"model": "net.toml", "classes": tuple("abcdef")}, SettingsError, "6 names are given for classes, the model"),
     ({"model": "net.toml", "classes": tuple("abcd")}, SettingsError, "has 5 outputs: name each of them"),
     ({"model": "net.toml", "classes": ("a",)}, SettingsError, "a name is given for classes, the model has 5 outputs"),

@@ -144,7 +144,7 @@ def test_models_from_files(tmp_path: Path) -> None:
     path.write_text("layers = [")
     with pytest.raises(ModelError, match="is not valid TOML"):
         load_model(str(path), (4, 5, 1), 3)
-    with pytest.raises(ModelError, match="no model 'resnet': use letters, mlp, lenet, resnet8, vgg7, or the path"):
+    with pytest.raises(ModelError, match=r"no model or file 'resnet': use letters, .*; did you mean 'resnet8'"):
         load_model("resnet", (4, 5, 1), 3)
 
 

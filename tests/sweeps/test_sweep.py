@@ -378,7 +378,7 @@ def test_what_a_resumed_sweep_may_not_change(options: dict[str, Any], error: typ
         ({"over": {"epsilon": "1e-50,1e-8"}}, SettingsError, "Adam: epsilon must be from .* got 1e-50"),
         ({"name": "7"}, SettingsError, "name must be printable text"),
         ({"sampler": "grid"}, SettingsError, "a grid needs to know how many values of 0.0001:0.1:log to try"),
-        ({"model": None, "over": {"model": "mlp,nope"}}, UsageError, "no model 'nope': use letters"),
+        ({"model": None, "over": {"model": "mlp,nope"}}, UsageError, "no model or file 'nope': use letters"),
         ({"model": "lenet"}, UsageError, "does not fit|smaller than|kernel"),
         ({"batchsize": 3}, SettingsError, "no setting 'batchsize'; did you mean 'batch_size'"),
     ],

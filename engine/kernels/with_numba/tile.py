@@ -8,7 +8,7 @@ from llvmlite import binding
 from numba.core.registry import cpu_target
 
 from engine.errors import SettingsError
-from engine.kernels.environment import SLOW
+from engine.kernels.environment import slow_allowed
 
 VARIABLE = "GRADSUM_TILE"
 
@@ -43,7 +43,7 @@ def choose() -> Tile:
 
     SettingsError for another value, and as `tile_for`.
     """
-    best = tile_for(*processor(), allow_slow=os.environ.get(SLOW) == "1")
+    best = tile_for(*processor(), allow_slow=slow_allowed())
     named = os.environ.get(VARIABLE)
     return _parse(named) if named else best
 
