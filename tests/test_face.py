@@ -12,7 +12,9 @@ from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 from threading import Event
+from typing import Any
 
+import numpy as np
 import pytest
 
 import engine
@@ -50,6 +52,39 @@ def said(*command: object, path: object = "") -> str:
     done = run(*command, path=path)
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+untyped: Any = gradsum
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda: untyped.Model((untyped.Dense,)), "layer 1 must be a layer, such as Dense(10), got the class Dense"),
+        (lambda: untyped.Model((untyped.Flatten(), 3)), "layer 2 must be a layer, such as Dense(10), got 3"),
+        (lambda: untyped.Model(untyped.Dense(3)), "a model has a list of layers, such as (Flatten(), Dense(10)), got"),
+        (lambda: untyped.train(name=3), "name must be text, got 3"),
+        (lambda: untyped.train(reporter=3), "reporter must be a Reporter(), got 3"),
+        (lambda: untyped.train(reporter=untyped.Reporter), "reporter must be a Reporter(), got <class"),
+        (lambda: untyped.train(settings=3), "settings must be Settings(...), got 3; single ones are arguments by name"),
+        (lambda: untyped.train(import_=3), "import_ takes modules, or their names or files, got 3"),
+        (lambda: untyped.train(import_=[3]), "import_ takes modules, or their names or files, got [3]"),
+        (lambda: untyped.train(db=3), "db must be a path, got 3"),
+        (lambda: untyped.train(resume=3), "resume must be a path, got 3"),
+        (lambda: untyped.sweep(3), "over must have values by setting, as {'lr': '1e-4:1e-1:log'} has, got 3"),
+        (lambda: untyped.sweep({"lr": "1,2"}, reporter=untyped.Reporter()), "reporter must be a SweepReporter(), got"),
+        (lambda: untyped.sweep({"lr": "1,2"}, out=3), "out must be a path, got 3"),
+        (lambda: untyped.lr_find(low="a"), "low must be a number, got 'a'"),
+        (lambda: untyped.lr_find(high=()), "high must be a number, got ()"),
+        (lambda: untyped.lr_find(steps="x"), "steps must be a whole number from 1 to 1099511627776, got 'x'"),
+        (lambda: untyped.lr_find(reporter=3), "reporter must be a Reporter(), got 3"),
+        (lambda: untyped.Split(3, 4), "the inputs of a Split must be an array of numpy, got 3"),
+        (lambda: untyped.Split(np.zeros((2, 3), np.float32), [0, 1]), "the targets of a Split must be an array"),
+    ],
+)
+def test_what_is_of_another_type_is_refused_in_words(call: Callable[[], object], said: str) -> None:
+    with pytest.raises(gradsum.GradsumError, match=re.escape(said)):
+        call()
 
 
 @pytest.mark.parametrize("module", [gradsum, engine])

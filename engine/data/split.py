@@ -25,6 +25,9 @@ class Split:
     """
 
     def __init__(self, inputs: Inputs, targets: Targets) -> None:
+        for name, array in (("inputs", inputs), ("targets", targets)):
+            if not isinstance(array, np.ndarray):
+                raise DataError(f"the {name} of a Split must be an array of numpy, got {array!r:.60}")
         self._inputs = _native(inputs)
         self._targets = _native(targets)
         self._rows: Numbers | None = None  # of `_inputs`, where this is only some of them

@@ -25,7 +25,11 @@ def with_dropout_before_activations(layers: Layers, rate: float) -> Layers:
 
 
 def named(layers: Layers) -> Layers:
-    """Give a name to every layer that has none, those within others included; ModelError when two share one."""
+    """Give a name to every layer that has none, those within others included.
+
+    ModelError when two share one, or for what is no list of layers.
+    """
+    _check_layers(layers)
     if not layers:
         raise ModelError("a model needs at least one layer")
     for number, outer in enumerate(layers, 1):
@@ -47,6 +51,15 @@ def named(layers: Layers) -> Layers:
         return tuple(out)
 
     return given(layers)
+
+
+def _check_layers(layers: object) -> None:
+    if not isinstance(layers, list | tuple):
+        raise ModelError(f"a model has a list of layers, such as (Flatten(), Dense(10)), got {layers!r:.60}")
+    for number, layer in enumerate(layers, 1):
+        if not isinstance(layer, Layer):
+            called = f"the class {layer.__name__}, not a layer" if isinstance(layer, type) else f"{layer!r:.60}"
+            raise ModelError(f"layer {number} must be a layer, such as Dense(10), got {called}")
 
 
 def _free(prefix: str, taken: list[str]) -> Iterator[str]:

@@ -67,6 +67,8 @@ def space_of(over: Mapping[str, str]) -> Space:
 
 def written(given: Mapping[str, str | Sequence[Value]]) -> dict[str, str]:
     """Return in text what may be given as a sequence of values, by the names of settings; SettingsError for others."""
+    if not isinstance(given, Mapping):
+        raise SettingsError(f"over must have values by setting, as {{'lr': '1e-4:1e-1:log'}} has, got {given!r:.60}")
     over = {}
     for option, values in given.items():
         name = option.replace("-", "_")

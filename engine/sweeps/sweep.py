@@ -11,7 +11,7 @@ from engine.data.read_options import ReadOptions
 from engine.nn.model import Model
 from engine.nn.optimizers import Optimizer
 from engine.nn.own.imports import Modules, importing
-from engine.settings import Settings, SettingsDict, given_settings
+from engine.settings import Settings, SettingsDict, given_settings, paths_given
 from engine.sweeps.plan import Plan, SweepRequest, begin_sweep, resume_sweep
 from engine.sweeps.report import SweepReporter, SweepResult
 from engine.sweeps.side_by_side import Calls, ConcurrentReporter, run_calls
@@ -20,6 +20,7 @@ from engine.sweeps.trials import Trials
 from engine.system.terminal import ProgressLine
 from engine.training.prepare import Request
 from engine.training.process import TrainingProcess
+from engine.training.reporter import checked_reporter
 
 
 def sweep(
@@ -56,7 +57,7 @@ def sweep(
     name of a sweep in `db` to continue, with other trials, workers or reporter at most. The rest is as for `train`,
     errors included, for all trials. A trial that diverges is not an error.
     """
-    db, out = (None if path is None else Path(path) for path in (db, out))
+    db, out = paths_given(db=db, out=out)
     given = given_settings(settings, optimizer, {key: value for key, value in options.items() if value is not None})
     read = ReadOptions(size, skip_unreadable, columns, None if classes is None else tuple(classes), target_column, task)
     asked = Request(model, data, db, out, None, name, given, read)
@@ -71,7 +72,7 @@ def _plan(request: SweepRequest, process: TrainingProcess) -> Plan:
 
 
 def _sweep(request: SweepRequest, given: SweepReporter | None) -> SweepResult:
-    reporter = given or SweepReporter()
+    reporter = checked_reporter(given, SweepReporter)
     with ProgressLine(None if given else sys.stderr) as line, TrainingProcess(reporter, line=line) as process:
         reporter.status("preparing data and model")
         plan = _plan(request, process)

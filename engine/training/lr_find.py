@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from numbers import Real
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -12,11 +13,11 @@ from engine.nn.optimizers import Optimizer
 from engine.nn.own.imports import Modules, importing
 from engine.nn.parameters import FLOAT_MAX, FLOAT_MIN
 from engine.nn.schedule import Rising
-from engine.settings import SettingsDict, settings_of
+from engine.settings import Settings, SettingsDict, paths_given, settings_of
 from engine.training.defaults import LR_HIGH, LR_LOW, LR_STEPS
 from engine.training.forwarding import ForwardingReporter
 from engine.training.prepare import Request
-from engine.training.reporter import Reporter
+from engine.training.reporter import Reporter, checked_reporter
 from engine.training.run import Run
 from engine.training.train import train_request
 
@@ -113,9 +114,10 @@ def lr_find(
     if optimizer is not None:
         given |= settings_of(optimizer)
         given.pop("lr", None)
-    db, out = (None if path is None else Path(path) for path in (db, out))
+    db, out = paths_given(db=db, out=out)
+    request = Request(model, data, db, out, name="lr-find", settings=given)
     with importing(import_):
-        return find(Request(model, data, db, out, name="lr-find", settings=given), low, high, reporter or Reporter())
+        return find(request, low, high, checked_reporter(reporter, Reporter))
 
 
 def find(request: Request, low: float, high: float, reporter: Reporter) -> LrFinding:
@@ -143,9 +145,12 @@ def _rising(settings: Mapping[str, Any], low: float, high: float) -> Rising:
     for name in FIXED:
         if settings.get(name):
             raise SettingsError(f"lr-find tries learning rates in one short run: leave --{name.replace('_', '-')} out")
+    for name, rate in (("low", low), ("high", high)):
+        if not isinstance(rate, Real):
+            raise SettingsError(f"{name} must be a number, got {rate!r:.60}")
     if not (math.isfinite(high) and FLOAT_MIN <= low < high <= FLOAT_MAX):
         raise SettingsError(f"lr-find goes from --low up to --high, both above 0, got {low:g} and {high:g}")
-    steps = settings.get("steps") or LR_STEPS
+    steps = Settings(steps=settings.get("steps")).steps or LR_STEPS
     if steps < 2:
         raise SettingsError(f"steps must be at least 2 for lr-find, got {steps}")
     return Rising(low, high, steps)

@@ -156,6 +156,8 @@ def variant(base: Run, identity: str, settings: Settings, model: Model, model_na
 
 def checked_name(name: str | None) -> str | None:
     """Return `name`; SettingsError unless it can be told apart from the number of a run, and be printed."""
+    if not isinstance(name, str | None):
+        raise SettingsError(f"name must be text, got {name!r:.60}")
     if name is not None and (not name.strip() or name.isdecimal() or len(name) > MAX_NAME or not name.isprintable()):
         raise SettingsError(
             f"name must be printable text, at most {MAX_NAME} characters, and not a number, got {name!r:.60}"

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from engine.data.measure import Measure
+from engine.errors import SettingsError
 
 if TYPE_CHECKING:  # a reporter is there before anything slow is imported
     from collections.abc import Sequence
@@ -208,3 +209,13 @@ class Reporter:
 
     def ended(self) -> None:
         """Report that there will be no more steps, for any reason."""
+
+
+Kind = TypeVar("Kind", bound=Reporter)
+
+
+def checked_reporter(given: Kind | None, kind: type[Kind]) -> Kind:
+    """Return the reporter that was given, or one that says nothing; SettingsError for what is none of this kind."""
+    if not isinstance(given, kind | None):
+        raise SettingsError(f"reporter must be a {kind.__name__}(), got {given!r:.60}")
+    return kind() if given is None else given

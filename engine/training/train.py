@@ -13,12 +13,12 @@ from engine.errors import run_in_progress
 from engine.nn.model import Model
 from engine.nn.optimizers import Optimizer
 from engine.nn.own.imports import Modules, importing
-from engine.settings import Settings, SettingsDict, given_settings
+from engine.settings import Settings, SettingsDict, given_settings, paths_given
 from engine.system.collector import loading
 from engine.system.terminal import ProgressLine
 from engine.training.prepare import Request, begin_or_resume, choose_settings, prepare
 from engine.training.process import ABORTS, TrainingProcess
-from engine.training.reporter import Reporter, Result
+from engine.training.reporter import Reporter, Result, checked_reporter
 from engine.training.run import Run
 from engine.training.state import state_of
 from engine.training.storage import known_folder
@@ -57,7 +57,7 @@ def train(
     shapes fit; `name`: the run's, in the records. `import_`: modules, or their names or files, with own layers, losses.
     """
     given = given_settings(settings, optimizer, options)
-    db, out, resume, from_ = (None if path is None else Path(path) for path in (db, out, resume, from_))
+    db, out, resume, from_ = paths_given(db=db, out=out, resume=resume, from_=from_)
     named = None if classes is None else tuple(classes)
     resume, out = begin_or_resume(resume, out) if or_begin else (resume, out)
     reading = ReadOptions(size, skip_unreadable, columns, named, target_column, task)
@@ -72,7 +72,7 @@ def _unchanged(run: Run) -> Run:
 
 def train_request(request: Request, given: Reporter | None, change: Callable[[Run], Run] = _unchanged) -> Result:
     """Train as was asked for; `change` may change the run that comes of it."""
-    reporter = given or Reporter()
+    reporter = checked_reporter(given, Reporter)
     with (
         ExitStack() as hint,
         ProgressLine(None if given else sys.stderr) as line,

@@ -62,7 +62,10 @@ def imported() -> tuple[Imported, ...]:
 def _listed(asked: str | Path | ModuleType | Sequence[str | Path | ModuleType]) -> Sequence[str | Path | ModuleType]:
     if isinstance(asked, str):
         return asked.split(",")
-    return [asked] if isinstance(asked, Path | ModuleType) else asked
+    found = [asked] if isinstance(asked, Path | ModuleType) else asked
+    if not isinstance(found, Sequence) or not all(isinstance(one, str | Path | ModuleType) for one in found):
+        raise SettingsError(f"import_ takes modules, or their names or files, got {asked!r:.60}")
+    return found
 
 
 def _import(source: Source) -> None:
