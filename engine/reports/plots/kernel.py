@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from engine.records import Run
 from engine.reports.plots import titles
-from engine.reports.plots.style import DIVERGING, GREY, NINE, limit_of, new_figure
+from engine.reports.plots.style import DIVERGING, GREY, NINE, limit_of, marks, new_figure
 
 Floats = NDArray[np.float64]
 Values = NDArray[np.float32]
@@ -38,7 +38,7 @@ def draw(
     left, right = figure.subfigures(1, 2, width_ratios=[5.2, 1], squeeze=False)[0]
     above, below = left.subplots(2, 1, sharex=True)
     colours = _colours(values.shape[1])
-    style = {"marker": "o", "markersize": 3.0} if len(steps) < 40 else {}
+    style = marks(len(steps))
     moved, slopes = centred(values), np.where(np.isfinite(gradients), gradients, np.nan)
     for k, colour in enumerate(colours):
         above.plot(steps, moved[:, k], color=colour, linewidth=1.3, **style)

@@ -4,11 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from engine.records import Run
 from engine.reports.plots import titles
-from engine.reports.plots.style import COLOURS, GREY, new_figure
+from engine.reports.plots.style import COLOURS, GREY, marks, new_figure
 
 Floats = NDArray[np.float64]
 
@@ -39,7 +40,8 @@ def draw(run: Run, norms: list[Norms]) -> Figure:
     for norm in norms:
         layer, _, array = norm.name.partition(".")
         number = layers.index(layer)
-        style = {"linestyle": "--" if array == "bias" else "-", "linewidth": 0.9 if array == "bias" else 1.6}
+        thin = {"linestyle": "--", "linewidth": 0.9, "markerfacecolor": "white"}
+        style = marks(len(norm.steps)) | (thin if array == "bias" else {"linewidth": 1.6})
         for axes, series in zip(panels, (norm.values, norm.gradients, norm.ratio), strict=True):
             shown = np.where((series > 0) & np.isfinite(series), series, np.nan)  # a logarithm has no place for 0
             axes.plot(norm.steps, shown, color=COLOURS[number % len(COLOURS)], label=norm.name, **style)
@@ -47,5 +49,6 @@ def draw(run: Run, norms: list[Norms]) -> Figure:
         axes.set(yscale="log", ylabel=name)
     panels[2].axhline(1e-3, color=GREY, linewidth=0.8, linestyle=":")
     panels[2].set_xlabel("batches")
+    panels[2].xaxis.set_major_locator(MaxNLocator(integer=True))
     figure.legend(handles=panels[0].get_legend_handles_labels()[0], loc="outside right center")
     return figure

@@ -25,6 +25,7 @@ NINE = ("#332288", "#88CCEE", "#117733", "#999933", "#DDCC77", "#CC6677", "#8822
 GREY = "#808080"
 DIVERGING = "RdBu_r"  # symmetric about zero
 SEQUENTIAL = "cividis"
+_FEW = 40  # points of a line: fewer are seen each
 
 _STYLE: dict[str, Any] = {
     "axes.axisbelow": True,
@@ -90,6 +91,11 @@ def limit_of(values: NDArray[np.float32], percentile: float = 100) -> float:
     """Return the percentile of the finite magnitudes, 1 where there is none above 0: a scale for any values."""
     finite = np.abs(values[np.isfinite(values)])
     return (float(np.percentile(finite, percentile)) if finite.size else 0.0) or 1.0
+
+
+def marks(count: int) -> dict[str, Any]:
+    """Return how to mark each of `count` points of a line: where there are few, and one alone would make no line."""
+    return {"marker": "o", "markersize": 3.0} if count < _FEW else {}
 
 
 def percent_axis(axes: Axes) -> None:
