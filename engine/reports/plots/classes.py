@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
+from engine.reports.plots.lettering import literal
 from engine.reports.plots.style import COLOURS, new_figure
-from engine.reports.plots.titles import literal
 
 _ROW = 0.24  # inches for a class
 

@@ -1,6 +1,7 @@
 """What a network takes for what: its confusion matrix, and the images that it was most wrong about."""
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import ceil
 
@@ -8,17 +9,22 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure, SubFigure
+from matplotlib.image import AxesImage
 from numpy.typing import NDArray
 
 from engine.data import Dataset, Split
+from engine.reports.plots.lettering import fitted, literal, width
 from engine.reports.plots.style import GREY, new_figure
-from engine.reports.plots.titles import literal
 from engine.reports.text import data_name
 
 MISTAKES = 24  # images shown at most
 NOTHING = -1  # what was said by outputs that are not finite: no class
 _COLUMNS = 4
 _WRITTEN = 40  # up to so many classes there is room to write the numbers
+_NAMED = 47  # rows and columns that there is room to name
+_NAME = 90.0  # points of a name at the matrix, which longer ones would squeeze
+_TILE = 86.0  # points of a title between those of its neighbours
+_TITLE = 8.0  # size of a title
 
 
 @dataclass(frozen=True)
@@ -78,7 +84,6 @@ def draw(found: Answers, images: NDArray[np.uint8] | None, classes: Sequence[str
     Without images there are only numbers. Images with 3 or 4 channels are shown in colour, of others the mean over the
     channels.
     """
-    classes = [literal(name) for name in classes]
     right = int((found.said == found.truth).sum())
     total = len(found.truth)
     score = f"{right:,} of {total:,} right ({100 * right / total:.2f} %)"
@@ -99,11 +104,11 @@ def _draw_matrix(part: SubFigure, found: Answers, classes: Sequence[str]) -> Non
     axes = part.subplots()
     diagonal = np.eye(len(counts), dtype=bool)
     wrong = np.where(diagonal, 0, counts)
-    norm = LogNorm(1, max(int(wrong.max()), 2))
+    most = int(wrong.max())
+    norm = LogNorm(1, max(most, 2))
     axes.imshow(np.ma.masked_where(~diagonal, np.ones(counts.shape)), cmap="Greys", vmin=0, vmax=6)
     colours = axes.imshow(np.ma.masked_equal(wrong, 0), cmap="YlOrRd", norm=norm)
-    axes.set_xticks(range(len(classes)), classes, rotation=90 if max(map(len, classes)) > 2 else 0)
-    axes.set_yticks(range(len(classes)), classes)
+    _name_classes(axes, classes)
     axes.set_xticks(np.arange(len(classes) + 1) - 0.5, minor=True)
     axes.set_yticks(np.arange(len(classes) + 1) - 0.5, minor=True)
     axes.grid(visible=False)
@@ -112,8 +117,32 @@ def _draw_matrix(part: SubFigure, found: Answers, classes: Sequence[str]) -> Non
     axes.set(xlabel="said", ylabel="true", title="number of mistakes; on the diagonal, percent read rightly")
     if len(classes) <= _WRITTEN:
         _write_numbers(axes, counts, np.bincount(found.truth, minlength=len(classes)), norm)
-    else:
-        part.colorbar(colours, ax=axes, shrink=0.6, label="mistakes", pad=0.02)
+    elif most:
+        _colour_bar(part, axes, colours, most)
+
+
+def _name_classes(axes: Axes, classes: Sequence[str]) -> None:
+    """Name the rows and the columns: every 2nd, 5th, 10th ... class where all would lie over each other."""
+    every = next(step for step in _steps() if len(classes) <= step * _NAMED)
+    shown = range(0, len(classes), every)
+    size = min(9.5, 290 / len(shown))
+    names = [fitted(classes[number], _NAME, size) for number in shown]
+    upright = max(len(classes[number]) for number in shown) > 2
+    axes.set_xticks(shown, names, rotation=90 if upright else 0, fontsize=size)
+    axes.set_yticks(shown, names, fontsize=size)
+
+
+def _colour_bar(part: SubFigure, axes: Axes, colours: AxesImage, most: int) -> None:
+    """Say which colour is how many mistakes, in plain numbers."""
+    ticks = list(itertools.takewhile(lambda tick: tick <= max(most, 2), _steps()))
+    bar = part.colorbar(colours, ax=axes, shrink=0.6, label="mistakes", pad=0.02, ticks=ticks)
+    bar.ax.set_yticklabels([f"{tick:,}" for tick in ticks])
+    bar.minorticks_off()
+
+
+def _steps() -> Iterator[int]:
+    """Return 1, 2, 5, 10, 20, 50 and so on."""
+    return (digit * 10**power for power in itertools.count() for digit in (1, 2, 5))
 
 
 def _write_numbers(axes: Axes, counts: NDArray[np.int64], samples: NDArray[np.int64], norm: LogNorm) -> None:
@@ -140,7 +169,10 @@ def _draw_worst(part: SubFigure, found: Answers, images: NDArray[np.uint8], clas
     for axes, number in zip(grid.flat, chosen, strict=False):
         image = images[number]
         axes.imshow(image if image.shape[-1] in (3, 4) else image.mean(axis=-1), cmap="gray", vmin=0, vmax=255)
-        said = "nothing (nan)"
+        truth = classes[found.truth[number]]
+        above = "said nothing (nan)"
         if found.said[number] != NOTHING:
-            said = f"{classes[found.said[number]]} ({100 * found.sure[number]:.0f} %)"
-        axes.set_title(f"said {said}\ntrue {classes[found.truth[number]]}", fontsize=8, pad=2)
+            sure = f" ({100 * found.sure[number]:.0f} %)"
+            room = _TILE - width(f"said {sure}", _TITLE)
+            above = "said " + fitted(classes[found.said[number]], room, _TITLE) + sure
+        axes.set_title(f"{above}\ntrue {fitted(truth, _TILE - width('true ', _TITLE), _TITLE)}", fontsize=_TITLE, pad=2)

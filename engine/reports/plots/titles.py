@@ -3,15 +3,8 @@
 from collections.abc import Sequence
 
 from engine.records import Run
-from engine.reports.text import data_name, shown
-
-
-def literal(text: str) -> str:
-    """Return a name that a person gave so that it is drawn to the letter: no $ begins a formula of matplotlib's.
-
-    Formulas as such cannot be forbidden: the ticks of logarithmic axes are some. What cannot be printed is escaped.
-    """
-    return shown(text).replace("$", r"\$")
+from engine.reports.plots.lettering import literal
+from engine.reports.text import data_name
 
 
 def task(run: Run) -> str:

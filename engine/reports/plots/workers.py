@@ -12,6 +12,7 @@ from engine.errors import RecordsError
 from engine.records import Event, Run, Worker
 from engine.records.history import Curves
 from engine.reports.plots import titles
+from engine.reports.plots.lettering import literal
 from engine.reports.plots.style import COLOURS, GREY, new_figure, unit_of_time
 
 Floats = NDArray[np.float64]
@@ -44,7 +45,7 @@ class Stay:
     @property
     def label(self) -> str:
         """What to write beside what it did."""
-        return titles.literal(f"{self.name} ({self.where})" if self.where else self.name)
+        return literal(f"{self.name} ({self.where})" if self.where else self.name)
 
     @property
     def waiting(self) -> float:

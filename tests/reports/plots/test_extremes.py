@@ -3,10 +3,17 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import RendererAgg
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+from matplotlib.transforms import Bbox
 
 from engine.records import Recorder, RunRow
-from engine.reports.plots import gather, style
+from engine.reports.plots import confusion, gather, style
+from engine.reports.plots.lettering import fitted, width
 from tests.reports.plots.test_figures import SHAPES, statistics
 
 RUN = RunRow("letters", "letters", "sgd", 0.1, 64, 16, 0, 7)
@@ -27,3 +34,44 @@ def test_statistics_of_a_single_step_are_seen() -> None:
     figure, _ = gather.draw_layers(path, None)
     for axes in figure.axes:
         assert {line.get_marker() for line in axes.lines[: len(SHAPES)]} == {"o"}, "one point makes no line"
+
+
+def mistaken(classes: list[str]) -> Figure:
+    """Return the picture of a network that takes each class for the next one."""
+    labels = np.arange(len(classes), dtype=np.int32)
+    found = confusion.answers(np.roll(np.eye(len(classes)), 1, axis=1), labels)
+    figure = confusion.draw(found, np.zeros((len(classes), 4, 4, 1), np.uint8), classes, "t")
+    figure.draw_without_rendering()
+    return figure
+
+
+def boxes(texts: list[Text]) -> list[Bbox]:
+    renderer = RendererAgg(1, 1, 110)
+    return [text.get_window_extent(renderer) for text in texts if text.get_text()]
+
+
+def apart(places: list[Bbox]) -> bool:
+    return not any(a.overlaps(b) for i, a in enumerate(places) for b in places[i + 1 :])
+
+
+@pytest.mark.parametrize("count", [5, 40, 62, 100, 150, 1000])
+def test_names_of_very_many_classes_are_apart(count: int) -> None:
+    matrix: Axes = mistaken([f"class number {k} with a rather long name" for k in range(count)]).axes[0]
+    for labels in (matrix.get_xticklabels(), matrix.get_yticklabels()):
+        assert apart(boxes(labels))
+    assert matrix.get_window_extent().width > 330, "names leave the matrix three inches"
+
+
+@pytest.mark.parametrize("name", ["<b>&dog</b>#1", "W" * 40, "ill", "$x_1$ and $x_2$ and more"])
+def test_titles_of_mistakes_are_apart(name: str) -> None:
+    tiles = [axes for axes in mistaken([f"{name} {k}" for k in range(4)]).axes[1:] if axes.get_title()]
+    assert len(tiles) == 4
+    assert apart(boxes([axes.title for axes in tiles]))
+
+
+def test_a_long_name_keeps_both_its_ends() -> None:
+    assert fitted("short", 90, 8) == "short"
+    long = fitted("a class with quite a long name 17", 90, 8)
+    assert long.startswith("a class")
+    assert long.endswith("17")
+    assert width(long, 8) <= 90

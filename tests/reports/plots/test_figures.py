@@ -404,9 +404,12 @@ def test_many_classes_and_no_mistake_and_colours() -> None:
     images = np.zeros((50, 4, 4, 3), np.uint8)
     figure = confusion.draw(confusion.answers(np.eye(50), labels), images, classes, "t")
     assert not figure.axes[0].texts, "no room for numbers"
-    assert "mistakes" in [axes.get_ylabel() for axes in figure.axes]
+    assert "mistakes" not in [axes.get_ylabel() for axes in figure.axes], "no colours to explain"
     swapped = confusion.answers(np.roll(np.eye(50), 1, axis=1), labels)
-    assert confusion.draw(swapped, images, classes, "t").axes[2].images[0].get_array().shape == (4, 4, 3)  # type: ignore[union-attr]
+    figure = confusion.draw(swapped, images, classes, "t")
+    bar = figure.axes[1]
+    assert (bar.get_ylabel(), [tick.get_text() for tick in bar.get_yticklabels()]) == ("mistakes", ["1", "2"])
+    assert figure.axes[2].images[0].get_array().shape == (4, 4, 3)  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 4, 5])
