@@ -92,8 +92,12 @@ def moved_most(connection: sqlite3.Connection, run: int, name: str) -> int:
 
     Kernels that are no longer finite do not count.
     """
-    first, last = (tensor(connection, run, name, step)[0] for step in ends(connection, run, name))
-    distances = np.linalg.norm((last - first).reshape(first.shape[0] * first.shape[1], -1), axis=1)
+    first, last = (
+        tensor(connection, run, name, step)[0].astype(np.float64)  # squares of float32 may be beyond its range
+        for step in ends(connection, run, name)
+    )
+    with np.errstate(invalid="ignore"):  # infinite less infinite
+        distances = np.linalg.norm((last - first).reshape(first.shape[0] * first.shape[1], -1), axis=1)
     return int(np.where(np.isfinite(distances), distances, -1.0).argmax())
 
 

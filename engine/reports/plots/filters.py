@@ -43,7 +43,7 @@ def draw(run: Run, layer: str, first: tuple[int, Values], last: tuple[int, Value
     both = figure.subplots(1, 2)
     for axes, image, (step, _) in zip(both, images, (first, last), strict=True):
         axes.set_facecolor("#c4c4c4")
-        shown = axes.imshow(image, cmap=DIVERGING, vmin=-limit, vmax=limit)
+        shown = axes.imshow(image.astype(np.float64), cmap=DIVERGING, vmin=-limit, vmax=limit)
         axes.set_title("as initialised (step 1)" if step == 1 else f"at step {step}")
         axes.set_xticks([])
         axes.set_yticks([])

@@ -6,6 +6,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from engine.records import Run
@@ -22,7 +23,7 @@ def centred(values: Values) -> Floats:
     What is not finite, as when training diverges, counts for nothing and is nan.
     """
     known = np.isfinite(values)
-    wide = np.where(known, values.astype(np.float64), 0)
+    wide = np.where(known, values, 0).astype(np.float64)
     mean = wide.sum(axis=0) / np.maximum(known.sum(axis=0), 1)
     return np.where(known, wide - mean, np.nan)
 
@@ -45,6 +46,7 @@ def draw(
         below.plot(steps, slopes[:, k], color=colour, linewidth=0.9, alpha=0.9, **style)
     above.set(ylabel="value less its mean")
     below.set(ylabel="gradient of the batch", xlabel="batches")
+    below.xaxis.set_major_locator(MaxNLocator(integer=True))
     legend, first, last = right.subplots(3, 1)
     _legend(legend, colours, shape)
     limit = limit_of(values[[0, -1]])
@@ -66,14 +68,19 @@ def _legend(axes: Axes, colours: list[Any], shape: tuple[int, int]) -> None:
 
 
 def _kernel(axes: Axes, values: Values, limit: float, title: str) -> None:
-    """Show the kernel as an image with its numbers."""
-    axes.imshow(values, cmap=DIVERGING, vmin=-limit, vmax=limit)
+    """Show the kernel as an image with its numbers; in float64, where no difference of two values overflows."""
+    axes.imshow(values.astype(np.float64), cmap=DIVERGING, vmin=-limit, vmax=limit)
     _bare(axes, (values.shape[0], values.shape[1]), title)
     if values.size > len(NINE):
         return
     for (i, j), value in np.ndenumerate(values):
         colour = "white" if abs(value) > 0.6 * limit else "black"
-        axes.text(j, i, f"{value:.2f}", ha="center", va="center", fontsize=6.5, color=colour)
+        axes.text(j, i, _brief(float(value)), ha="center", va="center", fontsize=6.5, color=colour, clip_on=True)
+
+
+def _brief(value: float) -> str:
+    """Return `value` in few characters, however large it is: a kernel that diverged has values of 27 digits."""
+    return f"{value:.2f}" if abs(value) < 100 else f"{value:.0e}".replace("e+", "e")
 
 
 def _bare(axes: Axes, shape: tuple[int, int], title: str) -> None:

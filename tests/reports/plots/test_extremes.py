@@ -11,10 +11,10 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
-from engine.records import Recorder, RunRow
+from engine.records import Recorder, RunRow, Snapshot, places, reading, snapshots
 from engine.reports.plots import confusion, gather, style
 from engine.reports.plots.lettering import fitted, width
-from tests.reports.plots.test_figures import SHAPES, statistics
+from tests.reports.plots.test_figures import SHAPES, histograms, noise, statistics
 
 RUN = RunRow("letters", "letters", "sgd", 0.1, 64, 16, 0, 7)
 
@@ -75,3 +75,26 @@ def test_a_long_name_keeps_both_its_ends() -> None:
     assert long.startswith("a class")
     assert long.endswith("17")
     assert width(long, 8) <= 90
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("factor", [1e3, 1e26, 3e38])
+def test_a_kernel_of_very_large_values(factor: float) -> None:
+    path = Path("r.db")
+    table = places(SHAPES)
+    with Recorder(path) as records:
+        records.begin(RUN)
+        for step, scale in ((1, 1.0), (2, factor)):
+            ones = {name: np.sign(noise(step, name)[0]) * np.float32(scale) for name in SHAPES}
+            arrays = {table[name]: (array, array) for name, array in ones.items()}
+            records.snapshot(Snapshot(step, arrays, histograms(step, arrays)))
+    with reading(path) as connection:
+        moved = snapshots.moved_most(connection, 1, "c1.filter")
+    figure, _ = gather.draw_kernel(path, None, "c1", moved)
+    for drawn in (figure, gather.draw_filters(path, None, "c1")[0]):
+        style.save(drawn, Path("a.png"))
+    last = figure.axes[-1]
+    assert last.get_window_extent().width > 80, "long numbers leave no room for the kernel"
+    numbers = boxes(list(last.texts))
+    assert len(numbers) == 9
+    assert apart(numbers)
