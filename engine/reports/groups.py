@@ -1,5 +1,6 @@
 """What is known of a run, as people look at it: its scores, and its columns in groups."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -77,6 +78,11 @@ def scores(run: Run) -> Scores:
     if run["best_r2"] is None:
         return Scores(False, run["best_percent"], run["last_percent"])
     return Scores(True, run["best_r2"], run["last_r2"])
+
+
+def samples_of(run: Run) -> str:
+    """Return what the run's samples are called, images or rows: only the sentence on its parts tells."""
+    return "rows" if re.match(r"trains with [\d,]+ rows\b", run["parts"] or "") else "images"
 
 
 def best_checkpoint(run: Run) -> Path | None:

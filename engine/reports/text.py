@@ -139,24 +139,31 @@ def machines(workers: Iterable[tuple[str, str | None, str | None]]) -> str:
 
 
 _VIA = Column("via", lambda row: shown(row["via"]), right=False)
-_WORKERS = (
+_WORKER = (
     Column("worker", lambda row: shown(row["worker"]), right=False),
     Column("host", lambda row: shown(row["host"]), right=False),
+)
+_STAY = (
     Column("pid", lambda row: shown(row["pid"])),
     Column("key", lambda row: shown(row["key"]), right=False),
     Column("place", lambda row: shown(row["place"]), right=False),
     Column("joined", lambda row: " ".join(when(row["joined"])), right=False),
     Column("left", lambda row: " ".join(when(row["left"])), right=False),
-    Column("images", lambda row: number(row["images"], ",")),
-    Column("images/s", lambda row: number(row["images_per_second"], ",.0f")),
-    Column("why it left", lambda row: shown(row["reason"]), right=False),
 )
+_WHY = Column("why it left", lambda row: shown(row["reason"]), right=False)
 
 
-def worker_columns(rows: Iterable[Row]) -> tuple[Column, ...]:
-    """Return the columns of a table of these workers: the relay that one belongs to only where there are relays."""
+def worker_columns(rows: Iterable[Row], unit: str) -> tuple[Column, ...]:
+    """Return the columns of a table of these workers: the relay that one belongs to only where there are relays.
+
+    `unit` is what they computed, images or rows.
+    """
     where = [_VIA] if any(row["via"] for row in rows) else []
-    return (*_WORKERS[:2], *where, *_WORKERS[2:])
+    amounts = (
+        Column(unit, lambda row: number(row["images"], ",")),
+        Column(f"{unit}/s", lambda row: number(row["images_per_second"], ",.0f")),
+    )
+    return (*_WORKER, *where, *_STAY, *amounts, _WHY)
 
 
 EVENTS = (

@@ -64,6 +64,15 @@ def test_sections_pictures_and_numbers() -> None:
     assert found.text.rstrip().endswith("the end")
 
 
+@pytest.mark.parametrize("unit", ["images", "rows"])
+def test_speeds_are_those_of_the_runs_samples(unit: str) -> None:
+    known = run(parts=f"trains with 1,234 {unit}, chooses by the other part, 100; none is left to test with")
+    found = page(RunRecord(known, [], [row("workers", worker="w1", images=6400)], []))
+    other = {"images": "rows", "rows": "images"}[unit]
+    assert found.texts.count(f"{unit}/s") == 2, "in the results, and of the worker"
+    assert f"{other}/s" not in found.texts
+
+
 def test_what_is_missing_is_said() -> None:
     found = page(RunRecord(run(state="running", workers=0), [], [], []))
     assert found.pictures == []

@@ -8,7 +8,7 @@ from engine.cli.arguments import add_run
 from engine.cli.command import Command
 from engine.cli.tables import STYLES, add_forms, console, print_csv, print_json, print_rows, table
 from engine.records import RunRecord, look, read_run
-from engine.reports.groups import groups
+from engine.reports.groups import groups, samples_of
 from engine.reports.text import CLASSES, EVENTS, Column, Row, fact, machines, shown, validation_columns, worker_columns
 
 HEADER = ("table", "row", "column", "value")
@@ -59,7 +59,7 @@ def _print(record: RunRecord) -> None:
             grid.add_row(Text(f"  {name}", "dim"), Text(fact(name, value)))
         out.print(grid)
     validation = validation_columns(record.validation)
-    workers = worker_columns(record.workers)
+    workers = worker_columns(record.workers, samples_of(record.run))
     for name, columns in (("validation", validation), ("classes", CLASSES), ("workers", workers), ("events", EVENTS)):
         _print_rows(name, columns, getattr(record, name))
         if name == "workers" and (said := machines((w["worker"], w["host"], w["via"]) for w in record.workers)):

@@ -31,7 +31,7 @@ def build(record: RunRecord, pictures: Pictures, footer: str) -> str:
         sections.kernels(pictures.kernels),
         sections.layers(pictures.layers, pictures.weights),
         sections.mistakes(pictures.mistakes),
-        sections.workers(pictures.workers, record.workers),
+        sections.workers(pictures.workers, record.run, record.workers),
         sections.events(record.events),
         sections.settings(record),
         sections.origin(record),

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from engine.records import Event, Run, RunRecord, Validation, Worker
-from engine.reports.groups import best_checkpoint, groups, scores
+from engine.reports.groups import best_checkpoint, groups, samples_of, scores
 from engine.reports.page.document import Section
 from engine.reports.page.html import Html, join, pairs, picture, remark, table, tag, text
 from engine.reports.text import EVENTS, data_name, duration, number, shown, validation_columns, when, worker_columns
@@ -55,7 +55,7 @@ def results(run: Run) -> Section:
         "steps": number(run["steps"], ","),
         "epochs": number(run["epochs"], ".2f"),
         "training loss": number(run["train_loss"], ".4f"),
-        "images/s": number(run["images_per_second"], ",.0f"),
+        f"{samples_of(run)}/s": number(run["images_per_second"], ",.0f"),
         "wall-clock time": duration(run["wall_seconds"]),
         "CPU time": duration(run["cpu_seconds"]),
     }
@@ -93,10 +93,10 @@ def mistakes(confusion: Picture) -> Section:
     return Section("Mistakes", confusion.html())
 
 
-def workers(timeline: Picture, rows: Sequence[Worker]) -> Section:
+def workers(timeline: Picture, run: Run, rows: Sequence[Worker]) -> Section:
     """Show who computed, and when."""
     alone = "The run had no workers: one process computed everything."
-    who = table(worker_columns(rows), rows) if rows else remark(alone)
+    who = table(worker_columns(rows, samples_of(run)), rows) if rows else remark(alone)
     return Section("Workers", join([timeline.html(), who]))
 
 

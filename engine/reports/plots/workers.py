@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from engine.errors import RecordsError
 from engine.records import Event, Run, Worker
 from engine.records.history import Curves
+from engine.reports.groups import samples_of
 from engine.reports.plots import titles
 from engine.reports.plots.lettering import literal
 from engine.reports.plots.style import COLOURS, GREY, new_figure, unit_of_time
@@ -55,7 +56,7 @@ class Stay:
 
 @dataclass(frozen=True)
 class Steps:
-    """Every step of the run: when it ended (seconds since the run began), how long it took [ms], images/s."""
+    """Every step of the run: when it ended (seconds since the run began), how long it took [ms], samples/s."""
 
     ended: Floats
     milliseconds: Floats
@@ -120,23 +121,23 @@ def draw(
     stays = stays_of(rows[:MAX_SHOWN], validations, began, end)
     divisor, unit = unit_of_time(max([end, *(stay.went for stay in stays)]))
     tall = 0.32 * len(stays)
-    heading = titles.title(run)
+    heading, samples = titles.title(run), samples_of(run)
     if len(rows) > MAX_SHOWN:
         heading += f"\nthe first {MAX_SHOWN} of {len(rows)} workers"
     figure = new_figure(8, 3.6 + 2 * tall + (1.2 if stays else 0), heading)
     if stays:
         use, there, timeline = figure.subplots(3, 1, height_ratios=[tall + 0.5, tall + 0.5, 2.6])
         timeline.sharex(there)
-        _use(use, stays)
+        _use(use, stays, samples)
         _there(there, stays, validations, events, began, divisor)
     else:
         timeline = figure.subplots()
-    _timeline(timeline, steps, validations, divisor)
+    _timeline(timeline, steps, validations, divisor, samples)
     timeline.set_xlabel(f"wall-clock time since the run began [{unit}]")
     return figure
 
 
-def _use(axes: Axes, stays: list[Stay]) -> None:
+def _use(axes: Axes, stays: list[Stay], unit: str) -> None:
     """Draw what each worker's time went to, as percent bars with the speeds beside them."""
     left = np.zeros(len(stays))
     whole = np.array([max(stay.went - stay.came, stay.computing, 1e-9) for stay in stays])
@@ -147,7 +148,7 @@ def _use(axes: Axes, stays: list[Stay]) -> None:
         left = left + part
     for i, stay in enumerate(stays):
         alone = stay.images / stay.computing if stay.computing else 0.0
-        text = f"{alone:,.0f} images/s while computing, {stay.images / whole[i]:,.0f} in all"
+        text = f"{alone:,.0f} {unit}/s while computing, {stay.images / whole[i]:,.0f} in all"
         axes.text(101.5, i, text, va="center", fontsize="small")
     axes.set(xlim=(0, 160), title="what the workers' time went to")
     axes.set_xticks(range(0, 101, 20), [f"{percent} %" for percent in range(0, 101, 20)])
@@ -189,7 +190,7 @@ def _there(
         axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=4)
 
 
-def _timeline(axes: Axes, steps: Steps, validations: Spans, divisor: float) -> None:
+def _timeline(axes: Axes, steps: Steps, validations: Spans, divisor: float, unit: str) -> None:
     """Draw how long each step took, and the median; validations are shaded, longer steps marked at the top."""
     x = steps.ended / divisor
     axes.plot(x, steps.milliseconds, ".", color=COLOURS[0], markersize=2.5, alpha=0.5, rasterized=True)
@@ -198,7 +199,7 @@ def _timeline(axes: Axes, steps: Steps, validations: Spans, divisor: float) -> N
         return
     median, p99 = float(np.median(steps.milliseconds)), float(np.percentile(steps.milliseconds, 99))
     axes.axhline(median, color=COLOURS[1], linewidth=1)
-    rate = f"{np.median(steps.rate):,.0f} images/s"
+    rate = f"{np.median(steps.rate):,.0f} {unit}/s"
     axes.set_title(f"median step {median:.1f} ms ({rate}), 99th percentile {p99:.1f} ms; grey: validation")
     axes.set(ylabel="step [ms]", ylim=(0, 1.6 * p99))
     beyond = steps.milliseconds > 1.6 * p99

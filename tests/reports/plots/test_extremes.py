@@ -1,6 +1,7 @@
 """Figures of very short runs, of very many classes and of very large numbers: what they show, not their pixels."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +12,10 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
-from engine.records import Recorder, RunRow, Snapshot, places, reading, snapshots
+from engine.records import Recorder, RunRow, Snapshot, WorkerRow, places, reading, snapshots
 from engine.reports.plots import confusion, gather, style
 from engine.reports.plots.lettering import fitted, width
-from tests.reports.plots.test_figures import SHAPES, histograms, noise, statistics
+from tests.reports.plots.test_figures import SHAPES, histograms, noise, statistics, training
 
 RUN = RunRow("letters", "letters", "sgd", 0.1, 64, 16, 0, 7)
 
@@ -98,3 +99,16 @@ def test_a_kernel_of_very_large_values(factor: float) -> None:
     numbers = boxes(list(last.texts))
     assert len(numbers) == 9
     assert apart(numbers)
+
+
+def test_samples_of_a_table_are_rows() -> None:
+    path = Path("r.db")
+    with Recorder(path) as records:
+        records.begin(replace(RUN, parts="trains with 2,000 rows, chooses by the other part, 50; none is left"))
+        for step in (1, 2):
+            records.training(training(step))
+        records.worker(WorkerRow("host:1", joined="1970-01-12T13:46:40+00:00", images=10, seconds=1.0))
+    figure, _ = gather.draw_workers(path, None)
+    use, _, timeline = figure.axes
+    assert "10 rows/s while computing" in use.texts[0].get_text()
+    assert "(64 rows/s)" in timeline.get_title()
