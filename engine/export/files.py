@@ -12,13 +12,14 @@ from engine.system.files import write_atomically
 class Exported:
     """What was written. `difference` is the largest of any logit from ours over `samples`, None if none were compared.
 
-    `scale` is the largest absolute value among our logits, `same` how many samples got the same class.
+    `scale` is the largest absolute value among our logits, `same` how many samples got the same class, None where
+    values are predicted.
     """
 
     files: tuple[Path, ...]
     difference: float | None = None
     scale: float | None = None
-    same: int = 0
+    same: int | None = None
     samples: int = 0
 
 

@@ -8,7 +8,15 @@ from pathlib import Path
 import pytest
 from safetensors.numpy import load_file
 
+from engine.cli.commands.export import _lines
+from engine.export.files import Exported
 from tests.support.command import PROGRAM, SMALL, Gradsum, save_data
+
+
+def test_of_values_no_classes_are_compared() -> None:
+    compared = Exported((), 1e-6, 2.5, None, 64)
+    [line] = _lines(compared, "onnx")
+    assert line.endswith("outputs differ from ours by 1e-06 at most, where the largest is 2.5, for 64 random samples")
 
 
 @pytest.fixture

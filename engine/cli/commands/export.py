@@ -87,9 +87,11 @@ def _lines(done: "Exported", kind: str) -> list[str]:
 
     lines = [f"{path}: {size(path.stat().st_size)}" for path in done.files]
     if done.samples:
+        what = "outputs" if done.same is None else "logits"
+        same = ", for" if done.same is None else f"; the same class for {done.same} of"
         lines.append(
-            f"onnxruntime's logits differ from ours by {done.difference:.2g} at most, where the largest is "
-            f"{done.scale:.3g}; the same class for {done.same} of {done.samples} random samples"
+            f"onnxruntime's {what} differ from ours by {done.difference:.2g} at most, where the largest is "
+            f"{done.scale:.3g}{same} {done.samples} random samples"
         )
     elif kind == "onnx":
         lines.append("not compared with our logits: onnxruntime is not installed")
