@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from engine.errors import RecordsError
 from engine.records import Run, history, reading, run_in, snapshots
@@ -20,6 +21,7 @@ Drawing = tuple[Figure, str]
 # More than these are not seen in a picture of some 1,000 points across, and take long to read and to draw.
 MOST_STEPS = 10_000
 MOST_SNAPSHOTS = 500
+MOST_COUNTED = 128  # outputs of a network whose classes are counted in training
 
 
 def draw_progress(db: Path, runs: Sequence[str | None], against: str) -> Drawing:
@@ -47,10 +49,20 @@ def draw_classes(db: Path, wanted: str | None) -> Drawing:
         run = run_in(connection, db, wanted)
         number = run["startID"]
         rows = history.classes(connection, number)
+        scores = history.curves(connection, "validation", number)["corperc"]
     if not rows:
-        raise RecordsError(f"run {number} has no counts of its classes: it predicts values, or was not validated")
+        raise RecordsError(f"run {number} has no counts of its classes: {_why_uncounted(scores)}")
     title = f"run {number}, step {rows[0]['batchno']}, {titles.data(run)}"
     return classes.draw(rows, title), f"classes-{number}"
+
+
+def _why_uncounted(scores: NDArray[np.float64]) -> str:
+    """Return why no classes were counted in validations that found these percentages, nan for values."""
+    if not len(scores):
+        return "it was not validated"
+    if not np.isfinite(scores).any():
+        return "it predicts values"
+    return f"they are kept of networks with at most {MOST_COUNTED} outputs"
 
 
 def draw_kernel(db: Path, wanted: str | None, layer: str, index: int) -> Drawing:
@@ -85,13 +97,20 @@ def draw_layers(db: Path, wanted: str | None) -> Drawing:
         number = run["startID"]
         rows = snapshots.statistics(connection, number, MOST_SNAPSHOTS)
     if not rows:
-        raise RecordsError(f"run {number} has no statistics of its layers; train with --statistics-every")
+        raise RecordsError(f"run {number} has no statistics of its layers; {_how_to_get_statistics(run)}")
     norms = []
     for name in dict.fromkeys(f"{row.name}.{row.subname}" for row in rows):
         mine = [row for row in rows if f"{row.name}.{row.subname}" == name]
         columns = [(row.batchno, row.values_norm, row.gradients_norm, row.updates_norm) for row in mine]
         norms.append(layers.Norms(name, *np.array(columns, np.float64).T))
     return layers.draw(run, norms), f"layers-{number}"
+
+
+def _how_to_get_statistics(run: Run) -> str:
+    """Return what to do for statistics: those that are on by default come too late for a short run."""
+    if every := run["settings"].get("statistics_every"):
+        return f"they are taken every {every:,} steps: train for longer, or with a smaller --statistics-every"
+    return "train with --statistics-every"
 
 
 def draw_histogram(db: Path, wanted: str | None, layer: str) -> Drawing:

@@ -12,10 +12,12 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
-from engine.records import Recorder, RunRow, Snapshot, WorkerRow, places, reading, snapshots
+from engine.compute.tally import MAX_TALLIED
+from engine.errors import RecordsError
+from engine.records import Recorder, RunRow, Snapshot, ValidationRow, WorkerRow, places, reading, snapshots
 from engine.reports.plots import confusion, gather, style
 from engine.reports.plots.lettering import fitted, width
-from tests.reports.plots.test_figures import SHAPES, histograms, noise, statistics, training
+from tests.reports.plots.test_figures import BEGAN, SHAPES, histograms, noise, statistics, training
 
 RUN = RunRow("letters", "letters", "sgd", 0.1, 64, 16, 0, 7)
 
@@ -35,6 +37,30 @@ def test_statistics_of_a_single_step_are_seen() -> None:
     figure, _ = gather.draw_layers(path, None)
     for axes in figure.axes:
         assert {line.get_marker() for line in axes.lines[: len(SHAPES)]} == {"o"}, "one point makes no line"
+
+
+@pytest.mark.parametrize(
+    ("percent", "r2", "why"),
+    [(None, None, "not validated"), (None, 0.5, "predicts values"), (50.0, None, "at most 128 outputs")],
+)
+def test_why_classes_were_not_counted(percent: float | None, r2: float | None, why: str) -> None:
+    path = Path("r.db")
+    with Recorder(path) as records:
+        records.begin(RUN)
+        if percent is not None or r2 is not None:
+            records.validation(ValidationRow(1, 0.1, BEGAN, 1.0, 1.0, percent, 0.5, r2=r2))
+    assert gather.MOST_COUNTED == MAX_TALLIED
+    with pytest.raises(RecordsError, match=f"run 1 has no counts of its classes: .*{why}"):
+        gather.draw_classes(path, None)
+
+
+@pytest.mark.parametrize(("every", "what"), [(32, "every 32 steps: train for longer"), (0, "train with --stat")])
+def test_why_there_are_no_statistics(every: int, what: str) -> None:
+    path = Path("r.db")
+    with Recorder(path) as records:
+        records.begin(replace(RUN, settings={"statistics_every": every}))
+    with pytest.raises(RecordsError, match=f"run 1 has no statistics of its layers; .*{what}"):
+        gather.draw_layers(path, None)
 
 
 def mistaken(classes: list[str]) -> Figure:
