@@ -33,15 +33,16 @@ def tiled(filters: Values) -> NDArray[np.float32]:
 
 def draw(run: Run, layer: str, first: tuple[int, Values], last: tuple[int, Values]) -> Figure:
     """Return the picture; `first` and `last` are a step and the kernels [out, in, H, W] that its gradient was taken at,
-    before it changed them.
+    before it changed them. Where both are the same step it is shown once.
     """
     out, inputs = first[1].shape[:2]
-    images = [tiled(values) for _, values in (first, last)]
-    tall = 9.2 * images[0].shape[0] / (2 * images[0].shape[1])
+    ends = (first, last)[: 1 if first[0] == last[0] else 2]
+    images = [tiled(values) for _, values in ends]
+    tall = 9.2 * images[0].shape[0] / (len(ends) * images[0].shape[1])
     figure = new_figure(11, min(max(tall, 2.0), 12) + 1.3, f"{titles.title(run)}\n{layer}: {_counted(out, inputs)}")
-    limit = max(limit_of(values, 99.8) for _, values in (first, last))
-    both = figure.subplots(1, 2)
-    for axes, image, (step, _) in zip(both, images, (first, last), strict=True):
+    limit = max(limit_of(values, 99.8) for _, values in ends)
+    panels = figure.subplots(1, len(ends), squeeze=False)[0]
+    for axes, image, (step, _) in zip(panels, images, ends, strict=True):
         axes.set_facecolor("#c4c4c4")
         shown = axes.imshow(image.astype(np.float64), cmap=DIVERGING, vmin=-limit, vmax=limit)
         axes.set_title("as initialised (step 1)" if step == 1 else f"at step {step}")
@@ -52,7 +53,7 @@ def draw(run: Run, layer: str, first: tuple[int, Values], last: tuple[int, Value
             axes.set_xlabel(f"{inputs} inputs", color=GREY)
             axes.set_ylabel(f"{out} outputs", color=GREY)
     figure.get_layout_engine().set(wspace=0.04)  # type: ignore[union-attr, call-arg]
-    figure.colorbar(shown, ax=both, shrink=0.7, label="value", pad=0.01, aspect=30, extend="both")
+    figure.colorbar(shown, ax=panels, shrink=0.7, label="value", pad=0.01, aspect=30, extend="both")
     return figure
 
 

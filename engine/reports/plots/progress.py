@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 from numpy.typing import NDArray
 
 from engine.errors import RecordsError
@@ -72,14 +73,26 @@ def draw(courses: Sequence[Course], against: str = "batch") -> Figure:
     above.set(ylabel="mean loss of a batch")
     if _all_positive(courses):
         above.set_yscale("log")
+        _plain_ticks(above)
     below.set(ylabel="R²" if score == "r2" else "correct", xlabel=_NAMES[against] + (f" [{unit}]" if unit else ""))
     below.set_xlim(left=0)
+    if against == "batch":
+        below.xaxis.set_major_locator(MaxNLocator(integer=True))
     if score == "r2":
         below.set_ylim(*_r2_limits(courses))
     else:
         percent_axis(below)
-    _legends(above, below, courses)
+    _legends(above, courses)
     return figure
+
+
+def _plain_ticks(axes: Axes) -> None:
+    """Write the losses as 3.25, not 3.25 x 10^0, unless they go over many powers of ten."""
+    low, high = axes.get_ylim()
+    if low >= 1e-3 and high < 1e4:
+        axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        if high < 10 * low:  # a range that may have no power of ten, so that the ticks between are needed
+            axes.yaxis.set_minor_formatter(StrMethodFormatter("{x:g}"))
 
 
 def _score(course: Course) -> str:
@@ -96,7 +109,8 @@ def _curve(
     if value in course.training:  # R² is of validations only
         x, y = course.training[column] / divisor, course.training[value]
         axes.plot(x, y, color=colour, alpha=0.2, linewidth=0.7, rasterized=True, label="_raw")
-        axes.plot(x, smoothed(y, max(len(y) / 50, 1)), label=label, **look)
+        alone: dict[str, Any] = {"marker": "D", "markersize": 4.5} if len(y) == 1 else {}  # one point makes no line
+        axes.plot(x, smoothed(y, max(len(y) / 50, 1)), label=label, **look, **alone)
     seen = course.validation
     axes.plot(seen[column] / divisor, seen[value], "o--", color=colour, markersize=4.5, linewidth=0.8,
               markeredgecolor="white", markeredgewidth=0.6, label="_validation")  # fmt: skip
@@ -109,7 +123,7 @@ def _coincide(one: Course, other: Course, column: str) -> bool:
     return all(np.array_equal(one.training[n][:steps], other.training[n][:steps], equal_nan=True) for n in names)
 
 
-def _legends(above: Axes, below: Axes, courses: Sequence[Course]) -> None:
+def _legends(above: Axes, courses: Sequence[Course]) -> None:
     """Say which colour is which run, and which kind of line is what."""
     above.legend(loc="lower left", bbox_to_anchor=(0, 1))  # above the axes, where no curve can be
     kinds = [
@@ -118,7 +132,7 @@ def _legends(above: Axes, below: Axes, courses: Sequence[Course]) -> None:
     ]
     if any(len(course.validation["batchno"]) for course in courses):
         kinds.append(Line2D([], [], color=GREY, marker="o", linestyle="--", linewidth=0.8, label="validation"))
-    below.legend(handles=kinds, loc="lower right")
+    above.figure.legend(handles=kinds, loc="outside lower center", ncols=len(kinds))  # where no curve can be
 
 
 def _r2_limits(courses: Sequence[Course]) -> tuple[float, float]:

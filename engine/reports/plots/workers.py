@@ -195,13 +195,15 @@ def _timeline(axes: Axes, steps: Steps, validations: Spans, divisor: float, unit
     x = steps.ended / divisor
     axes.plot(x, steps.milliseconds, ".", color=COLOURS[0], markersize=2.5, alpha=0.5, rasterized=True)
     _shade(axes, validations, divisor)
-    if not len(x):
+    axes.set(ylabel="step [ms]")
+    if not len(x):  # as of a single one: a step lasts from the end of the one before
+        axes.set(title="how long the steps took is not known", yticks=[])
         return
     median, p99 = float(np.median(steps.milliseconds)), float(np.percentile(steps.milliseconds, 99))
     axes.axhline(median, color=COLOURS[1], linewidth=1)
     rate = f"{np.median(steps.rate):,.0f} {unit}/s"
     axes.set_title(f"median step {median:.1f} ms ({rate}), 99th percentile {p99:.1f} ms; grey: validation")
-    axes.set(ylabel="step [ms]", ylim=(0, 1.6 * p99))
+    axes.set(ylim=(0, 1.6 * p99))
     beyond = steps.milliseconds > 1.6 * p99
     axes.plot(x[beyond], np.full(beyond.sum(), 1.57 * p99), "^", color=COLOURS[1], markersize=4)
 

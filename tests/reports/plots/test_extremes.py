@@ -17,9 +17,16 @@ from engine.errors import RecordsError
 from engine.records import Recorder, RunRow, Snapshot, ValidationRow, WorkerRow, places, reading, snapshots
 from engine.reports.plots import confusion, gather, style
 from engine.reports.plots.lettering import fitted, width
-from tests.reports.plots.test_figures import BEGAN, SHAPES, histograms, noise, statistics, training
+from tests.reports.plots.test_figures import BEGAN, SHAPES, fill, histograms, noise, statistics, training
 
 RUN = RunRow("letters", "letters", "sgd", 0.1, 64, 16, 0, 7)
+
+
+@pytest.fixture
+def db() -> Path:
+    with Recorder(Path("filled.db")) as records:
+        fill(records)
+    return Path("filled.db")
 
 
 @pytest.fixture(autouse=True)
@@ -61,6 +68,33 @@ def test_why_there_are_no_statistics(every: int, what: str) -> None:
         records.begin(replace(RUN, settings={"statistics_every": every}))
     with pytest.raises(RecordsError, match=f"run 1 has no statistics of its layers; .*{what}"):
         gather.draw_layers(path, None)
+
+
+def test_a_run_of_a_single_step() -> None:
+    path = Path("r.db")
+    table = places(SHAPES)
+    with Recorder(path) as records:
+        records.begin(RUN)
+        records.training(training(1))
+        records.snapshot(Snapshot(1, {table[name]: noise(1, name) for name in SHAPES}, []))
+    progress, _ = gather.draw_progress(path, ["1"], "batch")
+    above = progress.axes[0]
+    assert above.lines[1].get_marker() == "D", "one point makes no line"
+    progress.draw_without_rendering()
+    ticks = [tick.get_text() for tick in (*above.get_yticklabels(), *above.get_yticklabels(minor=True))]
+    assert any(ticks)
+    assert not any("^" in tick for tick in ticks), "3, not 3 x 10^0"
+    [timeline] = gather.draw_workers(path, None)[0].axes
+    assert (timeline.get_title(), timeline.get_ylabel()) == ("how long the steps took is not known", "step [ms]")
+    kernels, bar = gather.draw_filters(path, None, "c1")[0].axes
+    assert (kernels.get_title(), bar.get_ylabel()) == ("as initialised (step 1)", "value")
+
+
+def test_legends_are_where_no_curve_can_be(db: Path) -> None:
+    figure, _ = gather.draw_progress(db, ["1"], "batch")
+    figure.draw_without_rendering()
+    kinds, below = figure.legends[0].get_window_extent(), figure.axes[1].get_window_extent()
+    assert kinds.y1 < below.y0
 
 
 def mistaken(classes: list[str]) -> Figure:
