@@ -264,7 +264,7 @@ def test_the_live_table_has_the_trials_and_the_panel_of_the_newest() -> None:
     board.sweep_ended()
     out = stream.getvalue()
     assert out.count(HIDE) == out.count(SHOW) == 1
-    assert out.endswith("\x1b[2K"), "every line is erased"
+    assert out.endswith(f"\x1b[2K{SHOW}\r"), "every line is erased"
 
 
 @pytest.mark.parametrize("lines", [24, 60])

@@ -26,7 +26,7 @@ class Board(Panel, SweepReporter):
 
     def __init__(self, stream: TextIO) -> None:
         self._of = ""
-        self._over: list[Trial] = []
+        self._done: list[Trial] = []
         self._running: list[Trial] = []
         super().__init__(stream)  # which renders once
 
@@ -58,18 +58,18 @@ class Board(Panel, SweepReporter):
         pass  # the next run takes the panel over
 
     def trial_ended(self, trial: Trial) -> None:
-        self._over.append(trial)
+        self._done.append(trial)
         self._running = [other for other in self._running if other.number != trial.number]
 
     def sweep_ended(self) -> None:
-        self._live.stop()
+        self._disappear()
 
     def _render(self) -> RenderableType:
-        trials = [*self._over, *self._running]
-        if not trials:
+        trials = [*self._done, *self._running]
+        if self._over or not trials:
             return super()._render()
         room = max(3 * BEST, self._live.console.height - BELOW)
-        heading = Text(self._of.format(len(self._over)), "bold")
+        heading = Text(self._of.format(len(self._done)), "bold")
         rows = trial_table(in_sight(trials, room), list(trials[0].parameters))
         if len(self._running) != 1 or self._info is None:
             return Group(heading, rows, *([Text(self._placed, "dim")] if self._placed else []))

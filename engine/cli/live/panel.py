@@ -34,6 +34,7 @@ class Panel(Display):
         self._doing = ""
         self._converted: tuple[int, int] | None = None  # pictures, of how many
         self._leaving = False
+        self._over = False
         self._placed = ""  # how workers elsewhere stand
         self._workers: list[WorkerReport] = []
         self._validation: Validation | None = None
@@ -71,10 +72,11 @@ class Panel(Display):
 
     def validated(self, validation: "Validation") -> None:
         self._validation, self._doing = validation, ""
-        score, of = validation.measure.short(validation.score), "of the validation part correct"
+        score = f"[bold]{validation.measure.short(validation.score)}[/bold]"
+        said = f"{score} of the validation part correct"
         if validation.r2 is not None:
-            of = "is R² on the validation part"
-        self._live.console.print(f"after step {validation.step}: [bold]{score}[/bold] {of}")
+            said = f"R² {score} on the validation part"
+        self._live.console.print(f"after step {validation.step}: {said}")
         self._show()
 
     def notice(self, text: str) -> None:
@@ -94,6 +96,14 @@ class Panel(Display):
     def ended(self) -> None:
         if self._info is None:
             self._line.clear()
+        self._disappear()
+
+    def _disappear(self) -> None:
+        """Erase the panel.
+
+        The last frame is empty: rich prints all of that one, however high, and a low terminal could not erase it again.
+        """
+        self._over = True
         self._live.stop()
 
     def _show(self) -> None:
@@ -103,6 +113,8 @@ class Panel(Display):
         self._live.refresh()
 
     def _render(self) -> RenderableType:
+        if self._over:
+            return Group()
         doing = "finishing the step and saving (Ctrl-C again: quit at once)" if self._leaving else self._doing
         if self._info is None:
             return self._preparing(doing)

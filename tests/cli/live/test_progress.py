@@ -17,7 +17,7 @@ from engine.cli.live.panel import Panel
 from engine.cli.live.reporters import reporter_for
 from engine.compute.validation import Validation
 from engine.coordinator.source import WorkerReport
-from engine.data import Usage
+from engine.data import Measure, Usage
 from engine.training.reporter import Reporter, RunInfo, StepReport
 from tests.support.command import SMALL, finish, save_data, start
 
@@ -89,6 +89,8 @@ def test_which_reporter_suits_which_stream(monkeypatch: pytest.MonkeyPatch) -> N
 def test_a_run_in_one_line(changes: dict[str, Any], text: str) -> None:
     line, parts = describe(info(**changes)).splitlines()
     assert line.endswith(text)
+    assert line.startswith("run 3: letters")
+    assert describe(info(**changes, run=0)).startswith("letters (137,178 parameters)"), "as of a run that is verified"
     assert parts == "  trains with 1,000 images, chooses by the other part, 100; none is left to test with"
 
 
@@ -236,7 +238,17 @@ def test_the_panel_is_gone_in_the_end_and_the_cursor_back() -> None:
     out = stream.getvalue()
     assert out.count(HIDE) == out.count(SHOW) == 1
     height = out[out.rindex("╭") : out.rindex("╯")].count("\n") + 1
-    assert out.endswith(f"{SHOW}\r" + "\x1b[1A\x1b[2K" * height), "every line of the panel is erased"
+    assert out.endswith("\r\x1b[2K" + "\x1b[1A\x1b[2K" * (height - 1) + f"{SHOW}\r"), "every line of it is erased"
+
+
+def test_the_end_prints_nothing_that_a_low_terminal_could_not_erase(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LINES", "5")
+    stream = Terminal()
+    panel = reporter_for(stream, quiet=False)
+    play(panel)
+    before = stream.getvalue()
+    panel.ended()
+    assert "epoch" not in stream.getvalue()[len(before) :]
 
 
 @pytest.mark.parametrize("columns", [30, 40, 80, 200])
@@ -253,6 +265,15 @@ def test_the_panel_fits_and_leaves_room_for_the_echo_of_ctrl_c(monkeypatch: pyte
     last = text[text.rindex("╭") : text.rindex("╯") + 1]
     assert max(map(len, last.splitlines())) <= min(columns, 80) - 4
     assert "12 more" in " ".join(last.replace("│", "").split())
+
+
+def test_the_panel_says_of_values_how_good_they_are() -> None:
+    stream = Terminal()
+    panel = reporter_for(stream, quiet=False)
+    panel.started(info(measure=Measure.R2))
+    panel.validated(Validation(7, 0, 10, 0.5, r2=0.99904))
+    panel.ended()
+    assert "after step 7: R² 0.9990 on the validation part" in stream.text()
 
 
 def test_without_colours_and_without_an_end() -> None:
