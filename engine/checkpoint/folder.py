@@ -176,7 +176,7 @@ def hinted(folder: Path, run: str, last_step: int | None, *endings: type[BaseExc
             path = next(path for path in _numbered(folder) if kept(folder, _step(path), run))
             step, command = _step(path), f"gradsum train --resume {quote(_not_an_option(folder))}"
             error.add_note(
-                f"All {step} steps are done; the last checkpoint is {path}"
+                f"{'Its only step is' if step == 1 else f'All {step} steps are'} done; the last checkpoint is {path}"
                 if last_step is not None and step >= last_step
                 else f"Resume from the checkpoint of step {step} with:\n  {command}"
             )

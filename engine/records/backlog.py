@@ -112,7 +112,8 @@ class Backlog:
         full = f"{self._limit >> 20} MiB of rows waited for the database"
         notes = [self._missing_event(first, last, full) for first, last in self._missing]
         if self._thinned:
-            notes.append(self._event("skipped", f"{self._thinned} steps have no statistics: much waited"))
+            steps = "1 step has" if self._thinned == 1 else f"{self._thinned} steps have"
+            notes.append(self._event("skipped", f"{steps} no statistics: much waited"))
         return notes
 
     def _missing_event(self, first: int, last: int, reason: str) -> Row:

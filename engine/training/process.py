@@ -178,7 +178,8 @@ class TrainingProcess:
         where = f"; they are in {before}" if before and Path(before) != run.db.absolute() else ""
         first = self._records.first_step()  # of the rows that waited beside its checkpoints
         missing = run.checkpoint.step if first is None else first - 1
-        text = f"run {run.uuid[:6]} is new to database {run.db}, without its first {missing} steps{where}"
+        steps = "step" if missing == 1 else f"{missing} steps"
+        text = f"run {run.uuid[:6]} is new to database {run.db}, without its first {steps}{where}"
         self._records.event(EventRow(NoticeKind.RESUMED, text, run.checkpoint.step))
         self.reporter.notice(shown(text))
 

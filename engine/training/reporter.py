@@ -26,7 +26,7 @@ class RunInfo:
 
     `parts` says which part of the data is used for what, `measure` what says how good the run is; `notes` are of how
     the data was read, `unit` is what its samples are called, images or rows. `last_step` and `time_limit` (seconds from
-    now) are None if it is not that which ends it.
+    now) are None if it is not that which ends it. `run` is its number in the records, 0 if they are not kept.
     """
 
     run: int

@@ -91,7 +91,8 @@ class Stopping:
         """Return which goal of the whole run is reached, if any."""
         target = self.settings.target
         if self.last_step is not None and progress.step >= self.last_step:
-            return StopReason(StopKind.LAST_STEP, f"{progress.step} steps are done")
+            done = "1 step is done" if progress.step == 1 else f"{progress.step} steps are done"
+            return StopReason(StopKind.LAST_STEP, done)
         if progress.validation is None or not progress.is_validated:
             return None
         if target is not None and progress.validation.score >= target:

@@ -5,7 +5,7 @@ The loop that trains does it, in a temporary folder.
 
 import tempfile
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from engine import checkpoint as checkpoints
@@ -42,7 +42,7 @@ class Verdict:
         if self.differs:
             return f"differs: other bits between step {self.differs[0]} and step {self.differs[1]}"
         since = f", from step {self.start} on" if self.start else ""
-        return f"verified: the same bits after {self.step} steps{since}"
+        return f"verified: the same bits after {self.step} step{'s' * (self.step != 1)}{since}"
 
 
 def verify(
@@ -153,7 +153,7 @@ class _Comparing(ForwardingReporter):
 
     def started(self, info: RunInfo) -> None:
         self._begun = True
-        super().started(info)
+        super().started(replace(info, run=0))  # its number is that of a database that is deleted in the end
 
     def notice(self, text: str) -> None:
         if self._begun:  # before that, only that earlier steps are not recorded

@@ -136,6 +136,11 @@ def loop_of(
         )
 
 
+def test_of_one_step_that_it_is_done() -> None:
+    with loop_of(run_of(steps=1), Journal()) as loop:
+        assert loop.train().text == "1 step is done"
+
+
 def test_a_step_is_recorded_while_the_next_is_computed() -> None:
     journal = Journal()
     with loop_of(run_of(steps=3, validate_every=2, checkpoint_every=2), journal) as loop:

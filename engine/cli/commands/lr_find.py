@@ -45,7 +45,8 @@ def run(arguments: argparse.Namespace) -> int:
     finally:
         reporter.ended()
     if found.interrupted:
-        print(f"Interrupted after {len(found.losses)} steps, too early for a suggestion.")
+        steps = "1 step" if len(found.losses) == 1 else f"{len(found.losses)} steps"
+        print(f"Interrupted after {steps}, too early for a suggestion.")
         return INTERRUPTED
     _draw(found, picture)
     print(f"suggested   --lr {found.suggestion:.2g} (the loss was least at {found.least:.2g})")

@@ -74,7 +74,7 @@ def _print_summary(result: "Result", own: str | None) -> None:
     if seen is not None:
         data = data_name(result.data, result.generated)
         what = f"{seen.correct} of {seen.total} {data}" if seen.r2 is None else f"{seen.total} rows of {data}"
-        print(f"{seen.text()} ({what}) after {seen.step} steps")
+        print(f"{seen.text()} ({what}) after {seen.step} step{'s' * (seen.step != 1)}")
     who = f"{result.workers or 'no'} worker" + "s" * (result.workers != 1)
     print(f"{result.images_per_second:,.0f} {result.unit}/s with {who}, {result.wall_seconds:.1f} s")
     bytes_ = "" if result.records_bytes is None else f", {size(result.records_bytes)}"

@@ -17,7 +17,8 @@ def describe(info: RunInfo) -> str:
     """Return a line about a run that starts, one on the parts of its data, and one for each note on how it was read."""
     data = data_name(info.data, info.generated)
     workers = f"{info.workers} worker{'s' * (info.workers > 1)}" if info.workers else "this process"
-    text = f"run {info.run}: {info.model} ({info.parameters:,} parameters) on {info.train_samples:,} {data}, {workers}"
+    text = f"run {info.run}: " if info.run else ""
+    text += f"{info.model} ({info.parameters:,} parameters) on {info.train_samples:,} {data}, {workers}"
     text += f", from step {info.step}" if info.step else ""
     return "\n".join([text, *(f"  {note}" for note in (info.parts.text(), *info.notes))])
 

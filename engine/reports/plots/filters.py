@@ -58,4 +58,4 @@ def draw(run: Run, layer: str, first: tuple[int, Values], last: tuple[int, Value
 
 
 def _counted(out: int, inputs: int) -> str:
-    return f"{out} kernels" if inputs == 1 else f"{out} x {inputs} kernels"
+    return f"{out} kernel{'s' * (out != 1)}" if inputs == 1 else f"{out} x {inputs} kernels"

@@ -35,7 +35,7 @@ def draw(
 
     `what` names the kernel, such as "c2, kernel 20".
     """
-    figure = new_figure(9.5, 6.2, f"{titles.title(run)}\n{what}, at {len(steps)} steps")
+    figure = new_figure(9.5, 6.2, f"{titles.title(run)}\n{what}, at {len(steps)} step{'s' * (len(steps) != 1)}")
     left, right = figure.subfigures(1, 2, width_ratios=[5.2, 1], squeeze=False)[0]
     above, below = left.subplots(2, 1, sharex=True)
     colours = _colours(values.shape[1])

@@ -114,7 +114,8 @@ class SnapshotRecorder:
         hurry = error is not None and not isinstance(error, Exception)
         self._thread.shutdown(wait=True, cancel_futures=hurry)
         if self._skipped:
-            self._notice(f"{self.skipped} steps have no snapshot or statistics: the database did not take them in time")
+            steps = "1 step has" if self.skipped == 1 else f"{self.skipped} steps have"
+            self._notice(f"{steps} no snapshot or statistics: the database did not take them in time")
         if self._fault is not None and error is None:
             raise self._fault
 
