@@ -48,6 +48,16 @@ def test_show_says_everything(database: Path, gradsum: Gradsum) -> None:
     assert out.count(r"[red]a\x1b[2J<b>") == 3, "in the title, the name and the event"
 
 
+def test_digests_can_be_copied_from_a_narrow_terminal(
+    database: Path, gradsum: Gradsum, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    out = gradsum("show", 2, "--db", database).out
+    assert "…" not in out
+    assert "2" * 64 in "".join(out.split())
+
+
 def test_show_without_rows_says_none(tmp_path: Path, gradsum: Gradsum) -> None:
     with Recorder(tmp_path / "r.db") as records:
         records.begin(RunRow("mlp", "d", "sgd", 0.1, 64, 8, 0, 7))

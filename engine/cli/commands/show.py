@@ -55,6 +55,8 @@ def _print(record: RunRecord) -> None:
         out.print(Text(f"\n{group}", "bold"))
         grid = table()
         grid.show_header = False
+        grid.add_column()
+        grid.add_column(overflow="fold")  # a digest that is cut cannot be copied
         for name, value in parts[group].items():
             grid.add_row(Text(f"  {name}", "dim"), Text(fact(name, value)))
         out.print(grid)

@@ -35,9 +35,15 @@ def _shown(study: "Study", stream: TextIO | None) -> "Iterator[Measurement]":
 def _bar(study: "Study", stream: TextIO) -> "Iterator[Measurement]":
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.table import Column
 
-    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
-    with Progress(*columns, console=Console(file=stream), transient=True) as progress:
+    from engine.cli.live.panel import ECHO
+
+    what = TextColumn("{task.description}", table_column=Column(no_wrap=True, overflow="ellipsis"))
+    columns = (BarColumn(20), MofNCompleteColumn(), TimeRemainingColumn(), what)
+    console = Console(file=stream)
+    console.width -= ECHO
+    with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("", total=len(study.plan))
         for number, due in enumerate(study.measurements()):
             progress.update(task, completed=number, description=describe(due))
