@@ -11,7 +11,7 @@ from engine.launch.launcher import Join, Launcher, Place, State
 logger = logging.getLogger("gradsum.launch")
 
 EVERY = 2.0  # seconds between looks
-FAILURES = 2  # ends in a row that may come before any worker has joined, besides one for each place
+FAILURES = 2  # ends that may come before any worker has joined, besides one for each place
 SHOWN = 8  # nodes that are named
 CLOSING = 120.0  # seconds that a look which is under way may take when all is to end
 
@@ -33,7 +33,7 @@ class PlacedWorkers:
         self._fault: Exception | None = None  # what ended the thread
         self._shown = ""
         self._ends: dict[int, int] = {}  # of each place, as far as they were noted
-        self._in_a_row = 0  # ends since a worker joined
+        self._vain: int | None = 0  # ends while no worker has joined yet; None as soon as one has
         self._over = Event()
         join.folder.mkdir(parents=True, exist_ok=True)
         try:
@@ -45,8 +45,10 @@ class PlacedWorkers:
         self._thread.start()
 
     def joined(self) -> None:
-        """Note that a worker has joined: what ends from now on is counted from 0."""
-        self._in_a_row = 0
+        """Note that a worker has joined. Ends are not counted any more: those that work never join again, and one host
+        that is down, or a network that is away for a while, is no reason to end what they do.
+        """
+        self._vain = None
 
     def useful(self, pid: int) -> None:
         """Nothing: this is about processes of this machine."""
@@ -67,7 +69,8 @@ class PlacedWorkers:
             new = place.ends - self._ends.get(number, 0)
             if new > 0:
                 self._ends[number] = place.ends
-                self._in_a_row += new
+                if self._vain is not None:
+                    self._vain += new
                 where = place.name if place.node in ("", place.name) else f"{place.name} on {place.node}"
                 never = "is not started again" if place.refused else "ended"
                 self.note(f"{where} {never}; it said last: {place.said}")
@@ -85,15 +88,14 @@ class PlacedWorkers:
         self._launcher.close()
 
     def _give_up(self, places: list[Place]) -> None:
-        """Raise WorkersError if no place is left, or one after the other ended without a worker that joined."""
-        hopeless = bool(places) and all(place.refused for place in places)
-        if hopeless or self._in_a_row >= FAILURES + len(places) > FAILURES:
+        """Raise WorkersError if no place is left, or one after the other ended before any worker had joined."""
+        if places and all(place.refused for place in places):
+            raise WorkersError("; ".join(dict.fromkeys(f"{place.name}: {place.said}" for place in places)))
+        if places and self._vain is not None and self._vain >= FAILURES + len(places):
             last = max(places, key=lambda place: (place.ends, place.refused))
             raise WorkersError(
-                f"no workers could be placed: {last.name} ended, like {self._in_a_row - 1} more before any joined; "
+                f"no workers could be placed: {last.name} ended, like {self._vain - 1} more before any joined; "
                 f"it said last: {last.said}"
-                if not hopeless
-                else "; ".join(dict.fromkeys(f"{place.name}: {place.said}" for place in places))
             )
 
     def _watch(self) -> None:

@@ -93,15 +93,17 @@ def test_they_are_given_up_if_none_joins(tmp_path: Path) -> None:
         workers.look()
 
 
-def test_one_that_joined_gives_hope(tmp_path: Path) -> None:
-    launcher = Scripted([ended(FAILURES)])
-    with placed(launcher, tmp_path) as (workers, _, _):
+def test_what_ends_after_one_has_joined_is_noted_and_ends_nothing(tmp_path: Path) -> None:
+    up = Place("21_2", State.UP, "n2")
+    launcher = Scripted([ended(FAILURES), up])
+    with placed(launcher, tmp_path) as (workers, _, noted):
         workers.look()
         workers.joined()
-        launcher.views, launcher.shown = [[ended(FAILURES + FAILURES)]], 0
+        launcher.views, launcher.shown = [[ended(50), up]], 0
         launcher.seen.clear()
         assert launcher.seen.wait(20)
         workers.look()
+    assert len(noted) == 2
 
 
 def test_a_refusal_of_all_ends_the_run_at_once_and_that_of_one_does_not(tmp_path: Path) -> None:
