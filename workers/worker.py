@@ -121,18 +121,16 @@ class Worker:
                 return quit_
             if self._endpoint.connected():
                 self._begin(self._new_session())
-            if frames is not None:
-                for action in self._session.handle(*m.decode(frames)):
-                    if quit_ := self._perform(action):
-                        return quit_
-                heard = self._clock.now()  # after the work: while it lasted, nothing could be heard
-            elif quit_ := self._retry():
+            actions = [] if frames is None else self._session.handle(*m.decode(frames))
+            if quit_ := self._retry() if frames is None else self._perform_all(actions):
                 return quit_
+            if frames is not None or self._endpoint.arriving():
+                heard = self._clock.now()  # after the work: while it lasted, nothing could be heard
             if quit_ := self._silent_since(heard):
                 return quit_
 
     def _silent_since(self, heard: float) -> Quit | None:
-        """Return why to end when the last message came at `heard`.
+        """Return why to end when the last message, or a part of one, came at `heard`.
 
         ZeroMQ may lose the word that a run is over, together with the connection: one that joined once needs no word.
         """

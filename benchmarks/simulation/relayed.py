@@ -177,6 +177,9 @@ class RelayedMachine:
     def connected(self) -> bool:
         raise AssertionError("a relay asks for events")
 
+    def arriving(self) -> bool:
+        return False
+
     def events(self) -> list[Connected | Tried | Told]:
         if self.above is not None and (self.above.ended or self.name not in self.above.socket.peers):
             self.back()

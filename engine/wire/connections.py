@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import zmq
 
 from engine.errors import SettingsError
+from engine.system.clock import MONOTONIC, Clock
 from engine.wire.candidate import Candidate
 from engine.wire.dialer import Sources
 from engine.wire.keys import Keys, Pair
@@ -31,7 +32,8 @@ class Connections:
     A message with more than `largest` bytes of payload ends its connection.
     """
 
-    def __init__(self, largest: int, pair: Pair) -> None:
+    def __init__(self, largest: int, pair: Pair, clock: Clock = MONOTONIC) -> None:
+        self._clock = clock
         self._largest = largest
         self._pair = pair
         self._context: zmq.Context[zmq.Socket[bytes]] | None = None  # there is none before it is needed
@@ -44,7 +46,7 @@ class Connections:
         self.close_one(number)
         self._context = self._context or zmq.Context()
         try:
-            made = Candidate(self._context, address, self._largest, keys, self._pair)
+            made = Candidate(self._context, address, self._largest, keys, self._pair, self._clock)
         except SettingsError:
             return False
         self._there[number] = made
@@ -84,6 +86,8 @@ class Connections:
                     found += [Happened(number, there=there)] if there or one.lost else []
                 if one.socket in ready:
                     found.append(Happened(number, one.receive()))
+        for one in self._there.values():
+            one.look()
         return found
 
     def close_one(self, number: int) -> None:

@@ -55,6 +55,7 @@ class Dialer:
         self._chosen: Candidate | None = None  # the one that has answered
         self._connected = self._lost = False
         away = address.startswith("tcp://")
+        self._clock = clock
         self._unreached = Unreached(address, bool(keys), tell, clock) if away else None
         try:
             self._try_all()
@@ -101,12 +102,18 @@ class Dialer:
         connected, self._connected = self._connected, False
         return connected
 
+    def arriving(self) -> bool:
+        """Return whether a message, or a part of one, has come in since the last call."""
+        return self._chosen is not None and self._chosen.arriving()
+
     def poll(self, timeout: float) -> Sequence[Frame] | None:
         """Wait at most `timeout` seconds for a message; None if none has come in."""
         ready = dict(self._poller.poll(milliseconds(timeout)))
         for candidate in list(self._candidates):
             if candidate.monitor in ready and candidate in self._candidates:
                 self._take_events(candidate)
+        for candidate in self._candidates:
+            candidate.look()
         if self._unreached:
             self._unreached.look()
         if self._chosen is None or self._chosen.socket not in ready:
@@ -137,7 +144,7 @@ class Dialer:
         there = [candidate.address for candidate in self._candidates]
         for address in self._addresses:
             if address not in there:
-                candidate = Candidate(self._context, address, self._largest, self._keys, self.pair)
+                candidate = Candidate(self._context, address, self._largest, self._keys, self.pair, self._clock)
                 self._candidates.append(candidate)
                 self._poller.register(candidate.socket, zmq.POLLIN)
                 self._poller.register(candidate.monitor, zmq.POLLIN)

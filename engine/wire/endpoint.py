@@ -63,6 +63,9 @@ class WorkerEndpoint(Protocol):
     def connected(self) -> bool:
         """Return whether there is a new connection since the last call; the first one counts."""
 
+    def arriving(self) -> bool:
+        """Return whether a message, or a part of one, has come in since the last call."""
+
     def poll(self, timeout: float) -> Sequence[Frame] | None:
         """Wait at most `timeout` seconds for a message; None if none has come in."""
 

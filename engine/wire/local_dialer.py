@@ -54,6 +54,10 @@ class LocalDialer:
         connected, self._connected = self._connected, False
         return connected
 
+    def arriving(self) -> bool:
+        """Return False: on one machine a message comes at once."""
+        return False
+
     def poll(self, timeout: float) -> Sequence[Frame] | None:
         """Wait at most `timeout` seconds for a message; None if none has come in."""
         if self._connection is None:

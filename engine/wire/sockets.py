@@ -13,6 +13,7 @@ from engine.wire.connection_limits import SILENCE
 from engine.wire.messages import HEADER_LIMIT, Frame
 
 HEARTBEAT = 2.0  # seconds between heartbeats of a connection
+NEVER = 10**9  # milliseconds
 EVENT = struct.Struct("=Hi")  # a monitor's message: the event, and a file descriptor or a code
 LINGER = 500  # milliseconds after which ZeroMQ drops the messages of a closed socket that have not left
 LAST_WORDS = 0.3  # seconds, well before that, after which we end connections on which some are still under way
@@ -37,10 +38,13 @@ def configure(socket: "zmq.Socket[bytes]", largest: int) -> None:
     socket.setsockopt(zmq.MAXMSGSIZE, largest + HEADER_LIMIT)
 
 
-def beat(socket: "zmq.Socket[bytes]") -> None:
-    """Let ZeroMQ find out that the other end is silent."""
+def beat(socket: "zmq.Socket[bytes]", watched: bool = False) -> None:
+    """Send heartbeats, and let ZeroMQ find out that the other end is silent, unless that is `watched` by a `Pulse`.
+
+    To ZeroMQ it is silent while a long message is on its way: only a whole one counts.
+    """
     socket.setsockopt(zmq.HEARTBEAT_IVL, int(HEARTBEAT * 1000))
-    socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, int(SILENCE * 1000))
+    socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, NEVER if watched else int(SILENCE * 1000))
 
 
 def end(context: "zmq.Context[zmq.Socket[bytes]]", hang_up: Callable[[], None], patience: float = ENDING) -> bool:

@@ -6,15 +6,37 @@ import socket
 import struct
 import sys
 import termios
+from dataclasses import dataclass
 from typing import Any
 
 SOCKADDR = 16  # bytes of struct sockaddr
-BYTES_RECEIVED = 128  # offset of tcpi_bytes_received in struct tcp_info, <linux/tcp.h>
+BYTES_ACKED, BYTES_RECEIVED = 120, 128  # offsets of such fields in struct tcp_info, <linux/tcp.h>
+COUNTED = sys.platform == "linux"  # whether the kernel says how many bytes have come
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """Bytes of a connection: read from it, acknowledged by the other end, and still waiting to be."""
+
+    received: int
+    delivered: int
+    waiting: int
+
+
+def traffic(connection: socket.socket) -> Traffic | None:
+    """Return what has moved by a TCP connection; None if the kernel does not say."""
+    try:
+        info = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, BYTES_RECEIVED + 8)
+        waiting = fcntl.ioctl(connection.fileno(), termios.TIOCOUTQ, bytes(4))
+        delivered = struct.unpack_from("=Q", info, BYTES_ACKED)[0]
+    except (OSError, struct.error):  # it has ended, or the kernel is older than 4.1
+        return None
+    return Traffic(bytes_received(connection), int(delivered), int(struct.unpack("=i", waiting)[0]))
 
 
 def bytes_received(connection: socket.socket) -> int:
     """Return how many bytes ZeroMQ has read from a connection; 0 where the kernel does not say."""
-    if connection.family == socket.AF_UNIX or sys.platform != "linux":
+    if connection.family == socket.AF_UNIX or not COUNTED:
         return 0
     try:
         info = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, BYTES_RECEIVED + 8)

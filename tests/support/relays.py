@@ -173,6 +173,9 @@ class Uplink:
     def connected(self) -> bool:
         raise AssertionError("a relay asks for events")
 
+    def arriving(self) -> bool:
+        return False
+
     def events(self) -> list[Connected | Tried | Told]:
         found: list[Connected | Tried | Told] = list(self._tried)
         self._tried.clear()

@@ -45,6 +45,7 @@ class FakeEndpoint:
         self.closed = False
         self.unwelcome = ""
         self.new = True  # a connection
+        self.arriving_until = 0.0  # a long message, which never ends
         self.watched: list[int] = []
 
     def watch(self, descriptor: int) -> None:
@@ -68,6 +69,9 @@ class FakeEndpoint:
     def connected(self) -> bool:
         connected, self.new = self.new, False
         return connected
+
+    def arriving(self) -> bool:
+        return self.clock.time < self.arriving_until
 
     def close(self) -> None:
         self.closed = True
@@ -176,6 +180,18 @@ def test_one_that_joined_once_does_not_wait_for_a_coordinator_that_is_gone(endpo
     worker = Worker(endpoint, patience=60, clock=endpoint.clock, once=True)
     assert worker.run() == Quit("the run is over, or its coordinator gone", 0)
     assert 30 < endpoint.clock.time - before < 31
+
+
+def test_a_coordinator_whose_long_message_is_on_its_way_is_there(endpoint: FakeEndpoint, job: Job) -> None:
+    endpoint.script = [welcome(job)]
+    before = endpoint.clock.time
+    endpoint.arriving_until = before + 300
+    Worker(endpoint, patience=60, clock=endpoint.clock, once=True).run()
+    assert 329 < endpoint.clock.time - before < 331
+    endpoint.script, endpoint.new, endpoint.arriving_until = [], True, endpoint.clock.time + 300
+    before = endpoint.clock.time
+    work(endpoint)
+    assert 359 < endpoint.clock.time - before < 361
 
 
 def test_one_that_cannot_say_that_it_is_ready_leaves(endpoint: FakeEndpoint, job: Job) -> None:

@@ -99,6 +99,10 @@ class Uplinks:
         """Return whether there is a new connection to what is above since the last call."""
         return self._above.connected()
 
+    def arriving(self) -> bool:
+        """Return whether a message from above, or a part of one, has come in since the last call."""
+        return self._above.arriving()
+
     def events(self) -> "list[Connected | Tried | Told]":
         """Return what has happened to connections since the last call."""
         found: list[Connected | Tried | Told] = []

@@ -99,6 +99,8 @@ class RelayWorker(Worker):
             self._happened.append(Came(*m.decode(frames)))
             self._heard = self._clock.now()
             frames = self._endpoint.poll(0.0)
+        if self._endpoint.arriving():
+            self._heard = self._clock.now()
         if quit_ := self._retry() or self._handle_events():
             return quit_
         return self._silent_since(self._heard)
