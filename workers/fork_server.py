@@ -24,6 +24,7 @@ from engine.compute.fingerprint import fingerprint, libraries
 from engine.compute.precompile import is_compiled
 from engine.errors import GradsumError
 from engine.launch.fork_server import MAX_DESCRIPTORS, PACKET, Request
+from engine.launch.pinning import bind
 from engine.system.allocator import release_compiler
 from engine.system.descriptors import keep
 from engine.system.forks import threads
@@ -126,7 +127,7 @@ def _work(request: Request, descriptors: list[int]) -> NoReturn:
         signal.signal(signal.SIGINT, signal.default_int_handler)
         keep([*descriptors, 1], [0, 2, *request.inherited, 1])
         if request.cpu is not None:
-            os.sched_setaffinity(0, {request.cpu})
+            bind(0, {request.cpu})
         code = main(request.words)
         sys.stderr.flush()
     except SystemExit as error:

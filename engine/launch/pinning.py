@@ -1,12 +1,15 @@
 """Binds worker processes to processor cores, and the coordinator to what they leave."""
 
 import contextlib
+import logging
 import os
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from engine.system.cores import allowed, in_order, quota
+
+logger = logging.getLogger("gradsum.launch")
 
 
 def assign(count: int, cpus: Sequence[int], taken: Collection[int] = ()) -> list[int]:
@@ -33,6 +36,17 @@ def bound_elsewhere(proc: Path = Path("/proc")) -> set[int]:
     return found
 
 
+def bind(pid: int, cpus: Collection[int]) -> None:
+    """Bind a process, 0 for this one, to processors, if it can be: that is only for speed.
+
+    The process may have ended already, or a cgroup may have lost the processors since they were given away.
+    """
+    try:
+        os.sched_setaffinity(pid, cpus)
+    except OSError as error:
+        logger.debug("process %d cannot be bound to processors %s: %s", pid or os.getpid(), sorted(cpus), error)
+
+
 class Pinning:
     """The processors of `count` workers, decided once; where binding is impossible or of no use it does nothing.
 
@@ -57,8 +71,7 @@ class Pinning:
     def pin(self, pid: int, number: int) -> None:
         """Bind the process of worker `number`."""
         if (cpu := self.cpu(number)) is not None:
-            with contextlib.suppress(ProcessLookupError):  # it has ended already, and will be replaced
-                os.sched_setaffinity(pid, {cpu})
+            bind(pid, {cpu})
 
     @contextmanager
     def kept_off(self) -> Iterator[None]:
@@ -67,8 +80,8 @@ class Pinning:
             yield
             return
         before = allowed()
-        os.sched_setaffinity(0, self._spare)
+        bind(0, self._spare)
         try:
             yield
         finally:
-            os.sched_setaffinity(0, before)
+            bind(0, before)

@@ -157,6 +157,11 @@ def test_a_worker_is_a_process_group_of_its_own_bound_to_its_processor(listener:
         assert os.sched_getaffinity(server.pid) == os.sched_getaffinity(0)
 
 
+def test_a_processor_that_is_not_there_any_more_is_done_without(listener: Listener, server: ForkServer) -> None:
+    with joined(listener, server, cpu=1000) as child:
+        assert os.sched_getaffinity(child.forked.pid) == os.sched_getaffinity(0)
+
+
 def test_exit_codes_and_last_words_come_back(server: ForkServer) -> None:
     before = descriptors()
     with Child(server, "nowhere") as child:

@@ -70,6 +70,17 @@ def test_a_process_that_has_ended_is_not_missed() -> None:
     Pinning(len(in_order())).pin(child.pid, 0)
 
 
+def test_processors_that_are_not_there_any_more_bind_nothing(process: "subprocess.Popen[bytes]") -> None:
+    """As when the cpuset of a cgroup becomes smaller while a run goes on: the kernel says the same of both."""
+    before = os.sched_getaffinity(0)
+    pinning = Pinning(1, taken=())
+    pinning._workers, pinning._spare = [1000], {1001}
+    pinning.pin(process.pid, 0)
+    assert os.sched_getaffinity(process.pid) == before
+    with pinning.kept_off():
+        assert os.sched_getaffinity(0) == before
+
+
 def test_only_processes_with_memory_that_are_bound_to_one_core_count(tmp_path: Path) -> None:
     for pid, cpus, memory in ((1, "0-3", True), (2, "2", True), (3, "1", False), (4, "0,3", True)):
         (tmp_path / str(pid)).mkdir()
