@@ -41,7 +41,7 @@ class NoticeKind(StrEnum):
     WAITING = "waiting"
     CONTINUED = "continued"
     RESUMED = "resumed"
-    ENDED = "ended"  # a job, host or actor on which a launcher placed workers
+    ENDED = "ended"  # a job, host or actor on which a launcher placed workers, or local ones in a row
 
 
 GONE = (NoticeKind.LEFT, NoticeKind.LOST)

@@ -1,6 +1,7 @@
 """Workers on this machine: one process each, replaced when it is lost, ended with the run."""
 
 import logging
+import math
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -25,9 +26,26 @@ class Limits:
     exit: float = 5.0  # to exit by themselves when the run is over; then they are killed
     suspicion: float = 5.0  # to show that they work when they are under suspicion; then they are killed
     failures: int = 2  # workers in a row that may exit without an answer, besides one for each
+    wait: float = 1.0  # before another is started where the second in a row did so; each time twice as long
+    longest_wait: float = 60.0
 
 
 LIMITS = Limits()
+
+
+@dataclass
+class _Place:
+    """How often in a row a worker of one number ended without an answer, and when there may be another one."""
+
+    failed: int = 0
+    not_before: float = -math.inf
+
+    def next(self, failed: bool, now: float, limits: Limits) -> float:
+        """Note an end, and return how many seconds the next worker has to wait."""
+        self.failed = self.failed + 1 if failed else 0
+        wait = 0.0 if self.failed < 2 else min(limits.longest_wait, limits.wait * 2.0 ** min(self.failed - 2, 10))
+        self.not_before = now + wait
+        return wait
 
 
 class LocalWorkers:
@@ -56,7 +74,9 @@ class LocalWorkers:
         self._limits = limits
         self._command = command
         self._server = server
+        self.note: Callable[[str], None] = logger.warning  # is told of places where one after the other ends
         self._failed = 0  # workers in a row that exited without an answer
+        self._places = [_Place() for _ in range(count)]
         self._pinning = Pinning(count)
         self._processes: list[WorkerProcess] = []
         self._by_pid: dict[int, WorkerProcess] = {}  # made again when one is missing, and whenever one has ended
@@ -88,7 +108,7 @@ class LocalWorkers:
         if process := self._by_pid.get(pid):
             process.useful = True
             process.suspected_since = None
-            self._failed = 0
+            self._failed = self._places[process.number].failed = 0
 
     def suspect(self, host: str, pid: int) -> None:
         """Note that a process, here or elsewhere, should have answered, or is no longer connected."""
@@ -145,16 +165,24 @@ class LocalWorkers:
                 f"workers exited before computing anything; the last one ended with {end}; "
                 f"last stderr: {said or '(empty)'}"
             )
+        place = self._places[process.number]
+        if wait := place.next(not process.useful, self._clock.now(), self._limits):
+            self.note(
+                f"{place.failed} workers in a row ended without an answer, the last one with {end}; it said last: "
+                f"{said or 'nothing'}; the next one is started in {wait:g} s"
+            )
 
     def _fill(self) -> None:
-        """Start as many workers as are missing; WorkersError if that is impossible."""
-        while len(self._processes) < self._count:
-            taken = [process.number for process in self._processes]
+        """Start the workers that are missing, unless it is too early; WorkersError if that is impossible."""
+        missing = set(range(self._count)) - {process.number for process in self._processes}
+        for number in sorted(missing):
+            if self._clock.now() < self._places[number].not_before:
+                continue
             try:
-                self._processes.append(self._start(next(n for n in range(self._count) if n not in taken)))
+                self._processes.append(self._start(number))
             except OSError as error:
-                number = len(self._processes) + 1
-                raise WorkersError(f"worker {number} of {self._count} cannot be started: {error}") from None
+                begun = len(self._processes) + 1
+                raise WorkersError(f"worker {begun} of {self._count} cannot be started: {error}") from None
 
     def _start(self, number: int) -> WorkerProcess:
         options, inherited = ["--tied", "--clear"], []

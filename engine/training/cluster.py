@@ -182,6 +182,7 @@ def _coordinator(
         nonce=nonce,
         proof=proof,
     )
+    cluster.workers.note = lambda text: notice(Notice(NoticeKind.ENDED, None, text))
     endpoint = cluster.listen(size, context.reporter, run.folder)
     environment = Environment(
         endpoint=endpoint,

@@ -6,6 +6,7 @@ import select
 import signal
 import subprocess
 import sys
+from itertools import chain, repeat
 from pathlib import Path
 
 import pytest
@@ -13,9 +14,11 @@ import pytest
 from engine.errors import WorkersError
 from engine.launch.local_workers import Limits, LocalWorkers
 from tests.support.cluster import LOST, cluster, descriptors, exists
+from tests.support.fakes import FakeClock
 from tests.support.repository import ROOT
 
 pytestmark = pytest.mark.usefixtures("numpy_kernels")
+SORRY = "echo sorry >&2; exit 3"  # a worker
 PATIENCE = 30.0  # seconds for the end of a process that has nothing to wait for
 
 # Starts two workers in a meeting folder, freezes them if asked to, says who they are, and waits to be killed.
@@ -127,6 +130,32 @@ def test_an_answer_in_between_gives_hope() -> None:
         for _ in range(5):
             workers.useful(wave(workers)[0])
             workers.look()
+
+
+def test_where_one_after_the_other_ends_the_next_one_waits_and_that_is_said() -> None:
+    """Others give answers meanwhile, so that the run goes on; one that ends at once would be started for ever."""
+    clock, noted, commands = FakeClock(), list[str](), chain([["sleep", "1000"]], repeat(["sh", "-c", SORRY]))
+    with LocalWorkers("nowhere", 2, clock=clock, command=lambda *_: next(commands)) as workers:
+        workers.note = noted.append
+        for failed in range(1, 5):
+            good, bad = workers.pids
+            os.waitid(os.P_PID, bad, os.WEXITED | os.WNOWAIT)
+            workers.look()
+            workers.useful(good)
+            if failed == 1:
+                assert len(workers.pids) == 2, "at once"
+                continue
+            wait = 2.0 ** (failed - 2)
+            assert noted.pop() == (
+                f"{failed} workers in a row ended without an answer, the last one with exit code 3; "
+                f"it said last: sorry; the next one is started in {wait:g} s"
+            )
+            clock.time += 0.9 * wait
+            workers.look()
+            assert workers.pids == [good]
+            clock.time += 0.2 * wait
+            workers.look()
+    assert not noted
 
 
 def test_a_worker_that_is_still_starting_ends_at_once() -> None:

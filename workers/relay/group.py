@@ -97,6 +97,7 @@ class LocalGroup:
             memory.open(size)
         address = local_address(folder / SOCKET)
         workers = enter(LocalWorkers(address, self.count, memory, self._clock, replaced=_say))
+        workers.note = _print
         keys, invited = Keys.make() if self._uplink.key else None, set[str]()
         largest = max(4 * size, TRACEBACK_LIMIT, CREDITS_LIMIT)
         listener = enter(Listener(address, largest, None, self._clock, invited if keys else None))
@@ -140,4 +141,8 @@ class LocalGroup:
 
 
 def _say(pid: int, end: str) -> None:
-    print(f"gradsum worker: process {pid} ended with {end}; a new one is started", file=sys.stderr)
+    _print(f"process {pid} ended with {end}; a new one is started")
+
+
+def _print(text: str) -> None:
+    print(f"gradsum worker: {text}", file=sys.stderr)
