@@ -68,7 +68,7 @@ class Candidate:
             raise SettingsError(f"{address!r} is not an address to connect to ({error}); try tcp://host:port") from None
 
     def take_events(self) -> bool:
-        """Learn all that has happened: of several connections since the last call only the last one is left."""
+        """Learn all that has happened: of several connections since the last call only the last one is left, if any."""
         succeeded = self.lost = False
         while self.monitor.poll(0):
             event, value = EVENT.unpack(self.monitor.recv_multipart()[0])

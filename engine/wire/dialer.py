@@ -122,7 +122,8 @@ class Dialer:
 
     def _take_events(self, candidate: Candidate) -> None:
         """Learn what has happened to the connections of a candidate."""
-        if candidate.take_events():
+        succeeded = candidate.take_events()
+        if succeeded and not candidate.lost:
             self._connected, self._unreached = True, None
             logger.info("connected to %s", candidate.address)
             self._choose(candidate)

@@ -353,3 +353,22 @@ def test_two_connections_between_two_looks_are_one_beginning() -> None:
                 beginnings.append(dialer.connected())
         dialer.close()
     assert beginnings == [True, False, False]
+
+
+def test_one_that_has_left_before_it_was_looked_at_is_not_the_one() -> None:
+    """A worker that computes meanwhile sees the handshake and the end of a connection at once."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(PATIENCE)
+        port = server.getsockname()[1]
+        dialer = Dialer(f"tcp://127.0.0.1,127.0.0.2:{port}", LARGEST)
+        accept(server).close()
+        again, _ = server.accept()  # after the end of the first was noticed
+        dialer.poll(0)
+        assert not dialer.connected()
+        assert not dialer.reached
+        with again, Listener(f"tcp://127.0.0.2:{port}", LARGEST) as other:
+            while not dialer.connected():
+                other.poll(0.01)
+                dialer.poll(0.01)
+            assert dialer.reached == other.address
+        dialer.close()
