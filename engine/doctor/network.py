@@ -20,18 +20,19 @@ LARGEST = 1 << 20  # bytes of a message; none is taken
 
 def findings(address: str, keys: Keys | None) -> Iterator[Finding]:
     """Look at one thing after the other; `keys` are those to join with, None if there are to be none."""
-    names, numeric = [], []
+    names, numeric = list[Finding](), list[Address]()
     for one in coordinator_addresses(address):
         try:
-            numeric.append(one.numeric())
+            found = one.all_numeric()
         except UsageError as error:
             names.append(Finding("name", False, f"{error}; try its IP address, or ask the network administrator"))
         else:
-            names.append(Finding("name", True, f"{one.host} is {numeric[-1].host}"))
+            numeric += found
+            names.append(Finding("name", True, f"{one.host} is {', '.join(number.host for number in found)}"))
     looks = look_at(numeric)
     open_ones = [look for look in looks if not look.failed]
-    found = [*names, *map(_route, numeric), *(_port(one, look) for one, look in zip(numeric, looks, strict=True))]
-    yield from (one if one.good or not open_ones else _harmless(one) for one in found)
+    all_found = [*names, *map(_route, numeric), *(_port(one, look) for one, look in zip(numeric, looks, strict=True))]
+    yield from (one if one.good or not open_ones else _harmless(one) for one in all_found)
     if open_ones:
         yield _keys(address, keys, unwelcome(open_ones, bool(keys)))
 

@@ -37,15 +37,27 @@ class Address:
     def __str__(self) -> str:
         return join([self.host], self.port)
 
+    def is_name(self) -> bool:
+        """Return whether the host is a name."""
+        try:
+            ipaddress.ip_address(self.host)
+        except ValueError:
+            return self.host not in EVERYWHERE
+        return False
+
     def numeric(self) -> "Address":
         """Return the address with the host as a number; UsageError if the name is unknown."""
+        return self.all_numeric()[0]
+
+    def all_numeric(self) -> "list[Address]":
+        """Return the address with each number of the host, the likeliest first; UsageError if the name is unknown."""
         if self.host in EVERYWHERE:
-            return Address(everywhere(self.host), self.port)
+            return [Address(everywhere(self.host), self.port)]
         try:
             found = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
         except OSError as error:
             raise UsageError(f"the host {self.host!r} of {self} is unknown: {error.strerror}") from None
-        return Address(str(found[0][4][0]), self.port)
+        return [Address(host, self.port) for host in dict.fromkeys(str(name[0]) for *_, name in found)]
 
     def is_loopback(self) -> bool:
         """Return whether only processes of this machine can be at the other end."""

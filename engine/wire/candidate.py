@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 
 import zmq
 
-from engine.errors import SettingsError, UsageError
+from engine.errors import SettingsError
 from engine.system.clock import MONOTONIC, Clock
-from engine.wire.address import Address, is_local, path_or_port
+from engine.wire.address import is_local, path_or_port
 from engine.wire.keys import Keys, Pair
 from engine.wire.messages import Frame
 from engine.wire.pulse import Pulse
@@ -57,7 +57,7 @@ class Candidate:
         beat(self.socket, self._watched)
         if keys:
             keys.join(self.socket, pair)
-        if _needs_ipv6(address):
+        if address.startswith("tcp://["):
             self.socket.setsockopt(zmq.IPV6, 1)
         self.socket.setsockopt(zmq.IMMEDIATE, 1)  # what is sent to one coordinator must not reach the next
         self.monitor = self.socket.get_monitor_socket(EVENTS)
@@ -131,14 +131,3 @@ class Candidate:
                     act(connection)
             finally:
                 connection.detach()
-
-
-def _needs_ipv6(address: str) -> bool:
-    """Return whether the host has an address of IPv6 only: ZeroMQ asks for those of IPv4 unless it is told."""
-    if not address.startswith("tcp://") or address.startswith("tcp://["):
-        return address.startswith("tcp://[")
-    try:
-        found = socket.getaddrinfo(Address.parse(address).host, None, type=socket.SOCK_STREAM)
-    except (UsageError, OSError):  # said when it is connected to, or by what tells why nobody is reached
-        return False
-    return all(family == socket.AF_INET6 for family, *_ in found)

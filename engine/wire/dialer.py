@@ -12,6 +12,7 @@ from engine.wire.address import coordinator_addresses
 from engine.wire.candidate import Candidate
 from engine.wire.keys import Keys, Pair, new_pair
 from engine.wire.messages import Frame
+from engine.wire.names import Names
 from engine.wire.sockets import end, milliseconds
 from engine.wire.unreached import INSECURE, NO_KEY, Unreached
 
@@ -26,8 +27,9 @@ class Dialer:
 
     Its own key is that of `pair`, or a new one.
 
-    `address` may name several hosts of the coordinator. All are tried at once, and the first that answers, and with
-    `keys` proves itself, is the one; when its connection is lost, all are tried again. `tell` is told, once, why nobody
+    `address` may name several hosts of the coordinator, and a name may have several addresses, or get them later. All
+    are tried at once, and the first that answers, and with `keys` proves itself, is the one; when its connection is
+    lost, all are tried again. `tell` is told, once, why nobody
     was reached for a while. A message with more than `largest` bytes of payload ends the connection. SettingsError if
     there can be no such address.
     """
@@ -43,7 +45,8 @@ class Dialer:
     ) -> None:
         self.address = address
         several = address.startswith("tcp://") and "," in address
-        self._addresses = [str(one) for one in coordinator_addresses(address)] if several else [address]
+        given = [str(one) for one in coordinator_addresses(address)] if several else [address]
+        self._names = Names(given, clock)
         self._largest = largest
         self._keys = keys
         self.pair = pair or new_pair()
@@ -53,7 +56,7 @@ class Dialer:
         self._poller = zmq.Poller()
         self._candidates: list[Candidate] = []
         self._chosen: Candidate | None = None  # the one that has answered
-        self._connected = self._lost = False
+        self._there = self._connected = self._lost = False
         away = address.startswith("tcp://")
         self._clock = clock
         self._unreached = Unreached(address, bool(keys), tell, clock) if away else None
@@ -68,7 +71,7 @@ class Dialer:
         """Why the other end will never admit us; "" as long as it may."""
         if any(candidate.expelled for candidate in self._candidates):
             return EXPELLED
-        if all(candidate.other_mechanism for candidate in self._candidates):
+        if self._candidates and all(candidate.other_mechanism for candidate in self._candidates):
             return INSECURE if self._keys else NO_KEY
         return self._unreached.unwelcome if self._unreached else ""
 
@@ -114,6 +117,9 @@ class Dialer:
                 self._take_events(candidate)
         for candidate in self._candidates:
             candidate.look()
+        if not self._there:
+            self._names.look()
+            self._try_all()
         if self._unreached:
             self._unreached.look()
         if self._chosen is None or self._chosen.socket not in ready:
@@ -124,31 +130,39 @@ class Dialer:
         """Learn what has happened to the connections of a candidate."""
         succeeded = candidate.take_events()
         if succeeded and not candidate.lost:
-            self._connected, self._unreached = True, None
+            self._there = self._connected = True
+            self._unreached = None
             logger.info("connected to %s", candidate.address)
             self._choose(candidate)
         elif candidate.lost and candidate is self._chosen:
-            self._lost = True
+            self._there, self._lost = False, True
             self._try_all()
 
     def _choose(self, chosen: Candidate) -> None:
         """Give up the others."""
         self._chosen = chosen
         for other in [candidate for candidate in self._candidates if candidate is not chosen]:
-            self._poller.unregister(other.socket)
-            self._poller.unregister(other.monitor)
-            other.close()
-            self._candidates.remove(other)
+            self._drop(other)
 
     def _try_all(self) -> None:
-        """Connect to every address; to one that was lost ZeroMQ connects again by itself."""
+        """Connect to every address that is known now; to one that was lost ZeroMQ connects again by itself."""
+        addresses = self._names.addresses
+        for candidate in list(self._candidates):
+            if candidate.address not in addresses and candidate is not self._chosen:
+                self._drop(candidate)
         there = [candidate.address for candidate in self._candidates]
-        for address in self._addresses:
+        for address in addresses:
             if address not in there:
                 candidate = Candidate(self._context, address, self._largest, self._keys, self.pair, self._clock)
                 self._candidates.append(candidate)
                 self._poller.register(candidate.socket, zmq.POLLIN)
                 self._poller.register(candidate.monitor, zmq.POLLIN)
+
+    def _drop(self, candidate: Candidate) -> None:
+        self._poller.unregister(candidate.socket)
+        self._poller.unregister(candidate.monitor)
+        candidate.close()
+        self._candidates.remove(candidate)
 
     def close(self) -> None:
         """Close the sockets, after a moment for the last messages to leave, and end the I/O thread."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from engine.errors import UsageError
 from engine.system.clock import MONOTONIC
 from engine.wire.address import Address
+from engine.wire.names import AT_MOST
 
 ANSWER = 4.0  # seconds that an address has to answer; what is said is said within 10 s of the start
 REASONS = {
@@ -36,14 +37,43 @@ class Look:
 
 
 def look_at(addresses: Sequence[Address], answer: float = ANSWER) -> list[Look]:
-    """Return what a plain TCP connection to each address comes to, within `answer` seconds together."""
+    """Return what a plain TCP connection to each address comes to, within `answer` seconds together.
+
+    Of a name with several addresses one counts that takes connections, and if none does, all are in `failed`.
+    """
+    each = [_all_of(address) for address in addresses]
+    looks = iter(_look_at([one for all_of_one in each for one in all_of_one], answer))
+    return [
+        _of_name(address, all_of_one, [next(looks) for _ in all_of_one])
+        for address, all_of_one in zip(addresses, each, strict=True)
+    ]
+
+
+def _all_of(address: Address) -> list[Address]:
+    try:
+        return address.all_numeric()[:AT_MOST]
+    except UsageError:
+        return []
+
+
+def _of_name(address: Address, all_of_one: Sequence[Address], looks: Sequence[Look]) -> Look:
+    """Return what the looks at all addresses of a name come to."""
+    if not looks:
+        return Look(f"the name {address.host} is not known here")
+    if good := [look for look in looks if not look.failed]:
+        return max(good, key=lambda look: bool(look.mechanism))
+    if len(looks) == 1:
+        return looks[0]
+    return Look(", ".join(f"{one.host}: {look.failed}" for one, look in zip(all_of_one, looks, strict=True)))
+
+
+def _look_at(addresses: Sequence[Address], answer: float) -> list[Look]:
+    """Return what a plain TCP connection to each address, in numbers, comes to."""
     found: dict[int, Look] = {}
     connecting: dict[socket.socket, int] = {}
     for number, address in enumerate(addresses):
         try:
-            connecting[_connecting(address.numeric())] = number
-        except UsageError:
-            found[number] = Look(f"the name {address.host} is not known here")
+            connecting[_connecting(address)] = number
         except OSError as error:
             found[number] = Look(_reason(error.errno))
     greeted: dict[socket.socket, bytes] = {}
