@@ -29,9 +29,9 @@ class Dialer:
 
     `address` may name several hosts of the coordinator, and a name may have several addresses, or get them later. All
     are tried at once, and the first that answers, and with `keys` proves itself, is the one; when its connection is
-    lost, all are tried again. `tell` is told, once, why nobody
-    was reached for a while. A message with more than `largest` bytes of payload ends the connection. SettingsError if
-    there can be no such address.
+    lost, all are tried again. `tell` is told why nobody was reached for a while, at the start and whenever a connection
+    was lost. A message with more than `largest` bytes of payload ends the connection. SettingsError if there can be no
+    such address.
     """
 
     def __init__(
@@ -59,6 +59,7 @@ class Dialer:
         self._there = self._connected = self._lost = False
         away = address.startswith("tcp://")
         self._clock = clock
+        self._tell = tell
         self._unreached = Unreached(address, bool(keys), tell, clock) if away else None
         try:
             self._try_all()
@@ -136,6 +137,9 @@ class Dialer:
             self._choose(candidate)
         elif candidate.lost and candidate is self._chosen:
             self._there, self._lost = False, True
+            logger.info("the connection to %s was lost", candidate.address)
+            if self.address.startswith("tcp://"):
+                self._unreached = Unreached(self.address, bool(self._keys), self._tell, self._clock, lost=True)
             self._try_all()
 
     def _choose(self, chosen: Candidate) -> None:

@@ -16,7 +16,7 @@ def dialer_for(
 ) -> WorkerEndpoint:
     """Return a worker's end of a connection to `address`; SettingsError if there can be no such address.
 
-    `tell` is told, once, why nobody was reached there for a while.
+    `tell` is told why nobody was reached there for a while.
     """
     if address.startswith(LOCAL_PACKETS):
         return LocalDialer(address, largest)

@@ -8,6 +8,9 @@ from engine.wire.address import coordinator_addresses
 from engine.wire.look import CURVE, NO_KEYS, Look, look_at
 
 PATIENCE = 5.0  # seconds without a connection before it is found out why
+AGAIN = 30.0  # seconds until the next look while nothing takes connections
+NEVER = "no coordinator was reached yet, and it is tried on"
+LOST = "the connection was lost, and it is tried again"
 OTHER_KEY = "it takes connections, but is not the coordinator of this key: is it the key of another run?"
 NO_COORDINATOR = "it takes connections, but does not answer as a coordinator does"
 INSECURE = "takes no keys: give --insecure in place of --key here, or start it without --insecure"
@@ -21,34 +24,38 @@ def unwelcome(looks: Sequence[Look], with_key: bool) -> str:
 
 
 class Unreached:
-    """Says once why nobody is reached at `address`, if nobody is for a while after it was made.
+    """Says why nobody is reached at `address`, if nobody is for a while after it was made.
 
-    `tell`, if there is one, is called by `look`. It is found out in a thread of its own, since a name server may take
-    its time. `unwelcome`: what `unwelcome` returns, once that is known.
+    `lost`: there was a connection until now. `tell`, if there is one, is called by `look`: once, and once more if
+    something takes connections there later, and is not the coordinator. It is found out in a thread of its own, since a
+    name server may take its time. `unwelcome`: what `unwelcome` returns, once that is known.
     """
 
-    def __init__(self, address: str, with_key: bool, tell: Callable[[str], None] | None, clock: Clock) -> None:
+    def __init__(
+        self, address: str, with_key: bool, tell: Callable[[str], None] | None, clock: Clock, lost: bool = False
+    ) -> None:
         self.unwelcome = ""
         self._address = address
         self._with_key = with_key
         self._tell = tell
         self._clock = clock
-        self._since = clock.now()
+        self._begins = LOST if lost else NEVER
+        self._due: float | None = clock.now() + PATIENCE  # the next look; None if there is none
         self._thread: Thread | None = None
+        self._found: tuple[str, bool] | None = None  # what to say, and whether something takes connections
         self._told = False
-        self._said = ""
 
     def look(self) -> None:
         """Find out, or say, if it is time to."""
-        if self._told:
-            return
-        if self._thread is None and self._clock.now() - self._since >= PATIENCE:
+        if self._found:
+            (text, taken), self._found, self._thread = self._found, None, None
+            self._due = None if taken else self._clock.now() + AGAIN
+            if self._tell and (taken or not self._told):
+                self._tell(f"{self._begins}: {text}")
+            self._told = True
+        elif self._thread is None and self._due is not None and self._clock.now() >= self._due:
             self._thread = Thread(target=self._find_out, name="why nobody is reached", daemon=True)
             self._thread.start()
-        if self._said:
-            self._told = True
-            if self._tell:
-                self._tell(f"no coordinator was reached yet, and it is tried on: {self._said}")
 
     def _find_out(self) -> None:
         addresses = coordinator_addresses(self._address)
@@ -57,7 +64,8 @@ class Unreached:
             self.unwelcome = text
             return
         reasons = (look.failed or self._why(look.mechanism) for look in looks)
-        self._said = "; ".join(f"{address}: {reason}" for address, reason in zip(addresses, reasons, strict=True))
+        said = "; ".join(f"{address}: {reason}" for address, reason in zip(addresses, reasons, strict=True))
+        self._found = said, not all(look.failed for look in looks)
 
     def _why(self, mechanism: str) -> str:
         """Return why one that takes connections, and greets with this mechanism, was not reached all the same."""

@@ -10,7 +10,7 @@ from engine.wire import Dialer, Listener
 from engine.wire.address import Address
 from engine.wire.keys import Keys
 from engine.wire.look import CURVE, NO_KEYS, SILENT, Look, look_at
-from engine.wire.unreached import INSECURE, NO_COORDINATOR, NO_KEY, OTHER_KEY, PATIENCE, unwelcome
+from engine.wire.unreached import AGAIN, INSECURE, NO_COORDINATOR, NO_KEY, OTHER_KEY, PATIENCE, unwelcome
 from tests.support.fakes import FakeClock
 
 LARGEST = 1000
@@ -91,6 +91,52 @@ def test_one_that_was_reached_has_nothing_to_say(listener: Listener) -> None:
     both(listener, dialer)
     dialer.close()
     assert not said
+
+
+def test_what_is_said_when_another_run_has_the_address() -> None:
+    """A worker waits for the next run of its coordinator, whose key is another one."""
+    clock, said = FakeClock(), list[str]()
+    listener = Listener("tcp://127.0.0.1:0", LARGEST, KEYS)
+    dialer = Dialer(listener.address, LARGEST, KEYS, said.append, clock)
+    while not dialer.connected():
+        both(listener, dialer)
+    listener.close()
+    while not dialer.lost():
+        dialer.poll(0.01)
+    for reason in ("nothing listens there (connection refused)", OTHER_KEY):
+        clock.time += AGAIN
+        while not said:
+            dialer.poll(0.01)
+        assert said.pop() == f"the connection was lost, and it is tried again: {listener.address}: {reason}"
+        if reason != OTHER_KEY:
+            second = Listener(listener.address, LARGEST, OTHER)
+    clock.time += AGAIN
+    both(second, dialer)
+    second.close()
+    dialer.close()
+    assert not said
+
+
+def test_each_outage_is_told_of() -> None:
+    clock, said = FakeClock(), list[str]()
+    listener = Listener("tcp://127.0.0.1:0", LARGEST, KEYS)
+    dialer = Dialer(listener.address, LARGEST, KEYS, said.append, clock)
+    for _ in range(2):
+        while not dialer.connected():
+            both(listener, dialer)
+        listener.close()
+        while not dialer.lost():
+            dialer.poll(0.01)
+        clock.time += PATIENCE
+        while not said:
+            dialer.poll(0.01)
+        clock.time += AGAIN
+        dialer.poll(0.01)
+        assert len(said) == 1
+        assert said.pop().startswith("the connection was lost")
+        listener = Listener(listener.address, LARGEST, KEYS)
+    listener.close()
+    dialer.close()
 
 
 def test_a_silent_address() -> None:
