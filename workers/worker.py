@@ -23,6 +23,7 @@ from engine.system.processes import hostname
 from engine.wire import WorkerEndpoint
 from engine.wire import messages as m
 from engine.wire.tracebacks import failed
+from workers.attempts import Attempts
 from workers.computation import Answer, Computation
 from workers.dataset import DatasetFetcher
 from workers.parent import Parent
@@ -68,6 +69,7 @@ class Worker:
         self._once = once
         self._place = place
         self._tell = tell or logger.info
+        self._attempts = Attempts(clock, self._tell)
         self._numerics, self._libraries = fingerprint(), m.clip(libraries(), m.LIBRARIES_LIMIT)
         self._cpu_before = 0.0  # processor seconds reported in earlier sessions
         self._welcomed = False  # in an earlier session
@@ -102,8 +104,7 @@ class Worker:
             self._cpu_before, self._welcomed = self._cpu(), True
         self._session = session
         token = self._memory.token if self._memory else ""
-        hello = m.Hello(hostname(), os.getpid(), self._numerics, token, self._libraries, self._place)
-        self._send(hello)
+        self._send(m.Hello(hostname(), os.getpid(), self._numerics, token, self._libraries, self._place))
 
     def _drop_pending(self) -> None:
         if self._pending:
@@ -120,9 +121,9 @@ class Worker:
             if quit_ := self._reason_to_quit():
                 return quit_
             if self._endpoint.connected():
+                self._attempts.connected()
                 self._begin(self._new_session())
-            actions = [] if frames is None else self._session.handle(*m.decode(frames))
-            if quit_ := self._retry() if frames is None else self._perform_all(actions):
+            if quit_ := self._retry() if frames is None else self._perform_all(self._session.handle(*m.decode(frames))):
                 return quit_
             if frames is not None or self._endpoint.arriving():
                 heard = self._clock.now()  # after the work: while it lasted, nothing could be heard
@@ -162,10 +163,12 @@ class Worker:
                 case Prepare():
                     return self._prepare(action)
                 case Compute(work, parameters):
+                    self._attempts.work()
                     self._compute(work, parameters)
                 case Store(piece, total):
                     return self._store(piece, total)
                 case Leave():
+                    self._attempts.useful()
                     if self._once:
                         return Quit("the run is over", 0)
                     self._tell(NEXT)

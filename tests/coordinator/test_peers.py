@@ -11,6 +11,7 @@ from engine.coordinator.membership import Membership
 from engine.coordinator.notices import Notice, NoticeKind
 from engine.coordinator.peers import PING, Peers
 from engine.coordinator.source import WorkerReport
+from engine.coordinator.vain import HINT, TIMES
 from engine.errors import ProtocolError
 from engine.wire import messages as m
 from engine.wire import relays
@@ -104,6 +105,28 @@ def test_one_that_was_never_ready_did_nothing_worth_a_row() -> None:
     gate.answer(b"a")
     gate.peers.part(b"a", NoticeKind.LOST, "its connection was lost")
     assert gate.notices == [Notice(NoticeKind.LOST, "box:7", "its connection was lost", None)]
+
+
+def test_one_that_is_lost_again_and_again_before_an_answer_gets_a_hint() -> None:
+    gate = Gate()
+    gate.wire.remote = {b"a"}
+    for _ in range(TIMES + 1):
+        gate.answer(b"a")
+        gate.peers.part(b"a", NoticeKind.LOST, "its connection was lost")
+    lost = "its connection was lost"
+    assert [notice.text for notice in gate.notices] == [lost, lost, lost + HINT, lost]
+
+
+def test_one_that_gave_an_answer_gets_none() -> None:
+    gate = Gate()
+    gate.wire.remote = {b"a"}
+    for _ in range(TIMES + 1):
+        gate.answer(b"a")
+        member = gate.members.get(b"a")
+        assert member
+        member.images = 1
+        gate.peers.part(b"a", NoticeKind.LOST, "its connection was lost")
+    assert {notice.text for notice in gate.notices} == {"its connection was lost"}
 
 
 def test_the_longest_host_name_fits() -> None:

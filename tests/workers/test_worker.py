@@ -23,6 +23,7 @@ from engine.errors import ProtocolError
 from engine.nn.parameters import Vector
 from engine.wire import messages as m
 from tests.support.fakes import MODEL, FakeClock
+from workers.attempts import TEXT
 from workers.parent import Parent
 from workers.session import Quit
 from workers.worker import Worker
@@ -192,6 +193,18 @@ def test_a_coordinator_whose_long_message_is_on_its_way_is_there(endpoint: FakeE
     before = endpoint.clock.time
     work(endpoint)
     assert 359 < endpoint.clock.time - before < 361
+
+
+def test_it_is_said_when_one_connection_after_the_other_is_lost(endpoint: FakeEndpoint, job: Job) -> None:
+    said: list[str] = []
+
+    def connect_again() -> None:
+        endpoint.clock.time += 12
+        endpoint.new = True
+
+    endpoint.script = [welcome(job), *[connect_again] * 5]
+    Worker(endpoint, patience=60, clock=endpoint.clock, tell=said.append).run()
+    assert said[1:] == [TEXT]
 
 
 def test_one_that_cannot_say_that_it_is_ready_leaves(endpoint: FakeEndpoint, job: Job) -> None:

@@ -95,6 +95,7 @@ class RelayWorker(Worker):
         self._happened[:0] = found  # first: what is done about the rest is said to whoever is above now
         if any(isinstance(event, Connected) for event in found):
             frames = None  # of who was above: who is now says nothing before a greeting
+            self._note_connection(found)
         while frames is not None:
             self._happened.append(Came(*m.decode(frames)))
             self._heard = self._clock.now()
@@ -104,6 +105,13 @@ class RelayWorker(Worker):
         if quit_ := self._retry() or self._handle_events():
             return quit_
         return self._silent_since(self._heard)
+
+    def _note_connection(self, found: Sequence[relay.Event]) -> None:
+        """Note a new connection to the coordinator; who joins another relay has had one that was of use."""
+        if Connected(home=True) in found:
+            self._attempts.connected()
+        else:
+            self._attempts.useful()
 
     def _wait(self) -> "Sequence[m.Frame] | None":
         """Wait briefly for something to happen, above or below; return a message from above."""
@@ -130,6 +138,7 @@ class RelayWorker(Worker):
                 case relay.Greet(session):
                     self._begin(session)
                 case relay.Begin(work, parameters):
+                    self._attempts.work()
                     self._computing().begin(work, parameters)
                 case relay.Answer():
                     self._send_sums(action)
@@ -139,6 +148,7 @@ class RelayWorker(Worker):
                 case relay.Over() if self._once:
                     return Quit("the run is over", 0)
                 case relay.Over():
+                    self._attempts.useful()
                     self._tell(NEXT)
                 case relay.Try() | relay.Join() | relay.Return() | relay.Admit():
                     self._change_above(action)
