@@ -52,7 +52,7 @@ def _route(address: Address) -> Finding:
     family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
     try:
         with socket.socket(family, socket.SOCK_DGRAM) as probe:
-            probe.connect((address.host, address.port or 9))
+            probe.connect(replace(address, port=address.port or 9).name())
             return Finding("route", True, f"to {address.host} from {probe.getsockname()[0]}")
     except OSError as error:
         ours = ", ".join(own_hosts()) or "none but the loopback"

@@ -8,14 +8,15 @@ import ipaddress
 import re
 import socket
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 from engine.errors import UsageError
 from engine.system.interfaces import interfaces, own_hosts
 
 EVERYWHERE = {"*": "0.0.0.0", "::": "::", "0.0.0.0": "0.0.0.0"}  # noqa: S104 - hosts that stand for every interface
 LABEL = "[A-Za-z0-9_-]{1,63}"  # Python's getaddrinfo raises UnicodeError for an empty one, and for a longer one
-HOST = rf"(?:\[[0-9A-Fa-f:.]+\]|{LABEL}(?:\.{LABEL})*\.?)"
+ZONE = r"(?:%[A-Za-z0-9_.-]{1,15})?"  # the interface at which an address of IPv6 is that holds on one link only
+HOST = rf"(?:\[[0-9A-Fa-f:.]+{ZONE}\]|{LABEL}(?:\.{LABEL})*\.?)"
 LOCAL_PACKETS, LOCAL_ZEROMQ = "unix://", "ipc://"
 
 
@@ -32,7 +33,13 @@ class Address:
         found = re.fullmatch(rf"tcp://({HOST}|\*):([0-9]{{1,5}})", text)
         if not found or int(found[2]) > 0xFFFF:
             raise UsageError(f"{text!r:.100} is not an address; try tcp://HOST:PORT, with a port from 0 to 65535")
-        return cls(found[1].strip("[]"), int(found[2]))
+        host = found[1].strip("[]")
+        if _needs_zone(host):
+            raise UsageError(
+                f"{text!r:.100} holds on one link only, and needs the interface of this machine at which that is: "
+                f"try tcp://[{host}%eth0]:{found[2]}, with the interface's name for eth0"
+            )
+        return cls(host, int(found[2]))
 
     def __str__(self) -> str:
         return join([self.host], self.port)
@@ -57,13 +64,17 @@ class Address:
             found = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
         except OSError as error:
             raise UsageError(f"the host {self.host!r} of {self} is unknown: {error.strerror}") from None
-        return [Address(host, self.port) for host in dict.fromkeys(str(name[0]) for *_, name in found)]
+        return [Address(host, self.port) for host in dict.fromkeys(_host_in(name) for *_, name in found)]
+
+    def name(self) -> Any:
+        """Return the name of a socket there, as Python takes it; the host is in numbers, perhaps with a zone."""
+        return socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)[0][4]
 
     def is_loopback(self) -> bool:
         """Return whether only processes of this machine can be at the other end."""
         try:
             return ipaddress.ip_address(self.numeric().host).is_loopback
-        except (UsageError, ValueError):  # an unknown host, or one with a zone
+        except (UsageError, ValueError):  # an unknown host
             return False
 
     def hosts_for_others(self) -> list[str]:
@@ -72,6 +83,21 @@ class Address:
             return [self.host]
         six = everywhere(self.host) == "::"
         return [host for host in own_hosts() if (":" in host) == six] or [socket.gethostname()]
+
+
+def _needs_zone(host: str) -> bool:
+    """Return whether a host is an address of IPv6 that says nothing without the zone that it lacks."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return isinstance(address, ipaddress.IPv6Address) and address.is_link_local and not address.scope_id
+
+
+def _host_in(name: tuple[Any, ...]) -> str:
+    """Return the host in the name of a socket, as Python gives it: in IPv6 with the zone, if there is one."""
+    zone = name[3] if len(name) > 3 else 0
+    return f"{name[0]}%{socket.if_indextoname(zone)}" if zone and "%" not in name[0] else str(name[0])
 
 
 def everywhere(host: str) -> str:

@@ -99,7 +99,7 @@ def _connecting(address: Address) -> socket.socket:
     """Return a socket that is connecting; OSError if that fails at once."""
     made = socket.socket(socket.AF_INET6 if ":" in address.host else socket.AF_INET)
     made.setblocking(False)
-    code = made.connect_ex((address.host, address.port))
+    code = made.connect_ex(address.name())
     if code not in (0, errno.EINPROGRESS):
         made.close()
         raise OSError(code, os.strerror(code))

@@ -1,6 +1,7 @@
 """TCP addresses: what is one, and how other machines reach it."""
 
 import ipaddress
+import socket
 
 import pytest
 
@@ -14,6 +15,7 @@ from engine.wire.address import Address, coordinator_addresses, join, network_of
     [
         ("tcp://127.0.0.1:5555", "127.0.0.1", 5555),
         ("tcp://[::1]:0", "::1", 0),
+        ("tcp://[fe80::1%eth0.7]:5555", "fe80::1%eth0.7", 5555),
         ("tcp://*:65535", "*", 65535),
         ("tcp://node-7.lab_x:1", "node-7.lab_x", 1),
         (f"tcp://{'x' * 63}.example.:1", f"{'x' * 63}.example.", 1),
@@ -34,6 +36,22 @@ def test_an_address(text: str, host: str, port: int) -> None:
 def test_what_is_not_an_address(text: str) -> None:
     with pytest.raises(UsageError, match=r"is not an address; try tcp://HOST:PORT, with a port from 0 to 65535"):
         Address.parse(text)
+
+
+@pytest.mark.parametrize("text", ["tcp://[fe80::1:2]:5555", "tcp://10.0.0.1,[fe80::1:2]:5555"])
+def test_an_address_of_one_link_needs_the_interface(text: str) -> None:
+    with pytest.raises(UsageError, match=r"holds on one link only.*try tcp://\[fe80::1:2%eth0\]:5555"):
+        coordinator_addresses(text)
+
+
+def test_an_address_with_an_interface_keeps_it() -> None:
+    name = interfaces()[0].name
+    address = Address.parse(f"tcp://[fe80::1%{name}]:5555")
+    assert address.numeric() == address
+    assert address.name()[::3] == ("fe80::1", socket.if_nametoindex(name))
+    assert not address.is_name()
+    assert not address.is_loopback()
+    assert network_of("fe80::1%x") == "fe80::/64"
 
 
 def test_an_unknown_host() -> None:
