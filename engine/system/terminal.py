@@ -6,6 +6,7 @@ import os
 import select
 import stat
 from collections.abc import Iterator
+from threading import RLock
 from typing import Any, TextIO, cast
 
 from engine.system.descriptors import writable
@@ -37,16 +38,18 @@ class _Forgiving:
         self._message = ""  # up to the next line or flush
         self._waiting = b""  # the message that could not be written, or what is left of it
         self._left_out = 0  # messages since then
+        self._lock = RLock()  # threads write, and signal handlers in the middle of that
 
     def write(self, text: str) -> int:
-        self._message += text
-        if text.endswith("\n"):
-            self.flush()
+        with self._lock:
+            self._message += text
+            if text.endswith("\n"):
+                self.flush()
         return len(text)
 
     def flush(self) -> None:
-        message, self._message = self._message, ""
-        with contextlib.suppress(OSError), _descriptor(self._stream) as descriptor:
+        with self._lock, contextlib.suppress(OSError), _descriptor(self._stream) as descriptor:
+            message, self._message = self._message, ""
             if descriptor is None:
                 self._stream.write(message)
                 self._stream.flush()

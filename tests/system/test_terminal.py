@@ -7,10 +7,12 @@ import pty
 import select
 import termios
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from engine.system.terminal import CLEAR, ProgressLine, forgiving, is_live
+from tests.support.command import PATIENCE
 
 
 class Terminal(io.StringIO):
@@ -118,6 +120,22 @@ def test_a_terminal_that_is_drawn_again_is_not_told_what_was_left_out(unread: tu
     unread[1].live = True
     lines = seen_in_the_end(unread)
     assert lines == [*map(str, range(lines.index("200"))), *lines[lines.index("200") :]]
+
+
+def test_threads_write_whole_messages(unread: tuple[int, Piped]) -> None:
+    descriptor, stream = unread
+    patient, seen = forgiving(stream, patience=PATIENCE), b""
+
+    def write(letter: str) -> None:
+        for _ in range(200):
+            patient.write(f"{letter * 50}\n")
+
+    with ThreadPoolExecutor(4) as pool:
+        for letter in "abcd":
+            pool.submit(write, letter)
+        while seen.count(b"\n") < 800:
+            seen += os.read(descriptor, 1 << 16)
+    assert sorted(seen.decode().split()) == [letter * 50 for letter in "abcd" for _ in range(200)]
 
 
 def test_a_terminal_after_ctrl_s_holds_nothing_up() -> None:

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from engine.cli import streams
 from engine.cli.command import Command
 from engine.cli.exit_codes import INTERRUPTED
 from engine.cli.picture_options import check_place, need_matplotlib
@@ -46,7 +47,8 @@ def run(arguments: argparse.Namespace) -> int:
         reporter.ended()
     if found.interrupted:
         steps = "1 step" if len(found.losses) == 1 else f"{len(found.losses)} steps"
-        print(f"Interrupted after {steps}, too early for a suggestion.")
+        with streams.saved(interrupted=True):
+            print(f"Interrupted after {steps}, too early for a suggestion.")
         return INTERRUPTED
     _draw(found, picture)
     print(f"suggested   --lr {found.suggestion:.2g} (the loss was least at {found.least:.2g})")
