@@ -14,6 +14,8 @@ import pytest
 from engine.system.terminal import CLEAR, ProgressLine, forgiving, is_live
 from tests.support.command import PATIENCE
 
+LONG = 3 * select.PIPE_BUF  # is written in pieces
+
 
 class Terminal(io.StringIO):
     def isatty(self) -> bool:
@@ -127,15 +129,15 @@ def test_threads_write_whole_messages(unread: tuple[int, Piped]) -> None:
     patient, seen = forgiving(stream, patience=PATIENCE), b""
 
     def write(letter: str) -> None:
-        for _ in range(200):
-            patient.write(f"{letter * 50}\n")
+        for _ in range(20):
+            patient.write(f"{letter * LONG}\n")
 
     with ThreadPoolExecutor(4) as pool:
         for letter in "abcd":
             pool.submit(write, letter)
-        while seen.count(b"\n") < 800:
+        while seen.count(b"\n") < 80:
             seen += os.read(descriptor, 1 << 16)
-    assert sorted(seen.decode().split()) == [letter * 50 for letter in "abcd" for _ in range(200)]
+    assert sorted(seen.decode().split()) == [letter * LONG for letter in "abcd" for _ in range(20)]
 
 
 def test_a_terminal_after_ctrl_s_holds_nothing_up() -> None:
