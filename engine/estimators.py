@@ -149,6 +149,11 @@ class GradsumRegressor(RegressorMixin, _Estimator):  # type: ignore[misc]
         return self.network_.predict(samples)[:, 0].astype(np.float64)
 
 
+for _public in (GradsumClassifier, GradsumRegressor):  # help() shows the docstring of a class, and not that of its base
+    if _public.__doc__ and _Estimator.__doc__:  # with -OO there are none
+        _public.__doc__ += "\n\n" + _Estimator.__doc__.partition("\n\n")[2]
+
+
 def _network(content: bytes) -> Network:
     """Return the network in the bytes of a checkpoint."""
     with TemporaryDirectory() as folder:

@@ -40,6 +40,13 @@ def test_pipelines_and_searches_leave_no_records() -> None:
     assert not list(Path().iterdir())
 
 
+@pytest.mark.parametrize("kind", [GradsumClassifier, GradsumRegressor])
+def test_help_says_what_every_parameter_means(kind: type[Any]) -> None:
+    own, *rest = str(kind.__doc__).split("\n\n")
+    assert own.startswith("A network that ")
+    assert [name for name in kind().get_params() if f"`{name}`" not in " ".join(rest)] == []
+
+
 def test_images_are_classified_and_a_pickle_answers_the_same() -> None:
     images, labels = digits()
     model = Model((Flatten(), Dense(10)), (8, 8, 1))

@@ -28,7 +28,11 @@ class Settings(
     TrainingSettings,
     WorkersSettings,
 ):
-    """Settings of a training run. Raises SettingsError for a value out of range, naming the setting and the value."""
+    """Settings of a training run. Raises SettingsError for a value out of range, naming the setting and the value.
+
+    Each has the name of an option of `gradsum train`, with _ for -, and its meaning: `gradsum train --help` and
+    docs/commands.md have a line for each, and so has `Settings.__dataclass_fields__["lr"].metadata["help"]`.
+    """
 
     def __post_init__(self) -> None:
         for f in fields(self):
