@@ -23,7 +23,7 @@ _COLUMNS = 4
 _WRITTEN = 40  # up to so many classes there is room to write the numbers
 _NAMED = 47  # rows and columns that there is room to name
 _NAME = 90.0  # points of a name at the matrix, which longer ones would squeeze
-_TILE = 86.0  # points of a title between those of its neighbours
+_TILE = 82.0  # points of a title between those of its neighbours
 _TITLE = 8.0  # size of a title
 
 

@@ -16,6 +16,7 @@ from matplotlib.ticker import FuncFormatter
 from numpy.typing import NDArray
 
 from engine.errors import SettingsError
+from engine.reports.plots.lettering import families
 from engine.system.files import write_atomically
 
 # Okabe and Ito (2008), told apart by colour-blind eyes, too; without the yellow, which is lost on white.
@@ -58,7 +59,7 @@ _UNSAID: dict[str, Mapping[str, None]] = {
 @contextmanager
 def styled() -> Iterator[None]:
     """Draw and save within this context: matplotlib's own defaults and ours, not what the person has configured."""
-    with matplotlib.style.context(_STYLE, after_reset=True):
+    with matplotlib.style.context(_STYLE | {"font.family": families()}, after_reset=True):
         yield
 
 

@@ -15,7 +15,7 @@ from matplotlib.transforms import Bbox
 from engine.compute.tally import MAX_TALLIED
 from engine.errors import RecordsError
 from engine.records import Recorder, RunRow, Snapshot, ValidationRow, WorkerRow, places, reading, snapshots
-from engine.reports.plots import confusion, gather, style
+from engine.reports.plots import confusion, gather, lettering, style
 from engine.reports.plots.lettering import fitted, width
 from tests.reports.plots.test_figures import BEGAN, SHAPES, fill, histograms, noise, statistics, training
 
@@ -128,6 +128,22 @@ def test_titles_of_mistakes_are_apart(name: str) -> None:
     tiles = [axes for axes in mistaken([f"{name} {k}" for k in range(4)]).axes[1:] if axes.get_title()]
     assert len(tiles) == 4
     assert apart(boxes([axes.title for axes in tiles]))
+
+
+@pytest.mark.filterwarnings("error")
+def test_characters_that_no_font_has_are_escaped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lettering, "_MORE", ())
+    with style.styled():
+        figure = mistaken(["猫é", "$dog"])
+    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["\\u732bé", r"\$dog"]
+
+
+def test_a_font_that_has_more_characters_is_used_if_it_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert lettering.families()[0] == "DejaVu Sans"
+    monkeypatch.setattr(lettering, "_MORE", ("no such font", "STIXGeneral"))
+    assert lettering.families() == ["DejaVu Sans", "STIXGeneral"]
+    with style.styled():
+        assert lettering.literal("⅊") == "⅊", "a sign of STIXGeneral that DejaVu Sans lacks"
 
 
 def test_a_long_name_keeps_both_its_ends() -> None:
