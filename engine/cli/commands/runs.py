@@ -13,8 +13,8 @@ from engine.reports.text import number, shown, when
 _WIDE = 120  # columns from which on a run takes one line
 _NUMBERS = ("id", "workers", "steps", "best, last %", "images/s")
 _NARROW = {
-    "optimizer": "optim-\nizer",
-    "workers": "work-\ners",
+    "optimizer": "opti-\nmizer",
+    "workers": "wor-\nkers",
     "best, last %": "best,\nlast %",
     "images/s": "images\n/s",
 }
@@ -50,7 +50,7 @@ def _with_best(run: Run) -> dict[str, Any]:
 
 
 def _print_table(runs: list[Run]) -> None:
-    """Print a table that fits into 80 columns on a terminal; one line a run if the output is piped."""
+    """Print a table that fits into 80 columns on a terminal, two lines a run; one line if the output is piped."""
     from rich.text import Text  # slow to import, and not needed for JSON and CSV
 
     out, rows = console(), table()
@@ -63,8 +63,13 @@ def _print_table(runs: list[Run]) -> None:
         rows.add_column(title, justify=side, max_width=_WIDTHS.get(heading) if narrow else None, overflow="fold")
     if narrow:
         rows.padding = (0, 1, 0, 0)
+    # Of a date what tells the runs apart: without the year where it is the same for all, and never with the century.
+    known = len("2026-") if len({when(run["started"])[0][: len("2026")] for run in runs}) == 1 else len("20")
     for run in runs:
         cells = _cells(run)
+        if narrow:
+            day, *time = cells["when"]
+            cells["when"] = (day[known:] if time else day, *time)
         # Text, because a name may look like rich's own markup.
         parts = [Text(("\n" if narrow else " ").join(cells[heading])) for heading in headings[:-1]]
         rows.add_row(*parts, Text(run["state"], STYLES.get(run["state"], "")))
