@@ -301,6 +301,17 @@ def test_the_result_is_kept_and_compared(gradsum: Gradsum, calls: Calls) -> None
     assert [row["before"] for row in rows] == ["2.00", ""]
 
 
+def test_the_table_fits_into_a_terminal(gradsum: Gradsum, calls: Calls, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "dumb")  # without bold headings
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    lines = gradsum("bench", "--workers", 1, 2, "--batch-size", 1024, "--rounds", 1).out.splitlines()
+    [heading] = [line for line in lines if line.startswith("batch")]
+    rows = [line for line in lines if line.startswith(" 1024")]
+    assert len(rows) == 3, "with 0, 1 and 2 workers"
+    assert len(heading) <= 80
+    assert {len(line) for line in rows} == {len(heading)}, "aligned"
+
+
 def test_other_studies_are_not_compared_with(gradsum: Gradsum, calls: Calls) -> None:
     assert gradsum("bench", "--workers", 2, "--batch-size", 64, "--rounds", 1, "--save", "a.json").code == 0
     calls.clear()

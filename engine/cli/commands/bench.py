@@ -14,6 +14,7 @@ from engine.cli.import_option import add_import_option, imported
 from engine.cli.kernel_options import add_kernel_options, chosen_kernels
 from engine.cli.out_files import check_ending, check_spared
 from engine.cli.picture_options import check_place, check_writable, need_matplotlib
+from engine.cli.tables import console, table
 from engine.system.signals import Interrupt
 
 if TYPE_CHECKING:
@@ -228,7 +229,10 @@ def _up_to(cores: int) -> list[int]:
 
 
 def show(rows: "Sequence[Row]") -> None:
-    """Print the rows as a Markdown table; columns that are empty, or the same in all rows, are left out."""
+    """Print the rows as a Markdown table, or one of at most 80 columns in a terminal.
+
+    Columns that are empty, or the same in all rows, are left out.
+    """
     from engine.bench.study import PARTS
 
     columns = {"batch": [str(row["batch"]) for row in rows]}
@@ -240,10 +244,24 @@ def show(rows: "Sequence[Row]") -> None:
         if any(row.get(key) for row in rows):
             columns[name] = ["" if row.get(key) is None else f"{row[key]:.2f}" for row in rows]
     columns |= {f"{part} ms": [f"{row[part]:.2f}" for row in rows] for part in PARTS}
+    if sys.stdout.isatty():
+        _show_in_terminal(columns)
+        return
     print("| " + " | ".join(columns) + " |")
     print("|" + "---|" * len(columns))
     for cells in zip(*columns.values(), strict=True):
         print("| " + " | ".join(cells) + " |")
+
+
+def _show_in_terminal(columns: "dict[str, list[str]]") -> None:
+    """Print a table whose headings have a line for each word."""
+    grid = table()
+    grid.padding = (0, 1, 0, 0)
+    for name in columns:
+        grid.add_column(name.replace("-", "-\n").replace(" ", "\n"), justify="right", vertical="bottom")
+    for cells in zip(*columns.values(), strict=True):
+        grid.add_row(*cells)
+    console().print(grid)
 
 
 COMMAND = Command(
