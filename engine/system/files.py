@@ -18,6 +18,8 @@ from engine.system.processes import exists
 # What write_atomically() writes to first where every file must have a name: ".NAME.PID-RANDOM.tmp" beside the file.
 # Only SIGKILL leaves one behind.
 TEMPORARY = re.compile(r"\.(?P<name>.+)\.(?P<pid>\d+)(?:-[0-9a-f]+)?\.tmp", re.DOTALL)
+# What file systems say that have no links, or none to files without a name.
+NO_LINKS = (errno.EPERM, errno.EACCES, errno.ENOENT, errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP)
 NAME_PART = 50  # characters of the name, so that a long one does not become too long
 
 
@@ -125,19 +127,27 @@ def _give_name(descriptor: int, temporary: Path, path: Path, new: bool) -> None:
     source = f"/proc/self/fd/{descriptor}" if unnamed else temporary
     if unnamed or new:
         try:
-            os.link(source, path, src_dir_fd=descriptor)  # the folder only makes it follow the link in /proc
-            return
-        except OSError as error:
-            if new and isinstance(error, FileExistsError):
+            if _link(source, path, descriptor):
+                return
+        except FileExistsError:
+            if new:
                 raise
-    if unnamed:
-        try:
-            os.link(source, temporary, src_dir_fd=descriptor)
-        except OSError:
-            _copy(descriptor, temporary)
+    if unnamed and not _link(source, temporary, descriptor):
+        _copy(descriptor, temporary)
     if new:
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))  # ours from now on
     temporary.replace(path)
+
+
+def _link(source: str | Path, path: Path, descriptor: int) -> bool:
+    """Give a file another name; False where the file system has no links of that kind."""
+    try:
+        os.link(source, path, src_dir_fd=descriptor)  # the descriptor only makes it follow the link in /proc
+    except OSError as error:
+        if error.errno not in NO_LINKS:
+            raise
+        return False
+    return True
 
 
 def _copy(descriptor: int, path: Path) -> None:
