@@ -22,6 +22,5 @@ def test_a_flood_of_mutated_messages_changes_nothing(tidy: Path, gradsum: Gradsu
         arena.wait_for_start()
         story = arena.run([])
     assert story.result["params_sha256"] == quiet["params_sha256"]
-    # They come from one address, which is let in only so often: what some took, others may not have had.
     assert min(flood.sent[kind] for kind in ("stranger", "raw", "welcomed")) > 0, flood.sent
     assert flood.memory < MEMORY

@@ -35,13 +35,16 @@ class Flooding:
         return self
 
     def start(self) -> None:
-        """Start the process."""
+        """Start the process, which waits for a word."""
         command = [sys.executable, "-m", "tests.support.chaos.flooder", *self._arguments]
         self._process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def wait(self) -> None:
-        """Wait until it begins to send."""
+        """Let it begin to send, and wait until it does; one that joins has joined then."""
+        assert self._process.stdin
         assert self._process.stdout
+        self._process.stdin.write("go\n")
+        self._process.stdin.flush()
         assert self._process.stdout.readline() == "begins\n"
 
     def __exit__(self, *_: object) -> None:

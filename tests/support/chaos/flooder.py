@@ -92,11 +92,21 @@ class Peer:
 
 
 class Flooder:
-    """One that floods `address` until it is time to `stop`; `numerics`: the fingerprint that lets a peer join."""
+    """One that floods `address` until it is time to `stop`; `numerics`: the fingerprint that lets a peer join.
 
-    def __init__(self, address: str, numerics: str, rng: random.Random, stop: Callable[[], bool]) -> None:
+    `joins` is called whenever it has joined.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        numerics: str,
+        rng: random.Random,
+        stop: Callable[[], bool],
+        joins: Callable[[], None] = lambda: None,
+    ) -> None:
         self.sent: Counter[str] = Counter()
-        self._address, self._numerics, self._rng, self._stop = address, numerics, rng, stop
+        self._address, self._numerics, self._rng, self._stop, self._joins = address, numerics, rng, stop, joins
 
     def _times(self) -> Iterator[int]:
         """Yield a number for each message on one connection, unless it is time to stop."""
@@ -148,6 +158,7 @@ class Flooder:
             message, payload = m.decode(peer.receive(left))
             if isinstance(message, m.Welcome) and payload is not None:
                 self.sent["welcomed"] += 1
+                self._joins()
                 return message, payload
         raise TimeoutError("no WELCOME came")
 
@@ -162,10 +173,12 @@ class Flooder:
                 self.sent["refused"] += isinstance(m.decode(answer)[0], m.Refuse)
 
 
+JOINING = "joined", "polite"
+# Those that join come first: of one address only so many are let in, and others could take all of that.
 KINDS: dict[str, Callable[[Flooder], None]] = {
-    "stranger": Flooder.stranger,
     "joined": Flooder.joined,
     "polite": Flooder.polite,
+    "stranger": Flooder.stranger,
     "silent": Flooder.silent,
     "raw": Flooder.raw,
 }
@@ -193,14 +206,23 @@ def be_busy(share: float, stop: Callable[[], bool]) -> None:
 
 
 def main(kind: str, address: str, numerics: str, seed: str, pid: str, share: str) -> None:
-    """Flood, or be busy, until standard input ends; then tell what was done."""
+    """When there is a line on standard input, flood, or be busy, until that ends; then tell what was done."""
+    sys.stdin.readline()
+    begun = False
 
     def stop() -> bool:
         return bool(select.select([sys.stdin], [], [], 0)[0])
 
-    print("begins", flush=True)
+    def begin() -> None:
+        nonlocal begun
+        if not begun:
+            print("begins", flush=True)
+        begun = True
+
     began, used, peak = time.monotonic(), time.process_time(), 0
-    flooder = Flooder(address, numerics, random.Random(f"{seed} {kind}"), stop)
+    flooder = Flooder(address, numerics, random.Random(f"{seed} {kind}"), stop, begin)
+    if share or kind not in JOINING:
+        begin()
     if share:
         be_busy(float(share), stop)
     else:
