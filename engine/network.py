@@ -154,7 +154,7 @@ class Network:
 
     def _checked_features(self, rows: NDArray[Any]) -> NDArray[np.float32]:
         [features] = self.model.shape
-        if rows.dtype.kind == "O" and rows.ndim == 2:
+        if rows.dtype.kind == "O" and rows.ndim == 2 and rows.shape[1] == features:
             rows = of_objects(rows, self.columns)
         if rows.dtype.kind not in "biuf" or rows.ndim != 2 or rows.shape[1] != features:
             raise DataError(

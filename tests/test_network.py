@@ -233,3 +233,5 @@ def test_rows_of_objects_are_taken_as_training_takes_them() -> None:
     assert np.array_equal(net.logits(rows), net.logits(np.array([[1.5, 1], [2, 0.5]])))
     with pytest.raises(DataError, match="row 1, column 0 is 'x', not a number"):
         net.logits(np.array([[1.5, True], ["x", 0.5]], object))
+    with pytest.raises(DataError, match=r"numbers \[N, 2\], got object"):
+        net.logits(np.array([[1, 2, "x"]], object))

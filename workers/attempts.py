@@ -7,8 +7,8 @@ from engine.system.clock import Clock
 TIMES = 3  # connections in a row
 BRIEF = 60.0  # seconds; one that lasts longer does not count
 TEXT = (
-    f"the connection was lost {TIMES} times in a row before an answer had arrived: small messages do arrive, so that a "
-    "link on the way may be too thin for large ones, or the MTU of a network wrong"
+    f"the connection was lost {TIMES} times in a row before an answer had arrived: small messages do arrive, so a link "
+    "on the way may be too slow for large ones, or a network's MTU may be wrong"
 )
 
 

@@ -9,7 +9,8 @@ DATABASE = b"SQLite format 3\0"  # how each begins
 
 def check_ending(path: Path, ending: str, what: str) -> None:
     """Raise SettingsError unless `path`, which `what` goes to, ends so, or is no file, such as /dev/stdout."""
-    if path.exists() and not path.is_file():
+    redirected = Path("/dev") in path.parents  # to an ordinary file, maybe
+    if redirected or (path.exists() and not path.is_file()):
         return
     if path.suffix.lower() != ending:
         has = f"{path.suffix} is another" if path.suffix else "it has none"

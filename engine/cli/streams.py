@@ -70,8 +70,14 @@ def discard() -> None:
 @contextlib.contextmanager
 def forgiving_error() -> Iterator[None]:
     """Let all that is written to standard error, warnings and the log as well, wait for no reader."""
-    with contextlib.redirect_stderr(forgiving(sys.stderr)) if sys.stderr else contextlib.nullcontext():
+    if not sys.stderr:  # it is closed
         yield
+        return
+    with contextlib.redirect_stderr(forgiving(sys.stderr)) as stream:
+        try:
+            yield
+        finally:
+            stream.flush()
 
 
 @contextlib.contextmanager

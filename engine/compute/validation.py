@@ -55,7 +55,7 @@ class Validation:
     def beats(self, other: "Validation | None") -> bool:
         """Return whether this one is better than an earlier one; of equal ones the first stays.
 
-        One whose score or loss is nan beats none: the parameters have run away.
+        One whose score or loss is nan beats none.
         """
         if math.isnan(self.score) or math.isnan(self.loss):
             return False

@@ -15,10 +15,10 @@ from engine.coordinator.membership import Membership
 from engine.coordinator.notices import Notice, NoticeKind
 from engine.coordinator.outbox import Outbox, Parcel
 from engine.coordinator.peers import Peers
+from engine.coordinator.vain import LOST
 from engine.nn.parameters import Vector
 from engine.wire import messages as m
 
-LOST = "its connection was lost"
 REFUSED = "it was refused"
 EXPELLED = "it was expelled"
 UNASKED = (rounds.IgnoreReason.UNASKED, rounds.IgnoreReason.DOUBLED)

@@ -4,9 +4,10 @@ import math
 
 from engine.compute.sums import bits_of
 from engine.coordinator import rounds
-from engine.coordinator.dispatcher import LOST, REFUSED, Dispatcher, EventSums
+from engine.coordinator.dispatcher import REFUSED, Dispatcher, EventSums
 from engine.coordinator.notices import NoticeKind
 from engine.coordinator.peers import LOOK, OfSession, Peers
+from engine.coordinator.vain import LOST
 from engine.errors import ProtocolError, WorkerFailedError
 from engine.system.clock import Clock
 from engine.wire import Received, exchange, relays

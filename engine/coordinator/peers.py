@@ -10,7 +10,7 @@ from engine.coordinator.membership import Member, Membership
 from engine.coordinator.notices import Notice, NoticeKind
 from engine.coordinator.relay_links import RelayLinks
 from engine.coordinator.relay_processes import RelayProcesses
-from engine.coordinator.vain import Vain
+from engine.coordinator.vain import LOST, Vain
 from engine.errors import ProtocolError
 from engine.nn.parameters import Vector
 from engine.wire import Received, relays
@@ -44,7 +44,7 @@ class Peers:
         self._members = members
         self.links = RelayLinks(config.session, environment, members)
         self.processes = RelayProcesses(environment, members)
-        self._vain = Vain()
+        self._vain = Vain(environment.clock)
         self._in_memory: int | None = None  # version of the parameters in shared memory
         if self._shared_memory:
             self._shared_memory.words()[:] = 0  # what an earlier session said there
@@ -156,7 +156,7 @@ class Peers:
         self.links.forget(peer)
         if member:
             self.processes.part(member, kind, reason)
-            reason += self._vain.hint(member) if kind is NoticeKind.LOST and not self._endpoint.is_local(peer) else ""
+            reason += self._vain.hint(member) if reason == LOST and not self._endpoint.is_local(peer) else ""
             # A worker that was never ready did not join: it gets no row, only this event.
             self._notice(Notice(kind, member.name, reason, member.report() if member.ready else None, detail))
 

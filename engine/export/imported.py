@@ -60,8 +60,8 @@ def import_file(path: Path, asked: ImportOptions) -> Checkpoint:
     if not classes and values is None:
         classes = tuple(str(number) for number in range(model.classes))
     if len(classes) > model.classes or (asked.classes and len(classes) < model.classes):
-        names = "a name is" if len(classes) == 1 else f"{len(classes)} names are"
-        raise SettingsError(f"{names} given for classes, the model has {model.classes} outputs: name each of them")
+        named = "1 class is" if len(classes) == 1 else f"{len(classes)} classes are"
+        raise SettingsError(f"{named} named, but the model has {model.classes} outputs: name all of them")
     columns, targets = (tuple(said.get(name, ())) for name in ("columns", "targets"))
     run = RunState(
         uuid=params_sha256(arrays)[:32],  # importing it twice gives one checkpoint

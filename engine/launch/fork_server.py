@@ -25,7 +25,7 @@ PACKET = 1 << 16  # bytes of a request
 MAX_DESCRIPTORS = 8  # that come with it
 GRACE = 5.0  # seconds that the server has to end in
 ANSWER = 30.0  # seconds that it has to fork a worker in, all that it loads before included
-REPORT = 1.0  # seconds that it has to report in that a worker has ended
+REPORT = 5.0  # seconds that it has to report in that a worker has ended, where memory is short, for example
 UNKNOWN = 1  # the exit code of a worker whose end nobody saw
 
 logger = logging.getLogger("gradsum.launch")
@@ -120,7 +120,7 @@ class ForkServer:
         poll.register(process, select.POLLIN)
         if not self.gone:
             poll.register(self._control, select.POLLIN)
-        poll.poll(None if timeout is None else math.ceil(1000 * timeout))
+        poll.poll(None if timeout is None else max(0, math.ceil(1000 * timeout)))
 
     @property
     def pid(self) -> int:

@@ -113,7 +113,7 @@ class Backlog:
         notes = [self._missing_event(first, last, full) for first, last in self._missing]
         if self._thinned:
             steps = "1 step has" if self._thinned == 1 else f"{self._thinned} steps have"
-            notes.append(self._event("skipped", f"{steps} no statistics: much waited"))
+            notes.append(self._event("skipped", f"{steps} no statistics: too many rows were waiting"))
         return notes
 
     def _missing_event(self, first: int, last: int, reason: str) -> Row:

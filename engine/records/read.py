@@ -27,6 +27,7 @@ from engine.system.spelling import FORMER_NAMES
 _LAST = "(SELECT {} FROM training t WHERE t.startID = runs.startID ORDER BY batchno DESC LIMIT 1)"
 _LAST_SCORE = "(SELECT {} FROM {{validation}} v WHERE v.startID = runs.startID ORDER BY batchno DESC LIMIT 1)"
 _BEST = """(SELECT {} FROM {{validation}} v WHERE v.startID = runs.startID AND coalesce(corperc, r2) IS NOT NULL
+    AND avgloss IS NOT NULL
     ORDER BY coalesce(corperc, r2) DESC, batchno LIMIT 1)"""
 _RUNS = f"""
 SELECT runs.*,
@@ -160,7 +161,7 @@ def _runs(connection: sqlite3.Connection, path: Path) -> list[Run]:
     if check_version(connection, path) == 0:
         return []
     columns = dict.fromkeys(COLUMNS["runs"])  # an earlier version may not have them all
-    scores = readable(connection, "validation", ("startID", "batchno", "corperc", "r2"))
+    scores = readable(connection, "validation", ("startID", "batchno", "corperc", "r2", "avgloss"))
     sql = _RUNS.format(validation=f"(SELECT {scores} FROM validation)")  # noqa: S608
     return [_run(columns | dict(row), path) for row in connection.execute(sql)]
 

@@ -14,6 +14,7 @@ from engine.records.batch import CHANGE, Row, insert
 from engine.records.begin import insert_run, resume_run
 from engine.records.catch_up import catch_up, remove_files
 from engine.records.chunks import Snapshot, write_snapshot
+from engine.records.database import PATIENCE
 from engine.records.deleted_snapshots import thin_snapshots
 from engine.records.delivery import Pace
 from engine.records.process import facts
@@ -163,7 +164,7 @@ class Recorder:
 
     def trial(self, row: TrialRow) -> None:
         """Write how far a trial is, and return when it is on disk; it replaces what was there before."""
-        self._writer.call(lambda connection: insert(connection, [Row("trials", row)]))
+        self._writer.call(partial(insert, rows=[Row("trials", row)]), PATIENCE)  # unasked: it may say "interrupted"
 
     def flush(self) -> None:
         """Return when all rows handed over are in the database; RecordsError if it takes nothing for 30 seconds."""

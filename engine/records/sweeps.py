@@ -129,7 +129,7 @@ def _parsed(what: str, column: str, text: Any) -> dict[str, Any]:
 def _score(row: Validation) -> float:
     """Return the percent correct, or R²; nan where the database has neither, which stands for an R² that is nan."""
     score = row["r2"] if row["corperc"] is None else row["corperc"]
-    return math.nan if score is None else score
+    return math.nan if score is None or row["avgloss"] is None else score
 
 
 def _trial(connection: sqlite3.Connection, row: Sequence[Any]) -> TrialRecord:

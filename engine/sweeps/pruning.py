@@ -1,6 +1,7 @@
 """When a trial is clearly losing: the median rule."""
 
 from collections.abc import Iterable, Sequence
+from math import isnan
 from statistics import median
 
 from engine.data.measure import Measure
@@ -35,5 +36,5 @@ class MedianRule:
 
 
 def _value_at(curve: Sequence[Point], epoch: float) -> float | None:
-    """Return the score of the last validation until `epoch`; None if there was none."""
-    return next((point.score for point in reversed(curve) if point.epoch <= epoch), None)
+    """Return the score of the last validation until `epoch` that has one; None if there was none."""
+    return next((point.score for point in reversed(curve) if point.epoch <= epoch and not isnan(point.score)), None)

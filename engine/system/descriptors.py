@@ -59,7 +59,7 @@ def readable(descriptor: int, timeout: float | None, or_writable: bool = False) 
     """
     poll = select.poll()
     poll.register(descriptor, select.POLLIN | (select.POLLOUT if or_writable else 0))
-    return bool(poll.poll(None if timeout is None else math.ceil(1000 * timeout)))
+    return bool(poll.poll(None if timeout is None else max(0, math.ceil(1000 * timeout))))  # less than 0: for good
 
 
 def writable(descriptor: int, timeout: float) -> bool:

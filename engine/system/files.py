@@ -136,7 +136,12 @@ def _give_name(descriptor: int, temporary: Path, path: Path, new: bool) -> None:
         _copy(descriptor, temporary)
     if new:
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))  # ours from now on
-    temporary.replace(path)
+    try:
+        temporary.replace(path)
+    except OSError:
+        if new:
+            path.unlink()
+        raise
 
 
 def _link(source: str | Path, path: Path, descriptor: int) -> bool:

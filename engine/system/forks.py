@@ -22,9 +22,14 @@ def own_process(own: bool = True) -> Iterator[None]:
         _own.pop()
 
 
+def is_own() -> bool:
+    """Return whether this process is the program's own."""
+    return any(_own)
+
+
 def may_fork() -> bool:
     """Return whether a process forked from this one can be its worker: this one is our own, and has a single thread."""
-    return any(_own) and has_descriptors_of_processes() and threads() == 1
+    return is_own() and has_descriptors_of_processes() and threads() == 1
 
 
 def threads() -> int:

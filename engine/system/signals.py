@@ -10,6 +10,7 @@ from types import FrameType
 from typing import Any, Self
 
 from engine.system.clock import MONOTONIC, Clock
+from engine.system.forks import is_own
 
 # What cluster managers send some time before they kill, and the kernel at the soft limit of processor time.
 NEAR_LIMIT = (signal.SIGUSR1, signal.SIGXCPU)
@@ -71,6 +72,8 @@ class Interrupt:
                 self._leaving, self._left = True, now  # a third Ctrl-C must not disturb the tidying up
                 raise KeyboardInterrupt
             if now - self._left >= STUCK:
+                if not is_own():  # whose program it is has things of its own to do at its end
+                    raise KeyboardInterrupt
                 os._exit(128 + number)
 
 

@@ -22,15 +22,15 @@ def is_live(stream: TextIO) -> bool:
 
 
 def forgiving(stream: TextIO, patience: float = PATIENCE) -> TextIO:
-    """Return `stream`, but writing to it never fails, and waits `patience` seconds at most for who reads nothing.
+    """Return `stream`, but writing to it never fails, and waits at most `patience` seconds for its reader.
 
-    So a run continues when its reader has left, or has stopped to read as a terminal does after Ctrl-S.
+    So a run continues when its reader has left, or has stopped reading as a terminal does after Ctrl-S.
     """
     return stream if isinstance(stream, _Forgiving) else cast(TextIO, _Forgiving(stream, patience))
 
 
 class _Forgiving:
-    """A stream whose reader may leave, or stop to read: then one message waits for it, and later ones are left out."""
+    """A stream whose reader may leave, or stop reading: then one message waits for it, and later ones are left out."""
 
     def __init__(self, stream: TextIO, patience: float) -> None:
         self._stream = stream
@@ -43,18 +43,20 @@ class _Forgiving:
     def write(self, text: str) -> int:
         with self._lock:
             self._message += text
-            if text.endswith("\n"):
+            if "\n" in text:
                 self.flush()
         return len(text)
 
     def flush(self) -> None:
-        with self._lock, contextlib.suppress(OSError), _descriptor(self._stream) as descriptor:
+        # ValueError: the stream is closed, or has no such characters.
+        with self._lock, contextlib.suppress(OSError, ValueError):
             message, self._message = self._message, ""
-            if descriptor is None:
-                self._stream.write(message)
-                self._stream.flush()
-            elif message:
-                self._write(descriptor, message)
+            with _descriptor(self._stream) as descriptor:
+                if descriptor is None:
+                    self._stream.write(message)
+                    self._stream.flush()
+                elif message:
+                    self._write(descriptor, message)
 
     def _write(self, descriptor: int, message: str) -> None:
         self._waiting = _written(descriptor, self._waiting, 0)

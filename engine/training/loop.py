@@ -133,8 +133,9 @@ class Loop:
         progress.validated(validation)
         self.log.validated(validation)
         if isnan(validation.loss):
-            text = f"the loss of the validation after step {progress.step} is nan: the parameters have run away"
-            self.log.happened(NoticeKind.NOT_FINITE, f"{text}; try a lower learning rate")
+            text = f"the loss of the validation after step {progress.step} is nan: an output is not finite"
+            advice = "try a lower learning rate, or look for extreme values in the data"
+            self.log.happened(NoticeKind.NOT_FINITE, f"{text}; {advice}")
         if progress.due(self.run.settings.validate_every):
             self._wait(validation)
         if progress.best is validation and not self._try_to_save():

@@ -61,7 +61,7 @@ class TrainingProcess:
         line: ProgressLine | None = None,
         beside: "TrainingProcess | None" = None,
     ) -> None:
-        """`line`: where it is shown how far what takes long is, for who gave no reporter that would.
+        """`line`: where to show the progress of long operations if the caller gave no reporter for that.
 
         `beside`: another one in this process, entered before, which hears the signals for both; this one then carries
         out runs in a thread of its own.
@@ -155,18 +155,20 @@ class TrainingProcess:
         row = run.row()
         step = run.checkpoint.step if run.checkpoint else 0
         number = self._records.resume(run.uuid, step, row.folder, row.name)
+        known = number is not None
         if number is None:
             number = self._records.begin(row, step)
             self._say_what_is_missing(run)
-        self._say_what_goes(run, step)
+        self._say_what_goes(run, step, known)
         return number
 
-    def _say_what_goes(self, run: Run, step: int) -> None:
+    def _say_what_goes(self, run: Run, step: int, known: bool) -> None:
         """Say, if the run continues from a checkpoint that is not its newest, that the later ones will be removed."""
         if run.checkpoint is None or not (later := checkpoints.later_steps(run.folder, step)):
             return
-        text = f"run {run.uuid[:6]} goes back to step {step}: its rows of later steps are deleted, and what is in"
-        text += f" {run.folder} of the steps {later[0]} to {later[-1]} once there is a new checkpoint"
+        which = f"step {later[0]}" if len(later) == 1 else f"steps {later[0]} to {later[-1]}"
+        text = f"run {run.uuid[:6]} goes back to step {step}: " + "its rows of later steps are deleted; " * known
+        text += f"what {run.folder} has of {which} is removed once there is a new checkpoint"
         self._records.event(EventRow(NoticeKind.RESUMED, text, step))
         self.reporter.notice(shown(text))
 

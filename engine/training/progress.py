@@ -71,7 +71,7 @@ class Progress:
     def validated(self, validation: Validation) -> None:
         """Keep the newest validation, and the best; an R² that is nan is none."""
         self.validation = validation
-        if not math.isnan(validation.score):
+        if not math.isnan(validation.score) and not math.isnan(validation.loss):
             self.best_score = validation.score if self.best_score is None else max(self.best_score, validation.score)
         if validation.beats(self.best):
             self.best = validation

@@ -68,7 +68,7 @@ def check_end(last_step: int | None, earlier: Checkpoint, db: Path) -> None:
     validated = (earlier.run.validation or {}).get("step")
     if last_step is None or earlier.step < last_step or validated != earlier.step:
         return
-    if not _is_open(db, earlier.run.uuid):
+    if earlier.step > last_step or not _is_open(db, earlier.run.uuid):
         raise SettingsError(
             f"the run is already at step {earlier.step} and ends at step {last_step}; steps and epochs count from the "
             "start of the run: give more --steps or --epochs to continue"

@@ -16,7 +16,7 @@ from engine.nn.own.imports import Modules, importing
 from engine.records.status import RunStatus
 from engine.training.forwarding import ForwardingReporter
 from engine.training.process import TrainingProcess
-from engine.training.reporter import Reporter, RunInfo, StepReport
+from engine.training.reporter import Reporter, RunInfo, StepReport, checked_reporter
 from engine.training.rerun import check_start, rerun, rerun_settings
 from engine.training.run import Run
 from engine.training.state import TrainingState, state_of
@@ -70,7 +70,7 @@ def verify(
     first = None if start is None else checkpoints.load(start)
     settings = rerun_settings(end, workers, kernels, allow_slow)
     check_start(first, end)
-    comparing = _Comparing(reporter or Reporter(), end)
+    comparing = _Comparing(checked_reporter(reporter, Reporter), end)
     with ExitStack() as stack:
         stack.enter_context(importing(import_))
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="gradsum-verify-")))

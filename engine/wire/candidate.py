@@ -14,7 +14,7 @@ from engine.wire.keys import Keys, Pair
 from engine.wire.messages import Frame
 from engine.wire.pulse import Pulse
 from engine.wire.sockets import EVENT, LINGER, beat, configure
-from engine.wire.tcp import COUNTED, abort, place_of, traffic
+from engine.wire.tcp import abort, counted, place_of, traffic
 
 logger = logging.getLogger("gradsum.wire")
 
@@ -51,7 +51,7 @@ class Candidate:
         self._descriptor: int | None = None  # of the connection
         self._pulse: Pulse | None = None  # of the connection, if it counts its bytes, since the handshake
         self._clock = clock
-        self._watched = COUNTED and not is_local(address)
+        self._watched = not is_local(address) and counted()
         self.socket = context.socket(zmq.DEALER)
         configure(self.socket, largest)
         beat(self.socket, self._watched)

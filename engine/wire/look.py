@@ -4,7 +4,7 @@ import errno
 import os
 import select
 import socket
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from engine.errors import UsageError
@@ -52,7 +52,7 @@ def look_at(addresses: Sequence[Address], answer: float = ANSWER) -> list[Look]:
 def _all_of(address: Address) -> list[Address]:
     try:
         return address.all_numeric()[:AT_MOST]
-    except UsageError:
+    except (UsageError, OSError):  # an unknown name, or an interface that has gone
         return []
 
 
@@ -80,19 +80,30 @@ def _look_at(addresses: Sequence[Address], answer: float) -> list[Look]:
     numbers = dict(connecting)
     until = MONOTONIC.now() + answer
     while (connecting or greeted) and (left := until - MONOTONIC.now()) > 0:
-        readable, writable, _ = select.select(list(greeted), list(connecting), [], left)
-        for one in writable:
+        ready = _ready(greeted, connecting, left)
+        connected, answered = ([one for one in some if one.fileno() in ready] for some in (connecting, greeted))
+        for one in connected:
             number = connecting.pop(one)
             found[number] = _greet(one)
             if not found[number].failed:
                 greeted[one] = b""
-        for one in readable:
+        for one in answered:
             greeted[one] += (more := _read(one))
             if not more or len(greeted[one]) >= MECHANISM.stop:
                 found[numbers[one]] = Look(mechanism=_mechanism(greeted.pop(one)))
     for one in numbers:
         one.close()
     return [found.get(number, Look(SILENT)) for number in range(len(addresses))]
+
+
+def _ready(greeted: Iterable[socket.socket], connecting: Iterable[socket.socket], timeout: float) -> set[int]:
+    """Return the descriptors of those that have an answer or are connected; `select` takes none from 1024 on."""
+    poll = select.poll()
+    for one in greeted:
+        poll.register(one, select.POLLIN)
+    for one in connecting:
+        poll.register(one, select.POLLOUT)
+    return {number for number, _ in poll.poll(1000 * timeout)}
 
 
 def _connecting(address: Address) -> socket.socket:

@@ -49,7 +49,7 @@ class Names:
         for name in self._names:
             try:
                 found = Address.parse(name).all_numeric()
-            except UsageError:  # it may be known later
+            except (UsageError, OSError):  # it may be known later, or its interface come back
                 continue
             self._known[name] = [str(one) for one in found[:AT_MOST]]
 

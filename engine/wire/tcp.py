@@ -2,6 +2,7 @@
 
 import ctypes
 import fcntl
+import functools
 import socket
 import struct
 import sys
@@ -11,7 +12,6 @@ from typing import Any
 
 SOCKADDR = 16  # bytes of struct sockaddr
 BYTES_ACKED, BYTES_RECEIVED = 120, 128  # offsets of such fields in struct tcp_info, <linux/tcp.h>
-COUNTED = sys.platform == "linux"  # whether the kernel says how many bytes have come
 
 
 @dataclass(frozen=True)
@@ -34,9 +34,27 @@ def traffic(connection: socket.socket) -> Traffic | None:
     return Traffic(bytes_received(connection), int(delivered), int(struct.unpack("=i", waiting)[0]))
 
 
+@functools.cache
+def counted() -> bool:
+    """Return whether the kernel says how many bytes have come, which one that emulates Linux, as gVisor, may not do."""
+    if sys.platform != "linux":
+        return False
+    try:
+        with (
+            socket.create_server(("127.0.0.1", 0)) as server,
+            socket.create_connection(server.getsockname()) as one,
+            server.accept()[0] as other,
+        ):
+            one.sendall(b"x")
+            other.recv(1)
+            return (seen := traffic(other)) is not None and seen.received == 1
+    except OSError:
+        return False
+
+
 def bytes_received(connection: socket.socket) -> int:
     """Return how many bytes ZeroMQ has read from a connection; 0 where the kernel does not say."""
-    if connection.family == socket.AF_UNIX or not COUNTED:
+    if connection.family == socket.AF_UNIX or sys.platform != "linux":
         return 0
     try:
         info = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, BYTES_RECEIVED + 8)

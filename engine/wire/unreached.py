@@ -9,8 +9,8 @@ from engine.wire.look import CURVE, NO_KEYS, Look, look_at
 
 PATIENCE = 5.0  # seconds without a connection before it is found out why
 AGAIN = 30.0  # seconds until the next look while nothing takes connections
-NEVER = "no coordinator was reached yet, and it is tried on"
-LOST = "the connection was lost, and it is tried again"
+NEVER = "no coordinator has been reached yet; still trying"
+LOST = "the connection was lost; trying again"
 OTHER_KEY = "it takes connections, but is not the coordinator of this key: is it the key of another run?"
 NO_COORDINATOR = "it takes connections, but does not answer as a coordinator does"
 INSECURE = "takes no keys: give --insecure in place of --key here, or start it without --insecure"

@@ -63,7 +63,7 @@ def test_in_a_terminal_of_80_columns_nothing_is_cut(database: Path) -> None:
     for word in ("letters", "generated", "momentum", "0.001", "123456", "97.12", "12346", "interrupted"):
         assert word in out
     assert len(out.splitlines()) == 2 * 3, "the heading and two runs"
-    assert re.search(r"[01]\d-[0-3]\d letters", out), "month and day"
+    assert re.search(r"(?m)^ *\d+ +[01]\d-[0-3]\d letters", out), "month and day"
 
 
 def test_json_has_every_column(database: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,7 +11,7 @@ from engine.coordinator.membership import Membership
 from engine.coordinator.notices import Notice, NoticeKind
 from engine.coordinator.peers import PING, Peers
 from engine.coordinator.source import WorkerReport
-from engine.coordinator.vain import HINT, TIMES
+from engine.coordinator.vain import BRIEF, HINT, LOST, TIMES
 from engine.errors import ProtocolError
 from engine.wire import messages as m
 from engine.wire import relays
@@ -115,6 +115,19 @@ def test_one_that_is_lost_again_and_again_before_an_answer_gets_a_hint() -> None
         gate.peers.part(b"a", NoticeKind.LOST, "its connection was lost")
     lost = "its connection was lost"
     assert [notice.text for notice in gate.notices] == [lost, lost, lost + HINT, lost]
+
+
+def test_one_that_says_what_is_wrong_gets_no_hint_nor_one_that_is_lost_now_and_then() -> None:
+    gate = Gate()
+    gate.wire.remote = {b"a"}
+    for _ in range(TIMES + 1):
+        gate.answer(b"a")
+        gate.peers.part(b"a", NoticeKind.LOST, "it failed: there is no module")
+    for _ in range(TIMES + 1):
+        gate.answer(b"a")
+        gate.peers.part(b"a", NoticeKind.LOST, LOST)
+        gate.clock.time += BRIEF
+    assert not [notice.text for notice in gate.notices if HINT in notice.text]
 
 
 def test_one_that_gave_an_answer_gets_none() -> None:

@@ -82,7 +82,7 @@ def test_a_worker_that_differs_on_keys_says_so_and_ends(tidy: Path, options: lis
         assert process.stderr is not None
         *earlier, last = process.stderr.readlines()
         assert last == f"gradsum worker: the coordinator at {address} {said}\n"
-        assert all("no coordinator was reached yet" in line for line in earlier), "on a machine without time"
+        assert all("no coordinator has been reached yet" in line for line in earlier), "on a machine without time"
         assert process.wait(PATIENCE) == 1
     run.send_signal(signal.SIGINT)
     assert finish(run).code == 130

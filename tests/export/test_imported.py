@@ -171,9 +171,9 @@ MEAN = r"--mean must be at most 3\.4e\+38, the range of float32, got"
 @pytest.mark.parametrize(("asked", "error", "said"), [
     ({}, UsageError, "does not say of which model: also give --model"),
     ({"model": "none.toml"}, ModelError, "no model or file 'none.toml'"),
-    ({"model": "net.toml", "classes": tuple("abcdef")}, SettingsError, "6 names are given for classes, the model"),
-    ({"model": "net.toml", "classes": tuple("abcd")}, SettingsError, "has 5 outputs: name each of them"),
-    ({"model": "net.toml", "classes": ("a",)}, SettingsError, "a name is given for classes, the model has 5 outputs"),
+    ({"model": "net.toml", "classes": tuple("abcdef")}, SettingsError, "6 classes are named, but the model"),
+    ({"model": "net.toml", "classes": tuple("abcd")}, SettingsError, "has 5 outputs: name all of them"),
+    ({"model": "net.toml", "classes": ("a",)}, SettingsError, "1 class is named, but the model has 5 outputs"),
     ({"model": "net.toml", "shape": (3,)}, SettingsError, "--shape 3: the model says 4 4 2; leave --shape out"),
     ({"model": "net.toml", "mean": (0.0, 0.0, 0.0)}, SettingsError, "--mean must be one number, or 2 with commas"),
     ({"model": "net.toml", "mean": (33.0,)}, SettingsError, "--mean is that of pixels from 0 to 1, got 33"),

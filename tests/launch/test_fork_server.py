@@ -252,6 +252,19 @@ def test_a_server_that_does_not_answer_is_given_up(server: ForkServer) -> None:
         assert server.gone
 
 
+def test_time_that_passes_between_two_looks_at_the_clock_is_no_reason_to_wait_for_good(server: ForkServer) -> None:
+    class Busy(LeapingClock):
+        def now(self) -> float:
+            self.leap += 0.02
+            return super().now()
+
+    server.clock = clock = Busy()
+    os.kill(server.pid, signal.SIGSTOP)
+    with Child(server, "nowhere") as child:
+        clock.leap += ANSWER - 0.03 - (clock.now() - child.forked._asked)
+        assert child.forked.wait() == UNKNOWN
+
+
 def test_more_requests_than_fit_into_the_socket(server: ForkServer) -> None:
     """Answers come meanwhile, and a server that waits for them to be taken would never take the next request."""
     children = [Child(server, "--no-such-option") for _ in range(400)]

@@ -82,7 +82,7 @@ def test_statistics_are_thinned_before_a_step_is_left_out_and_the_end_of_the_run
     assert ("runs", {"state": "finished"}) in found
     notes = [str(text) for table, text in found if table == "events"]
     assert notes[0].startswith(f"steps {len(steps) + 1} to 8000 have no rows: ")
-    assert notes[1] == f"{8_000 - len(measured) // 2} steps have no statistics: much waited"
+    assert notes[1] == f"{8_000 - len(measured) // 2} steps have no statistics: too many rows were waiting"
 
 
 def test_what_is_missing_is_said_where_there_is_no_room_for_rows() -> None:

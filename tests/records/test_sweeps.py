@@ -1,11 +1,13 @@
 """Sweeps and trials: what is written is read, an older database takes them, a deleted run takes its trial along."""
 
+import math
 import os
 import re
 import sqlite3
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,6 +26,9 @@ from engine.records import (
     read_trials,
     remove_runs,
 )
+from engine.records.delivery import LockedError
+from engine.records.writer_thread import WriterThread
+from engine.system.clock import MONOTONIC
 
 DB = Path("r.db")
 SWEEP = SweepRow(
@@ -134,3 +139,31 @@ def test_what_somebody_else_wrote_is_refused_in_words(change: str, message: str)
         connection.execute(f"UPDATE {change}")
     with pytest.raises(RecordsError, match=re.escape(message)):
         read_trials(DB, find_sweep(DB, "1")[0])
+
+
+def test_how_a_trial_ended_is_written_when_a_run_is_to_end_and_the_database_is_locked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Who is asked would say at once that the run is to end, and the trial stay "running"."""
+    write()
+    [trial] = read_trials(DB, 1, 2).values()
+    plain, locks = WriterThread._answer, [LockedError("locked", MONOTONIC.now())]
+
+    def answer(self: WriterThread, work: Any) -> Any:
+        if locks:
+            raise locks.pop()
+        return plain(self, work)
+
+    with Recorder(DB, ask=lambda: pytest.fail("asked")) as records:
+        monkeypatch.setattr(WriterThread, "_answer", answer)
+        records.trial(trial.row._replace(state=TrialStatus.INTERRUPTED))
+    [again] = read_trials(DB, 1, 2).values()
+    assert (again.row.state, locks) == (TrialStatus.INTERRUPTED, [])
+
+
+def test_a_score_whose_loss_is_nan_is_none() -> None:
+    write()
+    with closing(sqlite3.connect(DB)) as connection, connection:
+        connection.execute("UPDATE validation SET avgloss = NULL WHERE batchno = 20")
+    curve = read_trials(DB, 1, 2)[2].curve
+    assert [math.isnan(point.score) for point in curve] == [False, True]

@@ -16,9 +16,9 @@ import numpy as np
 import pytest
 
 import engine
-from engine.checkpoint import load, params_sha256
+from engine.checkpoint import held, load, params_sha256
 from engine.coordinator.source import WorkerReport
-from engine.errors import RecordsError, SettingsError, StorageError, UsageError, WorkersError
+from engine.errors import CheckpointError, RecordsError, SettingsError, StorageError, UsageError, WorkersError
 from engine.records import remove_runs
 from engine.records.status import TrialStatus
 from engine.sweeps.trial import Trial
@@ -466,3 +466,8 @@ def test_best_settings_that_cannot_be_written_are_a_failure_of_the_disk(monkeypa
     assert caught.value.__notes__ == ["Resume with:\n  gradsum sweep --resume 1 --db r.db"]
     assert [path.name for path in Path("out").iterdir()] == ["trial-1"]
     assert engine.sweep(resume="1", db="r.db").config == Path("out/best.toml").absolute()
+
+
+def test_a_trial_into_which_another_process_trains_is_not_even_read() -> None:
+    with held(Path("out/trial-1")), pytest.raises(CheckpointError, match="another process is training into out"):
+        engine.sweep(OVER, **SWEEP)

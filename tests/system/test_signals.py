@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from engine.system import signals
+from engine.system.forks import own_process
 from engine.system.signals import (
     NEAR_LIMIT,
     SIGNALS,
@@ -59,7 +60,7 @@ def test_a_second_ctrl_c_interrupts_and_a_third_disturbs_only_what_has_come_to_a
 ) -> None:
     codes: list[int] = []
     monkeypatch.setattr(os, "_exit", codes.append)
-    with Interrupt(clock=clock) as wish:
+    with own_process(), Interrupt(clock=clock) as wish:
         send(signal.SIGTERM)
         clock.time += 2 * TOGETHER
         with pytest.raises(KeyboardInterrupt):
@@ -71,6 +72,16 @@ def test_a_second_ctrl_c_interrupts_and_a_third_disturbs_only_what_has_come_to_a
         assert (wish.requested, codes) == ("SIGTERM", [])
         send(signal.SIGINT)
         assert codes == [130]
+
+
+def test_a_program_that_is_not_ours_is_not_ended(clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "_exit", lambda code: pytest.fail(f"exit code {code}"))
+    with Interrupt(clock=clock):
+        send(signal.SIGTERM)
+        for wait in (2 * TOGETHER, STUCK):
+            clock.time += wait
+            with pytest.raises(KeyboardInterrupt):
+                send(signal.SIGINT)
 
 
 def test_the_same_ctrl_c_may_come_twice(clock: FakeClock) -> None:

@@ -148,3 +148,25 @@ def test_a_terminal_after_ctrl_s_holds_nothing_up() -> None:
         print("one", file=patient, flush=True)
         print("two", file=patient, flush=True)
         assert not everything(theirs)
+        termios.tcflow(ours, termios.TCOON)
+        print("three", file=patient, flush=True)
+        assert everything(theirs).split()[-1] == "three"
+
+
+def test_the_beginning_of_a_line_is_written_with_the_lines_before_it(unread: tuple[int, Piped]) -> None:
+    """And at the end of the program: see `forgiving_error`."""
+    forgiving(unread[1]).write("first\nPassword: ")
+    assert everything(unread[0]) == "first\nPassword: "
+
+
+def test_writing_never_fails_and_keeps_nothing() -> None:
+    closed = forgiving(io.TextIOWrapper(io.BytesIO()))
+    closed.close()
+    theirs, ours = os.pipe()
+    os.close(theirs)
+    with Piped(os.fdopen(ours, "wb"), encoding="ascii") as stream:
+        narrow = forgiving(stream)
+        for one in (closed, narrow):
+            print("\N{SNOWMAN}", file=one, flush=True)
+            print("x" * 100, file=one, flush=True)
+            assert one._message == ""  # type: ignore[attr-defined]

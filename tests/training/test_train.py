@@ -35,6 +35,7 @@ from engine.errors import (
     SettingsError,
     WorkersError,
 )
+from engine.records import list_runs
 from engine.system.cores import usable_cores
 from engine.training.checkpoint_writer import CheckpointWriter
 from engine.training.reporter import RunInfo, StepReport
@@ -403,6 +404,15 @@ def test_a_run_that_was_killed_after_its_last_checkpoint_is_finished_when_it_is_
         engine.train(data=data, resume="out", workers=0)
 
 
+def test_one_that_was_killed_is_not_finished_by_fewer_steps_than_it_has(data: engine.Dataset) -> None:
+    run(data, steps=6)
+    connection = sqlite3.connect("records.db", isolation_level=None)
+    connection.execute("UPDATE runs SET state = 'interrupted', reason = 'killed', finished = NULL")
+    connection.close()
+    with pytest.raises(SettingsError, match="already at step 6 and ends at step 4"):
+        engine.train(data=data, resume="out", workers=0, steps=4)
+
+
 def test_who_goes_back_is_told_what_goes(data: engine.Dataset) -> None:
     class Hearing(engine.Reporter):
         def __init__(self) -> None:
@@ -414,7 +424,7 @@ def test_who_goes_back_is_told_what_goes(data: engine.Dataset) -> None:
     first = run(data, steps=6, checkpoint_every=2)
     hearing = Hearing()
     engine.train(data=data, resume="out/step-00000002.safetensors", workers=0, steps=3, reporter=hearing)
-    goes = "its rows of later steps are deleted, and what is in out of the steps 4 to 6 once there is a new checkpoint"
+    goes = "its rows of later steps are deleted; what out has of steps 4 to 6 is removed once there is a new checkpoint"
     [uuid] = {uuid for (uuid,) in rows("SELECT uuid FROM runs")}
     assert hearing.notices == [f"run {uuid[:6]} goes back to step 2: {goes}"]
     assert rows("SELECT batchno, text FROM events WHERE kind = 'resumed'") == [(2, hearing.notices[0])]
@@ -480,4 +490,5 @@ def test_a_validation_that_is_not_a_number_is_said_and_never_the_best(data: engi
     assert math.isnan(result.validation.loss)
     assert result.best is None
     [(step, text)] = rows("SELECT batchno, text FROM events WHERE kind = 'not finite'")
-    assert (step, text[:51]) == (1, "the loss of the validation after step 1 is nan: the")
+    assert (step, text[:51]) == (1, "the loss of the validation after step 1 is nan: an ")
+    assert list_runs("records.db")[0]["best_percent"] is None

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 import zmq
 
-from engine.wire import Dialer
+from engine.wire import Dialer, tcp
 from engine.wire.connection_limits import SILENCE
 from engine.wire.connections import Connections, Happened
 from engine.wire.keys import new_pair
@@ -137,6 +137,21 @@ def stopped(*seen: Traffic, seconds: float = EVERY) -> tuple[bool, bool]:
         assert pulse.due()
         found = pulse.stopped(one)
     return found, pulse.arriving()
+
+
+@pytest.mark.parametrize("seen", [None, Traffic(0, 0, 0)])
+def test_a_kernel_that_counts_nothing_leaves_it_to_zeromq(
+    server: socket.socket, monkeypatch: pytest.MonkeyPatch, seen: Traffic | None
+) -> None:
+    assert tcp.counted()
+    monkeypatch.setattr(tcp, "traffic", lambda _: seen)
+    tcp.counted.cache_clear()
+    try:
+        dialer = Dialer(at(server), LARGEST)
+        assert dialer.sources[0].getsockopt(zmq.HEARTBEAT_TIMEOUT) == SILENCE * 1000
+        dialer.close()
+    finally:
+        tcp.counted.cache_clear()
 
 
 def test_what_counts_as_alive() -> None:

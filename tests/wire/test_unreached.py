@@ -76,7 +76,7 @@ def test_what_is_said_once_where_nobody_is_reached(listener: Listener) -> None:
     both(listener, dialer)
     dialer.close()
     [text] = said
-    assert text.startswith("no coordinator was reached yet, and it is tried on: ")
+    assert text.startswith("no coordinator has been reached yet; still trying: ")
     assert f"tcp://127.0.0.9:{port}: nothing listens there (connection refused)" in text
     assert f"tcp://no.such.host.invalid:{port}: the name no.such.host.invalid is not known here" in text
     assert f"tcp://127.0.0.1:{port}: {OTHER_KEY}" in text
@@ -107,7 +107,7 @@ def test_what_is_said_when_another_run_has_the_address() -> None:
         clock.time += AGAIN
         while not said:
             dialer.poll(0.01)
-        assert said.pop() == f"the connection was lost, and it is tried again: {listener.address}: {reason}"
+        assert said.pop() == f"the connection was lost; trying again: {listener.address}: {reason}"
         if reason != OTHER_KEY:
             second = Listener(listener.address, LARGEST, OTHER)
     clock.time += AGAIN
@@ -214,7 +214,7 @@ def test_something_else_listens_there(greeting: bytes) -> None:
             with connection:
                 connection.sendall(greeting)
         dialer.close()
-    assert said == [f"no coordinator was reached yet, and it is tried on: tcp://127.0.0.1:{port}: {NO_COORDINATOR}"]
+    assert said == [f"no coordinator has been reached yet; still trying: tcp://127.0.0.1:{port}: {NO_COORDINATOR}"]
 
 
 def test_a_worker_is_unwelcome_where_none_may_admit_it() -> None:

@@ -141,7 +141,7 @@ class LocalGroup:
 
 
 def _say(pid: int, end: str) -> None:
-    _print(f"process {pid} ended with {end}; a new one is started")
+    _print(f"process {pid} ended with {end}, and will be replaced")
 
 
 def _print(text: str) -> None:

@@ -146,15 +146,17 @@ def _tell(
             more = elsewhere(machines)
         print("", *verdicts(rows, found["cores"]), *more, sep="\n")
     out = sys.stderr if arguments.json else sys.stdout
-    if arguments.plot and any(row["workers"] for row in rows):
-        from engine.reports.plots import speedup, style
-
-        with style.styled():
-            what = Path(subject.model or "letters").stem
-            style.save(speedup.draw(rows, what=what, weak=arguments.weak, cores=found["cores"]), arguments.plot)
-        print(f"plot    {arguments.plot}", file=out)
     path = arguments.save or result_file.default_path()
-    result_file.save(path, found)  # last: what can fail by now, such as for a full disk, costs nothing else
+    try:
+        if arguments.plot and any(row["workers"] for row in rows):
+            from engine.reports.plots import speedup, style
+
+            with style.styled():
+                what = Path(subject.model or "letters").stem
+                style.save(speedup.draw(rows, what=what, weak=arguments.weak, cores=found["cores"]), arguments.plot)
+            print(f"plot    {arguments.plot}", file=out)
+    finally:
+        result_file.save(path, found)  # whatever becomes of the picture: it was measured for a long time
     print(f"result  {path}", file=out)
 
 

@@ -18,6 +18,7 @@ from engine.training.snapshots.schedule import SnapshotSchedule
 from engine.training.snapshots.statistics import histogram, statistics
 
 WAITING_BYTES = 64 << 20  # the most that copies of vectors may take while they wait to be written
+SETTLE = 5.0  # seconds that a checkpoint waits for snapshots: a database that takes nothing must not keep it
 WAITING_STEPS = 2  # but so many steps may always wait
 
 
@@ -101,8 +102,8 @@ class SnapshotRecorder:
             self._hand_over(look)
 
     def settle(self) -> None:
-        """Wait until all that was looked at so far has been given to the records."""
-        wait([self._last] if self._last else [])
+        """Wait until all looks so far are in the records' hands, but not for long where the database is locked."""
+        wait([self._last] if self._last else [], SETTLE)
 
     def __enter__(self) -> Self:
         return self

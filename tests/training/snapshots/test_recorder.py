@@ -215,6 +215,19 @@ def test_what_the_disk_cannot_take_is_skipped_and_counted(tmp_path: Path, monkey
     assert skipped[0][1] == "no snapshot or statistics of step 6: too many steps wait for the disk"
 
 
+def test_a_checkpoint_does_not_wait_for_a_database_that_takes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "SETTLE", 0.0)
+    with Recorder(tmp_path / "r.db") as records:
+        records.begin(RUN)
+        with SnapshotRecorder(ALL, LAYOUT, records, print) as taker, locked(tmp_path / "r.db"):
+            taker.before(1, vector(1), vector(2), 1)
+            taker.after(vector(3))
+            taker.settle()
+            assert rows("SELECT * FROM chunks", tmp_path / "r.db") == []
+
+
 def test_the_vectors_may_change_at_once(tmp_path: Path) -> None:
     parameters, gradient = vector(1), vector(2)
     with Recorder(tmp_path / "r.db") as records:
