@@ -111,7 +111,7 @@ def read(path: Path) -> Checkpoint:
     if not path.is_file():
         raise CheckpointError(f"there is no checkpoint file {path}")
     try:
-        path.open("rb").close()  # says why it cannot be opened, where safetensors says that there is none
+        path.open("rb").close()  # raises the real reason; safetensors says "no such file" whatever it is
         with safe_open(path, framework="numpy") as file:
             header = file.metadata() or {}
             _check_marker(path, header)

@@ -85,7 +85,7 @@ def _check_owner(numbered: list[Path], run: str | None) -> Owner | None:
 
 
 def later_steps(folder: Path | str, step: int) -> list[int]:
-    """Return the steps after `step` of which `folder` has checkpoints, in order; none if there is no folder."""
+    """Return, in order, the steps after `step` that have a checkpoint in `folder`; none if there is no such folder."""
     folder = Path(folder)
     return sorted(found for path in _numbered(folder) if (found := _step(path)) > step) if folder.is_dir() else []
 

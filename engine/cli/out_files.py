@@ -8,8 +8,11 @@ DATABASE = b"SQLite format 3\0"  # how each begins
 
 
 def check_ending(path: Path, ending: str, what: str) -> None:
-    """Raise SettingsError unless `path`, which `what` goes to, ends so, or is no file, such as /dev/stdout."""
-    redirected = Path("/dev") in path.parents  # to an ordinary file, maybe
+    """Raise SettingsError unless `path` has this ending, or is not a regular file, such as /dev/stdout.
+
+    `what`: what is written to it, for the message.
+    """
+    redirected = Path("/dev") in path.parents  # perhaps to a regular file
     if redirected or (path.exists() and not path.is_file()):
         return
     if path.suffix.lower() != ending:

@@ -55,7 +55,7 @@ def saved(interrupted: bool) -> Iterator[None]:
 
 
 def _is_device(stream: io.TextIOWrapper) -> bool:
-    """Whether `stream` is a terminal, or was one before that was closed: `isatty` does not say so any more."""
+    """Return whether `stream` is a terminal, even one that has been closed: then `isatty` is False."""
     try:
         return stat.S_ISCHR(os.fstat(stream.fileno()).st_mode)
     except OSError:  # it is in memory

@@ -21,7 +21,7 @@ class Vain:
         self._lost: dict[tuple[str, int], tuple[int, float]] = {}  # how often, and when last
 
     def hint(self, member: Member) -> str:
-        """Note that `member` was lost; return what is to be added to the reason, "" if there is nothing to say."""
+        """Note that `member` was lost; return the hint to append to the reason, or ""."""
         process = member.host, member.pid
         if member.images or len(self._lost) >= REMEMBERED:
             self._lost.pop(process, None)

@@ -15,8 +15,8 @@ _DELIMITERS = ",;\t|"
 class CsvLines:
     """Names of columns, and an iterator over the rows: for each the number of its line, and its cells.
 
-    Which delimiter there is follows from the first line. Empty lines are left out. DataError if a line has more or
-    fewer cells than the first one, or if there is no row.
+    The delimiter is found from the first line. Empty lines are skipped. DataError if a line has more or fewer cells
+    than the first one, or if there are no rows.
     """
 
     def __init__(self, lines: Iterator[str]) -> None:

@@ -45,8 +45,10 @@ class PlacedWorkers:
         self._thread.start()
 
     def joined(self) -> None:
-        """Note that a worker has joined. Ends are not counted any more: those that work never join again, and one host
-        that is down, or a network that is away for a while, is no reason to end what they do.
+        """Note that a worker has joined: from now on ends are not counted.
+
+        Workers that stay do not join again, and a host that is down, or a network that fails for a while, must not end
+        the run for them.
         """
         self._vain = None
 

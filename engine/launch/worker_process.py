@@ -99,7 +99,7 @@ def _forked(
     inherited: Sequence[int],
     cpu: int | None,
 ) -> Forked | None:
-    """Ask the server for a worker; None where there is no server, or none any more."""
+    """Ask the fork server for a worker; None if there is no server, or it has ended."""
     if server is None or server.gone:
         return None
     try:

@@ -27,7 +27,7 @@ def with_dropout_before_activations(layers: Layers, rate: float) -> Layers:
 def named(layers: Layers) -> Layers:
     """Give a name to every layer that has none, those within others included.
 
-    ModelError when two share one, or for what is no list of layers.
+    ModelError if two share a name, or if `layers` is not a list of layers.
     """
     _check_layers(layers)
     if not layers:

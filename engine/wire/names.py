@@ -55,7 +55,7 @@ class Names:
 
 
 def _is_name(address: str) -> bool:
-    """Return whether the host of an address is a name; what is no address at all is left to ZeroMQ to refuse."""
+    """Return whether the host of an address is a name. ZeroMQ refuses what is not an address at all."""
     try:
         return address.startswith("tcp://") and Address.parse(address).is_name()
     except UsageError:

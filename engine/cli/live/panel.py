@@ -152,7 +152,7 @@ class Panel(Display):
         return row
 
     def _facts(self, info: RunInfo) -> list[tuple[str, Text]]:
-        """Return the rows of the panel. What launchers and workers say, such as [::1], is no markup."""
+        """Return the rows of the panel. What launchers and workers say is not markup: it may hold [::1]."""
         report = self._report
         if report is None:
             return []
